@@ -1,0 +1,1 @@
+"""Models, tasks, data, stages, backends, cells, workers and records: does every model work, everywhere."""

@@ -1,0 +1,1 @@
+"""Worker side. How a model is executed: eager, compiled, onnxruntime."""

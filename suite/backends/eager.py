@@ -1,0 +1,98 @@
+"""Worker side. Backend `eager`: the module called as PyTorch calls it, without gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from suite.backends.inputs import flatten_outputs, move
+from suite.backends.runnable import Runnable
+from suite.subject import subject_for
+from suite.worker.faults import Unavailable
+from suite.worker.protocol import Emit, Job
+
+
+def load(
+    job: Job, emit: Emit, *, transform: Callable[[Any], Callable[..., Any]] | None = None
+) -> Runnable:
+    """The cell's module on its device in its dtype; `transform` turns it into what is called.
+
+    Raises Unavailable when the device is CUDA and this PyTorch cannot use it.
+    """
+    assert job.cell is not None
+    device, dtype = job.cell.device, getattr(torch, job.cell.dtype)
+    use_threads(job)
+    require_device(device)
+    subject = subject_for(job, emit)
+    module, inputs = subject.module, subject.batch.inputs
+    if device != "cpu" or dtype is not torch.float32:
+        emit("phase", name="to_device")
+        module = module.to(device, dtype)
+        inputs = move(inputs, device, dtype)
+    synchronize = torch.cuda.synchronize if device.startswith("cuda") else _nothing
+    synchronize()
+    function: Callable[..., Any] = transform(module) if transform else module
+
+    def call() -> Any:
+        with torch.inference_mode():
+            return function(**inputs)
+
+    def outputs() -> list[Tensor]:
+        return [t.detach().to("cpu", torch.float32) for t in flatten_outputs(call())]
+
+    return Runnable(
+        call=call,
+        outputs=outputs,
+        synchronize=synchronize,
+        num_samples=subject.batch.num_samples,
+        num_tokens=subject.batch.num_tokens,
+        module=module,
+        inputs=inputs,
+        facts={
+            "threads": torch.get_num_threads(),
+            "weights": job.options.get("weights", "random"),
+            **device_facts(device),
+            **subject.batch.facts,
+        },
+    )
+
+
+def use_threads(job: Job) -> None:
+    """Sets the number of intra-op threads that the job asks for."""
+    if threads := int(job.options.get("threads", 0)):
+        torch.set_num_threads(threads)
+
+
+def require_device(device: str) -> None:
+    """Raises Unavailable when `device` is a CUDA device that this PyTorch cannot use."""
+    if device == "cpu":
+        return
+    if not torch.cuda.is_available():
+        built = torch.version.cuda
+        why = (
+            "this PyTorch is a CPU build" if built is None else f"CUDA {built} finds no usable GPU"
+        )
+        raise Unavailable(f"device {device}: {why}; next: python -m diagnostics")
+    index = int(device.partition(":")[2] or 0)
+    if index >= torch.cuda.device_count():
+        raise Unavailable(
+            f"device {device}: there are {torch.cuda.device_count()} CUDA devices, counted from 0"
+        )
+
+
+def device_facts(device: str) -> dict[str, Any]:
+    """What identifies the accelerator; empty on a CPU."""
+    if device == "cpu":
+        return {}
+    return {
+        "gpu": torch.cuda.get_device_name(device),
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+    }
+
+
+def _nothing() -> None:
+    """A CPU call is done when it returns."""

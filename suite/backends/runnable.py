@@ -1,0 +1,46 @@
+"""Worker side. Runnable: a model made ready to be called again and again, and the door to every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from suite.axes import BACKENDS
+from suite.worker.protocol import Emit, Job
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runnable:
+    """A model on its backend with its input bound: all that an instrument needs."""
+
+    call: Callable[[], Any]
+    """One forward pass; nothing but the model's own work and what every user pays."""
+    outputs: Callable[[], list[Tensor]]
+    """One forward pass, its output tensors flattened, on the CPU in float32: for parity, never timed."""
+    synchronize: Callable[[], None]
+    """Waits until the device is idle; does nothing on a CPU."""
+    num_samples: int
+    num_tokens: int | None
+    module: Any = None
+    """The torch module, where there is one (not for ONNX Runtime)."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What is bound, on the device."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """JSON-able: threads, provider, data set, weights."""
+
+
+def runnable_for(job: Job, emit: Emit) -> Runnable:
+    """The cell's model on the cell's backend.
+
+    Emits the cold phases on the way: `build` and `input`, then `to_device`, `compile` or `session` as the
+    backend has them. The first call is the caller's, so that it can be timed.
+    """
+    assert job.cell is not None, "a runnable needs a cell"
+    backend = import_module(BACKENDS[job.cell.backend].module)
+    result: Runnable = backend.load(job, emit)
+    return result

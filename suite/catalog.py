@@ -1,0 +1,112 @@
+"""The catalogue: built-in models, a user's models file, and finding one by name."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import hashlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from suite.spec import ModelSpec
+
+
+class CatalogError(ValueError):
+    """A models file or a model name is not as it has to be; shown to the user without a traceback."""
+
+
+@cache
+def builtin_specs() -> tuple[ModelSpec, ...]:
+    """Every record of suite/models, by family in the order of the files' names."""
+    import suite.models
+
+    names = sorted(module.name for module in pkgutil.iter_modules(suite.models.__path__))
+    return tuple(spec for name in names for spec in import_module(f"suite.models.{name}").MODELS)
+
+
+def specs_in(path: Path) -> tuple[ModelSpec, ...]:
+    """The records of a user's models file. Executes the file, so it is called in workers only.
+
+    Raises CatalogError when the file does not exist, does not import, or has no good `MODELS`.
+    """
+    if not path.is_file():
+        raise CatalogError(
+            f"--models-from {path}: no such file; expected a Python file with MODELS"
+        )
+    # A name of its own per path, so that two files of one name do not meet in sys.modules; importlib
+    # keeps it importable by the classes defined in it (pickle, dataclasses and torch.export look there).
+    name = f"vitals_models_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        module = sys.modules[name]
+    else:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        sys.path.insert(0, str(path.resolve().parent))  # its neighbours, as when it is run
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[name]
+            raise CatalogError(
+                f"--models-from {path}: does not import: {type(error).__name__}: {error}"
+            ) from error
+    models = getattr(module, "MODELS", None)
+    if not isinstance(models, tuple | list) or not all(isinstance(m, ModelSpec) for m in models):
+        raise CatalogError(
+            f"--models-from {path}: needs `MODELS = (ModelSpec(...), ...)`"
+            " with `from suite.spec import ModelSpec`"
+        )
+    if not models:
+        raise CatalogError(f"--models-from {path}: MODELS is empty")
+    return tuple(models)
+
+
+def spec_for(name: str, models_from: str = "") -> ModelSpec:
+    """The record of that name, of the user's file first; raises KeyError when there is none."""
+    own = specs_in(Path(models_from)) if models_from else ()
+    for spec in (*own, *builtin_specs()):
+        if spec.name == name:
+            return spec
+    raise KeyError(name)
+
+
+def joined(builtin: Sequence[ModelSpec], own: Sequence[ModelSpec]) -> tuple[ModelSpec, ...]:
+    """Built-ins and a user's own; raises CatalogError when a name is there twice."""
+    specs = (*builtin, *own)
+    seen: set[str] = set()
+    for spec in specs:
+        if spec.name in seen:
+            raise CatalogError(f"two models are called {spec.name!r}; rename the one in your file")
+        seen.add(spec.name)
+    return specs
+
+
+def select(specs: Sequence[ModelSpec], patterns: Iterable[str]) -> tuple[ModelSpec, ...]:
+    """The records whose names match one of the patterns (names or globs), in catalogue order.
+
+    No pattern selects all. Raises CatalogError with "did you mean" for a pattern that matches nothing.
+    """
+    names = [spec.name for spec in specs]
+    chosen: set[str] = set()
+    asked = [p for pattern in patterns for p in pattern.replace(",", " ").split()]
+    for pattern in asked:
+        hits = fnmatch.filter(names, pattern)
+        if not hits:
+            raise CatalogError(f"--models {pattern}: no such model{did_you_mean(pattern, names)}")
+        chosen.update(hits)
+    return tuple(spec for spec in specs if not asked or spec.name in chosen)
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """A half sentence to append to an error: the nearest known words, else all of them."""
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    return f"; known: {', '.join(known)}"

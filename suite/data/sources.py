@@ -1,0 +1,73 @@
+"""Which data set serves which kind of sample: an embedded one, or what lies in the user's `--data` folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from suite.data.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the samples of one kind come from. JSON-able: it travels to the worker."""
+
+    kind: str
+    """image, scene, clip, text or speech."""
+    name: str
+    """Module in suite/data with `load(root, split) -> Dataset`."""
+    root: str = ""
+    """Folder (or file) of a folder data set; empty for an embedded one."""
+
+    def as_dict(self) -> dict[str, str]:
+        """The source as JSON-able data."""
+        return asdict(self)
+
+
+EMBEDDED: Final = {
+    "image": "digits",
+    "scene": "scenes",
+    "clip": "clips",
+    "text": "prose",
+    "speech": "speech",
+}
+"""Kind -> embedded data set, used when the folder has nothing of that kind."""
+
+IN_FOLDER: Final = (("image", "cifar10"), ("scene", "coco"), ("text", "imdb"))
+"""Kind and data set that a `--data` folder can hold. Each module's `find(folder) -> Path | None` looks for its layout,
+and `check(root)` raises DataError for what is missing, truncated or mislabelled. Both use the standard library only."""
+
+
+def sources_in(folder: Path | None) -> dict[str, Source]:
+    """Kind -> source: what `folder` holds, checked, and the embedded data sets for the rest.
+
+    Raises DataError when the folder does not exist, holds no known layout, or what it holds is damaged.
+    """
+    sources = {kind: Source(kind=kind, name=name) for kind, name in EMBEDDED.items()}
+    if folder is None:
+        return sources
+    if not folder.is_dir():
+        raise DataError(f"--data {folder}: no such folder; {LAYOUTS}")
+    found = 0
+    for kind, name in IN_FOLDER:
+        module = import_module(f"suite.data.{name}")
+        find: Callable[[Path], Path | None] = module.find
+        root = find(folder)
+        if root is None:
+            continue
+        module.check(root)
+        sources[kind] = Source(kind=kind, name=name, root=str(root.resolve()))
+        found += 1
+    if not found:
+        raise DataError(f"--data {folder}: holds no data set that is known; {LAYOUTS}")
+    return sources
+
+
+LAYOUTS: Final = (
+    "expected, in it or in a folder below it: CIFAR-10 (cifar-10-batches-py/, or train/<class>/*.jpg and"
+    " test/<class>/*.jpg), IMDb (imdb.csv with the columns text,label, or aclImdb/train/pos/*.txt), or COCO"
+    " (train2017/, val2017/ and annotations/instances_*2017.json)"
+)

@@ -1,0 +1,1 @@
+"""Worker side. Architectures of our own, where no library has them: plain `torch.nn.Module` classes."""

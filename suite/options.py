@@ -1,0 +1,123 @@
+"""The options of `pytest bench`, checked as one before anything is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from suite import describe
+from suite.axes import BACKENDS
+from suite.catalog import CatalogError, builtin_specs, joined, select
+from suite.cell import Cell
+from suite.data.sources import sources_in
+from suite.expand import backends_of, batches_of, devices_of, dtypes_of, expand, sizes_of
+from suite.spec import ModelSpec
+from suite.weights import weights_in
+from suite.worker.client import Launcher
+from suite.worker.protocol import Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The options as the user typed them."""
+
+    models: Sequence[str] = ()
+    models_from: Path | None = None
+    size: str = "base"
+    backend: str = "default"
+    device: str = "auto"
+    dtype: str = "float32"
+    batch: str = "1"
+    threads: int = 0
+    """0 = every core that this process may use."""
+    seed: int = 0
+    data: Path | None = None
+    weights: str = "random"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What the options mean on this machine."""
+
+    specs: Mapping[str, ModelSpec]
+    cells: tuple[Cell, ...]
+    job_options: Mapping[str, Any]
+    """The part of every job's options that does not depend on the run folder."""
+    excluded: tuple[Mapping[str, str], ...] = field(default=())
+    """{what, reason}: what was left out before the run began."""
+
+    def preload(self) -> tuple[str, ...]:
+        """Modules that the launcher imports once for all of these cells, in a stable order."""
+        modules = [m for cell in self.cells for m in BACKENDS[cell.backend].preload]
+        modules += [m for spec in self.specs.values() for m in spec.requires]
+        return tuple(dict.fromkeys(modules))
+
+
+def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
+    """The selection that the options mean. Raises CatalogError, DataError or WeightsError naming the option."""
+    devices = devices_of(asked.device, num_gpus=num_gpus)
+    sizes = sizes_of(asked.size)
+    own = user_specs(asked.models_from) if asked.models_from else ()
+    specs = select(joined(builtin_specs(), own), asked.models)
+    cells = expand(
+        specs,
+        sizes=sizes,
+        backends=backends_of(asked.backend),
+        devices=devices,
+        dtypes=dtypes_of(asked.dtype),
+        batches=batches_of(asked.batch),
+    )
+    if not cells:
+        raise CatalogError(
+            f"--size {asked.size}: none of the chosen models has it"
+            f" ({', '.join(s.name for s in specs)})"
+        )
+    if asked.threads < 0:
+        raise CatalogError(f"--threads {asked.threads}: expected 1 or more, or 0 for every core")
+    _check_weights(asked.weights, specs, sizes)
+    excluded = []
+    if "cuda" not in asked.device and not num_gpus:
+        excluded.append({"what": "cuda", "reason": "no usable NVIDIA GPU on this machine"})
+    return Selection(
+        specs={spec.name: spec for spec in specs},
+        cells=tuple(cells),
+        job_options={
+            "models_from": str(asked.models_from.resolve()) if asked.models_from else "",
+            "weights": asked.weights
+            if asked.weights in ("random", "pretrained")
+            else str(Path(asked.weights).resolve()),
+            "sources": {kind: s.as_dict() for kind, s in sources_in(asked.data).items()},
+            "seed": asked.seed,
+            "threads": asked.threads or num_cores,
+        },
+        excluded=tuple(excluded),
+    )
+
+
+def user_specs(path: Path) -> tuple[ModelSpec, ...]:
+    """The records of a user's models file, read in a process of its own: it may import what it likes.
+
+    Raises CatalogError with the file's own error when it does not import.
+    """
+    worker = Launcher()
+    try:
+        answer = worker.run(
+            Job(runner=describe.RUNNER, options={"models_from": str(path.resolve())}, deadline=180)
+        )
+    finally:
+        worker.close()
+    if answer.failure is not None:
+        raise CatalogError(answer.failure.message)
+    return tuple(describe.from_dict(data) for data in answer.result["facts"]["specs"])
+
+
+def _check_weights(weights: str, specs: Sequence[ModelSpec], sizes: Sequence[str]) -> None:
+    if weights == "random":
+        return
+    if weights != "pretrained":
+        for spec in specs:
+            weights_in(Path(weights), spec.name)
+    elif set(sizes) != {"base"}:
+        raise CatalogError("--weights pretrained: published weights exist for --size base only")

@@ -1,0 +1,141 @@
+"""ModelSpec: the one record that a model is, ours or a user's.
+
+Importing this file, or a file of records, must not import torch: callables on a record do their
+heavy imports inside. A user's own file may import what it likes; it is only opened in a worker.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from suite.axes import BACKENDS, DTYPES, SIZES, STAGES, TASKS
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+ANY: Final = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A combination that is known not to work, with the reason; it is skipped and shown, never hidden."""
+
+    stage: str = ANY
+    backend: str = ANY
+    device: str = ANY
+    dtype: str = ANY
+    size: str = ANY
+    kind: str = "unsupported"
+    """unsupported (cannot work, not tried) or known_bug (tried, must fail: a strict xfail)."""
+    reason: str
+    url: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("unsupported", "known_bug"):
+            raise ValueError(f"Gap.kind is {self.kind!r}; expected 'unsupported' or 'known_bug'")
+        if not self.reason or not self.url:
+            raise ValueError("a Gap needs a reason and a url: a reader must be able to check it")
+
+    def covers(self, *, stage: str, backend: str, device: str, dtype: str, size: str) -> bool:
+        """True when the combination lies in this gap (device `cuda:1` matches `cuda`)."""
+        asked = (stage, backend, device.partition(":")[0], dtype, size)
+        held = (self.stage, self.backend, self.device, self.dtype, self.size)
+        return all(h in (ANY, a) for h, a in zip(held, asked, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How far a result may stray before it counts as wrong."""
+
+    rtol: float = 1e-3
+    """Relative part for parity of float32 outputs (torch.testing.assert_close)."""
+    atol: float = 1e-4
+    """Absolute part, in the outputs' unit."""
+    reason: str = ""
+    """Why it differs from the default; empty for the default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """One size of a model: how to build it and what goes in."""
+
+    build: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of `ModelSpec.build`."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What the task needs to shape a batch, e.g. side, channels, classes, length, vocabulary."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """How the model becomes an ONNX graph."""
+
+    recipe: str = "dynamo"
+    """First recipe to try; a row of `suite.stages.export.recipes.RECIPES`."""
+    dynamic: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """Dynamic axes: input name -> axis -> axis name, e.g. {"input_ids": {0: "batch", 1: "sequence"}}."""
+    second: Mapping[str, int] = field(default_factory=dict)
+    """Axis name -> second extent at which parity is checked; missing = half the example's, at least 2."""
+    static_reason: str = ""
+    """Why an axis that a user would expect to be dynamic is not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """One model of the catalogue."""
+
+    name: str
+    """Unique; letters, digits, '_', '.', '-'; becomes part of test ids and file names."""
+    family: str
+    """classic, vision, detection, segmentation, video, text, speech, generative, or a user's own."""
+    task: str
+    """A row of `suite.axes.TASKS`."""
+    build: Callable[..., Any]
+    """Worker side: `build(**sizes[size].build) -> torch.nn.Module` with random weights; seeded by the caller."""
+    sizes: Mapping[str, Size]
+    """`tiny` and `base`, or at least one of them."""
+    outputs: tuple[str, ...]
+    """Names of the output tensors in the order in which they lie in the model's (nested) result."""
+    parameters: int | None = None
+    """Published number of parameters at `base`."""
+    source: str = ""
+    """Where the architecture and the count come from (a link)."""
+    pretrained: Callable[..., Any] | None = None
+    """Worker side: `pretrained() -> Module` through the library's own loading code; None = there is none."""
+    requires: tuple[str, ...] = ()
+    """Modules that the launcher imports before it forks workers for this model."""
+    export: Export = field(default_factory=Export)
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    gaps: tuple[Gap, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for value, known, what in (
+            (self.task, TASKS, "task"),
+            *((size, SIZES, "size") for size in self.sizes),
+            *((g.stage, (ANY, *STAGES), "gap stage") for g in self.gaps),
+            *((g.backend, (ANY, *BACKENDS), "gap backend") for g in self.gaps),
+            *((g.dtype, (ANY, *DTYPES), "gap dtype") for g in self.gaps),
+        ):
+            if value not in known:
+                raise ValueError(
+                    f"model {self.name!r}: {what} {value!r} is unknown; expected one of {', '.join(known)}"
+                )
+        if not NAME.fullmatch(self.name):
+            raise ValueError(
+                f"model name {self.name!r}: expected 1 to 64 letters, digits, '_', '.' or '-',"
+                " starting with a letter or digit"
+            )
+        if not self.sizes:
+            raise ValueError(f"model {self.name!r}: `sizes` is empty; give 'tiny', 'base' or both")
+        if not self.outputs:
+            raise ValueError(f"model {self.name!r}: `outputs` is empty; name the output tensors")
+
+    def gap_for(
+        self, *, stage: str, backend: str, device: str, dtype: str, size: str
+    ) -> Gap | None:
+        """The first declared gap that covers the combination, or None."""
+        for gap in self.gaps:
+            if gap.covers(stage=stage, backend=backend, device=device, dtype=dtype, size=size):
+                return gap
+        return None

@@ -1,0 +1,1 @@
+"""Worker side. Steps of a model's life: build and export today."""

@@ -1,0 +1,57 @@
+"""Worker side. Subject: the model a job is about, built, with a batch of real samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from suite.catalog import spec_for
+from suite.data.sources import Source
+from suite.spec import ModelSpec
+from suite.tasks.batch import Batch, batch_for
+from suite.weights import module_for
+from suite.worker.protocol import Emit, Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a stage or a backend starts from."""
+
+    spec: ModelSpec
+    batch: Batch
+    module: Any
+    """In eval mode, float32, on the CPU."""
+
+
+def batch_of(job: Job, spec: ModelSpec, emit: Emit) -> Batch:
+    """The batch of real samples for the job's cell; phase `input`."""
+    assert job.cell is not None
+    emit("phase", name="input")
+    return batch_for(
+        spec,
+        job.cell.size,
+        source_of(job, spec),
+        num_samples=job.cell.batch,
+        seed=int(job.options.get("seed", 0)),
+    )
+
+
+def source_of(job: Job, spec: ModelSpec) -> Source:
+    """Where this model's samples come from, as the parent decided."""
+    from suite.axes import TASKS
+
+    return Source(**job.options["sources"][TASKS[spec.task].input])
+
+
+def subject_for(job: Job, emit: Emit) -> Subject:
+    """The job's model and batch; phases `build` and `input`."""
+    assert job.cell is not None
+    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    emit("phase", name="build")
+    module = module_for(
+        spec,
+        job.cell.size,
+        weights=job.options.get("weights", "random"),
+        seed=int(job.options.get("seed", 0)),
+    )
+    return Subject(spec=spec, batch=batch_of(job, spec, emit), module=module)

@@ -1,0 +1,49 @@
+"""Worker side. Batch: what goes into a model and what should come out, and the door to every task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from suite.axes import TASKS
+from suite.data.sources import Source
+from suite.spec import ModelSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One batch on the CPU, in float32 where it is floating point."""
+
+    inputs: Mapping[str, Any]
+    """Keyword arguments of `module.forward`: tensors, or lists of tensors (detection); batch first."""
+    targets: Any = None
+    """What the task's loss and metric need; shape by task."""
+    num_samples: int
+    num_tokens: int | None = None
+    """Non-padding tokens that go through the model, where throughput counts tokens."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """JSON-able: data set, preprocessing."""
+
+
+def batch_for(
+    spec: ModelSpec,
+    size: str,
+    source: Source,
+    *,
+    num_samples: int,
+    seed: int = 0,
+    split: str = "test",
+    overrides: Mapping[str, Any] | None = None,
+) -> Batch:
+    """A batch of real samples for this model through its task's module.
+
+    `split` is "train" (augmented) or "test" (not); the same seed gives the same batch. `overrides` replaces
+    entries of the size's `inputs`, e.g. {"length": 48}: how the export gets its second shape. A task module offers
+    `batch(inputs, source, *, num_samples, seed, split) -> Batch` where `inputs` is `spec.sizes[size].inputs`.
+    """
+    task = import_module(TASKS[spec.task].module)
+    inputs = {**spec.sizes[size].inputs, **(overrides or {})}
+    result: Batch = task.batch(inputs, source, num_samples=num_samples, seed=seed, split=split)
+    return result

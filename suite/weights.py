@@ -1,0 +1,150 @@
+"""Worker side. Where a model's weights come from: a seed, the library's own loading code, or files on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from suite.spec import ModelSpec
+from suite.worker.faults import Unavailable
+
+PICKLES = ("pytorch_model.bin", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+class WeightsError(ValueError):
+    """The user's weights are not as they have to be; shown without a traceback."""
+
+
+def module_for(spec: ModelSpec, size: str, *, weights: str = "random", seed: int = 0) -> Any:
+    """The model in eval mode, float32, on the CPU.
+
+    `weights` is `random` (seeded), `pretrained` (base only) or a folder with `<model>.safetensors`, with
+    a `save_pretrained` folder of the model's name, or itself such a folder. Raises Unavailable when the
+    hub cannot be reached and WeightsError when files do not fit; nothing is ever unpickled.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    if weights == "pretrained":
+        module = _pretrained(spec, size)
+    else:
+        module = spec.build(**spec.sizes[size].build)
+        if weights != "random":
+            module = _from_folder(module, spec, Path(weights))
+    return module.eval()
+
+
+def _pretrained(spec: ModelSpec, size: str) -> Any:
+    """The published weights through the library's own code."""
+    if spec.pretrained is None:
+        raise Unavailable(
+            f"{spec.name} has no published weights in its library; use --weights random or --weights DIR"
+        )
+    if size != "base":
+        raise Unavailable(f"{spec.name}: published weights exist for --size base only, not {size}")
+    try:
+        return spec.pretrained()
+    except OSError as error:  # URLError, ConnectionError and the hub's own errors derive from it
+        raise Unavailable(
+            f"{spec.name}: the published weights could not be loaded ({_first_line(error)}). They are neither"
+            " in the cache nor could they be fetched. Next: run once on a machine with a connection and copy"
+            " its cache (HF_HOME for transformers, TORCH_HOME for torchvision), unset HF_HUB_OFFLINE where it"
+            " is set, or give files with --weights DIR"
+        ) from error
+
+
+def _from_folder(module: Any, spec: ModelSpec, folder: Path) -> Any:
+    """`module` with the weights that lie in `folder`."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = weights_in(folder, spec.name)
+    if path.is_dir():
+        return _from_save_pretrained(module, spec, path)
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path}: no readable safetensors file ({error}); save it again"
+        ) from error
+    # Tied tensors are stored once in safetensors; strict=False lets their twins be absent.
+    missing, unexpected = _load(module, tensors, spec, path)
+    tied = {name for names in _shared_names(module) for name in names if names & set(tensors)}
+    missing = [name for name in missing if name not in tied]
+    if missing or unexpected:
+        raise WeightsError(
+            f"{path}: not the weights of {spec.name}: missing {missing[:5]}, unexpected {unexpected[:5]}"
+            f" ({len(missing)} and {len(unexpected)} in all)"
+        )
+    return module
+
+
+def _load(
+    module: Any, tensors: dict[str, Any], spec: ModelSpec, path: Path
+) -> tuple[list[str], list[str]]:
+    """Names that the module lacks and names that it does not know, after loading the rest."""
+    try:
+        keys = module.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:  # size mismatch
+        raise WeightsError(
+            f"{path}: shapes differ from {spec.name} as built ({error}); is --size the right one?"
+        ) from error
+    return list(keys.missing_keys), list(keys.unexpected_keys)
+
+
+def _shared_names(module: Any) -> list[set[str]]:
+    """Groups of state-dict names that are one tensor."""
+    by_tensor: dict[int, set[str]] = {}
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        by_tensor.setdefault(id(tensor), set()).add(name)
+    return [names for names in by_tensor.values() if len(names) > 1]
+
+
+def _from_save_pretrained(module: Any, spec: ModelSpec, folder: Path) -> Any:
+    """The model of a `save_pretrained` folder, in the class that the record builds."""
+    if not hasattr(type(module), "from_pretrained"):
+        raise WeightsError(
+            f"{folder}: a save_pretrained folder, but {spec.name} is no transformers model;"
+            f" give {spec.name}.safetensors instead"
+        )
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    if kind != module.config.model_type:
+        raise WeightsError(
+            f"{folder}/config.json: model_type is {kind!r}; {spec.name} needs {module.config.model_type!r}"
+        )
+    try:
+        return type(module).from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            attn_implementation=module.config._attn_implementation,
+        )
+    except OSError as error:
+        raise WeightsError(
+            f"{folder}: no model.safetensors that transformers can load ({_first_line(error)}); pickled"
+            " weights are refused: save again with save_pretrained(folder)"
+        ) from error
+
+
+def weights_in(folder: Path, name: str) -> Path:
+    """The file or save_pretrained folder for that model; raises WeightsError naming what was looked for."""
+    for path in (folder / f"{name}.safetensors", folder / name, folder):
+        if path.is_file() or (path / "config.json").is_file():
+            return path
+    pickles = (
+        [p.name for pattern in PICKLES for p in folder.glob(pattern)] if folder.is_dir() else []
+    )
+    refused = (
+        f" ({pickles[0]} is a pickle and is never opened: convert it to safetensors)"
+        if pickles
+        else ""
+    )
+    raise WeightsError(
+        f"--weights {folder}: nothing for {name}{refused}; expected {name}.safetensors,"
+        f" {name}/config.json (a save_pretrained folder), or config.json in the folder itself"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,1 @@
+"""Every cell in a process of its own: the launcher that forks it, the protocol, the client, and a fake twin."""

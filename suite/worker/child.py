@@ -1,0 +1,89 @@
+"""Worker side. What happens in the fresh process: one job, its events, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import signal
+import sys
+import time
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from suite.worker.protocol import Event, Job
+
+GRACE = 2.0
+"""Seconds before the deadline at which the child writes its stacks to the log."""
+
+
+def run_job(job: Job, events: int) -> None:
+    """Runs the job's function; its phases, result or failure go to the file descriptor `events` as lines."""
+
+    def emit(kind: str, /, **data: Any) -> None:
+        line = Event(kind=kind, data=data, at=time.perf_counter()).to_json() + "\n"
+        write_all(events, line.encode())
+
+    # Stacks of all threads in the log shortly before the deadline: the kill itself leaves none.
+    faulthandler.dump_traceback_later(max(0.5, job.deadline - GRACE), exit=False)
+    try:
+        module, _, name = job.runner.partition(":")
+        result = getattr(import_module(module), name)(job, emit)
+        emit("result", **(result or {}))
+    except BaseException as error:
+        traceback.print_exc()
+        emit("failure", kind=type(error).__name__, message=str(error))
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Writes every byte; os.write may take fewer when the pipe is full."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def redirect_output(log: str) -> None:
+    """Sends stdout and stderr, Python's and C's, to the log file, and stdin to nowhere."""
+    target = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+    os.close(nothing)
+    faulthandler.enable(file=2)
+
+
+def volunteer_for_oom() -> None:
+    """Asks the kernel to take this process first when memory runs out, not the launcher or the user's shell."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("900", encoding="ascii")
+
+
+def die_with_parent() -> None:
+    """Lets the kernel kill this process when its parent ends (Linux); elsewhere the closed pipe has to do."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def main() -> None:
+    """`python -m suite.worker.child`: one job on stdin, events on stdout; used where fork is not to be had."""
+    line = sys.stdin.readline()
+    job = Job.from_json(line)
+    events = os.dup(1)
+    redirect_output(job.log)
+    run_job(job, events)
+    os._exit(0)  # like a forked child: no atexit handlers of libraries, which may hang
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,269 @@
+"""The parent's side: starts a launcher, hands it jobs, waits without spinning, and kills at the deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from suite.outcome import Outcome
+from suite.record import Failure
+from suite.worker.faults import num_oom_kills, outcome_of, signal_name, tail_of
+from suite.worker.protocol import Job
+
+START_DEADLINE = 300.0
+"""Seconds that the heavy imports may take: minutes on a cold network disk, 5-15 s otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How one job ended."""
+
+    outcome: Outcome
+    result: Mapping[str, Any] = field(default_factory=dict)
+    """What the runner returned."""
+    failure: Failure | None = None
+    phases: Mapping[str, float] = field(default_factory=dict)
+    """Phase -> seconds, by the worker's clock."""
+
+
+class Worker(Protocol):
+    """What runs jobs: the launcher's client, or its fake twin."""
+
+    def run(self, job: Job) -> Answer:
+        """Runs the job to its end or its deadline; never raises for what happens in the worker."""
+        ...
+
+    def close(self) -> None:
+        """Ends whatever still runs."""
+        ...
+
+
+class LauncherError(RuntimeError):
+    """The launcher itself did not come up; the message holds the reason."""
+
+
+class Launcher:
+    """A launcher process of one interpreter and one source tree; started at once, waited for at the first job."""
+
+    def __init__(
+        self,
+        *,
+        python: str = sys.executable,
+        tree: Path | None = None,
+        preload: Sequence[str] = (),
+        log: Path | None = None,
+    ) -> None:
+        self._python = python
+        self._tree = tree or Path(__file__).resolve().parents[2]
+        self._preload = tuple(preload)
+        self._log = log
+        # Taken once: a launcher that has to be started again is the same launcher.
+        self._environment = _environment(self._tree)
+        self._lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ready: dict[str, Any] | None = None
+        self._child: int | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Starts the process; returns at once, so that its imports run beside the caller's work."""
+        self._lines = queue.SimpleQueue()
+        self._ready = None
+        with contextlib.ExitStack() as stack:
+            log: IO[bytes] | int = subprocess.DEVNULL
+            if self._log is not None:
+                log = stack.enter_context(self._log.open("ab"))
+            self._process = subprocess.Popen(
+                [self._python, "-m", "suite.worker.launcher", *self._preload],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,  # Ctrl-C reaches the parent, which then ends us in order
+            )
+        threading.Thread(
+            target=_read, args=(self._process.stdout, self._lines), daemon=True
+        ).start()
+
+    def wait_until_ready(self) -> Mapping[str, Any]:
+        """What the launcher says of itself: seconds, failed modules, num_threads. Raises LauncherError."""
+        if self._ready is None:
+            event = self._next(time.monotonic() + START_DEADLINE)
+            if event is None or event["kind"] != "ready":
+                self.close()
+                tail = tail_of(str(self._log)) if self._log else ""
+                raise LauncherError(
+                    f"the launcher ({self._python} -m suite.worker.launcher) did not start:"
+                    f" {'no answer in time' if event is None else event['kind']}\n{tail}\n"
+                    "Next: python -m diagnostics"
+                )
+            self._ready = event["data"]
+        return self._ready
+
+    def _next(self, until: float) -> dict[str, Any] | None:
+        """The next event, None at the deadline; blocks without polling."""
+        try:
+            event = self._lines.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            return None
+        return event if event is not None else {"kind": "gone", "data": {}, "at": 0.0}
+
+    def run(self, job: Job) -> Answer:
+        """Runs the job in a fresh process; see Worker."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+        self.wait_until_ready()
+        assert self._process is not None
+        assert self._process.stdin is not None
+        kills = num_oom_kills()
+        try:
+            self._process.stdin.write((job.to_json() + "\n").encode())
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has just died; the reader says so
+        try:
+            return self._follow(job, kills)
+        except BaseException:  # Ctrl-C: the job must not go on alone
+            self._kill_child()
+            raise
+
+    def _follow(self, job: Job, kills: int) -> Answer:
+        """Collects the job's events until its exit."""
+        until = time.monotonic() + job.deadline
+        marks: list[tuple[str, float]] = []
+        said: dict[str, Any] | None = None
+        ended_at = 0.0
+        timed_out = False
+        while True:
+            event = self._next(until)
+            if event is None:  # the deadline
+                if timed_out:  # killed, and the launcher still does not answer: it hangs itself
+                    self._kill_launcher()
+                    status = -signal.SIGKILL
+                    break
+                timed_out = True
+                self._kill_child()
+                until = time.monotonic() + 10.0
+                continue
+            kind, data, at = event["kind"], event["data"], event["at"]
+            if kind == "started":
+                self._child = data["pid"]
+            elif kind == "phase":
+                marks.append((data["name"], at))
+            elif kind in ("result", "failure"):
+                said, ended_at = event, at
+            elif kind == "exit":
+                status = data["status"]
+                break
+            elif kind == "gone":
+                self._process = None
+                status = -signal.SIGKILL
+                break
+        self._child = None
+        return _answer(job, marks, said, ended_at, status, timed_out, num_oom_kills() > kills)
+
+    def _kill_child(self) -> None:
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if hasattr(os, "killpg"):
+                    os.killpg(self._child, signal.SIGKILL)
+                else:
+                    os.kill(self._child, signal.SIGTERM)
+
+    def _kill_launcher(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        """Ends the launcher and what still runs under it."""
+        self._kill_child()
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            assert process.stdin is not None
+            process.stdin.close()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _environment(tree: Path) -> dict[str, str]:
+    """The launcher's environment variables: ours, the tree to import from, and one thread.
+
+    The launcher must stay single-threaded; every child sets its own number of threads.
+    """
+    inherited = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join([str(tree), *([inherited] if inherited else [])])
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    quiet = {"TOKENIZERS_PARALLELISM": os.environ.get("TOKENIZERS_PARALLELISM", "false")}
+    return {**os.environ, **threads, **quiet, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def _read(stream: IO[bytes] | None, lines: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+    """Puts every whole line on the queue, and None at the end. A line cut off by a kill is dropped."""
+    assert stream is not None
+    for line in stream:
+        if line.strip():
+            with contextlib.suppress(ValueError):
+                event = json.loads(line)
+                if isinstance(event, dict) and "kind" in event:
+                    lines.put(event)
+    lines.put(None)
+
+
+def _answer(
+    job: Job,
+    marks: list[tuple[str, float]],
+    said: dict[str, Any] | None,
+    ended_at: float,
+    status: int,
+    timed_out: bool,
+    was_oom_killed: bool,
+) -> Answer:
+    """The answer that the events add up to."""
+    ends = [at for _, at in marks[1:]] + [ended_at]
+    phases: dict[str, float] = {}
+    for (name, begin), end in zip(marks, ends, strict=False):
+        if end:
+            phases[name] = phases.get(name, 0.0) + end - begin
+    phase = marks[-1][0] if marks else "start"
+    if said is not None and said["kind"] == "result" and not timed_out:
+        return Answer(outcome=Outcome.PASSED, result=said["data"], phases=phases)
+    if said is not None and said["kind"] == "failure":
+        kind, message = said["data"]["kind"], said["data"]["message"]
+        outcome = outcome_of(kind, message)
+    elif timed_out:
+        outcome, kind = Outcome.TIMED_OUT, "deadline"
+        message = (
+            f"not done after {job.deadline:g} s, killed in phase {phase}; the stacks are in the log."
+            " Next: a longer --deadline, a smaller --size, or fix the hang"
+        )
+    elif was_oom_killed and status == -signal.SIGKILL:
+        outcome, kind = Outcome.OUT_OF_MEMORY, "SIGKILL"
+        message = (
+            f"killed by the kernel for memory in phase {phase}; next: a smaller --batch or --size"
+        )
+    else:
+        outcome = Outcome.CRASHED
+        kind = signal_name(-status) if status < 0 else f"exit {status}"
+        message = f"the worker died in phase {phase} ({kind}) without an answer"
+    failure = Failure(
+        kind=kind, message=message, phase=phase, log_tail=tail_of(job.log), log=job.log
+    )
+    return Answer(outcome=outcome, failure=failure, phases=phases)

@@ -1,0 +1,73 @@
+"""What went wrong with a worker: exceptions with a meaning, and how a dead process is read."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Final
+
+from suite.outcome import Outcome
+
+
+class Unavailable(RuntimeError):
+    """This machine lacks what the cell needs; the message says what and how to get it."""
+
+
+class Unsupported(RuntimeError):
+    """The combination cannot work; the message says why."""
+
+
+MEANINGS: Final = {"Unavailable": Outcome.UNAVAILABLE, "Unsupported": Outcome.UNSUPPORTED}
+"""Exception class name -> outcome; anything else raised is a failure."""
+
+_OUT_OF_MEMORY: Final = ("OutOfMemoryError", "MemoryError")
+_OUT_OF_MEMORY_TEXTS: Final = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "CUDA out of memory",
+    "Failed to allocate memory for requested buffer",  # ONNX Runtime
+    "std::bad_alloc",
+)
+
+
+def outcome_of(kind: str, message: str) -> Outcome:
+    """The outcome that an exception of that class with that message means."""
+    if kind in _OUT_OF_MEMORY or any(text in message for text in _OUT_OF_MEMORY_TEXTS):
+        return Outcome.OUT_OF_MEMORY
+    return MEANINGS.get(kind, Outcome.FAILED)
+
+
+def num_oom_kills() -> int:
+    """How many processes the kernel has killed for memory so far, here or in our cgroup; 0 where unknown."""
+    total = 0
+    for path, key in (
+        (Path("/proc/vmstat"), "oom_kill"),
+        (Path("/sys/fs/cgroup/memory.events"), "oom_kill"),
+    ):
+        try:
+            lines = path.read_text(encoding="ascii").splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.split()[0] == key)
+    return total
+
+
+def signal_name(number: int) -> str:
+    """SIGSEGV for 11; `signal 77` for one without a name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def tail_of(path: str, *, lines: int = 30, num_bytes: int = 16_384) -> str:
+    """The last lines of a log; empty when there is none."""
+    if not path:
+        return ""
+    try:
+        with Path(path).open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - num_bytes))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])

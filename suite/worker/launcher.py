@@ -1,0 +1,121 @@
+"""Worker side. The launcher: imports the heavy libraries once and forks a fresh process per job.
+
+Started as `python -m suite.worker.launcher [module ...]`. Jobs come on stdin, events go to stdout, one JSON line
+each; its own chatter goes to stderr. It runs no torch operation, makes no CUDA context and stays single-threaded,
+because a fork copies only the calling thread: a lock held by another would stay locked in the child for ever.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from suite.worker.child import (
+    die_with_parent,
+    redirect_output,
+    run_job,
+    volunteer_for_oom,
+    write_all,
+)
+from suite.worker.protocol import Event, Job
+
+NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
+"""With this set, torch.cuda.is_available() asks NVML and leaves the driver, which a fork cannot share, alone."""
+
+
+def main(modules: Sequence[str]) -> None:
+    """Preloads `modules`, then serves jobs until stdin ends."""
+    die_with_parent()
+    events = os.dup(1)
+    os.dup2(2, 1)  # a library that prints must not write into the protocol
+
+    def emit(kind: str, /, **data: Any) -> None:
+        # The newline in front ends a line that a killed child left unfinished.
+        line = "\n" + Event(kind=kind, data=data, at=time.perf_counter()).to_json() + "\n"
+        write_all(events, line.encode())
+
+    forks = hasattr(os, "fork")
+    started = time.perf_counter()
+    failed = preload(modules) if forks else {}
+    emit(
+        "ready",
+        seconds=time.perf_counter() - started,
+        failed=failed,
+        num_threads=num_threads(),
+        forks=forks,
+    )
+    serve = fork_job if forks else spawn_job
+    for line in sys.stdin:
+        job = Job.from_json(line)
+        status = serve(job, events, emit)
+        emit("exit", status=status)
+
+
+def preload(modules: Sequence[str]) -> dict[str, str]:
+    """Imports the modules and makes their objects cheap to share; returns module -> error for those that failed."""
+    os.environ[NVML_CHECK] = "1"
+    failed = {}
+    for name in modules:
+        try:
+            import_module(name)
+        except Exception as error:
+            failed[name] = f"{type(error).__name__}: {error}"
+    del os.environ[NVML_CHECK]
+    # Without this every collection in a child would touch, and so copy, all of the libraries' objects.
+    gc.collect()
+    gc.freeze()
+    return failed
+
+
+def num_threads() -> int | None:
+    """Threads of this process, or None where /proc does not tell. More than one makes a fork unsafe."""
+    try:
+        return len(list(Path("/proc/self/task").iterdir()))
+    except OSError:
+        return None
+
+
+def fork_job(job: Job, events: int, emit: Callable[..., None]) -> int:
+    """Runs the job in a forked child; returns its exit status, negative for a signal."""
+    # A child must not write the launcher's buffered text a second time.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            die_with_parent()
+            os.setsid()  # its own group, so that its children can be killed with it
+            redirect_output(job.log)
+            volunteer_for_oom()
+            run_job(job, events)
+            status = 0
+        finally:
+            os._exit(status)
+    emit("started", pid=pid)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def spawn_job(job: Job, events: int, emit: Callable[..., None]) -> int:
+    """The same with a new interpreter, where there is no fork; slower by the imports."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "suite.worker.child"],
+        stdin=subprocess.PIPE,
+        stdout=events,
+        start_new_session=hasattr(os, "setsid"),
+    )
+    emit("started", pid=child.pid)
+    child.communicate((job.to_json() + "\n").encode())
+    return child.returncode
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
