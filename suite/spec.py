@@ -96,6 +96,8 @@ class ModelSpec:
     """`tiny` and `base`, or at least one of them."""
     outputs: tuple[str, ...]
     """Names of the output tensors in the order in which they lie in the model's (nested) result."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    """Input of the task -> argument of `forward`, where they differ, e.g. {"x": "pixel_values"}."""
     parameters: int | None = None
     """Published number of parameters at `base`."""
     source: str = ""

@@ -36,6 +36,15 @@ EMBEDDED: Final = {
 }
 """Kind -> embedded data set, used when the folder has nothing of that kind."""
 
+LIBRARIES: Final = {
+    "digits": ("sklearn.datasets",),
+    "scenes": ("sklearn.datasets", "PIL.JpegImagePlugin"),
+    "clips": ("sklearn.datasets", "PIL.JpegImagePlugin"),
+    "cifar10": ("PIL.JpegImagePlugin",),
+    "coco": ("PIL.JpegImagePlugin",),
+}
+"""What a data set imports when it is read, for the launcher to have imported before."""
+
 IN_FOLDER: Final = (("image", "cifar10"), ("scene", "coco"), ("text", "imdb"))
 """Kind and data set that a `--data` folder can hold. Each module's `find(folder) -> Path | None` looks for its layout,
 and `check(root)` raises DataError for what is missing, truncated or mislabelled. Both use the standard library only."""

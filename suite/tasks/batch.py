@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 
@@ -45,5 +45,12 @@ def batch_for(
     """
     task = import_module(TASKS[spec.task].module)
     inputs = {**spec.sizes[size].inputs, **(overrides or {})}
-    result: Batch = task.batch(inputs, source, num_samples=num_samples, seed=seed, split=split)
-    return result
+    batch: Batch = task.batch(inputs, source, num_samples=num_samples, seed=seed, split=split)
+    unknown = sorted(set(spec.arguments) - set(batch.inputs))
+    if unknown:
+        raise ValueError(
+            f"model {spec.name!r}: `arguments` renames {unknown}, but the task {spec.task} gives"
+            f" {sorted(batch.inputs)}"
+        )
+    named = {spec.arguments.get(name, name): value for name, value in batch.inputs.items()}
+    return replace(batch, inputs=named)

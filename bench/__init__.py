@@ -1,0 +1,1 @@
+"""How fast, how big, how cold: metrics, statistics and reports."""

@@ -1,0 +1,31 @@
+"""`python -m bench COMMAND`: what can be done with runs after they are measured."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from bench.report import command as report
+
+COMMANDS: Final = {"report": (report, "show an earlier run: terminal, HTML, Markdown or JSON")}
+"""Name -> (module with `configure(parser)` and `main(arguments) -> exit code`, one line of help)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name; its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Look at benchmark runs. To make one: pytest bench",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, text) in COMMANDS.items():
+        module.configure(commands.add_parser(name, help=text, description=text))
+    arguments = parser.parse_args(argv)
+    module, _ = COMMANDS[arguments.command]
+    return int(module.main(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,314 @@
+"""Doubts: every reason to distrust a measurement, read off the measurement and the plan in
+force.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bench import units
+from bench.plan import Plan, harder_than
+from bench.stats import (
+    NORMAL_MAD,
+    kendall_z,
+    mad,
+    median,
+    relative_interval,
+    relative_slope,
+    samples_needed,
+    thinned,
+)
+from suite.record import Measurement
+
+SPREAD: Final = 0.05
+"""Robust standard deviation of the rounds, as a share of the median, above which they are noisy."""
+WAITED: Final = 0.01
+"""Share of the time that a thread was ready and not running, above which the machine was busy."""
+VOID: Final = 0.10
+"""Share of void rounds above which the machine was busy."""
+TREND_Z: Final = 1.96
+"""Kendall's z of a trend that chance gives once in twenty runs."""
+DRIFT_Z: Final = 3.29
+"""Kendall's z of a trend that chance gives once in a thousand runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """One reason to distrust a measurement."""
+
+    code: str
+    """A row of DOUBTS."""
+    summary: str
+    """One sentence: what was seen, with its numbers."""
+    advice: str
+    """What to do about it, given the plan in force."""
+
+
+Found = tuple[str, str] | None
+"""Summary and advice, or None when there is nothing to doubt."""
+
+
+def doubts(measurement: Measurement, plan: Plan) -> tuple[Doubt, ...]:
+    """The reasons to distrust this measurement, in the order of DOUBTS; empty when there is
+    none.
+    """
+    if not measurement.samples:
+        return ()
+    found = ((code, check(measurement, plan)) for code, check in DOUBTS.items())
+    return tuple(
+        Doubt(code=code, summary=result[0], advice=result[1]) for code, result in found if result
+    )
+
+
+def throttled(measurement: Measurement, plan: Plan) -> Found:
+    """The GPU held its clocks down while it was measured."""
+    reasons = measurement.facts.get("gpu_throttle")
+    if not reasons:
+        return None
+    return (
+        f"the GPU held its clocks down while it was measured: {', '.join(reasons)}",
+        "let it cool, look at its cooling and power supply, or lock its clocks (nvidia-smi -lgc)",
+    )
+
+
+def quota(measurement: Measurement, plan: Plan) -> Found:
+    """The control group allows less CPU time than the threads want."""
+    facts = measurement.facts
+    allowed = facts.get("quota_cores")
+    periods = facts.get("throttled_periods") or 0
+    threads = _threads(facts)
+    if periods:
+        return (
+            f"the container's CPU quota ran out in {_many(periods, 'period')}, and the work was"
+            " stopped until the next one",
+            f"use at most {max(1, math.floor(allowed))} threads (--threads) or raise the quota"
+            if allowed
+            else "use fewer threads (--threads) or raise the quota",
+        )
+    if allowed and threads and threads > math.ceil(allowed):
+        return (
+            f"{threads} threads share a CPU quota of {allowed:g} cores",
+            f"use --threads {max(1, math.floor(allowed))}, or raise the quota",
+        )
+    return None
+
+
+def oversubscribed(measurement: Measurement, plan: Plan) -> Found:
+    """More threads than cores that they may run on."""
+    cores, threads = measurement.facts.get("available_cores"), _threads(measurement.facts)
+    if not cores or not threads or threads <= cores:
+        return None
+    return (
+        f"{_many(threads, 'thread')} on {_many(cores, 'core')} wait for each other",
+        f"use --threads {cores} or fewer",
+    )
+
+
+def busy_machine(measurement: Measurement, plan: Plan) -> Found:
+    """Something else used the machine meanwhile."""
+    facts = measurement.facts
+    rounds, void = facts.get("num_rounds") or 0, facts.get("void_rounds") or 0
+    waited = facts.get("wait_share") or 0.0
+    advice = "stop what else runs here, or measure on a machine of its own"
+    if facts.get("are_voids_kept"):
+        return (
+            f"{void} of {_many(rounds, 'round')} were disturbed, too many to leave out, so all of"
+            f" them count ({_reasons(facts)})",
+            advice,
+        )
+    if rounds and void > VOID * rounds:
+        return (
+            f"{void} of {_many(rounds, 'round')} were disturbed and replaced ({_reasons(facts)})",
+            advice,
+        )
+    if waited > WAITED:
+        return (
+            f"a thread was ready but had no core for {units.percent(waited)} of the time",
+            advice,
+        )
+    return None
+
+
+def no_steady_state(measurement: Measurement, plan: Plan) -> Found:
+    """The warm-up ended at its cap, and the rounds after it were not flat either."""
+    if measurement.facts.get("warmup_ended_because") != "cap":
+        return None
+    # What was measured may have been flat all the same; then the cap did no harm.
+    samples = measurement.samples
+    if len(samples) >= samples_needed(0.5):
+        is_trending = abs(kendall_z(thinned(samples))) > TREND_Z
+        if not is_trending:
+            return None
+    return (
+        f"the warm-up reached its cap of {units.seconds(plan.warmup_seconds)} while the times were"
+        " still changing",
+        _harder(plan, "its warm-up is longer", "give the plan a longer warm-up"),
+    )
+
+
+def drifting(measurement: Measurement, plan: Plan) -> Found:
+    """The times went up or down over the run, more than the target interval and more than
+    chance.
+    """
+    drift = _drift(measurement, plan)
+    if not drift:
+        return None
+    direction = "slower" if drift > 0 else "faster"
+    return (
+        f"the passes got {units.percent(abs(drift))} {direction} from the first round to the last",
+        "look for heat, a background job that starts or ends, or a model that keeps growing state"
+        if drift > 0
+        else _harder(plan, "its warm-up is longer", "give the plan a longer warm-up"),
+    )
+
+
+def noisy(measurement: Measurement, plan: Plan) -> Found:
+    """The rounds differ much from each other."""
+    samples = measurement.samples
+    middle = median(samples)
+    if "num_rounds" not in measurement.facts or len(samples) < 3 or not middle > 0:
+        return None
+    spread = NORMAL_MAD * mad(samples) / middle
+    if spread <= SPREAD:
+        return None
+    return (
+        f"the rounds spread by {units.percent(spread)} about their median",
+        _harder(plan, "it takes more rounds", "measure on a quieter machine, or pin the cores"),
+    )
+
+
+def time_cap_reached(measurement: Measurement, plan: Plan) -> Found:
+    """Time was up before the median was known as well as the plan wants."""
+    if measurement.facts.get("stopped_because") != "time_cap":
+        return None
+    width = relative_interval(measurement.samples)
+    if width <= plan.target_interval:
+        return None
+    wanted = units.percent(plan.target_interval)
+    known = (
+        f"the median is known to ±{units.percent(width)}"
+        if math.isfinite(width)
+        else f"{_many(len(measurement.samples), 'round')} give no interval"
+    )
+    return (
+        f"the time cap was reached: {known}, the plan {plan.name} asks for ±{wanted}",
+        _harder(plan, "its cap is higher", "raise the plan's cap, or measure on a quieter machine"),
+    )
+
+
+def too_few_samples(measurement: Measurement, plan: Plan) -> Found:
+    """Fewer rounds than the percentile that the plan wants can be told from."""
+    if "num_rounds" not in measurement.facts or plan.tail is None:
+        return None
+    wanted, number = samples_needed(plan.tail), len(measurement.samples)
+    if number >= wanted:
+        return None
+    return (
+        f"{_many(number, 'round')} cannot tell a p{100 * plan.tail:g}, which needs {wanted}",
+        _harder(plan, "it takes longer", "raise the plan's cap or choose a smaller size or batch"),
+    )
+
+
+def short_rounds(measurement: Measurement, plan: Plan) -> Found:
+    """Rounds so short that the clock and the loop show in them."""
+    taken = measurement.facts.get("round_seconds")
+    target = measurement.facts.get("target_round_seconds")
+    if not taken or not target or taken >= 0.8 * target:
+        return None
+    return (
+        f"a round lasted {units.seconds(taken)}, less than the {units.seconds(target)} that keep"
+        " the clock's share below 0.1%",
+        "the model got faster after its warm-up: "
+        + _harder(plan, "its warm-up is longer", "give the plan a longer warm-up"),
+    )
+
+
+def swapped(measurement: Measurement, plan: Plan) -> Found:
+    """Part of the process was in swap, so that its resident memory is not what it needs."""
+    amount = measurement.facts.get("swap_bytes") or 0
+    if not amount:
+        return None
+    return (
+        f"{units.num_bytes(amount)} of the process were in swap: resident memory shows too little",
+        "free some memory, or choose a smaller size or batch",
+    )
+
+
+def allocator_retried(measurement: Measurement, plan: Plan) -> Found:
+    """The CUDA allocator had to give memory back and ask again."""
+    retries = measurement.facts.get("num_alloc_retries") or 0
+    ooms = measurement.facts.get("num_ooms") or 0
+    if not retries and not ooms:
+        return None
+    return (
+        f"the CUDA allocator ran short {_many(retries, 'time')} and failed {_many(ooms, 'time')}:"
+        " the GPU was nearly full",
+        "free the GPU of other processes, or choose a smaller batch",
+    )
+
+
+DOUBTS: Final[Mapping[str, Callable[[Measurement, Plan], Found]]] = {
+    check.__name__: check
+    for check in (
+        throttled,
+        quota,
+        oversubscribed,
+        busy_machine,
+        no_steady_state,
+        drifting,
+        noisy,
+        time_cap_reached,
+        too_few_samples,
+        short_rounds,
+        swapped,
+        allocator_retried,
+    )
+}
+"""Code -> check: the full list, causes before symptoms."""
+
+
+def _drift(measurement: Measurement, plan: Plan) -> float:
+    """Change from the first round to the last as a share of the median; 0.0 when chance would
+    do.
+    """
+    if "num_rounds" not in measurement.facts:
+        return 0.0
+    samples = thinned(measurement.samples)
+    drift = relative_slope(samples) * (len(samples) - 1)
+    is_real = abs(kendall_z(samples)) > DRIFT_Z and abs(drift) > 2 * plan.target_interval
+    return drift if is_real else 0.0
+
+
+def _threads(facts: Mapping[str, object]) -> int | None:
+    found = facts.get("threads", facts.get("torch_threads"))
+    return found if isinstance(found, int) and found > 0 else None
+
+
+def _reasons(facts: Mapping[str, object]) -> str:
+    counts = facts.get("void_reasons")
+    if not isinstance(counts, Mapping) or not counts:
+        return "reason unknown"
+    return ", ".join(f"{WORDS.get(name, name)} {number}x" for name, number in counts.items())
+
+
+WORDS: Final = {
+    "sentinel": "machine speed strayed",
+    "delayed": "a thread had no core",
+    "preempted": "preempted",
+    "major_fault": "read from disk",
+    "quota": "CPU quota ran out",
+    "gpu_throttled": "GPU clocks held down",
+}
+"""Reason of a void round -> words."""
+
+
+def _harder(plan: Plan, why: str, otherwise: str) -> str:
+    harder = harder_than(plan.name)
+    return f"use --plan {harder}: {why}" if harder else otherwise
+
+
+def _many(number: float, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,47 @@
+"""pytest-benchmark as the front: its table and its JSON hold the seconds that the worker measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(slots=True)
+class ReplayClock:
+    """A timer that stands still until it is told how much time has passed."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        """Seconds, as `timer` of pytest-benchmark."""
+        return self.now
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+CLOCK = ReplayClock()
+"""The timer of every test in `bench`; tests run one after another."""
+
+
+class Benchmark(Protocol):
+    """The part of pytest-benchmark's fixture that we use."""
+
+    extra_info: dict[str, Any]
+
+    def pedantic(self, target: Callable[[], None], *, rounds: int, iterations: int) -> Any:
+        """Calls `target` `rounds` times between two looks at the timer."""
+        ...
+
+
+def replay(benchmark: Benchmark, samples: Sequence[float], facts: Mapping[str, Any]) -> None:
+    """Hands the samples (seconds) to pytest-benchmark, one round each, and the facts to its `extra_info`."""
+    rest = iter(samples)
+
+    def one_round() -> None:
+        # More calls than samples happen only where pytest-benchmark times nothing (--benchmark-disable).
+        CLOCK.now += next(rest, 0.0)
+
+    benchmark.extra_info.update(facts)
+    benchmark.pedantic(one_round, rounds=max(1, len(samples)), iterations=1)

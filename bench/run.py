@@ -1,0 +1,148 @@
+"""A benchmark run from its first to its last act: run folder, launcher, session, report."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.plan import Plan
+from bench.report.build import build_report
+from bench.report.folder import NoSuchRun, find_run
+from bench.report.html import write_html
+from bench.report.load import load_run
+from bench.report.markdown import to_markdown
+from bench.report.model import Report
+from bench.session import RUNNERS, Request, Session, settled
+from diagnostics.environment import Environment
+from diagnostics.explain import explain
+from suite.options import Selection
+from suite.record import Record
+from suite.store import RunFolder
+from suite.worker.client import Launcher, Worker
+
+
+class RunError(ValueError):
+    """The run cannot be opened as asked; shown to the user without a traceback."""
+
+
+@dataclass(slots=True, kw_only=True)
+class BenchRun:
+    """A run that is open: the session and what belongs into its folder."""
+
+    selection: Selection
+    session: Session
+    folder: RunFolder
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def begin(self, planned: Sequence[Mapping[str, Any]]) -> None:
+        """Writes down what is going to be done, so that a run that is killed can say what is missing."""
+        self.info["planned"] = list(planned)
+        self.folder.write_json("run.json", self.info)
+
+    def finish(self) -> Report:
+        """Ends the workers, closes the books and writes `report.html`; returns the report."""
+        self.session.worker.close()
+        self.info["finished_at"] = _now()
+        self.folder.write_json("run.json", self.info)
+        report = build_report(load_run(self.folder.path))
+        write_html(report, self.folder.path / "report.html")
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            with contextlib.suppress(OSError), Path(summary).open("a", encoding="utf-8") as file:
+                file.write(to_markdown(report))
+        return report
+
+
+def open_run(
+    *,
+    out: Path,
+    resume: str | None,
+    selection: Selection,
+    environment: Environment,
+    plan: Plan,
+    deadline: float,
+    command: str,
+    worker: Callable[[RunFolder], Worker] | None = None,
+) -> BenchRun:
+    """A new run below `out`/runs, or the one that `resume` names ("" = the newest), ready to measure.
+
+    The launcher starts at once and imports while the caller goes on. Raises RunError when the run to resume is
+    not there or was made with other options, StoreError when `out` cannot be written.
+    """
+    runs = out / "runs"
+    options = {**selection.job_options, "plan": plan.as_dict()}
+    records: tuple[Record, ...] = ()
+    started_at = _now()
+    if resume is None:
+        folder = RunFolder.create(runs)
+    else:
+        folder, records, started_at = _resumed(runs, resume, options)
+    fingerprint = environment.fingerprint()
+    folder.write_json("environment.json", {**environment.as_dict(), "fingerprint": fingerprint})
+    start = worker or (
+        lambda f: Launcher(preload=preload_for(selection), log=f.logs / "launcher.log")
+    )
+    session = Session(
+        request=Request(
+            specs=selection.specs,
+            options=options,
+            deadline=deadline,
+            cold_replicates=plan.cold_replicates,
+            cache=str((out / "cache" / "onnx").resolve()),
+        ),
+        folder=folder,
+        worker=start(folder),
+        environment_id=fingerprint,
+        records=settled(records),
+        diagnose=diagnosis,
+    )
+    info = {
+        "run_id": folder.run_id,
+        "command": command,
+        "started_at": started_at,
+        "finished_at": None,
+        "options": options,
+        "excluded": list(selection.excluded),
+    }
+    return BenchRun(selection=selection, session=session, folder=folder, info=info)
+
+
+def _resumed(
+    runs: Path, name: str, options: Mapping[str, Any]
+) -> tuple[RunFolder, tuple[Record, ...], str]:
+    """The run to go on with, its records, and when it began."""
+    try:
+        run = load_run(find_run(name, runs))
+    except NoSuchRun as error:
+        raise RunError(f"--resume: {error}") from error
+    before = run.info.get("options", {})
+    for key, value in options.items():
+        if key in before and before[key] != _as_json(value):
+            raise RunError(
+                f"--resume {run.folder.name}: that run was made with {key} = {before[key]!r}, this one has"
+                f" {value!r}; give the same options, or start a new run without --resume"
+            )
+    return RunFolder(run.folder), run.records, str(run.info.get("started_at") or _now())
+
+
+def preload_for(selection: Selection) -> tuple[str, ...]:
+    """Modules for the launcher: what the cells need, and the code of every step."""
+    return (*selection.preload(), *(runner.partition(":")[0] for runner in RUNNERS.values()))
+
+
+def diagnosis(text: str) -> list[dict[str, Any]]:
+    """What the doctor says to a failure's text: findings as data, best first."""
+    return [finding.as_dict() for finding in explain(text)[:3]]
+
+
+def _as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,313 @@
+"""One run of the benchmark: turns cells and steps into jobs, answers into records, records into the run folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from bench.coldstart import IMPORT_RUNNER, cold_measurements
+from suite.axes import BACKENDS, STAGES
+from suite.cell import Cell
+from suite.outcome import Outcome
+from suite.record import Artifact, Failure, Measurement, Record
+from suite.spec import Gap, ModelSpec
+from suite.store import RunFolder
+from suite.worker.client import Answer, Worker
+from suite.worker.protocol import Job
+
+RUNNERS: Final = {
+    "build": "suite.stages.build:run",
+    "export": "suite.stages.export.run:run",
+    "size": "bench.instruments.size:run",
+    "latency": "bench.instruments.latency:run",
+    "memory": "bench.instruments.memory:run",
+    "coldstart": "bench.instruments.coldstart:run",
+}
+"""Step -> worker-side function, in the order in which a cell's steps run."""
+
+STEPS: Final = tuple(RUNNERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asked for, resolved: the same for every cell of the run."""
+
+    specs: Mapping[str, ModelSpec]
+    options: Mapping[str, Any]
+    """Goes into every job: models_from, weights, sources, seed, threads, plan."""
+    deadline: float
+    """Seconds per job."""
+    cold_replicates: int
+    cache: str
+    """Folder of the export cache; empty = no cache."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """A run in progress."""
+
+    request: Request
+    folder: RunFolder
+    worker: Worker
+    environment_id: str = ""
+    on_begin: Callable[[Cell, str], None] = lambda cell, step: None
+    on_end: Callable[[Record], None] = lambda record: None
+    diagnose: Callable[[str], list[dict[str, Any]]] = lambda text: []
+    """What a doctor says to the text of a failure: findings as data."""
+    records: dict[str, Record] = field(default_factory=dict)
+    """Key -> record: `settled` ones of an interrupted run that is being resumed, then our own."""
+    import_seconds: dict[tuple[str, ...], Measurement | None] = field(default_factory=dict)
+    """Imports cost the same for every cell that needs the same libraries: measured once a run."""
+
+    def measure(self, cell: Cell, step: str) -> Record:
+        """The record of that cell and step: made now, once.
+
+        It is in the run folder before this returns. Never raises for what happens in a worker.
+        """
+        if (known := self.records.get(f"{cell.id}/{step}")) is not None:
+            return known
+        refusal = self._refusal(cell, step)
+        self.on_begin(cell, step)
+        record = refusal or self._run(cell, step)
+        self.records[record.key] = record
+        self.folder.append(record)
+        self.on_end(record)
+        return record
+
+    def _refusal(self, cell: Cell, step: str) -> Record | None:
+        """The record of a cell that is not to be run: a declared gap, or no graph to run."""
+        spec, backend = self.request.specs[cell.model], BACKENDS[cell.backend]
+        stage = _stage(step)
+        gap = _gap(spec, cell, stage)
+        if gap is None and backend.needs_graph:
+            gap = _gap(spec, cell, "export")
+        if gap is None and cell.dtype not in backend.dtypes:
+            gap = Gap(reason=f"{cell.backend}: {backend.dtypes_reason}", url=backend.dtypes_url)
+        if gap is not None and gap.kind == "unsupported":
+            return self._blank(
+                cell,
+                step,
+                Outcome.UNSUPPORTED,
+                Failure(kind="gap", message=gap.reason, url=gap.url),
+            )
+        if not backend.needs_graph or step == "export":
+            return None
+        graph = self.measure(graph_cell(cell), "export")
+        if graph.outcome.has_run or _parity(graph) == "vacuous":
+            return None
+        failure = Failure(
+            kind="graph",
+            message=f"there is no trustworthy graph to run: the export {graph.outcome.value}"
+            + (f": {graph.failure.message.splitlines()[0]}" if graph.failure else ""),
+            phase="export",
+            log=graph.failure.log if graph.failure else "",
+        )
+        bad = graph.outcome if graph.outcome is Outcome.UNAVAILABLE else Outcome.FAILED
+        return self._blank(cell, step, bad, failure)
+
+    def _run(self, cell: Cell, step: str) -> Record:
+        """The record of a job that is really run."""
+        if step == "coldstart":
+            return self._coldstart(cell)
+        return self._job(cell, step)
+
+    def _job(self, cell: Cell, step: str, *, label: str = "") -> Record:
+        """One fresh process, and what it brought home."""
+        began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+        log = self.folder.logs / f"{cell.file_stem}-{label or step}.log"
+        answer = self.worker.run(
+            Job(
+                runner=RUNNERS[step],
+                cell=cell,
+                options={**self.request.options, **self._paths(cell)},
+                deadline=self.request.deadline,
+                log=str(log),
+            )
+        )
+        spec = self.request.specs[cell.model]
+        record = judged(record_of(answer, self._blank(cell, step, answer.outcome, None)), spec)
+        facts = dict(record.facts)
+        if record.outcome.is_bad and record.failure is not None:
+            facts["diagnosis"] = self.diagnose(
+                f"{record.failure.log_tail}\n{record.failure.message}"
+            )
+        return replace(record, facts=facts, started_at=started_at, seconds=time.monotonic() - began)
+
+    def _paths(self, cell: Cell) -> dict[str, str]:
+        """Where the graph lies and goes, for those who need it."""
+        graph = self.folder.onnx / f"{cell.model}-{cell.size}.onnx"
+        if cell.batch != 1:
+            graph = graph.with_name(f"{cell.model}-{cell.size}-b{cell.batch}.onnx")
+        return {
+            "graph": str(graph),
+            "output": str(graph),
+            "cache_dir": self.request.cache,
+            "run_dir": str(self.folder.path),
+        }
+
+    def _coldstart(self, cell: Cell) -> Record:
+        """Cold metrics: one observation from every fresh worker of this cell, more workers where too few ran."""
+        began = time.monotonic()
+        seen = [
+            record
+            for step in ("latency", "memory")
+            if (record := self.records.get(f"{cell.id}/{step}")) and record.outcome.has_run
+        ]
+        failed: Record | None = None
+        for number in range(len(seen), self.request.cold_replicates):
+            record = self._job(cell, "coldstart", label=f"coldstart-{number}")
+            if not record.outcome.has_run:
+                failed = record
+                break
+            seen.append(record)
+        if failed is not None:
+            return failed
+        return replace(
+            self._blank(cell, "coldstart", Outcome.PASSED, None),
+            measurements=cold_measurements(seen, self._imports(cell)),
+            facts={"workers": len(seen)},
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=time.monotonic() - began,
+        )
+
+    def _imports(self, cell: Cell) -> Measurement | None:
+        """Seconds that a fresh interpreter needs for this cell's libraries; None when they do not import."""
+        backend = BACKENDS[cell.backend]
+        own = () if backend.needs_graph else self.request.specs[cell.model].requires
+        modules = tuple(dict.fromkeys((*backend.imports, *own)))
+        if modules not in self.import_seconds:
+            answer = self.worker.run(
+                Job(
+                    runner=IMPORT_RUNNER,
+                    cell=cell,
+                    options={
+                        **self.request.options,
+                        "modules": modules,
+                        "replicates": self.request.cold_replicates,
+                    },
+                    deadline=self.request.deadline,
+                    log=str(self.folder.logs / "imports.log"),
+                )
+            )
+            found = answer.result.get("measurements", ())
+            self.import_seconds[modules] = _measurement(found[0]) if found else None
+        return self.import_seconds[modules]
+
+    def _blank(self, cell: Cell, step: str, outcome: Outcome, failure: Failure | None) -> Record:
+        return Record(
+            run_id=self.folder.run_id,
+            cell=cell,
+            step=step,
+            outcome=outcome,
+            failure=failure,
+            environment_id=self.environment_id,
+        )
+
+
+def settled(records: Iterable[Record]) -> dict[str, Record]:
+    """Key -> record of those that a resumed run need not repeat: they passed, or cannot be run."""
+    return {
+        record.key: record
+        for record in records
+        if record.outcome in (Outcome.PASSED, Outcome.UNSUPPORTED, Outcome.KNOWN_BUG)
+    }
+
+
+def record_of(answer: Answer, blank: Record) -> Record:
+    """The record of an answer; paths inside it become relative to the run folder."""
+    result = answer.result
+    failure = answer.failure
+    if failure is not None and failure.log:
+        failure = replace(failure, log=f"logs/{Path(failure.log).name}")
+    return replace(
+        blank,
+        outcome=answer.outcome,
+        failure=failure,
+        phases=dict(answer.phases),
+        measurements=tuple(_measurement(m) for m in result.get("measurements", ())),
+        artifacts=tuple(Artifact(**a) for a in result.get("artifacts", ())),
+        facts=dict(result.get("facts", {})),
+    )
+
+
+def judged(record: Record, spec: ModelSpec) -> Record:
+    """The record after its claims are looked at: parity that failed or proves nothing, bugs that are declared."""
+    parity = _parity(record)
+    if record.outcome.has_run and parity in ("failed", "vacuous"):
+        record = replace(
+            record,
+            outcome=Outcome.FAILED,
+            failure=Failure(
+                kind=f"parity {parity}",
+                message=str(record.facts["parity"].get("reason") or f"parity {parity}"),
+                phase="parity",
+            ),
+        )
+    gap = _gap(spec, record.cell, _stage(record.step))
+    if gap is not None and gap.kind == "known_bug":
+        if record.outcome.is_bad:
+            return replace(record, outcome=Outcome.KNOWN_BUG)
+        if record.outcome.has_run:
+            return replace(
+                record,
+                outcome=Outcome.FAILED,
+                failure=Failure(
+                    kind="fixed",
+                    message=f"declared as a known bug ({gap.reason}), but it passed: remove the gap",
+                    url=gap.url,
+                ),
+            )
+    return record
+
+
+def graph_cell(cell: Cell) -> Cell:
+    """The cell whose `export` step makes the graph that `cell` runs; graphs are exported on the CPU."""
+    return replace(cell, backend="onnxruntime", device="cpu", dtype="float32")
+
+
+def steps_of(cell: Cell) -> tuple[str, ...]:
+    """The steps that make sense for a cell: one build and one graph for all devices; size is of the module."""
+    left_out = set()
+    if cell != graph_cell(cell):
+        left_out.add("export")
+    if cell.backend != "eager":
+        left_out |= {"build", "size"}
+    if (cell.device, cell.dtype) != ("cpu", "float32"):
+        left_out.add("build")
+    return tuple(step for step in STEPS if step not in left_out)
+
+
+def planned(cells: Iterable[Cell], steps: Sequence[str] = STEPS) -> list[dict[str, Any]]:
+    """What the run is going to do, for `run.json`."""
+    return [
+        {"cell": cell.as_dict(), "step": step}
+        for cell in cells
+        for step in steps_of(cell)
+        if step in steps
+    ]
+
+
+def _stage(step: str) -> str:
+    """The stage whose gaps cover the step."""
+    return step if step in STAGES else "bench"
+
+
+def _gap(spec: ModelSpec, cell: Cell, stage: str) -> Gap | None:
+    return spec.gap_for(
+        stage=stage, backend=cell.backend, device=cell.device, dtype=cell.dtype, size=cell.size
+    )
+
+
+def _parity(record: Record) -> str:
+    parity = record.facts.get("parity")
+    return str(parity.get("verdict", "")) if isinstance(parity, Mapping) else ""
+
+
+def _measurement(data: Mapping[str, Any]) -> Measurement:
+    return Measurement(
+        **{**data, "samples": tuple(data["samples"]), "warmup": tuple(data.get("warmup", ()))}
+    )

@@ -1,0 +1,15 @@
+"""How long one warm forward pass takes: p50 with its interval, p90, throughput."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.front import CLOCK, replay
+
+
+@pytest.mark.benchmark(group="latency", timer=CLOCK, warmup=False)
+def test_latency(cell, measure, benchmark):
+    record = measure(cell, "latency")
+    latency = record.measurement("latency")
+    assert latency is not None
+    replay(benchmark, latency.samples, {"cell": cell.id, **record.facts})

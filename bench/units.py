@@ -1,0 +1,112 @@
+"""Seconds, bytes, rates and counts as people read them: scaled, with three significant figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from bench.stats import Estimate
+
+ABSENT: Final = "-"
+SIGNIFICANT: Final = 3
+
+_TIME: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_DECIMAL: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+
+
+def seconds(value: float | None) -> str:
+    """`12.3 ms`; from two minutes on `2 min 5 s`."""
+    if value is not None and math.isfinite(value) and abs(value) >= 119.5:
+        minutes, rest = divmod(round(abs(value)), 60)
+        return f"{'-' if value < 0 else ''}{minutes} min {rest} s"
+    return _scaled(value, _TIME, "")
+
+
+def num_bytes(value: float | None) -> str:
+    """`1.42 GB`; decimal prefixes, 1 kB = 1000 B."""
+    return _scaled(value, _DECIMAL, "B")
+
+
+def rate(value: float | None, what: str = "samples") -> str:
+    """`81.3 samples/s`, `12,300 tokens/s`."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    return f"{significant(value)} {what}/s"
+
+
+def count(value: float | None) -> str:
+    """`101,770`: whole, with thousands separated."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    return f"{round(value):,}"
+
+
+def scaled_count(value: float | None, what: str) -> str:
+    """`1.81 GMAC`, `11.7 M` with an empty `what`."""
+    return _scaled(value, _DECIMAL, what)
+
+
+def percent(share: float | None, *, sign: bool = False) -> str:
+    """`1.4%` for 0.014; `+1.4%` with `sign`."""
+    if share is None or not math.isfinite(share):
+        return ABSENT
+    number = 100 * share
+    digits = 2 if 0 < abs(number) < 0.095 else 1 if abs(number) < 9.95 else 0
+    return f"{number:{'+' if sign else ''}.{digits}f}%"
+
+
+def shown(value: float | None, unit: str, what: str = "samples") -> str:
+    """The value in the words of its unit: s, B, 1 (a count), 1/s (a rate of `what`), MAC,
+    B/iteration.
+
+    Raises ValueError for a unit that has no words yet.
+    """
+    match unit:
+        case "s":
+            return seconds(value)
+        case "B":
+            return num_bytes(value)
+        case "B/iteration":
+            text = num_bytes(value)
+            return text if text == ABSENT else f"{text}/iteration"
+        case "1":
+            return count(value)
+        case "MAC":
+            return scaled_count(value, "MAC")
+        case "1/s":
+            return rate(value, what)
+    raise ValueError(f"unit {unit!r} has no words; expected s, B, B/iteration, 1, MAC or 1/s")
+
+
+def with_interval(estimate: Estimate | None, unit: str, what: str = "samples") -> str:
+    """`12.3 ms ±1.4%`; the value alone where it has no interval, `-` where there is no value."""
+    if estimate is None:
+        return ABSENT
+    text = shown(estimate.value, unit, what)
+    width = estimate.relative_half_width
+    return text if width is None else f"{text} ±{percent(width)}"
+
+
+def significant(value: float, digits: int = SIGNIFICANT) -> str:
+    """The number with `digits` significant figures and no exponent: 81.3, 0.0123, 12,300."""
+    if not value:
+        return "0"
+    order = math.floor(math.log10(abs(value)))
+    rounded = round(value, digits - 1 - order)
+    order = math.floor(math.log10(abs(rounded)))
+    return f"{rounded:,.{max(0, digits - 1 - order)}f}"
+
+
+def _scaled(value: float | None, scales: Sequence[tuple[float, str]], unit: str) -> str:
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    if not value:
+        base = next(prefix for scale, prefix in scales if scale == 1.0)
+        return f"0 {base}{unit}".strip()
+    # Rounded first, so that 999.7 ms is 1.00 s and not 1,000 ms.
+    size = abs(float(f"{value:.{SIGNIFICANT - 1}e}"))
+    scale, prefix = next((row for row in scales if size >= row[0]), scales[-1])
+    if scale == 1.0 and unit == "B":
+        return f"{round(value)} B"
+    return f"{significant(value / scale)} {prefix}{unit}".strip()

@@ -1,0 +1,315 @@
+"""Where the three packages meet pytest: options, cells as parameters, header, progress, report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.plan import PLANS
+from bench.report.live import live_display, open_console
+from bench.report.model import Report
+from bench.report.terminal import render_terminal
+from bench.run import BenchRun, RunError, open_run
+from bench.session import STEPS, planned, steps_of
+from diagnostics.doctor import examine
+from diagnostics.environment import Environment, gather
+from diagnostics.finding import Level
+from suite.catalog import CatalogError
+from suite.data.errors import DataError
+from suite.options import Asked, Selection, resolve
+from suite.outcome import Outcome
+from suite.record import Record
+from suite.store import StoreError
+from suite.weights import WeightsError
+from suite.worker.client import Launcher, LauncherError
+
+HERE = Path(__file__).parent
+SUITE, BENCH = HERE / "suite", HERE / "bench"
+USER_ERRORS = (CatalogError, DataError, RunError, StoreError, WeightsError)
+
+SELECTION = pytest.StashKey[Selection]()
+ENVIRONMENT = pytest.StashKey[Environment]()
+RUN = pytest.StashKey[BenchRun]()
+REPORT = pytest.StashKey[Report]()
+CONSOLE = pytest.StashKey[Console]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of `pytest bench` and `pytest diagnostics`."""
+    group = parser.getgroup("torch-vitals", "what to measure, on what, how hard")
+    add = group.addoption
+    add(
+        "--models",
+        action="append",
+        default=[],
+        metavar="NAMES",
+        help="names and globs, e.g. 'bert*,mlp' (default: all)",
+    )
+    add(
+        "--models-from",
+        type=Path,
+        metavar="FILE",
+        help="a Python file of your own with MODELS = (ModelSpec(...),)",
+    )
+    add("--size", default="", help="tiny, base, or both (default: base for bench, tiny for suite)")
+    add(
+        "--backend",
+        default="default",
+        help="eager, onnxruntime, compiled (default: eager,onnxruntime)",
+    )
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto = what is there)")
+    add("--dtype", default="float32", help="float32, bfloat16, float16 (default: float32)")
+    add("--batch", default="1", help="samples per forward pass, e.g. 1,8 (default: 1)")
+    add(
+        "--threads",
+        type=int,
+        default=0,
+        help="intra-op threads (default: every core this process may use)",
+    )
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help="seed of weights and of the choice of samples (default: 0)",
+    )
+    add(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="a folder with CIFAR-10, IMDb or COCO (default: embedded data)",
+    )
+    add(
+        "--weights",
+        default="random",
+        metavar="WHAT",
+        help="random, pretrained, or a folder with safetensors",
+    )
+    add(
+        "--plan",
+        default="standard",
+        choices=list(PLANS),
+        help="how hard to measure (default: standard)",
+    )
+    add(
+        "--deadline",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="per worker process (default: 600)",
+    )
+    add(
+        "--out",
+        type=Path,
+        default=Path(".vitals"),
+        metavar="DIR",
+        help="where runs and caches go (default: .vitals)",
+    )
+    add(
+        "--resume",
+        nargs="?",
+        const="",
+        default=None,
+        metavar="RUN",
+        help="finish an interrupted run (default: the newest)",
+    )
+    doctor = parser.getgroup("torch-vitals doctor", "pytest diagnostics")
+    doctor.addoption(
+        "--deep",
+        action="store_true",
+        dest="doctor_deep",
+        help="import and try every library, each in a child",
+    )
+    doctor.addoption(
+        "--doctor-strict", action="store_true", dest="doctor_strict", help="warnings fail too"
+    )
+    doctor.addoption(
+        "--doctor-python", dest="doctor_python", metavar="PATH", help="examine another interpreter"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Checks the options before anything is collected, when cells are what was asked for."""
+    wants_bench = _wants(config, BENCH)
+    if not (wants_bench or _wants(config, SUITE)) or config.option.help:
+        return
+    if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
+        raise pytest.UsageError(
+            "pytest bench measures one cell at a time: parallel cells would measure each other."
+            " Run it without -n (pytest-xdist); `pytest tests -n 2` is fine"
+        )
+    get = config.getoption
+    if get("deadline") <= 0:
+        raise pytest.UsageError(f"--deadline {get('deadline'):g}: expected seconds above 0")
+    environment = gather(quick=True)
+    names = ("models", "models_from", "backend", "device", "dtype", "batch")
+    asked = Asked(
+        size=get("size") or ("base" if wants_bench else "tiny"),
+        **{name: get(name) for name in (*names, "threads", "seed", "data", "weights")},
+    )
+    try:
+        selection = resolve(
+            asked, num_gpus=len(environment.gpus), num_cores=environment.system.num_cores
+        )
+    except USER_ERRORS as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[ENVIRONMENT] = environment
+    config.stash[SELECTION] = selection
+    config.stash[CONSOLE] = open_console()
+
+
+def _wants(config: pytest.Config, folder: Path) -> bool:
+    """True when one of the paths on the command line lies in `folder`, or holds it."""
+    started_in = config.invocation_params.dir
+    paths = [Path(started_in, str(arg).partition("::")[0]).resolve() for arg in config.args]
+    return any(path in (HERE, folder) or folder in path.parents for path in paths)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """What is measured here, and what makes the machine unfit to measure on."""
+    if SELECTION not in config.stash:
+        return []
+    selection, environment = config.stash[SELECTION], config.stash[ENVIRONMENT]
+    lines = [
+        f"vitals: {len(selection.specs)} models, {len(selection.cells)} cells,"
+        f" {selection.job_options['threads']} threads, plan {config.getoption('plan')}"
+    ]
+    lines += [f"left out: {e['what']}: {e['reason']}" for e in selection.excluded]
+    for result in examine(environment, select=["quiet"]):
+        for finding in result.findings:
+            if finding.level.rank >= Level.WARN.rank:
+                lines.append(f"fit to measure? {finding.summary}")
+    return lines
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test per cell for which the step makes sense; the step is the test's name."""
+    if "cell" not in metafunc.fixturenames:
+        return
+    step = metafunc.definition.name.removeprefix("test_")
+    if step not in STEPS or SELECTION not in metafunc.config.stash:
+        return
+    cells = [c for c in metafunc.config.stash[SELECTION].cells if step in steps_of(c)]
+    metafunc.parametrize("cell", cells, ids=[c.id for c in cells])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Brings the steps of one cell together, so that a run that is stopped has whole models."""
+    if SELECTION not in config.stash:
+        return
+    place = {cell.id: number for number, cell in enumerate(config.stash[SELECTION].cells)}
+
+    def key(item: pytest.Item) -> tuple[int, int]:
+        callspec = getattr(item, "callspec", None)
+        if callspec is None or "cell" not in callspec.params:
+            return (-1, 0)
+        return place[callspec.params["cell"].id], STEPS.index(_step(item))
+
+    items.sort(key=key)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Lets our own line per cell stand alone: no file names and dots of pytest's between them."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and SELECTION in session.config.stash:
+        reporter.showfspath = session.config.get_verbosity() > 0
+
+
+def _step(item: pytest.Item) -> str:
+    return item.name.partition("[")[0].removeprefix("test_")
+
+
+@pytest.fixture(scope="session")
+def bench_run(request: pytest.FixtureRequest) -> Iterator[BenchRun]:
+    """The run of this pytest session, opened by the first test that measures."""
+    config = request.config
+    try:
+        run = open_run(
+            out=config.invocation_params.dir / config.getoption("out"),
+            resume=config.getoption("resume"),
+            selection=config.stash[SELECTION],
+            environment=config.stash[ENVIRONMENT],
+            plan=PLANS[config.getoption("plan")],
+            deadline=config.getoption("deadline"),
+            command=" ".join(["pytest", *config.invocation_params.args]),
+        )
+        if isinstance(run.session.worker, Launcher):
+            run.session.worker.wait_until_ready()  # so that the first cell does not pay for the imports
+    except (*USER_ERRORS, LauncherError) as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+    wanted = [
+        (item.callspec.params["cell"], _step(item))
+        for item in request.session.items
+        if "cell" in getattr(getattr(item, "callspec", None), "params", {})
+    ]
+    run.begin([entry for cell, step in wanted for entry in planned([cell], [step])])
+    config.stash[RUN] = run
+    steps = [step for _, step in wanted]
+    try:
+        with live_display(len(wanted), config.stash[CONSOLE], steps=steps) as live:
+            run.session.on_begin = lambda cell, step: live.begin(cell.id, step)
+            run.session.on_end = live.end
+            yield run
+    finally:
+        config.stash[REPORT] = run.finish()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport, config: pytest.Config
+) -> tuple[str, str, str] | None:
+    """Leaves the terminal to our own line per cell; counts and -v stay pytest's."""
+    if RUN not in config.stash or config.get_verbosity() > 0:
+        return None
+    if report.when != "call" and report.outcome == "passed":
+        return None
+    if hasattr(report, "wasxfail"):
+        return ("xfailed" if report.skipped else "xpassed"), "", ""
+    return report.outcome, "", ""
+
+
+@pytest.fixture
+def measure(bench_run: BenchRun, record_property: pytest.RecordProperty):  # type: ignore[name-defined]
+    """`measure(cell, step) -> Record`: fails, skips or xfails the test as the record's outcome says."""
+
+    def measured(cell: object, step: str) -> Record:
+        record = bench_run.session.measure(cell, step)  # type: ignore[arg-type]
+        record_property("outcome", record.outcome.value)
+        text = _reason(record)
+        if record.outcome.is_bad:
+            pytest.fail(text, pytrace=False)
+        if record.outcome in (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE):
+            pytest.skip(text)
+        if record.outcome is Outcome.KNOWN_BUG:
+            pytest.xfail(text)
+        return record
+
+    return measured
+
+
+def _reason(record: Record) -> str:
+    """Why a cell did not pass, with the end of its log and what the doctor says to it."""
+    failure = record.failure
+    if failure is None:
+        return record.outcome.value
+    lines = [f"{record.outcome.value}: {failure.message}"]
+    lines += [failure.url] if failure.url else []
+    for finding in record.facts.get("diagnosis", ()):
+        lines += [f"diagnosis {finding['code']}: {finding['summary']} {finding['cause']}".rstrip()]
+        lines += [f"  fix: {fix['shell'] or ' '.join(fix['argv'])}" for fix in finding["fixes"]]
+    if record.outcome.is_bad and failure.log_tail:
+        lines += ["", f"last lines of {failure.log}:", failure.log_tail]
+    return "\n".join(lines)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """The table by model, every cell that did not run, and where the report lies."""
+    if REPORT not in config.stash:
+        return
+    terminalreporter.ensure_newline()
+    page = config.stash[RUN].folder.path / "report.html"
+    render_terminal(config.stash[REPORT], Console(file=terminalreporter._tw._file), html=page)

@@ -1,0 +1,64 @@
+"""`python -m suite list`: the catalogue as a table, on the terminal or as Markdown."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from suite.catalog import builtin_specs
+from suite.spec import ModelSpec
+
+HEAD = ("model", "task", "parameters", "source")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m suite", description="The catalogue of models.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    listing = commands.add_parser("list", help="every built-in model")
+    listing.add_argument("--format", choices=("terminal", "md"), default="terminal")
+    asked = parser.parse_args(arguments)
+    if asked.format == "md":
+        print(to_markdown(builtin_specs()))
+    else:
+        _print_table(builtin_specs())
+    return 0
+
+
+def rows_of(specs: Sequence[ModelSpec]) -> list[tuple[str, str, str, str]]:
+    """One row per model, in catalogue order: name, task, published parameters at base, source."""
+    return [
+        (
+            spec.name,
+            spec.task.replace("_", " "),
+            f"{spec.parameters:,}" if spec.parameters is not None else "",
+            spec.source,
+        )
+        for spec in specs
+    ]
+
+
+def to_markdown(specs: Sequence[ModelSpec]) -> str:
+    """The table of the README."""
+    lines = ["| model | task | parameters | |", "|---|---|--:|---|"]
+    lines += [
+        f"| `{name}` | {task} | {parameters} | [source]({source}) |"
+        for name, task, parameters, source in rows_of(specs)
+    ]
+    return "\n".join(lines)
+
+
+def _print_table(specs: Sequence[ModelSpec]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*HEAD, box=None, pad_edge=False)
+    table.columns[2].justify = "right"
+    for row in rows_of(specs):
+        table.add_row(*row)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

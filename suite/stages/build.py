@@ -1,0 +1,105 @@
+"""Worker side. Stage `build`: the model comes up, is as big as published, repeats itself, and survives saving."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from suite.backends.eager import use_threads
+from suite.backends.inputs import flatten_outputs
+from suite.spec import ModelSpec
+from suite.subject import batch_of
+from suite.weights import module_for
+from suite.worker.protocol import Emit, Job
+
+
+class BuildError(AssertionError):
+    """A claim about the built model does not hold; the message has both sides."""
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Builds the cell's model twice from one seed and holds it against its record.
+
+    Facts: parameters, output shapes. Raises BuildError when the number of parameters is not the published one,
+    an output is missing or not finite, the same seed gives another output, or a round trip through safetensors
+    changes an output.
+    """
+    from suite.catalog import spec_for
+
+    assert job.cell is not None
+    use_threads(job)
+    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    seed = int(job.options.get("seed", 0))
+    emit("phase", name="build")
+    module = module_for(spec, job.cell.size, seed=seed)
+    parameters = count_parameters(spec, job.cell.size, module)
+    batch = batch_of(job, spec, emit)
+    emit("phase", name="first_forward")
+    first = forward(module, batch.inputs)
+    check_outputs(spec, first)
+    emit("phase", name="again")
+    twin = module_for(spec, job.cell.size, seed=seed)
+    check_equal(first, forward(twin, batch.inputs), "a second model from the same seed")
+    emit("phase", name="save")
+    restored = through_safetensors(module, module_for(spec, job.cell.size, seed=seed + 1))
+    check_equal(first, forward(restored, batch.inputs), "the model after a safetensors round trip")
+    return {
+        "measurements": [{"metric": "parameters", "unit": "1", "samples": [parameters]}],
+        "facts": {
+            "outputs": {n: list(t.shape) for n, t in zip(spec.outputs, first, strict=True)},
+            "published": spec.parameters if job.cell.size == "base" else None,
+            **batch.facts,
+        },
+    }
+
+
+def count_parameters(spec: ModelSpec, size: str, module: Any) -> int:
+    """The number of parameters, shared ones once; raises BuildError when it is not the published one."""
+    count = sum(p.numel() for p in module.parameters())
+    if size == "base" and spec.parameters is not None and count != spec.parameters:
+        raise BuildError(
+            f"{spec.name} has {count:,} parameters as built, {spec.parameters:,} as published"
+            f" ({spec.source}); the builder or the record is wrong"
+        )
+    return count
+
+
+def forward(module: Any, inputs: Any) -> list[Tensor]:
+    """The output tensors of one forward pass without gradients, from a fixed seed (for models that sample)."""
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        return [t.clone() for t in flatten_outputs(module(**inputs))]
+
+
+def check_outputs(spec: ModelSpec, outputs: list[Tensor]) -> None:
+    """Raises BuildError unless there is one finite tensor per name on the record."""
+    if len(outputs) != len(spec.outputs):
+        raise BuildError(
+            f"{spec.name} gives {len(outputs)} tensors of shapes {[list(t.shape) for t in outputs]};"
+            f" its record names {len(spec.outputs)}: {', '.join(spec.outputs)}"
+        )
+    for name, tensor in zip(spec.outputs, outputs, strict=True):
+        if not torch.isfinite(tensor).all():
+            raise BuildError(f"{spec.name}: output {name} is not finite with random weights")
+
+
+def check_equal(first: list[Tensor], second: list[Tensor], what: str) -> None:
+    """Raises BuildError unless the outputs agree bit for bit."""
+    for number, (a, b) in enumerate(zip(first, second, strict=True)):
+        if not torch.equal(a, b):
+            raise BuildError(f"{what} gives another output {number}: expected bit for bit the same")
+
+
+def through_safetensors(source: Any, target: Any) -> Any:
+    """`target`, built from another seed, with the weights of `source` read back from a safetensors file."""
+    from safetensors.torch import load_model, save_model
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "weights.safetensors")
+        save_model(source, str(path))
+        load_model(target, path)
+    return target.eval()

@@ -1,0 +1,9 @@
+"""Every model comes up at its published size, repeats itself bit for bit, and survives saving."""
+
+from __future__ import annotations
+
+
+def test_build(cell, measure):
+    record = measure(cell, "build")
+    assert record.measurement("parameters").samples[0] > 0
+    assert record.facts["outputs"]

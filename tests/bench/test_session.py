@@ -1,0 +1,233 @@
+"""A run of the benchmark on a fake worker: what becomes of answers, and what is never run."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bench.report.load import load_run
+from bench.session import Request, Session, graph_cell, planned, settled, steps_of
+from suite.cell import Cell
+from suite.outcome import Outcome
+from suite.record import Failure
+from suite.spec import Gap, ModelSpec, Size
+from suite.store import RunFolder, StoreError
+from suite.worker.client import Answer
+from suite.worker.fake import FakeWorker
+
+EAGER = Cell(model="net", size="tiny")
+ORT = replace(EAGER, backend="onnxruntime")
+LATENCY = {"metric": "latency", "unit": "s", "samples": [0.1, 0.2]}
+EXPORTED = {"facts": {"parity": {"verdict": "passed"}}}
+
+
+def answer_by_runner(**answers):
+    def answer(job):
+        step = job.runner.split(":")[0].split(".")[-1]
+        step = "export" if "export" in job.runner else step
+        found = answers.get(step, {"measurements": [LATENCY]} if step == "latency" else EXPORTED)
+        return found if isinstance(found, Answer) else passed(found)
+
+    return answer
+
+
+def passed(result, **phases):
+    return Answer(outcome=Outcome.PASSED, result=result, phases=phases or {"build": 1.0})
+
+
+def failed(kind="ValueError", message="it broke", outcome=Outcome.FAILED):
+    return Answer(
+        outcome=outcome, failure=Failure(kind=kind, message=message, log="/somewhere/logs/x.log")
+    )
+
+
+@pytest.fixture
+def session_of(tmp_path):
+    def make(*gaps, records=None, replicates=1, **answers):
+        spec = ModelSpec(
+            name="net",
+            family="x",
+            task="image_classification",
+            build=dict,
+            sizes={"tiny": Size()},
+            outputs=("y",),
+            gaps=gaps,
+            requires=("torchvision",),
+        )
+        worker = FakeWorker(answer=answer_by_runner(**answers))
+        folder = RunFolder.create(tmp_path)
+        session = Session(
+            request=Request(
+                specs={"net": spec}, options={}, deadline=9.0, cold_replicates=replicates, cache=""
+            ),
+            folder=folder,
+            worker=worker,
+            records=records or {},
+            diagnose=lambda text: [{"code": "seen", "text": text}],
+        )
+        return session, worker
+
+    return make
+
+
+def runners(worker):
+    return [job.runner.split(":")[0].split(".")[-2:] for job in worker.jobs]
+
+
+def test_a_record_is_on_disk_before_measure_returns(session_of):
+    session, _ = session_of()
+    record = session.measure(EAGER, "latency")
+    assert load_run(session.folder.path).records == (record,)
+    assert record.measurement("latency").samples == (0.1, 0.2)
+
+
+def test_a_graph_is_exported_once_and_before_what_runs_it(session_of):
+    session, worker = session_of()
+    session.measure(ORT, "latency")
+    session.measure(ORT, "memory")
+    session.measure(ORT, "export")
+    assert runners(worker) == [
+        ["export", "run"],
+        ["instruments", "latency"],
+        ["instruments", "memory"],
+    ]
+
+
+def test_without_a_graph_onnxruntime_fails_with_the_exports_reason(session_of):
+    session, worker = session_of(export=failed(message="no rule for aten::strange\ndetails"))
+    record = session.measure(ORT, "latency")
+    assert record.outcome is Outcome.FAILED
+    assert "no rule for aten::strange" in record.failure.message
+    assert len(worker.jobs) == 1
+
+
+def test_a_failed_parity_fails_the_export_and_gives_no_latency(session_of):
+    facts = {"facts": {"parity": {"verdict": "failed", "reason": "max_abs 0.3 at batch 3"}}}
+    session, worker = session_of(export=passed(facts))
+    assert session.measure(ORT, "export").failure.message == "max_abs 0.3 at batch 3"
+    assert session.measure(ORT, "latency").outcome is Outcome.FAILED
+    assert len(worker.jobs) == 1
+
+
+def test_a_vacuous_parity_is_not_passed_but_the_graph_is_measured(session_of):
+    facts = {"facts": {"parity": {"verdict": "vacuous", "reason": "outputs are constant"}}}
+    session, _ = session_of(export=passed(facts))
+    assert session.measure(ORT, "export").outcome is Outcome.FAILED
+    assert session.measure(ORT, "latency").outcome is Outcome.PASSED
+
+
+def test_a_declared_gap_is_not_run_and_says_why(session_of):
+    session, worker = session_of(Gap(backend="onnxruntime", reason="no RNN", url="https://x"))
+    record = session.measure(ORT, "latency")
+    assert record.outcome is Outcome.UNSUPPORTED
+    assert (record.failure.message, record.failure.url) == ("no RNN", "https://x")
+    assert worker.jobs == []
+
+
+def test_a_gap_in_the_export_reaches_what_would_run_the_graph(session_of):
+    session, worker = session_of(Gap(stage="export", reason="static", url="https://x"))
+    assert session.measure(ORT, "memory").outcome is Outcome.UNSUPPORTED
+    assert session.measure(EAGER, "memory").outcome is Outcome.PASSED
+    assert len(worker.jobs) == 1
+
+
+def test_a_backend_that_lacks_the_dtype_is_unsupported(session_of):
+    session, _ = session_of()
+    record = session.measure(replace(ORT, dtype="bfloat16"), "latency")
+    assert record.outcome is Outcome.UNSUPPORTED
+    assert "float32" in record.failure.message
+
+
+def test_a_known_bug_that_fails_is_known_and_one_that_passes_is_a_failure(session_of):
+    gap = Gap(kind="known_bug", backend="eager", reason="broken upstream", url="https://x")
+    session, _ = session_of(gap, latency=failed())
+    assert session.measure(EAGER, "latency").outcome is Outcome.KNOWN_BUG
+    session, _ = session_of(gap)
+    record = session.measure(EAGER, "latency")
+    assert record.outcome is Outcome.FAILED
+    assert "remove the gap" in record.failure.message
+
+
+def test_a_failure_carries_the_doctors_diagnosis_and_a_log_inside_the_run_folder(session_of):
+    session, _ = session_of(latency=failed(message="operator torchvision::nms does not exist"))
+    record = session.measure(EAGER, "latency")
+    assert record.failure.log == "logs/x.log"
+    assert "torchvision::nms" in record.facts["diagnosis"][0]["text"]
+
+
+def test_cold_observations_come_from_the_workers_that_ran_anyway(session_of):
+    session, worker = session_of(
+        latency=passed({"measurements": [LATENCY]}, build=1.0, first_forward=0.5, warm=9.0),
+        memory=passed({}, build=2.0, first_forward=0.7),
+        replicates=2,
+    )
+    session.measure(EAGER, "latency")
+    session.measure(EAGER, "memory")
+    jobs = len(worker.jobs)
+    record = session.measure(EAGER, "coldstart")
+    assert record.measurement("build").samples == (1.0, 2.0)
+    assert record.measurement("first_forward").samples == (0.5, 0.7)
+    assert record.measurement("warm") is None
+    assert len(worker.jobs) == jobs + 1, "only the imports cost another process"
+
+
+def test_cold_start_alone_starts_as_many_workers_as_the_plan_wants(session_of):
+    session, worker = session_of(coldstart=passed({}, build=1.0, first_forward=0.5), replicates=3)
+    record = session.measure(EAGER, "coldstart")
+    assert record.measurement("build").samples == (1.0, 1.0, 1.0)
+    assert record.facts["workers"] == 3
+    assert len(worker.jobs) == 4
+
+
+def test_imports_are_measured_once_for_equal_libraries(session_of):
+    session, worker = session_of()
+    for batch in (1, 2, 3):
+        session.measure(replace(EAGER, batch=batch), "coldstart")
+    imports = [job for job in worker.jobs if job.runner.endswith("import_seconds")]
+    assert [tuple(job.options["modules"]) for job in imports] == [("torch", "torchvision")]
+
+
+def test_a_resumed_run_repeats_only_what_did_not_pass(session_of):
+    session, _ = session_of(memory=failed())
+    for step in ("latency", "memory"):
+        session.measure(EAGER, step)
+    again, worker = session_of(records=settled(session.records.values()))
+    for step in ("latency", "memory"):
+        again.measure(EAGER, step)
+    assert runners(worker) == [["instruments", "memory"]]
+
+
+def test_size_is_of_the_module_and_a_graph_is_made_once_for_all_devices():
+    assert steps_of(EAGER) == ("build", "size", "latency", "memory", "coldstart")
+    assert steps_of(ORT) == ("export", "latency", "memory", "coldstart")
+    assert steps_of(replace(ORT, device="cuda")) == ("latency", "memory", "coldstart")
+    assert graph_cell(replace(ORT, device="cuda", dtype="float16")) == ORT
+    assert len(planned([EAGER, ORT])) == 9
+
+
+def test_a_run_that_was_cut_off_in_the_middle_of_a_line_goes_on_below_it(session_of):
+    session, _ = session_of()
+    session.measure(EAGER, "latency")
+    with session.folder.records_file.open("a") as file:
+        file.write('{"run_id": "cut')
+    session.measure(EAGER, "memory")
+    run = load_run(session.folder.path)
+    assert [r.step for r in run.records] == ["latency", "memory"]
+    assert len(run.problems) >= 1
+
+
+def test_an_interrupted_document_leaves_the_old_one(session_of):
+    session, _ = session_of()
+    session.folder.write_json("run.json", {"a": 1})
+    loop = {}
+    loop["self"] = loop
+    with pytest.raises(ValueError, match="Circular"):
+        session.folder.write_json("run.json", loop)
+    assert json.loads((session.folder.path / "run.json").read_text()) == {"a": 1}
+    assert [p.name for p in session.folder.path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_a_folder_that_cannot_be_written_names_the_option(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="--out"):
+        RunFolder.create(tmp_path / "file")

@@ -1,0 +1,51 @@
+"""The README says what is so."""
+
+import re
+from pathlib import Path
+
+from suite.__main__ import to_markdown
+from suite.catalog import builtin_specs
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_models_is_the_catalogue():
+    between = README.split("<!-- models:begin -->")[1].split("<!-- models:end -->")[0]
+    assert between.strip() == to_markdown(builtin_specs()), "run: python -m suite list --format md"
+
+
+def test_every_option_is_in_the_table_and_none_that_does_not_exist(pytestconfig):
+    group = next(g for g in pytestconfig._parser._groups if g.name == "torch-vitals")
+    options = {name for option in group.options for name in option.names()}
+    section = README.split("## Options of `pytest bench`")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE)) == options
+
+
+def test_every_make_target_that_is_named_exists():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"`?make ([a-z]+)", README)) <= targets
+
+
+def test_every_file_and_folder_that_is_named_exists():
+    linked = set(re.findall(r"\]\(([^)#:]+)\)", README))
+    tree = README.split("## The tree")[1].split("```")[1]
+    folders = set(re.findall(r"^([a-z./]+?)/?\s{2,}", tree, re.MULTILINE))
+    assert {name for name in linked | folders if not (ROOT / name).exists()} == set()
+
+
+def test_the_example_of_a_users_model_is_a_good_models_file(tmp_path):
+    from suite.catalog import specs_in
+
+    code = re.search(r"```python\n(# my_models.py.*?)```", README, re.DOTALL)
+    file = tmp_path / "my_models.py"
+    file.write_text(code[1])
+    assert [spec.name for spec in specs_in(file)] == ["my_net"]
+
+
+def test_every_task_says_what_it_feeds():
+    from suite.axes import TASKS
+
+    page = (ROOT / "docs" / "your-models.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([a-z_]+)` \| `", page, re.MULTILINE)) == set(TASKS)
