@@ -1,0 +1,148 @@
+"""Folder data set `cifar10`: CIFAR-10 as its authors pack it, or any pictures in train/<class>/ and test/<class>/."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from suite.data.errors import DataError
+from suite.data.parts import part
+from suite.data.pictures import check_picture, decode, first, is_picture
+from suite.data.samples import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from suite.data.samples import Dataset
+
+PACKED: Final = "cifar-10-batches-py"
+
+DIGESTS: Final = {
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+    "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
+}
+"""MD5 of the packed files, as torchvision checks them. They are pickles: no other bytes may be opened."""
+
+LAYOUT: Final = (
+    "expected cifar-10-batches-py/ with the seven files of the original archive, or train/<class>/*.jpg"
+    " and test/<class>/*.jpg with the same classes"
+)
+
+
+def find(folder: Path) -> Path | None:
+    """The folder that holds `cifar-10-batches-py`, or `train` with a folder of pictures; None when there is none."""
+    if folder.name == PACKED:
+        return folder.parent
+    return first(folder, lambda place: (place / PACKED).is_dir() or _has_tree(place))
+
+
+def check(root: Path) -> None:
+    """Raises DataError for what is missing, truncated or not the same in training and test."""
+    if (root / PACKED).is_dir():
+        _check_packed(root / PACKED)
+        return
+    classes = {}
+    for name in ("train", "test"):
+        if not (root / name).is_dir():
+            raise DataError(f"{root / name}: no such folder; {LAYOUT}")
+        classes[name] = _classes(root / name)
+        for label in classes[name]:
+            pictures = _pictures(root / name / label)
+            if not pictures:
+                raise DataError(f"{root / name / label}: holds no pictures (.jpg, .png); {LAYOUT}")
+            for path in pictures:
+                check_picture(path)
+    for name, other in (("train", "test"), ("test", "train")):
+        if alone := sorted(set(classes[name]) - set(classes[other])):
+            raise DataError(
+                f"{root / name / alone[0]}: this class has no folder in {root / other}; {LAYOUT}"
+            )
+
+
+def load(root: str, split: str) -> Dataset[Image]:
+    """The pictures of that split; validation is a seeded tenth of the training pictures."""
+    if (Path(root) / PACKED).is_dir():
+        return Packed(root, split)
+    return Tree(Path(root), split)
+
+
+class Tree:
+    """Pictures in one folder per class."""
+
+    keeps_label_when_mirrored = True
+
+    def __init__(self, root: Path, split: str) -> None:
+        folder = root / ("test" if split == "test" else "train")
+        self.classes: Sequence[str] = _classes(folder)
+        files = [
+            (path, label)
+            for label, name in enumerate(self.classes)
+            for path in _pictures(folder / name)
+        ]
+        self._files = [files[i] for i in _indices(len(files), split)]
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int, /) -> Image:
+        path, label = self._files[index]
+        return Image(pixels=decode(path), label=label)
+
+
+class Packed:
+    """The original archive through torchvision's own loader, which compares the digests before it opens a file."""
+
+    keeps_label_when_mirrored = True
+
+    def __init__(self, root: str, split: str) -> None:
+        from torchvision.datasets import CIFAR10
+
+        self._data: Any = CIFAR10(root, train=split != "test", download=False)
+        self.classes: Sequence[str] = tuple(self._data.classes)
+        self._indices = _indices(len(self._data), split)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int, /) -> Image:
+        number = self._indices[index]
+        return Image(pixels=self._data.data[number], label=int(self._data.targets[number]))
+
+
+def _indices(num_samples: int, split: str) -> list[int]:
+    """All of the test folder in its order; otherwise that part of the training folder."""
+    return (
+        list(range(num_samples)) if split == "test" else part(num_samples, split, has_own_test=True)
+    )
+
+
+def _has_tree(place: Path) -> bool:
+    train = place / "train"
+    return train.is_dir() and any(_pictures(train / name) for name in _classes(train))
+
+
+def _classes(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if is_picture(path))
+
+
+def _check_packed(folder: Path) -> None:
+    for name, digest in DIGESTS.items():
+        path = folder / name
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; {LAYOUT}")
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "md5").hexdigest()
+        if found != digest:
+            raise DataError(
+                f"{path}: truncated or altered (MD5 {found}, expected {digest}); unpack the archive again"
+            )

@@ -1,0 +1,64 @@
+"""Masks from COCO's segmentations: polygons, and run lengths as numbers or in COCO's compressed text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def mask(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
+    """The mask [height, width] of one object."""
+    if isinstance(segmentation, list):
+        return polygons(segmentation, height, width)
+    counts = segmentation["counts"]
+    return run_lengths(unpack(counts) if isinstance(counts, str) else counts, height, width)
+
+
+def polygons(rings: list[list[float]], height: int, width: int) -> NDArray[np.bool_]:
+    """The union of the polygons [x1, y1, x2, y2, ...], drawn by Pillow; the border is inside."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    canvas = Image.new("1", (width, height))
+    draw = ImageDraw.Draw(canvas)
+    for ring in rings:
+        draw.polygon(list(zip(ring[::2], ring[1::2], strict=True)), fill=1, outline=1)
+    return np.array(canvas)
+
+
+def run_lengths(counts: list[int], height: int, width: int) -> NDArray[np.bool_]:
+    """The mask of alternating runs, outside first, down the columns; what is left at the end is outside.
+
+    Raises ValueError when the runs are longer than the picture.
+    """
+    import numpy as np
+
+    values = np.arange(len(counts)) % 2 == 1
+    flat = np.repeat(values, counts)
+    if len(flat) > height * width:
+        raise ValueError(f"run lengths cover {len(flat)} pixels of {height * width}")
+    return np.pad(flat, (0, height * width - len(flat))).reshape(width, height).T
+
+
+def unpack(text: str) -> list[int]:
+    """The run lengths in COCO's compressed text.
+
+    Five bits a character above '0', low ones first, the sixth bit says that more follow; signed; from the fourth
+    number on each is the difference to the one two before (cocoapi, common/maskApi.c, rleFrString).
+    """
+    counts: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - 48
+        value |= (bits & 0x1F) << shift
+        shift += 5
+        if bits & 0x20:
+            continue
+        if bits & 0x10:
+            value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    return counts

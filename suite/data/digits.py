@@ -1,0 +1,72 @@
+"""Embedded data set `digits`: scikit-learn's 1,797 handwritten digits as grey pictures of 32x32."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from suite.data.parts import part
+from suite.data.samples import Image
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CLASSES: Final = tuple("0123456789")
+
+SIDE: Final = 32
+"""Side of the pictures; the originals are 8x8, which no model takes."""
+
+
+class Digits:
+    """One split of the digits, label = the digit."""
+
+    classes = CLASSES
+    keeps_label_when_mirrored = False
+
+    def __init__(self, split: str) -> None:
+        self._labels = _bunch()[1]
+        self._indices = part(len(self._labels), split)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int, /) -> Image:
+        number = self._indices[index]
+        grey = stroke(number, SIDE)
+        return Image(pixels=grey[..., None].repeat(3, axis=2), label=int(self._labels[number]))
+
+
+def load(root: str, split: str) -> Digits:
+    """The digits of that split (train, validation, test); `root` is ignored, they come with scikit-learn."""
+    del root
+    return Digits(split)
+
+
+def stroke(number: int, side: int) -> NDArray[np.uint8]:
+    """Digit `number` (0 to 1796) as ink 0..255 on nothing, [side, side], enlarged bilinearly."""
+    import numpy as np
+    from PIL import Image as Pillow
+
+    small = (_bunch()[0][number] * (255 / 16)).astype(np.uint8)
+    return np.asarray(Pillow.fromarray(small).resize((side, side), Pillow.Resampling.BILINEAR))
+
+
+def bold_stroke(number: int, side: int) -> NDArray[np.uint8]:
+    """The same with harder edges, for digits that have to stand out from a photograph."""
+    import numpy as np
+
+    return np.minimum(stroke(number, side).astype(np.uint16) * 2, 255).astype(np.uint8)
+
+
+def labels() -> NDArray[np.int64]:
+    """The digit that each of the pictures shows, [1797]."""
+    return _bunch()[1]
+
+
+@cache
+def _bunch() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return bunch.images, bunch.target

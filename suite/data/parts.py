@@ -1,0 +1,34 @@
+"""Which samples belong to training, to validation and to the test: a seeded split that never changes."""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+SPLITS: Final = ("train", "validation", "test")
+
+VALIDATION_SHARE: Final = 0.1
+"""Of what is not test, kept aside to watch training."""
+
+TEST_SHARE: Final = 0.2
+"""Of a data set that comes without a test part of its own."""
+
+
+def part(num_samples: int, split: str, *, has_own_test: bool = False) -> list[int]:
+    """The indices below `num_samples` that form `split`, shuffled, the same on every machine.
+
+    With `has_own_test` the samples are the training part of a data set whose test part lies elsewhere. The parts
+    do not overlap and together are all. Raises ValueError for an unknown split.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split is {split!r}; expected one of {', '.join(SPLITS)}")
+    order = list(range(num_samples))
+    random.Random(num_samples).shuffle(order)
+    num_test = 0 if has_own_test else round(num_samples * TEST_SHARE)
+    num_validation = round((num_samples - num_test) * VALIDATION_SHARE)
+    parts = {
+        "test": order[:num_test],
+        "validation": order[num_test : num_test + num_validation],
+        "train": order[num_test + num_validation :],
+    }
+    return parts[split]

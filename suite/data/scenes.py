@@ -1,0 +1,93 @@
+"""Embedded data set `scenes`: digits on photographs, with exact boxes and masks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from suite.data.backdrops import backdrop, contrasting, paint
+from suite.data.digits import bold_stroke, labels
+from suite.data.parts import SPLITS, part
+from suite.data.samples import Scene
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+HEIGHT: Final = 480
+WIDTH: Final = 640
+
+NUM_SCENES: Final = {"train": 512, "validation": 64, "test": 128}
+
+VISIBLE: Final = 128
+"""Ink (of 255) from which a pixel belongs to its digit: darker ones fade into the photograph."""
+
+
+class Scenes:
+    """One split of the scenes: two to five digits each, none touching another; label = digit + 1."""
+
+    classes = ("background", *"0123456789")
+    keeps_label_when_mirrored = False
+
+    def __init__(self, split: str) -> None:
+        self._digits = part(len(labels()), split)
+        self._split = split
+
+    def __len__(self) -> int:
+        return NUM_SCENES[self._split]
+
+    def __getitem__(self, index: int, /) -> Scene:
+        import numpy as np
+
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        generator = np.random.default_rng((SPLITS.index(self._split), index))
+        pixels = backdrop(generator, HEIGHT, WIDTH)
+        names, boxes, masks = [], [], []
+        for top, left, side in _places(generator, int(generator.integers(2, 6))):
+            number = self._digits[int(generator.integers(len(self._digits)))]
+            ink = bold_stroke(number, side)
+            area = (slice(top, top + side), slice(left, left + side))
+            paint(pixels, ink, contrasting(generator, pixels[area]), top, left)
+            mask = np.zeros((HEIGHT, WIDTH), dtype=np.bool_)
+            mask[area] = ink >= VISIBLE
+            names.append(int(labels()[number]) + 1)
+            boxes.append(bounds(mask))
+            masks.append(mask)
+        return Scene(
+            pixels=pixels,
+            boxes=np.array(boxes, dtype=np.float32),
+            labels=np.array(names, dtype=np.int64),
+            masks=np.stack(masks),
+        )
+
+
+def load(root: str, split: str) -> Scenes:
+    """The scenes of that split (train, validation, test); digits of one split occur in no other. `root` is ignored."""
+    del root
+    return Scenes(split)
+
+
+def bounds(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """x1, y1, x2, y2 of the smallest box around what is True; x2 and y2 lie one past the last pixel."""
+    import numpy as np
+
+    rows = np.flatnonzero(mask.any(axis=1))
+    columns = np.flatnonzero(mask.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _places(generator: np.random.Generator, num_digits: int) -> list[tuple[int, int, int]]:
+    """At most `num_digits`, at least one square (top, left, side) that do not overlap."""
+    places: list[tuple[int, int, int]] = []
+    for _ in range(8 * num_digits):
+        side = int(generator.integers(80, 200))
+        top, left = int(generator.integers(HEIGHT - side)), int(generator.integers(WIDTH - side))
+        if all(
+            abs(2 * (top - other[0]) + side - other[2]) >= side + other[2]
+            or abs(2 * (left - other[1]) + side - other[2]) >= side + other[2]
+            for other in places
+        ):
+            places.append((top, left, side))
+        if len(places) == num_digits:
+            break
+    return places

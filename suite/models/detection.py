@@ -1,0 +1,148 @@
+"""Object detection: Faster R-CNN, SSD300, and a YOLO of our own."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from suite.nets.preload import PICTURES
+from suite.nets.published import torchvision_weights
+from suite.spec import Export, Gap, ModelSpec, Size, Tolerance
+
+STATIC: Final = Export(
+    recipe="detection",
+    static_reason=(
+        "the model takes a list of pictures and unrolls it, and computes anchors from the picture's size:"
+        " the graph holds for one picture of one size; the number of detections stays dynamic"
+    ),
+)
+
+
+PIXELS: Final = Tolerance(
+    atol=2e-3, reason="boxes are in pixels: their corners are sums of hundreds"
+)
+
+NO_HALF_NMS: Final = tuple(
+    Gap(
+        device="cpu",
+        dtype=dtype,
+        reason="torchvision's non-maximum suppression has no half-precision kernel on a CPU",
+        url="https://github.com/pytorch/vision/blob/main/torchvision/csrc/ops/cpu/nms_kernel.cpp",
+    )
+    for dtype in ("bfloat16", "float16")
+)
+
+# Pictures are stretched for torchvision's detectors, as SSD's authors did: grey bars beside a picture give candidates
+# with the very same score, whose order no two backends share. YOLO returns its candidates unsorted and
+# keeps the aspect.
+#
+# Torchvision's own score thresholds (0.05 and 0.01) stay: random weights spread the scores so far that hundreds of
+# candidates lie above them, so that there are detections to suppress, to return and to compare.
+
+
+def build_faster_rcnn(*, num_classes: int, divisor: int = 1) -> Any:
+    """Torchvision's Faster R-CNN on ResNet-50 with a feature pyramid; with a divisor, narrow and one block a stage."""
+    if divisor == 1:
+        from torchvision.models.detection import fasterrcnn_resnet50_fpn
+
+        return fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=num_classes)
+    from suite.nets.small_detectors import small_faster_rcnn
+
+    return small_faster_rcnn(num_classes, divisor)
+
+
+def build_ssd300(*, num_classes: int, divisor: int = 1) -> Any:
+    """Torchvision's SSD300 on VGG-16, every width divided by `divisor`."""
+    if divisor == 1:
+        from torchvision.models.detection import ssd300_vgg16
+
+        return ssd300_vgg16(weights=None, weights_backbone=None, num_classes=num_classes)
+    from suite.nets.small_detectors import small_ssd300
+
+    return small_ssd300(num_classes, divisor)
+
+
+def build_yolo(*, num_classes: int, width: int, anchor_scale: float) -> Any:
+    """Our YOLO, after YOLOv3-tiny; returns all candidates, see `suite.nets.yolo.detections`."""
+    from suite.nets.yolo import Yolo
+
+    return Yolo(num_classes=num_classes, width=width, anchor_scale=anchor_scale)
+
+
+MODELS: Final = (
+    ModelSpec(
+        name="faster_rcnn",
+        family="detection",
+        task="detection",
+        build=build_faster_rcnn,
+        sizes={
+            "tiny": Size(
+                build={"num_classes": 11, "divisor": 4},
+                inputs={"side": 128, "classes": 11, "form": "list", "keeps_aspect": False},
+            ),
+            # The model itself scales pictures to a short side of 800.
+            "base": Size(
+                build={"num_classes": 91},
+                inputs={"side": 640, "classes": 91, "form": "list", "keeps_aspect": False},
+            ),
+        },
+        outputs=("boxes", "labels", "scores"),
+        # The published count, and the backbone's batch normalizations: torchvision freezes them into buffers for
+        # published weights, and builds trainable ones (scale and shift of 26,560 channels) without.
+        parameters=41_755_286 + 2 * 26_560,
+        source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.detection.fasterrcnn_resnet50_fpn.html",
+        pretrained=partial(torchvision_weights, "fasterrcnn_resnet50_fpn"),
+        requires=PICTURES,
+        export=STATIC,
+        tolerance=PIXELS,
+        gaps=NO_HALF_NMS,
+    ),
+    ModelSpec(
+        name="ssd300",
+        family="detection",
+        task="detection",
+        build=build_ssd300,
+        sizes={
+            "tiny": Size(
+                build={"num_classes": 11, "divisor": 8},
+                inputs={"side": 300, "classes": 11, "form": "list", "keeps_aspect": False},
+            ),
+            "base": Size(
+                build={"num_classes": 91},
+                inputs={"side": 300, "classes": 91, "form": "list", "keeps_aspect": False},
+            ),
+        },
+        outputs=("boxes", "scores", "labels"),
+        parameters=35_641_826,
+        source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.detection.ssd300_vgg16.html",
+        pretrained=partial(torchvision_weights, "ssd300_vgg16"),
+        requires=PICTURES,
+        export=STATIC,
+        tolerance=PIXELS,
+        gaps=NO_HALF_NMS,
+    ),
+    ModelSpec(
+        name="yolo",
+        family="detection",
+        task="detection",
+        build=build_yolo,
+        sizes={
+            "tiny": Size(
+                build={"num_classes": 10, "width": 4, "anchor_scale": 128 / 416},
+                inputs={"side": 128, "classes": 11, "form": "tensor", "keeps_aspect": True},
+            ),
+            "base": Size(
+                build={"num_classes": 80, "width": 16, "anchor_scale": 1.0},
+                inputs={"side": 416, "classes": 81, "form": "tensor", "keeps_aspect": True},
+            ),
+        },
+        outputs=("boxes", "scores"),
+        # Follows from the published configuration. The published weight file agrees: 35,434,956 bytes are a header of
+        # 20, these parameters and 2 x 3,184 running statistics of 4 bytes each.
+        parameters=8_852_366,
+        source="https://github.com/pjreddie/darknet/blob/master/cfg/yolov3-tiny.cfg",
+        requires=PICTURES,
+        export=Export(dynamic={"images": {0: "batch"}}),
+        tolerance=PIXELS,
+    ),
+)

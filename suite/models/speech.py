@@ -1,0 +1,54 @@
+"""The speech model: wav2vec 2.0 with a CTC head, from the transformers library with random weights."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from suite.nets.transformers_models import from_config, from_hub
+from suite.spec import Export, ModelSpec, Size
+
+UNDISTURBED: Final = {
+    "apply_spec_augment": False,
+    "layerdrop": 0.0,
+    "hidden_dropout": 0.0,
+    "attention_dropout": 0.0,
+    "feat_proj_dropout": 0.0,
+    "final_dropout": 0.0,
+}
+"""For tiny: two layers of width 64 learn nothing in a brief training when parts of them are switched off."""
+
+MODELS: Final = (
+    ModelSpec(
+        name="wav2vec2",
+        family="speech",
+        task="speech_recognition",
+        build=from_config("wav2vec2", "Wav2Vec2ForCTC"),
+        pretrained=from_hub("wav2vec2", "Wav2Vec2ForCTC", "facebook/wav2vec2-base-960h"),
+        sizes={
+            # The seven strides stay (320 samples a frame), so that tiny keeps the published frame rate.
+            "tiny": Size(
+                build={
+                    "vocab_size": 32,
+                    "hidden_size": 64,
+                    "num_hidden_layers": 2,
+                    "num_attention_heads": 4,
+                    "intermediate_size": 128,
+                    "conv_dim": (32,) * 7,
+                    "num_conv_pos_embeddings": 16,
+                    "num_conv_pos_embedding_groups": 4,
+                    "initializer_range": 0.125,
+                    **UNDISTURBED,
+                },
+                inputs={"length": 16_000},
+            ),
+            # The library's defaults are wav2vec2-base.
+            "base": Size(build={"vocab_size": 32}, inputs={"length": 16_000}),
+        },
+        outputs=("logits",),
+        parameters=94_396_320,
+        source="https://huggingface.co/facebook/wav2vec2-base-960h",
+        requires=("torch", "transformers.models.wav2vec2.modeling_wav2vec2"),
+        export=Export(dynamic={"input_values": {0: "batch", 1: "samples"}}),
+        tags=("encoder", "attention", "audio"),
+    ),
+)

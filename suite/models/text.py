@@ -1,0 +1,361 @@
+"""The text models: encoders with heads, sequence-to-sequence models and language models.
+
+All but `transformer` are classes of the transformers library with random weights; the special ids (padding 0, start 1,
+end 2) are those of our own tokenizer, so that real text goes in without a download.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from suite.data.bpe import END, PAD, START
+from suite.nets.transformers_models import from_config, from_hub
+from suite.spec import Export, ModelSpec, Size
+
+IDS: Final = {"pad_token_id": PAD, "bos_token_id": START, "eos_token_id": END}
+"""Where the published tokenizers have other ids, ours win: they change no shape and no parameter."""
+
+TINY: Final = 512
+"""Vocabulary of the tiny models; half of it are the single bytes. So few tokens are seen often in a brief training."""
+
+MASKED_INPUT: Final = {
+    "input_ids": {0: "batch", 1: "sequence"},
+    "attention_mask": {0: "batch", 1: "sequence"},
+}
+PAIR_INPUT: Final = {
+    "input_ids": {0: "batch", 1: "source"},
+    "attention_mask": {0: "batch", 1: "source"},
+    "decoder_input_ids": {0: "batch", 1: "target"},
+}
+PACKED_INPUT: Final = {"input_ids": {0: "batch", 1: "sequence"}}
+"""Language models read packed text without padding, so they need no mask and take the causal fast path."""
+
+
+def _requires(family: str) -> tuple[str, ...]:
+    """What the first forward of this family would import; measured with sys.modules before and after."""
+    return (
+        "torch",
+        f"transformers.models.{family}.modeling_{family}",
+        "tokenizers",
+        "pydoc_data.topics",
+    )
+
+
+def _text(*, vocabulary: int, length: int, **more: Any) -> dict[str, Any]:
+    """The `inputs` of a size: BPE vocabulary of the model, tokens per sample, and what the task wants beside."""
+    return {"vocabulary": vocabulary, "length": length, **more}
+
+
+TINY_ENCODER: Final = {
+    "vocab_size": TINY,
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+    "max_position_embeddings": 160,
+    "initializer_range": 0.125,
+    **IDS,
+}
+"""0.125 = 1/sqrt(64): with the published 0.02, made for a width of 768, all inputs get nearly the same output."""
+BERT_BASE: Final = {"vocab_size": 30522, **IDS}
+"""The library's defaults are bert-base-uncased."""
+SPREAD: Final = {"initializer_range": 0.04}
+"""For classifiers at base: a random model with the published 0.02 looks everywhere alike, so that its one output hardly
+depends on the text (2e-3 between two texts) and parity would prove nothing. About 1/sqrt(768) gives 0.05 and more."""
+
+
+def _translator(**settings: Any) -> Any:
+    from suite.nets.translator import Translator
+
+    return Translator(pad=PAD, **settings)
+
+
+MODELS: Final = (
+    ModelSpec(
+        name="bert",
+        family="text",
+        task="masked_language_modeling",
+        build=from_config("bert", "BertForMaskedLM"),
+        pretrained=from_hub("bert", "BertForMaskedLM", "google-bert/bert-base-uncased"),
+        sizes={
+            "tiny": Size(build=TINY_ENCODER, inputs=_text(vocabulary=TINY, length=64)),
+            "base": Size(build=BERT_BASE, inputs=_text(vocabulary=30522, length=128)),
+        },
+        outputs=("logits",),
+        parameters=109_514_298,
+        source="https://huggingface.co/google-bert/bert-base-uncased",
+        requires=_requires("bert"),
+        export=Export(dynamic=MASKED_INPUT),
+        tags=("encoder", "attention"),
+    ),
+    ModelSpec(
+        name="bert_classifier",
+        family="text",
+        task="text_classification",
+        build=from_config("bert", "BertForSequenceClassification"),
+        pretrained=from_hub(
+            "bert", "BertForSequenceClassification", "google-bert/bert-base-uncased"
+        ),
+        sizes={
+            "tiny": Size(build=TINY_ENCODER, inputs=_text(vocabulary=TINY, length=64, classes=2)),
+            "base": Size(
+                build={**BERT_BASE, **SPREAD},
+                inputs=_text(vocabulary=30522, length=128, classes=2),
+            ),
+        },
+        outputs=("logits",),
+        parameters=109_483_778,
+        source="https://huggingface.co/google-bert/bert-base-uncased",
+        requires=_requires("bert"),
+        export=Export(dynamic=MASKED_INPUT),
+        tags=("encoder", "attention"),
+    ),
+    ModelSpec(
+        name="bert_qa",
+        family="text",
+        task="question_answering",
+        build=from_config("bert", "BertForQuestionAnswering"),
+        pretrained=from_hub("bert", "BertForQuestionAnswering", "google-bert/bert-base-uncased"),
+        sizes={
+            "tiny": Size(build=TINY_ENCODER, inputs=_text(vocabulary=TINY, length=96)),
+            "base": Size(build=BERT_BASE, inputs=_text(vocabulary=30522, length=128)),
+        },
+        outputs=("start_logits", "end_logits"),
+        parameters=108_893_186,
+        source="https://huggingface.co/google-bert/bert-base-uncased",
+        requires=_requires("bert"),
+        export=Export(
+            dynamic={
+                **MASKED_INPUT,
+                "token_type_ids": {0: "batch", 1: "sequence"},
+            }
+        ),
+        tags=("encoder", "attention"),
+    ),
+    ModelSpec(
+        name="roberta_classifier",
+        family="text",
+        task="text_classification",
+        build=from_config("roberta", "RobertaForSequenceClassification"),
+        pretrained=from_hub(
+            "roberta", "RobertaForSequenceClassification", "FacebookAI/roberta-base"
+        ),
+        sizes={
+            "tiny": Size(build=TINY_ENCODER, inputs=_text(vocabulary=TINY, length=64, classes=2)),
+            "base": Size(
+                # 514 places: RoBERTa counts positions from the padding id on.
+                build={
+                    "vocab_size": 50265,
+                    "max_position_embeddings": 514,
+                    "type_vocab_size": 1,
+                    "layer_norm_eps": 1e-5,
+                    **SPREAD,
+                    **IDS,
+                },
+                inputs=_text(vocabulary=50265, length=128, classes=2),
+            ),
+        },
+        outputs=("logits",),
+        parameters=124_647_170,
+        source="https://huggingface.co/FacebookAI/roberta-base",
+        requires=_requires("roberta"),
+        export=Export(dynamic=MASKED_INPUT),
+        tags=("encoder", "attention"),
+    ),
+    ModelSpec(
+        name="albert_classifier",
+        family="text",
+        task="text_classification",
+        build=from_config("albert", "AlbertForSequenceClassification"),
+        pretrained=from_hub("albert", "AlbertForSequenceClassification", "albert/albert-base-v2"),
+        sizes={
+            "tiny": Size(
+                build={**TINY_ENCODER, "embedding_size": 32},
+                inputs=_text(vocabulary=TINY, length=64, classes=2),
+            ),
+            "base": Size(
+                # The library's defaults are albert-xxlarge; four settings make it albert-base-v2.
+                build={
+                    "vocab_size": 30000,
+                    "hidden_size": 768,
+                    "num_attention_heads": 12,
+                    "intermediate_size": 3072,
+                    **SPREAD,
+                    **IDS,
+                },
+                inputs=_text(vocabulary=30000, length=128, classes=2),
+            ),
+        },
+        outputs=("logits",),
+        parameters=11_685_122,
+        source="https://huggingface.co/albert/albert-base-v2",
+        requires=_requires("albert"),
+        export=Export(dynamic=MASKED_INPUT),
+        tags=("encoder", "attention", "shared_weights"),
+    ),
+    ModelSpec(
+        name="transformer",
+        family="text",
+        task="translation",
+        build=_translator,
+        sizes={
+            "tiny": Size(
+                build={
+                    "vocabulary": TINY,
+                    "width": 64,
+                    "heads": 4,
+                    "layers": 2,
+                    "feed_forward": 128,
+                    "longest": 160,
+                    "dropout": 0.0,
+                },
+                inputs=_text(vocabulary=TINY, length=32),
+            ),
+            "base": Size(
+                build={
+                    "vocabulary": 37000,
+                    "width": 512,
+                    "heads": 8,
+                    "layers": 6,
+                    "feed_forward": 2048,
+                },
+                inputs=_text(vocabulary=37000, length=128),
+            ),
+        },
+        outputs=("logits",),
+        # Table 3 of the paper rounds its base model to 65e6; "about 37000" shared tokens of width 512 and
+        # nn.Transformer's biases and two last normalizations give this.
+        parameters=63_084_544,
+        source="https://arxiv.org/abs/1706.03762",
+        requires=("torch", "suite.nets.translator", "tokenizers", "pydoc_data.topics"),
+        export=Export(dynamic=PAIR_INPUT),
+        tags=("encoder", "decoder", "attention"),
+    ),
+    ModelSpec(
+        name="t5",
+        family="text",
+        task="translation",
+        # t5-small. Eager attention: torch.onnx.export (2.15) cannot view the strided tensors of T5's sdpa path.
+        build=from_config("t5", "T5ForConditionalGeneration"),
+        pretrained=from_hub(
+            "t5",
+            "T5ForConditionalGeneration",
+            "google-t5/t5-small",
+            use_cache=False,
+            attn_implementation="eager",
+        ),
+        sizes={
+            "tiny": Size(
+                build={
+                    "vocab_size": TINY,
+                    "d_model": 64,
+                    "d_kv": 16,
+                    "d_ff": 128,
+                    "dropout_rate": 0.0,
+                    "num_layers": 2,
+                    "num_heads": 4,
+                    "use_cache": False,
+                    "decoder_start_token_id": START,
+                    "attn_implementation": "eager",
+                    **IDS,
+                },
+                inputs=_text(vocabulary=TINY, length=32),
+            ),
+            "base": Size(
+                build={
+                    "vocab_size": 32128,
+                    "use_cache": False,
+                    "decoder_start_token_id": START,
+                    "attn_implementation": "eager",
+                    **IDS,
+                },
+                inputs=_text(vocabulary=32128, length=128),
+            ),
+        },
+        outputs=("logits", "encoder_last_hidden_state"),
+        parameters=60_506_624,
+        source="https://huggingface.co/google-t5/t5-small",
+        requires=_requires("t5"),
+        export=Export(dynamic=PAIR_INPUT),
+        tags=("encoder", "decoder", "attention"),
+    ),
+    ModelSpec(
+        name="gpt2",
+        family="text",
+        task="language_modeling",
+        build=from_config("gpt2", "GPT2LMHeadModel"),
+        pretrained=from_hub("gpt2", "GPT2LMHeadModel", "openai-community/gpt2", use_cache=False),
+        sizes={
+            "tiny": Size(
+                build={
+                    "vocab_size": TINY,
+                    "n_positions": 160,
+                    "n_embd": 64,
+                    "n_layer": 2,
+                    "n_head": 4,
+                    "use_cache": False,
+                    **IDS,
+                },
+                inputs=_text(vocabulary=TINY, length=64),
+            ),
+            "base": Size(
+                build={"vocab_size": 50257, "use_cache": False, **IDS},
+                inputs=_text(vocabulary=50257, length=128),
+            ),
+        },
+        outputs=("logits",),
+        parameters=124_439_808,
+        source="https://huggingface.co/openai-community/gpt2",
+        requires=_requires("gpt2"),
+        export=Export(dynamic=PACKED_INPUT),
+        tags=("decoder", "attention", "generative"),
+    ),
+    ModelSpec(
+        name="llama",
+        family="text",
+        task="language_modeling",
+        build=from_config("llama", "LlamaForCausalLM"),
+        pretrained=from_hub(
+            "llama", "LlamaForCausalLM", "HuggingFaceTB/SmolLM-135M", use_cache=False
+        ),
+        sizes={
+            "tiny": Size(
+                build={
+                    "vocab_size": TINY,
+                    "hidden_size": 72,
+                    "intermediate_size": 144,
+                    "num_hidden_layers": 2,
+                    "num_attention_heads": 9,
+                    "num_key_value_heads": 3,
+                    "max_position_embeddings": 160,
+                    "tie_word_embeddings": True,
+                    "use_cache": False,
+                    **IDS,
+                },
+                inputs=_text(vocabulary=TINY, length=64),
+            ),
+            "base": Size(
+                build={
+                    "vocab_size": 49152,
+                    "hidden_size": 576,
+                    "intermediate_size": 1536,
+                    "num_hidden_layers": 30,
+                    "num_attention_heads": 9,
+                    "num_key_value_heads": 3,
+                    "max_position_embeddings": 2048,
+                    "rms_norm_eps": 1e-5,
+                    "tie_word_embeddings": True,
+                    "use_cache": False,
+                    **IDS,
+                },
+                inputs=_text(vocabulary=49152, length=128),
+            ),
+        },
+        outputs=("logits",),
+        parameters=134_515_008,
+        source="https://huggingface.co/HuggingFaceTB/SmolLM-135M",
+        requires=_requires("llama"),
+        export=Export(dynamic=PACKED_INPUT),
+        tags=("decoder", "attention", "generative", "grouped_query"),
+    ),
+)

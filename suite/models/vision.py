@@ -1,0 +1,125 @@
+"""Image classification: ResNet-18, Inception v3, ViT-B/16."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from suite.nets.preload import PICTURES
+from suite.nets.published import torchvision_weights
+from suite.spec import Export, ModelSpec, Size
+
+BATCH: Final = Export(dynamic={"x": {0: "batch"}})
+
+
+def build_resnet18(*, num_classes: int, divisor: int = 1) -> Any:
+    """Torchvision's ResNet-18, every width divided by `divisor`."""
+    from torchvision.models import resnet18
+
+    from suite.nets.narrow import narrow
+
+    return narrow(partial(resnet18, weights=None, num_classes=num_classes), divisor, heads=("fc",))
+
+
+def build_inception_v3(*, num_classes: int, divisor: int = 1, has_auxiliary: bool = True) -> Any:
+    """Torchvision's Inception v3; `has_auxiliary` adds the second head, which works in training only."""
+    from torchvision.models import Inception3
+
+    from suite.nets.narrow import keep_variance, narrow
+
+    build = partial(
+        Inception3, num_classes=num_classes, aux_logits=has_auxiliary, init_weights=False
+    )
+    model = narrow(build, divisor, heads=("fc", "AuxLogits.fc"))
+    # Torchvision's weights with a deviation of 0.1 double the activations in each of 48 layers, and PyTorch's default
+    # halves them: an untrained net would return 1e14, or the same for every picture.
+    keep_variance(model)
+    return model
+
+
+def build_vit_b_16(*, num_classes: int, side: int, layers: int, heads: int, width: int) -> Any:
+    """Torchvision's vision transformer with patches of 16x16."""
+    from torch import nn
+    from torchvision.models import VisionTransformer
+
+    model = VisionTransformer(
+        image_size=side,
+        patch_size=16,
+        num_layers=layers,
+        num_heads=heads,
+        hidden_dim=width,
+        mlp_dim=4 * width,
+        num_classes=num_classes,
+    )
+    # Torchvision starts the head at zero, so that an untrained model answers 0 to every picture: nothing to compare.
+    nn.init.xavier_uniform_(model.heads.head.weight)
+    return model
+
+
+MODELS: Final = (
+    ModelSpec(
+        name="resnet18",
+        family="vision",
+        task="image_classification",
+        build=build_resnet18,
+        sizes={
+            "tiny": Size(
+                build={"num_classes": 10, "divisor": 4},
+                inputs={"channels": 3, "side": 64, "classes": 10},
+            ),
+            "base": Size(
+                build={"num_classes": 1000}, inputs={"channels": 3, "side": 224, "classes": 1000}
+            ),
+        },
+        outputs=("logits",),
+        parameters=11_689_512,
+        source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.resnet18.html",
+        pretrained=partial(torchvision_weights, "resnet18"),
+        requires=PICTURES,
+        export=BATCH,
+    ),
+    ModelSpec(
+        name="inception_v3",
+        family="vision",
+        task="image_classification",
+        build=build_inception_v3,
+        sizes={
+            # 75 is the smallest side that its pooling leaves anything of; the second head needs about 299.
+            "tiny": Size(
+                build={"num_classes": 10, "divisor": 4, "has_auxiliary": False},
+                inputs={"channels": 3, "side": 75, "classes": 10},
+            ),
+            "base": Size(
+                build={"num_classes": 1000}, inputs={"channels": 3, "side": 299, "classes": 1000}
+            ),
+        },
+        outputs=("logits",),
+        parameters=27_161_264,
+        source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.inception_v3.html",
+        pretrained=partial(torchvision_weights, "inception_v3"),
+        requires=PICTURES,
+        export=BATCH,
+    ),
+    ModelSpec(
+        name="vit_b_16",
+        family="vision",
+        task="image_classification",
+        build=build_vit_b_16,
+        sizes={
+            "tiny": Size(
+                build={"num_classes": 10, "side": 64, "layers": 2, "heads": 4, "width": 64},
+                inputs={"channels": 3, "side": 64, "classes": 10},
+            ),
+            "base": Size(
+                build={"num_classes": 1000, "side": 224, "layers": 12, "heads": 12, "width": 768},
+                inputs={"channels": 3, "side": 224, "classes": 1000},
+            ),
+        },
+        outputs=("logits",),
+        parameters=86_567_656,
+        source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.vit_b_16.html",
+        pretrained=partial(torchvision_weights, "vit_b_16"),
+        requires=PICTURES,
+        export=BATCH,
+    ),
+)

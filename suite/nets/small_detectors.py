@@ -1,0 +1,77 @@
+"""Worker side. Torchvision's Faster R-CNN and SSD300 with fewer layers and channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision.models import ResNet, vgg16
+from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator, DefaultBoxGenerator
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.ssd import SSD, SSDFeatureExtractorVGG
+from torchvision.models.resnet import Bottleneck
+
+from suite.nets.narrow import narrow
+
+
+def small_faster_rcnn(num_classes: int, divisor: int) -> nn.Module:
+    """Faster R-CNN for pictures of 128: one bottleneck block a stage, widths divided by `divisor`."""
+    width = 256 // divisor
+    backbone = narrow(_pyramid, divisor)
+    backbone.out_channels = width
+    model: nn.Module = FasterRCNN(
+        backbone,
+        min_size=128,
+        max_size=160,
+        rpn_anchor_generator=AnchorGenerator(
+            ((8,), (16,), (32,), (64,), (128,)), ((0.5, 1.0, 2.0),) * 5
+        ),
+        rpn_pre_nms_top_n_test=200,
+        rpn_post_nms_top_n_test=50,
+        rpn_pre_nms_top_n_train=200,
+        rpn_post_nms_top_n_train=100,
+        box_head=TwoMLPHead(width * 7 * 7, 128),
+        box_predictor=FastRCNNPredictor(128, num_classes),
+        box_detections_per_img=20,
+    )
+    return model
+
+
+def _pyramid() -> nn.Module:
+    stages = {f"layer{stage}": str(stage - 1) for stage in (1, 2, 3, 4)}
+    backbone = ResNet(Bottleneck, [1, 1, 1, 1])
+    pyramid: nn.Module = BackboneWithFPN(backbone, stages, [256, 512, 1024, 2048], 256)
+    return pyramid
+
+
+def small_ssd300(num_classes: int, divisor: int) -> nn.Module:
+    """SSD300 with every width of VGG-16 and of the extra layers divided by `divisor`; the boxes are the published."""
+    extractor: Any = narrow(
+        lambda: SSDFeatureExtractorVGG(vgg16(weights=None).features, highres=False), divisor
+    )
+    with torch.no_grad():
+        # The picture enters as bytes around 0. Published weights expect that; random ones carry it up to the
+        # scores, where every softmax would be 1 and nothing could be ranked.
+        extractor.features[0].weight /= 128
+    widths = [width // divisor for width in (512, 1024, 512, 256, 256, 256)]
+    # The published norm of 20 over 512 channels; over fewer, a smaller one keeps each channel's share.
+    extractor.scale_weight = nn.Parameter(torch.full((widths[0],), 20 / divisor**0.5))
+    extractor.out_channels = widths
+    model: nn.Module = SSD(
+        extractor,
+        DefaultBoxGenerator(
+            [[2], [2, 3], [2, 3], [2, 3], [2], [2]],
+            scales=[0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05],
+            steps=[8, 16, 32, 64, 100, 300],
+        ),
+        (300, 300),
+        num_classes,
+        image_mean=[0.48235, 0.45882, 0.40784],
+        image_std=[1 / 255] * 3,
+        detections_per_img=50,
+        topk_candidates=50,
+    )
+    return model

@@ -1,0 +1,47 @@
+"""Worker side. Models of the transformers library: built from a configuration, or loaded from the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+
+def from_config(family: str, architecture: str) -> Callable[..., Any]:
+    """A `build` for ModelSpec: random weights in the shape that the keyword arguments describe.
+
+    `family` is the library's folder ("bert"), `architecture` the class ("BertForMaskedLM"); the keyword arguments of
+    the result go into the class's own configuration. Nothing is downloaded.
+    """
+
+    def build(**settings: Any) -> Any:
+        model_class = _model_class(family, architecture)
+        attention = settings.pop("attn_implementation", None)
+        config = model_class.config_class(**settings)
+        if attention is not None:
+            config._attn_implementation = attention
+        return model_class(config)
+
+    return build
+
+
+def from_hub(family: str, architecture: str, checkpoint: str, **settings: Any) -> Callable[[], Any]:
+    """A `pretrained` for ModelSpec: the checkpoint through the library's own loading code and cache.
+
+    `settings` override the checkpoint's configuration, and the type is float32 whatever it was stored in. Only
+    safetensors are read, so that nothing foreign is unpickled. A head that the checkpoint lacks (a classifier on a
+    language model) gets random weights.
+    """
+
+    def pretrained() -> Any:
+        model_class = _model_class(family, architecture)
+        return model_class.from_pretrained(
+            checkpoint, use_safetensors=True, dtype="float32", **settings
+        )
+
+    return pretrained
+
+
+def _model_class(family: str, architecture: str) -> Any:
+    """The class, imported from its own file: the library's top-level names import far more on first use."""
+    return getattr(import_module(f"transformers.models.{family}.modeling_{family}"), architecture)

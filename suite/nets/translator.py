@@ -1,0 +1,80 @@
+"""Worker side. Translator: the sequence-to-sequence network of "Attention is all you need" on nn.Transformer."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+
+class Translator(nn.Module):
+    """Encoder and decoder with one embedding shared by source, target and output, as in the paper (section 3.4)."""
+
+    positions: Tensor
+
+    def __init__(
+        self,
+        *,
+        vocabulary: int,
+        width: int,
+        heads: int,
+        layers: int,
+        feed_forward: int,
+        longest: int = 512,
+        dropout: float = 0.1,
+        pad: int = 0,
+    ) -> None:
+        super().__init__()
+        self.scale = math.sqrt(width)
+        self.embedding = nn.Embedding(vocabulary, width, padding_idx=pad)
+        # Normal(0, 1/sqrt(width)): the scaled embedding then has unit variance and so have the tied logits.
+        nn.init.normal_(self.embedding.weight, std=1.0 / self.scale)
+        with torch.no_grad():
+            self.embedding.weight[pad].zero_()
+        self.register_buffer("positions", sinusoids(longest, width), persistent=False)
+        self.dropout = nn.Dropout(dropout)
+        self.transformer = nn.Transformer(
+            d_model=width,
+            nhead=heads,
+            num_encoder_layers=layers,
+            num_decoder_layers=layers,
+            dim_feedforward=feed_forward,
+            dropout=dropout,
+            batch_first=True,
+        )
+        # Nested tensors would drop the padding in evaluation only: another shape, a warning, and no export.
+        self.transformer.encoder.use_nested_tensor = False
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor
+    ) -> Tensor:
+        """Logits [batch, target, vocabulary] for ids [batch, source], [batch, target] and a mask (1 = token).
+
+        The target needs no mask of its own: its padding lies to the right, where the causal mask hides it.
+        """
+        length = decoder_input_ids.shape[1]
+        later = torch.ones(length, length, dtype=torch.bool, device=input_ids.device).triu(1)
+        padding = attention_mask == 0
+        decoded = self.transformer(
+            self._embed(input_ids),
+            self._embed(decoder_input_ids),
+            tgt_mask=later,
+            src_key_padding_mask=padding,
+            memory_key_padding_mask=padding,
+            tgt_is_causal=True,  # else nn.Transformer compares the mask's values, which torch.export cannot trace
+        )
+        return nn.functional.linear(decoded, self.embedding.weight)
+
+    def _embed(self, ids: Tensor) -> Tensor:
+        """[batch, length] ids to [batch, length, width]."""
+        places = self.positions[: ids.shape[1]].expand(ids.shape[0], -1, -1)
+        return cast(Tensor, self.dropout(self.embedding(ids) * self.scale + places))
+
+
+def sinusoids(longest: int, width: int) -> Tensor:
+    """[longest, width] position encodings of Vaswani et al. 2017, section 3.5; `width` has to be even."""
+    place = torch.arange(longest, dtype=torch.float32)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * (-math.log(10000.0) / width))
+    return torch.stack((torch.sin(place * rate), torch.cos(place * rate)), dim=-1).flatten(1)

@@ -1,0 +1,88 @@
+"""Worker side. Examples: a data set made ready for a model, sample by sample, for a DataLoader or a single batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from suite.data.errors import DataError
+from suite.data.samples import Dataset
+from suite.data.sources import Source
+from suite.tasks.batch import Batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One sample as the model and its loss take it; tensors without the batch dimension."""
+
+    inputs: Mapping[str, Tensor]
+    targets: Mapping[str, Tensor]
+    num_tokens: int | None = None
+    """Non-padding tokens that go through the model."""
+
+
+Make = Callable[[Dataset[Any], int, np.random.Generator], Example]
+"""Data set, index, and the random numbers of this sample -> example."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """A map-style data set for torch's DataLoader: `DataLoader(examples, collate_fn=collate)`.
+
+    The same seed, epoch and index give the same example in any order and in any worker process.
+    """
+
+    data: Dataset[Any]
+    make: Make
+    seed: int
+    indices: Sequence[int]
+    """The samples of `data` that this task can use."""
+    epoch: int = 0
+    """Changes what is random about a sample (masking, noise). Testing stays at 0, so that it sees one fixed set."""
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Example:
+        row = self.indices[index]
+        return self.make(self.data, row, np.random.default_rng((self.seed, self.epoch, row)))
+
+    def at_epoch(self, epoch: int) -> Self:
+        """The same samples with the augmentation of another epoch."""
+        return replace(self, epoch=epoch)
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """One batch: every tensor stacked along a new first dimension."""
+    counts = [example.num_tokens for example in examples if example.num_tokens is not None]
+    return Batch(
+        inputs=_stacked([example.inputs for example in examples]),
+        targets=_stacked([example.targets for example in examples]),
+        num_samples=len(examples),
+        num_tokens=sum(counts) if len(counts) == len(examples) else None,
+    )
+
+
+def sampled(examples: Examples, *, num_samples: int, facts: Mapping[str, Any]) -> Batch:
+    """A seeded draw without repetition (with it where there are fewer examples than asked for)."""
+    rng = np.random.default_rng((examples.seed, len(examples)))
+    order = rng.permutation(len(examples))
+    chosen = [examples[int(order[i % len(order)])] for i in range(num_samples)]
+    return replace(collate(chosen), facts=facts)
+
+
+def must_hold(data: Dataset[Any], source: Source, split: str, wanted: str) -> None:
+    """Raises DataError when the split has no samples at all."""
+    if not len(data):
+        raise DataError(
+            f"{source.root or source.name}: its {split} split is empty; expected {wanted}"
+        )
+
+
+def _stacked(rows: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}

@@ -1,0 +1,66 @@
+"""Worker side. Masked language modelling: guess the tokens that were hidden (Devlin et al. 2019, section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+from suite.data.bpe import MASK, SPECIALS, START
+from suite.data.samples import Dataset, Text
+from suite.data.sources import Source
+from suite.tasks.batch import Batch
+from suite.tasks.examples import Example, Examples, sampled
+from suite.tasks.tokens import IGNORED, facts_of, mask_of, packed, text_examples
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+CHOSEN: Final = 0.15
+"""Share of the tokens that have to be guessed."""
+HIDDEN: Final = 0.8
+"""Of these, the share shown as the mask; half of the rest is shown as a random token, half as it is."""
+
+
+def batch(
+    inputs: Mapping[str, Any], source: Source, *, num_samples: int, seed: int, split: str
+) -> Batch:
+    """input_ids and attention_mask [samples, length]; targets: labels [samples, length], IGNORED where not asked."""
+    how = "packed passages; 15% of the tokens chosen: 80% masked, 10% random, 10% kept"
+    return sampled(
+        examples(inputs, source, seed=seed, split=split),
+        num_samples=num_samples,
+        facts=facts_of(inputs, source, split, how),
+    )
+
+
+def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
+    """One example per passage; another epoch hides other tokens."""
+    return text_examples(_masked, inputs, source, seed=seed, split=split)
+
+
+def _masked(
+    data: Dataset[Text],
+    index: int,
+    rng: np.random.Generator,
+    *,
+    tokenizer: Tokenizer,
+    length: int,
+    cropping: bool,
+) -> Example:
+    taken = packed(data, index, rng, tokenizer=tokenizer, length=length - 1, cropping=cropping)
+    true = np.array([START, *taken])
+    chosen = (rng.random(length) < CHOSEN) & (true >= len(SPECIALS))
+    if not chosen.any():  # a loss over no token would be NaN
+        chosen[int(rng.choice(np.flatnonzero(true >= len(SPECIALS))))] = True
+    fate = rng.random(length)
+    shown = np.where(chosen & (fate < HIDDEN), MASK, true)
+    random = rng.integers(len(SPECIALS), tokenizer.get_vocab_size(), length)
+    shown = np.where(chosen & (fate >= (1 + HIDDEN) / 2), random, shown)
+    return Example(
+        inputs={"input_ids": torch.from_numpy(shown), "attention_mask": mask_of(length, length)},
+        targets={"labels": torch.from_numpy(np.where(chosen, true, IGNORED))},
+        num_tokens=length,
+    )

@@ -1,0 +1,34 @@
+"""The seeded split: every sample in exactly one part, the same on every machine."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from suite.data.parts import SPLITS, part
+
+
+@given(num_samples=st.integers(0, 500), has_own_test=st.booleans())
+def test_the_parts_do_not_overlap_and_together_are_all(
+    num_samples: int, has_own_test: bool
+) -> None:
+    parts = [part(num_samples, split, has_own_test=has_own_test) for split in SPLITS]
+    assert sorted(index for indices in parts for index in indices) == list(range(num_samples))
+
+
+def test_the_split_is_the_same_every_time_and_shuffled() -> None:
+    first = part(100, "train")
+    assert first == part(100, "train")
+    assert first != sorted(first)
+    assert len(part(100, "test")) == 20
+
+
+def test_a_data_set_with_its_own_test_gives_away_validation_only() -> None:
+    assert part(100, "test", has_own_test=True) == []
+    assert len(part(100, "validation", has_own_test=True)) == 10
+
+
+def test_an_unknown_split_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="'dev'; expected one of train, validation, test"):
+        part(10, "dev")
