@@ -18,6 +18,7 @@ from diagnostics.doctor import examine
 from diagnostics.environment import Environment, gather
 from diagnostics.finding import Level
 from suite.catalog import CatalogError
+from suite.cell import Cell
 from suite.data.errors import DataError
 from suite.options import Asked, Selection, resolve
 from suite.outcome import Outcome
@@ -202,12 +203,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     place = {cell.id: number for number, cell in enumerate(config.stash[SELECTION].cells)}
 
     def key(item: pytest.Item) -> tuple[int, int]:
-        callspec = getattr(item, "callspec", None)
-        if callspec is None or "cell" not in callspec.params:
-            return (-1, 0)
-        return place[callspec.params["cell"].id], STEPS.index(_step(item))
+        cell = _cell(item)
+        return (place[cell.id], STEPS.index(_step(item))) if cell else (-1, 0)
 
-    items.sort(key=key)
+    # A step that makes sense for none of the cells leaves a test without a cell: nothing was left out.
+    without = [
+        item for item in items if "cell" in getattr(item, "fixturenames", ()) and not _cell(item)
+    ]
+    config.hook.pytest_deselected(items=without)
+    items[:] = sorted((item for item in items if item not in without), key=key)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -215,6 +219,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and SELECTION in session.config.stash:
         reporter.showfspath = session.config.get_verbosity() > 0
+
+
+def _cell(item: pytest.Item) -> Cell | None:
+    cell = getattr(getattr(item, "callspec", None), "params", {}).get("cell")
+    return cell if isinstance(cell, Cell) else None
 
 
 def _step(item: pytest.Item) -> str:
@@ -239,11 +248,7 @@ def bench_run(request: pytest.FixtureRequest) -> Iterator[BenchRun]:
             run.session.worker.wait_until_ready()  # so that the first cell does not pay for the imports
     except (*USER_ERRORS, LauncherError) as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
-    wanted = [
-        (item.callspec.params["cell"], _step(item))
-        for item in request.session.items
-        if "cell" in getattr(getattr(item, "callspec", None), "params", {})
-    ]
+    wanted = [(cell, _step(item)) for item in request.session.items if (cell := _cell(item))]
     run.begin([entry for cell, step in wanted for entry in planned([cell], [step])])
     config.stash[RUN] = run
     steps = [step for _, step in wanted]
@@ -274,8 +279,8 @@ def pytest_report_teststatus(
 def measure(bench_run: BenchRun, record_property: pytest.RecordProperty):  # type: ignore[name-defined]
     """`measure(cell, step) -> Record`: fails, skips or xfails the test as the record's outcome says."""
 
-    def measured(cell: object, step: str) -> Record:
-        record = bench_run.session.measure(cell, step)  # type: ignore[arg-type]
+    def measured(cell: Cell, step: str) -> Record:
+        record = bench_run.session.measure(cell, step)
         record_property("outcome", record.outcome.value)
         text = _reason(record)
         if record.outcome.is_bad:
