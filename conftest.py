@@ -156,6 +156,9 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     except USER_ERRORS as error:
         raise pytest.UsageError(str(error)) from error
+    # Hypothesis imports itself for its closing words even when no test used it: 0.8 s of a collection's 1 s.
+    if plugin := config.pluginmanager.get_plugin("hypothesispytest"):
+        config.pluginmanager.unregister(plugin)
     config.stash[ENVIRONMENT] = environment
     config.stash[SELECTION] = selection
     config.stash[CONSOLE] = open_console()

@@ -118,6 +118,9 @@ def _from_save_pretrained(module: Any, spec: ModelSpec, folder: Path) -> Any:
             folder,
             local_files_only=True,
             use_safetensors=True,
+            dtype="float32",
+            # As the record builds it: with a cache the result would hold more tensors than the record names.
+            use_cache=getattr(module.config, "use_cache", False),
             attn_implementation=module.config._attn_implementation,
         )
     except OSError as error:
