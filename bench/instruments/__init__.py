@@ -1,0 +1,1 @@
+"""Worker side. What takes the numbers: latency, memory, cold start, size."""

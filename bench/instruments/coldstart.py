@@ -1,0 +1,95 @@
+"""Worker side. Cold start: what a user waits for once: imports, build, session, first forward."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+from bench.instruments.phases import Phases
+from suite.axes import BACKENDS
+from suite.backends.runnable import runnable_for
+from suite.worker.protocol import Emit, Job
+
+PROGRAM: Final = """
+import json, os, sys, time
+out = os.dup(1)
+os.dup2(2, 1)
+started = time.perf_counter()
+for name in sys.argv[1:]:
+    __import__(name)
+os.write(out, json.dumps(time.perf_counter() - started).encode())
+"""
+"""Prints the seconds alone: whatever a library prints on import goes to stderr."""
+
+LONGEST: Final = 300.0
+"""Seconds after which an import is given up."""
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Measurements `build`, `session` (where the backend has one) and `first_forward`, in seconds,
+    one sample each.
+
+    One observation per fresh worker; the phases of the job hold the same times.
+    """
+    phases = Phases(emit)
+    subject = runnable_for(job, phases)
+    with subject.inference():
+        phases("phase", name="first_forward")
+        subject.call()
+        subject.synchronize()
+        phases.close()
+    return {
+        "measurements": phases.measurements(),
+        "facts": {
+            **subject.facts,
+            "num_samples": subject.num_samples,
+            "num_tokens": subject.num_tokens,
+        },
+    }
+
+
+def import_seconds(job: Job, emit: Emit) -> dict[str, Any]:
+    """Measurement `import`: seconds to import the libraries in a fresh interpreter, one sample per
+    interpreter.
+
+    The worker itself has them already, from its launcher. Options: `modules` (those of the
+    cell's backend when missing), `replicates` (1). Raises RuntimeError with the interpreter's
+    last words when an import fails.
+    """
+    modules = tuple(job.options.get("modules", ())) or _modules_of(job)
+    replicates = max(1, int(job.options.get("replicates", 1)))
+    emit("phase", name="import")
+    samples = [time_import(modules) for _ in range(replicates)]
+    return {
+        "measurements": [
+            {"metric": "import", "unit": "s", "samples": samples, "facts": {"modules": modules}}
+        ]
+    }
+
+
+def time_import(modules: Sequence[str]) -> float:
+    """Seconds that a fresh interpreter takes to import the modules in this order, its own start
+    not counted.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *modules],
+        capture_output=True,
+        text=True,
+        timeout=LONGEST,
+        check=False,
+    )
+    if done.returncode or not done.stdout:
+        last = done.stderr.strip().splitlines()[-1:] or [f"exit {done.returncode}"]
+        raise RuntimeError(
+            f"a fresh interpreter could not import {', '.join(modules)}: {last[0]};"
+            f" expected `{sys.executable} -c 'import {', '.join(modules)}'` to work"
+        )
+    return float(json.loads(done.stdout))
+
+
+def _modules_of(job: Job) -> tuple[str, ...]:
+    assert job.cell is not None, "import_seconds needs `modules` or a cell"
+    return BACKENDS[job.cell.backend].imports

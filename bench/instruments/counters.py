@@ -1,0 +1,124 @@
+"""Worker side. Counters: what the operating system counts against this process, read around a
+round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from bench.instruments.stopwatch import NS
+
+WAIT_SHARE: Final = 0.02
+"""A thread that stood in the run queue for more of a round than this was held up by somebody
+else."""
+SWITCH_RATE: Final = 100.0
+"""Involuntary context switches per second that void a round, where the run queue cannot be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """Totals since the process began."""
+
+    waited: Mapping[int, int] | None = field(default_factory=dict)
+    """Thread -> nanoseconds in the run queue, ready but not running; None where the kernel does
+    not tell."""
+    switches: int = 0
+    """Involuntary context switches."""
+    major_faults: int = 0
+    """Page faults that had to read from disk."""
+    throttled: int = 0
+    """Periods in which the control group had used up its CPU quota."""
+    gpu: int = 0
+    """NVML clock event reasons now, as a bit mask; see bench/instruments/gpu_clocks.py."""
+
+
+def read_counters(gpu_reasons: Callable[[], int] | None = None) -> Counters:
+    """The counters now; what this system does not count stays 0 (or None for `waited`)."""
+    switches, faults = _usage()
+    return Counters(
+        waited=_waited(),
+        switches=switches,
+        major_faults=faults,
+        throttled=_throttled(),
+        gpu=gpu_reasons() if gpu_reasons else 0,
+    )
+
+
+def longest_wait(before: Counters, after: Counters) -> float | None:
+    """Seconds that the most delayed thread stood in the run queue between two readings, or None
+    when not counted.
+    """
+    if before.waited is None or after.waited is None:
+        return None
+    return NS * max(
+        (now - before.waited.get(thread, 0) for thread, now in after.waited.items()), default=0
+    )
+
+
+def disturbances(before: Counters, after: Counters, seconds: float) -> tuple[str, ...]:
+    """What spoiled a round that took `seconds`: delayed, preempted, major_fault, quota,
+    gpu_throttled; mostly empty.
+    """
+    waited = longest_wait(before, after)
+    switches = after.switches - before.switches
+    checks = {
+        "delayed": waited is not None and waited > WAIT_SHARE * seconds,
+        "preempted": waited is None and switches > max(1.0, SWITCH_RATE * seconds),
+        "major_fault": after.major_faults > before.major_faults,
+        "quota": after.throttled > before.throttled,
+        "gpu_throttled": bool(before.gpu | after.gpu),
+    }
+    return tuple(name for name, found in checks.items() if found)
+
+
+def _usage() -> tuple[int, int]:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0, 0
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_nivcsw, usage.ru_majflt
+
+
+def _waited() -> dict[int, int] | None:
+    found = {}
+    try:
+        for task in Path("/proc/self/task").iterdir():
+            try:
+                found[int(task.name)] = int((task / "schedstat").read_text().split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # the thread has ended, or the kernel keeps no schedstat
+    except OSError:
+        return None
+    return found or None
+
+
+@cache
+def _cpu_stat() -> Path | None:
+    """The control group's `cpu.stat`, version 2 then 1."""
+    root = Path("/sys/fs/cgroup")
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    own = next((line[3:].lstrip("/") for line in lines if line.startswith("0::")), "")
+    candidates = (root / own / "cpu.stat", root / "cpu.stat", root / "cpu" / "cpu.stat")
+    for path in candidates:
+        if path.is_file() and "nr_throttled" in path.read_text():
+            return path
+    return None
+
+
+def _throttled() -> int:
+    path = _cpu_stat()
+    if path is None:
+        return 0
+    try:
+        rows = dict(line.split() for line in path.read_text().splitlines())
+    except (OSError, ValueError):
+        return 0
+    return int(rows.get("nr_throttled", 0))

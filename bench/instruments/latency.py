@@ -1,0 +1,166 @@
+"""Worker side. Latency: warm forward passes timed in rounds, and the cold first one apart from
+them.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from bench.instruments.counters import read_counters
+from bench.instruments.gpu_clocks import gpu_reasons, words
+from bench.instruments.phases import Phases
+from bench.instruments.rounds import Boundary, Rounds, take_rounds
+from bench.instruments.sentinel import sentinel
+from bench.instruments.settings import settings
+from bench.instruments.stopwatch import CLOCK, Clock, Marks, overhead, time_round
+from bench.instruments.warmup import Warmup, warm_up
+from bench.plan import PLANS, Plan
+from bench.stats import mad, median
+from suite.backends.runnable import Runnable, runnable_for
+from suite.worker.protocol import Emit, Job
+
+COLLECT_EVERY: Final = 0.5
+"""Seconds of rounds after which garbage is collected, between rounds; a frozen heap makes it
+cheap."""
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Measurements `latency` (and `latency_device` on a GPU), `build`, `session` and
+    `first_forward`, in seconds.
+
+    Options: `plan` (fields of bench.plan.Plan; standard when missing) and those of the backend.
+    """
+    plan = Plan.from_dict(job.options["plan"]) if "plan" in job.options else PLANS["standard"]
+    phases = Phases(emit)
+    subject = runnable_for(job, phases)
+    device = job.cell.device if job.cell else "cpu"
+    with subject.inference():
+        phases("phase", name="first_forward")
+        subject.call()
+        subject.synchronize()
+        phases("phase", name="prepare")  # ends the first forward, so that nothing of ours is in it
+        found = measure(subject, plan, phases, device=device)
+    return {
+        "measurements": found + phases.measurements(),
+        "facts": {
+            **subject.facts,
+            "num_samples": subject.num_samples,
+            "num_tokens": subject.num_tokens,
+            "plan": plan.name,
+        },
+    }
+
+
+def measure(
+    subject: Runnable, plan: Plan, emit: Emit, *, device: str = "cpu", clock: Clock = CLOCK
+) -> list[dict[str, Any]]:
+    """Warm latency of something already called once, as fields of Measurement, seconds per
+    iteration.
+    """
+    before = {**settings(), "threads": subject.facts.get("threads")}
+    marks, reasons = _cuda(device) if device.startswith("cuda") else (None, None)
+    read_sentinel = sentinel(clock)
+    cost = overhead(subject.synchronize, clock=clock, marks=marks)
+    target = max(plan.round_seconds, plan.overhead_ratio * cost)
+    device_seconds: list[float] = []
+
+    def timed(iterations: int) -> float:
+        return time_round(subject.call, subject.synchronize, iterations, clock=clock, marks=marks)
+
+    def look() -> Boundary:
+        return Boundary(sentinel=read_sentinel(), counters=read_counters(reasons))
+
+    with quiet_collector():
+        emit("phase", name="warmup")
+        warm = warm_up(timed, plan, target, clock=clock)
+        gc.collect()
+        emit("phase", name="rounds")
+        uncollected = 0.0
+
+        def one_round() -> float:
+            nonlocal uncollected
+            seconds = timed(warm.iterations)
+            uncollected += seconds
+            if marks is not None:
+                device_seconds.append(marks.seconds())
+            return seconds
+
+        def between() -> None:
+            nonlocal uncollected
+            if uncollected >= COLLECT_EVERY:
+                gc.collect()
+                uncollected = 0.0
+
+        rounds = take_rounds(one_round, look, plan, clock=clock, between=between)
+    facts = {**before, **_facts(warm, rounds, plan, cost, target)}
+    result = [_measurement("latency", [r.seconds for r in rounds.rounds], warm, rounds, facts)]
+    if device_seconds:
+        result.append(_measurement("latency_device", device_seconds, warm, rounds, {}))
+    return result
+
+
+@contextmanager
+def quiet_collector() -> Iterator[None]:
+    """The garbage collector off, and all that lives now out of its sight, until the block ends."""
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if was_on:
+            gc.enable()
+
+
+def _measurement(
+    metric: str, seconds: list[float], warm: Warmup, rounds: Rounds, facts: dict[str, Any]
+) -> dict[str, Any]:
+    kept = [s / warm.iterations for s, keep in zip(seconds, rounds.kept, strict=True) if keep]
+    return {
+        "metric": metric,
+        "unit": "s",
+        "samples": kept,
+        "warmup": list(warm.samples) if metric == "latency" else [],
+        "iterations_per_sample": warm.iterations,
+        "facts": facts,
+    }
+
+
+def _facts(warm: Warmup, rounds: Rounds, plan: Plan, cost: float, target: float) -> dict[str, Any]:
+    readings = [r.before.sentinel for r in rounds.rounds] + [rounds.rounds[-1].after.sentinel]
+    first, last = rounds.rounds[0].before.counters, rounds.rounds[-1].after.counters
+    gpu = 0
+    for r in rounds.rounds:
+        gpu |= r.after.counters.gpu
+    return {
+        "plan": plan.name,
+        "stopped_because": rounds.stopped_because,
+        "warmup_ended_because": warm.ended_because,
+        "num_rounds": len(rounds.rounds),
+        "void_rounds": rounds.num_void,
+        "void_reasons": rounds.reason_counts(),
+        "are_voids_kept": rounds.are_voids_kept,
+        "round_seconds": median([r.seconds for r in rounds.rounds]),
+        "target_round_seconds": target,
+        "overhead_seconds": cost,
+        "sentinel": {"median": median(readings), "mad": mad(readings), "num": len(readings)},
+        "wait_share": rounds.wait_share(),
+        "involuntary_switches": last.switches - first.switches,
+        "major_faults": last.major_faults - first.major_faults,
+        "throttled_periods": last.throttled - first.throttled,
+        "gpu_throttle": words(gpu),
+    }
+
+
+def _cuda(device: str) -> tuple[Marks, Any]:
+    import torch
+
+    from bench.instruments.cuda_events import CudaEvents
+
+    uuid = torch.cuda.get_device_properties(torch.device(device)).uuid
+    return CudaEvents(device), gpu_reasons(f"GPU-{uuid}")

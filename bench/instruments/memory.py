@@ -1,0 +1,173 @@
+"""Worker side. Memory: a pass of its own: peak RSS, peak tensor bytes, the CUDA allocator, and
+leaks.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any, Final
+
+from bench.instruments.cuda_memory import cuda_peaks, live_cuda_bytes
+from bench.instruments.resident import NotHereError, peak_rss_delta, status_bytes
+from bench.instruments.stopwatch import CLOCK, NS, Clock
+from bench.instruments.tensor_bytes import count_tensor_bytes
+from bench.plan import PLANS, Plan
+from suite.backends.runnable import Runnable, runnable_for
+from suite.worker.protocol import Emit, Job
+
+MIN_LEAK_ITERATIONS: Final = 6
+"""A slope over fewer points says nothing."""
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Measurements in bytes: `peak_rss_delta`, `peak_tensor_bytes` or `cuda_allocated` and
+    `cuda_reserved`, `live_bytes`.
+
+    What cannot be had here is in `facts["absent"]`: metric -> reason. Options: `plan`, and those
+    of the backend.
+    """
+    plan = Plan.from_dict(job.options["plan"]) if "plan" in job.options else PLANS["standard"]
+    subject = runnable_for(job, emit)
+    device = job.cell.device if job.cell else "cpu"
+    with subject.inference():
+        emit("phase", name="first_forward")
+        subject.call()
+        subject.synchronize()
+        found, absent = measure(subject, plan, emit, device=device)
+    return {
+        "measurements": found,
+        "facts": {
+            **subject.facts,
+            "num_samples": subject.num_samples,
+            "num_tokens": subject.num_tokens,
+            "plan": plan.name,
+            "absent": absent,
+        },
+    }
+
+
+def measure(
+    subject: Runnable, plan: Plan, emit: Emit, *, device: str = "cpu", clock: Clock = CLOCK
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Memory of something already called once: fields of Measurement, and metric -> why it is
+    absent.
+    """
+    found: list[dict[str, Any]] = []
+    absent: dict[str, str] = {}
+    on_gpu = device.startswith("cuda")
+    counts_cuda = on_gpu and subject.module is not None
+    emit("phase", name="peak_rss")
+    try:
+        peak, base = peak_rss_delta(lambda: _once(subject), plan.memory_iterations)
+        facts = {
+            "base_bytes": base,
+            "iterations": plan.memory_iterations,
+            "swap_bytes": status_bytes("VmSwap"),
+        }
+        found.append(_measured("peak_rss_delta", [peak], facts))
+    except NotHereError as error:
+        absent["peak_rss_delta"] = str(error)
+    emit("phase", name="peak_tensors")
+    (_cuda if on_gpu else _tensors)(subject, plan, device, found, absent)
+    emit("phase", name="leak")
+    try:
+        levels = live_levels(
+            lambda: _once(subject),
+            (lambda: live_cuda_bytes(device)) if counts_cuda else _collected_rss,
+            plan,
+            clock=clock,
+        )
+        if len(levels) >= MIN_LEAK_ITERATIONS:
+            of = "CUDA allocator" if counts_cuda else "resident memory"
+            found.append(_measured("live_bytes", levels, {"of": of}))
+        else:
+            absent["leak"] = (
+                f"a slope needs {MIN_LEAK_ITERATIONS} iterations, and they do not fit the"
+                f" {plan.memory_seconds:g} s of the plan {plan.name}"
+            )
+    except NotHereError as error:
+        absent["leak"] = str(error)
+    return found, absent
+
+
+def live_levels(
+    call: Callable[[], Any], level: Callable[[], int], plan: Plan, *, clock: Clock = CLOCK
+) -> list[int]:
+    """Live bytes after each of up to `plan.leak_iterations` calls; fewer when the plan's time is
+    up, none when it is plain that too few would fit.
+    """
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.freeze()  # what lives now is no leak, and looking at it 20 times is slow
+    levels: list[int] = []
+    try:
+        started = clock()
+        deadline = started * NS + plan.memory_seconds
+        call()  # what the first call after a pause keeps is no leak either
+        if MIN_LEAK_ITERATIONS * (clock() - started) * NS > plan.memory_seconds:
+            return levels
+        while len(levels) < plan.leak_iterations and clock() * NS < deadline:
+            call()
+            levels.append(level())
+    finally:
+        gc.unfreeze()
+        if was_on:
+            gc.enable()
+    return levels
+
+
+def _tensors(
+    subject: Runnable,
+    plan: Plan,
+    device: str,
+    found: list[dict[str, Any]],
+    absent: dict[str, str],
+) -> None:
+    if subject.module is None:
+        absent["peak_tensor_bytes"] = (
+            "ONNX Runtime's Python interface does not tell its arena's peak; see peak RSS"
+        )
+        return
+    taken = count_tensor_bytes(lambda: _once(subject))
+    facts = {
+        "kept_bytes": taken.kept,
+        "total_bytes": taken.total,
+        "num_allocations": taken.num_allocations,
+    }
+    found.append(_measured("peak_tensor_bytes", [taken.peak], facts))
+
+
+def _cuda(
+    subject: Runnable,
+    plan: Plan,
+    device: str,
+    found: list[dict[str, Any]],
+    absent: dict[str, str],
+) -> None:
+    if subject.module is None:
+        reason = "PyTorch's counters do not see ONNX Runtime's own CUDA arena"
+        absent.update(cuda_allocated=reason, cuda_reserved=reason)
+        return
+    allocated, reserved, facts = cuda_peaks(
+        lambda: _once(subject), subject.synchronize, device, plan.memory_iterations
+    )
+    found.append(_measured("cuda_allocated", [allocated], facts))
+    found.append(_measured("cuda_reserved", [reserved], facts))
+
+
+def _once(subject: Runnable) -> None:
+    """One call whose result is dropped, as in a loop over many batches."""
+    subject.call()
+    subject.synchronize()
+
+
+def _collected_rss() -> int:
+    # Not trimmed: walking the heap takes longer than a small model, and what is freed is used
+    # again.
+    gc.collect()
+    return status_bytes("VmRSS")
+
+
+def _measured(metric: str, values: list[int], facts: dict[str, Any]) -> dict[str, Any]:
+    return {"metric": metric, "unit": "B", "samples": [float(v) for v in values], "facts": facts}

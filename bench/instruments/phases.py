@@ -1,0 +1,47 @@
+"""Worker side. Phases: passes a runner's phases on and keeps how long each took."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from bench.instruments.stopwatch import CLOCK, NS, Clock
+from suite.worker.protocol import Emit
+
+COLD: Final = ("build", "session", "first_forward")
+"""Phases that are metrics of their own, one observation per fresh worker."""
+
+
+class Phases:
+    """An `Emit` that hands everything on and adds up the seconds of every phase; a phase ends
+    where the next begins.
+    """
+
+    def __init__(self, emit: Emit, clock: Clock = CLOCK) -> None:
+        self._emit = emit
+        self._clock = clock
+        self._name = ""
+        self._since = 0
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, kind: str, /, **data: Any) -> None:
+        """Hands the event on; a phase event also ends the phase before it."""
+        if kind == "phase":
+            self.close()
+        self._emit(kind, **data)
+        if kind == "phase":
+            self._name, self._since = str(data["name"]), self._clock()
+
+    def close(self) -> None:
+        """Ends the phase that is running."""
+        if self._name:
+            taken = (self._clock() - self._since) * NS
+            self.seconds[self._name] = self.seconds.get(self._name, 0.0) + taken
+        self._name = ""
+
+    def measurements(self) -> list[dict[str, Any]]:
+        """The cold metrics among the phases, as Measurement fields."""
+        return [
+            {"metric": name, "unit": "s", "samples": [self.seconds[name]]}
+            for name in COLD
+            if name in self.seconds
+        ]

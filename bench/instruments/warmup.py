@@ -1,0 +1,77 @@
+"""Worker side. Warm-up: how many iterations make a round, and when the rounds have stopped
+changing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from bench.instruments.stopwatch import CLOCK, NS, Clock
+from bench.plan import Plan
+from bench.stats import relative_slope
+
+TimeRound = Callable[[int], float]
+"""Seconds that a round of so many iterations takes."""
+
+MIN_WINDOW: Final = 3
+MAX_WINDOW: Final = 10
+GROWTH: Final = 10
+"""Most that the iterations of a round grow from one try to the next: the first calls are slow
+and mislead."""
+SPARE: Final = 1.1
+"""Aimed above the target, so that rounds that get a little faster stay long enough."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warmup:
+    """How the warm-up went."""
+
+    samples: tuple[float, ...]
+    """Seconds per iteration of every round, those of the autorange first."""
+    iterations: int
+    """Iterations per round from here on."""
+    ended_because: str
+    """flat (the rounds had stopped changing) or cap (time was up)."""
+    slope: float
+    """Change per round over the last rounds, as a share of their median."""
+
+
+def warm_up(time_round: TimeRound, plan: Plan, target: float, *, clock: Clock = CLOCK) -> Warmup:
+    """Runs rounds until they are flat or the plan's cap is reached.
+
+    `target` is the least duration of a round in seconds. Iterations per round are chosen first,
+    then settled once more when the work is warm. Always runs at least one round.
+    """
+    deadline = clock() * NS + plan.warmup_seconds
+    samples: list[float] = []
+    iterations = 1
+    while True:
+        taken = time_round(iterations)
+        samples.append(taken / iterations)
+        if taken >= target:
+            break
+        wanted = math.ceil(SPARE * target / samples[-1]) if taken > 0 else iterations * GROWTH
+        iterations = min(max(wanted, iterations + 1), iterations * GROWTH)
+    window = min(max(int(plan.warmup_seconds / taken / 2), MIN_WINDOW), MAX_WINDOW)
+    flat_from = len(samples) - 1
+    ended, slope = "cap", math.inf
+    while clock() * NS < deadline:
+        samples.append(time_round(iterations) / iterations)
+        recent = samples[flat_from:][-window:]
+        if len(recent) < window:
+            continue
+        slope = relative_slope(recent)
+        if abs(slope) <= plan.warmup_slope:
+            ended = "flat"
+            break
+    # The fastest, so that rounds stay long enough when the machine was busy for some of these.
+    warm = min(samples[flat_from:][-window:])
+    return Warmup(
+        samples=tuple(samples),
+        iterations=max(iterations, math.ceil(target / warm)) if warm > 0 else iterations,
+        ended_because=ended,
+        slope=slope,
+    )

@@ -1,0 +1,1 @@
+"""The same records shown as terminal table, HTML, Markdown and JSON."""

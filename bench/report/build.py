@@ -1,0 +1,142 @@
+"""A Report out of a Run: pure, nothing is measured, read or printed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bench.doubts import doubts
+from bench.plan import PLANS, Plan
+from bench.report.endings import not_reached, outcome_counts, step_of, unfinished
+from bench.report.findings import findings_from
+from bench.report.load import Run
+from bench.report.machine import machine_of
+from bench.report.model import Doubt, Report, Row, Step, Totals
+from bench.report.rows import rows_of
+from bench.report.wording import plural
+from suite.record import Measurement, Record
+
+
+def build_report(run: Run) -> Report:
+    """Everything that the run's records say, derived from them alone."""
+    info = run.info
+    options = info.get("options")
+    options = options if isinstance(options, Mapping) else {}
+    plan = _plan(options)
+    rows = rows_of(run.records, lambda measurement: _doubts(measurement, plan))
+    missing = not_reached(info.get("planned"), run.records)
+    steps = (*(step_of(record) for record in run.records), *missing)
+    started, finished = _text(info.get("started_at")), _text(info.get("finished_at"))
+    run_id = _text(info.get("run_id")) or (run.records[0].run_id if run.records else "")
+    return Report(
+        run_id=run_id or run.folder.name,
+        folder=run.folder.absolute().name,
+        location=str(run.folder.absolute()),
+        command=_text(info.get("command")),
+        started_at=started or min((r.started_at for r in run.records), default=""),
+        finished_at=finished,
+        seconds=_seconds(started, finished),
+        options=options,
+        machine=machine_of(run.environment),
+        settings=_settings(options, run.records),
+        environment=run.environment,
+        findings=findings_from(run.environment.get("findings")),
+        rows=rows,
+        unfinished=unfinished(steps),
+        excluded=_excluded(info.get("excluded")),
+        problems=(*run.problems, *_interruption(info, len(missing), run.folder.name)),
+        totals=_totals(rows, steps, missing),
+    )
+
+
+def _settings(options: Mapping[str, Any], records: Sequence[Record]) -> tuple[tuple[str, str], ...]:
+    plan = options.get("plan")
+    data = dict.fromkeys(
+        str(record.facts["data"]) for record in records if isinstance(record.facts.get("data"), str)
+    )
+    pairs = (
+        ("Plan", plan.get("name") if isinstance(plan, Mapping) else plan),
+        ("Threads", options.get("threads")),
+        ("Weights", options.get("weights")),
+        ("Data", ", ".join(data)),
+    )
+    return tuple((label, str(value)) for label, value in pairs if value)
+
+
+def _plan(options: Mapping[str, Any]) -> Plan | None:
+    asked = options.get("plan")
+    if isinstance(asked, Mapping):
+        try:
+            return Plan.from_dict(asked)
+        except ValueError:  # made by another version; doubts then go without its advice
+            return None
+    return PLANS.get(str(asked)) if asked else PLANS["standard"]
+
+
+def _doubts(measurement: Measurement, plan: Plan | None) -> tuple[Doubt, ...]:
+    return tuple(
+        Doubt(
+            code=doubt.code,
+            summary=doubt.summary,
+            advice=doubt.advice,
+            metric=measurement.metric,
+        )
+        for doubt in doubts(measurement, plan or PLANS["standard"])
+    )
+
+
+def _interruption(info: Mapping[str, Any], num_missing: int, folder: str) -> tuple[str, ...]:
+    if not info or info.get("finished_at"):
+        return ()
+    rest = f"; {plural(num_missing, 'planned step')} not reached" if num_missing else ""
+    return (f"The run did not finish{rest}. `pytest bench --resume {folder}` continues it.",)
+
+
+def _excluded(entries: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(entries, Sequence) or isinstance(entries, str):
+        return ()
+    return tuple(
+        (_text(entry.get("what")), _text(entry.get("reason")))
+        for entry in entries
+        if isinstance(entry, Mapping)
+    )
+
+
+def _totals(rows: Sequence[Row], steps: Sequence[Step], missing: Sequence[Step]) -> Totals:
+    verdicts: dict[str, Counter[str]] = {
+        "faster": Counter(),
+        "slower": Counter(),
+        "unclear": Counter(),
+    }
+    logs: dict[str, list[float]] = {}
+    for row in rows:
+        for speedup in row.speedups:
+            verdicts[speedup.verdict][speedup.backend] += 1
+            logs.setdefault(speedup.backend, []).append(math.log(speedup.ratio))
+    return Totals(
+        num_rows=len(rows),
+        num_planned=len({row.id for row in rows} | {step.row for step in missing}),
+        num_measured=sum(any(lane.timing for lane in row.lanes) for row in rows),
+        num_cells=len({step.cell for step in steps}),
+        num_faster=dict(verdicts["faster"]),
+        num_slower=dict(verdicts["slower"]),
+        num_unclear=dict(verdicts["unclear"]),
+        mean_speedup={name: math.exp(math.fsum(v) / len(v)) for name, v in logs.items()},
+        outcomes=outcome_counts(steps),
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def _seconds(started: str, finished: str) -> float | None:
+    try:
+        return (datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds()
+    except (ValueError, TypeError):
+        return None

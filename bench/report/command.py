@@ -1,0 +1,124 @@
+"""`python -m bench report`: an earlier run shown again, in any format."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from bench.report.build import build_report
+from bench.report.document import to_json
+from bench.report.folder import NoSuchRun, find_run
+from bench.report.html import write_html
+from bench.report.load import load_run
+from bench.report.markdown import to_markdown
+from bench.report.model import Report
+from bench.report.terminal import render_terminal
+
+TEXTS: Final[dict[str, Callable[[Report], str]]] = {"md": to_markdown, "json": to_json}
+"""Format -> how it is written as one text."""
+RUNS: Final = Path(".vitals", "runs")
+PIPED_WIDTH: Final = 140
+"""Columns of a table that goes to a file or a pipe, where nobody's window is the limit."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "run",
+        nargs="?",
+        default="latest",
+        metavar="RUN",
+        help="a run folder, its name or part of it (default: the newest)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("html", "md", "json", "terminal"),
+        help="default: the terminal table, and report.html written into the run folder",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write here instead")
+    parser.add_argument(
+        "--runs-dir",
+        type=Path,
+        default=RUNS,
+        metavar="DIR",
+        help=f"where runs lie (default: {RUNS})",
+    )
+    parser.add_argument("--open", action="store_true", help="open report.html in a browser")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Show the run; 0 when it was shown, 2 when it is not there or the output cannot be written."""
+    try:
+        folder = find_run(arguments.run, arguments.runs_dir)
+    except NoSuchRun as error:
+        print(f"python -m bench report: {error}", file=sys.stderr)
+        return 2
+    report = build_report(load_run(folder))
+    try:
+        return _show(report, folder, arguments)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        return 0
+    except OSError as error:
+        place = error.filename or arguments.out or folder
+        print(
+            f"python -m bench report: {place} cannot be written ({error.strerror});"
+            " name another file with --out",
+            file=sys.stderr,
+        )
+        return 2
+
+
+def _show(report: Report, folder: Path, arguments: argparse.Namespace) -> int:
+    html = folder / "report.html"
+    if arguments.format == "html" and arguments.out:
+        html = arguments.out
+    match arguments.format:
+        case "html":
+            write_html(report, html)
+            print(html)
+        case "terminal":
+            _to_terminal(report, arguments.out, html if html.is_file() else None)
+        case None:
+            write_html(report, html)
+            _to_terminal(report, arguments.out, html)
+        case name:
+            _write(TEXTS[name](report), arguments.out)
+    if arguments.open:
+        _open(html)
+    return 0
+
+
+def _to_terminal(report: Report, out: Path | None, html: Path | None) -> None:
+    if out is not None:
+        with out.open("w", encoding="utf-8") as file:
+            render_terminal(report, Console(file=file, width=PIPED_WIDTH), html=html)
+        return
+    is_bare = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    render_terminal(report, Console(width=PIPED_WIDTH if is_bare else None), html=html)
+    sys.stdout.flush()
+
+
+def _write(text: str, out: Path | None) -> None:
+    if out is not None:
+        out.write_text(text, encoding="utf-8")
+        return
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _open(html: Path) -> None:
+    """Open the file where there is a screen; a browser inside a terminal would hide the table."""
+    has_screen = sys.platform in ("darwin", "win32") or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
+    )
+    if not has_screen or not html.is_file() or not webbrowser.open(html.absolute().as_uri()):
+        print(f"no browser was opened; the report is {html}", file=sys.stderr)

@@ -1,0 +1,94 @@
+"""How every planned step ended: passed, not passed with its reason, or not reached."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bench.report.findings import findings_from
+from bench.report.model import Step
+from bench.report.wording import MEANINGS, NOT_REACHED, OUTCOMES
+from suite.cell import Cell
+from suite.record import Record
+
+
+def step_of(record: Record) -> Step:
+    """The record's ending, without its numbers."""
+    failure = record.failure
+    reason = (failure.message if failure else "") or ""
+    if not reason and not record.outcome.has_run:
+        reason = MEANINGS[record.outcome.value]
+    return Step(
+        cell=record.cell.id,
+        row=row_id(record.cell),
+        model=record.cell.model,
+        size=record.cell.size,
+        backend=record.cell.backend,
+        step=record.step,
+        outcome=record.outcome.value,
+        seconds=record.seconds,
+        phases=dict(record.phases),
+        kind=failure.kind if failure else "",
+        reason=reason,
+        phase=failure.phase if failure else "",
+        log_tail=failure.log_tail if failure else "",
+        log=failure.log if failure else "",
+        url=failure.url if failure else "",
+        diagnosis=findings_from(record.facts.get("diagnosis")),
+    )
+
+
+def not_reached(planned: object, records: Iterable[Record]) -> tuple[Step, ...]:
+    """A step for every entry of run.json's `planned` that has no record."""
+    seen = {(record.cell.id, record.step) for record in records}
+    found: dict[tuple[str, str], Step] = {}
+    for entry in planned if isinstance(planned, Sequence) and not isinstance(planned, str) else ():
+        if not isinstance(entry, Mapping):
+            continue
+        step = str(entry.get("step") or "")
+        named = _cell(entry.get("cell"))
+        name = named.id if named else str(entry.get("cell") or "")
+        if not name or (name, step) in seen:
+            continue
+        found[name, step] = Step(
+            cell=name,
+            row=row_id(named) if named else name,
+            model=named.model if named else name,
+            size=named.size if named else "",
+            backend=named.backend if named else "",
+            step=step,
+            outcome=NOT_REACHED,
+            reason=MEANINGS[NOT_REACHED],
+        )
+    return tuple(found.values())
+
+
+def unfinished(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Every step that did not pass, worst outcome first, otherwise in the run's order."""
+    order = {name: place for place, name in enumerate(OUTCOMES)}
+    return tuple(
+        sorted(
+            (step for step in steps if step.outcome != "passed"),
+            key=lambda step: order.get(step.outcome, len(order)),
+        )
+    )
+
+
+def outcome_counts(steps: Iterable[Step]) -> dict[str, int]:
+    """Outcome -> number of steps, in reading order, only those that occur."""
+    counts = Counter(step.outcome for step in steps)
+    return {name: counts[name] for name in (*OUTCOMES, *counts) if counts.get(name)}
+
+
+def row_id(cell: Cell) -> str:
+    """The id of the row that shows this cell: what its backends have in common."""
+    return f"{cell.model}-{cell.size}-{cell.device}-{cell.dtype}-b{cell.batch}"
+
+
+def _cell(data: Any) -> Cell | None:
+    """A planned cell, which is a cell's fields or its id; None for anything else."""
+    try:
+        return Cell(**data) if isinstance(data, Mapping) else Cell.parse(str(data))
+    except (TypeError, ValueError):
+        return None

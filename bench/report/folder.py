@@ -1,0 +1,80 @@
+"""Run folders on disk: the newest ones, and the one that a user means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+MARKS: Final = ("records.jsonl", "run.json", "environment.json")
+"""A folder with any of these files is a run."""
+
+
+class NoSuchRun(ValueError):
+    """The user named a run that is not there; the text says what is."""
+
+
+def is_run(folder: Path) -> bool:
+    """True when the folder holds at least one file that a run writes."""
+    return folder.is_dir() and any((folder / mark).is_file() for mark in MARKS)
+
+
+def runs_in(runs_dir: Path) -> list[Path]:
+    """Every run folder, newest first; folder names begin with their time, so names sort by age."""
+    try:
+        return sorted((p for p in runs_dir.iterdir() if is_run(p)), key=_age, reverse=True)
+    except OSError:
+        return []
+
+
+def find_run(asked: str, runs_dir: Path) -> Path:
+    """The folder that `asked` means: empty or `latest` = the newest, else a path, a folder's name, or part of a name.
+
+    Raises NoSuchRun, with the newest runs, when there is none or more than one.
+    """
+    runs = runs_in(runs_dir)
+    if asked in ("", "latest"):
+        if not runs:
+            raise NoSuchRun(
+                f"no run found in {runs_dir}; expected a folder with records.jsonl."
+                " Run `pytest bench` first, or pass --runs-dir"
+            )
+        return runs[0]
+    path = Path(asked)
+    if _is_folder(path):
+        if is_run(path):
+            return path
+        inside = runs_in(path)
+        if inside:
+            return inside[0]
+        raise NoSuchRun(
+            f"{asked} is a folder but no run: it has none of {', '.join(MARKS)}{_listing(runs)}"
+        )
+    matches = [run for run in runs if run.name == asked] or [r for r in runs if asked in r.name]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise NoSuchRun(
+            f"{_shown(asked)} matches {len(matches)} runs; say more of it{_listing(matches)}"
+        )
+    raise NoSuchRun(f"no run {_shown(asked)} in {runs_dir}{_listing(runs)}")
+
+
+def _age(folder: Path) -> tuple[str, float]:
+    return folder.name, folder.stat().st_mtime
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name longer than the file system takes, a NUL byte
+        return False
+
+
+def _shown(asked: str) -> str:
+    return repr(asked if len(asked) <= 80 else asked[:79] + "…")
+
+
+def _listing(runs: list[Path]) -> str:
+    if not runs:
+        return "; there are no runs yet: `pytest bench` makes one"
+    return "; newest runs:\n" + "\n".join(f"  {run.name}" for run in runs[:8])

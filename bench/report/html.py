@@ -1,0 +1,185 @@
+"""The report as one self-contained HTML file: no request leaves it, and it works without JavaScript."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from bench import units
+from bench.report import labels, wording
+from bench.report.anchor import anchor
+from bench.report.geometry import log_axis, share
+from bench.report.headline import average, headline
+from bench.report.lanes import LEAST_EFFECT
+from bench.report.model import Parity, Report
+from bench.report.view import MEMORY, RowView, row_views, shortened
+
+TEMPLATES: Final = Path(__file__).with_name("templates")
+DRAWN: Final = 60
+"""Rows in the overview chart; a longer run shows its slowest there, and all of them in the tables."""
+LOGS: Final = 4_000_000
+"""Characters of log tails in one file; many failures share them, and every log is in the run folder."""
+LEAST_LOG: Final = 600
+BULKY: Final = frozenset({"distributions", "conda", "files", "linkage", "findings"})
+"""Facts that fill pages and are told in a line elsewhere; environment.json has them."""
+
+
+def write_html(report: Report, path: Path) -> None:
+    """Write the report to `path`, whole or not at all; links lead from there to the run folder.
+
+    Raises OSError when the file cannot be written.
+    """
+    here = path.absolute().parent
+    folder = Path(report.location) if report.location else here
+    base = "" if folder == here else f"{Path(os.path.relpath(folder, here)).as_posix()}/"
+    text = to_html(report, base=base)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8", errors="replace")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def to_html(report: Report, *, base: str = "") -> str:
+    """The report as one HTML document; `base` is put before links to files of the run folder."""
+    rows = row_views(report, report.unfinished)
+    script = _text("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    timed = [view for view in rows if any(lane.latency for lane in view.lanes)]
+    timed.sort(key=lambda view: view.sort["latency"])
+    groups = labels.grouped(s for s in report.unfinished if s.outcome != wording.NOT_REACHED)
+    waiting = labels.grouped(s for s in report.unfinished if s.outcome == wording.NOT_REACHED)
+    num_logs = sum(bool(group.first.log_tail) for group in groups) or 1
+    return (
+        _templates()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            rows=rows,
+            by_row={view.row.id: view for view in rows},
+            glance=timed[-DRAWN:],
+            glance_left_out=max(0, len(timed) - DRAWN),
+            axis=log_axis([x.lane.timing.p50 for v in timed for x in v.lanes if x.lane.timing]),
+            title=headline(report),
+            subtitle=average(report),
+            groups=groups,
+            waiting=waiting,
+            doubt_groups=labels.doubts_of(report),
+            backends=labels.backends_of(report),
+            common=labels.common_axes(report),
+            memory=_memory_columns(rows),
+            cold=tuple(dict.fromkeys(m for v in rows for lane in v.lanes for m in lane.cold)),
+            row_of=_rows_by_cell(rows),
+            lane_ids={lane.lane.cell for view in rows for lane in view.lanes},
+            link=lambda path: _link(path, base),
+            log_limit=max(LEAST_LOG, LOGS // num_logs),
+            style=Markup(_text("style.css")),  # ours, not the report's
+            script=Markup(script),
+            script_digest=digest,
+            environment={k: v for k, v in report.environment.items() if k not in BULKY},
+            least_effect=LEAST_EFFECT,
+            words=wording,
+            units=units,
+            share=share,
+            anchor=anchor,
+            shortened=shortened,
+            web_link=_web_link,
+            shape_keys=_shape_keys,
+            tail=_tail,
+            when=_when,
+        )
+    )
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["pct"] = lambda value: f"{value:.4g}"
+    environment.filters["tojson_plain"] = lambda data: json.dumps(
+        data, indent=1, default=str, ensure_ascii=False
+    )
+    environment.filters["code"] = _with_code
+    environment.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
+    environment.filters["nowrap"] = lambda text: str(text).replace(" ", "\u00a0")
+    return environment
+
+
+@cache
+def _text(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _memory_columns(rows: tuple[RowView, ...]) -> tuple[str, ...]:
+    found = {metric for view in rows for lane in view.lanes for metric in lane.memory}
+    return tuple(metric for metric in MEMORY if metric in found)
+
+
+def _rows_by_cell(rows: tuple[RowView, ...]) -> dict[str, RowView]:
+    """Cell id -> the row whose details tell of it."""
+    found: dict[str, RowView] = {}
+    for view in rows:
+        for step in view.row.shared:
+            found.setdefault(step.cell, view)
+    for view in rows:
+        for lane in view.lanes:
+            found[lane.lane.cell] = view
+    return found
+
+
+def _link(path: str, base: str) -> str:
+    """The address of a file of the run folder, or an empty string for a path that leads out of it."""
+    pure = PurePosixPath(path)
+    if not path or pure.is_absolute() or ".." in pure.parts or re.match(r"[A-Za-z]:", path):
+        return ""
+    return quote(f"{base}{pure.as_posix()}" if base else f"./{pure.as_posix()}")
+
+
+def _web_link(url: str) -> str:
+    """The address when it is a web address, else an empty string: nothing else may be followed."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return url if parts.scheme in ("http", "https") and parts.netloc else ""
+
+
+def _tail(text: str, limit: int) -> str:
+    return (
+        text
+        if len(text) <= limit
+        else f"… {len(text) - limit:,} characters left out …\n{text[-limit:]}"
+    )
+
+
+def _shape_keys(parity: Parity) -> tuple[str, ...]:
+    """The columns of the parity table: every key that says something for at least one shape."""
+    keys = dict.fromkeys(key for shape in parity.shapes for key in shape)
+    return tuple(k for k in keys if any(s.get(k) not in (None, "") for s in parity.shapes))
+
+
+def _with_code(text: str) -> Markup:
+    """The text, escaped, with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _when(moment: str) -> str:
+    """`2026-11-23 18:04 UTC` from an ISO time, or the text itself."""
+    found: Any = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*?(Z|\+00:00)?", moment)
+    return f"{found[1]} {found[2]}{' UTC' if found[3] else ''}" if found else shortened(moment, 60)

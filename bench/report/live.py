@@ -1,0 +1,161 @@
+"""What a person sees while the run goes on; drawn only when a cell begins or ends, never in between.
+
+A thread that refreshes the screen would take time from the measured child, so the clock of the end
+is shown instead of a running counter: it stays true while nothing is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bench import units
+from bench.report.progress import Progress, progress_of
+from bench.report.table import COLORS
+from bench.report.wording import MARKS, outcome_name, step_name
+from suite.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """What the run calls."""
+
+    begin: Callable[[str, str], None]
+    """`begin(cell_id, step)`: this step starts now."""
+    end: Callable[[Record], None]
+    """`end(record)`: it is over, and this is what it brought."""
+
+
+def open_console() -> Console:
+    """A console on the real standard error, also while pytest captures it: open it in `pytest_configure`."""
+    stream = sys.__stderr__
+    if stream is None:  # a process without a console
+        return Console(file=open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123
+    return Console(file=os.fdopen(os.dup(stream.fileno()), "w", encoding="utf-8", errors="replace"))
+
+
+@contextmanager
+def live_display(total: int, console: Console, *, steps: Sequence[str] = ()) -> Iterator[Display]:
+    """A display of `total` steps; on a terminal a few lines at the bottom, else one line per step.
+
+    `steps` names the step of every planned record and sharpens the expected rest. The lines stand
+    only while a cell is measured: they are gone when another writer's turn comes, such as pytest's.
+    """
+    progress = progress_of(total, steps)
+    if console.is_terminal and not console.is_dumb_terminal:
+        with _panel(progress, console) as display:
+            yield display
+    else:
+        yield _lines(progress, console)
+
+
+@contextmanager
+def _panel(progress: Progress, console: Console) -> Iterator[Display]:
+    began = time.monotonic()
+    shown: list[Live] = []
+
+    def hide() -> None:
+        while shown:
+            shown.pop().stop()
+
+    def begin(cell: str, step: str) -> None:
+        hide()
+        view = Live(
+            _view(progress, cell, step, time.monotonic() - began, datetime.now().astimezone()),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        shown.append(view)
+        view.start(refresh=True)
+
+    def end(record: Record) -> None:
+        hide()
+        progress.count(record)
+        if not record.outcome.has_run:
+            console.print(
+                _line(progress, record), soft_wrap=False, overflow="ellipsis", no_wrap=True
+            )
+
+    try:
+        yield Display(begin=begin, end=end)
+    finally:
+        hide()
+
+
+def _lines(progress: Progress, console: Console) -> Display:
+    def end(record: Record) -> None:
+        progress.count(record)
+        line = _line(progress, record)
+        rest = progress.rest()
+        if rest and progress.num_done < progress.total:
+            line.append(f"  {_about(rest)} left")
+        console.print(line, soft_wrap=True)
+
+    return Display(begin=lambda cell, step: None, end=end)
+
+
+def _line(progress: Progress, record: Record) -> Text:
+    """`[ 45/240] ✓ passed  bert-base-eager-cpu-float32-b1  latency  2.5 s`, with the reason when not passed."""
+    outcome, width = record.outcome.value, len(str(progress.total))
+    text = Text.assemble(
+        (f"[{progress.num_done:>{width}}/{progress.total}] ", "dim"),
+        (f"{MARKS[outcome]} {outcome_name(outcome)}", COLORS.get(outcome, "")),
+        f"  {record.cell.id}  {step_name(record.step)}",
+        (f"  {units.seconds(record.seconds)}", "dim"),
+    )
+    if record.failure and not record.outcome.has_run:
+        text.append(f"  {record.failure.message.strip().partition(chr(10))[0][:200]}", "dim")
+    return text
+
+
+def _view(
+    progress: Progress, cell: str, step: str, elapsed: float, now: datetime
+) -> RenderableType:
+    rest = progress.rest()
+    times = f"{_clock(elapsed)} elapsed"
+    if rest is not None:
+        end = (now + timedelta(seconds=rest)).strftime("%H:%M")
+        times += f", {_about(rest)} left, until {end}"
+    head = Table.grid(padding=(0, 2), expand=False)
+    head.add_row(
+        ProgressBar(
+            total=max(1, progress.total),
+            completed=progress.num_done,
+            width=24,
+            complete_style="cyan",
+        ),
+        Text(f"{progress.num_done} of {progress.total}"),
+        Text(times, style="dim", no_wrap=True, overflow="ellipsis"),
+    )
+    current = Text.assemble(("▸ ", "cyan"), cell, (f"  {step_name(step)}", "cyan"))
+    current.no_wrap, current.overflow = True, "ellipsis"
+    counts = Text(no_wrap=True, overflow="ellipsis")
+    for outcome, number in progress.counts():
+        words = f"{MARKS[outcome]} {number} {outcome_name(outcome)}"
+        counts.append(words, COLORS.get(outcome, "")).append("   ")
+    return Group(head, current, counts)
+
+
+def _about(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {max(5, 5 * round(seconds / 5))} s"
+    return f"about {round(seconds / 60)} min"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02d}"

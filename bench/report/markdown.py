@@ -1,0 +1,152 @@
+"""The report as GitHub-flavoured Markdown, for pull requests and job summaries."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bench import units
+from bench.report.headline import average, headline
+from bench.report.labels import (
+    backends_of,
+    common_axes,
+    doubts_of,
+    grouped,
+    labels_of,
+    ratio_text,
+)
+from bench.report.model import Lane, Report, Row
+from bench.report.wording import (
+    MARKS,
+    NOT_REACHED,
+    REFERENCE,
+    backend_name,
+    outcome_name,
+    plural,
+    step_name,
+)
+
+LISTED: Final = 60
+"""Cells that did not pass beyond this many are counted: a job summary holds 1 MiB."""
+ROWS: Final = 1_000
+_SPECIAL: Final = re.compile(r"([\\`*{}\[\]<>#|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+
+
+def to_markdown(report: Report) -> str:
+    """The report as Markdown with a final newline; user text in it cannot become markup, links or mentions."""
+    blocks = [f"## {headline(report)}", average(report), _context(report)]
+    blocks += [f"> ⚠️ {_safe(problem)}" for problem in report.problems]
+    if report.rows:
+        blocks.append(_table(report))
+        blocks.append(
+            "<sub>p50 with half of its 95% interval; ▲ faster, ▼ slower than eager,"
+            " ≈ too close to tell; peak RSS is the rise above the level before the passes.</sub>"
+        )
+    blocks += _unfinished(report)
+    blocks += _doubts(report)
+    blocks.append(
+        " · ".join(
+            f"{MARKS.get(name, '?')} {number} {outcome_name(name)}"
+            for name, number in report.totals.outcomes.items()
+        )
+    )
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _context(report: Report) -> str:
+    machine = dict(report.machine)
+    facts = [", ".join(common_axes(report)), machine.get("Processor"), machine.get("GPU")]
+    facts += [f"{name} {machine[name]}" for name in ("torch", "onnxruntime") if name in machine]
+    return " · ".join(_safe(fact) for fact in (report.run_id, *facts) if fact)
+
+
+def _table(report: Report) -> str:
+    backends, labels = backends_of(report), labels_of(report)
+    others = [name for name in backends if name != REFERENCE]
+    heads = ["model", *(f"{backend_name(name)} p50" for name in backends)]
+    heads += [
+        "speed-up" if len(others) == 1 else f"{backend_name(name)} speed-up" for name in others
+    ]
+    heads += [f"{backend_name(name)} peak RSS" for name in backends]
+    heads += ["parameters", "ONNX file", "parity"]
+    aligns = [":--", *("--:" for _ in heads[2:]), ":--"]
+    lines = [_line(heads), _line(aligns)]
+    for row in report.rows[:ROWS]:
+        cells = [_safe(labels[row.id])]
+        cells += [_latency(row, row.lane(name)) for name in backends]
+        for name in others:
+            speedup = next((s for s in row.speedups if s.backend == name), None)
+            cells.append(ratio_text(speedup) if speedup else "")
+        for name in backends:
+            lane = row.lane(name)
+            cells.append(units.num_bytes(lane.quantity("peak_rss_delta")) if lane else "")
+        cells.append(units.scaled_count(row.parameters, ""))
+        cells.append(units.num_bytes(row.graph.num_bytes) if row.graph else "")
+        cells.append(_safe(row.parity.verdict) if row.parity else "")
+        lines.append(_line(cells))
+    if len(report.rows) > ROWS:
+        lines.append(_line([f"and {len(report.rows) - ROWS} more", *("" for _ in heads[1:])]))
+    return "\n".join(lines)
+
+
+def _latency(row: Row, lane: Lane | None) -> str:
+    if lane is None:
+        return ""
+    if lane.timing is None:
+        step = next((step for step in lane.steps if step.step == "latency"), None)
+        return f"*{outcome_name(step.outcome)}*" if step else ""
+    width = lane.timing.relative_half_width
+    text = units.seconds(lane.timing.p50)
+    text = f"**{text}**" if row.fastest == lane.backend else text
+    return f"{text} ±{units.percent(width)}" if width is not None else text
+
+
+def _unfinished(report: Report) -> list[str]:
+    groups = grouped(step for step in report.unfinished if step.outcome != NOT_REACHED)
+    num_waiting = report.totals.outcomes.get(NOT_REACHED, 0)
+    if not groups and not num_waiting and not report.excluded:
+        return []
+    lines = []
+    for group in groups[:LISTED]:
+        step = group.first
+        steps = ", ".join(step_name(name) for name in group.steps)
+        reason = step.reason.strip().partition("\n")[0][:300]
+        text = f"- {MARKS.get(step.outcome, '?')} **{outcome_name(step.outcome)}** {_safe(step.cell)} ({_safe(steps)})"
+        lines.append(f"{text}: {_safe(reason)}" if reason else text)
+        if re.fullmatch(r"https?://[^\s<>()]+", step.url):
+            lines[-1] += f" (<{step.url}>)"
+    if len(groups) > LISTED:
+        lines.append(f"- and {len(groups) - LISTED} more")
+    if num_waiting:
+        lines.append(
+            f"- {MARKS[NOT_REACHED]} **not reached**: {plural(num_waiting, 'planned step')}"
+        )
+    lines += [f"- – left out: {_safe(what)}: {_safe(reason)}" for what, reason in report.excluded]
+    return ["### Did not run, or did not pass", "\n".join(lines)]
+
+
+def _doubts(report: Report) -> list[str]:
+    groups = doubts_of(report)
+    if not groups:
+        return []
+    lines = []
+    for group in groups:
+        advice = "; ".join(group.advice)
+        names = ", ".join(_safe(f"{label} {backend}") for _, label, backend in group.lanes[:8])
+        more = f" and {len(group.lanes) - 8} more" if len(group.lanes) > 8 else ""
+        lines.append(
+            f"- {_safe(group.summary)} {names}{more}" + (f": {_safe(advice)}" if advice else "")
+        )
+    return ["<details><summary>Doubts</summary>", "\n".join(lines), "</details>"]
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _safe(text: str, limit: int = 400) -> str:
+    """The text on one line with everything that Markdown or HTML could read as markup escaped."""
+    flat = " ".join(text.split())
+    flat = flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
+    # A zero-width space keeps GitHub from reading a name as a person to notify.
+    return _SPECIAL.sub(r"\\\1", flat).replace("@", "@\u200b")

@@ -1,0 +1,134 @@
+"""The report on a terminal: one table by model, what did not run, and the doubts; plain when piped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from bench import units
+from bench.report.headline import average, headline
+from bench.report.labels import common_axes, doubts_of, grouped
+from bench.report.model import Report
+from bench.report.table import COLORS, short, table_of
+from bench.report.wording import MARKS, NOT_REACHED, outcome_name, plural, step_name
+
+LISTED: Final = 40
+"""Cells that did not pass beyond this many are counted, not listed; the HTML has them all."""
+
+
+def render_terminal(report: Report, console: Console, *, html: Path | None = None) -> None:
+    """Print the report. `html` is where the HTML report lies, when it was written."""
+    console.print()
+    console.print(Text(headline(report), style="bold"))
+    if report.totals.mean_speedup:
+        console.print(Text(average(report)))
+    console.print(Text(" · ".join(_context(report)), style="dim"))
+    for problem in report.problems:
+        console.print(Text.assemble(("! ", "yellow"), problem))
+    for finding in report.findings:
+        if finding.level in ("error", "crash", "warn"):
+            console.print(Text.assemble(("! ", "yellow"), finding.summary))
+    if report.rows:
+        console.print(table_of(report, console.width))
+        console.print(Text(_legend(report), style="dim"))
+    _print_unfinished(report, console)
+    _print_doubts(report, console)
+    console.print()
+    console.print(_outcomes(report))
+    if html is not None:
+        place = (str(html), f"link {html.absolute().as_uri()}")
+        console.print(Text.assemble("Report: ", place), soft_wrap=True)
+
+
+def _context(report: Report) -> list[str]:
+    machine = dict(report.machine)
+    facts = [", ".join(common_axes(report)), machine.get("Processor", ""), machine.get("GPU", "")]
+    threads = report.options.get("threads")
+    if isinstance(threads, int) and threads:
+        facts.append(plural(threads, "thread"))
+    facts += [f"{name} {machine[name]}" for name in ("torch", "onnxruntime") if name in machine]
+    return [fact for fact in (report.run_id, *facts) if fact]
+
+
+def _legend(report: Report) -> str:
+    parts = ["p50 with half of its 95% interval"]
+    if any(row.speedups for row in report.rows):
+        parts.append("▲ faster, ▼ slower than eager, ≈ too close to tell")
+    if any(lane.doubts for row in report.rows for lane in row.lanes):
+        parts.append("? see the doubts below")
+    return "; ".join(parts)
+
+
+def _print_unfinished(report: Report, console: Console) -> None:
+    groups = grouped(step for step in report.unfinished if step.outcome != NOT_REACHED)
+    waiting = [step for step in report.unfinished if step.outcome == NOT_REACHED]
+    if not groups and not waiting and not report.excluded:
+        return
+    console.print()
+    console.print(Text("Did not run, or did not pass", style="bold"))
+    for group in groups[:LISTED]:
+        step, style = group.first, COLORS.get(group.first.outcome, "")
+        steps = ", ".join(step_name(name) for name in group.steps)
+        console.print(
+            Text.assemble(
+                (f"  {MARKS.get(step.outcome, '?')} {outcome_name(step.outcome)}", style),
+                f"  {step.cell} ({steps})",
+            )
+        )
+        reason = _first_line(step.reason)
+        if step.kind and step.kind not in ("gap", reason):
+            reason = f"{step.kind}: {reason}" if reason else step.kind
+        for line in (reason, step.url, step.log):
+            if line:
+                console.print(f"      {escape(line)}", style="dim", highlight=False)
+        for finding in step.diagnosis:
+            console.print(Text(f"      diagnosis: {finding.summary}"))
+            for fix in finding.fixes[:2]:
+                console.print(Text(f"      fix: {fix}", style="bold"))
+    if len(groups) > LISTED:
+        console.print(f"  ... and {len(groups) - LISTED} more; the HTML report lists them all")
+    if waiting:
+        cells = list(dict.fromkeys(step.cell for step in waiting))
+        more = f" and {len(cells) - 4} more" if len(cells) > 4 else ""
+        text = f"  {plural(len(waiting), 'planned step')} of {', '.join(cells[:4])}{more}"
+        console.print(Text.assemble((f"  {MARKS[NOT_REACHED]} not reached", "dim"), text))
+    for what, reason in report.excluded:
+        console.print(Text.assemble(("  – left out", "dim"), f"  {what}: {reason}"))
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().partition("\n")[0]
+    return line if len(line) <= 300 else f"{line[:299]}…"
+
+
+def _print_doubts(report: Report, console: Console) -> None:
+    groups = doubts_of(report)
+    if not groups:
+        return
+    console.print()
+    console.print(Text("Doubts", style="bold"))
+    for group in groups:
+        names = [f"{label} {short(backend)}" for _, label, backend in group.lanes]
+        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+        console.print(
+            Text.assemble(
+                ("  ? ", "yellow"), f"{group.summary} ", (", ".join(names[:6]) + more, "bold")
+            )
+        )
+        for advice in group.advice:
+            console.print(Text(f"      {advice}", style="dim"))
+
+
+def _outcomes(report: Report) -> Text:
+    """`✓ 171 passed   ✗ 3 failed ...` in the outcomes' colours."""
+    text = Text()
+    for outcome, number in report.totals.outcomes.items():
+        words = f"{MARKS.get(outcome, '?')} {number} {outcome_name(outcome)}"
+        text.append(words, COLORS.get(outcome, "")).append("   ")
+    if report.seconds is not None:
+        text.append(f"in {units.seconds(report.seconds)}", "dim")
+    return text

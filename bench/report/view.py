@@ -1,0 +1,253 @@
+"""What the HTML templates show: the report's rows as ready texts and positions, so that templates only place them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bench import units
+from bench.report.anchor import anchor
+from bench.report.geometry import (
+    Diverging,
+    RatioAxis,
+    Strip,
+    diverging,
+    ratio_axis,
+    share,
+    strip_of,
+)
+from bench.report.labels import axes_by_row, labels_of, times
+from bench.report.model import Lane, Quantity, Report, Row, Speedup, Step
+from bench.report.wording import NOT_REACHED, backend_name, metric_name
+
+MEMORY = ("peak_rss_delta", "peak_tensor_bytes", "cuda_allocated", "cuda_reserved")
+"""Memory metrics with a column and bars; others (leak) are in the model's details."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """A number with its bar."""
+
+    text: str
+    percent: float
+    whisker: tuple[float, float] | None = None
+    """(left, width) in percent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneView:
+    """One backend of a row, ready to be placed."""
+
+    lane: Lane
+    anchor: str
+    name: str
+    wins: bool
+    missing: str
+    """Outcome of the latency step when there is no latency."""
+    latency: Bar | None
+    interval: str
+    half_width: str
+    p90: str
+    rate: str
+    memory: Mapping[str, Bar]
+    memory_missing: str
+    cold: Mapping[str, Bar]
+    """Cold phase -> its seconds, in the order in which they ran."""
+    cold_total: str
+    cold_missing: str
+    strip: Strip | None
+    others: tuple[tuple[str, str], ...]
+    """(metric, text) of quantities without a column."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedupView:
+    """A speed-up, ready to be placed."""
+
+    speedup: Speedup
+    text: str
+    interval: str
+    bar: Diverging
+    middle: float
+    """Percent from the left at which the ratio is 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowView:
+    """One row, ready to be placed."""
+
+    row: Row
+    anchor: str
+    label: str
+    name: str
+    """The model's name, shortened for tables."""
+    axes: tuple[str, ...]
+    lanes: tuple[LaneView, ...]
+    speedups: tuple[SpeedupView, ...]
+    outcomes: tuple[str, ...]
+    search: str
+    sort: Mapping[str, float]
+    """Key -> number to sort by; a key without a number is missing."""
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scales:
+    """What all rows of a report share."""
+
+    ratios: RatioAxis
+    coldest: float
+    """Seconds of the slowest cold start."""
+    num_dots: int
+    """Samples drawn per cell."""
+
+
+DOTS: Final = 40_000
+"""Samples drawn in one file: all of them in a small run, fewer of each cell in a large one."""
+
+
+def row_views(report: Report, unfinished: Sequence[Step]) -> tuple[RowView, ...]:
+    """Every row of the report with the report's own scales for bars."""
+    axes, labels = axes_by_row(report), labels_of(report)
+    ratios = ratio_axis([s.ratio for row in report.rows for s in row.speedups])
+    coldest = max((_total(lane) for row in report.rows for lane in row.lanes), default=0.0)
+    num_lanes = sum(len(row.lanes) for row in report.rows) or 1
+    scales = _Scales(ratios, coldest, max(20, DOTS // num_lanes))
+    waiting: dict[str, list[Step]] = {}
+    for step in unfinished:
+        if step.outcome == NOT_REACHED:
+            waiting.setdefault(step.row, []).append(step)
+    return tuple(_row(row, axes[row.id], labels[row.id], scales, waiting) for row in report.rows)
+
+
+def _row(
+    row: Row,
+    axes: tuple[str, ...],
+    label: str,
+    scales: _Scales,
+    waiting: Mapping[str, list[Step]],
+) -> RowView:
+    steps = (
+        *(step for lane in row.lanes for step in lane.steps),
+        *row.shared,
+        *waiting.get(row.id, ()),
+    )
+    return RowView(
+        row=row,
+        anchor=anchor(row.id),
+        label=label,
+        name=shortened(row.model, 80),
+        axes=axes,
+        lanes=tuple(_lane(row, lane, scales) for lane in row.lanes),
+        speedups=tuple(_speedup(s, scales.ratios) for s in row.speedups),
+        outcomes=tuple(dict.fromkeys(step.outcome for step in steps)),
+        search=shortened(
+            " ".join((row.model, row.size, row.device, row.dtype, f"b{row.batch}")).lower(), 400
+        ),
+        sort=_sort_keys(row),
+        steps=steps,
+    )
+
+
+def _lane(row: Row, lane: Lane, scales: _Scales) -> LaneView:
+    timing = lane.timing
+    ends = {step.step: step.outcome for step in lane.steps}
+    slowest = max((x.timing.high or x.timing.p50 for x in row.lanes if x.timing), default=0.0)
+    most = max((q.value for x in row.lanes for q in x.memory if q.metric in MEMORY), default=0.0)
+    width = timing.relative_half_width if timing else None
+    latency = None
+    if timing:
+        whisker = None
+        if timing.low is not None and timing.high is not None:
+            left = share(timing.low, slowest)
+            whisker = (left, share(timing.high, slowest) - left)
+        latency = Bar(
+            text=units.seconds(timing.p50), percent=share(timing.p50, slowest), whisker=whisker
+        )
+    return LaneView(
+        lane=lane,
+        anchor=anchor(lane.cell),
+        name=backend_name(lane.backend),
+        wins=row.fastest == lane.backend,
+        missing="" if timing else ends.get("latency", ""),
+        latency=latency,
+        interval=between(timing.low, timing.high) if timing else "",
+        half_width=f"±{units.percent(width)}" if width is not None else "",
+        p90=units.seconds(timing.p90) if timing and timing.p90 is not None else "",
+        rate=units.rate(timing.throughput, timing.throughput_unit) if timing else "",
+        memory={q.metric: _bar(q, most) for q in lane.memory if q.metric in MEMORY},
+        memory_missing="" if lane.memory else ends.get("memory", ""),
+        cold={
+            q.metric: Bar(text=units.seconds(q.value), percent=share(q.value, scales.coldest))
+            for q in lane.coldstart
+        },
+        cold_total=units.seconds(_total(lane)) if lane.coldstart else "",
+        cold_missing="" if lane.coldstart else ends.get("coldstart", ""),
+        strip=strip_of(timing, scales.num_dots) if timing else None,
+        others=tuple(
+            (metric_name(q.metric), quantity_text(q)) for q in lane.memory if q.metric not in MEMORY
+        ),
+    )
+
+
+def quantity_text(quantity: Quantity) -> str:
+    """The value in the words of its unit; a unit this version does not know is shown as it is."""
+    try:
+        return units.shown(quantity.value, quantity.unit)
+    except ValueError:
+        return f"{units.significant(quantity.value)} {quantity.unit}"
+
+
+def between(low: float | None, high: float | None) -> str:
+    """`19.1–19.5 ms`: both ends of an interval, the unit once where they share it."""
+    if low is None or high is None:
+        return ""
+    first, last = units.seconds(low), units.seconds(high)
+    number, _, unit = first.rpartition(" ")
+    return f"{number}–{last}" if last.endswith(f" {unit}") else f"{first} – {last}"
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, its middle left out where it is longer than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"
+
+
+def _bar(quantity: Quantity, most: float) -> Bar:
+    return Bar(text=quantity_text(quantity), percent=share(quantity.value, most))
+
+
+def _speedup(speedup: Speedup, axis: RatioAxis) -> SpeedupView:
+    interval = ""
+    if speedup.low is not None and speedup.high is not None:
+        interval = f"{times(speedup.low)[:-1]}–{times(speedup.high)}"
+    return SpeedupView(
+        speedup=speedup,
+        text=times(speedup.ratio),
+        interval=interval,
+        bar=diverging(speedup.ratio, speedup.low, speedup.high, axis),
+        middle=axis.middle,
+    )
+
+
+def _total(lane: Lane) -> float:
+    return sum(quantity.value for quantity in lane.coldstart)
+
+
+def _sort_keys(row: Row) -> dict[str, float]:
+    found: dict[str, Any] = {
+        "latency": min((x.timing.p50 for x in row.lanes if x.timing), default=None),
+        "speedup": max((s.ratio for s in row.speedups), default=None),
+        "cold": min((_total(x) for x in row.lanes if x.coldstart), default=None),
+        "parameters": row.parameters,
+        "macs": row.macs,
+        "file": row.graph.num_bytes if row.graph else None,
+        "nodes": row.graph.num_nodes if row.graph else None,
+    }
+    for metric in MEMORY:
+        values = [q for lane in row.lanes if (q := lane.quantity(metric)) is not None]
+        found[metric] = max(values, default=None)
+    return {key: value for key, value in found.items() if value is not None}

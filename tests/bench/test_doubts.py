@@ -1,0 +1,133 @@
+"""Each doubt appears for its reason, not without it, and its advice heeds the plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.doubts import DOUBTS, doubts
+from bench.plan import PLANS
+from suite.record import Measurement
+
+PLAN = PLANS["standard"]
+QUIET = {
+    "plan": "standard",
+    "stopped_because": "interval",
+    "warmup_ended_because": "flat",
+    "num_rounds": 40,
+    "void_rounds": 0,
+    "void_reasons": {},
+    "are_voids_kept": False,
+    "round_seconds": 0.022,
+    "target_round_seconds": 0.02,
+    "wait_share": 0.0,
+    "throttled_periods": 0,
+    "threads": 2,
+    "available_cores": 2,
+    "quota_cores": None,
+    "gpu_throttle": [],
+}
+STEADY = tuple(0.01 * (1 + 0.001 * (i % 3)) for i in range(40))
+RISING = tuple(0.01 * (1 + 0.01 * i) for i in range(40))
+SPREAD = tuple(0.01 * (1 + 0.3 * (i * 7 % 10) / 10) for i in range(40))
+
+
+def latency(samples=STEADY, **facts):
+    return Measurement(metric="latency", unit="s", samples=samples, facts={**QUIET, **facts})
+
+
+def codes(measurement, plan=PLAN):
+    return [doubt.code for doubt in doubts(measurement, plan)]
+
+
+def test_a_quiet_measurement_has_no_doubts():
+    assert codes(latency()) == []
+
+
+CASES = {
+    "throttled": latency(gpu_throttle=["hardware thermal slowdown"]),
+    "quota": latency(throttled_periods=3, quota_cores=1.5),
+    "oversubscribed": latency(threads=8),
+    "busy_machine": latency(void_rounds=10, void_reasons={"delayed": 8, "sentinel": 2}),
+    "no_steady_state": latency(RISING, warmup_ended_because="cap"),
+    "drifting": latency(RISING),
+    "noisy": latency(SPREAD),
+    "time_cap_reached": latency(SPREAD, stopped_because="time_cap"),
+    "too_few_samples": latency(STEADY[:20], num_rounds=20),
+    "short_rounds": latency(round_seconds=0.004),
+    "swapped": Measurement(
+        metric="peak_rss_delta", unit="B", samples=(1e6,), facts={"swap_bytes": 4096}
+    ),
+    "allocator_retried": Measurement(
+        metric="cuda_allocated",
+        unit="B",
+        samples=(1e6,),
+        facts={"num_alloc_retries": 2, "num_ooms": 0},
+    ),
+}
+
+
+@pytest.mark.parametrize("code", DOUBTS)
+def test_every_doubt_is_found_where_it_is_due_and_says_what_to_do(code):
+    found = {doubt.code: doubt for doubt in doubts(CASES[code], PLAN)}
+    assert code in found
+    assert found[code].summary
+    assert found[code].advice
+    assert "{" not in found[code].summary + found[code].advice
+
+
+def test_every_doubt_is_on_the_page():
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    for code, check in DOUBTS.items():
+        assert f"| `{code}` | {' '.join(check.__doc__.split())} |" in page
+
+
+def advice(measurement, plan, code):
+    return next(d.advice for d in doubts(measurement, plan) if d.code == code)
+
+
+def test_advice_names_the_next_harder_plan_and_after_the_hardest_another_way():
+    assert "--plan standard" in advice(CASES["noisy"], PLANS["quick"], "noisy")
+    assert "--plan rigorous" in advice(CASES["noisy"], PLANS["standard"], "noisy")
+    assert "--plan" not in advice(CASES["noisy"], PLANS["rigorous"], "noisy")
+
+
+def test_a_plan_that_wants_no_percentile_has_no_doubt_about_it():
+    assert "too_few_samples" not in codes(latency(STEADY[:8], num_rounds=8), PLANS["quick"])
+
+
+def test_a_capped_warm_up_is_forgiven_when_what_was_measured_was_flat():
+    assert codes(latency(warmup_ended_because="cap")) == []
+
+
+def test_a_capped_warm_up_before_a_few_rounds_is_not_forgiven():
+    found = codes(latency(STEADY[:3], warmup_ended_because="cap", num_rounds=3), PLANS["quick"])
+    assert "no_steady_state" in found
+
+
+def test_a_time_cap_with_a_narrow_interval_is_no_reason_to_doubt():
+    assert "time_cap_reached" not in codes(latency(stopped_because="time_cap"))
+
+
+def test_a_quota_below_the_threads_is_said_before_it_bites():
+    (found,) = doubts(latency(threads=2, quota_cores=1.0), PLAN)
+    assert found.code == "quota"
+    assert "--threads 1" in found.advice
+
+
+def test_noise_alone_is_not_called_a_drift():
+    assert "drifting" not in codes(CASES["noisy"])
+
+
+def test_disturbed_rounds_that_all_count_are_said_with_their_reasons():
+    kept = latency(are_voids_kept=True, void_rounds=39, void_reasons={"delayed": 39})
+    summary = next(d.summary for d in doubts(kept, PLAN) if d.code == "busy_machine")
+    assert "39 of 40 rounds" in summary
+    assert "had no core 39x" in summary
+
+
+def test_a_fact_that_needs_no_rounds_has_no_doubts():
+    count = Measurement(metric="parameters", unit="1", samples=(101770.0,))
+    assert doubts(count, PLAN) == ()
+    assert doubts(Measurement(metric="latency", unit="s", samples=()), PLAN) == ()

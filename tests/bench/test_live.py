@@ -1,0 +1,184 @@
+"""What is shown while a run goes on."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.report.live import live_display
+from bench.report.progress import progress_of
+from suite.cell import Cell
+from suite.outcome import Outcome
+from suite.record import Failure, Record
+
+CELL = Cell(model="bert", size="base")
+ROOT = Path(__file__).parents[2]
+
+
+def record(step: str = "latency", seconds: float = 2.0, outcome: str = "passed") -> Record:
+    failure = None if outcome == "passed" else Failure(kind="E", message="because\nof this")
+    return Record(
+        run_id="r",
+        cell=CELL,
+        step=step,
+        outcome=Outcome(outcome),
+        failure=failure,
+        seconds=seconds,
+    )
+
+
+def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
+    file = io.StringIO()
+    return Console(file=file, width=100, force_terminal=terminal, color_system=None), file
+
+
+def test_a_pipe_gets_one_line_per_step() -> None:
+    view, file = console(terminal=False)
+    with live_display(3, view) as display:
+        for outcome in ("passed", "crashed"):
+            display.begin(CELL.id, "latency")
+            display.end(record(outcome=outcome))
+    first, second = file.getvalue().splitlines()
+    assert first.startswith("[1/3] ✓ passed  bert-base-eager-cpu-float32-b1  latency  2.00 s")
+    assert first.endswith("about 5 s left")
+    assert second.startswith("[2/3] ✗ crashed")
+    assert "because" in second
+    assert "of this" not in second
+
+
+def test_a_terminal_shows_the_current_cell_the_counts_and_the_expected_rest() -> None:
+    view, file = console(terminal=True)
+    with live_display(10, view) as display:
+        display.begin(CELL.id, "memory")
+        display.end(record(seconds=60.0))
+        display.begin(CELL.id, "coldstart")
+    text = file.getvalue()
+    assert "0 of 10" in text
+    assert "bert-base-eager-cpu-float32-b1  memory" in text
+    assert re.search(r"1 of 10 .*about 9 min left, until \d\d:\d\d", text)
+    assert "✓ 1 passed" in text
+
+
+def test_a_terminal_keeps_a_line_of_what_did_not_pass() -> None:
+    view, file = console(terminal=True)
+    with live_display(2, view) as display:
+        display.begin(CELL.id, "memory")
+        display.end(record(outcome="timed_out"))
+    assert re.search(r"^.*\[1/2\] ✗ timed out .* because", file.getvalue(), re.MULTILINE)
+
+
+def test_nothing_is_drawn_and_no_thread_runs_while_a_cell_is_measured() -> None:
+    view, file = console(terminal=True)
+    before = threading.active_count()
+    with live_display(2, view) as display:
+        display.begin(CELL.id, "latency")
+        drawn = file.getvalue()
+        assert threading.active_count() == before
+        threading.Event().wait(0.3)
+        assert file.getvalue() == drawn
+        display.end(record())
+
+
+def test_the_cursor_comes_back_when_the_run_is_interrupted() -> None:
+    view, file = console(terminal=True)
+
+    def interrupted() -> None:
+        with live_display(2, view) as display:
+            display.begin(CELL.id, "latency")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    text = file.getvalue()
+    assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l")
+
+
+def test_a_cell_that_begins_inside_another_is_shown_in_its_place() -> None:
+    view, _ = console(terminal=True)
+    with live_display(2, view) as display:
+        display.begin(CELL.id, "latency")
+        display.begin(CELL.id, "export")
+        display.end(record("export"))
+        display.end(record())
+
+
+def test_the_expected_rest_knows_that_steps_differ() -> None:
+    progress = progress_of(6, ["export"] * 2 + ["latency"] * 4)
+    assert progress.rest() is None
+    progress.count(record("export", 30.0))
+    progress.count(record("latency", 2.0))
+    assert progress.rest() == 30.0 + 3 * 2.0
+
+
+def test_a_step_not_seen_yet_counts_like_the_mean_of_all() -> None:
+    progress = progress_of(3, ["export", "latency", "memory"])
+    progress.count(record("export", 30.0))
+    progress.count(record("latency", 10.0))
+    assert progress.rest() == 20.0
+
+
+def test_without_a_plan_by_step_the_mean_of_all_is_taken() -> None:
+    progress = progress_of(4)
+    progress.count(record("export", 30.0))
+    progress.count(record("latency", 10.0))
+    assert progress.rest() == 40.0
+
+
+def test_more_steps_than_planned_leave_no_negative_rest() -> None:
+    progress = progress_of(1)
+    for _ in range(3):
+        progress.count(record())
+    assert progress.rest() == 0.0
+
+
+def test_the_display_reaches_the_screen_although_pytest_captures(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(
+        textwrap.dedent(
+            f"""
+            import sys; sys.path.insert(0, {str(ROOT)!r})
+            import pytest
+            from bench.report.live import live_display, open_console
+            def pytest_configure(config):
+                config.console = open_console()
+            @pytest.fixture(scope="session")
+            def live(request):
+                with live_display(2, request.config.console) as display:
+                    yield display
+            """
+        ),
+        "utf-8",
+    )
+    (tmp_path / "test_it.py").write_text(
+        "def test_it(live):\n    live.begin('the-cell', 'latency')\n    print('swallowed')\n",
+        "utf-8",
+    )
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    done = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdin=follower, stdout=follower, stderr=follower
+    )
+    os.close(follower)
+    text = b""
+    while True:
+        try:
+            part = os.read(leader, 65536)
+        except OSError:  # Linux says so when the other side is closed
+            break
+        if not part:
+            break
+        text += part
+    os.close(leader)
+    assert done.wait(60) == 0
+    assert b"the-cell" in text
+    assert b"swallowed" not in text
