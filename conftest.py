@@ -254,9 +254,9 @@ def bench_run(request: pytest.FixtureRequest) -> Iterator[BenchRun]:
     wanted = [(cell, _step(item)) for item in request.session.items if (cell := _cell(item))]
     run.begin([entry for cell, step in wanted for entry in planned([cell], [step])])
     config.stash[RUN] = run
-    steps = [step for _, step in wanted]
+    steps = [step for cell, step in wanted if f"{cell.id}/{step}" not in run.session.records]
     try:
-        with live_display(len(wanted), config.stash[CONSOLE], steps=steps) as live:
+        with live_display(len(steps), config.stash[CONSOLE], steps=steps) as live:
             run.session.on_begin = lambda cell, step: live.begin(cell.id, step)
             run.session.on_end = live.end
             yield run

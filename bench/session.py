@@ -61,7 +61,7 @@ class Session:
     records: dict[str, Record] = field(default_factory=dict)
     """Key -> record: `settled` ones of an interrupted run that is being resumed, then our own."""
     import_seconds: dict[tuple[str, ...], Measurement | None] = field(default_factory=dict)
-    """Imports cost the same for every cell that needs the same libraries: measured once a run."""
+    """Packages -> what importing them costs: the same for every cell that needs them, so measured once a run."""
 
     def measure(self, cell: Cell, step: str) -> Record:
         """The record of that cell and step: made now, once.
@@ -175,11 +175,15 @@ class Session:
         )
 
     def _imports(self, cell: Cell) -> Measurement | None:
-        """Seconds that a fresh interpreter needs for this cell's libraries; None when they do not import."""
+        """Seconds that a fresh interpreter needs for this cell's libraries; None when they do not import.
+
+        Measured once per set of packages: the models of one library differ by hundredths of a second.
+        """
         backend = BACKENDS[cell.backend]
         own = () if backend.needs_graph else self.request.specs[cell.model].requires
-        modules = tuple(dict.fromkeys((*backend.imports, *own)))
-        if modules not in self.import_seconds:
+        modules = tuple(m for m in (*backend.imports, *own) if not m.startswith("suite."))
+        packages = tuple(sorted({m.partition(".")[0] for m in modules}))
+        if packages not in self.import_seconds:
             answer = self.worker.run(
                 Job(
                     runner=IMPORT_RUNNER,
@@ -194,8 +198,8 @@ class Session:
                 )
             )
             found = answer.result.get("measurements", ())
-            self.import_seconds[modules] = _measurement(found[0]) if found else None
-        return self.import_seconds[modules]
+            self.import_seconds[packages] = _measurement(found[0]) if found else None
+        return self.import_seconds[packages]
 
     def _blank(self, cell: Cell, step: str, outcome: Outcome, failure: Failure | None) -> Record:
         return Record(

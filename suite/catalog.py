@@ -23,10 +23,15 @@ class CatalogError(ValueError):
 @cache
 def builtin_specs() -> tuple[ModelSpec, ...]:
     """Every record of suite/models, by family in the order of the files' names."""
+    return tuple(spec for name in catalogue_modules() for spec in import_module(name).MODELS)
+
+
+def catalogue_modules() -> list[str]:
+    """The modules of suite/models, sorted."""
     import suite.models
 
-    names = sorted(module.name for module in pkgutil.iter_modules(suite.models.__path__))
-    return tuple(spec for name in names for spec in import_module(f"suite.models.{name}").MODELS)
+    names = (module.name for module in pkgutil.iter_modules(suite.models.__path__))
+    return sorted(f"suite.models.{name}" for name in names)
 
 
 def specs_in(path: Path) -> tuple[ModelSpec, ...]:

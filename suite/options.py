@@ -9,7 +9,7 @@ from typing import Any
 
 from suite import describe
 from suite.axes import BACKENDS, TASKS
-from suite.catalog import CatalogError, builtin_specs, joined, select
+from suite.catalog import CatalogError, builtin_specs, catalogue_modules, joined, select
 from suite.cell import Cell
 from suite.data.sources import LIBRARIES, sources_in
 from suite.expand import backends_of, batches_of, devices_of, dtypes_of, expand, sizes_of
@@ -52,6 +52,7 @@ class Selection:
         """Modules that the launcher imports once for all of these cells, in a stable order."""
         modules = [m for cell in self.cells for m in BACKENDS[cell.backend].preload]
         modules += [m for spec in self.specs.values() for m in spec.requires]
+        modules += catalogue_modules()
         tasks = [TASKS[spec.task] for spec in self.specs.values()]
         data = [self.job_options["sources"][task.input]["name"] for task in tasks]
         modules += [task.module for task in tasks]

@@ -105,7 +105,8 @@ class ModelSpec:
     pretrained: Callable[..., Any] | None = None
     """Worker side: `pretrained() -> Module` through the library's own loading code; None = there is none."""
     requires: tuple[str, ...] = ()
-    """Modules that the launcher imports before it forks workers for this model."""
+    """Libraries that the model itself needs beside torch: imported by the launcher before it forks, and counted as its
+    import time. What tasks and data sets import is theirs."""
     export: Export = field(default_factory=Export)
     tolerance: Tolerance = field(default_factory=Tolerance)
     gaps: tuple[Gap, ...] = ()

@@ -87,7 +87,9 @@ def test_a_run_with_accidents_is_red_and_names_them_without_a_traceback_of_ours(
 
 def test_a_failing_cell_carries_the_doctors_diagnosis(faulty):
     out, done = faulty
-    raised = next(r for r in newest(out).records if r.key == "raises-tiny-eager-cpu-float32-b1/latency")
+    raised = next(
+        r for r in newest(out).records if r.key == "raises-tiny-eager-cpu-float32-b1/latency"
+    )
     assert "512" in raised.facts["diagnosis"][0]["summary"] + raised.facts["diagnosis"][0]["cause"]
     assert f"diagnosis {raised.facts['diagnosis'][0]['code']}" in done.stdout
 
@@ -128,8 +130,12 @@ def test_pytest_benchmark_holds_the_workers_samples(faulty):
     out, _ = faulty
     rows = json.loads((out / "benchmark.json").read_text())["benchmarks"]
     row = next(r for r in rows if r["name"] == "test_latency[good-tiny-eager-cpu-float32-b1]")
-    record = next(r for r in newest(out).records if r.key == "good-tiny-eager-cpu-float32-b1/latency")
-    assert row["stats"]["data"] == pytest.approx(list(record.measurement("latency").samples), rel=1e-6)
+    record = next(
+        r for r in newest(out).records if r.key == "good-tiny-eager-cpu-float32-b1/latency"
+    )
+    assert row["stats"]["data"] == pytest.approx(
+        list(record.measurement("latency").samples), rel=1e-6
+    )
 
 
 def test_a_run_that_is_killed_keeps_every_finished_cell_and_resume_does_the_rest(tmp_path):
@@ -176,7 +182,9 @@ def test_a_run_that_is_killed_keeps_every_finished_cell_and_resume_does_the_rest
         (["--resume", "--models", "mlp"], "--resume"),
     ],
 )
-def test_a_users_mistake_is_one_clear_error_before_anything_is_measured(tmp_path, arguments, message):
+def test_a_users_mistake_is_one_clear_error_before_anything_is_measured(
+    tmp_path, arguments, message
+):
     done = bench(*arguments, out=tmp_path)
     said = done.stdout + done.stderr
     assert done.returncode == pytest.ExitCode.USAGE_ERROR, said

@@ -21,7 +21,11 @@ sys.exit(pytest.main([*sys.argv[1:], "--collect-only", "-q"], plugins=[Probe()])
 
 def collected(*arguments):
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", PROBE, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     line = next(line for line in done.stdout.splitlines() if line.startswith("COLLECTED"))

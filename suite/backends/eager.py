@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -32,19 +33,18 @@ def load(
         emit("phase", name="to_device")
         module = module.to(device, dtype)
         inputs = move(inputs, device, dtype)
-    synchronize = torch.cuda.synchronize if device.startswith("cuda") else _nothing
+    synchronize = partial(torch.cuda.synchronize, device) if device != "cpu" else _nothing
     synchronize()
     function: Callable[..., Any] = transform(module) if transform else module
 
-    def call() -> Any:
-        with torch.inference_mode():
-            return function(**inputs)
-
     def outputs() -> list[Tensor]:
-        return [t.detach().to("cpu", torch.float32) for t in flatten_outputs(call())]
+        with torch.inference_mode():
+            tensors = flatten_outputs(function(**inputs))
+        return [t.to("cpu", torch.float32) for t in tensors]
 
     return Runnable(
-        call=call,
+        call=partial(function, **inputs),
+        inference=torch.inference_mode,
         outputs=outputs,
         synchronize=synchronize,
         num_samples=subject.batch.num_samples,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -19,13 +20,15 @@ class Runnable:
     """A model on its backend with its input bound: all that an instrument needs."""
 
     call: Callable[[], Any]
-    """One forward pass; nothing but the model's own work and what every user pays."""
+    """One forward pass, to be called inside `inference()`; nothing but the model's own work."""
     outputs: Callable[[], list[Tensor]]
     """One forward pass, its output tensors flattened, on the CPU in float32: for parity, never timed."""
     synchronize: Callable[[], None]
     """Waits until the device is idle; does nothing on a CPU."""
     num_samples: int
     num_tokens: int | None
+    inference: Callable[[], AbstractContextManager[Any]] = nullcontext
+    """What a user opens once around many passes (torch.inference_mode): 3 us, an eighth of a pass of `mlp`."""
     module: Any = None
     """The torch module, where there is one (not for ONNX Runtime)."""
     inputs: Mapping[str, Any] = field(default_factory=dict)

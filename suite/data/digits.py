@@ -25,7 +25,7 @@ class Digits:
     keeps_label_when_mirrored = False
 
     def __init__(self, split: str) -> None:
-        self._labels = _bunch()[1]
+        self._labels = originals()[1]
         self._indices = part(len(self._labels), split)
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ def stroke(number: int, side: int) -> NDArray[np.uint8]:
     import numpy as np
     from PIL import Image as Pillow
 
-    small = (_bunch()[0][number] * (255 / 16)).astype(np.uint8)
+    small = (originals()[0][number] * (255 / 16)).astype(np.uint8)
     return np.asarray(Pillow.fromarray(small).resize((side, side), Pillow.Resampling.BILINEAR))
 
 
@@ -61,11 +61,12 @@ def bold_stroke(number: int, side: int) -> NDArray[np.uint8]:
 
 def labels() -> NDArray[np.int64]:
     """The digit that each of the pictures shows, [1797]."""
-    return _bunch()[1]
+    return originals()[1]
 
 
 @cache
-def _bunch() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def originals() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The pictures as they are stored, [1797, 8, 8] within 0..16, and their labels, [1797]."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -37,13 +37,16 @@ EMBEDDED: Final = {
 """Kind -> embedded data set, used when the folder has nothing of that kind."""
 
 LIBRARIES: Final = {
-    "digits": ("sklearn.datasets",),
-    "scenes": ("sklearn.datasets", "PIL.JpegImagePlugin"),
-    "clips": ("sklearn.datasets", "PIL.JpegImagePlugin"),
+    "digits": ("sklearn.datasets", "suite.data.digits:originals"),
+    "scenes": ("sklearn.datasets", "suite.data.digits:originals", "PIL.JpegImagePlugin"),
+    "clips": ("sklearn.datasets", "suite.data.digits:originals", "PIL.JpegImagePlugin"),
+    "prose": ("tokenizers", "pydoc_data.topics"),
+    "imdb": ("tokenizers", "pydoc_data.topics"),
     "cifar10": ("PIL.JpegImagePlugin",),
     "coco": ("PIL.JpegImagePlugin",),
 }
-"""What a data set imports when it is read, for the launcher to have imported before."""
+"""What a data set imports when it is read, and `module:function` that it calls and caches: for the launcher to do
+once, so that every worker inherits it."""
 
 IN_FOLDER: Final = (("image", "cifar10"), ("scene", "coco"), ("text", "imdb"))
 """Kind and data set that a `--data` folder can hold. Each module's `find(folder) -> Path | None` looks for its layout,

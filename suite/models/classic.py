@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from suite.nets.preload import PICTURES
 from suite.spec import Export, ModelSpec, Size
 
 MNIST_EXAMPLE: Final = "https://github.com/pytorch/examples/blob/main/mnist/main.py"
@@ -83,7 +82,7 @@ MODELS: Final = (
         outputs=("logits",),
         parameters=784 * 128 + 128 + 128 * 10 + 10,
         source="https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html",
-        requires=PICTURES,
+        requires=("suite.nets.mlp",),
         export=BATCH,
     ),
     ModelSpec(
@@ -116,7 +115,7 @@ MODELS: Final = (
         outputs=("logits",),
         parameters=1_199_882,
         source=MNIST_EXAMPLE,
-        requires=PICTURES,
+        requires=("suite.nets.cnn",),
         export=BATCH,
     ),
     ModelSpec(
@@ -131,7 +130,7 @@ MODELS: Final = (
         outputs=("logits",),
         parameters=recurrent_parameters(1, num_features=28, hidden=128, num_classes=10),
         source="https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html",
-        requires=PICTURES,
+        requires=("suite.nets.recurrent",),
         export=Export(
             dynamic={"x": {0: "batch"}},
             static_reason=(
@@ -152,7 +151,7 @@ MODELS: Final = (
         outputs=("logits",),
         parameters=recurrent_parameters(4, num_features=28, hidden=128, num_classes=10),
         source="https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html",
-        requires=PICTURES,
+        requires=("suite.nets.recurrent",),
         export=BATCH_AND_STEPS,
     ),
     ModelSpec(
@@ -167,7 +166,7 @@ MODELS: Final = (
         outputs=("logits",),
         parameters=recurrent_parameters(3, num_features=28, hidden=128, num_classes=10),
         source="https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html",
-        requires=PICTURES,
+        requires=("suite.nets.recurrent",),
         export=BATCH_AND_STEPS,
     ),
 )

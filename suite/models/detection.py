@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from suite.nets.preload import PICTURES
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, Gap, ModelSpec, Size, Tolerance
 
@@ -20,6 +19,14 @@ STATIC: Final = Export(
 
 PIXELS: Final = Tolerance(
     atol=2e-3, reason="boxes are in pixels: their corners are sums of hundreds"
+)
+
+SCALED_PIXELS: Final = Tolerance(
+    atol=1e-2,
+    reason=(
+        "boxes are in pixels of a picture scaled to 800: eager and the graph lie up to 0.004 on"
+        " either side of the float64 result, next to the border too"
+    ),
 )
 
 NO_HALF_NMS: Final = tuple(
@@ -92,9 +99,9 @@ MODELS: Final = (
         parameters=41_755_286 + 2 * 26_560,
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.detection.fasterrcnn_resnet50_fpn.html",
         pretrained=partial(torchvision_weights, "fasterrcnn_resnet50_fpn"),
-        requires=PICTURES,
+        requires=("torchvision",),
         export=STATIC,
-        tolerance=PIXELS,
+        tolerance=SCALED_PIXELS,
         gaps=NO_HALF_NMS,
     ),
     ModelSpec(
@@ -116,7 +123,7 @@ MODELS: Final = (
         parameters=35_641_826,
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.detection.ssd300_vgg16.html",
         pretrained=partial(torchvision_weights, "ssd300_vgg16"),
-        requires=PICTURES,
+        requires=("torchvision",),
         export=STATIC,
         tolerance=PIXELS,
         gaps=NO_HALF_NMS,
@@ -141,7 +148,7 @@ MODELS: Final = (
         # 20, these parameters and 2 x 3,184 running statistics of 4 bytes each.
         parameters=8_852_366,
         source="https://github.com/pjreddie/darknet/blob/master/cfg/yolov3-tiny.cfg",
-        requires=PICTURES,
+        requires=("torchvision", "suite.nets.yolo"),
         export=Export(dynamic={"images": {0: "batch"}}),
         tolerance=PIXELS,
     ),

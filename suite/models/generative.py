@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from suite.nets.preload import PICTURES
 from suite.spec import Export, ModelSpec, Size
 
 
@@ -35,7 +34,7 @@ MODELS: Final = (
         # generator and discriminator of PyTorch's example with ngf = ndf = 64
         parameters=3_576_704 + 2_765_568,
         source="https://github.com/pytorch/examples/blob/main/dcgan/main.py",
-        requires=PICTURES,
+        requires=("suite.nets.dcgan",),
         export=Export(dynamic={"z": {0: "batch"}}),
     ),
 )

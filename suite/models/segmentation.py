@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from suite.nets.preload import PICTURES
 from suite.nets.published import torchvision_weights
-from suite.spec import Export, ModelSpec, Size
+from suite.spec import Export, ModelSpec, Size, Tolerance
 
 BATCH: Final = Export(dynamic={"x": {0: "batch"}})
 
@@ -94,7 +93,7 @@ MODELS: Final = (
         parameters=35_322_218,
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.segmentation.fcn_resnet50.html",
         pretrained=partial(torchvision_weights, "fcn_resnet50"),
-        requires=PICTURES,
+        requires=("torchvision",),
         export=BATCH,
     ),
     ModelSpec(
@@ -112,7 +111,7 @@ MODELS: Final = (
         parameters=42_004_074,
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.segmentation.deeplabv3_resnet50.html",
         pretrained=partial(torchvision_weights, "deeplabv3_resnet50"),
-        requires=PICTURES,
+        requires=("torchvision",),
         export=BATCH,
     ),
     ModelSpec(
@@ -130,8 +129,12 @@ MODELS: Final = (
         parameters=unet_parameters(21),
         source=f"{SMP}/unet",
         pretrained=partial(build_unet, num_classes=21, weights="imagenet"),
-        requires=("segmentation_models_pytorch", *PICTURES),
+        requires=("segmentation_models_pytorch",),
         export=BATCH,
+        tolerance=Tolerance(
+            atol=5e-4,
+            reason="logits of an untrained decoder reach 100 and cross zero: rounding is 4e-6 of that",
+        ),
     ),
     ModelSpec(
         name="pspnet",
@@ -150,7 +153,7 @@ MODELS: Final = (
         parameters=pspnet_parameters(21),
         source=f"{SMP}/pspnet",
         pretrained=partial(build_pspnet, num_classes=21, weights="imagenet"),
-        requires=("segmentation_models_pytorch", *PICTURES),
+        requires=("segmentation_models_pytorch",),
         export=BATCH,
     ),
 )

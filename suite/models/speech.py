@@ -47,7 +47,7 @@ MODELS: Final = (
         outputs=("logits",),
         parameters=94_396_320,
         source="https://huggingface.co/facebook/wav2vec2-base-960h",
-        requires=("torch", "transformers.models.wav2vec2.modeling_wav2vec2"),
+        requires=("transformers.models.wav2vec2.modeling_wav2vec2",),
         export=Export(dynamic={"input_values": {0: "batch", 1: "samples"}}),
         tags=("encoder", "attention", "audio"),
     ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from suite.nets.preload import PICTURES
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, ModelSpec, Size
 
@@ -51,7 +50,7 @@ MODELS: Final = (
         parameters=34_537_744,
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.video.mvit_v2_s.html",
         pretrained=partial(torchvision_weights, "mvit_v2_s"),
-        requires=PICTURES,
+        requires=("torchvision",),
         export=BATCH,
     ),
     ModelSpec(
@@ -72,7 +71,7 @@ MODELS: Final = (
         parameters=33_371_472,
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.video.r3d_18.html",
         pretrained=partial(torchvision_weights, "r3d_18"),
-        requires=PICTURES,
+        requires=("torchvision",),
         export=BATCH,
     ),
 )

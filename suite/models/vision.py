@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from suite.nets.preload import PICTURES
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, ModelSpec, Size
 
@@ -75,7 +74,7 @@ MODELS: Final = (
         parameters=11_689_512,
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.resnet18.html",
         pretrained=partial(torchvision_weights, "resnet18"),
-        requires=PICTURES,
+        requires=("torchvision",),
         export=BATCH,
     ),
     ModelSpec(
@@ -97,7 +96,7 @@ MODELS: Final = (
         parameters=27_161_264,
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.inception_v3.html",
         pretrained=partial(torchvision_weights, "inception_v3"),
-        requires=PICTURES,
+        requires=("torchvision",),
         export=BATCH,
     ),
     ModelSpec(
@@ -119,7 +118,7 @@ MODELS: Final = (
         parameters=86_567_656,
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.vit_b_16.html",
         pretrained=partial(torchvision_weights, "vit_b_16"),
-        requires=PICTURES,
+        requires=("torchvision",),
         export=BATCH,
     ),
 )

@@ -69,7 +69,7 @@ class Translator(nn.Module):
 
     def _embed(self, ids: Tensor) -> Tensor:
         """[batch, length] ids to [batch, length, width]."""
-        places = self.positions[: ids.shape[1]].expand(ids.shape[0], -1, -1)
+        places = self.positions[: ids.shape[1]]
         return cast(Tensor, self.dropout(self.embedding(ids) * self.scale + places))
 
 

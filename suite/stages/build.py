@@ -59,7 +59,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
 
 def count_parameters(spec: ModelSpec, size: str, module: Any) -> int:
     """The number of parameters, shared ones once; raises BuildError when it is not the published one."""
-    count = sum(p.numel() for p in module.parameters())
+    count = int(sum(p.numel() for p in module.parameters()))
     if size == "base" and spec.parameters is not None and count != spec.parameters:
         raise BuildError(
             f"{spec.name} has {count:,} parameters as built, {spec.parameters:,} as published"

@@ -59,14 +59,20 @@ def main(modules: Sequence[str]) -> None:
 
 
 def preload(modules: Sequence[str]) -> dict[str, str]:
-    """Imports the modules and makes their objects cheap to share; returns module -> error for those that failed."""
+    """Imports the modules, calls the functions of `module:function`, and makes the objects cheap to share.
+
+    Returns entry -> error for those that failed; a worker that needs it will say more.
+    """
     os.environ[NVML_CHECK] = "1"
     failed = {}
-    for name in modules:
+    for entry in modules:
+        name, _, function = entry.partition(":")
         try:
-            import_module(name)
+            module = import_module(name)
+            if function:
+                getattr(module, function)()
         except Exception as error:
-            failed[name] = f"{type(error).__name__}: {error}"
+            failed[entry] = f"{type(error).__name__}: {error}"
     del os.environ[NVML_CHECK]
     # Without this every collection in a child would touch, and so copy, all of the libraries' objects.
     gc.collect()

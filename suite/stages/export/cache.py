@@ -1,0 +1,157 @@
+"""Worker side. Exports kept between runs: found by everything that goes into one, checked before
+they are used.
+
+An entry is `<stem>-<key>.onnx` and `<stem>-<key>.json`. Both are written under another name and
+renamed; the JSON comes last and holds size and SHA-256 of the graph, so a half-written or altered
+entry is never used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+SCHEMA: Final = 1
+MAX_BYTES: Final = 20 * 1024**3
+"""Four times what the whole catalogue needs at base size."""
+
+STALE: Final = 3600.0
+"""Seconds after which a temporary file is a dead process's."""
+
+
+def key_of(ingredients: Mapping[str, Any]) -> str:
+    """SHA-256, in hex, of JSON-able ingredients; their order does not matter."""
+    text = json.dumps(ingredients, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def entry_of(folder: Path, stem: str, key: str) -> Path:
+    """The entry's JSON file, whether it exists or not; the graph lies beside it as .onnx."""
+    return folder / f"{stem}-{key[:24]}.json"
+
+
+def load(entry: Path, key: str, output: Path) -> dict[str, Any] | None:
+    """Puts the entry's graph at `output` and returns what was stored with it; None when there is no
+    sound entry.
+
+    A damaged entry is deleted, so that the next export replaces it. The graph is a hard link where
+    the file system allows it, else a copy.
+    """
+    graph = entry.with_suffix(".onnx")
+    try:
+        held = json.loads(entry.read_text(encoding="utf-8"))
+        sound = (
+            held["schema"] == SCHEMA
+            and held["key"] == key
+            and held["num_bytes"] == graph.stat().st_size
+            and held["sha256"] == sha256_of(graph)
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        print(f"export cache: {entry.name} is damaged; exporting again")
+        remove(entry)
+        return None
+    _place(graph, output)
+    os.utime(entry)  # the last use, for prune
+    stored: dict[str, Any] = held["stored"]
+    return stored
+
+
+def store(entry: Path, key: str, graph: Path, stored: Mapping[str, Any]) -> None:
+    """Keeps `graph` and the JSON-able `stored` as this entry. Raises OSError when the disk is
+    full.
+    """
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    held = {
+        "schema": SCHEMA,
+        "key": key,
+        "num_bytes": graph.stat().st_size,
+        "sha256": sha256_of(graph),
+        "stored": dict(stored),
+    }
+    _place(graph, entry.with_suffix(".onnx"))
+    with _temporary(entry) as path:
+        path.write_text(json.dumps(held, indent=1), encoding="utf-8")
+        path.replace(entry)
+
+
+def prune(folder: Path, max_bytes: int = MAX_BYTES) -> list[str]:
+    """Deletes the least recently used entries until the rest is within `max_bytes`; the names of
+    the deleted.
+
+    Stale temporary files and graphs that lost their JSON go too.
+    """
+    if not folder.is_dir():
+        return []
+    now = time.time()
+    for path in folder.iterdir():
+        orphan = path.suffix == ".onnx" and not path.with_suffix(".json").exists()
+        with contextlib.suppress(FileNotFoundError):
+            if (orphan or path.suffix == ".partial") and now - path.stat().st_mtime > STALE:
+                path.unlink()
+    entries = []
+    for entry in folder.glob("*.json"):
+        with contextlib.suppress(FileNotFoundError):
+            graph = entry.with_suffix(".onnx").stat()
+            held = entry.stat()
+            entries.append((held.st_mtime, entry, graph.st_size + held.st_size))
+    total = sum(size for _, _, size in entries)
+    deleted = []
+    for _, entry, size in sorted(entries):
+        if total <= max_bytes:
+            break
+        remove(entry)
+        deleted.append(entry.stem)
+        total -= size
+    return deleted
+
+
+def remove(entry: Path) -> None:
+    """Deletes an entry; the JSON first, so that it never vouches for a missing graph."""
+    entry.unlink(missing_ok=True)
+    entry.with_suffix(".onnx").unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of the file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _place(source: Path, target: Path) -> None:
+    """`target` becomes a hard link to `source`, or a copy; whatever was there is replaced at
+    once.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(target) as path:
+        path.unlink()
+        try:
+            os.link(source, path)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(source, path)
+        path.replace(target)
+
+
+@contextlib.contextmanager
+def _temporary(target: Path) -> Any:
+    """A new empty file beside `target`, gone at the end unless it was renamed."""
+    descriptor, name = tempfile.mkstemp(
+        dir=target.parent, prefix=f".{target.stem}-", suffix=".partial"
+    )
+    os.close(descriptor)
+    path = Path(name)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)

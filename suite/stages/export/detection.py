@@ -1,0 +1,52 @@
+"""Worker side. Export of torchvision's detectors: non-maximum suppression without a branch on
+data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from suite.stages.export import dynamo
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from suite.stages.export.recipes import Request
+
+
+def export(request: Request) -> None:
+    """Writes the graph with `batched_nms` replaced for as long as the trace lasts."""
+    with branch_free_nms():
+        dynamo.export(request)
+
+
+def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
+    """Indices of the kept boxes, best score first: torchvision's coordinate trick, without its test
+    for emptiness.
+
+    Boxes of class i are shifted by i times the largest coordinate, so that no two classes overlap.
+    The appended zero makes the maximum exist when there is no box.
+    """
+    import torch
+
+    largest = torch.cat([boxes.reshape(-1), boxes.new_zeros(1)]).max()
+    offsets = idxs.to(boxes) * (largest + 1)
+    kept: Tensor = torch.ops.torchvision.nms(boxes + offsets[:, None], scores, iou_threshold)
+    return kept
+
+
+@contextmanager
+def branch_free_nms() -> Iterator[None]:
+    """Within the block torchvision's models use `batched_nms` from here."""
+    import torchvision.ops as ops
+
+    held = [(place, place.batched_nms) for place in (ops, ops.boxes)]
+    for place, _ in held:
+        place.batched_nms = batched_nms
+    try:
+        yield
+    finally:
+        for place, original in held:
+            place.batched_nms = original

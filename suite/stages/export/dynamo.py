@@ -1,0 +1,67 @@
+"""Worker side. Export through torch.export: `torch.onnx.export(dynamo=True)`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from suite.backends.inputs import flatten_inputs
+from suite.stages.export.flat import flat_forward
+from suite.stages.export.quick_rewrites import quick_rewrites
+
+if TYPE_CHECKING:
+    from suite.stages.export.recipes import Request
+
+OPSET: Final = 20
+"""The default of torch.onnx.export since 2.9."""
+
+ONE_FILE: Final = 1_500_000_000
+"""Bytes of weights up to which the graph is one file; protobuf ends at 2 GiB."""
+
+LEAKS: Final = ("pkg.torch.onnx.stack_trace", "pkg.torch.onnx.fx_node")
+"""Node metadata that holds absolute paths of the machine; `namespace` and `name_scopes` hold
+module names and stay."""
+
+
+def export(request: Request) -> None:
+    """Writes the graph; raises torch.onnx's errors as they come."""
+    import torch
+
+    flat = flatten_inputs(request.inputs)
+    shapes = {name: dict(request.dynamic.get(name, {})) or None for name in flat}
+    with torch.no_grad(), quick_rewrites(), flat_forward(request.module, request.inputs):
+        program = torch.onnx.export(
+            request.module,
+            tuple(flat.values()),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(flat),
+            output_names=request.output_names,
+            dynamic_shapes=shapes if request.dynamic else None,
+            verbose=False,
+        )
+    assert program is not None, "torch.onnx.export with dynamo=True returns a program"
+    save(program.model, request.path)
+
+
+def save(model: Any, path: Path) -> None:
+    """Writes an onnx_ir model without traces of this machine, as one file up to ONE_FILE, else
+    with `<path>.data`.
+    """
+    import onnx_ir
+
+    scrub(model)
+    weights = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value)
+    external = f"{path.name}.data" if weights > ONE_FILE else None
+    onnx_ir.save(model, path, external_data=external)
+
+
+def scrub(model: Any) -> None:
+    """Drops doc strings and the metadata in LEAKS from an onnx_ir model, in place."""
+    model.doc_string = None
+    for graph in (model.graph, *model.functions.values()):
+        graph.doc_string = None
+        for node in graph.all_nodes():
+            node.doc_string = None
+            for key in LEAKS:
+                node.metadata_props.pop(key, None)

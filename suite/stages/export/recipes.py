@@ -1,0 +1,112 @@
+"""Worker side. The ways to make an ONNX graph of a module, in the order in which they are tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from suite.spec import ModelSpec
+from suite.stages.export import detection, dynamo, huggingface, legacy
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a recipe works on."""
+
+    module: nn.Module
+    """In eval mode."""
+    inputs: Mapping[str, Any]
+    """Keyword arguments of its forward: the batch that is traced."""
+    output_names: list[str]
+    dynamic: Mapping[str, Mapping[int, str]]
+    """Flat input name -> axis -> axis name; empty = every shape is fixed."""
+    path: Path
+    """File to write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One way to export."""
+
+    name: str
+    export: Callable[[Request], None]
+    """Writes `request.path`; raises what the exporter raises."""
+    suits: Callable[[ModelSpec, nn.Module], bool]
+    """Whether it is worth a try when the record's own recipe failed."""
+    keeps_dynamic: bool = True
+    why: str
+    """When one needs it, with the thread that says so."""
+
+
+def _always(spec: ModelSpec, module: nn.Module) -> bool:
+    return True
+
+
+def _static(request: Request) -> None:
+    dynamo.export(replace(request, dynamic={}))
+
+
+RECIPES: Final = {
+    row.name: row
+    for row in (
+        Recipe(
+            name="dynamo",
+            export=dynamo.export,
+            suits=_always,
+            why="torch.onnx.export with dynamo=True: the exporter that PyTorch develops",
+        ),
+        Recipe(
+            name="detection",
+            export=detection.export,
+            suits=lambda spec, module: spec.task == "detection",
+            why="torchvision's batched_nms branches on data, which torch.export refuses;"
+            " https://github.com/pytorch/vision/issues/9462",
+        ),
+        Recipe(
+            name="transformers",
+            export=huggingface.export,
+            suits=lambda spec, module: (
+                hasattr(module, "config") and hasattr(module, "save_pretrained")
+            ),
+            why="scaled_dot_product_attention of T5-like models does not lower without the patches of"
+            " transformers.exporters; https://github.com/huggingface/transformers/pull/41992",
+        ),
+        Recipe(
+            name="dynamo_static",
+            export=_static,
+            suits=_always,
+            keeps_dynamic=False,
+            why="nn.RNN and shapes that the trace fixes have no dynamic form;"
+            " https://github.com/pytorch/pytorch/issues/115092",
+        ),
+        Recipe(
+            name="legacy",
+            export=legacy.export,
+            suits=_always,
+            why="torch.onnx.export with dynamo=False: deprecated, takes what the others refuse;"
+            " https://github.com/pytorch/pytorch/issues/146152",
+        ),
+    )
+}
+"""Name -> recipe. A record's own recipe comes first, then the others that suit, in this order."""
+
+
+def recipes_for(spec: ModelSpec, module: nn.Module) -> list[Recipe]:
+    """The record's recipe, then every other one that suits; raises ValueError when the record's
+    is unknown.
+    """
+    first = RECIPES.get(spec.export.recipe)
+    if first is None:
+        raise ValueError(
+            f"model {spec.name!r}: export recipe {spec.export.recipe!r} is unknown;"
+            f" expected one of {', '.join(RECIPES)}"
+        )
+    others = [r for r in RECIPES.values() if r is not first and r.suits(spec, module)]
+    if not spec.export.dynamic:
+        others = [r for r in others if r.keeps_dynamic]
+    return [first, *others]

@@ -1,0 +1,121 @@
+"""Worker side. The inputs a graph is compared on: the example, another input, and a second
+extent of every dynamic axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from suite.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BATCH: Final = "batch"
+"""The axis that gets its second extent from more samples, not from longer or shorter ones."""
+
+Draw = Callable[[int, int], Mapping[str, Any]]
+"""(number of samples, 0 or 1) -> the inputs of the first or of a second, different batch of real
+samples."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One input to compare on."""
+
+    axis: str
+    """`example`, `input`, or the axis whose extent differs from the example's."""
+    extent: int | None
+    inputs: Mapping[str, Any]
+
+
+def flat_axes(spec: ModelSpec, inputs: Mapping[str, Any]) -> dict[str, dict[int, str]]:
+    """Flat input name -> axis -> axis name; a list's entry holds for each of its tensors.
+
+    Raises ValueError when the record names an input that the batch does not have.
+    """
+    if unknown := sorted(set(spec.export.dynamic) - set(inputs)):
+        raise ValueError(
+            f"model {spec.name!r}: export.dynamic names the inputs {unknown}; its batch has {sorted(inputs)}"
+        )
+    axes: dict[str, dict[int, str]] = {}
+    for name, held in spec.export.dynamic.items():
+        many = isinstance(inputs[name], (list, tuple))
+        flat = [f"{name}_{i}" for i in range(len(inputs[name]))] if many else [name]
+        axes.update({item: dict(held) for item in flat if held})
+    return axes
+
+
+def axis_names(spec: ModelSpec) -> list[str]:
+    """The dynamic axes' names, each once, in the record's order."""
+    return list(
+        dict.fromkeys(name for axes in spec.export.dynamic.values() for name in axes.values())
+    )
+
+
+def second_extent(example: int, asked: int | None) -> int:
+    """The extent at which parity is checked again: the one asked for, else half, at least 2.
+
+    Never the example's own.
+    """
+    if asked is not None and asked != example:
+        return asked
+    half = max(2, example // 2)
+    return half if half != example else example + 1
+
+
+def variants(spec: ModelSpec, draw: Draw, num_samples: int) -> Iterator[Variant]:
+    """The example first, then the second batch, then one variant per dynamic axis; the others
+    keep the example's extent.
+    """
+    example, other = draw(num_samples, 0), draw(num_samples, 1)
+    yield Variant(axis="example", extent=None, inputs=example)
+    yield Variant(axis="input", extent=None, inputs=other)
+    for name in axis_names(spec):
+        asked = spec.export.second.get(name)
+        if name == BATCH:
+            count = second_extent(num_samples, asked)
+            yield Variant(axis=name, extent=count, inputs=draw(count, 0))
+        else:
+            extent = second_extent(extent_of(spec, example, name), asked)
+            inputs = resized(spec, example, name, extent)
+            yield Variant(axis=name, extent=extent, inputs=inputs)
+
+
+def extent_of(spec: ModelSpec, inputs: Mapping[str, Any], name: str) -> int:
+    """The extent of that axis in these inputs."""
+    for key, axes in spec.export.dynamic.items():
+        for axis, held in axes.items():
+            if held == name:
+                value = inputs[key]
+                tensor = value[0] if isinstance(value, (list, tuple)) else value
+                return int(tensor.shape[axis])
+    raise KeyError(name)
+
+
+def resized(spec: ModelSpec, inputs: Mapping[str, Any], name: str, extent: int) -> dict[str, Any]:
+    """The inputs with axis `name` cut to `extent`, or continued with its own beginning where it is
+    shorter.
+
+    Real samples stay real, and axes that tasks always give one length (a source and its target)
+    come apart.
+    """
+    result = dict(inputs)
+    for key, axes in spec.export.dynamic.items():
+        for axis in (axis for axis, held in axes.items() if held == name):
+            value = result[key]
+            many = isinstance(value, (list, tuple))
+            result[key] = (
+                [_fit(v, axis, extent) for v in value] if many else _fit(value, axis, extent)
+            )
+    return result
+
+
+def _fit(tensor: Tensor, axis: int, extent: int) -> Tensor:
+    import torch
+
+    times = -(-extent // tensor.shape[axis])
+    whole = torch.cat([tensor] * times, dim=axis) if times > 1 else tensor
+    return whole.narrow(axis, 0, extent).contiguous()

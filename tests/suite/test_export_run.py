@@ -1,0 +1,194 @@
+"""The export stage with real exports of small nets, each in a worker of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from suite.cell import Cell
+from suite.data.sources import sources_in
+from suite.outcome import Outcome
+from suite.worker.client import Launcher
+from suite.worker.protocol import Job
+
+pytest.importorskip("torch")
+
+NETS = Path(__file__).with_name("export_nets.py")
+SOURCES = {kind: source.as_dict() for kind, source in sources_in(None).items()}
+
+
+@pytest.fixture(scope="module")
+def launcher():
+    launcher = Launcher(preload=["suite.stages.export.preload"])
+    yield launcher
+    launcher.close()
+
+
+@pytest.fixture
+def export(launcher, tmp_path):
+    def one(model, *, output="net.onnx", cache_dir="", nets=NETS):
+        return launcher.run(
+            Job(
+                runner="suite.stages.export.run:run",
+                cell=Cell(model=model, size="tiny", backend="onnxruntime"),
+                options={
+                    "models_from": str(nets),
+                    "sources": SOURCES,
+                    "seed": 0,
+                    "threads": 1,
+                    "weights": "random",
+                    "run_dir": str(tmp_path),
+                    "output": str(tmp_path / "onnx" / output),
+                    "cache_dir": str(cache_dir),
+                },
+                deadline=300.0,
+                log=str(tmp_path / "log"),
+            )
+        )
+
+    return one
+
+
+def test_the_preload_leaves_the_launcher_single_threaded(launcher):
+    ready = launcher.wait_until_ready()
+    assert not ready["failed"]
+    assert ready["num_threads"] in (1, None)
+
+
+def test_a_net_becomes_a_checked_graph_that_agrees_with_it(export, tmp_path):
+    answer = export("linear")
+    assert answer.outcome is Outcome.PASSED, answer.failure
+    assert list(answer.phases) == ["build", "input", "export", "check", "session", "parity"]
+    facts = answer.result["facts"]
+    assert facts["parity"]["verdict"] == "passed"
+    assert [(s["axis"], s["extent"]) for s in facts["parity"]["shapes"]] == [
+        ("example", None),
+        ("input", None),
+        ("batch", 2),
+    ]
+    assert facts["recipe"]["name"] == "dynamo"
+    assert facts["onnx"]["inputs"][0]["shape"] == ["batch", 1, 28, 28]
+    assert facts["onnx"]["outputs"] == [{"name": "logits", "dtype": "float", "shape": ["batch", 5]}]
+    assert facts["onnx"]["initializer_bytes"] >= 4 * 5 * (28 * 28 + 1)
+    assert facts["onnx"]["num_nodes"] == sum(facts["onnx"]["operators"].values())
+    (artifact,) = answer.result["artifacts"]
+    assert artifact["path"] == "onnx/net.onnx"
+    assert artifact["num_bytes"] == (tmp_path / artifact["path"]).stat().st_size
+    rows = {row["metric"]: row["samples"] for row in answer.result["measurements"]}
+    assert rows == {
+        "onnx_bytes": [artifact["num_bytes"]],
+        "onnx_nodes": [facts["onnx"]["num_nodes"]],
+    }
+
+
+def test_two_exports_of_the_same_net_are_the_same_bytes_without_a_path_of_this_machine(
+    export, tmp_path
+):
+    export("two_outputs", output="a.onnx")
+    export("two_outputs", output="b.onnx")
+    graph = (tmp_path / "onnx" / "a.onnx").read_bytes()
+    assert graph == (tmp_path / "onnx" / "b.onnx").read_bytes()
+    for folder in (NETS.parents[2], Path.home(), tmp_path):
+        assert f"{folder}/".encode() not in graph
+    assert b"layer.weight" in graph
+
+
+def test_nested_outputs_get_the_names_of_the_record(export):
+    facts = export("two_outputs").result["facts"]
+    assert [o["name"] for o in facts["onnx"]["outputs"]] == ["logits", "probability", "odds"]
+    assert facts["parity"]["verdict"] == "passed"
+
+
+def test_a_net_that_ignores_its_input_is_vacuous_not_passed(export):
+    parity = export("constant").result["facts"]["parity"]
+    assert parity["verdict"] == "vacuous"
+    assert "logits" in parity["reason"]
+
+
+def test_a_graph_that_computes_something_else_fails_with_its_numbers(export):
+    answer = export("remembers")
+    assert answer.outcome is Outcome.PASSED
+    parity = answer.result["facts"]["parity"]
+    assert parity["verdict"] == "failed"
+    assert parity["shapes"][0]["max_abs"] > 1e-3
+    assert "tolerances" in parity["reason"]
+
+
+def test_a_dynamic_axis_that_does_not_hold_is_caught_at_its_second_extent(export):
+    parity = export("unrolled").result["facts"]["parity"]
+    assert parity["verdict"] == "failed"
+    assert parity["reason"].startswith("rows = 14:")
+    verdicts = {s["axis"]: s["verdict"] for s in parity["shapes"]}
+    assert verdicts["example"] == verdicts["batch"] == "passed"
+
+
+def test_recipes_that_fail_are_recorded_and_the_legacy_exporter_comes_last(export):
+    facts = export("only_legacy").result["facts"]
+    assert [(a["recipe"], a["step"]) for a in facts["attempts"]] == [
+        ("dynamo", "export"),
+        ("dynamo_static", "export"),
+        ("legacy", ""),
+    ]
+    assert all(bool(a["error"]) == bool(a["step"]) for a in facts["attempts"])
+    assert facts["recipe"]["name"] == facts["onnx"]["exporter"] == "legacy"
+    assert facts["onnx"]["opset"] == 18
+    assert facts["parity"]["verdict"] == "passed"
+
+
+def test_when_nothing_works_the_error_lists_every_attempt(export, tmp_path):
+    answer = export("unexportable")
+    assert answer.outcome is Outcome.FAILED
+    assert answer.failure.kind == "ExportError"
+    for recipe in ("dynamo", "dynamo_static", "legacy"):
+        assert f"  {recipe} (export" in answer.failure.message
+    assert not (tmp_path / "onnx" / "net.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("misnamed", "returns 3 tensors, but its record names 1"),
+        ("unknown_recipe", "recipe 'magic' is unknown; expected one of dynamo"),
+        ("unknown_input", "names the inputs ['images']; its batch has"),
+    ],
+)
+def test_a_wrong_record_is_named(export, model, says):
+    answer = export(model)
+    assert answer.outcome is Outcome.FAILED
+    assert says in answer.failure.message
+
+
+def test_the_second_export_comes_from_the_cache_and_a_damaged_one_is_made_again(export, tmp_path):
+    cache = tmp_path / "cache"
+    first = export("linear", output="a.onnx", cache_dir=cache)
+    assert first.result["facts"]["cache"]["hit"] is False
+    second = export("linear", output="b.onnx", cache_dir=cache)
+    assert list(second.phases) == ["cache"]
+    assert second.result["facts"]["cache"]["hit"] is True
+    assert second.result["facts"]["parity"] == first.result["facts"]["parity"]
+    assert second.result["measurements"] == first.result["measurements"]
+    a, b = (tmp_path / "onnx" / name for name in ("a.onnx", "b.onnx"))
+    assert a.read_bytes() == b.read_bytes()
+    (kept,) = cache.glob("*.onnx")
+    kept.unlink()
+    kept.write_bytes(b"damaged")
+    third = export("linear", output="c.onnx", cache_dir=cache)
+    assert third.result["facts"]["cache"]["hit"] is False
+    assert (tmp_path / "onnx" / "c.onnx").read_bytes() == a.read_bytes()
+
+
+def test_a_failed_parity_is_not_kept(export, tmp_path):
+    cache = tmp_path / "cache"
+    facts = export("remembers", cache_dir=cache).result["facts"]
+    assert facts["cache"] == {"hit": False, "key": facts["cache"]["key"], "kept": False}
+    assert not list(cache.glob("*"))
+
+
+def test_an_export_over_a_link_into_the_cache_leaves_the_cache_alone(export, tmp_path):
+    cache = tmp_path / "cache"
+    export("linear", cache_dir=cache)
+    (kept,) = cache.glob("*.onnx")
+    before = kept.read_bytes()
+    export("two_outputs", cache_dir=cache)
+    assert kept.read_bytes() == before
