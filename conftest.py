@@ -13,7 +13,7 @@ from bench.report.live import live_display, open_console
 from bench.report.model import Report
 from bench.report.terminal import render_terminal
 from bench.run import BenchRun, RunError, open_run
-from bench.session import STEPS, planned, steps_of
+from bench.steps import STEPS, planned, steps_of
 from diagnostics.doctor import examine
 from diagnostics.environment import Environment, gather
 from diagnostics.finding import Level
@@ -259,6 +259,7 @@ def bench_run(request: pytest.FixtureRequest) -> Iterator[BenchRun]:
         with live_display(len(steps), config.stash[CONSOLE], steps=steps) as live:
             run.session.on_begin = lambda cell, step: live.begin(cell.id, step)
             run.session.on_end = live.end
+            run.export_ahead([cell for cell, step in wanted if step not in ("build", "size")])
             yield run
     finally:
         config.stash[REPORT] = run.finish()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.judge import settled
 from bench.plan import Plan
 from bench.report.build import build_report
 from bench.report.folder import NoSuchRun, find_run
@@ -18,13 +19,22 @@ from bench.report.html import write_html
 from bench.report.load import load_run
 from bench.report.markdown import to_markdown
 from bench.report.model import Report
-from bench.session import RUNNERS, Request, Session, settled
+from bench.session import Request, Session
+from bench.steps import RUNNERS, graph_cell
 from diagnostics.environment import Environment
 from diagnostics.explain import explain
+from suite.axes import BACKENDS
+from suite.cell import Cell
 from suite.options import Selection
 from suite.record import Record
 from suite.store import RunFolder
 from suite.worker.client import Launcher, Worker
+
+EXPORT_BYTES = 5 * 1024**3
+"""Memory that one export may take; the largest of the catalogue, mvit_v2_s, was seen at 3.6 GB."""
+
+MOST_EXPORTS = 4
+"""Exports side by side; each has a launcher of its own, which costs the imports once more."""
 
 
 class RunError(ValueError):
@@ -38,12 +48,26 @@ class BenchRun:
     selection: Selection
     session: Session
     folder: RunFolder
+    environment: Environment
     info: dict[str, Any] = field(default_factory=dict)
 
     def begin(self, planned: Sequence[Mapping[str, Any]]) -> None:
         """Writes down what is going to be done, so that a run that is killed can say what is missing."""
         self.info["planned"] = list(planned)
         self.folder.write_json("run.json", self.info)
+
+    def export_ahead(self, cells: Sequence[Cell]) -> None:
+        """Makes the graphs that `cells` run before anything is measured, as many at a time as fit this machine."""
+        system = self.environment.system
+        graphs = {graph_cell(c) for c in cells if BACKENDS[c.backend].needs_graph}
+        fit = min(len(graphs), system.num_cores, system.memory_available // EXPORT_BYTES)
+        preload = preload_for(self.selection)
+        more = [Launcher(preload=preload) for _ in range(1, min(fit, MOST_EXPORTS))]
+        try:
+            self.session.export_ahead(cells, [self.session.worker, *more])
+        finally:
+            for launcher in more:
+                launcher.close()
 
     def finish(self) -> Report:
         """Ends the workers, closes the books and writes `report.html`; returns the report."""
@@ -109,7 +133,9 @@ def open_run(
         "options": options,
         "excluded": list(selection.excluded),
     }
-    return BenchRun(selection=selection, session=session, folder=folder, info=info)
+    return BenchRun(
+        selection=selection, session=session, folder=folder, environment=environment, info=info
+    )
 
 
 def _resumed(
@@ -132,7 +158,9 @@ def _resumed(
 
 def preload_for(selection: Selection) -> tuple[str, ...]:
     """Modules for the launcher: what the cells need, and the code of every step."""
-    return (*selection.preload(), *(runner.partition(":")[0] for runner in RUNNERS.values()))
+    steps = (runner.partition(":")[0] for runner in RUNNERS.values())
+    exports = any(BACKENDS[cell.backend].needs_graph for cell in selection.cells)
+    return (*selection.preload(), *steps, *(["suite.stages.export.preload"] if exports else []))
 
 
 def diagnosis(text: str) -> list[dict[str, Any]]:

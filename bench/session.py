@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final
+from threading import Event, Lock, Thread
+from typing import Any
 
 from bench.coldstart import IMPORT_RUNNER, cold_measurements
-from suite.axes import BACKENDS, STAGES
+from bench.judge import gap_of, judged, measurement_of, parity_of, record_of
+from bench.steps import RUNNERS, graph_cell, stage_of
+from suite.axes import BACKENDS
 from suite.cell import Cell
 from suite.outcome import Outcome
-from suite.record import Artifact, Failure, Measurement, Record
+from suite.record import Failure, Measurement, Record
 from suite.spec import Gap, ModelSpec
 from suite.store import RunFolder
-from suite.worker.client import Answer, Worker
+from suite.worker.client import Worker
 from suite.worker.protocol import Job
-
-RUNNERS: Final = {
-    "build": "suite.stages.build:run",
-    "export": "suite.stages.export.run:run",
-    "size": "bench.instruments.size:run",
-    "latency": "bench.instruments.latency:run",
-    "memory": "bench.instruments.memory:run",
-    "coldstart": "bench.instruments.coldstart:run",
-}
-"""Step -> worker-side function, in the order in which a cell's steps run."""
-
-STEPS: Final = tuple(RUNNERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +62,46 @@ class Session:
             return known
         refusal = self._refusal(cell, step)
         self.on_begin(cell, step)
-        record = refusal or self._run(cell, step)
+        return self._kept(refusal or self._run(cell, step))
+
+    def export_ahead(self, cells: Sequence[Cell], workers: Sequence[Worker]) -> None:
+        """Makes the graphs of `cells` before anything is measured, one export per worker at a time.
+
+        An export is not a measurement, so several may run side by side; while a cell is measured none does.
+        """
+        graphs = dict.fromkeys(graph_cell(c) for c in cells if BACKENDS[c.backend].needs_graph)
+        todo = [
+            g
+            for g in graphs
+            if f"{g.id}/export" not in self.records and not self._refusal(g, "export")
+        ]
+        lock, stopped = Lock(), Event()
+
+        def serve(worker: Worker) -> None:
+            while True:
+                with lock:
+                    if not todo:
+                        return
+                    cell = todo.pop(0)
+                    self.on_begin(cell, "export")
+                record = self._job(cell, "export", worker=worker)
+                with lock:
+                    if stopped.is_set():  # by Ctrl-C: what it broke off did not crash
+                        return
+                    self._kept(record)
+
+        threads = [Thread(target=serve, args=(worker,), daemon=True) for worker in workers]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            stopped.set()
+            todo.clear()
+            raise
+
+    def _kept(self, record: Record) -> Record:
         self.records[record.key] = record
         self.folder.append(record)
         self.on_end(record)
@@ -81,10 +110,10 @@ class Session:
     def _refusal(self, cell: Cell, step: str) -> Record | None:
         """The record of a cell that is not to be run: a declared gap, or no graph to run."""
         spec, backend = self.request.specs[cell.model], BACKENDS[cell.backend]
-        stage = _stage(step)
-        gap = _gap(spec, cell, stage)
+        stage = stage_of(step)
+        gap = gap_of(spec, cell, stage)
         if gap is None and backend.needs_graph:
-            gap = _gap(spec, cell, "export")
+            gap = gap_of(spec, cell, "export")
         if gap is None and cell.dtype not in backend.dtypes:
             gap = Gap(reason=f"{cell.backend}: {backend.dtypes_reason}", url=backend.dtypes_url)
         if gap is not None and gap.kind == "unsupported":
@@ -97,7 +126,7 @@ class Session:
         if not backend.needs_graph or step == "export":
             return None
         graph = self.measure(graph_cell(cell), "export")
-        if graph.outcome.has_run or _parity(graph) == "vacuous":
+        if graph.outcome.has_run or parity_of(graph) == "vacuous":
             return None
         failure = Failure(
             kind="graph",
@@ -115,11 +144,13 @@ class Session:
             return self._coldstart(cell)
         return self._job(cell, step)
 
-    def _job(self, cell: Cell, step: str, *, label: str = "") -> Record:
+    def _job(
+        self, cell: Cell, step: str, *, label: str = "", worker: Worker | None = None
+    ) -> Record:
         """One fresh process, and what it brought home."""
         began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
         log = self.folder.logs / f"{cell.file_stem}-{label or step}.log"
-        answer = self.worker.run(
+        answer = (worker or self.worker).run(
             Job(
                 runner=RUNNERS[step],
                 cell=cell,
@@ -198,7 +229,7 @@ class Session:
                 )
             )
             found = answer.result.get("measurements", ())
-            self.import_seconds[packages] = _measurement(found[0]) if found else None
+            self.import_seconds[packages] = measurement_of(found[0]) if found else None
         return self.import_seconds[packages]
 
     def _blank(self, cell: Cell, step: str, outcome: Outcome, failure: Failure | None) -> Record:
@@ -210,108 +241,3 @@ class Session:
             failure=failure,
             environment_id=self.environment_id,
         )
-
-
-def settled(records: Iterable[Record]) -> dict[str, Record]:
-    """Key -> record of those that a resumed run need not repeat: they passed, or cannot be run."""
-    return {
-        record.key: record
-        for record in records
-        if record.outcome in (Outcome.PASSED, Outcome.UNSUPPORTED, Outcome.KNOWN_BUG)
-    }
-
-
-def record_of(answer: Answer, blank: Record) -> Record:
-    """The record of an answer; paths inside it become relative to the run folder."""
-    result = answer.result
-    failure = answer.failure
-    if failure is not None and failure.log:
-        failure = replace(failure, log=f"logs/{Path(failure.log).name}")
-    return replace(
-        blank,
-        outcome=answer.outcome,
-        failure=failure,
-        phases=dict(answer.phases),
-        measurements=tuple(_measurement(m) for m in result.get("measurements", ())),
-        artifacts=tuple(Artifact(**a) for a in result.get("artifacts", ())),
-        facts=dict(result.get("facts", {})),
-    )
-
-
-def judged(record: Record, spec: ModelSpec) -> Record:
-    """The record after its claims are looked at: parity that failed or proves nothing, bugs that are declared."""
-    parity = _parity(record)
-    if record.outcome.has_run and parity in ("failed", "vacuous"):
-        record = replace(
-            record,
-            outcome=Outcome.FAILED,
-            failure=Failure(
-                kind=f"parity {parity}",
-                message=str(record.facts["parity"].get("reason") or f"parity {parity}"),
-                phase="parity",
-            ),
-        )
-    gap = _gap(spec, record.cell, _stage(record.step))
-    if gap is not None and gap.kind == "known_bug":
-        if record.outcome.is_bad:
-            return replace(record, outcome=Outcome.KNOWN_BUG)
-        if record.outcome.has_run:
-            return replace(
-                record,
-                outcome=Outcome.FAILED,
-                failure=Failure(
-                    kind="fixed",
-                    message=f"declared as a known bug ({gap.reason}), but it passed: remove the gap",
-                    url=gap.url,
-                ),
-            )
-    return record
-
-
-def graph_cell(cell: Cell) -> Cell:
-    """The cell whose `export` step makes the graph that `cell` runs; graphs are exported on the CPU."""
-    return replace(cell, backend="onnxruntime", device="cpu", dtype="float32")
-
-
-def steps_of(cell: Cell) -> tuple[str, ...]:
-    """The steps that make sense for a cell: one build and one graph for all devices; size is of the module."""
-    left_out = set()
-    if cell != graph_cell(cell):
-        left_out.add("export")
-    if cell.backend != "eager":
-        left_out |= {"build", "size"}
-    if (cell.device, cell.dtype) != ("cpu", "float32"):
-        left_out.add("build")
-    return tuple(step for step in STEPS if step not in left_out)
-
-
-def planned(cells: Iterable[Cell], steps: Sequence[str] = STEPS) -> list[dict[str, Any]]:
-    """What the run is going to do, for `run.json`."""
-    return [
-        {"cell": cell.as_dict(), "step": step}
-        for cell in cells
-        for step in steps_of(cell)
-        if step in steps
-    ]
-
-
-def _stage(step: str) -> str:
-    """The stage whose gaps cover the step."""
-    return step if step in STAGES else "bench"
-
-
-def _gap(spec: ModelSpec, cell: Cell, stage: str) -> Gap | None:
-    return spec.gap_for(
-        stage=stage, backend=cell.backend, device=cell.device, dtype=cell.dtype, size=cell.size
-    )
-
-
-def _parity(record: Record) -> str:
-    parity = record.facts.get("parity")
-    return str(parity.get("verdict", "")) if isinstance(parity, Mapping) else ""
-
-
-def _measurement(data: Mapping[str, Any]) -> Measurement:
-    return Measurement(
-        **{**data, "samples": tuple(data["samples"]), "warmup": tuple(data.get("warmup", ()))}
-    )

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from bench.judge import settled
 from bench.report.load import load_run
-from bench.session import Request, Session, graph_cell, planned, settled, steps_of
+from bench.session import Request, Session
+from bench.steps import graph_cell, planned, steps_of
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Failure
@@ -231,3 +233,27 @@ def test_a_folder_that_cannot_be_written_names_the_option(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="--out"):
         RunFolder.create(tmp_path / "file")
+
+
+def test_graphs_are_made_ahead_once_each_and_spread_over_the_workers(session_of):
+    session, first = session_of()
+    second = FakeWorker(answer=first.answer)
+    cells = [
+        EAGER,
+        *(replace(ORT, batch=batch) for batch in (1, 2, 3, 4)),
+        replace(ORT, device="cuda"),
+    ]
+    session.export_ahead(cells, [first, second])
+    done = [job.cell.batch for job in (*first.jobs, *second.jobs)]
+    assert sorted(done) == [1, 2, 3, 4]
+    assert len(load_run(session.folder.path).records) == 4
+    session.measure(ORT, "latency")
+    assert runners(first)[-1] == ["instruments", "latency"]
+    assert len(first.jobs) + len(second.jobs) == 5
+
+
+def test_a_graph_in_a_declared_gap_is_not_made_ahead(session_of):
+    session, worker = session_of(Gap(stage="export", reason="static", url="https://x"))
+    session.export_ahead([ORT], [worker])
+    assert worker.jobs == []
+    assert session.measure(ORT, "export").outcome is Outcome.UNSUPPORTED

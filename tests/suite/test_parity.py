@@ -115,7 +115,10 @@ def test_another_shape_fails_and_both_are_named():
 
 
 def test_a_missing_output_fails():
-    assert "1 outputs, eager 2" in verdict([EXAMPLE, EXAMPLE], [EXAMPLE], [OTHER, OTHER], names=("a", "b")).reason
+    assert (
+        "1 outputs, eager 2"
+        in verdict([EXAMPLE, EXAMPLE], [EXAMPLE], [OTHER, OTHER], names=("a", "b")).reason
+    )
 
 
 def test_integers_must_be_equal():
