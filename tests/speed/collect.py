@@ -20,7 +20,10 @@ def median_seconds(arguments: list[str], folder: Path) -> float:
     for _ in range(ROUNDS):
         began = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments], cwd=folder, capture_output=True, check=False
+            [sys.executable, "-m", "pytest", *arguments],
+            cwd=folder,
+            capture_output=True,
+            check=False,
         )
         found.append(time.perf_counter() - began)
     return statistics.median(found)

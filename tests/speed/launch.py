@@ -65,10 +65,15 @@ def main() -> None:
     overhead = statistics.median(wall - own for wall, own in rows)
     own = statistics.median(own for _, own in rows)
     spawn = statistics.median(spawned())
-    print(f"launcher: {1e3 * overhead:.1f} ms over the model's own {1e3 * own:.1f} ms (median of {ROUNDS})")
+    print(
+        f"launcher: {1e3 * overhead:.1f} ms over the model's own {1e3 * own:.1f} ms (median of {ROUNDS})"
+    )
     print(f"spawned interpreter: {spawn:.2f} s in all (median of {SPAWNED})")
     print(f"ratio of the whole cell: {spawn / (overhead + own):.0f}x")
-    print("goal: 50 ms or less over the model's own build and run:", "met" if overhead <= 0.05 else "MISSED")
+    print(
+        "goal: 50 ms or less over the model's own build and run:",
+        "met" if overhead <= 0.05 else "MISSED",
+    )
 
 
 if __name__ == "__main__":
