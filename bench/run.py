@@ -21,8 +21,11 @@ from bench.report.markdown import to_markdown
 from bench.report.model import Report
 from bench.session import Request, Session
 from bench.steps import RUNNERS, graph_cell
+from diagnostics.doctor import examine
 from diagnostics.environment import Environment
 from diagnostics.explain import explain
+from diagnostics.finding import Level
+from diagnostics.redact import for_this_machine
 from suite.axes import BACKENDS
 from suite.cell import Cell
 from suite.options import Selection
@@ -107,7 +110,7 @@ def open_run(
     else:
         folder, records, started_at = _resumed(runs, resume, options)
     fingerprint = environment.fingerprint()
-    folder.write_json("environment.json", {**environment.as_dict(), "fingerprint": fingerprint})
+    folder.write_json("environment.json", described(environment))
     start = worker or (
         lambda f: Launcher(preload=preload_for(selection), log=f.logs / "launcher.log")
     )
@@ -154,6 +157,23 @@ def _resumed(
                 f" {value!r}; give the same options, or start a new run without --resume"
             )
     return RunFolder(run.folder), run.records, str(run.info.get("started_at") or _now())
+
+
+def described(environment: Environment) -> dict[str, Any]:
+    """The machine, its fingerprint, and what the doctor warns of; without what says who and where.
+
+    Run folders are handed around: as artifacts of a build, as attachments of an issue.
+    """
+    findings = [
+        finding.as_dict()
+        for result in examine(environment)
+        for finding in result.findings
+        if finding.level.rank >= Level.WARN.rank
+    ]
+    redacted = for_this_machine(environment.packages.values()).data(
+        {**environment.as_dict(), "findings": findings}
+    )
+    return {**redacted, "fingerprint": environment.fingerprint()}
 
 
 def preload_for(selection: Selection) -> tuple[str, ...]:

@@ -1,10 +1,13 @@
 """Opening and closing a run."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from bench.plan import PLANS
 from bench.report.load import load_run
-from bench.run import RunError, open_run, preload_for
+from bench.run import RunError, described, open_run, preload_for
 from diagnostics.environment import gather
 from suite.options import Asked, resolve
 from suite.outcome import Outcome
@@ -83,3 +86,11 @@ def test_the_launcher_stays_single_threaded_with_all_that_the_catalogue_needs(tm
         launcher.close()
     assert ready["failed"] == {}, (tmp_path / "log").read_text()
     assert ready["num_threads"] == 1
+
+
+def test_a_run_folder_says_what_the_doctor_warns_of_and_not_who_ran_it():
+    found = replace(gather(quick=True), variables={"HF_HOME": f"{Path.home()}/models"})
+    told = described(found)
+    assert told["variables"] == {"HF_HOME": "~/models"}
+    assert isinstance(told["findings"], list)
+    assert told["fingerprint"] == found.fingerprint()

@@ -1,0 +1,108 @@
+"""How long a visit takes, beside `python -m torch.utils.collect_env` in the same run.
+
+    python tests/diagnostics/bench_doctor.py [--deep] [--repeat 5]
+
+Bounds: static tier 1 s for 100 packages and 50,000 files, quick facts 0.15 s, `lint` and `model`
+0.5 s, `--deep` 60 s, all on two cores. Exit status 1 when one is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+NUM_PACKAGES, NUM_FILES = 100, 50_000
+
+
+def timed(command: list[str], repeat: int, cwd: Path = ROOT) -> tuple[float, float]:
+    """Median wall and processor seconds of a command, bytecode caches allowed as for any user."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPATH"] = str(ROOT)
+    walls, busy = [], []
+    for _ in range(repeat + 1):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        start = time.perf_counter()
+        done = subprocess.run(
+            command, cwd=cwd, env=environment, capture_output=True, timeout=300, check=False
+        )
+        walls.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        busy.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        if done.returncode not in (0, 1):
+            sys.exit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.decode()}")
+    # The first one warms the caches.
+    return statistics.median(walls[1:]), statistics.median(busy[1:])
+
+
+def large_environment(folder: Path) -> Path:
+    """A virtual environment with 100 distributions of 500 files each."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (site,) = folder.glob("lib/python3*/site-packages")
+    each = NUM_FILES // NUM_PACKAGES
+    for package in range(NUM_PACKAGES):
+        name = f"package{package}"
+        rows = []
+        for number in range(each):
+            path = f"{name}/part{number % 20}/module{number}.py"
+            text = f"VALUE = {number}\n"
+            target = site / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            rows.append(f"{path},sha256={digest},{len(text)}")
+        info = site / f"{name}-1.0.dist-info"
+        info.mkdir()
+        needs = f"Requires-Dist: package{(package + 1) % NUM_PACKAGES}>=1.0\n"
+        (info / "METADATA").write_text(f"Name: {name}\nVersion: 1.0\n{needs}\n")
+        (info / "RECORD").write_text("\n".join(rows) + "\n")
+    return folder / "bin" / "python"
+
+
+def main() -> int:
+    """0 when every bound is kept."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--deep", action="store_true", help="time the deep tier, too")
+    parser.add_argument("--repeat", type=int, default=5)
+    options = parser.parse_args()
+    doctor = [sys.executable, "-m", "diagnostics"]
+    quick = "from diagnostics.environment import gather; gather(quick=True)"
+    rows = [
+        ("static tier, this environment", doctor, 1.0),
+        ("quick facts, with start-up", [sys.executable, "-c", quick], 0.25),
+        ("lint", [*doctor, "lint", "pip install torch==2.0.0 torchvision==0.10.0"], 0.5),
+        ("model", [*doctor, "model", str(ROOT / "README.md")], 0.5),
+    ]
+    if options.deep:
+        rows.append(("--deep", [*doctor, "--deep"], 60.0))
+    with tempfile.TemporaryDirectory() as folder:
+        python = large_environment(Path(folder) / "large")
+        rows.insert(1, ("static tier, 100 x 500 files", [*doctor, "--python", str(python)], 1.0))
+        rival, rival_busy = timed(
+            [sys.executable, "-m", "torch.utils.collect_env"], max(1, options.repeat // 2)
+        )
+        print(f"{'':32}{'seconds':>9}{'bound':>8}{'cpu s':>8}   collect_env takes")
+        print(f"{'torch.utils.collect_env':32}{rival:9.2f}{'':8}{rival_busy:8.2f}")
+        missed = False
+        for name, command, bound in rows:
+            seconds, busy = timed(command, 1 if name == "--deep" else options.repeat)
+            missed |= seconds > bound
+            mark = " MISSED" if seconds > bound else ""
+            print(f"{name:32}{seconds:9.2f}{bound:8.2f}{busy:8.2f}   {rival / seconds:.1f} x{mark}")
+    load = os.getloadavg()[0]
+    print(f"median of {options.repeat}, load {load:.1f} on {os.cpu_count()} processors")
+    if load > (os.cpu_count() or 1):
+        print("the machine was busy: wall seconds are too high, compare the processor seconds")
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
