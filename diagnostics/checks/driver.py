@@ -1,0 +1,139 @@
+"""Can the NVIDIA driver run what is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from diagnostics.anatomy import Driver
+from diagnostics.choice import driver_version, has_gpu, install_best, newest_cuda
+from diagnostics.environment import Environment
+from diagnostics.finding import Finding, Fix, Level
+from diagnostics.registry import Skipped, check, need
+from diagnostics.sayings import as_root, by_hand, finding
+from diagnostics.tables import drivers
+
+BROKEN_CUDA = ("deep-cuda*", "deep-nccl", "deep-matmul:cuda*", "deep-onnxruntime:CUDA*")
+
+
+def driver_of(environment: Environment) -> Driver:
+    """The driver's facts. Raises Skipped when nothing of NVIDIA is here."""
+    driver = need(environment.driver, "the GPU was not probed")
+    if not has_gpu(environment) and not (
+        driver.cuda_library or driver.nvml_library or driver.device_files or driver.kernel_loaded
+    ):
+        raise Skipped("no NVIDIA device and no driver here")
+    return driver
+
+
+@check("no-driver", "An NVIDIA GPU has its driver", "driver")
+def no_driver(environment: Environment) -> Iterator[Finding]:
+    """There is an NVIDIA device but no driver; without a device it is only said.
+
+    Why: `Found no NVIDIA driver on your system`. Cure: install the driver, or in a container pass
+    the GPU through.
+    """
+    driver = need(environment.driver, "the GPU was not probed")
+    present = driver.cuda_library or driver.kernel_version or driver.device_files
+    if present or driver.nvml_library or environment.gpus:
+        return
+    if not driver.pci_devices:
+        yield finding(
+            Level.INFO,
+            "no NVIDIA GPU here: everything runs on the CPU",
+            evidence={"PCI bus": "no NVIDIA display controller", "libcuda.so.1": "not found"},
+        )
+        return
+    torch = environment.torch
+    branch = drivers.branch_of(torch.cuda) if torch and torch.cuda else None
+    yield finding(
+        Level.ERROR,
+        f"{driver.pci_devices} NVIDIA device(s) on the PCI bus, but no driver",
+        cause="the driver is not installed, or its module was not built for this kernel",
+        evidence={"PCI bus": f"{driver.pci_devices} NVIDIA", "libcuda.so.1": "not found"},
+        fixes=(install_driver(environment, branch),),
+        explains=(*BROKEN_CUDA, "kernel-module-not-loaded", "container-no-gpus"),
+    )
+
+
+def install_driver(environment: Environment, branch: int | None) -> Fix:
+    """How this distribution installs a driver of the branch."""
+    number = branch or drivers.branch_of("13.0")
+    if environment.system.container:
+        return by_hand("docker run --gpus all ...", "passes the host's driver into the container")
+    if "debian" in environment.system.distro_family:
+        return as_root(
+            f"sudo apt install nvidia-driver-{number}", "installs the driver; restart afterwards"
+        )
+    if "fedora" in environment.system.distro_family or "rhel" in environment.system.distro_family:
+        return as_root("sudo dnf install nvidia-driver", "installs the driver; restart afterwards")
+    return by_hand(f"install NVIDIA driver {number} or newer", "see https://www.nvidia.com/drivers")
+
+
+@check("driver-too-old", "The driver is new enough for torch", "driver")
+def driver_too_old(environment: Environment) -> Iterator[Finding]:
+    """The driver is below the floor of the CUDA major version that torch was built for.
+
+    Why: `The NVIDIA driver on your system is too old`. Cure: a newer driver, or the newest torch
+    build that this driver can run. A lower minor version within the major works.
+    """
+    driver_of(environment)
+    torch = need(environment.torch, "torch is not installed")
+    if not torch.cuda:
+        raise Skipped("torch is built without CUDA")
+    version, newest = driver_version(environment), newest_cuda(environment)
+    runs = drivers.runs(version, torch.cuda) if version else None
+    if runs is None and newest is not None:
+        runs = newest[0] >= int(torch.cuda.split(".")[0])
+    if runs is None:
+        raise Skipped("the driver's version is not known")
+    if runs:
+        return
+    floor = drivers.floor_of(torch.cuda)
+    found = version or f"of CUDA {newest[0]}.{newest[1]}" if newest else version
+    yield finding(
+        Level.ERROR,
+        f"the driver ({found}) is too old for torch {torch.version}",
+        cause=f"CUDA {torch.cuda} needs driver {floor} or newer",
+        evidence={
+            "driver": version or "unknown",
+            "newest CUDA of the driver": ".".join(map(str, newest)) if newest else "unknown",
+            "torch/version.py": f"cuda {torch.cuda}",
+        },
+        fixes=(
+            *install_best(environment, "the newest torch that this driver can run"),
+            install_driver(environment, drivers.branch_of(torch.cuda)),
+        ),
+        explains=BROKEN_CUDA,
+    )
+
+
+@check("driver-library-mismatch", "Driver module and library agree", "driver")
+def library_mismatch(environment: Environment) -> Iterator[Finding]:
+    """The running kernel module and the installed driver libraries are of different versions.
+
+    Why: the driver was updated without a restart: `Driver/library version mismatch`.
+    Cure: restart, or reload the modules.
+    """
+    driver = driver_of(environment)
+    if driver.nvml_code != 18:
+        return
+    reload = "sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia && sudo modprobe nvidia"
+    inside = by_hand("docker restart ...", "mounts the libraries of the running driver")
+    yield finding(
+        Level.ERROR,
+        "the NVIDIA kernel module and the driver's libraries are of different versions",
+        cause="the driver was updated and the old module is still loaded",
+        evidence={
+            driver.nvml_library or "nvmlInit": "return code 18",
+            "/proc/driver/nvidia/version": driver.kernel_version or "unreadable",
+        },
+        fixes=(
+            (inside,)
+            if environment.system.container
+            else (
+                as_root("sudo reboot", "loads the new module"),
+                as_root(reload, "without restart"),
+            )
+        ),
+        explains=(*BROKEN_CUDA, "kernel-module-not-loaded", "cuda-init-failed"),
+    )

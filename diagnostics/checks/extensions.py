@@ -1,0 +1,85 @@
+"""Were extension modules built for this Python, and is there one OpenMP runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from diagnostics.environment import Environment
+from diagnostics.finding import Finding, Fix, Level
+from diagnostics.registry import check, need
+from diagnostics.remedy import install
+from diagnostics.sayings import by_hand, export, finding
+from diagnostics.version import allows
+
+
+@check("extension-misbuilt", "Extension modules were built for this Python and NumPy", "libraries")
+def misbuilt(environment: Environment) -> Iterator[Finding]:
+    """An extension module was built for another Python, processor or NumPy, or is no library.
+
+    Why: `No module named ..._C`, `A module that was compiled using NumPy 1.x cannot be run in NumPy
+    2`, `invalid ELF header`. Cure: install its package again for this Python.
+    """
+    linkage = need(environment.linkage, "libraries were not walked")
+    numpy = environment.packages.get("numpy", "")
+    seen: set[tuple[str, str]] = set()
+    for row in linkage.misbuilt:
+        if (row.distribution, row.kind) in seen:
+            continue
+        if row.kind == "numpy" and (not numpy or not allows(">=2.0", numpy)):
+            continue
+        seen.add((row.distribution, row.kind))
+        version = environment.packages.get(row.distribution, "")
+        name = row.distribution or "an unknown package"
+        again = install(
+            environment,
+            f"{name}=={version}" if version and row.kind != "numpy" else name,
+            why="brings a build for this Python" if row.kind != "numpy" else "brings a newer build",
+            reinstall=row.kind != "numpy",
+            upgrade=row.kind == "numpy",
+            dependencies=row.kind == "numpy",
+        )
+        older = install(environment, "numpy<2", why="until there is a build for NumPy 2")
+        this = (
+            {
+                "numpy": f"NumPy {numpy}",
+                "tag": environment.python.soabi or environment.python.version,
+                "machine": environment.python.machine,
+            }
+        ).get(row.kind, "the place of an extension module")
+        yield finding(
+            Level.ERROR,
+            f"{name} {version}: {row.detail}, this is {this}",
+            subject=name,
+            cause="copied from another environment, or older than the rest",
+            evidence={row.path: row.detail},
+            fixes=(again, older) if row.kind == "numpy" else (again,),
+            explains=(f"deep-import:{name.replace('-', '_')}",),
+        )
+
+
+@check("omp-duplicates", "One Intel or LLVM OpenMP runtime", "libraries")
+def openmp(environment: Environment) -> Iterator[Finding]:
+    """Several copies of libiomp5 or libomp can be loaded into one process.
+
+    Why: `OMP: Error #15: Initializing libiomp5.so, but found libiomp5.so already initialized`.
+    Several libgomp in wheels are normal. Cure: one owner; KMP_DUPLICATE_LIB_OK only hides it.
+    """
+    copies = need(environment.linkage, "libraries were not walked").openmp
+    if len(copies) < 2:
+        return
+    conda = bool(environment.conda)
+    fix = (
+        Fix(argv=("conda", "install", "-y", "nomkl"), why="leaves the copy of the wheels alone")
+        if conda
+        else by_hand(f"mv {copies[1]} {copies[1]}.off", "after a look at who needs it")
+    )
+    yield finding(
+        Level.WARN,
+        f"{len(copies)} OpenMP runtimes (libiomp5, libomp) are installed",
+        cause="two packages bring their own",
+        evidence=dict.fromkeys(copies[:4], "OpenMP runtime"),
+        fixes=(
+            fix,
+            export("export KMP_DUPLICATE_LIB_OK=TRUE", "a workaround: results may be wrong"),
+        ),
+    )

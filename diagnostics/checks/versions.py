@@ -1,0 +1,236 @@
+"""Do torch, torchvision and torchaudio belong together, and to this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from diagnostics.anatomy import Build
+from diagnostics.choice import (
+    declared_torch,
+    has_gpu,
+    install_best,
+    newest_cuda,
+    partner_requirement,
+)
+from diagnostics.environment import Environment
+from diagnostics.finding import Finding, Fix, Level
+from diagnostics.registry import Skipped, check, need
+from diagnostics.remedy import install
+from diagnostics.sayings import by_hand, finding
+from diagnostics.tables import torch_releases
+from diagnostics.version import allows, parse
+
+PARTNERS = ("torchvision", "torchaudio")
+BROKEN_IMPORTS = ("deep-import:torchvision", "deep-import:transformers", "deep-nms", "deep-vision*")
+
+
+@check("torch-installed", "torch is installed", "versions")
+def torch_installed(environment: Environment) -> Iterator[Finding]:
+    """No torch in the examined environment.
+
+    Why: nothing else here can work without it. Cure: install it, with torchvision.
+    """
+    if "torch" in environment.packages or environment.torch:
+        return
+    best = install_best(environment, "installs the newest build that the driver can run")
+    plain = install(environment, "torch", "torchvision", why="installs both from the package index")
+    yield finding(
+        Level.ERROR,
+        "torch is not installed in this environment",
+        cause="another Python may have it: the doctor looked at the one named below",
+        evidence={"python": environment.python.executable},
+        fixes=best or (plain,),
+        explains=(
+            "deep-*",
+            "torch-missing-or-old",
+            "empty-dir-namespace",
+            "dependency-unmet:torch",
+            "library-missing:torchvision",
+            "library-missing:torchaudio",
+        ),
+    )
+
+
+def _builds(environment: Environment) -> tuple[Build, list[Build]]:
+    torch = need(environment.torch, "torch is not installed")
+    partners = [environment.builds[name] for name in PARTNERS if name in environment.builds]
+    if not partners:
+        raise Skipped("neither torchvision nor torchaudio is installed")
+    return torch, partners
+
+
+@check("tv-version-pair", "torchvision and torchaudio belong to this torch", "versions")
+def version_pair(environment: Environment) -> Iterator[Finding]:
+    """Torchvision or torchaudio was built for an older torch than the installed one.
+
+    Why: its operators do not load: `operator torchvision::nms does not exist`, and transformers
+    hides even that. Cure: the partner of the installed torch.
+    """
+    yield from _pairs(environment, newer=False)
+
+
+@check("tv-stable-abi-needs-newer-torch", "torch is new enough for its partners", "versions")
+def needs_newer_torch(environment: Environment) -> Iterator[Finding]:
+    """Torchvision or torchaudio needs a newer torch than the installed one.
+
+    Why: its operators do not load: `operator torchvision::nms does not exist`.
+    Cure: the partner of the installed torch, or a newer torch.
+    """
+    yield from _pairs(environment, newer=True)
+
+
+def _pairs(environment: Environment, *, newer: bool) -> Iterator[Finding]:
+    torch, partners = _builds(environment)
+    for partner in partners:
+        asked = declared_torch(environment, partner.package)
+        by_table = torch_releases.is_pair(torch.version, partner.package, partner.version)
+        fits = allows(asked, torch.version) if asked else by_table is not False
+        if fits or _needs_newer(asked, partner, torch) != newer:
+            continue
+        wanted = partner_requirement(environment, partner.package, torch.version)
+        variant = "cpu" if torch.version.endswith("+cpu") else ""
+        source = f"{partner.package} Requires-Dist" if asked else "table"
+        yield finding(
+            Level.ERROR,
+            f"{partner.package} {partner.version} does not belong to torch {torch.version}",
+            subject=partner.package,
+            cause=f"it was built for {'a newer' if newer else 'another'} torch"
+            + (f": {asked}" if asked else f" (table of {torch_releases.DATED})"),
+            evidence={
+                "torch/version.py": torch.version,
+                f"{partner.package}/version.py": partner.version,
+                source: f"torch{asked}" if asked else str(by_table),
+            },
+            fixes=(
+                install(
+                    environment,
+                    wanted,
+                    why=f"brings the {partner.package} of the installed torch",
+                    variant=variant,
+                    upgrade=True,
+                    dependencies=False,
+                ),
+            ),
+            explains=(
+                *BROKEN_IMPORTS,
+                f"deep-import:{partner.package}",
+                "dependency-unmet:torch",
+                "tv-cpu-torch-cuda-vision",
+            ),
+        )
+
+
+def _needs_newer(asked: str, partner: Build, torch: Build) -> bool:
+    if asked:
+        bounds = [part[2:] for part in asked.split(",") if part[:2] in ("==", ">=", "~=")]
+        return any(parse(bound.rstrip(".*")) > parse(torch.version).public for bound in bounds)
+    row = torch_releases.torch_for(partner.package, partner.version)
+    return bool(row and parse(row.torch) > parse(torch.version).public)
+
+
+@check("tv-cpu-torch-cuda-vision", "torch and its partners are the same variant", "versions")
+def variants_differ(environment: Environment) -> Iterator[Finding]:
+    """One of torch, torchvision, torchaudio is a CUDA build, another a CPU build or for another
+    CUDA major version.
+
+    Why: the extension needs CUDA libraries that torch did not bring, so its operators do not
+    load: `operator torchvision::nms does not exist`. Installers call it compatible.
+    Cure: reinstall the odd one in the variant of torch; `--force-reinstall` is needed, for
+    `0.28.0` and `0.28.0+cpu` compare equal.
+    """
+    torch, partners = _builds(environment)
+    for partner in partners:
+        mine, other = _major(torch), _major(partner)
+        if mine == other or (partner.package == "torchaudio" and not partner.links_cuda):
+            continue
+        yield finding(
+            Level.ERROR,
+            f"torch is a {_label(torch)} build, {partner.package} a {_label(partner)} build",
+            subject=partner.package,
+            cause="they were installed from different indexes",
+            evidence={
+                "torch/version.py": torch.version,
+                f"{partner.package}/version.py": partner.version,
+            },
+            fixes=tuple(_same_variant(environment, torch, partner)),
+            explains=(
+                *BROKEN_IMPORTS,
+                f"deep-import:{partner.package}",
+                "library-missing:" + partner.package,
+            ),
+        )
+
+
+def _major(build: Build) -> str:
+    if build.hip:
+        return f"rocm{build.hip.split('.')[0]}"
+    return build.cuda.split(".")[0] or ("cuda" if build.links_cuda else "cpu")
+
+
+def _label(build: Build) -> str:
+    return f"CUDA {build.cuda}" if build.cuda else ("CUDA" if build.links_cuda else "CPU")
+
+
+def _same_variant(environment: Environment, torch: Build, partner: Build) -> Iterator[Fix]:
+    release = partner.version.partition("+")[0]
+    if not torch.cuda and has_gpu(environment):
+        best = install_best(environment, "replaces both by a build for this machine's GPU")
+        if best:
+            yield from best
+            return
+    variant = "cpu" if not torch.cuda else "cu" + torch.cuda.replace(".", "")
+    row = torch_releases.release(torch.version)
+    from_index = row is not None and variant == row.default
+    yield install(
+        environment,
+        f"{partner.package}=={release}",
+        why=f"brings {partner.package} in the variant of torch",
+        variant="" if from_index else variant,
+        reinstall=True,
+        dependencies=False,
+    )
+
+
+@check("cpu-build-on-gpu-host", "A GPU host has a CUDA build", "versions")
+def cpu_build_on_gpu_host(environment: Environment) -> Iterator[Finding]:
+    """Torch has no CUDA although an NVIDIA GPU is here.
+
+    Why: all runs on the CPU, or stops with `Torch not compiled with CUDA enabled`.
+    Cure: the newest CUDA build that the driver can run.
+    """
+    torch = need(environment.torch, "torch is not installed")
+    if torch.cuda or torch.hip or not has_gpu(environment):
+        return
+    names = ", ".join(gpu.name for gpu in environment.gpus) or "an NVIDIA device on the PCI bus"
+    fixes = install_best(environment, "replaces the CPU build")
+    if newest_cuda(environment) is None:
+        fixes = (
+            by_hand(
+                "nvidia-smi --query-gpu=driver_version --format=csv,noheader",
+                "the driver is not known: its version decides which build to take",
+            ),
+        )
+    yield finding(
+        Level.WARN,
+        f"torch {torch.version} cannot use the GPU here ({names})",
+        cause="it is a build without CUDA",
+        evidence={"torch/version.py": torch.version, "GPU": names},
+        fixes=fixes,
+        explains=("deep-cuda*",),
+    )
+
+
+@check("torch-newer-than-table", "The doctor knows this torch", "versions")
+def newer_than_table(environment: Environment) -> Iterator[Finding]:
+    """Torch is newer than the doctor's table.
+
+    Why: pairs and variants are then judged by the packages' own metadata alone.
+    Cure: a newer torch-vitals; nothing is wrong with the environment.
+    """
+    torch = need(environment.torch, "torch is not installed")
+    if torch_releases.is_newer_than_table("torch", torch.version):
+        yield finding(
+            Level.INFO,
+            f"torch {torch.version} is newer than the doctor's table of {torch_releases.DATED}",
+            evidence={"torch/version.py": torch.version},
+        )

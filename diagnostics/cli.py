@@ -1,0 +1,163 @@
+"""The doctor's command line: gathers, examines, renders, and returns the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from diagnostics.checkup import Checkup
+from diagnostics.doctor import UnknownCode, chosen, run
+from diagnostics.environment import Environment, from_dict, gather
+from diagnostics.facts.interpreter import NotAPython
+from diagnostics.options import Misuse, codes, parser, silenced
+from diagnostics.redact import Redactor, for_this_machine
+from diagnostics.registry import Check, checks
+from diagnostics.render import document, markdown, terminal
+
+USAGE = 2
+DELEGATES = {
+    "explain": ("diagnostics.explain.cli", "main"),
+    "run": ("diagnostics.explain.cli", "main_run"),
+    "lint": ("diagnostics.lint.cli", "main"),
+    "model": ("diagnostics.model.cli", "main"),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0 no errors, 1 errors (`--strict`: warnings too), 2 usage, 3 a check crashed."""
+    try:
+        if arguments and arguments[0] in DELEGATES:
+            module, name = DELEGATES[arguments[0]]
+            return int(getattr(importlib.import_module(module), name)(list(arguments[1:])))
+        options = parser().parse_args(list(arguments))
+        return _visit(options)
+    except (Misuse, UnknownCode, NotAPython) as error:
+        print(f"python -m diagnostics: {error}", file=sys.stderr)
+        print("python -m diagnostics --help shows the options", file=sys.stderr)
+        return USAGE
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _visit(options: argparse.Namespace) -> int:
+    start = time.perf_counter()
+    form = options.format or ("json" if options.json else "")
+    form = form or ("markdown" if options.command == "report" else "text")
+    ignored = (*codes(options.ignore), *silenced(Path.cwd()))
+    selected = chosen(codes(options.select), ignored)
+    if not options.deep and not options.facts:
+        selected = tuple(item for item in selected if not item.deep)
+    if options.list:
+        _list(selected if options.select or options.ignore else checks(), form)
+        return 0
+    environment = _facts(options)
+    redactor = None if options.no_redact else _redactor(environment)
+    checkup = _examine(environment, selected, options, start)
+    if options.save_facts:
+        _save(checkup.environment, options.save_facts, redactor)
+    _show(checkup, form, redactor, verbose=options.verbose)
+    return checkup.exit_code
+
+
+def _facts(options: argparse.Namespace) -> Environment:
+    if not options.facts:
+        return gather(options.python)
+    if options.python or options.deep:
+        raise Misuse("--facts replays another machine: --python and --deep cannot go with it")
+    try:
+        text = sys.stdin.read() if options.facts == "-" else Path(options.facts).read_text("utf-8")
+        data = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise Misuse(
+            f"{options.facts} holds no facts: {error}; make them with --save-facts"
+        ) from None
+    # The JSON report carries the facts as well.
+    inner = data.get("environment", data) if isinstance(data, dict) else data
+    try:
+        return from_dict(inner)
+    except (ValueError, TypeError) as error:
+        raise Misuse(
+            f"{options.facts} holds no facts: {error}; make them with --save-facts"
+        ) from None
+
+
+def _examine(
+    environment: Environment, selected: tuple[Check, ...], options: argparse.Namespace, start: float
+) -> Checkup:
+    if options.deep:
+        from diagnostics.deep.trials import ATTEMPTS, attempt
+
+        static = [run(item, environment) for item in selected if not item.deep]
+        wanted = {item.code.removeprefix("deep-") for item in selected if item.deep}
+        trials = attempt(
+            environment,
+            static,
+            tuple(item for item in ATTEMPTS if item.name in wanted),
+            imports="import" in wanted,
+        )
+        environment = dataclasses.replace(environment, trials=trials)
+    results = tuple(run(item, environment) for item in selected)
+    return Checkup(
+        environment=environment,
+        results=results,
+        strict=options.strict,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _redactor(environment: Environment) -> Redactor:
+    labels = (build.version for build in environment.builds.values())
+    return for_this_machine({*environment.packages.values(), *labels})
+
+
+def _save(environment: Environment, path: str, redactor: Redactor | None) -> None:
+    data = environment.as_dict()
+    text = json.dumps(redactor.data(data) if redactor else data, indent=1)
+    try:
+        Path(path).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise Misuse(f"the facts cannot be saved: {error}") from None
+
+
+def _show(checkup: Checkup, form: str, redactor: Redactor | None, *, verbose: bool) -> None:
+    if form == "json":
+        print(json.dumps(document.document(checkup, redactor), indent=1))
+    elif form == "markdown":
+        print(markdown.report(checkup, redactor))
+    else:
+        _print_text(checkup, verbose=verbose)
+
+
+def _print_text(checkup: Checkup, *, verbose: bool) -> None:
+    """Paths stay as they are here: the commands have to work when pasted."""
+    encoding = (sys.stdout.encoding or "").lower()
+    unicode = "utf" in encoding
+    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    paint = terminal.ansi if colour else terminal.plain
+    for row in terminal.lines(checkup, verbose=verbose, paint=paint, unicode=unicode):
+        print(row if unicode else row.encode("ascii", "replace").decode())
+
+
+def _list(every: tuple[Check, ...], form: str) -> None:
+    if form == "markdown":
+        print(markdown.checks_page(every), end="")
+    elif form == "json":
+        rows = [
+            {"code": c.code, "title": c.title, "area": c.area, "deep": c.deep, **c.doc}
+            for c in every
+        ]
+        print(json.dumps(rows, indent=1))
+    else:
+        width = max((len(item.code) for item in every), default=0)
+        for item in every:
+            print(f"{item.code:{width}}  {item.title}{' (--deep)' if item.deep else ''}")

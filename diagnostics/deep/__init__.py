@@ -1,0 +1,1 @@
+"""The deep tier: imports and tiny operations, each in a process of its own."""

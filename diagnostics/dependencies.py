@@ -1,0 +1,90 @@
+"""Requires-Dist of every installed package, extras included, against what is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from diagnostics.anatomy import Distribution
+from diagnostics.environment import Environment
+from diagnostics.requirement import Requirement, applies, parse_requirement
+from diagnostics.version import allows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """One dependency that is missing or out of range."""
+
+    owner: str
+    owner_version: str
+    name: str
+    wanted: str
+    """As an installer takes it, such as `nvidia-cudnn-cu13==9.26.0.51`."""
+    found: str
+    """The installed version, "" when there is none."""
+    optional: bool = False
+
+
+def unmet(environment: Environment) -> tuple[Lack, ...]:
+    """Every declared dependency that does not hold; optional extras count where another
+    package asks for them.
+    """
+    by_name: dict[str, Distribution] = {}
+    for item in environment.distributions:
+        by_name.setdefault(item.name, item)
+    queue: list[tuple[str, str]] = [(name, "") for name in by_name]
+    done: set[tuple[str, str]] = set()
+    found: dict[tuple[str, str], Lack] = {}
+    while queue:
+        name, extra = queue.pop()
+        if (name, extra) in done:
+            continue
+        done.add((name, extra))
+        owner = by_name[name]
+        for wanted in wanted_by(owner, extra, environment):
+            have = by_name.get(wanted.name)
+            if have is not None:
+                queue += [(have.name, item) for item in wanted.extras]
+            if have is None or not allows(wanted.ranges, have.version):
+                lack = Lack(
+                    owner=owner.name,
+                    owner_version=owner.version,
+                    name=wanted.name,
+                    wanted=f"{wanted.name}{wanted.ranges.replace(' ', '')}",
+                    found=have.version if have else "",
+                )
+                found.setdefault((owner.name, wanted.name), lack)
+    return tuple(found.values())
+
+
+def wanted_by(owner: Distribution, extra: str, environment: Environment) -> Iterator[Requirement]:
+    """What a distribution asks for here; under an extra, what that extra adds."""
+    known = markers(environment) | {"extra": extra}
+    without = known | {"extra": ""}
+    for line in owner.requires:
+        wanted = parse_requirement(line)
+        if wanted is None or not applies(wanted.marker, known):
+            continue
+        # Under an extra only what the extra adds: the rest was seen without it.
+        if not extra or not applies(wanted.marker, without):
+            yield wanted
+
+
+def markers(environment: Environment) -> dict[str, str]:
+    """The marker variables of the examined interpreter (PEP 508)."""
+    version = environment.python.version
+    system = environment.system.system
+    return {
+        "python_version": ".".join(version.split(".")[:2]),
+        "python_full_version": version,
+        "implementation_name": environment.python.implementation,
+        "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(
+            environment.python.implementation, environment.python.implementation
+        ),
+        "sys_platform": {"Linux": "linux", "Darwin": "darwin", "Windows": "win32"}.get(
+            system, system.lower()
+        ),
+        "platform_system": system,
+        "platform_machine": environment.python.machine or environment.system.machine,
+        "os_name": "nt" if system == "Windows" else "posix",
+    }

@@ -1,0 +1,247 @@
+"""The machine and the examined Python as one record: gathered, saved, replayed, fingerprinted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from diagnostics.anatomy import (
+    Build,
+    CondaPackage,
+    Disk,
+    Distribution,
+    Driver,
+    Files,
+    Gpu,
+    Hub,
+    Interpreter,
+    Linkage,
+    Ports,
+    Quiet,
+    Repository,
+    Shadow,
+    System,
+    Toolchain,
+    Trial,
+)
+from diagnostics.codec import decode, encode
+from diagnostics.facts import (
+    builds,
+    distributions,
+    gpu,
+    hub,
+    interpreter,
+    linkage,
+    ports,
+    quiet,
+    record,
+    repository,
+    shadows,
+    storage,
+    system,
+    toolchain,
+    variables,
+)
+from diagnostics.facts.loader import Loader
+from diagnostics.facts.slot import Slot, collect
+
+SCHEMA = 1
+"""Of the saved facts. 1: first."""
+KEY_PACKAGES = (
+    "torch",
+    "torchvision",
+    "torchaudio",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxscript",
+    "transformers",
+    "triton",
+    "torchao",
+)
+"""Packages whose version changes what a benchmark measures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """All that the checks look at; JSON-able."""
+
+    schema: int = SCHEMA
+    gathered_at: str = ""
+    """UTC, ISO 8601."""
+    quick: bool = False
+    """True when the walks over files and libraries were left out."""
+    python: Interpreter
+    system: System = field(default_factory=System)
+    gpus: tuple[Gpu, ...] = ()
+    driver: Driver | None = None
+    packages: dict[str, str] = field(default_factory=dict)
+    """Normalised name -> version, as installed first on the path."""
+    distributions: tuple[Distribution, ...] = ()
+    conda: tuple[CondaPackage, ...] = ()
+    leftovers: tuple[str, ...] = ()
+    """Folders that an interrupted pip has left, such as `~orch`."""
+    builds: dict[str, Build] = field(default_factory=dict)
+    files: Files | None = None
+    linkage: Linkage | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    shadows: tuple[Shadow, ...] = ()
+    disks: tuple[Disk, ...] = ()
+    toolchain: Toolchain | None = None
+    hub: Hub | None = None
+    ports: Ports | None = None
+    quiet: Quiet | None = None
+    git: Repository = field(default_factory=Repository)
+    trials: tuple[Trial, ...] = ()
+    """Filled by the deep tier."""
+    errors: dict[str, str] = field(default_factory=dict)
+    """Collector -> why it has nothing."""
+
+    @property
+    def torch(self) -> Build | None:
+        """How torch was built, None when it is not installed."""
+        return self.builds.get("torch")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record as JSON-able data."""
+        found: dict[str, Any] = encode(self)
+        return found
+
+    def fingerprint(self) -> str:
+        """12 hex digits over what makes results comparable: the machine and the key versions.
+
+        Load, free memory and time do not enter it.
+        """
+        versions = {name: self.packages[name] for name in KEY_PACKAGES if name in self.packages}
+        versions |= {name: build.version for name, build in self.builds.items()}
+        key = {
+            "system": (self.system.system, self.system.kernel.split("-")[0], self.system.machine),
+            "cpu": (self.system.cpu_model, self.system.num_cpus, self.system.num_affinity),
+            "quota": self.system.quota,
+            # Kernels of one machine differ by a few MiB in what they reserve.
+            "memory": round(self.system.memory_total / (1 << 30)),
+            "gpus": [(gpu.name, gpu.memory_total >> 30, gpu.driver) for gpu in self.gpus],
+            "python": (self.python.implementation, self.python.version.split(".")[:2]),
+            "versions": versions,
+        }
+        return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def from_dict(data: object) -> Environment:
+    """The record that `as_dict()` wrote. Raises ValueError with the field that is wrong."""
+    if isinstance(data, dict) and int(data.get("schema", SCHEMA)) > SCHEMA:
+        raise ValueError(f"facts of schema {data['schema']}; this doctor reads up to {SCHEMA}")
+    found = decode(Environment, data)
+    assert isinstance(found, Environment)
+    return found
+
+
+def gather(python: str | None = None, *, quick: bool = False) -> Environment:
+    """The facts about this machine and about `python` (this interpreter when None).
+
+    `quick` leaves out the walks over RECORDs and libraries and takes under 150 ms. A collector
+    that fails or is late leaves its default and a line in `errors`. Raises
+    `facts.interpreter.NotAPython` when `python` names no interpreter.
+    """
+    errors: dict[str, str] = {}
+    path = interpreter.locate(python) if python else None
+    probe = gpu.Probe(quick=quick)
+    beside = {
+        "gpu": _slot("gpu", partial(gpu.devices, probe), seconds=gpu.PROBE_SECONDS + 1),
+        "git": _slot("git", repository.describe, seconds=3.0),
+        "quiet": _slot("quiet", quiet.describe, seconds=2.0),
+    }
+    subject = _python(path, errors)
+    chosen = collect("variables", variables.watched, {}, errors)
+    facts: dict[str, Any] = {"python": subject, "variables": chosen}
+    facts["system"] = collect("system", system.describe, System(), errors)
+    loader = Loader(library_path=_library_path(chosen))
+    installed = partial(distributions.installed, subject.site_packages)
+    if quick:
+        named = partial(distributions.versions, subject.site_packages)
+        facts["packages"] = collect("packages", named, {}, errors)
+    else:
+        facts["distributions"] = collect("packages", installed, (), errors, seconds=10.0)
+        facts["packages"] = {d.name: d.version for d in reversed(facts["distributions"])}
+        facts |= _walks(subject, facts["distributions"], loader, errors)
+    gpus, driver = beside["gpu"].result(((), Driver()), errors)
+    facts |= {"gpus": gpus, "driver": driver}
+    build = partial(builds.describe, subject.site_packages, loader, architectures=bool(gpus))
+    facts["builds"] = collect("builds", build, {}, errors)
+    facts |= _surroundings(subject, chosen, facts["packages"], errors, quick=quick)
+    facts["git"] = beside["git"].result(Repository(), errors)
+    facts["quiet"] = beside["quiet"].result(None, errors)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Environment(gathered_at=now, quick=quick, errors=errors, **facts)
+
+
+def _slot(name: str, collector: Callable[[], Any], *, seconds: float) -> Slot[Any]:
+    return Slot(name, collector, seconds=seconds)
+
+
+def _python(path: str | None, errors: dict[str, str]) -> Interpreter:
+    unknown = Interpreter(executable=path or "", version="")
+    subject: Interpreter
+    subject, failure = collect(
+        "python",
+        partial(interpreter.describe, path),
+        (unknown, ""),
+        errors,
+        seconds=interpreter.PATIENT_SECONDS + 2,
+    )
+    if failure:
+        errors["python"] = failure
+    return subject
+
+
+def _library_path(chosen: dict[str, str]) -> tuple[str, ...]:
+    return tuple(part for part in chosen.get("LD_LIBRARY_PATH", "").split(":") if part)
+
+
+def _walks(
+    subject: Interpreter,
+    found: tuple[Distribution, ...],
+    loader: Loader,
+    errors: dict[str, str],
+) -> dict[str, Any]:
+    """RECORD against the disk, then the libraries that the RECORDs name."""
+    survey = collect("files", partial(record.survey, found), None, errors, seconds=30.0)
+    if survey is None:
+        return {}
+    files, libraries = survey
+    walk = partial(linkage.walk, libraries, subject, loader)
+    return {"files": files, "linkage": collect("linkage", walk, None, errors, seconds=30.0)}
+
+
+def _surroundings(
+    subject: Interpreter,
+    chosen: dict[str, str],
+    packages: dict[str, str],
+    errors: dict[str, str],
+    *,
+    quick: bool,
+) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "disks": collect("disks", partial(storage.disks, subject, chosen), (), errors),
+    }
+    if quick:
+        return found
+    find = partial(shadows.shadows, subject, chosen)
+    tools = partial(toolchain.describe, subject, chosen)
+    bind = partial(ports.describe, chosen, netron="netron" in packages)
+    conda = partial(distributions.conda_packages, subject.prefix)
+    leftovers = partial(distributions.leftovers, subject.site_packages)
+    return found | {
+        "shadows": collect("shadows", find, (), errors),
+        "toolchain": collect("toolchain", tools, None, errors),
+        "hub": collect("hub", partial(hub.describe, chosen), None, errors),
+        "ports": collect("ports", bind, None, errors),
+        "conda": collect("conda", conda, (), errors),
+        "leftovers": collect("leftovers", leftovers, (), errors),
+    }

@@ -1,0 +1,1 @@
+"""The tables of known messages, one file per area."""

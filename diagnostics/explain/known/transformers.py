@@ -1,0 +1,189 @@
+"""Messages of transformers and the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from diagnostics.explain.row import do, pip, row, rows, run, sh
+from diagnostics.finding import Level
+
+ROWS = rows(
+    "transformers",
+    row(
+        "masked-import",
+        r"Could not import module '(?P<name>\w+)'\. Are this object's requirements defined "
+        r"correctly",
+        r"Failed to import (?P<name>transformers\.[\w.]+) because of the following error",
+        says="transformers could not import {name}; the real cause is further up.",
+        why="It imports lazily and hides the first error: often a broken torchvision or CUDA "
+        "library.",
+        cures=(run("{python} -c 'import torch, torchvision'", "shows the real error"),),
+        is_symptom=True,
+    ),
+    row(
+        "hf-torch-missing",
+        r"\b(?P<name>\w{1,80}) requires (?:the )?PyTorch(?: >= (?P<want>[\d.]+)| library)?,? but "
+        r"(?:PyTorch|it) "
+        r"was not found",
+        r"PyTorch >= (?P<want>[\d.]+) is required but found (?P<have>[\w.+]+)",
+        r"None of PyTorch, TensorFlow >= [\d.]+, or Flax have been found",
+        says="transformers found no torch that is new enough (wants {want}).",
+        why="torch is missing, older than this transformers asks for, or fails to import.",
+        cures=(
+            pip("install --upgrade torch torchvision", "brings a newer torch"),
+            run("{python} -c 'import torch'", "shows whether it imports"),
+        ),
+    ),
+    row(
+        "hf-needs-package",
+        r"\b(?P<name>\w{1,80}) requires the (?P<package>\w+) library but it was not found in your "
+        r"environment",
+        r"requires `?(?P<package>accelerate|sentencepiece|tiktoken|einops|timm|protobuf)`?[:\s]",
+        r"This modeling file requires the following packages that were not found in your "
+        r"environment: "
+        r"(?P<package>[\w-]+)",
+        says="The package {package} is missing.",
+        why="Some models and options of transformers need extra packages.",
+        cures=(pip("install {package}", "installs it"),),
+    ),
+    row(
+        "offline-empty-cache",
+        r"We couldn't connect to '(?P<host>https?://[^']+)' to load (?:the files|this file)",
+        r"outgoing traffic has been disabled",
+        r"LocalEntryNotFoundError",
+        r"OfflineModeIsEnabled",
+        says="The files are not in the cache, and the Hub cannot be reached.",
+        why="Offline mode is on (HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE), or there is no connection.",
+        cures=(
+            sh("unset HF_HUB_OFFLINE TRANSFORMERS_OFFLINE", "allows the connection"),
+            do("hf download <repo>", "fills the cache where there is a connection"),
+        ),
+        explains=("no-network",),
+    ),
+    row(
+        "hf-home-bad",
+        r"Not a directory: '(?P<path>[^'\n]{0,200}(?:huggingface|hf|token|hub|\.cache)[^'\n]*)'",
+        r"Permission denied: '(?P<path>[^'\n]{0,200}(?:huggingface|hf_home|\.cache/)[^'\n]*)'",
+        says="The Hugging Face cache folder cannot be used: {path}.",
+        why="HF_HOME points to a file or to a folder that is not yours.",
+        cures=(sh("export HF_HOME=/path/you/may/write", "moves the cache"),),
+    ),
+    row(
+        "hf-gated",
+        r"Access to model (?P<name>\S+) is restricted",
+        r"GatedRepoError",
+        r"You are trying to access a gated repo",
+        says="The model is gated: you must accept its terms first.",
+        why="The Hub gives the files only to accounts that did, and the request needs a token.",
+        cures=(
+            do("accept the terms on the model's page", "opens it for your account"),
+            run("hf auth login", "stores your token"),
+        ),
+        explains=("hf-not-found",),
+    ),
+    row(
+        "hf-not-found",
+        r"(?<!\S)(?P<name>\S{1,200}) is not a local folder and is not a valid model identifier",
+        r"Repository Not Found for url: (?P<name>\S+)",
+        r"(?:HFValidationError: )?Repo id must be in the form 'repo_name' or 'namespace/repo_name'",
+        says="There is no such model on the Hub and no such folder: {name}.",
+        why="It is misspelt, private, or a path that does not exist.",
+        cures=(
+            do("check the name on the Hub; ls the folder", "shows which"),
+            run("hf auth login", "when it is private"),
+        ),
+    ),
+    row(
+        "hf-no-weights",
+        r"(?<!\S)(?P<name>\S{1,200}) does not appear to have (?:a file named|files named) "
+        r"(?P<file>[^\n]{1,120})",
+        r"Error no file named (?P<file>[^\n]{1,120}?) found in directory (?P<name>\S+)",
+        says="{name} lacks {file}",
+        why="The folder or repository holds another format, an adapter only, or was copied "
+        "in part.",
+        cures=(
+            do("ls the folder; PeftModel for adapters, from_tf/gguf_file otherwise", "decides"),
+        ),
+    ),
+    row(
+        "hf-unknown-architecture",
+        r"has model type `(?P<name>[\w-]+)` but Transformers does not recognize this architecture",
+        r"Unrecognized (?:model|configuration class|processing class)[^\n]{0,20}(?P<name>\S+)",
+        r"Unrecognized configuration class <class '(?P<name>[\w.]+)'> for this kind of AutoModel",
+        says="This transformers does not know the model type {name}.",
+        why="The model is newer than the library, config.json lacks model_type, or another "
+        "AutoModel "
+        "class is meant.",
+        cures=(pip("install --upgrade transformers", "brings newer architectures"),),
+    ),
+    row(
+        "hf-trust-remote-code",
+        r"contains custom code which must be executed",
+        r"requires you to execute the \w+ file",
+        r"set the option `trust_remote_code=True`",
+        says="The model brings its own Python code.",
+        why="transformers runs it only when told to.",
+        cures=(do("from_pretrained(..., trust_remote_code=True)", "runs it: read the code first"),),
+    ),
+    row(
+        "hf-flash-attention",
+        r"FlashAttention2 has been toggled on, but it cannot be used",
+        r"Flash Attention 2[^\n]{0,40}(?:is not available|not supported)",
+        r"FlashAttention only supports Ampere GPUs or newer",
+        says="Flash attention was asked for but cannot be used.",
+        why="The package flash_attn is missing, or the GPU is older than Ampere.",
+        cures=(do('from_pretrained(..., attn_implementation="sdpa")', "uses torch's own"),),
+    ),
+    row(
+        "hf-slow-tokenizer",
+        r"Couldn't instantiate the backend tokenizer from one of",
+        r"Converting from (?:SentencePiece and )?Tiktoken failed",
+        says="The tokenizer's files could not be converted.",
+        why="sentencepiece, tiktoken or protobuf is missing, or the files are incomplete.",
+        cures=(pip("install sentencepiece tiktoken protobuf", "brings the converters"),),
+    ),
+    row(
+        "hf-rate-limit",
+        r"429 (?:Client Error: )?Too Many Requests",
+        says="The server refuses further requests for a while.",
+        why="Too many downloads from this address without a token.",
+        cures=(run("hf auth login", "raises the limit"), do("wait some minutes", "ends it")),
+    ),
+    row(
+        "no-network",
+        r"getaddrinfo failed",
+        r"Temporary failure in name resolution",
+        r"Name or service not known",
+        r"Max retries exceeded with url",
+        r"Network is unreachable",
+        says="The server cannot be reached.",
+        why="There is no connection, no name server, or a proxy is needed.",
+        cures=(sh("export HTTPS_PROXY=http://proxy:port", "goes through a proxy"),),
+        is_symptom=True,
+    ),
+    row(
+        "hf-generate-cache",
+        r"'(?:tuple|DynamicCache|NoneType)' object has no attribute '(?P<name>get_seq_length|"
+        r"get_max_length|seen_tokens|get_usable_length|is_updateable)'",
+        says="The model's code and transformers disagree about the cache ({name}).",
+        why="Remote code was written for another transformers version.",
+        cures=(do("pin the transformers version that the model's page names", "fits its code"),),
+    ),
+    row(
+        "hf-removed-name",
+        r"cannot import name '(?P<name>\w+)' from "
+        r"'(?P<module>transformers[\w.]*|huggingface_hub[\w.]*"
+        r"|torchvision\.transforms\.functional_tensor|torch\.onnx[\w.]*|torchvision[\w.]*)'",
+        r"No module named '(?P<module>torchvision\.transforms\.functional_tensor)'",
+        says="{module} no longer has what is imported, or does not have it yet ({name}).",
+        why="Another package was written for another version of it.",
+        cures=(
+            do("upgrade the package that imports it, or pin the older version", "makes them fit"),
+        ),
+    ),
+    row(
+        "hf-truncation-warning",
+        r"Setting `pad_token_id` to `eos_token_id`",
+        says="No padding token is set; the end token is used.",
+        why="Usual for GPT-like models.",
+        level=Level.INFO,
+    ),
+)

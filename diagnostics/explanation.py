@@ -1,0 +1,17 @@
+"""The bridge from a trial's error text to the explainer."""
+
+from __future__ import annotations
+
+from diagnostics.environment import Environment
+from diagnostics.finding import Fix
+
+
+def explained(text: str, environment: Environment) -> tuple[str, tuple[Fix, ...]] | None:
+    """(cause, fixes) of the first thing that the explainer recognises, None when it is silent."""
+    from diagnostics.explain.explainer import explain
+
+    found = explain(text, source="trial", python=environment.python.executable)
+    if not found:
+        return None
+    first = found[0]
+    return first.cause or first.summary, first.fixes

@@ -1,0 +1,1 @@
+"""Collectors: the only place of the doctor that reads files, asks the kernel or starts a process."""

@@ -1,0 +1,113 @@
+"""How the installed libraries were built, read from their files without importing them."""
+
+# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# ruff: noqa: PTH110, PTH118, PTH123
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+from pathlib import Path
+
+from diagnostics.anatomy import Build
+from diagnostics.facts.kernel_file import text
+from diagnostics.facts.loader import Loader
+
+_PACKAGES = ("torch", "torchvision", "torchaudio")
+_ASSIGN = re.compile(
+    r"^(__version__|cuda|cuda_version|hip|git_version)\s*(?::[^=\n]+)?=\s*"
+    r"(?:'([^'\n]*)'|\"([^\"\n]*)\"|([\w.]+))",
+    re.MULTILINE,
+)
+_ARCHITECTURES = re.compile(rb"(?:(?:sm|compute)_\d{2,3}[af]?[ \0])+")
+_CUDA_LIBRARIES = ("libtorch_cuda", "libcudart", "libc10_cuda")
+
+
+def describe(
+    sites: tuple[str, ...], loader: Loader, *, architectures: bool = False
+) -> dict[str, Build]:
+    """{package: how it was built}; a package that has no version file is left out."""
+    found: dict[str, Build] = {}
+    for folder in reversed(sites):
+        for package in _PACKAGES:
+            build = _from_version_file(folder, package, loader)
+            if build:
+                found[package] = build
+        runtime = _onnxruntime(folder)
+        if runtime:
+            found["onnxruntime"] = runtime
+    torch = found.get("torch")
+    if torch and architectures and torch.cuda:
+        found["torch"] = _with_architectures(torch)
+    return found
+
+
+def _assignments(path: str) -> dict[str, str]:
+    pairs = _ASSIGN.findall(text(path))
+    return {
+        name: single or double or ("" if bare == "None" else bare)
+        for name, single, double, bare in pairs
+    }
+
+
+def _from_version_file(folder: str, package: str, loader: Loader) -> Build | None:
+    path = os.path.join(folder, package, "version.py")
+    said = _assignments(path)
+    if "__version__" not in said:
+        return None
+    version = said["__version__"]
+    label = version.partition("+")[2]
+    cuda = said.get("cuda", "")
+    if not re.fullmatch(r"[\d.]+", cuda):
+        cuda = f"{label[2:-1]}.{label[-1]}" if re.fullmatch(r"cu\d{3,}", label) else ""
+    return Build(
+        package=package,
+        version=version,
+        cuda=cuda,
+        hip=said.get("hip", ""),
+        path=os.path.join(folder, package),
+        links_cuda=_links_cuda(os.path.join(folder, package), loader),
+    )
+
+
+def _links_cuda(folder: str, loader: Loader) -> bool:
+    candidates = [*Path(folder).glob("_C*.so"), *Path(folder, "lib").glob("lib*aud*.so")]
+    candidates.append(Path(folder, "lib", "libtorch_cuda.so"))
+    for path in candidates:
+        if path.name == "libtorch_cuda.so" and path.exists():
+            return True
+        header = loader.header(str(path)) if path.exists() else None
+        if header and any(name.startswith(_CUDA_LIBRARIES) for name in header.needed):
+            return True
+    return False
+
+
+def _onnxruntime(folder: str) -> Build | None:
+    path = os.path.join(folder, "onnxruntime", "capi", "build_and_package_info.py")
+    said = _assignments(path)
+    if "__version__" not in said:
+        return None
+    return Build(
+        package="onnxruntime",
+        version=said["__version__"],
+        cuda=said.get("cuda_version", ""),
+        path=os.path.join(folder, "onnxruntime"),
+        links_cuda=os.path.exists(
+            os.path.join(folder, "onnxruntime", "capi", "libonnxruntime_providers_cuda.so")
+        ),
+    )
+
+
+def _with_architectures(torch: Build) -> Build:
+    """Torch with the list that `torch.cuda.get_arch_list()` would print."""
+    import dataclasses
+
+    path = os.path.join(torch.path, "lib", "libtorch_python.so")
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as image:
+            longest = max(_ARCHITECTURES.findall(image), key=len, default=b"")
+    except (OSError, ValueError):
+        return torch
+    words = tuple(longest.replace(b"\0", b" ").decode().split())
+    return dataclasses.replace(torch, architectures=words)

@@ -1,0 +1,118 @@
+"""Which distributions are installed, read from their metadata folders."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from diagnostics.anatomy import CondaPackage, Distribution
+from diagnostics.requirement import normalise
+
+
+def installed(sites: tuple[str, ...]) -> tuple[Distribution, ...]:
+    """Every distribution on the given site folders, in search order, duplicates kept."""
+    found: list[Distribution] = []
+    for folder in sites:
+        found += [_read(Path(entry.path)) for entry in _metadata_folders(folder)]
+    return tuple(found)
+
+
+def versions(sites: tuple[str, ...]) -> dict[str, str]:
+    """{normalised name: version} from the names of the metadata folders alone, without a read."""
+    found: dict[str, str] = {}
+    for folder in reversed(sites):
+        for entry in _metadata_folders(folder):
+            name, _, version = entry.name.rsplit(".", 1)[0].partition("-")
+            found[normalise(name)] = version.split("-py")[0]
+    return found
+
+
+def leftovers(sites: tuple[str, ...]) -> tuple[str, ...]:
+    """Folders that an interrupted pip has left behind: their name begins with `~`."""
+    found: list[str] = []
+    for folder in sites:
+        if Path(folder).is_dir():
+            found += [entry.path for entry in os.scandir(folder) if entry.name.startswith("~")]
+    return tuple(sorted(found))
+
+
+def _metadata_folders(folder: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.endswith((".dist-info", ".egg-info")) and not entry.name.startswith("~"):
+            yield entry
+
+
+def _read(folder: Path) -> Distribution:
+    stem = folder.name.rsplit(".", 1)[0]
+    name, _, version = stem.partition("-")
+    metadata = folder
+    if folder.is_dir():
+        metadata = folder / ("METADATA" if folder.suffix == ".dist-info" else "PKG-INFO")
+    fields, flaw = _headers(metadata)
+    direct = _json(folder / "direct_url.json") if folder.suffix == ".dist-info" else {}
+    about = direct.get("dir_info")
+    return Distribution(
+        name=normalise((fields.get("name") or [name])[0]),
+        version=(fields.get("version") or [version.split("-py")[0]])[0],
+        directory=str(folder),
+        installer=_line(folder / "INSTALLER"),
+        requires=tuple(fields.get("requires-dist", ())),
+        requires_python=(fields.get("requires-python") or [""])[0],
+        tags=tuple(_headers(folder / "WHEEL")[0].get("tag", ())),
+        editable=(isinstance(about, dict) and bool(about.get("editable"))) or metadata == folder,
+        flaw=flaw,
+    )
+
+
+def _headers(path: Path) -> tuple[dict[str, list[str]], str]:
+    """({lower-case header: values}, flaw): the part before the first empty line."""
+    try:
+        text = path.read_bytes().decode("utf-8", errors="replace")
+    except OSError as error:
+        return {}, f"{path.name}: {error.strerror or type(error).__name__}"
+    found: dict[str, list[str]] = {}
+    for line in text.partition("\n\n")[0].splitlines():
+        key, colon, value = line.partition(":")
+        if colon and not line.startswith((" ", "\t")):
+            found.setdefault(key.lower(), []).append(value.strip())
+    if path.name in ("METADATA", "PKG-INFO") and not ({"name", "version"} <= found.keys()):
+        return found, f"{path.name} has no Name or no Version"
+    return found, ""
+
+
+def _line(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()[:40]
+    except OSError:
+        return ""
+
+
+def _json(path: Path) -> dict[str, object]:
+    try:
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def conda_packages(prefix: str) -> tuple[CondaPackage, ...]:
+    """What conda says it installed in the prefix."""
+    found = []
+    for path in sorted(Path(prefix, "conda-meta").glob("*.json")):
+        data = _json(path)
+        stem = path.stem.rsplit("-", 2)
+        padded = [*stem, "", ""]
+        found.append(
+            CondaPackage(
+                name=str(data.get("name") or padded[0]),
+                version=str(data.get("version") or padded[1]),
+                build=str(data.get("build") or padded[2]),
+            )
+        )
+    return tuple(found)

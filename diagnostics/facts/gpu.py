@@ -1,0 +1,137 @@
+"""The NVIDIA driver and its devices: files of the kernel, and the answers of the probe."""
+
+# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# ruff: noqa: PTH112
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from diagnostics.anatomy import Driver, Gpu
+from diagnostics.facts import gpu_probe
+from diagnostics.facts.kernel_file import names, text
+
+PROBE_SECONDS = 8.0
+_VERSION = re.compile(r"(?:Kernel Module|for \S+)\s+(?:\S+\s+)?(\d{3}\.\d+(?:\.\d+)?)")
+
+
+class Probe:
+    """The probe at work in a child; started early so that it runs beside the other collectors."""
+
+    def __init__(self, *, quick: bool = False, seconds: float = PROBE_SECONDS) -> None:
+        self._seconds = seconds
+        self._refusal = ""
+        self._child: subprocess.Popen[bytes] | None = None
+        command = [sys.executable, "-I", "-S", gpu_probe.__file__, *(("quick",) if quick else ())]
+        try:
+            self._child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                # Hidden devices are a finding of their own; the probe has to see all of them.
+                env={k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"},
+            )
+        except OSError as error:
+            self._refusal = f"the probe cannot be started: {error.strerror}"
+
+    def answers(self) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
+        """(facts, devices, failure): what the child said before it ended, hung or died."""
+        failure = ""
+        if self._child is None:
+            raise OSError(self._refusal)
+        try:
+            output, _ = self._child.communicate(timeout=self._seconds)
+        except subprocess.TimeoutExpired as late:
+            self._child.kill()
+            output = late.output or b""
+            rest = self._child.stdout.read() if self._child.stdout else b""
+            output, failure = output + (rest or b""), "timeout"
+        code = self._child.wait()
+        facts: dict[str, Any] = {}
+        devices: list[dict[str, Any]] = []
+        for line in output.decode(errors="replace").splitlines():
+            try:
+                said = json.loads(line)
+            except ValueError:
+                continue
+            if "gpu" in said:
+                devices.append(said)
+            else:
+                facts.update(said)
+        if not failure and not facts.get("done"):
+            failure = f"signal {-code}" if code < 0 else f"exit status {code}"
+        return facts, devices, failure
+
+
+def devices(probe: Probe) -> tuple[tuple[Gpu, ...], Driver]:
+    """The devices and the state of the driver."""
+    facts, rows, failure = probe.answers()
+    gpus = tuple(
+        Gpu(
+            index=row["gpu"],
+            name=row.get("name", ""),
+            memory_total=row.get("memory_total", 0),
+            memory_free=row.get("memory_free", -1),
+            capability=row.get("capability", ""),
+            uuid=row.get("uuid", ""),
+            driver=facts.get("nvml_driver", ""),
+            processes=tuple((pid, used) for pid, used in row.get("processes", ())),
+            throttle=tuple(row.get("throttle", ())),
+            persistence=row.get("persistence"),
+            temperature=row.get("temperature", -1),
+            utilization=row.get("utilization", -1),
+        )
+        for row in rows
+    )
+    driver = Driver(
+        pci_devices=_pci_devices(),
+        kernel_version=kernel_version(text("/proc/driver/nvidia/version")),
+        kernel_loaded=os.path.isdir("/sys/module/nvidia"),
+        nouveau_loaded=os.path.isdir("/sys/module/nouveau"),
+        uvm_loaded=os.path.isdir("/sys/module/nvidia_uvm"),
+        device_files=tuple(name for name in names("/dev") if name.startswith("nvidia")),
+        has_smi=shutil.which("nvidia-smi") is not None,
+        fabric_manager=_fabric_manager(),
+        nvml_library=facts.get("nvml_library", ""),
+        nvml_code=facts.get("nvml_code", -1),
+        nvml_driver=facts.get("nvml_driver", ""),
+        cuda_library=facts.get("cuda_library", ""),
+        cuda_code=facts.get("cuda_code", -1),
+        cuda_version=facts.get("cuda_version", ""),
+        num_cuda_devices=facts.get("num_cuda_devices", -1),
+        num_nvml_devices=facts.get("num_nvml_devices", -1),
+        probe_failure=failure,
+        wsl_libraries=names("/usr/lib/wsl/lib"),
+    )
+    return gpus, driver
+
+
+def kernel_version(said: str) -> str:
+    """The module's version from the text of /proc/driver/nvidia/version, "" without one."""
+    found = _VERSION.search(said.partition("\n")[0])
+    return found[1] if found else ""
+
+
+def _pci_devices() -> int:
+    """NVIDIA (vendor 0x10de) display controllers (class 0x03xxxx) on the PCI bus."""
+    root = "/sys/bus/pci/devices"
+    return sum(
+        text(f"{root}/{name}/vendor") == "0x10de" and text(f"{root}/{name}/class")[:4] == "0x03"
+        for name in names(root)
+    )
+
+
+def _fabric_manager() -> str:
+    if Path("/run/nvidia-fabricmanager/nv-fabricmanager.pid").exists():
+        return "running"
+    if Path("/var/run/nvidia-fabricmanager.pid").exists():
+        return "running"
+    return "installed" if shutil.which("nv-fabricmanager") else ""

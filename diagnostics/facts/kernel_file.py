@@ -1,0 +1,44 @@
+"""Small reads of /proc and /sys that may be missing, unreadable or full of nonsense."""
+
+# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# ruff: noqa: PTH123, PTH208
+
+from __future__ import annotations
+
+import os
+
+
+def text(path: str, limit: int = 1 << 16) -> str:
+    """The stripped text of the file, "" when it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(limit).decode("utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def number(path: str, fallback: int = -1) -> int:
+    """The first whole number of the file, `fallback` when there is none."""
+    words = text(path).split()
+    try:
+        return int(words[0])
+    except (IndexError, ValueError):
+        return fallback
+
+
+def fields(path: str) -> dict[str, int]:
+    """{first word without colon: second word as a number}, such as /proc/meminfo or memory.stat."""
+    found: dict[str, int] = {}
+    for line in text(path).splitlines():
+        words = line.replace(":", " ").split()
+        if len(words) >= 2 and words[1].lstrip("-").isdigit():
+            found[words[0]] = int(words[1])
+    return found
+
+
+def names(folder: str) -> tuple[str, ...]:
+    """The sorted names in the folder, () when it cannot be listed."""
+    try:
+        return tuple(sorted(os.listdir(folder)))
+    except OSError:
+        return ()

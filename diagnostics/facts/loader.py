@@ -1,0 +1,101 @@
+"""Where the dynamic loader would find a library: the search order of ld.so(8)."""
+
+# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# ruff: noqa: PTH110, PTH118, PTH120
+
+from __future__ import annotations
+
+import os
+import platform
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from diagnostics.facts.elf import Header, NotElf, read
+
+_MAGIC = b"glibc-ld.so.cache1.1"
+_SYSTEM = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")
+
+
+def cached_libraries(path: str = "/etc/ld.so.cache") -> dict[str, str]:
+    """{soname: path} of the system's loader cache, empty when it cannot be read."""
+    try:
+        image = Path(path).read_bytes()
+        start = image.index(_MAGIC)
+        (count,) = struct.unpack_from("<I", image, start + 20)
+        found: dict[str, str] = {}
+        for index in range(count):
+            _, key, value = struct.unpack_from("<iII", image, start + 48 + index * 24)
+            name = _text(image, start + key)
+            found.setdefault(name, _text(image, start + value))
+        return found
+    except (OSError, ValueError, struct.error):
+        return {}
+
+
+def _text(image: bytes, start: int) -> str:
+    return image[start : image.index(b"\0", start)].decode(errors="replace")
+
+
+@dataclass(slots=True)
+class Loader:
+    """Resolves library names as ld.so does, and remembers every header it has read."""
+
+    library_path: tuple[str, ...] = ()
+    """Folders of LD_LIBRARY_PATH."""
+    cache: dict[str, str] = field(default_factory=cached_libraries)
+    system: tuple[str, ...] = _SYSTEM
+    headers: dict[str, Header | None] = field(default_factory=dict)
+    _existing: dict[str, bool] = field(default_factory=dict)
+
+    def header(self, path: str) -> Header | None:
+        """The header of the library, None when it cannot be read."""
+        if path not in self.headers:
+            try:
+                self.headers[path] = read(path)
+            except (OSError, NotElf):
+                self.headers[path] = None
+        return self.headers[path]
+
+    def find(self, name: str, asking: tuple[str, ...]) -> tuple[str, str]:
+        """(path, through) of the library that `asking[0]` needs; ("", "") when there is none.
+
+        `asking` is the chain of loading libraries, the asking one first: DT_RPATH of every one
+        of them counts, DT_RUNPATH only of the first. `through` is `rpath`, `LD_LIBRARY_PATH`,
+        `runpath`, `cache` or `system`.
+        """
+        if "/" in name:
+            return (name, "path") if self._exists(name) else ("", "")
+        first = self.header(asking[0])
+        if first is not None and not first.runpath:
+            for path in asking:
+                header = self.header(path)
+                found = self._among(name, header.rpath if header else (), path)
+                if found:
+                    return found, "rpath"
+        found = self._among(name, self.library_path, asking[0])
+        if found:
+            return found, "LD_LIBRARY_PATH"
+        found = self._among(name, first.runpath if first else (), asking[0])
+        if found:
+            return found, "runpath"
+        if self._exists(self.cache.get(name, "")):
+            return self.cache[name], "cache"
+        found = self._among(name, self.system, asking[0])
+        return (found, "system") if found else ("", "")
+
+    def _among(self, name: str, folders: tuple[str, ...], asking: str) -> str:
+        origin = os.path.dirname(os.path.realpath(asking)) if folders else ""
+        for folder in folders:
+            if "$" in folder:
+                folder = folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)
+                folder = folder.replace("$LIB", "lib").replace("$PLATFORM", platform.machine())
+            path = os.path.normpath(os.path.join(folder or ".", name))
+            if self._exists(path):
+                return path
+        return ""
+
+    def _exists(self, path: str) -> bool:
+        if path not in self._existing:
+            self._existing[path] = bool(path) and os.path.exists(path)
+        return self._existing[path]

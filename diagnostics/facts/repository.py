@@ -1,0 +1,35 @@
+"""The git checkout around the current folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+from diagnostics.anatomy import Repository
+
+GIT_SECONDS = 2.0
+
+
+def describe() -> Repository:
+    """Commit and whether tracked files differ from it; empty outside a checkout."""
+    git = shutil.which("git")
+    if git is None:
+        return Repository()
+    commit = _ask(git, "rev-parse", "--short=12", "HEAD")
+    if not commit:
+        return Repository()
+    changes = _ask(git, "status", "--porcelain", "--untracked-files=no", "--ignore-submodules")
+    return Repository(commit=commit, dirty=bool(changes))
+
+
+def _ask(git: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [git, *arguments],
+        capture_output=True,
+        timeout=GIT_SECONDS,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+    )
+    return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else ""

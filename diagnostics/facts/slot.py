@@ -1,0 +1,46 @@
+"""Runs one collector with a deadline, so that a hanging disk or driver costs one fact."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, MutableMapping
+from typing import Any, Generic, TypeVar
+
+_Errors = MutableMapping[str, str]
+_Value = TypeVar("_Value")
+
+
+class Slot(Generic[_Value]):
+    """A collector at work in a thread of its own."""
+
+    def __init__(self, name: str, collect: Callable[[], _Value], *, seconds: float) -> None:
+        self.name = name
+        self._deadline = time.monotonic() + seconds
+        self._seconds = seconds
+        self._value: list[_Value] = []
+        self._error = ""
+        self._thread = threading.Thread(target=self._run, args=(collect,), daemon=True, name=name)
+        self._thread.start()
+
+    def _run(self, collect: Callable[[], _Value]) -> None:
+        try:
+            self._value.append(collect())
+        except Exception as error:
+            self._error = f"{type(error).__name__}: {error}"
+
+    def result(self, fallback: _Value, errors: _Errors) -> _Value:
+        """The collected value; `fallback` and a line in `errors` when it failed or is late."""
+        self._thread.join(max(0.0, self._deadline - time.monotonic()))
+        if self._value:
+            return self._value[0]
+        late = f"no answer within {self._seconds:g} s"
+        errors[self.name] = self._error or late
+        return fallback
+
+
+def collect(
+    name: str, collector: Callable[[], Any], fallback: Any, errors: _Errors, *, seconds: float = 5.0
+) -> Any:
+    """The value of one collector, waited for at once."""
+    return Slot(name, collector, seconds=seconds).result(fallback, errors)

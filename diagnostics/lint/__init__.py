@@ -1,0 +1,1 @@
+"""Judges an install command or a requirements file before anything is downloaded."""

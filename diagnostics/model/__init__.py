@@ -1,0 +1,1 @@
+"""Why a model file cannot be loaded, read from its bytes."""

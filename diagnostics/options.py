@@ -1,0 +1,78 @@
+"""What the user asked of the doctor: command line and pyproject.toml."""
+
+from __future__ import annotations
+
+import argparse
+import tomllib
+from pathlib import Path
+from typing import NoReturn
+
+COMMANDS = {
+    "explain": "error text from FILE or - to cause and fix",
+    "run": "run -- COMMAND, and explain its errors",
+    "lint": "judge an install command or a requirements file",
+    "model": "why a model file cannot be loaded",
+    "report": "a redacted report for an issue",
+}
+
+
+class Misuse(ValueError):
+    """The command line or the configuration cannot be understood."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises Misuse in place of leaving the program."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises Misuse with the message."""
+        raise Misuse(message)
+
+
+def parser() -> Parser:
+    """The options of `python -m diagnostics`."""
+    found = Parser(
+        prog="python -m diagnostics",
+        description="Finds what is wrong with a PyTorch environment and prints the fix.",
+        epilog="commands: " + "; ".join(f"{name} ({what})" for name, what in COMMANDS.items()),
+    )
+    add = found.add_argument
+    add("command", nargs="?", choices=("report",), help=argparse.SUPPRESS)
+    add("--python", metavar="PATH", help="examine another interpreter or virtual environment")
+    add("--deep", action="store_true", help="also import and try each part, up to a minute")
+    add("--facts", metavar="FILE", help="examine saved facts in place of this machine")
+    add("--save-facts", metavar="FILE", help="save the facts, redacted, for a later --facts")
+    add("--select", action="append", default=[], metavar="CODES", help="only these checks")
+    add("--ignore", action="append", default=[], metavar="CODES", help="not these checks")
+    add("--strict", action="store_true", help="warnings count as errors")
+    add("--list", action="store_true", help="list the checks")
+    add("--json", action="store_true", help="the same as --format json")
+    add("--format", choices=("text", "json", "markdown"), help="how to say it")
+    add("--no-redact", action="store_true", help="leave names, addresses and paths in")
+    add("-v", "--verbose", action="store_true", help="show every check")
+    return found
+
+
+def codes(values: list[str]) -> tuple[str, ...]:
+    """Codes of repeated and comma-separated options."""
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+
+
+def silenced(folder: Path) -> tuple[str, ...]:
+    """Codes that `[tool.torch-vitals.doctor] ignore` of the nearest pyproject.toml silences.
+
+    Raises Misuse when the table is there and is not a list of codes.
+    """
+    for place in (folder, *folder.parents):
+        path = place / "pyproject.toml"
+        if not path.is_file():
+            continue
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return ()  # another tool's trouble: the doctor must still run
+        table = data.get("tool", {}).get("torch-vitals", {}).get("doctor", {})
+        found = table.get("ignore", [])
+        if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+            raise Misuse(f"{path}: tool.torch-vitals.doctor.ignore must be a list of codes")
+        return tuple(found)
+    return ()

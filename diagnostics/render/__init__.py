@@ -1,0 +1,1 @@
+"""Renderers of a checkup: terminal, JSON and Markdown are siblings over the same data."""
