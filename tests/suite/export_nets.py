@@ -36,6 +36,17 @@ class Remembers(Linear):
         import torch
 
         logits = super().forward(x)
+        is_traced = torch.compiler.is_exporting() or torch.jit.is_tracing()
+        return logits * 2 if is_traced else logits
+
+
+class RemembersDynamo(Linear):
+    """Answers otherwise under torch.export alone: the legacy exporter makes a good graph of it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        import torch
+
+        logits = super().forward(x)
         return logits * 2 if torch.compiler.is_exporting() else logits
 
 
@@ -93,6 +104,7 @@ MODELS = (
     record("two_outputs", TwoOutputs, outputs=("logits", "probability", "odds")),
     record("constant", Constant),
     record("remembers", Remembers),
+    record("remembers_dynamo", RemembersDynamo),
     record("misnamed", TwoOutputs),
     record("unexportable", Unexportable),
     record("only_legacy", OnlyLegacy),

@@ -115,6 +115,17 @@ def test_a_graph_that_computes_something_else_fails_with_its_numbers(export):
     assert "tolerances" in parity["reason"]
 
 
+def test_a_graph_that_strays_gives_way_to_the_next_recipes(export, tmp_path):
+    facts = export("remembers_dynamo").result["facts"]
+    assert facts["parity"]["verdict"] == "passed"
+    assert [(a["recipe"], a["step"]) for a in facts["attempts"]] == [
+        ("dynamo", "parity"),
+        ("legacy", ""),
+    ]
+    assert "tolerances" in facts["attempts"][0]["error"]
+    assert [p.name for p in (tmp_path / "onnx").iterdir()] == ["net.onnx"]
+
+
 def test_a_dynamic_axis_that_does_not_hold_is_caught_at_its_second_extent(export):
     parity = export("unrolled").result["facts"]["parity"]
     assert parity["verdict"] == "failed"
@@ -127,7 +138,6 @@ def test_recipes_that_fail_are_recorded_and_the_legacy_exporter_comes_last(expor
     facts = export("only_legacy").result["facts"]
     assert [(a["recipe"], a["step"]) for a in facts["attempts"]] == [
         ("dynamo", "export"),
-        ("dynamo_static", "export"),
         ("legacy", ""),
     ]
     assert all(bool(a["error"]) == bool(a["step"]) for a in facts["attempts"])
@@ -140,7 +150,7 @@ def test_when_nothing_works_the_error_lists_every_attempt(export, tmp_path):
     answer = export("unexportable")
     assert answer.outcome is Outcome.FAILED
     assert answer.failure.kind == "ExportError"
-    for recipe in ("dynamo", "dynamo_static", "legacy"):
+    for recipe in ("dynamo", "legacy"):
         assert f"  {recipe} (export" in answer.failure.message
     assert not (tmp_path / "onnx" / "net.onnx").exists()
 

@@ -50,13 +50,17 @@ def test_weights_come_from_a_save_pretrained_folder(tmp_path):
 
 def test_a_pretrained_folder_of_another_architecture_is_refused(tmp_path):
     module_for(spec_for("bert_classifier"), "tiny").save_pretrained(tmp_path)
-    with pytest.raises(WeightsError, match="model_type is 'bert'; roberta_classifier needs 'roberta'"):
+    with pytest.raises(
+        WeightsError, match="model_type is 'bert'; roberta_classifier needs 'roberta'"
+    ):
         module_for(spec_for("roberta_classifier"), "tiny", weights=str(tmp_path))
 
 
 def test_weights_of_another_model_are_named_by_their_keys(tmp_path):
     save_file({"foreign": torch.zeros(2)}, tmp_path / "mlp.safetensors")
-    with pytest.raises(WeightsError, match=r"not the weights of mlp: missing .*unexpected \['foreign'\]"):
+    with pytest.raises(
+        WeightsError, match=r"not the weights of mlp: missing .*unexpected \['foreign'\]"
+    ):
         module_for(spec_for("mlp"), "tiny", weights=str(tmp_path))
 
 

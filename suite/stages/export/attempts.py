@@ -1,6 +1,4 @@
-"""Worker side. Recipes tried in turn until one gives a graph that the checker and ONNX Runtime
-take.
-"""
+"""Worker side. Recipes tried in turn until one gives a graph that agrees with eager."""
 
 from __future__ import annotations
 
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.stages.export.clean import PathLeakError, refuse_paths
+from suite.stages.export.parity import FAILED, ShapeParity
 from suite.stages.export.recipes import Recipe, Request
 from suite.stages.export.summary import files_of
 from suite.worker.protocol import Emit
@@ -28,23 +27,39 @@ class Attempt:
     recipe: str
     seconds: float
     step: str = ""
-    """Where it failed: export, check or session; empty = it worked."""
+    """Where it failed: export, check, session or parity; empty = it worked."""
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A graph that was made, and how."""
+
+    recipe: Recipe
+    session: Any
+    """ONNX Runtime's, open on the graph."""
+    shapes: Sequence[ShapeParity]
+    """The graph against eager, shape by shape."""
+    attempts: Sequence[Attempt]
+    """Every try in order; the last one made the graph unless all graphs strayed."""
 
 
 def first_that_works(
     recipes: Sequence[Recipe],
     request: Request,
     open_session: Callable[[Path], Any],
+    compare: Callable[[Any], list[ShapeParity]],
     emit: Emit,
-) -> tuple[Recipe, Any, list[Attempt]]:
-    """The recipe that made `request.path`, an open session of it, and all attempts in order.
+) -> Made:
+    """The first recipe whose graph the checker and ONNX Runtime take and that agrees with eager.
 
-    Phases `export`, `check` and `session`, again for every attempt. Raises ExportError when none
-    works, and PathLeakError at once: a graph that names this machine's folders is our bug, not the
-    model's.
+    A recipe whose graph strays from eager has failed like one that raised: exporters have made wrong graphs without
+    a word (pytorch#169178). When every graph strays, the first of them, with its numbers. Phases `export`, `check`,
+    `session` and `parity`, again for every attempt. Raises ExportError when no graph was made at all, and
+    PathLeakError at once: a graph that names this machine's folders is our bug, not the model's.
     """
     attempts: list[Attempt] = []
+    strayed: Made | None = None
     for recipe in recipes:
         begin = time.perf_counter()
         step = "export"
@@ -58,23 +73,54 @@ def first_that_works(
             step = "session"
             emit("phase", name=step)
             session = open_session(request.path)
+            step = "parity"
+            emit("phase", name=step)
+            shapes = compare(session)
         except PathLeakError:
             raise
         except Exception as error:
             traceback.print_exc()
-            seconds = time.perf_counter() - begin
-            message = f"{type(error).__name__}: {short(str(error))}"
-            attempts.append(Attempt(recipe=recipe.name, seconds=seconds, step=step, error=message))
-            for file in files_of(request.path):
-                file.unlink(missing_ok=True)
+            message, shapes = f"{type(error).__name__}: {short(str(error))}", []
         else:
-            attempts.append(Attempt(recipe=recipe.name, seconds=time.perf_counter() - begin))
-            return recipe, session, attempts
+            message = next((s.reason for s in shapes if s.verdict == FAILED), "")
+        seconds = time.perf_counter() - begin
+        attempts.append(
+            Attempt(
+                recipe=recipe.name,
+                seconds=seconds,
+                step=step if message else "",
+                error=short(message),
+            )
+        )
+        if not message:
+            _discard(set_aside(request.path))
+            return Made(recipe=recipe, session=session, shapes=shapes, attempts=attempts)
+        if shapes and strayed is None:
+            strayed = Made(recipe=recipe, session=session, shapes=shapes, attempts=attempts)
+            for file in files_of(request.path):
+                file.replace(set_aside(file))
+        else:
+            _discard(request.path)
+    if strayed is not None:
+        for file in (request.path, request.path.with_name(f"{request.path.name}.data")):
+            if set_aside(file).exists():
+                set_aside(file).replace(file)
+        return strayed
     tried = "\n".join(f"  {a.recipe} ({a.step}, {a.seconds:.1f} s): {a.error}" for a in attempts)
     raise ExportError(
         f"no exporter made a graph of this model; {len(attempts)} attempts:\n{tried}\nNext: the whole tracebacks are"
         " in the log; fix the model's forward, or declare a Gap(stage='export', ...) with its reason"
     )
+
+
+def set_aside(path: Path) -> Path:
+    """Where a graph that strayed waits for a better one."""
+    return path.with_name(f"strayed-{path.name}")
+
+
+def _discard(path: Path) -> None:
+    for file in (path, path.with_name(f"{path.name}.data")):
+        file.unlink(missing_ok=True)
 
 
 def check(path: Path) -> None:

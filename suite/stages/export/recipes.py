@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,17 +38,12 @@ class Recipe:
     """Writes `request.path`; raises what the exporter raises."""
     suits: Callable[[ModelSpec, nn.Module], bool]
     """Whether it is worth a try when the record's own recipe failed."""
-    keeps_dynamic: bool = True
     why: str
     """When one needs it, with the thread that says so."""
 
 
 def _always(spec: ModelSpec, module: nn.Module) -> bool:
     return True
-
-
-def _static(request: Request) -> None:
-    dynamo.export(replace(request, dynamic={}))
 
 
 RECIPES: Final = {
@@ -77,14 +72,6 @@ RECIPES: Final = {
             " transformers.exporters; https://github.com/huggingface/transformers/pull/41992",
         ),
         Recipe(
-            name="dynamo_static",
-            export=_static,
-            suits=_always,
-            keeps_dynamic=False,
-            why="nn.RNN and shapes that the trace fixes have no dynamic form;"
-            " https://github.com/pytorch/pytorch/issues/115092",
-        ),
-        Recipe(
             name="legacy",
             export=legacy.export,
             suits=_always,
@@ -107,6 +94,4 @@ def recipes_for(spec: ModelSpec, module: nn.Module) -> list[Recipe]:
             f" expected one of {', '.join(RECIPES)}"
         )
     others = [r for r in RECIPES.values() if r is not first and r.suits(spec, module)]
-    if not spec.export.dynamic:
-        others = [r for r in others if r.keeps_dynamic]
     return [first, *others]

@@ -110,30 +110,36 @@ def _export(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit)
         dynamic=flat_axes(spec, traced),
         path=output,
     )
-    recipe, session, attempts = first_that_works(
-        recipes_for(spec, module), request, lambda path: open_session(path, "cpu", threads), emit
-    )
-    emit("phase", name="parity")
     # Forward passes that are known by the inputs' identity: draw keeps these alive.
     example, other = draw(cell.batch, 0), draw(cell.batch, 1)
     known = {id(traced): result}
     known |= {id(inputs): eager(inputs) for inputs in (example, other) if inputs is not traced}
     spread = spread_of(known[id(example)], known[id(other)], names=names, tolerance=spec.tolerance)
-    rows = []
-    for variant in variants(spec, draw, cell.batch):
-        if variant.extent is not None and not recipe.keeps_dynamic:
-            continue
-        reference = known.get(id(variant.inputs)) or eager(variant.inputs)
-        rows.append(_row(spec, names, variant, reference, spread, session))
+
+    def compare_with(session: Any) -> list[ShapeParity]:
+        rows = []
+        for variant in variants(spec, draw, cell.batch):
+            reference = known.get(id(variant.inputs)) or eager(variant.inputs)
+            rows.append(_row(spec, names, variant, reference, spread, session))
+        return rows
+
+    made = first_that_works(
+        recipes_for(spec, module),
+        request,
+        lambda path: open_session(path, "cpu", threads),
+        compare_with,
+        emit,
+    )
+    recipe = made.recipe
     return {
         "onnx": summary_of(output, recipe.name),
-        "parity": verdict_of(rows),
-        "recipe": {"name": recipe.name, "why": recipe.why, "keeps_dynamic": recipe.keeps_dynamic},
-        "attempts": as_dicts(attempts),
+        "parity": verdict_of(made.shapes),
+        "recipe": {"name": recipe.name, "why": recipe.why},
+        "attempts": as_dicts(made.attempts),
         "traced": {name: list(t.shape) for name, t in flatten_inputs(traced).items()},
         "static_reason": spec.export.static_reason,
         "tolerance": asdict(spec.tolerance),
-        "provider": session.get_providers()[0],
+        "provider": made.session.get_providers()[0],
         "data": data,
     }
 
