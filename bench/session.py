@@ -76,6 +76,7 @@ class Session:
             if f"{g.id}/export" not in self.records and not self._refusal(g, "export")
         ]
         lock, stopped = Lock(), Event()
+        threads_each = max(1, int(self.request.options.get("threads", 1)) // max(1, len(workers)))
 
         def serve(worker: Worker) -> None:
             while True:
@@ -84,7 +85,7 @@ class Session:
                         return
                     cell = todo.pop(0)
                     self.on_begin(cell, "export")
-                record = self._job(cell, "export", worker=worker)
+                record = self._job(cell, "export", worker=worker, threads=threads_each)
                 with lock:
                     if stopped.is_set():  # by Ctrl-C: what it broke off did not crash
                         return
@@ -145,7 +146,13 @@ class Session:
         return self._job(cell, step)
 
     def _job(
-        self, cell: Cell, step: str, *, label: str = "", worker: Worker | None = None
+        self,
+        cell: Cell,
+        step: str,
+        *,
+        label: str = "",
+        worker: Worker | None = None,
+        threads: int | None = None,
     ) -> Record:
         """One fresh process, and what it brought home."""
         began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
@@ -154,7 +161,11 @@ class Session:
             Job(
                 runner=RUNNERS[step],
                 cell=cell,
-                options={**self.request.options, **self._paths(cell)},
+                options={
+                    **self.request.options,
+                    **self._paths(cell),
+                    **({"threads": threads} if threads else {}),
+                },
                 deadline=self.request.deadline,
                 log=str(log),
             )

@@ -44,8 +44,9 @@ class Yolo(nn.Module):
         self.coarse = nn.Sequential(
             nn.MaxPool2d(2),
             convolution(16 * w, 32 * w, 3),
-            # Darknet pools 2x2 at stride 1 and pads right and below, so that the side stays.
-            nn.ZeroPad2d((0, 1, 0, 1)),
+            # Darknet pools 2x2 at stride 1 and takes what lies right of and below the picture for the least number,
+            # so that the side stays. Zeros would differ: ONNX Runtime 1.30 folds any padding into the pooling as -inf.
+            nn.ConstantPad2d((0, 1, 0, 1), float("-inf")),
             nn.MaxPool2d(2, 1),
             convolution(32 * w, 64 * w, 3),
             convolution(64 * w, 16 * w, 1),

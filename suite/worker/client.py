@@ -35,6 +35,8 @@ class Answer:
     failure: Failure | None = None
     phases: Mapping[str, float] = field(default_factory=dict)
     """Phase -> seconds, by the worker's clock."""
+    said_at: float = 0.0
+    """time.perf_counter() of the worker when it answered; on Linux every process reads the same clock."""
 
 
 class Worker(Protocol):
@@ -244,7 +246,7 @@ def _answer(
             phases[name] = phases.get(name, 0.0) + end - begin
     phase = marks[-1][0] if marks else "start"
     if said is not None and said["kind"] == "result" and not timed_out:
-        return Answer(outcome=Outcome.PASSED, result=said["data"], phases=phases)
+        return Answer(outcome=Outcome.PASSED, result=said["data"], phases=phases, said_at=ended_at)
     if said is not None and said["kind"] == "failure":
         kind, message = said["data"]["kind"], said["data"]["message"]
         outcome = outcome_of(kind, message)

@@ -8,6 +8,9 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from suite.catalog import spec_for
 from suite.data.sources import sources_in
@@ -25,7 +28,7 @@ def job() -> Job:
 
 
 def through_launcher() -> list[tuple[float, float]]:
-    """(wall seconds, the model's own seconds) of each worker."""
+    """(seconds from asking to the first sample, the model's own seconds) of each worker."""
     selection = resolve(Asked(models=["mlp"], backend="eager"), num_gpus=0, num_cores=2)
     launcher = Launcher(preload=(*selection.preload(), RUNNER.partition(":")[0]))
     found = []
@@ -34,9 +37,8 @@ def through_launcher() -> list[tuple[float, float]]:
         for _ in range(ROUNDS + 1):
             began = time.perf_counter()
             answer = launcher.run(job())
-            seconds = time.perf_counter() - began
             assert answer.outcome.has_run, answer.failure
-            found.append((seconds, sum(answer.phases.values())))
+            found.append((answer.said_at - began, sum(answer.phases.values())))
     finally:
         launcher.close()
     return found[1:]  # the first one waits for the file system
