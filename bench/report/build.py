@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.doubts import doubts
 from bench.plan import PLANS, Plan
-from bench.report.endings import not_reached, outcome_counts, step_of, unfinished
+from bench.report.endings import in_planned_order, not_reached, outcome_counts, step_of, unfinished
 from bench.report.findings import findings_from
 from bench.report.load import Run
 from bench.report.machine import machine_of
@@ -26,9 +26,10 @@ def build_report(run: Run) -> Report:
     options = info.get("options")
     options = options if isinstance(options, Mapping) else {}
     plan = _plan(options)
-    rows = rows_of(run.records, lambda measurement: _doubts(measurement, plan))
-    missing = not_reached(info.get("planned"), run.records)
-    steps = (*(step_of(record) for record in run.records), *missing)
+    records = in_planned_order(run.records, info.get("planned"))
+    rows = rows_of(records, lambda measurement: _doubts(measurement, plan))
+    missing = not_reached(info.get("planned"), records)
+    steps = (*(step_of(record) for record in records), *missing)
     started, finished = _text(info.get("started_at")), _text(info.get("finished_at"))
     run_id = _text(info.get("run_id")) or (run.records[0].run_id if run.records else "")
     return Report(
@@ -41,7 +42,7 @@ def build_report(run: Run) -> Report:
         seconds=_seconds(started, finished),
         options=options,
         machine=machine_of(run.environment),
-        settings=_settings(options, run.records),
+        settings=_settings(options, records),
         environment=run.environment,
         findings=findings_from(run.environment.get("findings")),
         rows=rows,

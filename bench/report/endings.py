@@ -39,13 +39,26 @@ def step_of(record: Record) -> Step:
     )
 
 
+def in_planned_order(records: Iterable[Record], planned: object) -> tuple[Record, ...]:
+    """The records as they were planned, model by model; exports made side by side come back in any order.
+
+    Records that were not planned keep their order, behind the others.
+    """
+    named = [
+        (cell.id, str(entry.get("step") or ""))
+        for entry in _entries(planned)
+        if (cell := _cell(entry.get("cell"))) is not None
+    ]
+    place = {name: number for number, name in enumerate(named)}
+    last = len(place)
+    return tuple(sorted(records, key=lambda r: place.get((r.cell.id, r.step), last)))
+
+
 def not_reached(planned: object, records: Iterable[Record]) -> tuple[Step, ...]:
     """A step for every entry of run.json's `planned` that has no record."""
     seen = {(record.cell.id, record.step) for record in records}
     found: dict[tuple[str, str], Step] = {}
-    for entry in planned if isinstance(planned, Sequence) and not isinstance(planned, str) else ():
-        if not isinstance(entry, Mapping):
-            continue
+    for entry in _entries(planned):
         step = str(entry.get("step") or "")
         named = _cell(entry.get("cell"))
         name = named.id if named else str(entry.get("cell") or "")
@@ -84,6 +97,11 @@ def outcome_counts(steps: Iterable[Step]) -> dict[str, int]:
 def row_id(cell: Cell) -> str:
     """The id of the row that shows this cell: what its backends have in common."""
     return f"{cell.model}-{cell.size}-{cell.device}-{cell.dtype}-b{cell.batch}"
+
+
+def _entries(planned: object) -> list[Mapping[str, Any]]:
+    entries = planned if isinstance(planned, Sequence) and not isinstance(planned, str) else ()
+    return [entry for entry in entries if isinstance(entry, Mapping)]
 
 
 def _cell(data: Any) -> Cell | None:

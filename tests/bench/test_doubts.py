@@ -49,7 +49,7 @@ CASES = {
     "throttled": latency(gpu_throttle=["hardware thermal slowdown"]),
     "quota": latency(throttled_periods=3, quota_cores=1.5),
     "oversubscribed": latency(threads=8),
-    "busy_machine": latency(void_rounds=10, void_reasons={"delayed": 8, "sentinel": 2}),
+    "busy_machine": latency(void_rounds=40, void_reasons={"delayed": 38, "sentinel": 2}),
     "no_steady_state": latency(RISING, warmup_ended_because="cap"),
     "drifting": latency(RISING),
     "noisy": latency(SPREAD),

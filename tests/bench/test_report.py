@@ -340,3 +340,23 @@ def test_showing_a_report_imports_no_heavy_library(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_models_stand_in_the_order_of_the_plan_not_of_the_exports(tmp_path):
+    names = ("zeta", "alpha", "mid")
+    records = [
+        Record(
+            run_id="r",
+            cell=Cell(model=name, size="tiny", backend="onnxruntime"),
+            step="latency",
+            outcome=Outcome.PASSED,
+            measurements=(Measurement(metric="latency", unit="s", samples=(0.1,) * 9),),
+        )
+        for name in ("mid", "unplanned", "zeta", "alpha")
+    ]
+    planned = [
+        {"cell": Cell(model=name, size="tiny", backend="onnxruntime").as_dict(), "step": "latency"}
+        for name in names
+    ]
+    run = Run(folder=tmp_path, records=tuple(records), info={"planned": planned})
+    assert [row.model for row in build_report(run).rows] == [*names, "unplanned"]
