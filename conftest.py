@@ -248,6 +248,9 @@ def bench_run(request: pytest.FixtureRequest) -> Iterator[BenchRun]:
             command=" ".join(["pytest", *config.invocation_params.args]),
         )
         if isinstance(run.session.worker, Launcher):
+            config.stash[CONSOLE].print(
+                "importing the libraries, once for all cells ...", style="dim"
+            )
             run.session.worker.wait_until_ready()  # so that the first cell does not pay for the imports
     except (*USER_ERRORS, LauncherError) as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)

@@ -200,3 +200,38 @@ def test_a_models_file_that_does_not_import_is_named_with_its_own_error(tmp_path
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "No module named 'nowhere'" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_ctrl_c_leaves_a_report_of_what_is_there_and_no_process_behind(tmp_path):
+    with (tmp_path / "stdout").open("w") as stdout:
+        started = subprocess.Popen(
+            command("--models", "mlp,cnn,rnn", "--backend", "eager", out=tmp_path),
+            cwd=ROOT,
+            stdout=stdout,
+            stderr=stdout,
+            env={**os.environ, "VITALS_TEST": str(tmp_path)},
+        )
+        until = time.monotonic() + 120
+        while started.poll() is None and not any(tmp_path.glob("runs/*/records.jsonl")):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert len(processes_with(tmp_path)) >= 2, "pytest and its launcher"
+        started.send_signal(signal.SIGINT)
+        started.wait(timeout=60)
+    assert started.returncode == pytest.ExitCode.INTERRUPTED
+    run = newest(tmp_path)
+    assert run.info["finished_at"]
+    assert "not reached" in (run.folder / "report.html").read_text()
+    assert processes_with(tmp_path) == []
+
+
+def processes_with(marker):
+    """Running processes that have the marker in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"VITALS_TEST={marker}".encode() in (process / "environ").read_bytes():
+                found.append(process.name)
+        except OSError:
+            continue
+    return found
