@@ -105,6 +105,15 @@ def test_running_out_of_memory_has_an_outcome_of_its_own(launcher):
     assert answer.failure.phase == "grow"
 
 
+def test_a_kill_is_a_crash_unless_the_kernel_counted_it_as_out_of_memory(launcher, monkeypatch):
+    assert run(launcher, "is_killed").outcome is Outcome.CRASHED
+    counts = iter([3, 4])  # before the job and after it
+    monkeypatch.setattr("suite.worker.client.num_oom_kills", lambda: next(counts))
+    answer = run(launcher, "is_killed")
+    assert answer.outcome is Outcome.OUT_OF_MEMORY
+    assert "phase forward" in answer.failure.message
+
+
 def test_a_result_larger_than_a_pipe_arrives_whole(launcher):
     assert len(run(launcher, "says_much").result["facts"]["blob"]) == 3_000_000
 
