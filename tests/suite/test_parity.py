@@ -142,3 +142,9 @@ def test_the_worst_shape_is_the_verdict_and_gives_the_reason():
 def test_the_facts_are_strict_json_even_where_numbers_are_not_finite():
     facts = verdict_of([broken("batch", 2, "died")])
     assert json.loads(json.dumps(facts, allow_nan=False))["shapes"][0]["max_abs"] is None
+
+
+def test_an_output_may_have_a_tolerance_of_its_own():
+    tolerance = Tolerance(atol=1e-4, outputs={"boxes": 1e-2})
+    assert tolerance.of("boxes").atol == tolerance.of("boxes_1").atol == 1e-2
+    assert tolerance.of("scores").atol == tolerance.of("scores_1").atol == 1e-4

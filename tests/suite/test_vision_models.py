@@ -82,7 +82,7 @@ def test_a_tiny_model_gives_the_outputs_on_its_record_and_they_depend_on_the_inp
         assert a.numel(), f"{name}: nothing was detected"
         assert a.isfinite().all(), name
         if a.is_floating_point() and a.shape == b.shape:
-            allowed = spec.tolerance.atol + spec.tolerance.rtol * a.abs().max()
+            allowed = spec.tolerance.of(name).atol + spec.tolerance.rtol * a.abs().max()
             between = (a - b).abs().max()
             assert between > 5 * allowed, f"{name}: {between:.2g} between two inputs"
 

@@ -48,13 +48,14 @@ def aligned(
             continue
         group = [names.index(name) for name in wanted]
         if all(reference[i].shape == actual[i].shape for i in group):
-            order = _order([reference[i] for i in group], [actual[i] for i in group], tolerance)
+            own = [tolerance.of(name) for name in wanted]
+            order = _order([reference[i] for i in group], [actual[i] for i in group], own)
             for i in group:
                 result[i] = actual[i][order]
     return result
 
 
-def _order(reference: Arrays, actual: Arrays, tolerance: Tolerance) -> NDArray[Any]:
+def _order(reference: Arrays, actual: Arrays, tolerances: Sequence[Tolerance]) -> NDArray[Any]:
     """Row numbers of `actual`, one per row of `reference`."""
     import numpy as np
 
@@ -63,8 +64,8 @@ def _order(reference: Arrays, actual: Arrays, tolerance: Tolerance) -> NDArray[A
     free = np.ones(count, dtype=bool)
     for row in range(count):
         fits = free.copy()
-        for a, b in zip(reference, actual, strict=True):
-            allowed = tolerance.atol + tolerance.rtol * np.abs(a[row]) if a.dtype.kind == "f" else 0
+        for a, b, own in zip(reference, actual, tolerances, strict=True):
+            allowed = own.atol + own.rtol * np.abs(a[row]) if a.dtype.kind == "f" else 0
             near = np.abs(b - a[row]) <= allowed
             fits &= near.reshape(count, -1).all(axis=1)
         if fits[row] or fits.any():

@@ -114,7 +114,8 @@ def spread_of(
     ]
     floats = [row for row in chosen if row[1].dtype.kind == "f"]
     spreads = [
-        Spread(output=name, tolerances=_apart(a, b, tolerance)) for name, a, b in floats or chosen
+        Spread(output=name, tolerances=_apart(a, b, tolerance.of(name)))
+        for name, a, b in floats or chosen
     ]
     return min(spreads, key=lambda spread: spread.tolerances)
 
@@ -237,10 +238,11 @@ def _outside(reference: Arrays, actual: Arrays, names: Sequence[str], tolerance:
             if wrong:
                 return f"{name}: {wrong} of {a.size} integers differ"
             continue
-        strain = _strain(a, b, tolerance)
+        own = tolerance.of(name)
+        strain = _strain(a, b, own)
         if not strain.max() <= 1.0:
             return (
                 f"{name}: {int((~(strain <= 1.0)).sum())} of {a.size} elements stray, the worst by"
-                f" {strain.max():.3g} tolerances (rtol {tolerance.rtol:g}, atol {tolerance.atol:g})"
+                f" {strain.max():.3g} tolerances (rtol {own.rtol:g}, atol {own.atol:g})"
             )
     return ""
