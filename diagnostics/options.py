@@ -58,7 +58,7 @@ def codes(values: list[str]) -> tuple[str, ...]:
 
 
 def silenced(folder: Path) -> tuple[str, ...]:
-    """Codes that `[tool.torch-vitals.doctor] ignore` of the nearest pyproject.toml silences.
+    """Codes that `[tool.vitals.doctor] ignore` of the nearest pyproject.toml silences.
 
     Raises Misuse when the table is there and is not a list of codes.
     """
@@ -70,9 +70,9 @@ def silenced(folder: Path) -> tuple[str, ...]:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return ()  # another tool's trouble: the doctor must still run
-        table = data.get("tool", {}).get("torch-vitals", {}).get("doctor", {})
+        table = data.get("tool", {}).get("vitals", {}).get("doctor", {})
         found = table.get("ignore", [])
         if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
-            raise Misuse(f"{path}: tool.torch-vitals.doctor.ignore must be a list of codes")
+            raise Misuse(f"{path}: tool.vitals.doctor.ignore must be a list of codes")
         return tuple(found)
     return ()

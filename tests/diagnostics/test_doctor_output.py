@@ -204,9 +204,9 @@ def test_codes_are_silenced_on_the_command_line_and_in_pyproject(
     assert main(["--facts", facts, "--ignore", "file-missing"]) == 0
     monkeypatch.chdir(tmp_path)
     settings = tmp_path / "pyproject.toml"
-    settings.write_text('[tool.torch-vitals.doctor]\nignore = ["file-missing"]\n')
+    settings.write_text('[tool.vitals.doctor]\nignore = ["file-missing"]\n')
     assert main(["--facts", facts]) == 0
-    settings.write_text('[tool.torch-vitals.doctor]\nignore = "file-missing"\n')
+    settings.write_text('[tool.vitals.doctor]\nignore = "file-missing"\n')
     assert main(["--facts", facts]) == 2
     settings.write_text("broken = [")
     assert main(["--facts", facts]) == 1
