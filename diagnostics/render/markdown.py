@@ -87,7 +87,7 @@ def checks_page(every: tuple[Check, ...]) -> str:
         "",
         "Made from the checks' docstrings by `python -m diagnostics --list --format markdown`;",
         "a test compares this page with them. Silence one with `--ignore CODE` or in",
-        '`pyproject.toml`: `[tool.torch-vitals.doctor]`, `ignore = ["CODE"]`.',
+        '`pyproject.toml`: `[tool.vitals.doctor]`, `ignore = ["CODE"]`.',
     ]
     for key, title in AREAS.items():
         members = [item for item in every if item.area == key]
