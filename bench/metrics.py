@@ -74,9 +74,10 @@ METRICS: Final = {
             instrument="memory",
             statistic="single",
             meaning=(
-                "How far the process's resident memory rose above its level before the forward"
-                " passes (VmHWM after a reset, minus VmRSS): activations, work space, and what"
-                " the allocator keeps."
+                "How far the process's resident memory rose above its level before the first"
+                " forward pass (VmHWM after a reset, minus VmRSS, pages of files left out):"
+                " activations, work space, and what the allocator keeps; weights and session are"
+                " in the level."
             ),
         ),
         Metric(

@@ -56,20 +56,25 @@ def settle() -> None:
         trim(0)
 
 
-def peak_rss_delta(call: Callable[[], Any], iterations: int) -> tuple[int, int]:
-    """How far resident memory rose above its level during `iterations` calls, and that level, both
-    in bytes.
+def peak_rss_delta(
+    first: Callable[[], Any], call: Callable[[], Any], iterations: int
+) -> tuple[int, int]:
+    """How far resident memory rose above its level during `first` and `iterations` calls, and that
+    level, both in bytes.
 
-    Not `ru_maxrss`: it is inherited from the parent and cannot be reset. Raises NotHereError off
-    Linux.
+    Pages of files do not count: the first pass faults in the libraries' code, some ten megabytes that say
+    nothing of the model and that other processes share. Not `ru_maxrss`: it is inherited from the parent and
+    cannot be reset. Raises NotHereError off Linux, before anything is called.
     """
     settle()
     # Reset before the base is read: reading may fault pages in, and the rise must not be hidden.
     reset_peak()
-    base = status_bytes("VmRSS")
+    base, files = status_bytes("VmRSS"), status_bytes("RssFile")
+    first()
     for _ in range(iterations):
         call()
-    return max(0, status_bytes("VmHWM") - base), base
+    faulted_in = max(0, status_bytes("RssFile") - files)
+    return max(0, status_bytes("VmHWM") - base - faulted_in), base
 
 
 def _malloc_trim() -> Callable[[int], int] | None:

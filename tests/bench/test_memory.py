@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import sys
 
 import pytest
@@ -50,8 +51,7 @@ def test_an_injected_200_mb_are_reported_within_two_percent():
         block = bytearray(200 * MB)
         return len(block)
 
-    call()
-    peak, base = resident.peak_rss_delta(call, 2)
+    peak, base = resident.peak_rss_delta(call, call, 2)
     assert peak == pytest.approx(200 * MB, rel=0.02)
     assert base > 0
 
@@ -60,8 +60,26 @@ def test_an_injected_200_mb_are_reported_within_two_percent():
 def test_an_earlier_higher_peak_is_not_reported():
     high = bytearray(300 * MB)
     del high
-    peak, _ = resident.peak_rss_delta(lambda: len(bytearray(50 * MB)), 1)
+    peak, _ = resident.peak_rss_delta(lambda: None, lambda: len(bytearray(50 * MB)), 1)
     assert peak == pytest.approx(50 * MB, rel=0.05)
+
+
+@linux_only
+def test_what_the_first_pass_keeps_for_itself_counts():
+    arena = []
+    peak, _ = resident.peak_rss_delta(
+        lambda: arena.append(bytearray(80 * MB)), lambda: None, 3
+    )
+    assert peak == pytest.approx(80 * MB, rel=0.05)
+
+
+@linux_only
+def test_pages_of_files_do_not_count(tmp_path):
+    file = tmp_path / "library.so"
+    file.write_bytes(b"\1" * (100 * MB))
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as code:
+        peak, _ = resident.peak_rss_delta(lambda: code[:: mmap.PAGESIZE], lambda: None, 1)
+    assert peak < 5 * MB
 
 
 @linux_only
@@ -127,7 +145,7 @@ def test_a_run_says_what_it_measured_and_what_is_absent(monkeypatch):
         Job(runner="", cell=Cell(model="m", size="tiny"), options={"plan": PLAN.as_dict()}),
         lambda kind, **data: heard.append(data["name"]),
     )
-    assert heard == ["first_forward", "peak_rss", "peak_tensors", "leak"]
+    assert heard == ["settle", "first_forward", "peak_rss", "peak_tensors", "leak"]
     assert result["facts"]["absent"].keys() >= {"peak_tensor_bytes"}
     assert all(m["unit"] == "B" for m in result["measurements"])
 
