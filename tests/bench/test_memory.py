@@ -67,9 +67,7 @@ def test_an_earlier_higher_peak_is_not_reported():
 @linux_only
 def test_what_the_first_pass_keeps_for_itself_counts():
     arena = []
-    peak, _ = resident.peak_rss_delta(
-        lambda: arena.append(bytearray(80 * MB)), lambda: None, 3
-    )
+    peak, _ = resident.peak_rss_delta(lambda: arena.append(bytearray(80 * MB)), lambda: None, 3)
     assert peak == pytest.approx(80 * MB, rel=0.05)
 
 
