@@ -48,7 +48,7 @@ def live_cuda_bytes(device: str) -> int:
 
 def _process_bytes(device: str) -> int | None:
     try:
-        import pynvml  # type: ignore[import-untyped]
+        import pynvml
         import torch
 
         pynvml.nvmlInit()

@@ -24,7 +24,7 @@ def gpu_reasons(uuid: str) -> Callable[[], int] | None:
     without NVML.
     """
     try:
-        import pynvml  # type: ignore[import-untyped]
+        import pynvml
     except ImportError:
         return None
     try:
