@@ -12,6 +12,9 @@ def headline(report: Report) -> str:
     if not totals.num_rows:
         return "Nothing was recorded in this run."
     noun = "model" if _is_by_model(report) else "configuration"
+    if "latency" not in _steps(report):  # nothing was to be measured: `pytest suite`
+        passed, steps = totals.outcomes.get("passed", 0), sum(totals.outcomes.values())
+        return f"{passed} of {plural(steps, 'step')} passed on {plural(totals.num_rows, noun)}."
     if totals.num_measured == totals.num_planned:
         first = f"{plural(totals.num_planned, noun)} measured."
     else:
@@ -48,6 +51,11 @@ def _comparison(report: Report, backend: str) -> str:
             else f"{backend_name(backend)} and eager are too close to tell on {unclear}"
         )
     return f"{', '.join(parts)}."
+
+
+def _steps(report: Report) -> set[str]:
+    lanes = (lane for row in report.rows for lane in row.lanes)
+    return {s.step for lane in lanes for s in lane.steps} | {s.step for s in report.unfinished}
 
 
 def _is_by_model(report: Report) -> bool:

@@ -360,3 +360,19 @@ def test_models_stand_in_the_order_of_the_plan_not_of_the_exports(tmp_path):
     ]
     run = Run(folder=tmp_path, records=tuple(records), info={"planned": planned})
     assert [row.model for row in build_report(run).rows] == [*names, "unplanned"]
+
+
+def test_a_run_that_was_not_to_measure_speaks_of_its_steps(tmp_path):
+    cell = Cell(model="net", size="tiny")
+    records = (
+        Record(run_id="r", cell=cell, step="build", outcome=Outcome.PASSED),
+        Record(
+            run_id="r",
+            cell=replace(cell, model="other"),
+            step="build",
+            outcome=Outcome.FAILED,
+            failure=Failure(kind="BuildError", message="two parameters too many"),
+        ),
+    )
+    report = build_report(Run(folder=tmp_path, records=records))
+    assert headline(report) == "1 of 2 steps passed on 2 models."
