@@ -41,6 +41,7 @@ def read(path: Path) -> Archive:
             infos = archive.infolist()
             names = tuple(info.filename for info in infos)
             problem = _duplicate(names) or _damage(archive, infos)
+    # zipfile raises the last two for a compression that it does not know and for encryption.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         return Archive(problem=f"its index cannot be read ({error}): it is cut off or damaged")
     return Archive(names=names, problem=problem)

@@ -125,7 +125,11 @@ class Launcher:
         """Runs the job in a fresh process; see Worker."""
         if self._process is None or self._process.poll() is not None:
             self.start()
-        self.wait_until_ready()
+        try:
+            self.wait_until_ready()
+        except LauncherError as error:
+            failure = Failure(kind="launcher", message=str(error), phase="start")
+            return Answer(outcome=Outcome.CRASHED, failure=failure)
         assert self._process is not None
         assert self._process.stdin is not None
         kills = num_oom_kills()

@@ -136,7 +136,8 @@ def test_an_altered_pickle_is_refused_before_anything_opens_it(
 
 @pytest.mark.heavy
 def test_the_digests_are_those_that_torchvision_checks() -> None:
-    datasets = pytest.importorskip("torchvision.datasets")
+    from torchvision import datasets
+
     theirs = dict([*datasets.CIFAR10.train_list, *datasets.CIFAR10.test_list])
     theirs[datasets.CIFAR10.meta["filename"]] = datasets.CIFAR10.meta["md5"]
     assert theirs == cifar10.DIGESTS
@@ -146,7 +147,8 @@ def test_the_digests_are_those_that_torchvision_checks() -> None:
 def test_the_original_archive_is_read_by_torchvision(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    datasets = pytest.importorskip("torchvision.datasets")
+    from torchvision import datasets
+
     root = packed(tmp_path, monkeypatch)
     digests = cifar10.DIGESTS
     ours = datasets.CIFAR10

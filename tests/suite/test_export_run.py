@@ -12,8 +12,6 @@ from suite.outcome import Outcome
 from suite.worker.client import Launcher
 from suite.worker.protocol import Job
 
-pytest.importorskip("torch")
-
 NETS = Path(__file__).with_name("export_nets.py")
 SOURCES = {kind: source.as_dict() for kind, source in sources_in(None).items()}
 

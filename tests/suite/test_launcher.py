@@ -134,6 +134,12 @@ def test_an_interpreter_that_cannot_start_is_named_with_the_next_step(tmp_path):
         launcher.wait_until_ready()
 
 
+def test_a_job_for_a_launcher_that_cannot_start_is_crashed_with_the_reason():
+    answer = Launcher(python="/bin/false").run(Job(runner="jobs:add"))
+    assert answer.outcome is Outcome.CRASHED
+    assert "did not start" in answer.failure.message
+
+
 def test_a_killed_parent_leaves_neither_launcher_nor_worker(tmp_path):
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

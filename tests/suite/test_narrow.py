@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.heavy
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from suite.axes import TASKS
 from suite.data.errors import DataError
 from suite.data.samples import Image, Scene
 from suite.data.sources import Source
 
-torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.heavy
 
 CASES: dict[str, tuple[str, str, Mapping[str, Any]]] = {

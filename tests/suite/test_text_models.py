@@ -20,7 +20,8 @@ every_model = pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name
 
 def built(spec: ModelSpec, size: str) -> Any:
     """The model with seeded weights, in eval mode."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     torch.manual_seed(0)
     return spec.build(**spec.sizes[size].build).eval()
 
@@ -53,7 +54,6 @@ def test_the_records_are_read_without_any_heavy_library() -> None:
 
 @every_model
 def test_a_batch_holds_exactly_the_inputs_that_the_export_names(spec: ModelSpec) -> None:
-    pytest.importorskip("torch")
     for size in spec.sizes:
         made = batch(spec, size)
         assert tuple(made.inputs) == tuple(spec.export.dynamic)
@@ -112,7 +112,8 @@ print(*sorted(m for m in set(sys.modules) - before if m.startswith(("transformer
 @pytest.mark.heavy
 @every_model
 def test_the_base_model_has_the_published_number_of_parameters(spec: ModelSpec) -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     with torch.device("meta"):  # counts without memory
         module = spec.build(**spec.sizes["base"].build)
     assert sum(p.numel() for p in module.parameters()) == spec.parameters

@@ -21,7 +21,8 @@ every_model = pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name
 
 def built(spec: ModelSpec, size: str) -> Any:
     """The model with seeded weights, in eval mode."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     torch.manual_seed(0)
     return spec.build(**spec.sizes[size].build).eval()
 
@@ -130,7 +131,8 @@ def test_a_base_model_has_the_published_number_of_parameters(spec: ModelSpec) ->
     ],
 )
 def test_the_count_on_the_record_is_what_torchvision_publishes(published: str) -> None:
-    models = pytest.importorskip("torchvision.models")
+    from torchvision import models
+
     record = next(spec for spec in MODELS if spec.name == published.removesuffix("_vgg16"))
     weights = models.get_model_weights(published).DEFAULT
     assert record.parameters == weights.meta["num_params"]
@@ -138,7 +140,8 @@ def test_the_count_on_the_record_is_what_torchvision_publishes(published: str) -
 
 @pytest.mark.heavy
 def test_faster_rcnn_counts_the_normalizations_that_its_published_weights_freeze() -> None:
-    models = pytest.importorskip("torchvision.models")
+    from torchvision import models
+
     record = next(spec for spec in MODELS if spec.name == "faster_rcnn")
     frozen = sum(
         p.numel()
