@@ -13,13 +13,14 @@ from bench.report.live import live_display, open_console
 from bench.report.model import Report
 from bench.report.terminal import render_terminal
 from bench.run import BenchRun, RunError, open_run
-from bench.steps import STEPS, planned, steps_of
+from bench.steps import GRAPHS, STEPS, steps_of
 from diagnostics.doctor import examine
 from diagnostics.environment import Environment, gather
 from diagnostics.finding import Level
 from suite.catalog import CatalogError
 from suite.cell import Cell
 from suite.data.errors import DataError
+from suite.foundations.cases import CASES
 from suite.options import Asked, Selection, resolve
 from suite.outcome import Outcome
 from suite.record import Record
@@ -34,6 +35,9 @@ USER_ERRORS = (CatalogError, DataError, RunError, StoreError, WeightsError)
 SELECTION = pytest.StashKey[Selection]()
 ENVIRONMENT = pytest.StashKey[Environment]()
 RUN = pytest.StashKey[BenchRun]()
+DEADLINES = {"bench": 600.0, "suite": 3600.0}
+"""Seconds that one worker process may take: a training at base takes a while on a CPU."""
+
 REPORT = pytest.StashKey[Report]()
 CONSOLE = pytest.StashKey[Console]()
 
@@ -89,6 +93,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="random, pretrained, or a folder with safetensors",
     )
     add(
+        "--variant",
+        default="original",
+        help="bench: state of the models: original, trained, pruned, int8, pruned_int8 (default: original)",
+    )
+    add(
+        "--stages",
+        default="all",
+        help="suite: foundations, build, train, finetune, prune, quantize, export, parallel (default: all)",
+    )
+    add(
+        "--nproc",
+        type=int,
+        default=1,
+        metavar="N",
+        help="suite: processes of the stage parallel (default: 1 = left out)",
+    )
+    add(
+        "--jobs",
+        type=int,
+        default=0,
+        metavar="N",
+        help="suite: models side by side (default: one per core at tiny on a CPU, else 1)",
+    )
+    add(
         "--plan",
         default="standard",
         choices=list(PLANS),
@@ -97,9 +125,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--deadline",
         type=float,
-        default=600.0,
+        default=None,
         metavar="SECONDS",
-        help="per worker process (default: 600)",
+        help="per worker process (default: 600 for bench, 3600 for suite)",
     )
     add(
         "--out",
@@ -142,13 +170,17 @@ def pytest_configure(config: pytest.Config) -> None:
             " Run it without -n (pytest-xdist); `pytest tests -n 2` is fine"
         )
     get = config.getoption
+    if get("deadline") is None:
+        config.option.deadline = DEADLINES["bench" if wants_bench else "suite"]
     if get("deadline") <= 0:
         raise pytest.UsageError(f"--deadline {get('deadline'):g}: expected seconds above 0")
+    if get("jobs") < 0:
+        raise pytest.UsageError(f"--jobs {get('jobs')}: expected 1 or more, or 0 for the default")
     environment = gather(quick=True)
-    names = ("models", "models_from", "backend", "device", "dtype", "batch")
+    names = ("models", "models_from", "backend", "device", "dtype", "batch", "variant", "stages")
     asked = Asked(
         size=get("size") or ("base" if wants_bench else "tiny"),
-        **{name: get(name) for name in (*names, "threads", "seed", "data", "weights")},
+        **{name: get(name) for name in (*names, "threads", "seed", "data", "weights", "nproc")},
     )
     try:
         selection = resolve(
@@ -195,7 +227,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     step = metafunc.definition.name.removeprefix("test_")
     if step not in STEPS or SELECTION not in metafunc.config.stash:
         return
-    cells = [c for c in metafunc.config.stash[SELECTION].cells if step in steps_of(c)]
+    selection = metafunc.config.stash[SELECTION]
+    if step == "foundations":
+        pairs = [
+            (cell, name)
+            for cell in selection.foundations
+            for name, case in CASES.items()
+            if case.is_asked(dtype=cell.dtype)
+        ]
+        metafunc.parametrize(
+            "cell, case", pairs, ids=[f"{c.device}-{c.dtype}-{n}" for c, n in pairs]
+        )
+        return
+    lives = SUITE in metafunc.definition.path.parents
+    cells = [c for c in (selection.life if lives else selection.cells) if step in steps_of(c)]
     metafunc.parametrize("cell", cells, ids=[c.id for c in cells])
 
 
@@ -203,11 +248,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Brings the steps of one cell together, so that a run that is stopped has whole models."""
     if SELECTION not in config.stash:
         return
-    place = {cell.id: number for number, cell in enumerate(config.stash[SELECTION].cells)}
+    selection = config.stash[SELECTION]
+    cells = (*selection.foundations, *selection.life, *selection.cells)
+    place = {cell.id: number for number, cell in reversed([*enumerate(cells)])}
 
     def key(item: pytest.Item) -> tuple[int, int]:
         cell = _cell(item)
-        return (place[cell.id], STEPS.index(_step(item))) if cell else (-1, 0)
+        step = _step(item).partition(":")[0]
+        return (place[cell.id], STEPS.index(step)) if cell else (-1, 0)
 
     # A step that makes sense for none of the cells leaves a test without a cell: nothing was left out.
     without = [
@@ -230,7 +278,10 @@ def _cell(item: pytest.Item) -> Cell | None:
 
 
 def _step(item: pytest.Item) -> str:
-    return item.name.partition("[")[0].removeprefix("test_")
+    """The step of a test; of a known-answer case with the case's name."""
+    step = item.name.partition("[")[0].removeprefix("test_")
+    case = getattr(getattr(item, "callspec", None), "params", {}).get("case")
+    return f"{step}:{case}" if case else step
 
 
 @pytest.fixture(scope="session")
@@ -254,15 +305,18 @@ def bench_run(request: pytest.FixtureRequest) -> Iterator[BenchRun]:
             run.session.worker.wait_until_ready()  # so that the first cell does not pay for the imports
     except (*USER_ERRORS, LauncherError) as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
-    wanted = [(cell, _step(item)) for item in request.session.items if (cell := _cell(item))]
-    run.begin([entry for cell, step in wanted for entry in planned([cell], [step])])
+    items = [(item, cell, _step(item)) for item in request.session.items if (cell := _cell(item))]
+    run.begin([{"cell": cell.as_dict(), "step": step} for _, cell, step in items])
     config.stash[RUN] = run
-    steps = [step for cell, step in wanted if f"{cell.id}/{step}" not in run.session.records]
+    steps = [step for _, cell, step in items if f"{cell.id}/{step}" not in run.session.records]
+    lives = [(cell, step) for item, cell, step in items if SUITE in item.path.parents]
+    graphs = [c for item, c, step in items if BENCH in item.path.parents and step in GRAPHS]
     try:
         with live_display(len(steps), config.stash[CONSOLE], steps=steps) as live:
             run.session.on_begin = lambda cell, step: live.begin(cell.id, step)
             run.session.on_end = live.end
-            run.export_ahead([cell for cell, step in wanted if step not in ("build", "size")])
+            run.live_ahead(lives, jobs=config.getoption("jobs"))
+            run.export_ahead(graphs)
             yield run
     finally:
         config.stash[REPORT] = run.finish()
@@ -299,6 +353,12 @@ def measure(bench_run: BenchRun, record_property: pytest.RecordProperty):  # typ
         return record
 
     return measured
+
+
+@pytest.fixture
+def measure_case(measure):  # type: ignore[no-untyped-def]
+    """`measure_case(cell, case) -> Record`: the same for a known-answer case."""
+    return lambda cell, case: measure(cell, f"foundations:{case}")
 
 
 def _reason(record: Record) -> str:

@@ -7,9 +7,15 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from bench.graphs import command as graphs
+from bench.history import command as history
 from bench.report import command as report
 
-COMMANDS: Final = {"report": (report, "show an earlier run: terminal, HTML, Markdown or JSON")}
+COMMANDS: Final = {
+    "report": (report, "show an earlier run: terminal, HTML, Markdown or JSON"),
+    "graphs": (graphs, "compare two ONNX graphs: nodes, operators, bytes, weights, pictures"),
+    "history": (history, "draw trends over many runs, find what changed; record, import, export"),
+}
 """Name -> (module with `configure(parser)` and `main(arguments) -> exit code`, one line of help)."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.steps import stage_of
 from suite.cell import Cell
+from suite.claims import broken_in
 from suite.outcome import Outcome
 from suite.record import Artifact, Failure, Measurement, Record
 from suite.spec import Gap, ModelSpec
@@ -32,9 +33,23 @@ def record_of(answer: Answer, blank: Record) -> Record:
     )
 
 
-def judged(record: Record, spec: ModelSpec) -> Record:
-    """The record after its claims are looked at: parity that failed or proves nothing, bugs that are declared."""
+def judged(record: Record, spec: ModelSpec | None) -> Record:
+    """The record after its claims are looked at: claims that do not hold, parity that failed or proves nothing, bugs
+    that are declared. Its numbers stay.
+    """
     parity = parity_of(record)
+    broken = broken_in(record.facts) if record.outcome.has_run else []
+    if broken:
+        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        record = replace(
+            record,
+            outcome=Outcome.FAILED,
+            failure=Failure(
+                kind="claim",
+                message=f"does not hold: {broken[0]['name']}: {broken[0]['evidence']}{more}",
+                phase="claims",
+            ),
+        )
     if record.outcome.has_run and parity in ("failed", "vacuous"):
         record = replace(
             record,
@@ -45,6 +60,8 @@ def judged(record: Record, spec: ModelSpec) -> Record:
                 phase="parity",
             ),
         )
+    if spec is None:
+        return record
     gap = gap_of(spec, record.cell, stage_of(record.step))
     if gap is not None and gap.kind == "known_bug":
         if record.outcome.is_bad:
@@ -74,7 +91,12 @@ def settled(records: Iterable[Record]) -> dict[str, Record]:
 def gap_of(spec: ModelSpec, cell: Cell, stage: str) -> Gap | None:
     """The declared gap that covers the cell in that stage, or None."""
     return spec.gap_for(
-        stage=stage, backend=cell.backend, device=cell.device, dtype=cell.dtype, size=cell.size
+        stage=stage,
+        backend=cell.backend,
+        device=cell.device,
+        dtype=cell.dtype,
+        size=cell.size,
+        variant=cell.variant,
     )
 
 

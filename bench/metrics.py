@@ -212,6 +212,79 @@ METRICS: Final = {
             ),
         ),
         Metric(
+            name="training_step",
+            title="training step",
+            unit="s",
+            instrument="training",
+            statistic="p50",
+            meaning=(
+                "Forward, backward, clipping and optimizer step on one batch of the cell's size (two samples"
+                " at least) that lies ready on the device, warm."
+            ),
+        ),
+        Metric(
+            name="training_throughput",
+            title="training throughput",
+            unit="1/s",
+            instrument="training",
+            statistic="p50",
+            direction="higher",
+            derived_from="training_step",
+            meaning="Samples of that batch over the median training step.",
+        ),
+        Metric(
+            name="loading",
+            title="loading",
+            unit="1/s",
+            instrument="dataloader",
+            statistic="p50",
+            direction="higher",
+            meaning="Samples per second that the data loader hands over, by its number of workers.",
+        ),
+        Metric(
+            name="train_step",
+            title="step",
+            unit="s",
+            instrument="train",
+            statistic="p50",
+            meaning=(
+                "Wall time of one optimizer step of a brief training on the record's batch, waiting for data"
+                " included; no measurement of speed: other work may run beside it."
+            ),
+        ),
+        Metric(
+            name="train_wait",
+            title="waiting",
+            unit="s",
+            instrument="train",
+            statistic="p50",
+            meaning="Of it, waiting for data.",
+        ),
+        Metric(
+            name="train_peak_rss",
+            title="peak RSS in training",
+            unit="B",
+            instrument="train",
+            statistic="single",
+            meaning="How far resident memory rose above its level at the beginning of the training.",
+        ),
+        Metric(
+            name="train_cuda_allocated",
+            title="peak allocated in training",
+            unit="B",
+            instrument="train",
+            statistic="single",
+            meaning="Most bytes that tensors held on the GPU at once during training.",
+        ),
+        Metric(
+            name="parallel_step",
+            title="parallel step",
+            unit="s",
+            instrument="parallel",
+            statistic="p50",
+            meaning="Wall time of one optimizer step on several processes together.",
+        ),
+        Metric(
             name="onnx_bytes",
             title="ONNX file",
             unit="B",

@@ -28,6 +28,7 @@ from diagnostics.finding import Level
 from diagnostics.redact import for_this_machine
 from suite.axes import BACKENDS
 from suite.cell import Cell
+from suite.foundations.cases import PRELOAD
 from suite.options import Selection
 from suite.record import Record
 from suite.store import RunFolder
@@ -35,6 +36,9 @@ from suite.worker.client import Launcher, Worker
 
 EXPORT_BYTES = 5 * 1024**3
 """Memory that one export may take; the largest of the catalogue, mvit_v2_s, was seen at 3.6 GB."""
+
+LIFE_BYTES = 4 * 1024**3
+"""Memory that the life of one tiny model may take, its launcher included."""
 
 MOST_EXPORTS = 4
 """Exports side by side; each has a launcher of its own, which costs the imports once more."""
@@ -53,11 +57,30 @@ class BenchRun:
     folder: RunFolder
     environment: Environment
     info: dict[str, Any] = field(default_factory=dict)
+    helpers: list[Launcher] = field(default_factory=list)
+    """Launchers beside the session's own."""
 
     def begin(self, planned: Sequence[Mapping[str, Any]]) -> None:
         """Writes down what is going to be done, so that a run that is killed can say what is missing."""
         self.info["planned"] = list(planned)
         self.folder.write_json("run.json", self.info)
+
+    def live_ahead(self, steps: Sequence[tuple[Cell, str]], *, jobs: int) -> None:
+        """Begins with the stages of models' lives, `jobs` models side by side; the tests then wait for them.
+
+        With 0 jobs: one per core where all are tiny and on a CPU, else one at a time. Steps of one model stay together,
+        because each starts from what the one before has made.
+        """
+        groups: dict[tuple[str, str, str], list[tuple[Cell, str]]] = {}
+        for cell, step in steps:
+            groups.setdefault((cell.model, cell.size, cell.device), []).append((cell, step))
+        small = all(cell.size == "tiny" and cell.device == "cpu" for cell, _ in steps)
+        system = self.environment.system
+        room = min(system.num_cores, system.memory_available // LIFE_BYTES) if small else 1
+        number = max(1, min(jobs or room, len(groups)))
+        preload = preload_for(self.selection)
+        self.helpers += [Launcher(preload=preload) for _ in range(1, number)]
+        self.session.ahead(groups.values(), [self.session.worker, *self.helpers])
 
     def export_ahead(self, cells: Sequence[Cell]) -> None:
         """Makes the graphs that `cells` run before anything is measured, as many at a time as fit this machine."""
@@ -74,7 +97,9 @@ class BenchRun:
 
     def finish(self) -> Report:
         """Ends the workers, closes the books and writes `report.html`; returns the report."""
-        self.session.worker.close()
+        self.session.stop()
+        for worker in (self.session.worker, *self.helpers):
+            worker.close()
         self.info["finished_at"] = _now()
         self.folder.write_json("run.json", self.info)
         report = build_report(load_run(self.folder.path))
@@ -121,6 +146,7 @@ def open_run(
             deadline=deadline,
             cold_replicates=plan.cold_replicates,
             cache=str((out / "cache" / "onnx").resolve()),
+            states=str((out / "cache" / "states").resolve()),
         ),
         folder=folder,
         worker=start(folder),
@@ -179,8 +205,10 @@ def described(environment: Environment) -> dict[str, Any]:
 def preload_for(selection: Selection) -> tuple[str, ...]:
     """Modules for the launcher: what the cells need, and the code of every step."""
     steps = (runner.partition(":")[0] for runner in RUNNERS.values())
-    exports = any(BACKENDS[cell.backend].needs_graph for cell in selection.cells)
-    return (*selection.preload(), *steps, *(["suite.stages.export.preload"] if exports else []))
+    cells = (*selection.cells, *selection.life)
+    exports = any(BACKENDS[cell.backend].needs_graph for cell in cells)
+    wanted = (*selection.preload(), *steps, *(PRELOAD if selection.life else ()))
+    return tuple(dict.fromkeys((*wanted, *(["suite.stages.export.preload"] if exports else []))))
 
 
 def diagnosis(text: str) -> list[dict[str, Any]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from threading import Event, Lock, Thread
+from pathlib import Path
+from threading import Condition, Thread
 from typing import Any
 
 from bench.coldstart import IMPORT_RUNNER, cold_measurements
 from bench.judge import gap_of, judged, measurement_of, parity_of, record_of
-from bench.steps import RUNNERS, graph_cell, stage_of
-from suite.axes import BACKENDS
+from bench.steps import graph_cell, needs, parent_graph_cell, runner_of, stage_of
+from suite.axes import BACKENDS, VARIANTS
 from suite.cell import Cell
+from suite.foundations.cases import CASES
 from suite.outcome import Outcome
 from suite.record import Failure, Measurement, Record
 from suite.spec import Gap, ModelSpec
@@ -34,6 +36,8 @@ class Request:
     cold_replicates: int
     cache: str
     """Folder of the export cache; empty = no cache."""
+    states: str = ""
+    """Folder of the state store: what the stages make and start from."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,19 +54,80 @@ class Session:
     """What a doctor says to the text of a failure: findings as data."""
     records: dict[str, Record] = field(default_factory=dict)
     """Key -> record: `settled` ones of an interrupted run that is being resumed, then our own."""
+    pending: set[str] = field(default_factory=set)
+    """Keys of steps that are done ahead and not done yet."""
+    changed: Condition = field(default_factory=Condition)
+    """Guards `records` and `pending`, and is notified when they change; its lock may be taken twice by one thread."""
+    threads: list[Thread] = field(default_factory=list)
+    share: int = 0
+    """Intra-op threads of each worker while several work side by side; 0 = as the user said."""
+    is_stopped: bool = False
     import_seconds: dict[tuple[str, ...], Measurement | None] = field(default_factory=dict)
     """Packages -> what importing them costs: the same for every cell that needs them, so measured once a run."""
 
-    def measure(self, cell: Cell, step: str) -> Record:
-        """The record of that cell and step: made now, once.
+    def measure(self, cell: Cell, step: str, worker: Worker | None = None) -> Record:
+        """The record of that cell and step: made now, once; what it starts from is made first.
 
-        It is in the run folder before this returns. Never raises for what happens in a worker.
+        It is in the run folder before this returns. Never raises for what happens in a worker. A step that is being
+        done ahead is waited for.
         """
-        if (known := self.records.get(f"{cell.id}/{step}")) is not None:
-            return known
-        refusal = self._refusal(cell, step)
-        self.on_begin(cell, step)
-        return self._kept(refusal or self._run(cell, step))
+        key = f"{cell.id}/{step}"
+        with self.changed:
+            while worker is None and key in self.pending:
+                self.changed.wait()
+            if (known := self.records.get(key)) is not None:
+                return known
+        refusal = self._refusal(cell, step, worker)
+        with self.changed:
+            self.on_begin(cell, step)
+        return self._kept(refusal or self._run(cell, step, worker))
+
+    def ahead(
+        self, groups: Iterable[Sequence[tuple[Cell, str]]], workers: Sequence[Worker]
+    ) -> None:
+        """Begins with steps before they are asked for, one group per worker at a time; `measure` then waits for them.
+
+        The steps of a group are done in their order. Not for steps whose numbers other work would disturb.
+        """
+        self.join()
+        todo = [list(group) for group in groups if group]
+        self.pending |= {f"{cell.id}/{step}" for group in todo for cell, step in group}
+        self.pending -= set(self.records)
+
+        def serve(worker: Worker) -> None:
+            while True:
+                with self.changed:
+                    if not todo or self.is_stopped:
+                        return
+                    group = todo.pop(0)
+                try:
+                    for cell, step in group:
+                        self.measure(cell, step, worker)
+                        if self.is_stopped:
+                            return
+                finally:  # also when this thread fails: whoever waits must not wait for ever
+                    with self.changed:
+                        self.pending -= {f"{cell.id}/{step}" for cell, step in group}
+                        self.changed.notify_all()
+
+        self.share = max(1, int(self.request.options.get("threads", 1)) // max(1, len(workers)))
+        self.threads = [Thread(target=serve, args=(worker,), daemon=True) for worker in workers]
+        for thread in self.threads:
+            thread.start()
+
+    def join(self) -> None:
+        """Waits until everything that was begun ahead is done."""
+        try:
+            for thread in self.threads:
+                thread.join()
+        except BaseException:
+            self.stop()
+            raise
+        self.threads, self.share = [], 0
+
+    def stop(self) -> None:
+        """Begins nothing more and keeps no record of what is broken off now: it did not crash."""
+        self.is_stopped = True
 
     def export_ahead(self, cells: Sequence[Cell], workers: Sequence[Worker]) -> None:
         """Makes the graphs of `cells` before anything is measured, one export per worker at a time.
@@ -70,46 +135,33 @@ class Session:
         An export is not a measurement, so several may run side by side; while a cell is measured none does.
         """
         graphs = dict.fromkeys(graph_cell(c) for c in cells if BACKENDS[c.backend].needs_graph)
-        todo = [
-            g
-            for g in graphs
-            if f"{g.id}/export" not in self.records and not self._refusal(g, "export")
-        ]
-        lock, stopped = Lock(), Event()
-        threads_each = max(1, int(self.request.options.get("threads", 1)) // max(1, len(workers)))
-
-        def serve(worker: Worker) -> None:
-            while True:
-                with lock:
-                    if not todo:
-                        return
-                    cell = todo.pop(0)
-                    self.on_begin(cell, "export")
-                record = self._job(cell, "export", worker=worker, threads=threads_each)
-                with lock:
-                    if stopped.is_set():  # by Ctrl-C: what it broke off did not crash
-                        return
-                    self._kept(record)
-
-        threads = [Thread(target=serve, args=(worker,), daemon=True) for worker in workers]
-        for thread in threads:
-            thread.start()
-        try:
-            for thread in threads:
-                thread.join()
-        except BaseException:
-            stopped.set()
-            todo.clear()
-            raise
+        self.ahead(
+            [
+                [(g, "export")]
+                for g in graphs
+                if g.variant == "original"
+                and f"{g.id}/export" not in self.records
+                and not self._refusal(g, "export")
+            ],
+            workers,
+        )
+        self.join()
 
     def _kept(self, record: Record) -> Record:
-        self.records[record.key] = record
-        self.folder.append(record)
-        self.on_end(record)
+        with self.changed:
+            if self.is_stopped:
+                return record
+            self.records[record.key] = record
+            self.pending.discard(record.key)
+            self.folder.append(record)
+            self.on_end(record)
+            self.changed.notify_all()
         return record
 
-    def _refusal(self, cell: Cell, step: str) -> Record | None:
-        """The record of a cell that is not to be run: a declared gap, or no graph to run."""
+    def _refusal(self, cell: Cell, step: str, worker: Worker | None = None) -> Record | None:
+        """The record of a cell that is not to be run: a declared gap, or nothing there to start from."""
+        if cell.model not in self.request.specs:
+            return self._foundation_gap(cell, step)
         spec, backend = self.request.specs[cell.model], BACKENDS[cell.backend]
         stage = stage_of(step)
         gap = gap_of(spec, cell, stage)
@@ -124,9 +176,13 @@ class Session:
                 Outcome.UNSUPPORTED,
                 Failure(kind="gap", message=gap.reason, url=gap.url),
             )
-        if not backend.needs_graph or step == "export":
+        for made, stage in needs(cell, step):
+            before = self.measure(made, stage, worker)
+            if not before.outcome.has_run:
+                return self._blank(cell, step, *_without(before))
+        if not backend.needs_graph or step in ("export", "quantize"):
             return None
-        graph = self.measure(graph_cell(cell), "export")
+        graph = self.measure(graph_cell(cell), "export", worker)
         if graph.outcome.has_run or parity_of(graph) == "vacuous":
             return None
         failure = Failure(
@@ -139,11 +195,19 @@ class Session:
         bad = graph.outcome if graph.outcome is Outcome.UNAVAILABLE else Outcome.FAILED
         return self._blank(cell, step, bad, failure)
 
-    def _run(self, cell: Cell, step: str) -> Record:
+    def _foundation_gap(self, cell: Cell, step: str) -> Record | None:
+        """The record of a known-answer case that is declared not to hold in the cell's dtype or on its device."""
+        gap = CASES[step.partition(":")[2]].gap_for(device=cell.device, dtype=cell.dtype)
+        if gap is None:
+            return None
+        failure = Failure(kind="gap", message=gap.reason, url=gap.url)
+        return self._blank(cell, step, Outcome.UNSUPPORTED, failure)
+
+    def _run(self, cell: Cell, step: str, worker: Worker | None) -> Record:
         """The record of a job that is really run."""
         if step == "coldstart":
             return self._coldstart(cell)
-        return self._job(cell, step)
+        return self._job(cell, step, worker=worker)
 
     def _job(
         self,
@@ -152,25 +216,26 @@ class Session:
         *,
         label: str = "",
         worker: Worker | None = None,
-        threads: int | None = None,
     ) -> Record:
         """One fresh process, and what it brought home."""
         began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-        log = self.folder.logs / f"{cell.file_stem}-{label or step}.log"
+        label = (label or step).replace(":", "-")
+        log = self.folder.logs / f"{cell.file_stem}-{label}.log"
         answer = (worker or self.worker).run(
             Job(
-                runner=RUNNERS[step],
+                runner=runner_of(step),
                 cell=cell,
                 options={
                     **self.request.options,
                     **self._paths(cell),
-                    **({"threads": threads} if threads else {}),
+                    **({"threads": self.share} if self.share else {}),
+                    "case": step.partition(":")[2],
                 },
                 deadline=self.request.deadline,
                 log=str(log),
             )
         )
-        spec = self.request.specs[cell.model]
+        spec = self.request.specs.get(cell.model)
         record = judged(record_of(answer, self._blank(cell, step, answer.outcome, None)), spec)
         facts = dict(record.facts)
         if record.outcome.is_bad and record.failure is not None:
@@ -180,16 +245,24 @@ class Session:
         return replace(record, facts=facts, started_at=started_at, seconds=time.monotonic() - began)
 
     def _paths(self, cell: Cell) -> dict[str, str]:
-        """Where the graph lies and goes, for those who need it."""
-        graph = self.folder.onnx / f"{cell.model}-{cell.size}.onnx"
-        if cell.batch != 1:
-            graph = graph.with_name(f"{cell.model}-{cell.size}-b{cell.batch}.onnx")
+        """Where graphs and states lie and go, for those who need them."""
+        parent = VARIANTS[cell.variant].parent
         return {
-            "graph": str(graph),
-            "output": str(graph),
+            "graph": str(self._graph(cell)),
+            "output": str(self._graph(cell)),
+            "parent_graph": str(self._graph(parent_graph_cell(cell))) if parent else "",
             "cache_dir": self.request.cache,
+            "states_dir": self.request.states,
             "run_dir": str(self.folder.path),
         }
+
+    def _graph(self, cell: Cell) -> Path:
+        """The file of the cell's graph in the run folder."""
+        parts = [cell.model, cell.size]
+        if cell.variant != "original":
+            parts += [cell.variant, *([] if cell.device == "cpu" else [cell.device])]
+        parts += [f"b{cell.batch}"] if cell.batch != 1 else []
+        return self.folder.onnx / f"{'-'.join(parts).replace(':', '_')}.onnx"
 
     def _coldstart(self, cell: Cell) -> Record:
         """Cold metrics: one observation from every fresh worker of this cell, more workers where too few ran."""
@@ -252,3 +325,19 @@ class Session:
             failure=failure,
             environment_id=self.environment_id,
         )
+
+
+def _without(before: Record) -> tuple[Outcome, Failure]:
+    """How a step ends whose state could not be made."""
+    reason = before.failure.message.splitlines()[0] if before.failure else ""
+    failure = Failure(
+        kind="state",
+        message=f"there is no {before.cell.variant} state to start from: its {before.step} stage"
+        f" {before.outcome.value}{': ' if reason else ''}{reason}",
+        phase=before.step,
+        log=before.failure.log if before.failure else "",
+        url=before.failure.url if before.failure else "",
+    )
+    if before.outcome in (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE):
+        return before.outcome, failure
+    return (Outcome.UNSUPPORTED if before.outcome is Outcome.KNOWN_BUG else Outcome.FAILED), failure

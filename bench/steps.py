@@ -1,52 +1,106 @@
-"""The steps of a cell: what is done with it, in which order, and where it makes sense."""
+"""The steps of a cell: what is done with it, in which order, where it makes sense, and what has to be done before."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from suite.axes import STAGES
+from suite.axes import STAGES, VARIANTS
 from suite.cell import Cell
 
 RUNNERS: Final = {
+    "foundations": "suite.foundations.run:run",
     "build": "suite.stages.build:run",
+    "train": "suite.stages.train:run",
+    "finetune": "suite.stages.finetune:run",
+    "prune": "suite.stages.prune:run",
+    "quantize": "suite.stages.quantize:run",
     "export": "suite.stages.export.run:run",
+    "parallel": "suite.stages.parallel.run:run",
     "size": "bench.instruments.size:run",
     "latency": "bench.instruments.latency:run",
     "memory": "bench.instruments.memory:run",
     "coldstart": "bench.instruments.coldstart:run",
+    "training": "bench.instruments.training:run",
+    "dataloader": "bench.instruments.dataloader:run",
 }
 """Step -> worker-side function, in the order in which a cell's steps run."""
 
 STEPS: Final = tuple(RUNNERS)
 
+MEASURED: Final = ("latency", "memory", "coldstart")
+"""Steps that measure a model being run, in whatever state it is."""
+
+GRAPHS: Final = ("export", *MEASURED)
+"""Steps for which the graph has to be there."""
+
+LEARNING: Final = ("training", "dataloader")
+"""Steps that measure a model being trained: one state, in eager PyTorch."""
+
+
+def runner_of(step: str) -> str:
+    """The worker-side function of a step; of `foundations:matmul` that of `foundations`."""
+    return RUNNERS[step.partition(":")[0]]
+
 
 def graph_cell(cell: Cell) -> Cell:
-    """The cell whose `export` step makes the graph that `cell` runs; graphs are exported on the CPU."""
-    return replace(cell, backend="onnxruntime", device="cpu", dtype="float32")
+    """The cell whose `export` step makes the graph that `cell` runs; graphs are exported on the CPU.
+
+    The graph of a state belongs to the device that the state was made on.
+    """
+    device = "cpu" if cell.variant == "original" else cell.device
+    return replace(cell, backend="onnxruntime", device=device, dtype="float32")
+
+
+def maker_cell(cell: Cell, variant: str) -> Cell:
+    """The cell whose stage makes that variant of the cell's model."""
+    return replace(cell, variant=variant, backend=VARIANTS[variant].backend)
 
 
 def steps_of(cell: Cell) -> tuple[str, ...]:
     """The steps that make sense for a cell: one build and one graph for all devices; size is of the module."""
-    left_out = set()
-    if cell != graph_cell(cell):
-        left_out.add("export")
-    if cell.backend != "eager":
-        left_out |= {"build", "size"}
-    if (cell.device, cell.dtype) != ("cpu", "float32"):
-        left_out.add("build")
-    return tuple(step for step in STEPS if step not in left_out)
+    steps = _original(cell) if cell.variant == "original" else _state(cell)
+    return tuple(step for step in STEPS if step in steps)
 
 
-def planned(cells: Iterable[Cell], steps: Sequence[str] = STEPS) -> list[dict[str, Any]]:
-    """What the run is going to do, for `run.json`."""
-    return [
-        {"cell": cell.as_dict(), "step": step}
-        for cell in cells
-        for step in steps_of(cell)
-        if step in steps
-    ]
+def _original(cell: Cell) -> set[str]:
+    steps = set(MEASURED)
+    if cell == graph_cell(cell):
+        steps.add("export")
+    if cell.backend == "eager":
+        steps |= {"size", *LEARNING}
+        if (cell.device, cell.dtype) == ("cpu", "float32"):
+            steps.add("build")
+    return steps
+
+
+def _state(cell: Cell) -> set[str]:
+    row = VARIANTS[cell.variant]
+    steps = {row.stage} if cell.backend == row.backend else set()
+    if row.is_exported and cell == graph_cell(cell):
+        steps.add("export")
+    if row.is_measured and cell.backend in (row.backends or (cell.backend,)):
+        steps |= {*MEASURED, *(["size"] if cell.backend == "eager" else [])}
+    return steps
+
+
+def needs(cell: Cell, step: str) -> tuple[tuple[Cell, str], ...]:
+    """The steps that have to have passed before: they make the states and the graphs that this step starts from."""
+    row = VARIANTS[cell.variant]
+    is_made_now = step == row.stage
+    before = []
+    start = row.parent if is_made_now else cell.variant
+    if start and (stage := VARIANTS[start].stage):
+        before.append((maker_cell(cell, start), stage))
+    from_graph = is_made_now and row.backend == "onnxruntime"
+    if (from_graph or step == "export") and row.parent and VARIANTS[row.parent].is_exported:
+        before.append((parent_graph_cell(cell), "export"))
+    return tuple(before)
+
+
+def parent_graph_cell(cell: Cell) -> Cell:
+    """The cell whose `export` step makes the graph of the state that `cell`'s is made from."""
+    return graph_cell(replace(cell, variant=VARIANTS[cell.variant].parent))
 
 
 def stage_of(step: str) -> str:

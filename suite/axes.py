@@ -42,6 +42,14 @@ class Task:
     """Kind of raw sample it needs; a row of `suite.data.sources.KINDS`."""
     unit: str = "samples"
     """What throughput counts: samples or tokens."""
+    metric: str = "accuracy"
+    """The task's quality metric."""
+    metric_unit: str = "%"
+    """% (points of a share), or 1 for a plain number."""
+    metric_direction: str = "higher"
+    """higher or lower is better."""
+    is_relative: bool = False
+    """Changes of the metric are told in percent of it (perplexity), not in points."""
 
 
 BACKENDS: Final = {
@@ -77,9 +85,17 @@ TASKS: Final = {
             input="image",
         ),
         Task(name="row_classification", module="suite.tasks.row_classification", input="image"),
-        Task(name="image_generation", module="suite.tasks.image_generation", input="image"),
-        Task(name="detection", module="suite.tasks.detection", input="scene"),
-        Task(name="segmentation", module="suite.tasks.segmentation", input="scene"),
+        Task(
+            name="image_generation",
+            module="suite.tasks.image_generation",
+            input="image",
+            metric="sliced Wasserstein distance",
+            metric_unit="1",
+            metric_direction="lower",
+            is_relative=True,
+        ),
+        Task(name="detection", module="suite.tasks.detection", input="scene", metric="mAP50"),
+        Task(name="segmentation", module="suite.tasks.segmentation", input="scene", metric="mIoU"),
         Task(
             name="video_classification",
             module="suite.tasks.video_classification",
@@ -90,6 +106,10 @@ TASKS: Final = {
             module="suite.tasks.masked_language_modeling",
             input="text",
             unit="tokens",
+            metric="perplexity",
+            metric_unit="1",
+            metric_direction="lower",
+            is_relative=True,
         ),
         Task(
             name="text_classification",
@@ -102,23 +122,186 @@ TASKS: Final = {
             module="suite.tasks.question_answering",
             input="text",
             unit="tokens",
+            metric="token F1",
         ),
-        Task(name="translation", module="suite.tasks.translation", input="text", unit="tokens"),
+        Task(
+            name="translation",
+            module="suite.tasks.translation",
+            input="text",
+            unit="tokens",
+            metric="token accuracy",
+        ),
         Task(
             name="language_modeling",
             module="suite.tasks.language_modeling",
             input="text",
             unit="tokens",
+            metric="perplexity",
+            metric_unit="1",
+            metric_direction="lower",
+            is_relative=True,
         ),
-        Task(name="speech_recognition", module="suite.tasks.speech_recognition", input="speech"),
+        Task(
+            name="speech_recognition",
+            module="suite.tasks.speech_recognition",
+            input="speech",
+            metric="character error rate",
+            metric_direction="lower",
+        ),
     )
 }
 
 SIZES: Final = ("tiny", "base")
 """tiny: the same architecture, shrunk to seconds on two cores. base: the published architecture."""
 
-STAGES: Final = ("build", "export", "bench")
-"""Steps of a model's life that exist today, in the order in which they need each other."""
+STAGES: Final = ("build", "train", "finetune", "prune", "quantize", "export", "parallel", "bench")
+"""Steps of a model's life, in the order in which they need each other; bench stands for everything measured."""
+
+LIFE: Final = ("foundations", *STAGES[:-1])
+"""What `pytest suite --stages` takes: what everything rests on, and the stages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """What a stage makes of a model: a state that later stages start from and that can be measured."""
+
+    name: str
+    stage: str
+    """The stage that makes it; empty for the model as built."""
+    parent: str
+    """The variant that it is made from; empty for the model as built."""
+    backend: str = "eager"
+    """How it runs where the user does not say."""
+    backends: tuple[str, ...] = ()
+    """Where it can run at all; empty = everywhere."""
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    is_exported: bool = False
+    """Goes through the export stage."""
+    is_measured: bool = False
+    """`pytest bench --variant` takes it."""
+    meaning: str
+
+
+VARIANTS: Final = {
+    row.name: row
+    for row in (
+        Variant(
+            name="original",
+            stage="",
+            parent="",
+            is_measured=True,
+            meaning="as built, with the weights that --weights says",
+        ),
+        Variant(
+            name="trained",
+            stage="train",
+            parent="original",
+            is_exported=True,
+            is_measured=True,
+            meaning="trained briefly on its task",
+        ),
+        Variant(
+            name="full",
+            stage="finetune",
+            parent="trained",
+            meaning="fine-tuned on a second task, all weights",
+        ),
+        Variant(
+            name="partial",
+            stage="finetune",
+            parent="trained",
+            meaning="fine-tuned on a second task, the head alone",
+        ),
+        Variant(
+            name="layerwise",
+            stage="finetune",
+            parent="trained",
+            meaning="fine-tuned on a second task, unfrozen from the top, learning rates falling with depth",
+        ),
+        Variant(
+            name="lora",
+            stage="finetune",
+            parent="trained",
+            meaning="fine-tuned on a second task by low-rank adapters, merged",
+        ),
+        Variant(
+            name="pruned",
+            stage="prune",
+            parent="trained",
+            is_exported=True,
+            is_measured=True,
+            meaning="trained, channels or heads or units removed, recovered",
+        ),
+        Variant(
+            name="int8",
+            stage="quantize",
+            parent="trained",
+            backend="onnxruntime",
+            backends=("onnxruntime",),
+            devices=("cpu",),
+            is_exported=True,
+            is_measured=True,
+            meaning="trained, quantized to 8 bits by ONNX Runtime",
+        ),
+        Variant(
+            name="pruned_int8",
+            stage="quantize",
+            parent="pruned",
+            backend="onnxruntime",
+            backends=("onnxruntime",),
+            devices=("cpu",),
+            is_exported=True,
+            is_measured=True,
+            meaning="pruned, then quantized to 8 bits by ONNX Runtime",
+        ),
+        Variant(
+            name="pt2e",
+            stage="quantize",
+            parent="trained",
+            backend="compiled",
+            backends=("compiled",),
+            devices=("cpu",),
+            meaning="trained, quantized to 8 bits by PT2E for the x86 Inductor backend, compiled",
+        ),
+        Variant(
+            name="ddp",
+            stage="parallel",
+            parent="original",
+            meaning="trained by several processes, each with the whole model and a share of every batch",
+        ),
+        Variant(
+            name="fsdp",
+            stage="parallel",
+            parent="original",
+            meaning="trained by several processes, each with a shard of the weights (FSDP2)",
+        ),
+        Variant(
+            name="tensor",
+            stage="parallel",
+            parent="original",
+            meaning="trained by several processes, each with a slice of every matrix",
+        ),
+        Variant(
+            name="bf16",
+            stage="quantize",
+            parent="trained",
+            backend="compiled",
+            backends=("compiled",),
+            devices=("cuda",),
+            meaning="trained, in bfloat16, compiled",
+        ),
+        Variant(
+            name="torchao",
+            stage="quantize",
+            parent="trained",
+            backend="compiled",
+            backends=("compiled",),
+            devices=("cuda",),
+            meaning="trained, Linear layers in float8 or int8 by torchao, compiled",
+        ),
+    )
+}
+"""Variant -> what it is, in the order in which they need each other."""
 
 DEVICES: Final = ("auto", "cpu", "cuda")
 """What `--device` takes, beside `cuda:N`; auto measures what is there."""

@@ -6,19 +6,24 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Final, Self
 
-from suite.axes import BACKENDS, DTYPES, SIZES
+from suite.axes import BACKENDS, DTYPES, SIZES, VARIANTS
 
 _ID: Final = re.compile(
     r"(?P<model>.+)-(?P<size>{sizes})-(?P<backend>{backends})-(?P<device>cpu|cuda(:\d+)?)"
-    r"-(?P<dtype>{dtypes})-b(?P<batch>[1-9]\d*)".format(
-        sizes="|".join(SIZES), backends="|".join(BACKENDS), dtypes="|".join(DTYPES)
+    r"-(?P<dtype>{dtypes})-b(?P<batch>[1-9]\d*)(-(?P<variant>{variants}))?".format(
+        sizes="|".join(SIZES),
+        backends="|".join(BACKENDS),
+        dtypes="|".join(DTYPES),
+        variants="|".join(VARIANTS),
     )
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One point of the matrix: which model, how big, executed how, where, in what type, on how many samples."""
+    """One point of the matrix: which model, how big, executed how, where, in what type, on how many
+    samples, in which state.
+    """
 
     model: str
     size: str
@@ -26,6 +31,8 @@ class Cell:
     device: str = "cpu"
     dtype: str = "float32"
     batch: int = 1
+    variant: str = "original"
+    """A row of `suite.axes.VARIANTS`: which of the model's states."""
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -34,7 +41,8 @@ class Cell:
     @property
     def id(self) -> str:
         """The pytest id, the record's key and the report's anchor, e.g. `bert-base-eager-cpu-float32-b1`."""
-        return f"{self.model}-{self.size}-{self.backend}-{self.device}-{self.dtype}-b{self.batch}"
+        text = f"{self.model}-{self.size}-{self.backend}-{self.device}-{self.dtype}-b{self.batch}"
+        return text if self.variant == "original" else f"{text}-{self.variant}"
 
     @property
     def file_stem(self) -> str:
@@ -47,7 +55,7 @@ class Cell:
         match = _ID.fullmatch(text)
         if match is None:
             raise ValueError(
-                f"{text!r} is no cell id; expected MODEL-SIZE-BACKEND-DEVICE-DTYPE-bBATCH,"
+                f"{text!r} is no cell id; expected MODEL-SIZE-BACKEND-DEVICE-DTYPE-bBATCH[-VARIANT],"
                 " e.g. bert-base-eager-cpu-float32-b1"
             )
         return cls(
@@ -57,6 +65,7 @@ class Cell:
             device=match["device"],
             dtype=match["dtype"],
             batch=int(match["batch"]),
+            variant=match["variant"] or "original",
         )
 
     def as_dict(self) -> dict[str, object]:

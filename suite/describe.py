@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from suite.catalog import specs_in
+from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 from suite.spec import Export, Gap, ModelSpec, Size, Tolerance
 from suite.worker.protocol import Emit, Job
 
 RUNNER = "suite.describe:run"
+
+LIFE = {
+    "training": Training,
+    "finetuning": Finetuning,
+    "pruning": Pruning,
+    "quantization": Quantization,
+}
+"""Field of a size -> its type."""
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
@@ -39,15 +48,25 @@ def from_dict(data: Mapping[str, Any]) -> ModelSpec:
     fields |= {
         "build": _elsewhere,
         "pretrained": _elsewhere if fields["pretrained"] else None,
-        "sizes": {name: Size(**size) for name, size in fields["sizes"].items()},
+        "sizes": {name: _size(size) for name, size in fields["sizes"].items()},
         "outputs": tuple(fields["outputs"]),
         "requires": tuple(fields["requires"]),
         "tags": tuple(fields["tags"]),
+        "head": tuple(fields["head"]),
         "export": Export(**export),
         "tolerance": Tolerance(**fields["tolerance"]),
         "gaps": tuple(Gap(**gap) for gap in fields["gaps"]),
     }
     return ModelSpec(**fields)
+
+
+def _size(data: Mapping[str, Any]) -> Size:
+    """One size; JSON has no tuples."""
+    parts = {
+        name: kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in data[name].items()})
+        for name, kind in LIFE.items()
+    }
+    return Size(**{**data, **parts})
 
 
 def _elsewhere(**_: object) -> Any:

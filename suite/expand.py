@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from suite.axes import BACKENDS, DEVICES, DTYPES, SIZES
+from suite.axes import BACKENDS, DEVICES, DTYPES, LIFE, SIZES, VARIANTS, Variant
 from suite.catalog import CatalogError, did_you_mean
 from suite.cell import Cell
 from suite.spec import ModelSpec
@@ -18,18 +18,78 @@ def expand(
     devices: Sequence[str],
     dtypes: Sequence[str],
     batches: Sequence[int],
+    variants: Sequence[str] = ("original",),
 ) -> list[Cell]:
-    """Every combination, model by model; a size that a model does not have is left out."""
+    """Every combination, model by model; left out are a size that a model does not have, and a variant where it does
+    not exist or does not run.
+    """
     return [
-        Cell(model=s.name, size=size, backend=backend, device=device, dtype=dtype, batch=batch)
+        Cell(
+            model=s.name,
+            size=size,
+            backend=backend,
+            device=device,
+            dtype=dtype,
+            batch=batch,
+            variant=variant,
+        )
         for s in specs
         for size in sizes
         if size in s.sizes
         for device in devices
         for dtype in dtypes
         for batch in batches
+        for variant in variants
+        if exists(VARIANTS[variant], s, size, device)
         for backend in backends
+        if backend in (VARIANTS[variant].backends or (backend,))
     ]
+
+
+def expand_life(
+    specs: Sequence[ModelSpec],
+    *,
+    sizes: Sequence[str],
+    devices: Sequence[str],
+    dtypes: Sequence[str],
+    batches: Sequence[int],
+    stages: Sequence[str] = LIFE,
+) -> list[Cell]:
+    """The cells of every model's life: one where each of its variants is made, and one where it is exported."""
+    cells = []
+    for variant in VARIANTS.values():
+        backends = dict.fromkeys(
+            (variant.backend, *(["onnxruntime"] if variant.is_exported else []))
+        )
+        wanted = {"build"} if variant.name == "original" else {variant.stage}
+        if variant.is_exported:
+            wanted.add("export")
+        if wanted & set(stages):
+            cells += expand(
+                specs,
+                sizes=sizes,
+                backends=tuple(backends),
+                devices=devices,
+                dtypes=dtypes,
+                batches=batches,
+                variants=(variant.name,),
+            )
+    place = {spec.name: number for number, spec in enumerate(specs)}
+    return sorted(cells, key=lambda c: (place[c.model], sizes.index(c.size), c.device, c.dtype))
+
+
+def exists(variant: Variant, spec: ModelSpec, size: str, device: str) -> bool:
+    """Whether the variant is there for this model: adapters, second lanes and parallel trainings are for some."""
+    if device.partition(":")[0] not in variant.devices:
+        return False
+    held = spec.sizes[size]
+    rules = {
+        "lora": bool(held.finetuning.lora),
+        "pt2e": held.quantization.pt2e,
+        "torchao": bool(held.quantization.torchao),
+        **{name: name in held.training.parallel for name in ("ddp", "fsdp", "tensor")},
+    }
+    return rules.get(variant.name, True)
 
 
 def choices(option: str, text: str, known: Iterable[str]) -> tuple[str, ...]:
@@ -77,6 +137,19 @@ def devices_of(text: str, *, num_gpus: int) -> tuple[str, ...]:
     if not found:
         raise CatalogError("--device: empty; expected auto, cpu, cuda or cuda:N")
     return tuple(dict.fromkeys(found))
+
+
+def variants_of(text: str) -> tuple[str, ...]:
+    """`--variant`: the states of a model that can be measured."""
+    return choices("--variant", text, (row.name for row in VARIANTS.values() if row.is_measured))
+
+
+def stages_of(text: str, *, num_processes: int) -> tuple[str, ...]:
+    """`--stages`; `all` is every stage, the parallel one only where there is more than one process to run it."""
+    stages = LIFE if text == "all" else choices("--stages", text, LIFE)
+    if text != "all" and "parallel" in stages and num_processes < 2:
+        raise CatalogError("--stages parallel: needs --nproc N with 2 or more processes")
+    return tuple(stage for stage in stages if stage != "parallel" or num_processes > 1)
 
 
 def batches_of(text: str) -> tuple[int, ...]:

@@ -8,11 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from suite import describe
-from suite.axes import BACKENDS, TASKS
+from suite.axes import BACKENDS, DTYPES, TASKS
 from suite.catalog import CatalogError, builtin_specs, catalogue_modules, joined, select
 from suite.cell import Cell
-from suite.data.sources import LIBRARIES, sources_in
-from suite.expand import backends_of, batches_of, devices_of, dtypes_of, expand, sizes_of
+from suite.data.sources import LIBRARIES, Source, second_sources, sources_in
+from suite.expand import (
+    backends_of,
+    batches_of,
+    devices_of,
+    dtypes_of,
+    expand,
+    expand_life,
+    sizes_of,
+    stages_of,
+    variants_of,
+)
 from suite.spec import ModelSpec
 from suite.weights import weights_in
 from suite.worker.client import Launcher
@@ -35,6 +45,10 @@ class Asked:
     seed: int = 0
     data: Path | None = None
     weights: str = "random"
+    variant: str = "original"
+    stages: str = "all"
+    nproc: int = 1
+    """Processes of the stage `parallel`; 1 = that stage is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +57,11 @@ class Selection:
 
     specs: Mapping[str, ModelSpec]
     cells: tuple[Cell, ...]
+    """What `pytest bench` measures."""
+    life: tuple[Cell, ...] = ()
+    """What `pytest suite` goes through."""
+    foundations: tuple[Cell, ...] = ()
+    """Device and dtype of the known-answer cases."""
     job_options: Mapping[str, Any]
     """The part of every job's options that does not depend on the run folder."""
     excluded: tuple[Mapping[str, str], ...] = field(default=())
@@ -50,11 +69,16 @@ class Selection:
 
     def preload(self) -> tuple[str, ...]:
         """Modules that the launcher imports once for all of these cells, in a stable order."""
-        modules = [m for cell in self.cells for m in BACKENDS[cell.backend].preload]
+        cells = (*self.cells, *self.life)
+        modules = [m for cell in cells for m in BACKENDS[cell.backend].preload]
         modules += [m for spec in self.specs.values() for m in spec.requires]
         modules += catalogue_modules()
         tasks = [TASKS[spec.task] for spec in self.specs.values()]
-        data = [self.job_options["sources"][task.input]["name"] for task in tasks]
+        sources = {k: Source(**row) for k, row in self.job_options["sources"].items()}
+        kinds = {task.input for task in tasks}
+        data = [sources[kind].name for kind in sorted(kinds)]
+        if self.life:
+            data += [second_sources(sources)[kind].name for kind in sorted(kinds)]
         modules += [task.module for task in tasks]
         modules += [m for name in data for m in (f"suite.data.{name}", *LIBRARIES.get(name, ()))]
         return tuple(dict.fromkeys(modules))
@@ -66,14 +90,17 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
     sizes = sizes_of(asked.size)
     own = user_specs(asked.models_from) if asked.models_from else ()
     specs = select(joined(builtin_specs(), own), asked.models)
-    cells = expand(
-        specs,
-        sizes=sizes,
-        backends=backends_of(asked.backend),
-        devices=devices,
-        dtypes=dtypes_of(asked.dtype),
-        batches=batches_of(asked.batch),
-    )
+    if asked.nproc < 1:
+        raise CatalogError(f"--nproc {asked.nproc}: expected 1 or more processes")
+    stages = stages_of(asked.stages, num_processes=asked.nproc)
+    points: dict[str, Any] = {
+        "sizes": sizes,
+        "devices": devices,
+        "dtypes": dtypes_of(asked.dtype),
+        "batches": batches_of(asked.batch),
+    }
+    variants, backends = variants_of(asked.variant), backends_of(asked.backend)
+    cells = expand(specs, backends=backends, variants=variants, **points)
     if not cells:
         raise CatalogError(
             f"--size {asked.size}: none of the chosen models has it"
@@ -88,6 +115,8 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
     return Selection(
         specs={spec.name: spec for spec in specs},
         cells=tuple(cells),
+        life=tuple(expand_life(specs, stages=stages, **points)),
+        foundations=_foundations(points) if "foundations" in stages and not asked.models else (),
         job_options={
             "models_from": str(asked.models_from.resolve()) if asked.models_from else "",
             "weights": asked.weights
@@ -96,8 +125,18 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
             "sources": {kind: s.as_dict() for kind, s in sources_in(asked.data).items()},
             "seed": asked.seed,
             "threads": asked.threads or num_cores,
+            "nproc": asked.nproc,
         },
         excluded=tuple(excluded),
+    )
+
+
+def _foundations(points: Mapping[str, Any]) -> tuple[Cell, ...]:
+    """One cell per device and dtype: what everything rests on does not depend on a model."""
+    return tuple(
+        Cell(model="foundations", size="tiny", device=device, dtype=dtype)
+        for device in points["devices"]
+        for dtype in DTYPES
     )
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from suite.axes import BACKENDS, DTYPES, SIZES, STAGES, TASKS
+from suite.axes import BACKENDS, DTYPES, SIZES, STAGES, TASKS, VARIANTS
+from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 ANY: Final = "*"
@@ -26,6 +27,7 @@ class Gap:
     device: str = ANY
     dtype: str = ANY
     size: str = ANY
+    variant: str = ANY
     kind: str = "unsupported"
     """unsupported (cannot work, not tried) or known_bug (tried, must fail: a strict xfail)."""
     reason: str
@@ -37,10 +39,19 @@ class Gap:
         if not self.reason or not self.url:
             raise ValueError("a Gap needs a reason and a url: a reader must be able to check it")
 
-    def covers(self, *, stage: str, backend: str, device: str, dtype: str, size: str) -> bool:
+    def covers(
+        self,
+        *,
+        stage: str,
+        backend: str,
+        device: str,
+        dtype: str,
+        size: str,
+        variant: str = "original",
+    ) -> bool:
         """True when the combination lies in this gap (device `cuda:1` matches `cuda`)."""
-        asked = (stage, backend, device.partition(":")[0], dtype, size)
-        held = (self.stage, self.backend, self.device, self.dtype, self.size)
+        asked = (stage, backend, device.partition(":")[0], dtype, size, variant)
+        held = (self.stage, self.backend, self.device, self.dtype, self.size, self.variant)
         return all(h in (ANY, a) for h, a in zip(held, asked, strict=True))
 
 
@@ -71,6 +82,10 @@ class Size:
     """Keyword arguments of `ModelSpec.build`."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """What the task needs to shape a batch, e.g. side, channels, classes, length, vocabulary."""
+    training: Training = field(default_factory=Training)
+    finetuning: Finetuning = field(default_factory=Finetuning)
+    pruning: Pruning = field(default_factory=Pruning)
+    quantization: Quantization = field(default_factory=Quantization)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +129,9 @@ class ModelSpec:
     requires: tuple[str, ...] = ()
     """Libraries that the model itself needs beside torch: imported by the launcher before it forks, and counted as its
     import time. What tasks and data sets import is theirs."""
+    head: tuple[str, ...] = ()
+    """Names of the modules that give the model's answer, e.g. ("fc",): trained alone by the strategy `partial`, never
+    pruned. Empty = the last layer with weights that a forward pass runs."""
     export: Export = field(default_factory=Export)
     tolerance: Tolerance = field(default_factory=Tolerance)
     gaps: tuple[Gap, ...] = ()
@@ -126,6 +144,7 @@ class ModelSpec:
             *((g.stage, (ANY, *STAGES), "gap stage") for g in self.gaps),
             *((g.backend, (ANY, *BACKENDS), "gap backend") for g in self.gaps),
             *((g.dtype, (ANY, *DTYPES), "gap dtype") for g in self.gaps),
+            *((g.variant, (ANY, *VARIANTS), "gap variant") for g in self.gaps),
         ):
             if value not in known:
                 raise ValueError(
@@ -141,11 +160,6 @@ class ModelSpec:
         if not self.outputs:
             raise ValueError(f"model {self.name!r}: `outputs` is empty; name the output tensors")
 
-    def gap_for(
-        self, *, stage: str, backend: str, device: str, dtype: str, size: str
-    ) -> Gap | None:
-        """The first declared gap that covers the combination, or None."""
-        for gap in self.gaps:
-            if gap.covers(stage=stage, backend=backend, device=device, dtype=dtype, size=size):
-                return gap
-        return None
+    def gap_for(self, **combination: str) -> Gap | None:
+        """The first declared gap that covers the combination (see Gap.covers), or None."""
+        return next((gap for gap in self.gaps if gap.covers(**combination)), None)

@@ -8,8 +8,8 @@ from typing import Any
 from suite.catalog import spec_for
 from suite.data.sources import Source
 from suite.spec import ModelSpec
+from suite.states.store import module_of
 from suite.tasks.batch import Batch, batch_for
-from suite.weights import module_for
 from suite.worker.protocol import Emit, Job
 
 
@@ -48,10 +48,5 @@ def subject_for(job: Job, emit: Emit) -> Subject:
     assert job.cell is not None
     spec = spec_for(job.cell.model, job.options.get("models_from", ""))
     emit("phase", name="build")
-    module = module_for(
-        spec,
-        job.cell.size,
-        weights=job.options.get("weights", "random"),
-        seed=int(job.options.get("seed", 0)),
-    )
+    module = module_of(job, spec, job.cell.variant)
     return Subject(spec=spec, batch=batch_of(job, spec, emit), module=module)

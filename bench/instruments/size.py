@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.instruments.macs import count_macs
+from suite.macs import count_macs
 from suite.subject import subject_for
 from suite.worker.protocol import Emit, Job
 

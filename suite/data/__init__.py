@@ -1,1 +1,1 @@
-"""Data sets: embedded ones (digits, scenes, prose, speech) and those in a user's folder (CIFAR-10, IMDb, COCO)."""
+"""Data sets: embedded ones, two for each kind of sample, and those in a user's folder (CIFAR-10, IMDb, COCO)."""

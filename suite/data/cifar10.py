@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from suite.data.errors import DataError
-from suite.data.parts import part
+from suite.data.parts import must_be_split, part
 from suite.data.pictures import check_picture, decode, first, is_picture
 from suite.data.samples import Image
 
@@ -66,7 +67,11 @@ def check(root: Path) -> None:
 
 
 def load(root: str, split: str) -> Dataset[Image]:
-    """The pictures of that split; validation is a seeded tenth of the training pictures."""
+    """The pictures of that split; validation is a seeded tenth of the training pictures.
+
+    Raises ValueError for an unknown split.
+    """
+    must_be_split(split)
     if (Path(root) / PACKED).is_dir():
         return Packed(root, split)
     return Tree(Path(root), split)
@@ -101,9 +106,7 @@ class Packed:
     keeps_label_when_mirrored = True
 
     def __init__(self, root: str, split: str) -> None:
-        from torchvision.datasets import CIFAR10
-
-        self._data: Any = CIFAR10(root, train=split != "test", download=False)
+        self._data = _packed(root, split != "test")
         self.classes: Sequence[str] = tuple(self._data.classes)
         self._indices = _indices(len(self._data), split)
 
@@ -113,6 +116,14 @@ class Packed:
     def __getitem__(self, index: int, /) -> Image:
         number = self._indices[index]
         return Image(pixels=self._data.data[number], label=int(self._data.targets[number]))
+
+
+@lru_cache(maxsize=2)
+def _packed(root: str, is_training: bool) -> Any:
+    """Torchvision's CIFAR10, opened once for training and validation: its bytes are known by their digests."""
+    from torchvision.datasets import CIFAR10
+
+    return CIFAR10(root, train=is_training, download=False)
 
 
 def _indices(num_samples: int, split: str) -> list[int]:

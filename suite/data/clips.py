@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from suite.data.backdrops import backdrop, contrasting, paint
+from suite.data.backdrops import backdrop, brush, contrasting, paint
 from suite.data.digits import bold_stroke, labels
 from suite.data.parts import SPLITS, part
 from suite.data.samples import Clip
@@ -52,10 +52,10 @@ class Clips:
             raise IndexError(index)
         generator = np.random.default_rng((SPLITS.index(self._split), index))
         label = index % len(DIRECTIONS)
-        ground = backdrop(generator, SIDE, SIDE)
+        ground = backdrop(generator, self._split, SIDE, SIDE)
         side = int(generator.integers(40, 64))
         ink = bold_stroke(self._digits[int(generator.integers(len(self._digits)))], side)
-        color = contrasting(generator, ground)
+        shape = brush(ink, contrasting(generator, ground))
         way = tuple(DIRECTIONS.values())[label]
         starts = [_start(generator, step, SIDE - side) for step in way]
         frames = np.repeat(ground[None], NUM_FRAMES, axis=0)
@@ -63,7 +63,7 @@ class Clips:
             top, left = (
                 start + time * STEP * step for start, step in zip(starts, way, strict=True)
             )
-            paint(frame, ink, color, top, left)
+            paint(frame, shape, top, left)
         return Clip(frames=frames, label=label)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from suite.data.coco_check import check_annotations
 from suite.data.errors import DataError
-from suite.data.parts import part
+from suite.data.parts import must_be_split, part
 from suite.data.pictures import decode, first
 from suite.data.samples import Scene
 
@@ -51,7 +51,11 @@ def check(root: Path) -> None:
 
 
 def load(root: str, split: str) -> Coco:
-    """The pictures of that split; validation is a seeded tenth of the training pictures."""
+    """The pictures of that split; validation is a seeded tenth of the training pictures.
+
+    Raises ValueError for an unknown split.
+    """
+    must_be_split(split)
     return Coco(Path(root), split)
 
 
@@ -99,13 +103,14 @@ class Coco:
         corners[:, 2:] += corners[:, :2]
         # Annotations overshoot the picture by rounding.
         boxes = corners.clip(0, np.array([width, height, width, height], dtype=np.float32))
+        masks = np.empty((len(rows), height, width), dtype=np.bool_)
+        for mask, row in zip(masks, rows, strict=True):
+            mask[:] = self._mask(row, height, width)
         return Scene(
             pixels=pixels,
             boxes=boxes,
             labels=np.array([self._labels[row["category_id"]] for row in rows], dtype=np.int64),
-            masks=np.array(
-                [self._mask(row, height, width) for row in rows], dtype=np.bool_
-            ).reshape(-1, height, width),
+            masks=masks,
         )
 
     def _mask(self, row: dict[str, Any], height: int, width: int) -> NDArray[np.bool_]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +14,9 @@ from suite.data.pictures import check_picture
 SLACK: Final = 1.0
 """Pixels by which a box may overshoot its picture: annotations were drawn on rescaled pictures and rounded."""
 
+KINDS: Final = {int: "a whole number", str: "a text", list: "a list", object: "anything"}
+"""What a value has to be -> how an error says so."""
+
 
 def check_annotations(data: Mapping[str, Any], file: Path, folder: Path) -> None:
     """Raises DataError for a picture that is missing or truncated, an unknown id, a box outside its picture, or
@@ -19,47 +24,73 @@ def check_annotations(data: Mapping[str, Any], file: Path, folder: Path) -> None
     """
     if not data["images"]:
         raise DataError(f"{file}: lists no images; expected one entry per picture in {folder}")
-    _require(data["categories"], ("id", "name"), f"{file}: category")
-    _require(data["images"], ("id", "file_name", "height", "width"), f"{file}: image")
+    _require(data["categories"], {"id": int, "name": str}, f"{file}: category")
+    _require(
+        data["images"],
+        {"id": int, "file_name": str, "height": int, "width": int},
+        f"{file}: image",
+    )
     _require(
         data["annotations"],
-        ("id", "image_id", "category_id", "bbox", "segmentation"),
+        {"id": int, "image_id": int, "category_id": int, "bbox": list, "segmentation": object},
         f"{file}: annotation",
     )
+    for key in ("categories", "images"):
+        _must_differ([row["id"] for row in data[key]], f"{file}: {key}")
     categories = {row["id"] for row in data["categories"]}
     images = {row["id"]: row for row in data["images"]}
     for image in data["images"]:
         path = folder / str(image["file_name"])
         if not path.is_file():
-            raise DataError(f"{path}: no such picture, but {file} lists it (image {image['id']})")
+            raise DataError(
+                f"{path}: no such picture, but {file} lists it (image {image['id']}); add it"
+            )
         check_picture(path)
     for row in data["annotations"]:
         where = f"{file}: annotation {row['id']}"
         if row["image_id"] not in images:
-            raise DataError(f"{where}: image_id {row['image_id']} is not among the file's images")
+            raise DataError(
+                f"{where}: image_id {row['image_id']} is not among the file's images; correct or remove it"
+            )
         if row["category_id"] not in categories:
             raise DataError(
                 f"{where}: category_id {row['category_id']} is unknown; expected one of the file's"
-                f" {len(categories)} categories"
+                f" {len(categories)} categories; correct or remove the annotation"
             )
         _check_box(row["bbox"], images[row["image_id"]], where)
-        _check_segmentation(row["segmentation"], where)
+        _check_segmentation(row["segmentation"], images[row["image_id"]], where)
 
 
-def _require(rows: list[Any], keys: tuple[str, ...], what: str) -> None:
+def _require(rows: list[Any], wanted: Mapping[str, type], what: str) -> None:
     for number, row in enumerate(rows):
-        if not isinstance(row, dict) or any(key not in row for key in keys):
-            missing = [key for key in keys if not isinstance(row, dict) or key not in row]
-            raise DataError(f"{what} number {number}: lacks {', '.join(missing)}")
+        where = f"{what} number {number}"
+        if not isinstance(row, dict):
+            raise DataError(f"{where}: is {row!r}; expected an object with {', '.join(wanted)}")
+        if missing := [key for key in wanted if key not in row]:
+            raise DataError(f"{where}: lacks {', '.join(missing)}; copy or download the file again")
+        for key, kind in wanted.items():
+            if not isinstance(row[key], kind):
+                raise DataError(
+                    f"{where}: {key} is {row[key]!r}; expected {KINDS[kind]}, as COCO writes it"
+                )
+
+
+def _must_differ(ids: list[int], what: str) -> None:
+    twice, count = Counter(ids).most_common(1)[0] if ids else (0, 1)
+    if count > 1:
+        raise DataError(
+            f"{what}: the id {twice} occurs twice; expected an id of its own for each; copy or download the"
+            " file again"
+        )
 
 
 def _check_box(box: Any, image: Mapping[str, Any], where: str) -> None:
     if not (
-        isinstance(box, list)
-        and len(box) == 4
-        and all(isinstance(value, int | float) and value == value for value in box)
+        len(box) == 4 and all(isinstance(value, int | float) and value == value for value in box)
     ):
-        raise DataError(f"{where}: bbox is {box!r}; expected [x, y, width, height] in pixels")
+        raise DataError(
+            f"{where}: bbox is {box!r}; expected [x, y, width, height] in pixels; correct or remove the annotation"
+        )
     x, y, width, height = box
     if (
         width < 0
@@ -70,19 +101,32 @@ def _check_box(box: Any, image: Mapping[str, Any], where: str) -> None:
     ):
         raise DataError(
             f"{where}: bbox {box} lies outside its picture {image['file_name']}"
-            f" ({image['width']}x{image['height']}); expected [x, y, width, height] in pixels"
+            f" ({image['width']}x{image['height']}); expected [x, y, width, height] in pixels;"
+            " correct or remove the annotation"
         )
 
 
-def _check_segmentation(segmentation: Any, where: str) -> None:
+def _check_segmentation(segmentation: Any, image: Mapping[str, Any], where: str) -> None:
     if isinstance(segmentation, dict) and {"counts", "size"} <= segmentation.keys():
+        if segmentation["size"] != [image["height"], image["width"]]:
+            raise DataError(
+                f"{where}: its run lengths are for a picture of size {segmentation['size']}; expected"
+                f" [{image['height']}, {image['width']}], the height and width of {image['file_name']}"
+            )
         return
-    if isinstance(segmentation, list) and all(
-        isinstance(polygon, list) and len(polygon) >= 4 and len(polygon) % 2 == 0
-        for polygon in segmentation
-    ):
+    if isinstance(segmentation, list) and all(_is_polygon(ring) for ring in segmentation):
         return
     raise DataError(
         f"{where}: segmentation is neither a list of polygons [x1, y1, x2, y2, ...] nor"
-        " run lengths {counts, size}"
+        " run lengths {counts, size}; correct or remove the annotation"
     )
+
+
+def _is_polygon(ring: Any) -> bool:
+    """Two points or more, all of them finite numbers."""
+    if not isinstance(ring, list) or len(ring) < 4 or len(ring) % 2:
+        return False
+    try:
+        return math.isfinite(sum(ring))
+    except TypeError:
+        return False

@@ -22,11 +22,22 @@ def polygons(rings: list[list[float]], height: int, width: int) -> NDArray[np.bo
     import numpy as np
     from PIL import Image, ImageDraw
 
-    canvas = Image.new("1", (width, height))
-    draw = ImageDraw.Draw(canvas)
-    for ring in rings:
-        draw.polygon(list(zip(ring[::2], ring[1::2], strict=True)), fill=1, outline=1)
-    return np.array(canvas)
+    xs = [value for ring in rings for value in ring[::2]]
+    ys = [value for ring in rings for value in ring[1::2]]
+    # Only what the polygons can reach is drawn: most objects are a small part of their picture.
+    left, top = (max(0, int(min(values, default=0)) - 1) for values in (xs, ys))
+    right, bottom = (
+        min(size, int(max(values, default=0)) + 3) for size, values in ((width, xs), (height, ys))
+    )
+    result = np.zeros((height, width), dtype=np.bool_)
+    if left < right and top < bottom:
+        canvas = Image.new("L", (right - left, bottom - top))
+        draw = ImageDraw.Draw(canvas)
+        for ring in rings:
+            corners = [(x - left, y - top) for x, y in zip(ring[::2], ring[1::2], strict=True)]
+            draw.polygon(corners, fill=1, outline=1)
+        result[top:bottom, left:right] = np.asarray(canvas).view(np.bool_)
+    return result
 
 
 def run_lengths(counts: list[int], height: int, width: int) -> NDArray[np.bool_]:

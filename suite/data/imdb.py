@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from suite.data.errors import DataError
+from suite.data.parts import SPLITS, must_be_split, part_of
 from suite.data.samples import Dataset, Text
 
 CLASSES: Final = ("negative", "positive")
 LABELS: Final = {"0": 0, "1": 1, "neg": 0, "pos": 1, "negative": 0, "positive": 1}
-SPLITS: Final = ("train", "test")
+OWN_SPLITS: Final = ("train", "test")
+"""What the data set itself tells apart; a tenth of its training reviews, drawn by their texts, is validation."""
 MISSING: Final = frozenset({"", "nan", "null", "none", "n/a"})
 """How a table says that it has no value."""
 
@@ -30,9 +32,8 @@ LAYOUT: Final = (
 LONGEST_FIELD: Final = 2**20
 """Characters. No review comes near; a quote that is never closed swallows the rest of the file and does."""
 
-TEST_SHARE: Final = 0.2
 SALT: Final = "torch-vitals imdb 1"
-"""Seed of the split for a file without a split column."""
+"""Seed of the split."""
 
 MARKUP: Final = re.compile(r"<\s*/?\s*br\s*/?\s*>", re.IGNORECASE)
 
@@ -65,22 +66,26 @@ def find(folder: Path) -> Path | None:
 
 def check(root: Path) -> None:
     """Reads everything once; raises DataError naming file, line and expected layout for the first thing wrong."""
-    for split in SPLITS:
-        labels = {sample.label for part, sample in read(root) if part == split}
+    held: dict[str, set[int]] = {split: set() for split in OWN_SPLITS}
+    for split, sample in read(root):
+        held["test" if split == "test" else "train"].add(sample.label)
+    for split, labels in held.items():
         if labels != {0, 1}:
-            held = "no reviews" if not labels else f"only {CLASSES[labels.pop()]} reviews"
-            raise DataError(f"{root}: its {split} split has {held}; expected both labels; {LAYOUT}")
+            what = "no reviews" if not labels else f"only {CLASSES[labels.pop()]} reviews"
+            raise DataError(f"{root}: its {split} split has {what}; expected both labels; {LAYOUT}")
 
 
 def load(root: str, split: str) -> Dataset[Text]:
-    """The cleaned reviews of `split` ("train" or "test") with 1 for positive; raises DataError as `check` does."""
-    if split not in SPLITS:
-        raise ValueError(f"imdb has no split {split!r}; expected 'train' or 'test'")
-    return Reviews(tuple(sample for part, sample in read(Path(root)) if part == split))
+    """The cleaned reviews of `split` with 1 for positive; raises DataError as `check` does.
+
+    A review that is in the training and in the test part of the data set is left to the test.
+    """
+    must_be_split(split)
+    return Reviews(_reviews(Path(root), _stamp(Path(root)))[split])
 
 
 def read(root: Path) -> Iterator[tuple[str, Text]]:
-    """Split and review, one after another, from the file or the tree."""
+    """Split (of three) and review, one after another, from the file or the tree."""
     return _from_tree(root) if root.is_dir() else _from_file(root)
 
 
@@ -92,10 +97,28 @@ def clean(text: str) -> str:
     return " ".join(text.split())
 
 
-def is_test(text: str) -> bool:
-    """True for the fifth of a file without a split column that is never trained on; depends on the text alone."""
-    digest = hashlib.sha256((SALT + text).encode()).digest()
-    return int.from_bytes(digest[:4], "big") < TEST_SHARE * 2**32
+@lru_cache(maxsize=1)
+def _reviews(root: Path, stamp: tuple[int, ...]) -> dict[str, tuple[Text, ...]]:
+    """All splits, read once for the three of them; `stamp` tells an altered file from the one that was read."""
+    del stamp
+    rows = list(read(root))
+    tested = {sample.text for split, sample in rows if split == "test"}
+    return {
+        wanted: tuple(
+            sample
+            for split, sample in rows
+            if split == wanted and (split == "test" or sample.text not in tested)
+        )
+        for wanted in SPLITS
+    }
+
+
+def _stamp(root: Path) -> tuple[int, ...]:
+    """When the file, or each folder of the tree, was last written."""
+    places = [root]
+    if root.is_dir():
+        places = [root / split / label for split in OWN_SPLITS for label in ("neg", "pos")]
+    return tuple(place.stat().st_mtime_ns if place.exists() else 0 for place in places)
 
 
 def _from_file(file: Path) -> Iterator[tuple[str, Text]]:
@@ -108,6 +131,8 @@ def _from_file(file: Path) -> Iterator[tuple[str, Text]]:
             columns = [name.strip().lower() for name in next(rows, [])]
             if not {"text", "label"} <= set(columns):
                 raise DataError(f"{file}, line 1: the columns are {columns}; {LAYOUT}")
+            if len(set(columns)) < len(columns):
+                raise DataError(f"{file}, line 1: a column occurs twice ({columns}); {LAYOUT}")
             line = rows.line_num + 1
             for values in rows:
                 if values:
@@ -138,16 +163,18 @@ def _sample(where: str, columns: list[str], values: list[str]) -> tuple[str, Tex
     _must_be_text(where, text)
     label = LABELS.get(row["label"].strip().lower())
     if label is None:
-        raise DataError(f"{where}: the label is {row['label']!r}; {LAYOUT}")
-    split = row["split"].strip().lower() if "split" in row else SPLITS[is_test(text)]
-    if split not in SPLITS:
-        raise DataError(f"{where}: the split is {row['split']!r}; {LAYOUT}")
-    return split, Text(text=text, label=label)
+        raise DataError(f"{where}: the label is {row['label']!r}; correct or remove it; {LAYOUT}")
+    if "split" not in row:
+        return part_of(text, SALT), Text(text=text, label=label)
+    split = row["split"].strip().lower()
+    if split not in OWN_SPLITS:
+        raise DataError(f"{where}: the split is {row['split']!r}; correct or remove it; {LAYOUT}")
+    return _narrowed(split, text), Text(text=text, label=label)
 
 
 def _from_tree(root: Path) -> Iterator[tuple[str, Text]]:
     """The files of the tree, in the order of their names."""
-    for split in SPLITS:
+    for split in OWN_SPLITS:
         for label, folder in enumerate(("neg", "pos")):
             place = root / split / folder
             if not place.is_dir():
@@ -158,12 +185,19 @@ def _from_tree(root: Path) -> Iterator[tuple[str, Text]]:
                 except UnicodeDecodeError as error:
                     raise DataError(f"{file}: not UTF-8 ({error.reason}); {LAYOUT}") from error
                 _must_be_text(str(file), text)
-                yield split, Text(text=text, label=label)
+                yield _narrowed(split, text), Text(text=text, label=label)
+
+
+def _narrowed(split: str, text: str) -> str:
+    """Training or validation for what the data set calls training; the test stays the test."""
+    return split if split == "test" else part_of(text, SALT, has_own_test=True)
 
 
 def _must_be_text(where: str, text: str) -> None:
     """Raises DataError when a cleaned text holds nothing to read."""
     if text.lower() in MISSING:
-        raise DataError(f"{where}: the text is missing ({text!r}); {LAYOUT}")
+        raise DataError(
+            f"{where}: the text is missing ({text!r}); write it or remove the review; {LAYOUT}"
+        )
     if "\0" in text:
         raise DataError(f"{where}: the text holds a NUL byte, so the file is damaged; {LAYOUT}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from typing import Final
 
@@ -20,8 +21,7 @@ def part(num_samples: int, split: str, *, has_own_test: bool = False) -> list[in
     With `has_own_test` the samples are the training part of a data set whose test part lies elsewhere. The parts
     do not overlap and together are all. Raises ValueError for an unknown split.
     """
-    if split not in SPLITS:
-        raise ValueError(f"split is {split!r}; expected one of {', '.join(SPLITS)}")
+    must_be_split(split)
     order = list(range(num_samples))
     random.Random(num_samples).shuffle(order)
     num_test = 0 if has_own_test else round(num_samples * TEST_SHARE)
@@ -32,3 +32,22 @@ def part(num_samples: int, split: str, *, has_own_test: bool = False) -> list[in
         "train": order[num_test + num_validation :],
     }
     return parts[split]
+
+
+def part_of(text: str, salt: str, *, has_own_test: bool = False) -> str:
+    """The split of a text, drawn from nothing but its characters and `salt`, in the same shares as `part`.
+
+    So a text that occurs twice lies in one split only, and a text that is added moves no other.
+    """
+    digest = hashlib.sha256((salt + text).encode("utf-8", "surrogatepass")).digest()
+    place = int.from_bytes(digest[:4], "big") / 2**32
+    test = 0.0 if has_own_test else TEST_SHARE
+    if place < test:
+        return "test"
+    return "validation" if place < test + (1 - test) * VALIDATION_SHARE else "train"
+
+
+def must_be_split(split: str) -> None:
+    """Raises ValueError for an unknown split."""
+    if split not in SPLITS:
+        raise ValueError(f"split is {split!r}; expected one of {', '.join(SPLITS)}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Final
 
+from suite.data.parts import must_be_split, part_of
 from suite.data.samples import Dataset, Text
 
 CLASSES: Final = ("language", "objects")
@@ -21,18 +22,18 @@ OBJECT_TOPICS: Final = (
 
 SHORTEST: Final = 600
 """Characters: paragraphs are joined until a passage has as many, which fills 128 tokens of a large vocabulary."""
-TEST_SHARE: Final = 0.2
+BLANK: Final = re.compile(r"\n[ \t]*\n")
+"""What lies between paragraphs."""
 SALT: Final = "torch-vitals prose 1"
 """Seed of the split; a passage's place in it depends on nothing but its own text."""
 
 
 class Passages:
-    """One split of the prose."""
+    """One split, in memory."""
 
-    classes: Sequence[str] = CLASSES
-
-    def __init__(self, samples: tuple[Text, ...]) -> None:
+    def __init__(self, samples: tuple[Text, ...], classes: Sequence[str] = CLASSES) -> None:
         self._samples = samples
+        self.classes: Sequence[str] = classes
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -42,46 +43,50 @@ class Passages:
 
 
 def load(root: str, split: str) -> Dataset[Text]:
-    """The passages of `split` ("train" or "test"), labelled by the group of topics they are from; `root` is not used.
+    """The passages of `split`, labelled by the group of topics they are from; `root` is not used.
 
-    Raises ValueError for another split.
+    Raises ValueError for an unknown split.
     """
-    if split not in ("train", "test"):
-        raise ValueError(f"prose has no split {split!r}; expected 'train' or 'test'")
-    return Passages(tuple(s for s in _passages() if is_test(s.text) == (split == "test")))
-
-
-def is_test(text: str) -> bool:
-    """True for the fifth of all passages that is never trained on."""
-    digest = hashlib.sha256((SALT + text).encode()).digest()
-    return int.from_bytes(digest[:4], "big") < TEST_SHARE * 2**32
+    must_be_split(split)
+    return Passages(tuple(s for s in _passages() if part_of(s.text, SALT) == split))
 
 
 @cache
 def _passages() -> tuple[Text, ...]:
     """All passages, topic by topic in the order of their names."""
-    topics: dict[str, str] = import_module("pydoc_data.topics").topics
-    seen: set[str] = set()
     return tuple(
         Text(text=text, label=int(name.startswith(OBJECT_TOPICS)))
-        for name in sorted(topics)
-        for text in _joined(_paragraphs(topics[name], seen))
+        for name, blocks in _topics().items()
+        for text in joined(blocks)
     )
 
 
-def _paragraphs(topic: str, seen: set[str]) -> Iterator[str]:
-    """The topic's paragraphs on one line each, without those that an earlier topic had: topics overlap."""
-    for block in topic.split("\n\n"):
+def paragraphs() -> Iterator[str]:
+    """All paragraphs of which the passages are made."""
+    return (paragraph for blocks in _topics().values() for paragraph in blocks)
+
+
+@cache
+def _topics() -> dict[str, tuple[str, ...]]:
+    """Topic -> its paragraphs, by name, each paragraph only once."""
+    topics: dict[str, str] = import_module("pydoc_data.topics").topics
+    seen: set[str] = set()
+    return {name: tuple(paragraphs_of(topics[name], seen)) for name in sorted(topics)}
+
+
+def paragraphs_of(document: str, seen: set[str]) -> Iterator[str]:
+    """The document's paragraphs on one line each, without those `seen` in an earlier one (topics overlap)."""
+    for block in BLANK.split(document):
         paragraph = " ".join(block.split())
         if paragraph and paragraph not in seen and not set(paragraph) <= set("*=-~^ "):
             seen.add(paragraph)
             yield paragraph
 
 
-def _joined(paragraphs: Iterator[str]) -> Iterator[str]:
-    """Neighbours joined to SHORTEST characters or more; what is left over at a topic's end stays as short as it is."""
+def joined(blocks: Iterable[str]) -> Iterator[str]:
+    """Neighbours joined to SHORTEST characters or more; what is left over at the end stays as short as it is."""
     held: list[str] = []
-    for paragraph in paragraphs:
+    for paragraph in blocks:
         held.append(paragraph)
         if sum(map(len, held)) >= SHORTEST:
             yield " ".join(held)

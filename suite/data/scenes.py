@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from suite.data.backdrops import backdrop, contrasting, paint
+from suite.data.backdrops import backdrop, brush, contrasting, paint
 from suite.data.digits import bold_stroke, labels
 from suite.data.parts import SPLITS, part
 from suite.data.samples import Scene
@@ -41,23 +41,23 @@ class Scenes:
         if not 0 <= index < len(self):
             raise IndexError(index)
         generator = np.random.default_rng((SPLITS.index(self._split), index))
-        pixels = backdrop(generator, HEIGHT, WIDTH)
-        names, boxes, masks = [], [], []
-        for top, left, side in _places(generator, int(generator.integers(2, 6))):
+        pixels = backdrop(generator, self._split, HEIGHT, WIDTH)
+        places = squares(generator, int(generator.integers(2, 6)), HEIGHT, WIDTH)
+        masks = np.zeros((len(places), HEIGHT, WIDTH), dtype=np.bool_)
+        names, boxes = [], []
+        for mask, (top, left, side) in zip(masks, places, strict=True):
             number = self._digits[int(generator.integers(len(self._digits)))]
             ink = bold_stroke(number, side)
             area = (slice(top, top + side), slice(left, left + side))
-            paint(pixels, ink, contrasting(generator, pixels[area]), top, left)
-            mask = np.zeros((HEIGHT, WIDTH), dtype=np.bool_)
+            paint(pixels, brush(ink, contrasting(generator, pixels[area])), top, left)
             mask[area] = ink >= VISIBLE
             names.append(int(labels()[number]) + 1)
-            boxes.append(bounds(mask))
-            masks.append(mask)
+            boxes.append(np.add(bounds(mask[area]), (left, top, left, top)))
         return Scene(
             pixels=pixels,
             boxes=np.array(boxes, dtype=np.float32),
             labels=np.array(names, dtype=np.int64),
-            masks=np.stack(masks),
+            masks=masks,
         )
 
 
@@ -76,18 +76,23 @@ def bounds(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _places(generator: np.random.Generator, num_digits: int) -> list[tuple[int, int, int]]:
-    """At most `num_digits`, at least one square (top, left, side) that do not overlap."""
+def squares(
+    generator: np.random.Generator, wanted: int, height: int, width: int
+) -> list[tuple[int, int, int]]:
+    """At most `wanted`, at least one square (top, left, side) that do not overlap.
+
+    Their sides are a sixth to five twelfths of the height.
+    """
     places: list[tuple[int, int, int]] = []
-    for _ in range(8 * num_digits):
-        side = int(generator.integers(80, 200))
-        top, left = int(generator.integers(HEIGHT - side)), int(generator.integers(WIDTH - side))
+    for _ in range(8 * wanted):
+        side = int(generator.integers(height // 6, height * 5 // 12))
+        top, left = int(generator.integers(height - side)), int(generator.integers(width - side))
         if all(
             abs(2 * (top - other[0]) + side - other[2]) >= side + other[2]
             or abs(2 * (left - other[1]) + side - other[2]) >= side + other[2]
             for other in places
         ):
             places.append((top, left, side))
-        if len(places) == num_digits:
+        if len(places) == wanted:
             break
     return places

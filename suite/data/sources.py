@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -36,11 +36,45 @@ EMBEDDED: Final = {
 }
 """Kind -> embedded data set, used when the folder has nothing of that kind."""
 
+SECOND: Final = {
+    "image": "patches",
+    "scene": "shapes",
+    "clip": "zooms",
+    "text": "docstrings",
+    "speech": "bass",
+}
+"""Kind -> another embedded data set of it, for fine-tuning on a second task."""
+
+NUM_CLASSES: Final = {
+    "digits": 10,
+    "patches": 10,
+    "scenes": 11,
+    "shapes": 4,
+    "clips": 8,
+    "zooms": 6,
+    "prose": 2,
+    "docstrings": 2,
+    "speech": 0,
+    "bass": 0,
+}
+"""Embedded data set -> its classes, with the background of scenes; a model needs as many outputs."""
+
+_DIGITS_ON_PHOTOGRAPHS: Final = (
+    "sklearn.datasets",
+    "suite.data.digits:originals",
+    "suite.data.backdrops:originals",
+    "PIL.JpegImagePlugin",
+)
+
 LIBRARIES: Final = {
     "digits": ("sklearn.datasets", "suite.data.digits:originals"),
-    "scenes": ("sklearn.datasets", "suite.data.digits:originals", "PIL.JpegImagePlugin"),
-    "clips": ("sklearn.datasets", "suite.data.digits:originals", "PIL.JpegImagePlugin"),
+    "patches": _DIGITS_ON_PHOTOGRAPHS,
+    "scenes": _DIGITS_ON_PHOTOGRAPHS,
+    "shapes": ("sklearn.datasets", "suite.data.backdrops:originals", "PIL.JpegImagePlugin"),
+    "clips": _DIGITS_ON_PHOTOGRAPHS,
+    "zooms": _DIGITS_ON_PHOTOGRAPHS,
     "prose": ("tokenizers", "pydoc_data.topics"),
+    "docstrings": ("tokenizers", "pydoc_data.topics", "suite.data.docstrings:passages"),
     "imdb": ("tokenizers", "pydoc_data.topics"),
     "cifar10": ("PIL.JpegImagePlugin",),
     "coco": ("PIL.JpegImagePlugin",),
@@ -76,6 +110,22 @@ def sources_in(folder: Path | None) -> dict[str, Source]:
     if not found:
         raise DataError(f"--data {folder}: holds no data set that is known; {LAYOUTS}")
     return sources
+
+
+def second_sources(sources: Mapping[str, Source]) -> dict[str, Source]:
+    """Kind -> the data of the second task, for models with outputs for any of them (see `second_source`)."""
+    return {kind: second_source(source) for kind, source in sources.items()}
+
+
+def second_source(first: Source, *, num_outputs: int | None = None) -> Source:
+    """Other data of the same kind: the first embedded data set that `first` is not and that fits `num_outputs`.
+
+    So a model that learned from a folder goes on to what it would have learned from without one. Where neither
+    fits, the one with fewer classes: the task refuses it, with the numbers. None = any number of classes fits.
+    """
+    names = [name for name in (EMBEDDED[first.kind], SECOND[first.kind]) if name != first.name]
+    fitting = [n for n in names if num_outputs is None or NUM_CLASSES[n] <= num_outputs]
+    return Source(kind=first.kind, name=(fitting or names[-1:])[0])
 
 
 LAYOUTS: Final = (

@@ -46,6 +46,13 @@ def batch_for(
     task = import_module(TASKS[spec.task].module)
     inputs = {**spec.sizes[size].inputs, **(overrides or {})}
     batch: Batch = task.batch(inputs, source, num_samples=num_samples, seed=seed, split=split)
+    return renamed(spec, batch)
+
+
+def renamed(spec: ModelSpec, batch: Batch) -> Batch:
+    """The batch with its inputs under the names of the model's `forward`; raises ValueError for an input that the task
+    does not give.
+    """
     unknown = sorted(set(spec.arguments) - set(batch.inputs))
     if unknown:
         raise ValueError(

@@ -9,17 +9,19 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from torchvision import tv_tensors
-from torchvision.transforms import v2
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from suite.data.samples import Dataset, Scene
 from suite.data.sources import Source
+from suite.tasks.average_precision import hits, mean_average_precision
 from suite.tasks.batch import Batch
+from suite.tasks.detections import detections_of
 from suite.tasks.examples import Example, Examples
-from suite.tasks.pictures import facts_of, image_of, mirror, picture_examples, randomness
-
-GREY: Final = 114
-"""What fills the square beside the picture, of 255: YOLO's usual value, about the mean of photographs."""
+from suite.tasks.framing import scaled
+from suite.tasks.modes import losses_computed
+from suite.tasks.pictures import facts_of, picture_examples
+from suite.tasks.squares import squared
 
 LEAST: Final = 1.0
 """Pixels: boxes thinner than this after scaling are dropped; the losses divide by their size."""
@@ -48,7 +50,7 @@ def batch(
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
     """One example per picture; batch them with `DataLoader(..., collate_fn=collate_for(inputs))`."""
-    return picture_examples(_boxed, inputs, source, seed=seed, split=split)
+    return picture_examples(_boxed, _ready, inputs, source, seed=seed, split=split)
 
 
 def collate_for(inputs: Mapping[str, Any]) -> Any:
@@ -66,6 +68,94 @@ def collate(chosen: Sequence[Example], *, form: str) -> Batch:
     )
 
 
+def loss(module: nn.Module, batch: Batch) -> Tensor:
+    """Sum of the losses that torchvision's detectors compute themselves, called as `module(images, targets)`; scalar.
+
+    They compute them in train mode alone. A module in eval mode is put into it for the call, except its normalization
+    and dropout, and restored: validating moves no statistics. Its random choice of anchors is then the same
+    every time. Raises ValueError when the module returns no losses.
+    """
+    with losses_computed(module):
+        losses = module(*batch.inputs.values(), batch.targets)
+    if not isinstance(losses, Mapping) or not losses:
+        raise ValueError(
+            f"{type(module).__name__} called with pictures and targets in train mode returned"
+            f" {type(losses).__name__}; expected a dictionary of losses, as torchvision's detectors return. Next:"
+            ' name a loss of your own on the record, Training(loss="package.module:function")'
+        )
+    return torch.stack([value.float() for value in losses.values()]).sum()
+
+
+def judge(outputs: Sequence[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Labels, scores and hits of all detections in the batch, and the labels of its objects (`true_labels`).
+
+    `names` are the record's outputs: boxes, labels and scores of each picture in turn, in the model's order, or
+    boxes and scores of all candidates of all pictures. Raises ValueError for outputs that are not finite.
+    """
+    rows = []
+    for found, target in zip(
+        detections_of(outputs, names, batch.num_samples), batch.targets, strict=True
+    ):
+        true_boxes, true_labels = target["boxes"].cpu(), target["labels"].cpu()
+        rows.append(hits(found["boxes"], found["labels"], found["scores"], true_boxes, true_labels))
+    labels, scores, found_ = (torch.cat(column) for column in zip(*rows, strict=True))
+    true = torch.cat([target["labels"].cpu() for target in batch.targets])
+    return {"labels": labels, "scores": scores, "hits": found_, "true_labels": true}
+
+
+def summarize(parts: Sequence[Mapping[str, Tensor]]) -> float:
+    """MAP at an IoU of 0.5 in %, over the classes that occur; COCO's 101 recalls (see average_precision)."""
+    labels, scores, found, true = (
+        torch.cat([part[name] for part in parts])
+        for name in ("labels", "scores", "hits", "true_labels")
+    )
+    return mean_average_precision(labels, scores, found, true)
+
+
+def trivial(batches: Sequence[Batch]) -> float:
+    """MAP in % of finding in every picture one object of each class, in the middle of that class's boxes.
+
+    The box is the mean of all boxes of the class in these batches: classes do not compete in mAP, so that this is
+    the best answer without looking at the picture that has one box a class.
+    """
+    targets = [target for batch in batches for target in batch.targets]
+    boxes = torch.cat([target["boxes"].cpu() for target in targets])
+    labels = torch.cat([target["labels"].cpu() for target in targets])
+    classes = torch.tensor(sorted(set(labels.tolist())))
+    constant = [
+        torch.stack([boxes[labels == label].mean(dim=0) for label in classes])
+        if len(classes)
+        else boxes,
+        classes,
+        torch.ones(len(classes)),
+    ]
+    names = ("boxes", "labels", "scores")
+    return summarize([judge(constant * batch.num_samples, batch, names) for batch in batches])
+
+
+def labels_for(labels: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
+    """Labels of the data set -> of the model: all are 1, an object, for a model with one class beside background."""
+    return np.ones_like(labels) if num_classes == 2 else labels
+
+
+def _ready(sample: Scene, *, inputs: Mapping[str, Any], is_training: bool) -> Scene:
+    """The picture at the size that it has in the square, with its boxes and without masks."""
+    del is_training
+    height, width = sample.pixels.shape[:2]
+    side = inputs["side"]
+    rows, columns = side, side
+    if inputs["keeps_aspect"]:
+        long = max(height, width)
+        rows, columns = max(1, side * height // long), max(1, side * width // long)
+    factors = np.array((columns / width, rows / height) * 2, dtype=np.float32)
+    return replace(
+        sample,
+        pixels=scaled(sample.pixels, rows, columns),
+        boxes=sample.boxes * factors,
+        masks=np.zeros((len(sample.boxes), 0, 0), dtype=np.bool_),
+    )
+
+
 def _boxed(
     data: Dataset[Scene],
     index: int,
@@ -75,50 +165,18 @@ def _boxed(
     is_training: bool,
 ) -> Example:
     sample = data[index]
-    height, width = sample.pixels.shape[:2]
-    has_output = sample.labels < inputs["classes"]
-    scene = {
-        "image": image_of(sample.pixels),
-        "boxes": tv_tensors.BoundingBoxes(
-            torch.tensor(sample.boxes[has_output]), format="XYXY", canvas_size=(height, width)
-        ),
-        "labels": torch.tensor(sample.labels[has_output]),
-    }
-    with randomness(rng):
-        scene = _square(
-            inputs["side"], data, keeps_aspect=inputs["keeps_aspect"], is_training=is_training
-        )(scene)
-    pixels = v2.functional.to_dtype(scene["image"], torch.float32, scale=True)
+    labels = labels_for(sample.labels, inputs["classes"])
+    has_output = labels < inputs["classes"]
+    pixels, boxes = squared(
+        sample.pixels,
+        torch.tensor(sample.boxes[has_output]),
+        inputs["side"],
+        rng if is_training else None,
+        mirrors=bool(getattr(data, "keeps_label_when_mirrored", False)),
+    )
+    boxes = boxes.clamp(0, inputs["side"])
+    holds = (boxes[:, 2:] - boxes[:, :2] >= LEAST).all(dim=1)
     return Example(
-        inputs={"images": pixels.as_subclass(torch.Tensor)},
-        targets={
-            "boxes": scene["boxes"].as_subclass(torch.Tensor),
-            "labels": scene["labels"],
-        },
+        inputs={"images": pixels},
+        targets={"boxes": boxes[holds], "labels": torch.tensor(labels[has_output])[holds]},
     )
-
-
-def _square(side: int, data: Dataset[Any], *, keeps_aspect: bool, is_training: bool) -> Any:
-    """To side x side, stretched or with grey beside it; in training first distorts colours, zooms out and mirrors."""
-    fill = {tv_tensors.Image: GREY, "others": 0}
-    changes = [v2.RandomPhotometricDistort(), v2.RandomZoomOut(fill, side_range=(1.0, 1.5))]
-    resize = [v2.Resize(size=None, max_size=side, antialias=True), partial(_fill_to, side=side)]
-    return v2.Compose(
-        [
-            *(changes + mirror(data) if is_training else []),
-            *(resize if keeps_aspect else [v2.Resize((side, side), antialias=True)]),
-            v2.ClampBoundingBoxes(),
-            v2.SanitizeBoundingBoxes(min_size=LEAST),
-        ]
-    )
-
-
-def _fill_to(scene: dict[str, Any], *, side: int) -> dict[str, Any]:
-    """Fills the picture on the right and below."""
-    height, width = scene["image"].shape[-2:]
-    edges = [0, 0, side - width, side - height]
-    return {
-        **scene,
-        "image": v2.functional.pad(scene["image"], edges, fill=GREY),
-        "boxes": v2.functional.pad(scene["boxes"], edges),
-    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,20 @@ import torch
 
 from suite.data.samples import Dataset, Image
 from suite.data.sources import Source
+from suite.tasks.accuracy import judge, loss, summarize, trivial
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
+from suite.tasks.framing import framed, room, scaled, tensor_of
 from suite.tasks.pictures import (
+    LEAST,
     facts_of,
-    frame,
-    image_of,
+    framing_for,
     normalized,
     picture_examples,
-    randomness,
     refuse_more_classes,
 )
+
+__all__ = ["batch", "examples", "judge", "labelled", "loss", "ready", "summarize", "trivial"]
 
 
 def batch(
@@ -37,9 +41,15 @@ def batch(
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
     """One example per picture; raises DataError when there are more classes than the model's `classes`."""
-    result = picture_examples(labelled, inputs, source, seed=seed, split=split)
+    result = picture_examples(labelled, ready, inputs, source, seed=seed, split=split)
     refuse_more_classes(result.data, inputs, source)
     return result
+
+
+def ready(sample: Image, *, inputs: Mapping[str, Any], is_training: bool) -> Image:
+    """The picture at the size from which it is framed."""
+    size = room(sample.pixels.shape[:2], inputs["side"], is_training=is_training, least=LEAST)
+    return replace(sample, pixels=scaled(sample.pixels, *size))
 
 
 def labelled(
@@ -52,9 +62,9 @@ def labelled(
 ) -> Example:
     """The picture as x [channels, side, side] and its label."""
     sample = data[index]
-    with randomness(rng):
-        framed = frame(inputs["side"], data, is_training=is_training)(image_of(sample.pixels))
+    picture = tensor_of(sample.pixels)
+    framing = framing_for(picture, inputs["side"], data, rng, is_training=is_training)
     return Example(
-        inputs={"x": normalized(framed, inputs["channels"])},
+        inputs={"x": normalized(framed(picture, framing), inputs["channels"], framing)},
         targets={"labels": torch.tensor(sample.label)},
     )

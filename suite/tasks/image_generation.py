@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 import torch
-from torchvision.transforms import v2
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from suite.data.samples import Dataset, Image
 from suite.data.sources import Source
+from suite.tasks import image_classification
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
-from suite.tasks.pictures import facts_of, frame, image_of, picture_examples, randomness
+from suite.tasks.framing import centred, framed, tensor_of
+from suite.tasks.outputs import must_be_finite
+from suite.tasks.pictures import facts_of, may_mirror, picture_examples
+from suite.tasks.players import Player
+from suite.tasks.wasserstein import features, sliced_wasserstein
+
+REAL: Final = 0.9
+"""What the discriminator is to say of real pictures: less than 1, so that it does not grow too sure (Salimans et al.,
+2016, one-sided label smoothing)."""
 
 
 def batch(
@@ -31,7 +42,86 @@ def batch(
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
     """One example per real picture, each with noise of its own."""
-    return picture_examples(_noise_and_picture, inputs, source, seed=seed, split=split)
+    return picture_examples(_noise_and_picture, _ready, inputs, source, seed=seed, split=split)
+
+
+def players(module: nn.Module) -> tuple[Player, ...]:
+    """The discriminator, which tells real pictures from painted ones, then the generator, which deceives it.
+
+    The game is the non-saturating one of Goodfellow et al., 2014. Raises ValueError when the module lacks `generator`
+    or `discriminator`.
+    """
+    for part in ("generator", "discriminator"):
+        if not isinstance(getattr(module, part, None), nn.Module):
+            raise ValueError(
+                f"{type(module).__name__} has no module `{part}`; expected `generator` (noise -> picture) and"
+                " `discriminator` (picture -> logit). Next: name these parts so, or give the record a loss of your"
+                ' own, Training(loss="package.module:function")'
+            )
+    return tuple(
+        Player(
+            name=name,
+            parameters=[p for p in getattr(module, name).parameters() if p.requires_grad],
+            loss=partial(own, module),
+        )
+        for name, own in (("discriminator", loss), ("generator", deception_loss))
+    )
+
+
+def loss(module: Any, batch: Batch) -> Tensor:
+    """The discriminator's: cross entropy of telling real pictures from painted ones, which get no gradient; scalar."""
+    with torch.no_grad():
+        painted = _painted(module, batch)
+    real = module.discriminator(batch.targets["images"])
+    fake = module.discriminator(painted.detach())
+    return _entropy(real, REAL) + _entropy(fake, 0.0)
+
+
+def deception_loss(module: Any, batch: Batch) -> Tensor:
+    """The generator's: cross entropy of its pictures being taken for real ones; scalar."""
+    return _entropy(module.discriminator(_painted(module, batch)), 1.0)
+
+
+def judge(outputs: Sequence[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Features [samples, 768] of the painted pictures, which come first, and of the batch's real ones.
+
+    Raises ValueError for outputs that are not finite.
+    """
+    del names
+    must_be_finite(outputs)
+    return {
+        "painted": features(outputs[0].cpu()),
+        "real": features(batch.targets["images"].cpu()),
+    }
+
+
+def summarize(parts: Sequence[Mapping[str, Tensor]]) -> float:
+    """Sliced Wasserstein distance between painted and real pictures, in their unit: 2 lies between black and white."""
+    painted, real = (torch.cat([part[name] for part in parts]) for name in ("painted", "real"))
+    return sliced_wasserstein(painted, real)
+
+
+def trivial(batches: Sequence[Batch]) -> float:
+    """The distance of answers that need no training, the least of: pure noise, and the mean of these pictures."""
+    real = torch.cat([batch.targets["images"].cpu() for batch in batches])
+    noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    constant = real.mean(dim=0, keepdim=True).expand_as(real)
+    return min(sliced_wasserstein(features(answer), features(real)) for answer in (noise, constant))
+
+
+def _painted(module: Any, batch: Batch) -> Tensor:
+    painted: Tensor = module.generator(*batch.inputs.values())
+    return painted
+
+
+def _entropy(logits: Tensor, target: float) -> Tensor:
+    return binary_cross_entropy_with_logits(logits.float(), torch.full_like(logits.float(), target))
+
+
+def _ready(sample: Image, *, inputs: Mapping[str, Any], is_training: bool) -> Image:
+    """The picture at the model's side: its part and its light are what is to be learned, and are left alone."""
+    del is_training
+    return image_classification.ready(sample, inputs=inputs, is_training=False)
 
 
 def _noise_and_picture(
@@ -42,9 +132,12 @@ def _noise_and_picture(
     inputs: Mapping[str, Any],
     is_training: bool,
 ) -> Example:
-    image = image_of(data[index].pixels)
-    with randomness(rng):
-        noise = torch.randn(inputs["latent"], 1, 1)
-        framed = frame(inputs["side"], data, is_training=is_training)(image)
-    real = v2.functional.to_dtype(framed, torch.float32, scale=True).as_subclass(torch.Tensor)
-    return Example(inputs={"z": noise}, targets={"images": real * 2 - 1})
+    generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+    picture = tensor_of(data[index].pixels)
+    picture = framed(picture, centred(picture.shape[-2], picture.shape[-1], inputs["side"]))
+    if is_training and may_mirror(data) and rng.random() < 0.5:
+        picture = picture.flip(-1)
+    return Example(
+        inputs={"z": torch.randn(inputs["latent"], 1, 1, generator=generator)},
+        targets={"images": picture.float().div_(127.5).sub_(1).contiguous()},
+    )

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
+from suite.backends.inputs import flatten_outputs
 from suite.data.bpe import MASK, SPECIALS, START
 from suite.data.samples import Dataset, Text
 from suite.data.sources import Source
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
-from suite.tasks.tokens import IGNORED, facts_of, mask_of, packed, text_examples
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from suite.tasks.perplexity import perplexity, surprise, token_loss, unigram_perplexity
+from suite.tasks.tokens import IGNORED, facts_of, mask_of, num_tokens, packed, text_examples
 
 CHOSEN: Final = 0.15
 """Share of the tokens that have to be guessed."""
@@ -41,23 +41,43 @@ def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str
     return text_examples(_masked, inputs, source, seed=seed, split=split)
 
 
+def loss(module: nn.Module, batch: Batch) -> Tensor:
+    """Cross entropy in nats, mean per token asked for."""
+    return token_loss(flatten_outputs(module(**batch.inputs))[0], batch.targets["labels"])
+
+
+def judge(outputs: list[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
+    """nll and tokens of logits [N, length, vocabulary], which are not kept."""
+    return surprise(outputs[0], batch.targets["labels"])
+
+
+def summarize(parts: Sequence[dict[str, Tensor]]) -> float:
+    """Perplexity over the tokens asked for."""
+    return perplexity(parts)
+
+
+def trivial(batches: Sequence[Batch]) -> float:
+    """The perplexity of guessing tokens by their frequency."""
+    return unigram_perplexity(batches)
+
+
 def _masked(
     data: Dataset[Text],
     index: int,
     rng: np.random.Generator,
     *,
-    tokenizer: Tokenizer,
+    vocabulary: int,
     length: int,
     cropping: bool,
 ) -> Example:
-    taken = packed(data, index, rng, tokenizer=tokenizer, length=length - 1, cropping=cropping)
+    taken = packed(data, index, rng, vocabulary=vocabulary, length=length - 1, cropping=cropping)
     true = np.array([START, *taken])
     chosen = (rng.random(length) < CHOSEN) & (true >= len(SPECIALS))
     if not chosen.any():  # a loss over no token would be NaN
         chosen[int(rng.choice(np.flatnonzero(true >= len(SPECIALS))))] = True
     fate = rng.random(length)
     shown = np.where(chosen & (fate < HIDDEN), MASK, true)
-    random = rng.integers(len(SPECIALS), tokenizer.get_vocab_size(), length)
+    random = rng.integers(len(SPECIALS), num_tokens(vocabulary), length)
     shown = np.where(chosen & (fate >= (1 + HIDDEN) / 2), random, shown)
     return Example(
         inputs={"input_ids": torch.from_numpy(shown), "attention_mask": mask_of(length, length)},

@@ -1,23 +1,22 @@
-"""Worker side. Pictures made ready for a model: framed, augmented in training only, normalized."""
+"""Worker side. Pictures made ready for a model: scaled down once, framed, augmented in training only, normalized."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from importlib import import_module
 from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision import tv_tensors
-from torchvision.transforms import v2
 
 from suite.data.errors import DataError
 from suite.data.samples import Dataset
 from suite.data.sources import Source
 from suite.tasks.examples import Example, Examples, must_hold
+from suite.tasks.framing import Framing, centred, drawn, grey, lit
+from suite.tasks.kept import Kept
 
 NORMALIZATION: Final = {
     # channels -> mean, deviation
@@ -28,12 +27,13 @@ NORMALIZATION: Final = {
     ),  # of ImageNet, as all published weights expect
 }
 
-Frame = Callable[..., Any]
-"""A torchvision transform of tv_tensors."""
+LEAST: Final = 0.7
+"""Share of the area that a random part of a picture has at least."""
 
 
 def picture_examples(
     make: Callable[..., Example],
+    ready: Callable[..., Any],
     inputs: Mapping[str, Any],
     source: Source,
     *,
@@ -42,13 +42,15 @@ def picture_examples(
 ) -> Examples:
     """One example per sample, by `make(data, index, rng, inputs=..., is_training=...)`.
 
+    `ready(sample, inputs=..., is_training=...)` scales a sample to about what the model takes; its result is kept.
     Raises DataError when the split is empty.
     """
     data: Dataset[Any] = import_module(f"suite.data.{source.name}").load(source.root, split)
     must_hold(data, source, split, "at least one sample")
+    given = {"inputs": inputs, "is_training": split == "train"}
     return Examples(
-        data=data,
-        make=partial(make, inputs=inputs, is_training=split == "train"),
+        data=Kept(data, partial(ready, **given)),
+        make=partial(make, **given),
         seed=seed,
         indices=range(len(data)),
     )
@@ -63,49 +65,46 @@ def refuse_more_classes(data: Dataset[Any], inputs: Mapping[str, Any], source: S
         )
 
 
-def image_of(pixels: np.ndarray[Any, Any]) -> tv_tensors.Image:
-    """[height, width, 3] of bytes as torchvision's picture [3, height, width]."""
-    return tv_tensors.Image(torch.tensor(pixels).permute(2, 0, 1).contiguous())
-
-
-def frame(side: int, data: Dataset[Any], *, is_training: bool, least: float = 0.7) -> Frame:
-    """To side x side: the whole short side, centred; in training a random part of at least `least` of the area.
+def framing_for(
+    picture: Tensor,
+    side: int,
+    data: Dataset[Any],
+    rng: np.random.Generator,
+    *,
+    is_training: bool,
+    least: float = LEAST,
+) -> Framing:
+    """The whole short side, centred; in training a random part of at least `least` of the area in a random light.
 
     Mirrored in training only where the data set says that this keeps the label: a mirrored digit is none.
     """
-    steps = [v2.Resize(side, antialias=True), v2.CenterCrop(side)]
-    if is_training:
-        steps = [
-            v2.RandomResizedCrop(side, scale=(least, 1.0), ratio=(0.9, 1.1), antialias=True),
-            *mirror(data),
-            v2.ColorJitter(brightness=0.2, contrast=0.2),
-        ]
-    transform: Frame = v2.Compose(steps)
-    return transform
+    height, width = picture.shape[-2:]
+    if not is_training:
+        return centred(height, width, side)
+    return drawn(height, width, side, rng, least=least, mirrors=may_mirror(data))
 
 
-def mirror(data: Dataset[Any]) -> list[Any]:
-    """The random mirroring that the data set allows."""
-    allowed = getattr(data, "keeps_label_when_mirrored", False)
-    return [v2.RandomHorizontalFlip()] if allowed else []
+def may_mirror(data: Dataset[Any]) -> bool:
+    """Whether the data set says that a mirrored picture keeps its label."""
+    return bool(getattr(data, "keeps_label_when_mirrored", False))
 
 
-def normalized(image: Tensor, channels: int) -> Tensor:
-    """Bytes [..., 3, height, width] as float32 [..., channels, height, width] around 0; one channel is grey."""
-    if channels == 1:
-        image = v2.functional.rgb_to_grayscale(image)
-    mean, deviation = NORMALIZATION[channels]
-    scaled = v2.functional.to_dtype(image, torch.float32, scale=True)
-    result: Tensor = v2.functional.normalize(scaled, list(mean), list(deviation))
-    return result.as_subclass(Tensor)
+def normalized(image: Tensor, channels: int, framing: Framing) -> Tensor:
+    """Bytes [..., 3, height, width] as float32 [..., channels, height, width] around 0, in the framing's light.
+
+    One channel is grey.
+    """
+    values = image.to(torch.float32, memory_format=torch.contiguous_format)
+    values = lit(grey(values) if channels == 1 else values, framing)
+    mean, deviation = _normalization(channels)
+    return values.sub_(mean).div_(deviation)
 
 
-@contextmanager
-def randomness(rng: np.random.Generator) -> Iterator[None]:
-    """Within the block torch's random numbers, which the transforms draw from, follow from `rng`."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(rng.integers(2**63)))
-        yield
+@cache
+def _normalization(channels: int) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of bytes, [channels, 1, 1] each."""
+    mean, deviation = (255 * torch.tensor(row).view(-1, 1, 1) for row in NORMALIZATION[channels])
+    return mean, deviation
 
 
 def facts_of(source: Source, split: str, preprocessing: str) -> dict[str, str]:

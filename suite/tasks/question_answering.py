@@ -10,29 +10,40 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from itertools import accumulate, takewhile
+from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
+from suite.backends.inputs import flatten_outputs
 from suite.data.bpe import END, MASK, START
 from suite.data.errors import DataError
 from suite.data.samples import Dataset, Text
 from suite.data.sources import Source
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
-from suite.tasks.tokens import cropped, facts_of, ids_of, mask_of, padded, text_examples
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from suite.tasks.tokens import (
+    cropped,
+    facts_of,
+    ids_of,
+    mask_of,
+    padded,
+    spelled,
+    text_examples,
+    words_of,
+)
 
 WORD: Final = re.compile(r"[^\W\d_]{4,}")
 CANDIDATES: Final = 3
 """Longest words among which the answer is drawn."""
 AROUND: Final = 4
 """Words of the question on either side of the gap, where there are as many."""
+POSITIONS: Final = ("start_positions", "end_positions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,34 +95,89 @@ def question_from(context: str, rng: np.random.Generator) -> Question | None:
     )
 
 
+def loss(module: nn.Module, batch: Batch) -> Tensor:
+    """Cross entropy of the first and of the last token in nats, their mean, mean per question."""
+    starts, ends = flatten_outputs(module(**batch.inputs))[:2]
+    first, last = (batch.targets[name].to(starts.device) for name in POSITIONS)
+    return (cross_entropy(starts.float(), first) + cross_entropy(ends.float(), last)) / 2
+
+
+@torch.no_grad()
+def judge(outputs: list[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
+    """f1 [N] within 0..1 of the best spans of start and end logits, both [N, length]; a NaN scores 0."""
+    starts, ends = (tensor.float() for tensor in outputs[:2])
+    first, last = best_span(starts, ends)
+    wanted = [batch.targets[name].to(starts.device) for name in POSITIONS]
+    broken = (starts + ends).isnan().any(dim=-1)
+    return {"f1": token_f1(first, last, wanted[0], wanted[1]).masked_fill(broken, 0.0)}
+
+
+def summarize(parts: Sequence[dict[str, Tensor]]) -> float:
+    """Token F1 in %, mean per question."""
+    return 100 * float(torch.cat([part["f1"].cpu() for part in parts]).double().mean())
+
+
+def trivial(batches: Sequence[Batch]) -> float:
+    """The token F1 of the best answer that is the same span of places for all questions, in %."""
+    first, last = (
+        torch.cat([batch.targets[name].cpu() for batch in batches]) for name in POSITIONS
+    )
+    begins = torch.arange(int(first.min()), int(last.max()) + 1)
+    ends = begins[:, None].expand(-1, len(first))
+    # One begin after another: all spans of a long context at once would not fit into memory.
+    best = max(
+        float(token_f1(begin.expand_as(ends[i:]), ends[i:], first, last).mean(dim=1).max())
+        for i, begin in enumerate(begins)
+    )
+    return 100 * best
+
+
+def best_span(starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
+    """The first and the last token, [N] each, of the span with first <= last and the largest sum of its two logits.
+
+    Logits are [N, length]. The best begin of every end is a running maximum, so that it takes no table of all pairs.
+    """
+    highest, begins = starts.cummax(dim=-1)
+    last = (highest + ends).argmax(dim=-1)
+    return begins.gather(-1, last[:, None])[:, 0], last
+
+
+def token_f1(first: Tensor, last: Tensor, wanted_first: Tensor, wanted_last: Tensor) -> Tensor:
+    """F1 within 0..1 of spans against the wanted ones, by place; both ends belong to a span.
+
+    SQuAD's F1 (Rajpurkar et al. 2016) counts equal words wherever they stand; here an answer occurs only once.
+    """
+    common = torch.minimum(last, wanted_last) - torch.maximum(first, wanted_first) + 1
+    return 2 * common.clamp(min=0) / ((last - first + 1) + (wanted_last - wanted_first + 1))
+
+
 def _asked(
     data: Dataset[Text],
     index: int,
     rng: np.random.Generator,
     *,
-    tokenizer: Tokenizer,
+    vocabulary: int,
     length: int,
     cropping: bool,
 ) -> Example:
     # Tokens of the question on either side of the gap at most; the context gets nearly three quarters of the length.
     room = length // 8
     question = _question_near(
-        data, index, rng, tokenizer, most=length - 2 * room - 4, cropping=cropping
+        data, index, rng, vocabulary, most=length - 2 * room - 4, cropping=cropping
     )
-    before = ids_of(question.before, tokenizer)[-room:]
-    after = ids_of(question.after, tokenizer)[:room]
+    before = ids_of(question.before, vocabulary)[-room:]
+    after = ids_of(question.after, vocabulary, room)
     asked = [START, *before, MASK, *after, END]
-    encoded = tokenizer.encode(question.context, add_special_tokens=False)
-    ends = [end for _, end in encoded.offsets]
+    context, ends = _located(question.context, vocabulary)
     first = next(i for i, end in enumerate(ends) if end > question.begin)
     last = next(i for i, end in enumerate(ends) if end >= question.end)
-    ids = [*asked, *encoded.ids, END]
-    types = (torch.arange(length) >= len(asked)) & (torch.arange(length) < len(ids))
+    ids = [*asked, *context, END]
+    types = [0] * len(asked) + [1] * (len(ids) - len(asked))
     return Example(
         inputs={
             "input_ids": padded(ids, length),
             "attention_mask": mask_of(len(ids), length),
-            "token_type_ids": types.long(),
+            "token_type_ids": padded(types, length, fill=0),
         },
         targets={
             "start_positions": torch.tensor(len(asked) + first),
@@ -125,7 +191,7 @@ def _question_near(
     data: Dataset[Text],
     index: int,
     rng: np.random.Generator,
-    tokenizer: Tokenizer,
+    vocabulary: int,
     *,
     most: int,
     cropping: bool,
@@ -133,7 +199,7 @@ def _question_near(
     """A question about the passage at `index`, or about the next one that gives one."""
     for step in range(len(data)):
         text = cropped(data[(index + step) % len(data)].text, rng, cropping)
-        question = question_from(_beginning(text, tokenizer, most), rng)
+        question = question_from(_beginning(text, vocabulary, most), rng)
         if question is not None:
             return question
     raise DataError(
@@ -142,13 +208,27 @@ def _question_near(
     )
 
 
-def _beginning(text: str, tokenizer: Tokenizer, most: int) -> str:
-    """The whole words at the text's beginning that fit into `most` tokens."""
-    offsets = tokenizer.encode(text, add_special_tokens=False).offsets
-    if len(offsets) <= most:
-        return text
-    kept = text[: offsets[most][0]]
-    kept = kept.rpartition(" ")[0] or kept
-    while len(tokenizer.encode(kept, add_special_tokens=False).ids) > most:
+def _beginning(text: str, vocabulary: int, most: int) -> str:
+    """The whole words at the text's beginning that fit into `most` tokens; a part of the first if it does not."""
+    words = list(words_of(text, most + 1))
+    counts = accumulate(len(spelled(word, vocabulary)[0]) for word in words)
+    fitting = list(takewhile(lambda count: count <= most, counts))
+    if fitting:
+        return "".join(words[: len(fitting)])
+    kept = words[0][: spelled(words[0], vocabulary)[1][most - 1]]
+    while len(ids_of(kept, vocabulary)) > most:
         kept = kept[:-1]  # the cut went through a character of several bytes
     return kept
+
+
+def _located(context: str, vocabulary: int) -> tuple[list[int], list[int]]:
+    """The tokens of the context: ids, and where in it each ends."""
+    ids: list[int] = []
+    ends: list[int] = []
+    begin = 0
+    for word in words_of(context):
+        tokens, within = spelled(word, vocabulary)
+        ids += tokens
+        ends += [begin + end for end in within]
+        begin += len(word)
+    return ids, ends

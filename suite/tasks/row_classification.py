@@ -11,9 +11,12 @@ import torch
 from suite.data.samples import Dataset, Image
 from suite.data.sources import Source
 from suite.tasks import image_classification
+from suite.tasks.accuracy import judge, loss, summarize, trivial
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
 from suite.tasks.pictures import facts_of, picture_examples, refuse_more_classes
+
+__all__ = ["batch", "examples", "judge", "loss", "summarize", "trivial"]
 
 
 def batch(
@@ -31,7 +34,9 @@ def batch(
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
     """One example per picture; raises DataError when there are more classes than the model's `classes`."""
-    result = picture_examples(_rows, inputs, source, seed=seed, split=split)
+    result = picture_examples(
+        _rows, image_classification.ready, inputs, source, seed=seed, split=split
+    )
     refuse_more_classes(result.data, inputs, source)
     return result
 

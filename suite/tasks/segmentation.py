@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchvision import tv_tensors
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from suite.data.errors import DataError
 from suite.data.samples import Dataset, Scene
 from suite.data.sources import Source
+from suite.tasks.accuracy import AUXILIARY
 from suite.tasks.batch import Batch
+from suite.tasks.confusion import confusion, mean_iou
 from suite.tasks.examples import Example, Examples, sampled
-from suite.tasks.pictures import (
-    facts_of,
-    frame,
-    image_of,
-    normalized,
-    picture_examples,
-    randomness,
-)
+from suite.tasks.framing import framed, framed_classes, room, scaled, scaled_masks, tensor_of
+from suite.tasks.outputs import must_be_finite, must_have_outputs, tensors_of
+from suite.tasks.pictures import facts_of, framing_for, normalized, picture_examples
+
+LEAST: Final = 0.5
+"""Share of the area that a random part of a picture has at least."""
 
 VOC: Final = (
     *("airplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -46,7 +48,7 @@ def batch(
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
     """One example per picture; raises DataError when the data set's classes do not fit the model's."""
-    result = picture_examples(_mapped, inputs, source, seed=seed, split=split)
+    result = picture_examples(_mapped, _ready, inputs, source, seed=seed, split=split)
     if outputs_for(result.data.classes, inputs["classes"]) is None:
         raise DataError(
             f"{source.root or source.name}: {len(result.data.classes)} classes for a model with"
@@ -78,6 +80,50 @@ def class_map(sample: Scene, outputs: NDArray[np.int64]) -> NDArray[np.int64]:
     return result
 
 
+def loss(module: nn.Module, batch: Batch) -> Tensor:
+    """Mean cross entropy over pixels of the first output, logits [samples, classes, side, side]; scalar.
+
+    Further outputs of that shape are auxiliary heads (torchvision's `aux`) and count 0.4. Raises ValueError for
+    classes without an output.
+    """
+    classes = batch.targets["classes"]
+    logits, *others = tensors_of(module(**batch.inputs))
+    must_have_outputs(classes, logits.shape[1])
+    total = cross_entropy(logits.float(), classes)
+    for other in others:
+        if other.shape == logits.shape:
+            total = total + AUXILIARY * cross_entropy(other.float(), classes)
+    return total
+
+
+def judge(outputs: Sequence[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
+    """The batch's confusion matrix [classes, classes]; raises ValueError for outputs that are not finite."""
+    del names  # the logits come first
+    must_be_finite(outputs[:1])
+    found = outputs[0].argmax(dim=1).cpu()
+    return {"counts": confusion(found, batch.targets["classes"].cpu(), outputs[0].shape[1])}
+
+
+def summarize(parts: Sequence[Mapping[str, Tensor]]) -> float:
+    """Mean IoU in % over the classes that occur in the targets."""
+    return mean_iou(torch.stack([part["counts"] for part in parts]).sum(dim=0))
+
+
+def trivial(batches: Sequence[Batch]) -> float:
+    """Mean IoU in % of giving every pixel the most frequent class, the background."""
+    truth = torch.cat([batch.targets["classes"].flatten().cpu() for batch in batches])
+    found = torch.full_like(truth, int(truth.bincount().argmax()))
+    return mean_iou(confusion(found, truth, int(truth.max()) + 1))
+
+
+def _ready(sample: Scene, *, inputs: Mapping[str, Any], is_training: bool) -> Scene:
+    """The picture and its masks at the size from which they are framed."""
+    size = room(sample.pixels.shape[:2], inputs["side"], is_training=is_training, least=LEAST)
+    return replace(
+        sample, pixels=scaled(sample.pixels, *size), masks=scaled_masks(sample.masks, *size)
+    )
+
+
 def _mapped(
     data: Dataset[Scene],
     index: int,
@@ -89,12 +135,10 @@ def _mapped(
     sample = data[index]
     outputs = outputs_for(data.classes, inputs["classes"])
     assert outputs is not None, "examples() refuses such data sets"
-    classes = tv_tensors.Mask(torch.from_numpy(class_map(sample, outputs))[None])
-    with randomness(rng):
-        image, classes = frame(inputs["side"], data, is_training=is_training, least=0.5)(
-            image_of(sample.pixels), classes
-        )
+    classes = torch.from_numpy(class_map(sample, outputs))
+    picture = tensor_of(sample.pixels)
+    framing = framing_for(picture, inputs["side"], data, rng, is_training=is_training, least=LEAST)
     return Example(
-        inputs={"x": normalized(image, 3)},
-        targets={"classes": classes[0].as_subclass(torch.Tensor)},
+        inputs={"x": normalized(framed(picture, framing), 3, framing)},
+        targets={"classes": framed_classes(classes, framing).contiguous()},
     )

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib import import_module
 from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn.functional import ctc_loss
 
+from suite.backends.inputs import flatten_outputs
 from suite.data.errors import DataError
 from suite.data.samples import Dataset, Speech
 from suite.data.sources import Source
 from suite.tasks.batch import Batch
+from suite.tasks.edit_distance import edit_distance
 from suite.tasks.examples import Example, Examples, must_hold, sampled
+from suite.tasks.splits import samples_of
 from suite.tasks.tokens import IGNORED
 
 LETTERS: Final = (*("<pad>", "<s>", "</s>", "<unk>"), *"|ETAONIHSRDLUMWCFGYPBVK'XJQZ")
@@ -22,8 +26,11 @@ LETTERS: Final = (*("<pad>", "<s>", "</s>", "<unk>"), *"|ETAONIHSRDLUMWCFGYPBVK'
 BLANK: Final = 0
 """The CTC blank is the padding."""
 UNKNOWN: Final = 3
+SPACE: Final = 4
 LONGEST: Final = 64
 """Letters in a row of labels."""
+KEPT: Final = 1024
+"""Utterances that are kept in memory, 64 KB for one second."""
 
 
 def batch(
@@ -50,7 +57,7 @@ def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str
 
     Training adds noise; another epoch adds other noise. Raises DataError when no utterance is so short.
     """
-    data: Dataset[Speech] = import_module(f"suite.data.{source.name}").load(source.root, split)
+    data = Remembered(samples_of(source, split))
     must_hold(data, source, split, "utterances with transcripts")
     length: int = inputs["length"]
     short = tuple(i for i in range(len(data)) if len(data[i].waveform) <= length)
@@ -63,16 +70,92 @@ def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str
     return Examples(data=data, make=make, seed=seed, indices=short)
 
 
+class Remembered:
+    """A data set that keeps its first utterances once asked for: making one takes longer than adding noise to it."""
+
+    def __init__(self, data: Dataset[Speech]) -> None:
+        self.classes = data.classes
+        self._data = data
+        self._kept: dict[int, Speech] = {}
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int, /) -> Speech:
+        if index not in self._kept and len(self._kept) < KEPT:
+            self._kept[index] = self._data[index]
+        return self._kept.get(index) or self._data[index]
+
+
 def labels_of(transcript: str) -> list[int]:
     """The ids of the letters; what the alphabet lacks is UNKNOWN."""
     spelled = transcript.upper().replace(" ", "|")
     return [LETTERS.index(letter) if letter in LETTERS else UNKNOWN for letter in spelled]
 
 
-def letters_of(ids: list[int]) -> str:
-    """The transcript that a best path spells: repeats and blanks dropped, `|` as a blank."""
-    kept = [b for a, b in zip([BLANK, *ids], ids, strict=False) if b not in (a, BLANK)]
-    return "".join(LETTERS[i] for i in kept).replace("|", " ").strip()
+def heard(path: Sequence[int]) -> list[int]:
+    """The ids that a path over the frames stands for: repeats and blanks dropped, and spaces around the text."""
+    kept = [b for a, b in zip([BLANK, *path], path, strict=False) if b not in (a, BLANK)]
+    while kept and kept[-1] == SPACE:
+        kept.pop()
+    begin = next((i for i, letter in enumerate(kept) if letter != SPACE), 0)
+    return kept[begin:]
+
+
+def letters_of(path: Sequence[int]) -> str:
+    """The transcript that a best path spells, `|` as a blank."""
+    return "".join(LETTERS[i] for i in heard(path)).replace("|", " ")
+
+
+def loss(module: nn.Module, batch: Batch) -> Tensor:
+    """CTC loss in nats per letter, mean over the utterances; infinite for a transcript with more letters than frames.
+
+    Computed on the CPU wherever the model is: the backward pass of CTC on CUDA adds up in any order, and two runs with
+    one seed would differ (torch.use_deterministic_algorithms names it).
+    """
+    scores = flatten_outputs(module(**batch.inputs))[0].float().log_softmax(dim=-1).cpu()
+    num_samples, num_frames, _ = scores.shape
+    return ctc_loss(
+        scores.transpose(0, 1),
+        batch.targets["labels"].cpu().clamp(min=BLANK),  # behind the last letter nothing is read
+        torch.full((num_samples,), num_frames),
+        batch.targets["label_lengths"].cpu(),
+        blank=BLANK,
+    )
+
+
+@torch.no_grad()
+def judge(outputs: list[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
+    """errors, the edits from the best paths of logits [N, frames, 32] to the transcripts, and letters of the latter."""
+    paths, said = outputs[0].argmax(dim=-1).tolist(), said_in(batch)
+    errors = sum(edit_distance(heard(path), ids) for path, ids in zip(paths, said, strict=True))
+    return {"errors": torch.tensor(errors), "letters": torch.tensor(sum(map(len, said)))}
+
+
+def summarize(parts: Sequence[dict[str, Tensor]]) -> float:
+    """Character error rate in %, spaces being characters; it can exceed 100.
+
+    Raises ValueError when all transcripts are empty.
+    """
+    letters = sum(int(part["letters"]) for part in parts)
+    if not letters:
+        raise ValueError("error rate over no letter: all transcripts are empty")
+    return 100 * sum(int(part["errors"]) for part in parts) / letters
+
+
+def trivial(batches: Sequence[Batch]) -> float:
+    """The character error rate of the best transcript that is the same for all: one of theirs, or none (100), in %."""
+    said = [ids for batch in batches for ids in said_in(batch)]
+    guesses = ((), *sorted(set(said)))
+    errors = (sum(edit_distance(guess, ids) for ids in said) for guess in guesses)
+    return 100 * min(errors) / sum(map(len, said))
+
+
+def said_in(batch: Batch) -> list[tuple[int, ...]]:
+    """The ids of the letters of every utterance in the batch."""
+    lengths = batch.targets["label_lengths"].tolist()
+    rows = zip(batch.targets["labels"].tolist(), lengths, strict=True)
+    return [tuple(ids[:length]) for ids, length in rows]
 
 
 def _heard(
@@ -84,13 +167,14 @@ def _heard(
         raise DataError(
             f"utterance {index}: its transcript has {len(ids)} letters; expected {LONGEST} or fewer"
         )
-    wave = np.zeros(length)
+    wave = np.zeros(length, np.float32)
     wave[: len(sample.waveform)] = sample.waveform
     if noisy:
-        wave = wave * rng.uniform(0.7, 1.3) + rng.normal(0.0, rng.uniform(0.0, 0.02), length)
-    wave = (wave - wave.mean()) / np.sqrt(wave.var() + 1e-7)
+        wave *= np.float32(rng.uniform(0.7, 1.3))
+        wave += np.float32(rng.uniform(0.0, 0.02)) * rng.standard_normal(length, np.float32)
+    wave = (wave - wave.mean()) / np.sqrt(wave.var() + np.float32(1e-7))
     return Example(
-        inputs={"input_values": torch.from_numpy(wave.astype(np.float32))},
+        inputs={"input_values": torch.from_numpy(wave)},
         targets={
             "labels": torch.tensor(ids + [IGNORED] * (LONGEST - len(ids))),
             "label_lengths": torch.tensor(len(ids)),

@@ -12,19 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
+from suite.backends.inputs import flatten_outputs
 from suite.data.bpe import END, SPECIALS, START
 from suite.data.samples import Dataset, Text
 from suite.data.sources import Source
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
-from suite.tasks.tokens import IGNORED, cropped, facts_of, ids_of, mask_of, padded, text_examples
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from suite.tasks.perplexity import labels_in, token_loss
+from suite.tasks.tokens import (
+    IGNORED,
+    cropped,
+    facts_of,
+    ids_of,
+    mask_of,
+    num_tokens,
+    padded,
+    text_examples,
+)
 
 DICTIONARY_SEED: Final = 1954
 """The year of the first public machine translation; any number would do, but it must not change."""
@@ -64,18 +74,46 @@ def dictionary(vocabulary: int) -> tuple[int, ...]:
     return (*range(len(SPECIALS)), *(int(token) + len(SPECIALS) for token in order))
 
 
+def loss(module: nn.Module, batch: Batch) -> Tensor:
+    """Cross entropy in nats, mean per token of the target (and its END), with teacher forcing."""
+    return token_loss(flatten_outputs(module(**batch.inputs))[0], batch.targets["labels"])
+
+
+@torch.no_grad()
+def judge(outputs: list[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
+    """right and tokens, of logits [N, length, vocabulary] with teacher forcing; a NaN is not right."""
+    scores, tokens = outputs[0].max(dim=-1)
+    labels = batch.targets["labels"].to(tokens.device)
+    right = (tokens == labels) & ~scores.isnan()  # no token is IGNORED
+    return {"right": right.sum(), "tokens": (labels != IGNORED).sum()}
+
+
+def summarize(parts: Sequence[dict[str, Tensor]]) -> float:
+    """Token accuracy in %; raises ValueError when no token has a label."""
+    tokens = sum(int(part["tokens"]) for part in parts)
+    if not tokens:
+        raise ValueError("accuracy over no token: all labels are ignored; expected at least one")
+    return 100 * sum(int(part["right"]) for part in parts) / tokens
+
+
+def trivial(batches: Sequence[Batch]) -> float:
+    """The accuracy of the most frequent token, in %."""
+    labels = labels_in(batches)
+    return 100 * int(torch.bincount(labels).max()) / len(labels)
+
+
 def _paired(
     data: Dataset[Text],
     index: int,
     rng: np.random.Generator,
     *,
-    tokenizer: Tokenizer,
+    vocabulary: int,
     length: int,
     cropping: bool,
 ) -> Example:
     text = cropped(data[index].text, rng, cropping)
-    ids = ids_of(text, tokenizer)[: length - 1]
-    target = translated(ids, tokenizer.get_vocab_size())
+    ids = ids_of(text, vocabulary, length - 1)
+    target = translated(ids, num_tokens(vocabulary))
     return Example(
         inputs={
             "input_ids": padded([*ids, END], length),

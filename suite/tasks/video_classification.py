@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from torchvision import tv_tensors
+from numpy.typing import NDArray
 
 from suite.data.samples import Clip, Dataset
 from suite.data.sources import Source
+from suite.tasks.accuracy import judge, loss, summarize, trivial
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
+from suite.tasks.framing import framed, room, scaled, tensor_of
 from suite.tasks.pictures import (
+    LEAST,
     facts_of,
-    frame,
+    framing_for,
     normalized,
     picture_examples,
-    randomness,
     refuse_more_classes,
 )
+
+__all__ = ["batch", "examples", "judge", "loss", "summarize", "trivial"]
 
 
 def batch(
@@ -37,9 +42,15 @@ def batch(
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
     """One example per clip; raises DataError when there are more classes than the model's `classes`."""
-    result = picture_examples(_labelled, inputs, source, seed=seed, split=split)
+    result = picture_examples(_labelled, _ready, inputs, source, seed=seed, split=split)
     refuse_more_classes(result.data, inputs, source)
     return result
+
+
+def _ready(sample: Clip, *, inputs: Mapping[str, Any], is_training: bool) -> Clip:
+    """The frames that the model sees, at the size from which they are framed."""
+    size = room(sample.frames.shape[1:3], inputs["side"], is_training=is_training, least=LEAST)
+    return replace(sample, frames=scaled(_chosen(sample.frames, inputs["frames"]), *size))
 
 
 def _labelled(
@@ -50,13 +61,19 @@ def _labelled(
     inputs: Mapping[str, Any],
     is_training: bool,
 ) -> Example:
-    """Frames evenly from the first to the last; one random frame for all of them in training."""
+    """X [3, frames, side, side]; one random framing for all frames in training."""
     sample = data[index]
-    chosen = np.linspace(0, len(sample.frames) - 1, inputs["frames"]).round().astype(np.int64)
-    clip = tv_tensors.Video(torch.from_numpy(sample.frames[chosen]).permute(0, 3, 1, 2))
-    with randomness(rng):
-        framed = frame(inputs["side"], data, is_training=is_training)(clip)
+    clip = tensor_of(_chosen(sample.frames, inputs["frames"]))
+    framing = framing_for(clip, inputs["side"], data, rng, is_training=is_training)
+    pixels = normalized(framed(clip, framing), 3, framing)
     return Example(
-        inputs={"x": normalized(framed, 3).permute(1, 0, 2, 3).contiguous()},
+        inputs={"x": pixels.permute(1, 0, 2, 3).contiguous()},
         targets={"labels": torch.tensor(sample.label)},
     )
+
+
+def _chosen(frames: NDArray[np.uint8], wanted: int) -> NDArray[np.uint8]:
+    """`wanted` frames, evenly from the first to the last."""
+    if len(frames) == wanted:
+        return frames
+    return frames[np.linspace(0, len(frames) - 1, wanted).round().astype(np.int64)]

@@ -8,7 +8,7 @@ import sys
 import pytest
 from scripted import Machine
 
-from bench.instruments import memory, resident
+from bench.instruments import memory
 from bench.instruments.tensor_bytes import summed
 from bench.plan import PLANS, Plan
 from bench.stats import theil_sen

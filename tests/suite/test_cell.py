@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.axes import BACKENDS, DTYPES, SIZES
+from suite.axes import BACKENDS, DTYPES, SIZES, VARIANTS
 from suite.cell import Cell
 from suite.expand import batches_of, choices, devices_of, expand
 from suite.spec import NAME, ModelSpec, Size
@@ -19,6 +19,7 @@ from suite.spec import NAME, ModelSpec, Size
         device=st.sampled_from(["cpu", "cuda", "cuda:0", "cuda:12"]),
         dtype=st.sampled_from(DTYPES),
         batch=st.integers(1, 10_000),
+        variant=st.sampled_from(sorted(VARIANTS)),
     )
 )
 def test_an_id_parses_back_to_its_cell(cell):

@@ -110,6 +110,11 @@ def test_a_picture_without_objects_is_served_with_empty_arrays(tmp_path: Path) -
     assert scene.masks.shape == (0, HEIGHT, WIDTH)
 
 
+def test_a_model_with_fewer_outputs_sees_the_categories_with_the_lowest_ids(tmp_path: Path) -> None:
+    data = coco.load(str(written(tmp_path)), "test")
+    assert [data.classes[label] for label in data[0].labels if label < 2] == ["person"]
+
+
 def test_validation_comes_from_the_training_part(tmp_path: Path) -> None:
     root = str(written(tmp_path))
     assert len(coco.load(root, "train")) + len(coco.load(root, "validation")) == 2
@@ -132,6 +137,27 @@ def set_field(**fields: Any) -> Callable[[dict[str, Any]], None]:
         ),
         (set_box(4, 2, -1, 6), "annotation 100: bbox [4, 2, -1, 6] lies outside"),
         (set_box(4, 2, 10), "expected [x, y, width, height]"),
+        (set_box(4, 2, float("nan"), 6), "expected [x, y, width, height]"),
+        (set_box(4, 2, float("inf"), 6), "annotation 100: bbox [4, 2, inf, 6] lies outside"),
+        (set_field(bbox="4,2,10,6"), "bbox is '4,2,10,6'; expected a list"),
+        (set_field(category_id="90"), "category_id is '90'; expected a whole number"),
+        (set_field(category_id=None), "category_id is None; expected a whole number"),
+        (
+            set_field(segmentation=[[1, 2, float("nan"), 4]]),
+            "annotation 100: segmentation is neither",
+        ),
+        (set_field(segmentation=[[1, 2, "3", 4]]), "annotation 100: segmentation is neither"),
+        (
+            set_field(segmentation={"counts": [4], "size": [WIDTH, HEIGHT]}),
+            "run lengths are for a picture of size [32, 24]; expected [24, 32]",
+        ),
+        (lambda data: data["images"].append(data["images"][0]), "images: the id 7 occurs twice"),
+        (
+            lambda data: data["categories"].append({"id": 1, "name": "man"}),
+            "categories: the id 1 occurs twice",
+        ),
+        (lambda data: data["images"][0].update(height="24"), "height is '24'; expected a whole"),
+        (lambda data: data["annotations"].append(7), "annotation number 3: is 7"),
         (set_field(category_id=3), "annotation 100: category_id 3 is unknown"),
         (set_field(image_id=8), "annotation 100: image_id 8 is not among"),
         (set_field(segmentation="x"), "annotation 100: segmentation is neither"),

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 
-from suite.data.coco_masks import mask, run_lengths, unpack
+from suite.data.coco_masks import mask, polygons, run_lengths, unpack
 
 
 def packed(counts: list[int]) -> str:
@@ -61,3 +62,19 @@ def test_all_three_forms_give_the_same_mask() -> None:
 def test_the_parts_of_an_object_are_united() -> None:
     two = mask([[0, 0, 1, 0, 1, 1, 0, 1], [3, 3, 4, 3, 4, 4, 3, 4]], 6, 6)
     assert two.sum() == 8
+
+
+@given(st.lists(st.tuples(st.floats(-3, 45), st.floats(-3, 35)), min_size=3, max_size=8))
+def test_a_polygon_drawn_in_its_own_corner_is_the_one_drawn_on_the_picture(
+    corners: list[tuple[float, float]],
+) -> None:
+    canvas = Image.new("L", (40, 30))
+    ImageDraw.Draw(canvas).polygon(corners, fill=1, outline=1)
+    drawn = polygons([[value for corner in corners for value in corner]], 30, 40)
+    # Pillow rounds where edges cross rows, in coordinates that have been moved.
+    assert (drawn != np.array(canvas, dtype=bool)).sum() <= 3
+
+
+def test_an_object_outside_the_picture_or_without_polygons_has_an_empty_mask() -> None:
+    assert not polygons([[50, 50, 60, 50, 60, 60]], 30, 40).any()
+    assert polygons([], 30, 40).shape == (30, 40)

@@ -1,25 +1,33 @@
-"""The embedded pictures: digits, scenes with exact boxes and masks, and clips whose label is what moves."""
+"""The embedded pictures: digits, scenes with exact boxes and masks, clips of what moves, and the twin of each."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from suite.data import clips, digits, scenes
+from suite.data import clips, digits, patches, scenes, shapes, zooms
+from suite.data.backdrops import brush, paint
+from suite.data.clips import NUM_FRAMES
 from suite.data.parts import SPLITS
 
-
-@pytest.mark.parametrize("data", [digits, scenes, clips], ids=["digits", "scenes", "clips"])
-def test_the_same_index_gives_the_same_sample(data) -> None:
-    first, second = (data.load("", "train")[5] for _ in range(2))
-    for name in first.__slots__:
-        assert np.array_equal(getattr(first, name), getattr(second, name))
+SCENES = pytest.mark.parametrize("data", [scenes, shapes], ids=["scenes", "shapes"])
 
 
-def test_digits_show_all_classes_in_every_split() -> None:
+def test_paint_covers_fully_where_ink_is_full_and_not_at_all_where_there_is_none() -> None:
+    pixels = np.full((4, 6, 3), 100, dtype=np.uint8)
+    ink = np.array([[0, 51, 255]], dtype=np.uint8)
+    paint(pixels, brush(ink, np.array([0, 200, 255], dtype=np.uint16)), 1, 2)
+    assert pixels[1, 2:5].tolist() == [[100, 100, 100], [80, 120, 131], [0, 200, 255]]
+    pixels[1, 2:5] = 100
+    assert (pixels == 100).all()
+
+
+@pytest.mark.parametrize("pictures", [digits, patches], ids=["digits", "patches"])
+def test_digits_show_all_classes_in_every_split(pictures) -> None:
     total = 0
     for split in SPLITS:
-        data = digits.load("", split)
+        data = pictures.load("", split)
         total += len(data)
         assert {data[index].label for index in range(len(data))} == set(range(10))
         assert data[0].pixels.shape == (32, 32, 3)
@@ -27,11 +35,27 @@ def test_digits_show_all_classes_in_every_split() -> None:
     assert total == 1797
 
 
+def test_patches_show_the_same_digits_on_photographs() -> None:
+    plain, patched = (data.load("", "test") for data in (digits, patches))
+    assert [plain[i].label for i in range(50)] == [patched[i].label for i in range(50)]
+    inside, outside = [], []
+    for index in range(50):
+        ink, pixels = plain[index].pixels, patched[index].pixels
+        inside.append(pixels[ink > 200].mean())
+        outside.append(pixels[ink == 0].mean())
+        assert pixels.std() > 10
+    # The digit lies about where it lay, brighter than what is around it.
+    assert np.mean(inside) > np.mean(outside) + 40
+
+
+@SCENES
 @pytest.mark.parametrize("index", range(20))
-def test_boxes_of_scenes_are_the_bounds_of_their_masks(index: int) -> None:
-    scene = scenes.load("", "train")[index]
+def test_boxes_of_scenes_are_the_bounds_of_their_masks(index: int, data) -> None:
+    split = data.load("", "train")
+    scene = split[index]
     assert 1 <= len(scene.labels) <= 5
-    assert ((scene.labels >= 1) & (scene.labels <= 10)).all()
+    assert ((scene.labels >= 1) & (scene.labels < len(split.classes))).all()
+    assert scene.masks.shape == (len(scene.labels), *scene.pixels.shape[:2])
     for box, mask in zip(scene.boxes, scene.masks, strict=True):
         rows, columns = np.nonzero(mask)
         assert box.tolist() == [
@@ -42,14 +66,16 @@ def test_boxes_of_scenes_are_the_bounds_of_their_masks(index: int) -> None:
         ]
 
 
-def test_objects_of_a_scene_do_not_overlap() -> None:
-    data = scenes.load("", "test")
+@SCENES
+def test_objects_of_a_scene_do_not_overlap(data) -> None:
+    split = data.load("", "test")
     for index in range(20):
-        assert data[index].masks.sum(axis=0).max() == 1
+        assert split[index].masks.sum(axis=0).max() == 1
 
 
-def test_what_a_mask_covers_differs_from_what_surrounds_it() -> None:
-    scene = scenes.load("", "test")[0]
+@SCENES
+def test_what_a_mask_covers_differs_from_what_surrounds_it(data) -> None:
+    scene = data.load("", "test")[0]
     for box, mask in zip(scene.boxes.astype(int), scene.masks, strict=True):
         area = (slice(box[1], box[3]), slice(box[0], box[2]))
         inside = scene.pixels[area][mask[area]].mean()
@@ -69,7 +95,52 @@ def test_the_label_of_a_clip_is_the_way_that_its_digit_goes(index: int) -> None:
     assert tuple(way.astype(int)) == tuple(clips.DIRECTIONS.values())[clip.label]
 
 
-def test_an_index_behind_the_end_is_refused() -> None:
-    for data in (scenes.load("", "test"), clips.load("", "test")):
-        with pytest.raises(IndexError):
-            data[len(data)]
+def test_every_shape_occurs_in_every_split() -> None:
+    for split in SPLITS:
+        data = shapes.load("", split)
+        seen = {int(label) for index in range(30) for label in data[index].labels}
+        assert seen == {1, 2, 3}
+
+
+@pytest.mark.parametrize("angle", np.linspace(0, 6, 7))
+@pytest.mark.parametrize(
+    ("name", "share_of_circle"),
+    [("disc", 1.0), ("square", 2 / np.pi), ("triangle", 3 * np.sqrt(3) / 4 / np.pi)],
+)
+def test_a_silhouette_has_the_area_of_its_shape(
+    name: str, share_of_circle: float, angle: float
+) -> None:
+    inside = shapes.silhouette(name, 100, share=0.9, angle=angle)
+    assert inside.sum() == pytest.approx(share_of_circle * np.pi * 45**2, rel=0.03)
+    assert not inside[0].any()
+
+
+def test_a_digit_grows_and_shrinks_and_appears_and_vanishes() -> None:
+    film = {
+        what: [int(ink.sum()) for ink in zooms._film(3, 64, what)] for what in zooms.Zooms.classes
+    }
+    for up, down in (("grows", "shrinks"), ("appears", "vanishes")):
+        assert film[up] == sorted(film[up]) == film[down][::-1]
+        assert film[up][-1] > 3 * film[up][0]
+    assert film["turns left"] == film["turns right"][::-1]
+
+
+def test_a_digit_turns_to_the_side_that_its_label_says() -> None:
+    inks = list(zooms._film(1, 64, "turns left"))
+    first, middle = inks[0].astype(float), inks[NUM_FRAMES // 2].astype(float)
+    # Counter-clockwise: turning the first frame on to the left meets the middle, to the right does not.
+    left, right = (
+        np.asarray(Image.fromarray(inks[0]).rotate(angle)).astype(float)
+        for angle in (zooms.TURN / 2, -zooms.TURN / 2)
+    )
+    assert np.abs(left - middle).mean() < np.abs(right - middle).mean()
+    assert np.abs(left - middle).mean() < np.abs(first - middle).mean()
+
+
+@pytest.mark.parametrize("label", range(6))
+def test_a_zoom_shows_the_film_of_its_label(label: int) -> None:
+    clip = zooms.load("", "train")[label]
+    assert clip.label == label
+    assert clip.frames.shape == (NUM_FRAMES, zooms.SIDE, zooms.SIDE, 3)
+    moved = np.abs(np.diff(clip.frames.astype(int), axis=0)).sum(axis=(1, 2, 3))
+    assert (moved > 0).all()

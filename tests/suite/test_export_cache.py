@@ -8,9 +8,10 @@ import time
 
 import pytest
 
+from suite.provenance import key_of
 from suite.stages.export import cache
 
-KEY = cache.key_of({"model": "mlp"})
+KEY = key_of({"model": "mlp"})
 FACTS = {"parity": {"verdict": "passed"}}
 
 
@@ -54,15 +55,15 @@ def test_a_hit_replaces_what_was_there(stored, tmp_path):
 
 
 def test_another_key_is_a_miss(tmp_path):
-    other = cache.key_of({"model": "cnn"})
+    other = key_of({"model": "cnn"})
     entry = cache.entry_of(tmp_path, "mlp-tiny", other)
     assert cache.load(entry, other, tmp_path / "out.onnx") is None
     assert not (tmp_path / "out.onnx").exists()
 
 
 def test_the_key_ignores_order_and_sees_every_value():
-    assert cache.key_of({"a": 1, "b": [2]}) == cache.key_of({"b": [2], "a": 1})
-    assert cache.key_of({"a": 1, "b": [2]}) != cache.key_of({"a": 1, "b": [3]})
+    assert key_of({"a": 1, "b": [2]}) == key_of({"b": [2], "a": 1})
+    assert key_of({"a": 1, "b": [2]}) != key_of({"a": 1, "b": [3]})
 
 
 def _flip_a_byte(entry):
@@ -118,7 +119,7 @@ def test_pruning_deletes_the_least_recently_used_first(tmp_path):
     now = time.time()
     entries = {}
     for age, name in enumerate(("newest", "middle", "oldest")):
-        key = cache.key_of({"model": name})
+        key = key_of({"model": name})
         entries[name] = cache.entry_of(folder, name, key)
         cache.store(entries[name], key, graph, {})
         os.utime(entries[name], (now - 1000 * age,) * 2)
@@ -131,7 +132,7 @@ def test_pruning_deletes_the_least_recently_used_first(tmp_path):
 def test_a_hit_counts_as_use(tmp_path):
     folder, graph = tmp_path / "cache", tmp_path / "made.onnx"
     graph.write_bytes(b"x" * 10_000)
-    keys = {name: cache.key_of({"model": name}) for name in ("a", "b")}
+    keys = {name: key_of({"model": name}) for name in ("a", "b")}
     for name, key in keys.items():
         entry = cache.entry_of(folder, name, key)
         cache.store(entry, key, graph, {})

@@ -9,8 +9,8 @@ import pytest
 from suite.cell import Cell
 from suite.data.sources import Source
 from suite.spec import Export, ModelSpec, Size, Tolerance
-from suite.stages.export.cache import key_of
-from suite.stages.export.ingredients import ingredients_of, source_files, versions, weights_of
+from suite.provenance import key_of
+from suite.stages.export.ingredients import ingredients_of
 from suite.worker.protocol import Job
 
 
@@ -30,8 +30,8 @@ SOURCE = Source(kind="image", name="digits")
 JOB = Job(runner="", cell=Cell(model="net", size="tiny", backend="onnxruntime"))
 
 
-def key(job=JOB, spec=SPEC, source=SOURCE):
-    return key_of(ingredients_of(job, spec, source))
+def key(job=JOB, spec=SPEC, source=SOURCE, state=""):
+    return key_of(ingredients_of(job, spec, source, state))
 
 
 def test_the_same_export_has_the_same_key():
@@ -50,6 +50,7 @@ def test_the_same_export_has_the_same_key():
         {"spec": replace(SPEC, outputs=("score",))},
         {"spec": replace(SPEC, tolerance=Tolerance(atol=1.0))},
         {"spec": replace(SPEC, export=Export(dynamic={"x": {0: "batch"}}))},
+        {"state": "0123"},
         {"source": Source(kind="image", name="cifar10")},
         {"source": Source(kind="image", name="digits", root="elsewhere")},
     ],
@@ -68,45 +69,8 @@ def test_a_users_file_and_its_neighbours_are_part_of_the_key(tmp_path):
     assert first == key(job)
     net.write_text("width = 2")
     second = key(job)
-    own.write_text("MODELS = []")
+    own.write_text("WIDTH = 3\nMODELS = ()")
     assert len({first, second, key(job)}) == 3
-
-
-def test_weights_from_a_folder_are_known_by_size_and_time_of_change(tmp_path):
-    file = tmp_path / "net.safetensors"
-    file.write_bytes(b"1234")
-    first = weights_of(str(tmp_path))
-    file.write_bytes(b"12345")
-    assert weights_of(str(tmp_path)) != first
-    assert weights_of("random") == "random"
-
-
-def test_the_source_holds_the_record_the_nets_the_tasks_and_the_exporter():
-    from suite.models import classic
-
-    labels = source_files(classic.MODELS[0], None)
-    for expected in (
-        "suite.models.classic",
-        "suite/stages/export/recipes.py",
-        "suite/tasks/batch.py",
-        "suite/nets/mlp.py",
-        "suite/data/samples.py",
-        "suite/spec.py",
-        "build",
-    ):
-        assert labels[expected].is_file()
-
-
-def test_one_family_does_not_depend_on_another():
-    from suite.models import classic, text
-
-    assert text.MODELS
-    assert "suite.models.text" not in source_files(classic.MODELS[0], None)
-
-
-def test_versions_are_those_installed_and_absent_packages_are_left_out():
-    from importlib.metadata import version
-
-    found = versions(("pytest", "no-such-package-here"))
-    assert found["pytest"] == version("pytest")
-    assert set(found) == {"python", "pytest"}
+    third = key(job)
+    own.write_text("WIDTH = 3\nMODELS = (1,)  # another record")
+    assert key(job) == third

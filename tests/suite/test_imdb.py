@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from suite.data import imdb
 from suite.data.errors import DataError
+from suite.data.parts import SPLITS
 from suite.data.sources import sources_in
 
 GOOD = 'split,text,label\ntrain,"Fine, really.",1\ntrain,Poor.,0\ntest,Great.,1\ntest,Bad.,0\n'
@@ -43,30 +45,73 @@ def refusal(root: Path) -> str:
     return str(caught.value)
 
 
+def held(root: Path, *splits: str) -> list[tuple[str, int]]:
+    """Texts and labels of these splits."""
+    found = []
+    for split in splits:
+        data = imdb.load(str(root), split)
+        found += [(data[i].text, data[i].label) for i in range(len(data))]
+    return found
+
+
+def reviews(num: int, split: str = "") -> list[str]:
+    """Rows of a table, half of them positive."""
+    begin = f"{split}," if split else ""
+    return [f"{begin}Review {i} of a film.,{'pos' if i % 2 else 'neg'}" for i in range(num)]
+
+
 def test_a_table_with_a_split_column_is_split_as_it_says(tmp_path: Path) -> None:
     file = table(tmp_path, GOOD)
     imdb.check(file)
-    train = imdb.load(str(file), "train")
-    assert [(train[i].text, train[i].label) for i in range(len(train))] == [
-        ("Fine, really.", 1),
-        ("Poor.", 0),
-    ]
-    assert len(imdb.load(str(file), "test")) == 2
-    assert train.classes[train[0].label] == "positive"
+    assert sorted(held(file, "train", "validation")) == [("Fine, really.", 1), ("Poor.", 0)]
+    assert held(file, "test") == [("Great.", 1), ("Bad.", 0)]
+    assert imdb.load(str(file), "test").classes[1] == "positive"
+
+
+def test_validation_is_a_tenth_of_the_training_part(tmp_path: Path) -> None:
+    rows = ["split,text,label", *reviews(400, "train"), *(f"test,Test {i}.,{i}" for i in range(2))]
+    file = table(tmp_path, "\n".join(rows))
+    train, validation = held(file, "train"), held(file, "validation")
+    assert len(train) + len(validation) == 400
+    assert not {*train} & {*validation}
+    assert 20 <= len(validation) <= 60
+    assert len(held(file, "test")) == 2
+
+
+def test_a_review_that_is_in_both_parts_is_left_to_the_test(tmp_path: Path) -> None:
+    file = table(tmp_path, GOOD + "train,Great.,1\ntrain,Great. <br />,1\n")
+    assert ("Great.", 1) not in held(file, "train", "validation")
+    assert ("Great.", 1) in held(file, "test")
+
+
+def test_a_review_that_occurs_twice_lies_in_one_split(tmp_path: Path) -> None:
+    rows = reviews(100)
+    file = table(tmp_path, "\n".join(["text,label", *rows, *rows]))
+    parts = [set(held(file, split)) for split in SPLITS]
+    assert sum(map(len, parts)) == 100
+    assert sum(len(held(file, split)) for split in SPLITS) == 200
 
 
 def test_a_table_without_a_split_column_is_split_by_its_texts_alone(tmp_path: Path) -> None:
-    rows = [f"Review number {i} of a film.,{'pos' if i % 2 else 'neg'}" for i in range(200)]
-    splits = []
+    rows = reviews(300)
+    found = []
     for name, order in (("one", rows), ("two", rows[::-1])):
         (tmp_path / name).mkdir()
         file = table(tmp_path / name, "\n".join(["text,label", *order]))
         imdb.check(file)
-        test = imdb.load(str(file), "test")
-        splits.append({test[i].text for i in range(len(test))})
-        assert len(imdb.load(str(file), "train")) + len(test) == 200
-    assert splits[0] == splits[1]
-    assert 20 <= len(splits[0]) <= 60
+        parts = [set(held(file, split)) for split in SPLITS]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == 300
+        found.append(parts)
+    assert found[0] == found[1]
+    train, validation, test = map(len, found[0])
+    assert train > 3 * test > 3 * validation > 0
+
+
+def test_a_table_that_has_changed_is_read_again(tmp_path: Path) -> None:
+    file = table(tmp_path, GOOD)
+    assert len(held(file, "test")) == 2
+    os.utime(table(tmp_path, GOOD + "test,Fair.,1\n"), ns=(1, 1))
+    assert len(held(file, "test")) == 3
 
 
 def test_the_tree_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
@@ -102,7 +147,13 @@ def test_a_folder_with_reviews_serves_them_as_text(tmp_path: Path) -> None:
     [
         (GOOD + "train,NaN,1\n", "line 6", "text is missing"),
         (GOOD + "train,<br />,1\n", "line 6", "text is missing"),
-        (GOOD + "train,Good.,nan\n", "line 6", "label is 'nan'"),
+        (GOOD + "train,Good.,nan\n", "line 6", "label is 'nan'; correct or remove it"),
+        (GOOD + "train,Good.,\n", "line 6", "label is ''"),
+        (GOOD + "train,Good.,-1\n", "line 6", "label is '-1'"),
+        (GOOD + "train,Good.,1.0\n", "line 6", "label is '1.0'"),
+        (GOOD + ",Good.,1\n", "line 6", "split is ''"),
+        (GOOD.replace(";", ",").replace(",", ";"), "line 1", "columns are ['split;text;label']"),
+        ("text,label,label\nGood.,1,0\n", "line 1", "a column occurs twice"),
         (GOOD + "train,Good.,2\n", "line 6", "label is '2'"),
         (GOOD + "dev,Good.,1\n", "line 6", "split is 'dev'"),
         (GOOD + "train,Good, but long,1\n", "line 6", "4 values for 3 columns"),

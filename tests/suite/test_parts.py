@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.data.parts import SPLITS, part
+from suite.data.parts import SPLITS, TEST_SHARE, VALIDATION_SHARE, part, part_of
 
 
 @given(num_samples=st.integers(0, 500), has_own_test=st.booleans())
@@ -32,3 +32,31 @@ def test_a_data_set_with_its_own_test_gives_away_validation_only() -> None:
 def test_an_unknown_split_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="'dev'; expected one of train, validation, test"):
         part(10, "dev")
+
+
+@pytest.mark.parametrize("has_own_test", [False, True])
+def test_texts_fall_into_the_splits_in_the_same_shares(has_own_test: bool) -> None:
+    found = [part_of(f"text {i}", "salt", has_own_test=has_own_test) for i in range(4000)]
+    test = 0 if has_own_test else TEST_SHARE
+    assert found.count("test") / 4000 == pytest.approx(test, abs=0.03)
+    assert found.count("validation") / 4000 == pytest.approx(
+        (1 - test) * VALIDATION_SHARE, abs=0.02
+    )
+    assert set(found) <= set(SPLITS)
+
+
+def test_the_split_of_a_text_never_changes() -> None:
+    places = {text: part_of(text, "torch-vitals") for text in ("a", "b", "c", "d", "e", "f")}
+    assert places == {
+        "a": "train",
+        "b": "test",
+        "c": "train",
+        "d": "test",
+        "e": "train",
+        "f": "train",
+    }
+
+
+@given(st.text(), st.text())
+def test_every_text_has_a_split(text: str, salt: str) -> None:
+    assert part_of(text, salt) in SPLITS

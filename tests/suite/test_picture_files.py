@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,25 @@ def test_a_file_that_is_no_picture_is_named(tmp_path: Path, content: bytes, says
 def test_a_missing_picture_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.jpg: cannot be read"):
         check_picture(tmp_path / "gone.jpg")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_whatever_is_altered_in_a_picture_it_decodes_or_is_named(tmp_path: Path, name: str) -> None:
+    path = write_picture(tmp_path / name)
+    whole = path.read_bytes()
+    refused = []
+    for seed in range(400):
+        rng = random.Random(seed)
+        altered = bytearray(whole)
+        for _ in range(3):
+            altered[rng.randrange(2, 80 if seed % 2 else len(altered))] = rng.randrange(256)
+        path.write_bytes(altered)
+        try:
+            decode(path)
+        except DataError as error:
+            refused.append(str(error))
+    assert len(refused) > 20
+    assert all(str(path) in said and "replace the file" in said for said in refused)
 
 
 def test_a_picture_that_does_not_decode_is_named(tmp_path: Path) -> None:

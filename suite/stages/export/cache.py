@@ -27,12 +27,6 @@ STALE: Final = 3600.0
 """Seconds after which a temporary file is a dead process's."""
 
 
-def key_of(ingredients: Mapping[str, Any]) -> str:
-    """SHA-256, in hex, of JSON-able ingredients; their order does not matter."""
-    text = json.dumps(ingredients, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def entry_of(folder: Path, stem: str, key: str) -> Path:
     """The entry's JSON file, whether it exists or not; the graph lies beside it as .onnx."""
     return folder / f"{stem}-{key[:24]}.json"
@@ -62,7 +56,7 @@ def load(entry: Path, key: str, output: Path) -> dict[str, Any] | None:
         print(f"export cache: {entry.name} is damaged; exporting again")
         remove(entry)
         return None
-    _place(graph, output)
+    put(graph, output)
     os.utime(entry)  # the last use, for prune
     stored: dict[str, Any] = held["stored"]
     return stored
@@ -80,7 +74,7 @@ def store(entry: Path, key: str, graph: Path, stored: Mapping[str, Any]) -> None
         "sha256": sha256_of(graph),
         "stored": dict(stored),
     }
-    _place(graph, entry.with_suffix(".onnx"))
+    put(graph, entry.with_suffix(".onnx"))
     with _temporary(entry) as path:
         path.write_text(json.dumps(held, indent=1), encoding="utf-8")
         path.replace(entry)
@@ -129,7 +123,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _place(source: Path, target: Path) -> None:
+def put(source: Path, target: Path) -> None:
     """`target` becomes a hard link to `source`, or a copy; whatever was there is replaced at
     once.
     """

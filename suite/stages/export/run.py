@@ -8,10 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from suite import claims
+from suite.axes import VARIANTS
 from suite.catalog import spec_for
 from suite.data.sources import Source
+from suite.provenance import key_of
 from suite.spec import ModelSpec
 from suite.stages.export import cache as store
+from suite.stages.export import quantized
+from suite.stages.export.archive import life_claims
 from suite.stages.export.attempts import as_dicts, first_that_works
 from suite.stages.export.flat import names_of_outputs, num_results
 from suite.stages.export.ingredients import ingredients_of
@@ -28,9 +33,9 @@ from suite.stages.export.parity import (
 from suite.stages.export.recipes import Request, recipes_for
 from suite.stages.export.summary import files_of, summary_of
 from suite.stages.export.variants import BATCH, Variant, axis_names, flat_axes, variants
+from suite.states.store import module_of, state_key
 from suite.subject import source_of
 from suite.tasks.batch import batch_for
-from suite.weights import module_for
 from suite.worker.protocol import Emit, Job
 
 
@@ -52,11 +57,16 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     output = Path(job.options["output"])
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = job.options.get("cache_dir", "")
+    variant = job.cell.variant
+    if VARIANTS[variant].stage == "quantize":
+        return _result(job, output, quantized.place(job, spec, source, output, emit))
     if not folder:
         return _result(job, output, _export(job, spec, source, output, emit))
     emit("phase", name="cache")
-    key = store.key_of(ingredients_of(job, spec, source))
-    entry = store.entry_of(Path(folder), f"{spec.name}-{job.cell.size}", key)
+    state = "" if variant == "original" else state_key(job, spec, variant)
+    key = key_of(ingredients_of(job, spec, source, state))
+    stem = "-".join([spec.name, job.cell.size, *([] if variant == "original" else [variant])])
+    entry = store.entry_of(Path(folder), stem, key)
     stored = store.load(entry, key, output)
     if stored is not None:
         return _result(job, output, {**stored, "cache": {"hit": True, "key": key}})
@@ -83,8 +93,8 @@ def _export(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit)
     use_threads(job)
     output.unlink(missing_ok=True)  # never written in place: it may be a link into the cache
     emit("phase", name="build")
-    module = module_for(spec, cell.size, weights=job.options.get("weights", "random"), seed=seed)
-    assert not module.training, "module_for returns the module in eval mode"
+    module = module_of(job, spec, cell.variant)
+    assert not module.training, "module_of returns the module in eval mode"
     emit("phase", name="input")
     data: dict[str, Any] = {}
 
@@ -131,7 +141,13 @@ def _export(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit)
         emit,
     )
     recipe = made.recipe
+    proved: list[claims.Claim] = []
+    if cell.variant != "original":
+        emit("phase", name="archive")
+        draws = [v.inputs for v in variants(spec, draw, cell.batch)]
+        proved = life_claims(job, spec, module, traced, draws, output, made.shapes)
     return {
+        "claims": claims.as_dicts(proved),
         "onnx": summary_of(output, recipe.name),
         "parity": verdict_of(made.shapes),
         "recipe": {"name": recipe.name, "why": recipe.why},

@@ -10,7 +10,7 @@ BATCH, LENGTH, WIDTH, HIDDEN = 3, 7, 16, 32
 
 
 def counted(module, *inputs):
-    from bench.instruments.macs import count_macs
+    from suite.macs import count_macs
 
     module.eval()
     return count_macs(module, lambda: module(*inputs))

@@ -59,7 +59,7 @@ def count_macs(module: nn.Module, call: Callable[[], Any]) -> int:
             f"{len(missed)} of {len(layers)} layers of {root} ran and were counted as 0 MACs,"
             f" first {missed[0] or root!r}; expected every Linear, convolution, recurrent and"
             " attention layer to count. A fused kernel hides them from torch.utils.flop_counter:"
-            " switch it off in bench/instruments/macs.py"
+            " switch it off in suite/macs.py"
         )
     return int(counter.get_total_flops()) // FLOPS_PER_MAC
 

@@ -1,0 +1,1 @@
+"""ONNX graphs as records: what a file holds, what its nodes cost, and how two files differ."""

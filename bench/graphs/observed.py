@@ -1,0 +1,32 @@
+"""Worker side. Shapes as they are in a run: for graphs whose shapes depend on the data, such as detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def shapes_of_a_run(path: Path, feeds: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Value -> shape in one run of ONNX Runtime on `feeds` (input name -> array); every value of the main graph.
+
+    All of them are kept in memory until the run ends. Raises what ONNX Runtime raises.
+    """
+    import onnx
+    import onnxruntime
+
+    model = onnx.load(path)
+    names = [name for node in model.graph.node for name in node.output if name]
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    values = session.run(names, dict(feeds))
+    found = {
+        name: tuple(v.shape) for name, v in zip(names, values, strict=True) if hasattr(v, "shape")
+    }
+    return found | {name: tuple(value.shape) for name, value in feeds.items()}

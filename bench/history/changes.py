@@ -1,0 +1,164 @@
+"""Change points: where series of numbers moved to another level, for a whole family of series at once. Pure.
+
+Sources: hierarchical bisection, Matteson and James, JASA 109 (2014) 334-345 (E-divisive); the level
+inside a selected series, Benjamini and Bogomolov, JRSS B 76 (2014) 297-318.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.history.search import LEAST_SIDE, best_place
+from bench.stats import median
+
+LEAST_VALUES: Final = 8
+"""Fewest values of a series that is searched: 7 have too few orders for any p-value below 5%."""
+RATE: Final = 0.05
+"""Share of the series told as changed that may be false alarms (false discovery rate)."""
+ORDERS: Final = (1_999, 100_000)
+"""Fewest and most random orders of one search."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """Values that are compared with one another, oldest first."""
+
+    values: Sequence[float]
+    groups: Sequence[str] = ()
+    """For each value where it comes from (a machine); empty = all from one."""
+    least: float = 0.0
+    """Smaller moves of the level are not told, in the unit of the values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """One change of level."""
+
+    at: int
+    """Index of the first value after it."""
+    before: float
+    """Median of the values back to the change before."""
+    after: float
+    """Median of the values up to the next change."""
+    size: float
+    """How far the level moved; inside the groups that have both sides, where it was seen there."""
+    p_value: float
+    """Of the search that found it."""
+    is_within: bool = False
+    """True when it shows inside groups: moving from one machine to another does not explain it."""
+
+
+def shifts(tracks: Sequence[Track], rate: float = RATE) -> list[list[Shift]]:
+    """The changes of every track, oldest first.
+
+    The tracks with 8 values or more are one family: Benjamini-Hochberg over their first searches
+    bounds the expected share of falsely told tracks by `rate`. A told track is searched on: both
+    sides of a change, which share its level in halves; the first shares the one that selected it.
+    """
+    tested = [i for i, track in enumerate(tracks) if len(track.values) >= LEAST_VALUES]
+    # Enough random orders that one changed series among unchanged ones can reach its level.
+    orders = min(ORDERS[1], max(ORDERS[0], math.ceil(4 * len(tested) / rate)))
+    first = {i: _search(tracks[i], orders) for i in tested}
+    level = rejection_level([found.p_value for found in first.values()], rate)
+    result: list[list[Shift]] = [[] for _ in tracks]
+    for i, found in first.items():
+        if found.p_value <= level:
+            places = sorted(_bisected(tracks[i], found, 0, level, orders), key=lambda f: f.at)
+            result[i] = _described(tracks[i], places)
+    return result
+
+
+def rejection_level(p_values: Sequence[float], rate: float = RATE) -> float:
+    """The p-value up to which hypotheses are rejected at this false discovery rate; 0.0 for none.
+
+    Source: Benjamini and Hochberg, JRSS B 57 (1995) 289-300.
+    """
+    levels = [rate * rank / len(p_values) for rank in range(1, len(p_values) + 1)]
+    passed = (level for p, level in zip(sorted(p_values), levels, strict=True) if p <= level)
+    return max(passed, default=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The best place of one search."""
+
+    at: int
+    p_value: float
+    is_within: bool
+
+
+def _bisected(
+    track: Track, found: _Found, begin: int, level: float, orders: int
+) -> Iterator[_Found]:
+    """The found change and those on either side of it; `begin` is where `track` begins in the whole."""
+    yield _Found(at=begin + found.at, p_value=found.p_value, is_within=found.is_within)
+    for low, high in ((0, found.at), (found.at, len(track.values))):
+        side = Track(
+            values=track.values[low:high], groups=track.groups[low:high], least=track.least
+        )
+        if len(side.values) >= 2 * LEAST_SIDE:
+            inner = _search(side, orders)
+            if inner.p_value <= level / 2:
+                yield from _bisected(side, inner, begin + low, level / 2, orders)
+
+
+def _search(track: Track, orders: int) -> _Found:
+    """The best place and its p-value: over all values, and where they have groups inside these too."""
+    at, p_value = best_place(track.values, orders=orders)
+    is_within = True
+    if len(set(track.groups)) > 1:
+        centred = _centred(track.values, track.groups)
+        at_within, p_within = best_place(centred, track.groups, orders=orders)
+        is_within = p_within <= p_value
+        # Two looks, of which the better counts: twice its p-value holds for both (Bonferroni).
+        p_value = min(1.0, 2 * min(p_value, p_within))
+        at = at_within if is_within else at
+    return _Found(at=at, p_value=p_value, is_within=is_within)
+
+
+def _centred(values: Sequence[float], groups: Sequence[str]) -> list[float]:
+    """The values less the median of their group."""
+    middles = {
+        name: median([v for v, g in zip(values, groups, strict=True) if g == name])
+        for name in set(groups)
+    }
+    return [value - middles[group] for value, group in zip(values, groups, strict=True)]
+
+
+def _described(track: Track, places: Sequence[_Found]) -> list[Shift]:
+    """The changes at these places, without those that moved the level by less than the track's least."""
+    ends = [0, *(found.at for found in places), len(track.values)]
+    told = [
+        Shift(
+            at=found.at,
+            before=median(track.values[ends[i] : found.at]),
+            after=median(track.values[found.at : ends[i + 2]]),
+            size=_size(track, ends[i], found.at, ends[i + 2], is_within=found.is_within),
+            p_value=found.p_value,
+            is_within=found.is_within,
+        )
+        for i, found in enumerate(places)
+    ]
+    smallest = min(told, key=lambda shift: abs(shift.size), default=None)
+    if smallest is None or abs(smallest.size) >= track.least:
+        return told
+    # Without it the levels beside it are one, and what is left is looked at anew.
+    return _described(track, [found for found in places if found.at != smallest.at])
+
+
+def _size(track: Track, begin: int, at: int, end: int, *, is_within: bool) -> float:
+    """How far the median moves at `at`: over all values, or inside the groups with both sides, weighted."""
+    before, after = track.values[begin:at], track.values[at:end]
+    moves = []
+    for name in set(track.groups[begin:end]) if is_within else ():
+        old = [v for v, g in zip(before, track.groups[begin:at], strict=True) if g == name]
+        new = [v for v, g in zip(after, track.groups[at:end], strict=True) if g == name]
+        if old and new:
+            weight = len(old) * len(new) / (len(old) + len(new))
+            moves.append((weight, median(new) - median(old)))
+    if not moves:
+        return median(after) - median(before)
+    return sum(weight * move for weight, move in moves) / sum(weight for weight, _ in moves)

@@ -1,0 +1,222 @@
+"""The way to a database: its address, connections set up for many writers, work done whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
+
+from bench.history.faults import CAUGHT, LOST, Fault, fault_of, said
+from bench.history.problem import HistoryError
+from bench.history.schema import NEWEST, bring_up, version_of
+
+BUSY_SECONDS: Final = 30.0
+"""How long one attempt waits for another writer."""
+DEADLINE: Final = 60.0
+"""Seconds for all attempts together."""
+CONNECT_SECONDS: Final = 10
+MOST_LOSSES: Final = 3
+"""Connections that may break in the middle before the server is taken to be gone."""
+PRAGMAS: Final = ("foreign_keys=ON", "synchronous=FULL", "journal_mode=WAL")
+"""Set on a new connection that writes: readers and one writer side by side, and what is committed is on the disk."""
+EXPECTED: Final = (
+    "expected a file, sqlite:///FILE, or postgresql+psycopg://USER@HOST/DATABASE after --store"
+)
+
+
+T = TypeVar("T")
+
+
+def address_of(store: str) -> URL:
+    """The address that a user's `--store` means; a text without `://` is a SQLite file.
+
+    Raises HistoryError for one that cannot be an address.
+    """
+    if "://" not in store:
+        if not store.strip():
+            raise HistoryError(f"--store is empty; {EXPECTED}")
+        return URL.create("sqlite", database=str(Path(store).expanduser()))
+    try:
+        url = make_url(store)
+    except (ArgumentError, ValueError) as error:
+        raise HistoryError(f"--store is no address that can be read; {EXPECTED}") from error
+    name = url.get_backend_name()
+    if name in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    if name != "sqlite":
+        raise HistoryError(f"--store names a database of kind {name}; {EXPECTED}")
+    if not url.database or url.database == ":memory:":
+        raise HistoryError(f"--store {store} names no file; {EXPECTED}")
+    return url
+
+
+def shown(url: URL) -> str:
+    """The address for people: the file, or the server without its password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return url.render_as_string(hide_password=True)
+
+
+def write(store: str, work: Callable[[Connection], T], *, deadline: float = DEADLINE) -> T:
+    """What `work` gives, in one transaction on tables of the newest version.
+
+    It is run again, in a new transaction, when another writer was in the way. Raises HistoryError when
+    the deadline passes or the database cannot be written; then nothing of it is there.
+    """
+    url = address_of(store)
+    if url.get_backend_name() == "sqlite":
+        _make_folder(Path(str(url.database)))
+
+    def attempt(connection: Connection) -> T:
+        bring_up(connection)
+        return work(connection)
+
+    return _tried(url, attempt, writes=True, deadline=deadline)
+
+
+def read(store: str, work: Callable[[Connection], T], *, deadline: float = DEADLINE) -> T:
+    """What `work` gives in one transaction that only reads.
+
+    Tables of an older version are brought to the newest first. Raises HistoryError when there is no
+    history or it cannot be read.
+    """
+    url = address_of(store)
+    missing = HistoryError(
+        f"history {shown(url)}: there is none yet. `pytest bench` begins one; an earlier run is"
+        " recorded with `python -m bench history record RUN`"
+    )
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
+        raise missing
+    found = _tried(url, version_of, writes=False, deadline=deadline)
+    if found is None:
+        raise missing
+    if found != NEWEST:
+        _tried(url, bring_up, writes=True, deadline=deadline)
+    return _tried(url, work, writes=False, deadline=deadline)
+
+
+def _tried(url: URL, work: Callable[[Connection], T], *, writes: bool, deadline: float) -> T:
+    engine = _engine(url, writes=writes)
+    ends = time.monotonic() + deadline
+    pause, num_losses = 0.02, 0
+    while True:
+        try:
+            with engine.begin() as connection:
+                return work(connection)
+        except HistoryError as error:
+            raise HistoryError(f"history {shown(url)}: {error}") from error
+        except CAUGHT as error:
+            fault = fault_of(error)
+            if fault is None:
+                raise
+            num_losses += fault is LOST
+            if not fault.is_passing or num_losses > MOST_LOSSES or time.monotonic() > ends:
+                raise HistoryError(_sentence(url, fault, error)) from error
+        time.sleep(pause * random.uniform(0.5, 1.5))  # so that writers do not meet again in step
+        pause = min(2 * pause, 1.0)
+
+
+def _sentence(url: URL, fault: Fault, error: Exception) -> str:
+    return f"history {shown(url)}: {fault.what} ({said(error)}); {fault.cure}"
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HistoryError(
+            f"history {path}: its folder cannot be made ({error.strerror}); name another file with --store"
+        ) from error
+
+
+def _engine(url: URL, *, writes: bool) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(url, writes=writes)
+    arguments: dict[str, Any] = {}
+    if "connect_timeout" not in url.query:
+        arguments["connect_timeout"] = CONNECT_SECONDS
+    if "application_name" not in url.query:
+        arguments["application_name"] = "torch-vitals"
+    try:
+        engine = create_engine(
+            url, poolclass=NullPool, connect_args=arguments, json_serializer=_json
+        )
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise HistoryError(
+            f"history {shown(url)}: PostgreSQL is reached through psycopg, which is not installed"
+            " here; run: pip install 'torch-vitals[postgres]'"
+        ) from error
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        seconds = int(1000 * BUSY_SECONDS)
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {seconds}")
+        if not writes:
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+    return engine
+
+
+def _sqlite(url: URL, *, writes: bool) -> Engine:
+    path = Path(str(url.database)).absolute()
+    if not writes:
+        query = {"mode": "ro", "uri": "true"}
+        if not (_is_writable(path) and _is_writable(path.parent)) and not _has_log(path):
+            query["immutable"] = (
+                "1"  # a reader of a WAL file writes beside it, which it may not here
+            )
+        url = URL.create("sqlite", database=f"file:{quote(str(path))}", query=query)
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args={"timeout": BUSY_SECONDS},
+        json_serializer=_json,
+    )
+
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # sqlite3 begins no transaction of its own accord
+        for pragma in PRAGMAS if writes else ():
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer that begins as a reader can be refused at its first write without any waiting.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _is_writable(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _has_log(path: Path) -> bool:
+    """True while a writer has the file open, or when one was killed: what it committed is in the log."""
+    return path.with_name(f"{path.name}-wal").exists()
+
+
+def _json(data: Any) -> str:
+    """JSON as the standard has it: PostgreSQL takes no NaN."""
+    return json.dumps(_finite(data), default=str)
+
+
+def _finite(data: Any) -> Any:
+    match data:
+        case float():
+            return data if math.isfinite(data) else None
+        case dict():
+            return {key: _finite(value) for key, value in data.items()}
+        case list() | tuple():
+            return [_finite(value) for value in data]
+    return data

@@ -1,0 +1,60 @@
+"""Trends as one JSON document; docs/history.md describes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from bench.history.changes import RATE
+from bench.history.look import Look
+from bench.history.trend import Trend
+
+SCHEMA: Final = 1
+"""Of this document: raised when a field changes its meaning or goes away."""
+
+
+def to_json(found: Look) -> str:
+    """The trends with their points and changes as JSON, with a final newline."""
+    return json.dumps(document_of(found), indent=1, ensure_ascii=False) + "\n"
+
+
+def document_of(found: Look) -> dict[str, Any]:
+    """The trends as JSON-able data."""
+    return {
+        "schema": SCHEMA,
+        "store": found.store,
+        "last": found.last,
+        "false_discovery_rate": RATE,
+        "environments": {name: dict(facts) for name, facts in found.environments.items()},
+        "series": [_series(trend) for trend in found.trends],
+    }
+
+
+def _series(trend: Trend) -> dict[str, Any]:
+    series = asdict(trend.series)
+    del series["id"]  # of the database, and of no other
+    return {
+        **series,
+        "basis": trend.basis,
+        "is_searched": trend.is_searched,
+        "points": [_plain(asdict(point)) for point in trend.points],
+        "changes": [
+            {
+                **asdict(change),
+                "since": _time(trend.points[change.at].at),
+                "run": trend.points[change.at].run,
+                "commits": [trend.points[change.at - 1].commit, trend.points[change.at].commit],
+            }
+            for change in trend.changes
+        ],
+    }
+
+
+def _plain(point: dict[str, Any]) -> dict[str, Any]:
+    return {**point, "at": _time(point["at"])}
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")

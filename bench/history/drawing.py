@@ -1,0 +1,90 @@
+"""Trends as characters: a sparkline of one line, and a chart of several with levels and change points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from bench.history.trend import Change, Trend
+from bench.history.wording import mark_of
+from bench.stats import median
+
+BLOCKS: Final = "▁▂▃▄▅▆▇█"
+DOT: Final = "●"
+LEVEL: Final = "─"
+CHANGE: Final = "┊"
+LEAST_RANGE: Final = 0.04
+"""Least height of an axis, as a share of its middle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart as lines of equal length."""
+
+    rows: tuple[str, ...]
+    """From the top; the first is the highest value's, the last the lowest's."""
+    marks: str
+    """The line below: one mark under the first column after each change."""
+    low: float
+    high: float
+
+
+def columns_of(trend: Trend, width: int) -> tuple[list[float], dict[int, Change]]:
+    """At most `width` numbers (the medians of equal stretches), and the columns at which the level changed."""
+    numbers = trend.compared
+    places = [i for i, number in enumerate(numbers) if number is not None]
+    count = min(width, len(places))
+    edges = [len(places) * i // count for i in range(count + 1)] if count else []
+    stretches = [places[a:b] for a, b in pairwise(edges)]
+    values = [median([n for i in s if (n := numbers[i]) is not None]) for s in stretches]
+    marks = {}
+    for change in trend.changes:
+        column = next((c for c, s in enumerate(stretches) if s[-1] >= change.at), None)
+        if column is not None:
+            marks[column] = change
+    return values, marks
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """One block per value, from the lowest to the highest."""
+    if not values:
+        return ""
+    low, high = range_of(values)
+    return "".join(BLOCKS[round((len(BLOCKS) - 1) * (v - low) / (high - low))] for v in values)
+
+
+def range_of(values: Sequence[float]) -> tuple[float, float]:
+    """The ends of an axis that holds the values; at least 4% wide, so that noise does not fill it."""
+    low, high = min(values), max(values)
+    middle = (low + high) / 2
+    room = max(high - low, LEAST_RANGE * abs(middle)) or 1.0
+    return middle - room / 2, middle + room / 2
+
+
+def chart_of(trend: Trend, width: int, height: int) -> Chart:
+    """The trend's points as dots on a grid, the levels between changes as lines behind them."""
+    values, marks = columns_of(trend, width)
+    low, high = range_of(values)
+    grid = [[" "] * len(values) for _ in range(height)]
+
+    def row(value: float) -> int:
+        return height - 1 - round((height - 1) * (value - low) / (high - low))
+
+    edges = [0, *sorted(marks), len(values)]
+    for begin, end in pairwise(edges):
+        if begin < end:
+            level = row(median(values[begin:end]))
+            grid[level][begin:end] = LEVEL * (end - begin)
+    for column in marks:
+        for line in grid:
+            line[column] = CHANGE
+    for column, value in enumerate(values):
+        grid[row(value)][column] = DOT
+    return Chart(
+        rows=tuple("".join(line) for line in grid),
+        marks="".join(mark_of(marks[c]) if c in marks else " " for c in range(len(values))),
+        low=low,
+        high=high,
+    )

@@ -1,0 +1,115 @@
+"""What goes into a history: one run with its records and their points, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from suite.cell import Cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesKey:
+    """One thing that is followed over time."""
+
+    cell: str
+    """The cell's id, or the full name of a benchmark from elsewhere."""
+    model: str
+    size: str = ""
+    backend: str = ""
+    device: str = ""
+    dtype: str = ""
+    batch: int = 1
+    variant: str = "original"
+    step: str
+    metric: str
+    unit: str
+    settings: str = ""
+    """What else decides the number: `data=digits threads=2 weights=random`."""
+
+    @property
+    def name(self) -> str:
+        """What is unique in a history."""
+        return f"{self.cell}/{self.step}/{self.metric} {self.settings}".rstrip()
+
+
+def key_of(cell: Cell, *, step: str, metric: str, unit: str, settings: str = "") -> SeriesKey:
+    """The series of a cell's metric."""
+    return SeriesKey(
+        cell=cell.id,
+        model=cell.model,
+        size=cell.size,
+        backend=cell.backend,
+        device=cell.device,
+        dtype=cell.dtype,
+        batch=cell.batch,
+        variant=cell.variant,
+        step=step,
+        metric=metric,
+        unit=unit,
+        settings=settings,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One series in one record: the metric's statistic and what it was computed from."""
+
+    series: SeriesKey
+    value: float
+    """In the unit of the series; for a time the median."""
+    low: float | None = None
+    high: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+    num_samples: int = 1
+    sentinel: float | None = None
+    """Median seconds of the sentinel workload beside it, where it ran."""
+    ratio: float | None = None
+    """The value told in sentinels, a plain number: a time over the sentinel's, a rate times it."""
+    samples: tuple[float, ...] = ()
+    """Empty where `value` is the only one."""
+    iterations: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordEntry:
+    """One cell and step of a run."""
+
+    cell: str
+    step: str
+    outcome: str
+    reason: str = ""
+    at: datetime
+    seconds: float = 0.0
+    fingerprint: str
+    digest: str
+    """Over all that the record holds: another digest under the same name means that it was taken again."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    points: tuple[Point, ...] = ()
+    is_partial: bool = False
+    """True for one that came without all of its metrics: it never replaces what is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEntry:
+    """One run."""
+
+    key: str
+    """What makes it one run, however often it is recorded."""
+    name: str
+    source: str
+    """Who made it: torch-vitals or pytest-benchmark."""
+    started_at: datetime
+    finished_at: datetime | None = None
+    recorded_at: datetime
+    commit: str = ""
+    is_dirty: bool | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Fingerprint -> what is known of that machine and its software."""
+    records: tuple[RecordEntry, ...] = ()
+    problems: tuple[str, ...] = ()
+    """One sentence for everything that was missing or not to be believed."""

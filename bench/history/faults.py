@@ -1,0 +1,146 @@
+"""What a database's error means: try again, or what to tell the user."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One way in which a database fails."""
+
+    what: str
+    """What happened."""
+    cure: str
+    """What to do next."""
+    is_passing: bool = False
+    """True when it is over as soon as somebody else is done."""
+
+
+BUSY: Final = Fault(
+    what="others kept it busy for all the time that was given",
+    cure="try again when fewer jobs write, or find the program that holds it",
+    is_passing=True,
+)
+LOST: Final = Fault(
+    what="the connection broke in the middle", cure="see whether the server runs", is_passing=True
+)
+AWAY: Final = Fault(
+    what="it cannot be reached",
+    cure="see whether the server runs and the address is right, or name another one with --store",
+)
+CLOSED: Final = Fault(
+    what="it cannot be opened",
+    cure="see that the folder is there and may be written, or name another file with --store",
+)
+READ_ONLY: Final = Fault(
+    what="it may only be read",
+    cure="make the file and its folder writable (a server: grant the role INSERT, UPDATE, DELETE and"
+    " CREATE), or name another one with --store",
+)
+FULL: Final = Fault(
+    what="there is no space left for it",
+    cure="free some, or name a database elsewhere with --store",
+)
+FOREIGN: Final = Fault(
+    what="it is no SQLite database", cure="name another file with --store, or move this one away"
+)
+DAMAGED: Final = Fault(
+    what="the file is damaged",
+    cure="move it away (`sqlite3 FILE .recover` saves what can be read) and record the run folders"
+    " again: python -m bench history record RUN",
+)
+BROKEN_DISK: Final = Fault(
+    what="the disk gave an error", cure="look at the disk (full? unplugged? a network folder?)"
+)
+NO_DATABASE: Final = Fault(
+    what="the server has no database of that name",
+    cure="create it (createdb NAME), or name another one with --store",
+)
+REFUSED: Final = Fault(
+    what="the server does not let this user in",
+    cure="see user and password; a password is best kept in PGPASSWORD or ~/.pgpass",
+)
+
+SQLITE: Final = (
+    ("SQLITE_BUSY", BUSY),
+    ("SQLITE_LOCKED", BUSY),
+    ("SQLITE_FULL", FULL),
+    ("SQLITE_READONLY", READ_ONLY),
+    ("SQLITE_PERM", READ_ONLY),
+    ("SQLITE_CANTOPEN", CLOSED),
+    ("SQLITE_NOTADB", FOREIGN),
+    ("SQLITE_CORRUPT", DAMAGED),
+    ("SQLITE_IOERR", BROKEN_DISK),
+)
+"""Beginning of SQLite's name of the error -> what it means (https://sqlite.org/rescode.html)."""
+POSTGRESQL: Final = (
+    ("40001", BUSY),  # serialization failure
+    ("40P01", BUSY),  # deadlock
+    ("55P03", BUSY),  # lock not available
+    ("23505", BUSY),  # unique: another writer made the same row or table in this moment
+    ("42P07", BUSY),  # duplicate table
+    ("42701", BUSY),  # duplicate column
+    ("53300", BUSY),  # too many connections
+    ("57P03", BUSY),  # the server is starting
+    ("53100", FULL),
+    ("53", BROKEN_DISK),
+    ("25006", READ_ONLY),
+    ("42501", READ_ONLY),
+    ("3D000", NO_DATABASE),
+    ("28", REFUSED),
+    ("57P", LOST),
+    ("08", LOST),
+)
+"""Beginning of SQLSTATE -> what it means; the first that fits counts."""
+ANSWERS: Final = (
+    (r'role ".*" does not exist', REFUSED),
+    (r'database ".*" does not exist', NO_DATABASE),
+    (r"authentication failed|no password supplied|pg_hba", REFUSED),
+    (r"starting up|too many clients|remaining connection slots", BUSY),
+)
+"""Words of a server that does not let anybody in -> what they mean."""
+
+
+def fault_of(error: Exception) -> Fault | None:
+    """What the error means, or None for one that is no failure of the database but a defect of ours."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        return _first(SQLITE, getattr(cause, "sqlite_errorname", ""))
+    state = getattr(cause, "sqlstate", None)
+    if state:
+        return _first(POSTGRESQL, state)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return LOST
+    if isinstance(error, DBAPIError) and type(cause).__name__ in (
+        "OperationalError",
+        "ConnectionTimeout",
+        "InterfaceError",
+    ):
+        return _unreachable(str(cause))
+    return None
+
+
+def _unreachable(text: str) -> Fault:
+    """Why no connection came about; before there is one, a server's answer is text alone."""
+    return next((fault for words, fault in ANSWERS if re.search(words, text)), AWAY)
+
+
+def said(error: Exception) -> str:
+    """The database's own words, on one line."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    text = " ".join(str(cause).split()) or type(cause).__name__
+    return text if len(text) <= 300 else f"{text[:299]}…"
+
+
+def _first(rows: tuple[tuple[str, Fault], ...], code: str) -> Fault | None:
+    return next((fault for beginning, fault in rows if code.startswith(beginning)), None)
+
+
+CAUGHT: Final = (SQLAlchemyError, sqlite3.Error)
+"""All that a database raises: SQLite's own errors too, for those of a new connection come as they are."""

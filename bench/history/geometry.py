@@ -1,0 +1,97 @@
+"""Where the marks of a trend lie in the HTML page: a box of 1000 x 200, labels beside it in percent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from bench.history.drawing import range_of
+from bench.history.trend import Change, Trend
+from bench.history.wording import compared_of, moment, value_of
+from bench.stats import median
+
+WIDTH: Final = 1000
+HEIGHT: Final = 200
+MARGIN: Final = 12
+"""Between the box and the outermost marks."""
+HUES: Final = 4
+"""Colours of machines; a fifth machine has the first one's again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One point."""
+
+    x: float
+    y: float
+    hue: int
+    text: str
+    """What it says when it is pointed at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """The drawing of one trend."""
+
+    dots: tuple[Dot, ...]
+    levels: str
+    """SVG path of the medians between changes."""
+    changes: tuple[tuple[float, Change], ...]
+    """x of each change, halfway from the last point before it to the first after it."""
+    ticks: tuple[tuple[float, str], ...]
+    """(percent from the top, label)."""
+
+
+def plot_of(trend: Trend, machines: Sequence[str]) -> Plot:
+    """The drawing of the trend; points without the number that is compared are left out.
+
+    The place of a fingerprint among `machines` decides its colour.
+    """
+    numbers = trend.compared
+    drawn = [(i, number) for i, number in enumerate(numbers) if number is not None]
+    low, high = range_of([number for _, number in drawn])
+    step = (WIDTH - 2 * MARGIN) / max(1, len(numbers) - 1)
+
+    def x(place: float) -> float:
+        return round(MARGIN + step * place, 1) if len(numbers) > 1 else WIDTH / 2
+
+    def y(number: float) -> float:
+        return round(HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * (number - low) / (high - low), 1)
+
+    edges = [0, *(change.at for change in trend.changes), len(numbers)]
+    levels = []
+    for begin, end in pairwise(edges):
+        inside = [number for i, number in drawn if begin <= i < end]
+        if inside:
+            levels.append(f"M{x(begin - 0.4)} {y(median(inside))}H{x(end - 0.6)}")
+    return Plot(
+        dots=tuple(
+            Dot(
+                x=x(i),
+                y=y(number),
+                hue=machines.index(trend.points[i].fingerprint) % HUES,
+                text=_told(trend, i),
+            )
+            for i, number in drawn
+        ),
+        levels="".join(levels) if len(drawn) > 1 else "",
+        changes=tuple((x(change.at - 0.5), change) for change in trend.changes),
+        ticks=tuple(
+            (100 * y(value) / HEIGHT, compared_of(trend, value))
+            for value in (high, (low + high) / 2, low)
+        ),
+    )
+
+
+def _told(trend: Trend, place: int) -> str:
+    point = trend.points[place]
+    parts = [moment(point.at), value_of(trend.series, point.value)]
+    if trend.basis == "ratio" and point.ratio is not None:
+        parts.append(f"drawn: {compared_of(trend, point.ratio)}")
+    parts.append(f"run {point.run}")
+    if point.commit:
+        parts.append(f"commit {point.commit[:10]}")
+    parts.append(f"machine {point.fingerprint}")
+    return " · ".join(parts)

@@ -1,0 +1,49 @@
+"""A look into a history: the trends of the models and metrics that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from bench.history.database import address_of, read, shown
+from bench.history.reading import environments_in, points_of, series_in
+from bench.history.trend import Trend, trends_of
+
+LAST: Final = 200
+"""Newest points of a series that are looked at, where nothing else is asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Trends, and the history they come from."""
+
+    store: str
+    """For people: the file, or the address without its password."""
+    trends: tuple[Trend, ...]
+    environments: Mapping[str, Mapping[str, Any]]
+    """Fingerprint -> what is known of it, of all that have a point here."""
+    last: int
+
+
+def look(
+    store: str, models: Sequence[str] = (), metrics: Sequence[str] = (), *, last: int = LAST
+) -> Look:
+    """The trends, searched for changes as one family. Raises HistoryError when there is nothing to look at."""
+
+    def found(connection: Connection) -> tuple[list[Trend], dict[str, dict[str, Any]]]:
+        machines = environments_in(connection)
+        series = series_in(connection, models, metrics)
+        points = [(one, points_of(connection, one, last)) for one in series]
+        return trends_of([pair for pair in points if pair[1]], machines), machines
+
+    trends, machines = read(store, found)
+    used = {point.fingerprint for trend in trends for point in trend.points}
+    return Look(
+        store=shown(address_of(store)),
+        trends=tuple(trends),
+        environments={name: machines.get(name, {}) for name in sorted(used)},
+        last=last,
+    )

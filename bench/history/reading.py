@@ -1,0 +1,142 @@
+"""Series and their points out of a history."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from bench.history.problem import HistoryError
+from bench.history.tables import ENVIRONMENTS, MEASUREMENTS, RECORDS, RUNS, SERIES
+from bench.metrics import METRICS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One thing that is followed over time."""
+
+    id: int
+    cell: str
+    model: str
+    size: str
+    backend: str
+    device: str
+    dtype: str
+    batch: int
+    variant: str
+    step: str
+    metric: str
+    unit: str
+    settings: str
+    """What else decides the number, e.g. `data=digits threads=2`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One point of a series, and the run it comes from."""
+
+    at: datetime
+    value: float
+    """In the unit of the series."""
+    low: float | None
+    high: float | None
+    sentinel: float | None
+    """Seconds of the sentinel workload beside it."""
+    ratio: float | None
+    """The value told in sentinels."""
+    fingerprint: str
+    run: str
+    commit: str
+    is_dirty: bool | None
+
+
+def series_in(
+    connection: Connection, models: Sequence[str], metrics: Sequence[str]
+) -> list[Series]:
+    """The series of these models (names or globs; none = all) and metrics (none = all), by name.
+
+    A metric that several steps tell is taken from the step whose instrument it is. Raises
+    HistoryError, with what there is, when nothing fits.
+    """
+    rows = connection.execute(
+        select(*(SERIES.c[field.name] for field in fields(Series))).order_by(
+            SERIES.c.model, SERIES.c.cell, SERIES.c.metric, SERIES.c.settings
+        )
+    ).mappings()
+    every = [Series(**row) for row in rows]
+    if not every:
+        raise HistoryError(
+            "it is empty; `pytest bench` adds a run, `history record RUN` an earlier"
+        )
+    chosen = [s for s in every if not models or any(fnmatch.fnmatch(s.model, m) for m in models)]
+    for pattern in models:
+        if not any(fnmatch.fnmatch(s.model, pattern) for s in every):
+            raise HistoryError(_unknown("model", pattern, {s.model for s in every}))
+    for metric in metrics:
+        if not any(s.metric == metric for s in chosen):
+            raise HistoryError(_unknown("metric", metric, {s.metric for s in chosen}))
+    return [s for s in chosen if (not metrics or s.metric in metrics) and _is_proper(s)]
+
+
+def points_of(connection: Connection, series: Series, last: int) -> tuple[Seen, ...]:
+    """The newest `last` points of the series, oldest first."""
+    newest = (
+        select(MEASUREMENTS)
+        .where(MEASUREMENTS.c.series_id == series.id)
+        .order_by(MEASUREMENTS.c.at.desc(), MEASUREMENTS.c.record_id.desc())
+        .limit(last)
+        .subquery()
+    )
+    statement = (
+        select(
+            *(newest.c[name] for name in ("at", "value", "low", "high", "sentinel", "ratio")),
+            ENVIRONMENTS.c.fingerprint,
+            RUNS.c.name,
+            RUNS.c.commit_id,
+            RUNS.c.is_dirty,
+        )
+        .join(RECORDS, RECORDS.c.id == newest.c.record_id)
+        .join(RUNS, RUNS.c.id == RECORDS.c.run_id)
+        .join(ENVIRONMENTS, ENVIRONMENTS.c.id == RECORDS.c.environment_id)
+        .order_by(newest.c.at, newest.c.record_id)
+    )
+    return tuple(
+        Seen(
+            at=row.at,
+            value=row.value,
+            low=row.low,
+            high=row.high,
+            sentinel=row.sentinel,
+            ratio=row.ratio,
+            fingerprint=row.fingerprint,
+            run=row.name,
+            commit=row.commit_id or "",
+            is_dirty=row.is_dirty,
+        )
+        for row in connection.execute(statement)
+    )
+
+
+def environments_in(connection: Connection) -> dict[str, dict[str, Any]]:
+    """Fingerprint -> what is known of that machine and its software, as pairs of label and value."""
+    rows = connection.execute(select(ENVIRONMENTS.c.fingerprint, ENVIRONMENTS.c.facts))
+    return {row.fingerprint: dict(row.facts) for row in rows}
+
+
+def _is_proper(series: Series) -> bool:
+    known = METRICS.get(series.metric)
+    return known is None or series.step == known.instrument or series.step not in _INSTRUMENTS
+
+
+_INSTRUMENTS = frozenset(metric.instrument for metric in METRICS.values())
+
+
+def _unknown(what: str, asked: str, there: set[str]) -> str:
+    near = difflib.get_close_matches(asked, there, n=3) or sorted(there)[:12]
+    more = " ..." if len(near) < len(there) and len(near) == 12 else ""
+    return f"it has no {what} {asked!r}; it has {', '.join(near)}{more}"

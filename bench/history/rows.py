@@ -1,0 +1,189 @@
+"""From a run folder to an entry: the statistic of every metric, its ratio to the sentinel, what it belongs to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from bench.figures import figure
+from bench.history.clock import believable
+from bench.history.entry import Point, RecordEntry, RunEntry, key_of
+from bench.metrics import METRICS
+from bench.report.load import Run
+from bench.report.machine import machine_of
+from bench.stats import Estimate, percentile
+from suite.record import Measurement, Record
+
+SOURCE: Final = "torch-vitals"
+UNKNOWN: Final = "unknown"
+"""Fingerprint of a machine that is not described; nothing is compared under it."""
+TIMES: Final = ("s", "1/s")
+"""Units of what the speed of the machine decides."""
+REASON: Final = 500
+"""Characters kept of why a cell did not pass; the run folder has the rest."""
+
+
+def entry_of(run: Run, *, now: datetime | None = None) -> RunEntry:
+    """The run as it goes into a history; `problems` says what was missing or not to be believed."""
+    now = now or datetime.now(UTC)
+    problems = list(run.problems)
+    info = run.info
+    name = _text(info.get("run_id") or run.folder.name)
+    started = believable(info.get("started_at"), now)
+    if started is None:
+        problems.append(
+            f"the run says that it began at {info.get('started_at')!r}: filed under the time of recording"
+        )
+    git = _mapping(run.environment, "git") or _mapping(run.environment, "repository")
+    options = _mapping(info, "options")
+    return RunEntry(
+        key=f"{name}-{_first_line(run)}",
+        name=name,
+        source=SOURCE,
+        started_at=started or now,
+        finished_at=believable(info.get("finished_at"), now),
+        recorded_at=now,
+        commit=_text(git.get("commit") or ""),
+        is_dirty=bool(git.get("dirty")) if git else None,
+        facts={"command": without_password(_text(info.get("command") or "")), "options": options},
+        environments=_environments(run),
+        records=tuple(
+            record_entry(record, options, at=believable(record.started_at, now) or started or now)
+            for record in run.records
+        ),
+        problems=tuple(problems),
+    )
+
+
+def record_entry(record: Record, options: Mapping[str, Any], *, at: datetime) -> RecordEntry:
+    """One record with the points of all its metrics; one that did not pass has none."""
+    failure = record.failure
+    reason = f"{failure.kind}: {failure.message}" if failure else ""
+    content = json.dumps(record.as_dict(), sort_keys=True, default=str)
+    return RecordEntry(
+        cell=record.cell.id,
+        step=record.step,
+        outcome=record.outcome.value,
+        reason=_text(reason)[:REASON],
+        at=at,
+        seconds=record.seconds if math.isfinite(record.seconds) else 0.0,
+        fingerprint=record.environment_id or UNKNOWN,
+        digest=hashlib.sha256(content.encode()).hexdigest()[:16],
+        points=tuple(_points(record, options)) if record.outcome.has_run else (),
+    )
+
+
+def without_password(text: str) -> str:
+    """The text with the passwords of its database addresses left out."""
+    return re.sub(r"(\w://[^\s:/@]*):[^\s@]+@", r"\1:***@", text)
+
+
+def _points(record: Record, options: Mapping[str, Any]) -> Iterator[Point]:
+    for measurement in record.measurements:
+        samples = measurement.samples
+        if not samples or not all(math.isfinite(sample) for sample in samples):
+            continue  # no statistic of it is a number; the run folder keeps what was seen
+        yield from _point(record, options, measurement, measurement.metric)
+        for metric in METRICS.values():
+            if metric.derived_from == measurement.metric:
+                yield from _point(record, options, measurement, metric.name)
+
+
+def _point(
+    record: Record, options: Mapping[str, Any], measurement: Measurement, name: str
+) -> Iterator[Point]:
+    is_own = name == measurement.metric
+    known = METRICS.get(name)
+    found = figure(record, name) if known else percentile(measurement.samples, 0.5)
+    if found is None or not math.isfinite(found.value):
+        return
+    unit = known.unit if known else measurement.unit
+    sentinel = _sentinel(measurement)
+    many = is_own and len(measurement.samples) > 1
+    yield Point(
+        series=key_of(
+            record.cell,
+            step=record.step,
+            metric=name,
+            unit=unit,
+            settings=_settings(record, options, is_exact=bool(known and known.is_deterministic)),
+        ),
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        p90=_value(percentile(measurement.samples, 0.9)) if many else None,
+        p99=_value(percentile(measurement.samples, 0.99)) if many else None,
+        num_samples=found.num_samples,
+        sentinel=sentinel,
+        ratio=in_sentinels(found.value, unit, sentinel),
+        samples=measurement.samples if many else (),
+        iterations=measurement.iterations_per_sample,
+    )
+
+
+def in_sentinels(value: float, unit: str, sentinel: float | None) -> float | None:
+    """A time over the sentinel's, a rate times it: a plain number that machines share. None for anything else."""
+    if sentinel is None or unit not in TIMES or not value > 0:
+        return None
+    ratio = value / sentinel if unit == "s" else value * sentinel
+    return ratio if math.isfinite(ratio) and ratio > 0 else None
+
+
+def _sentinel(measurement: Measurement) -> float | None:
+    facts = measurement.facts.get("sentinel")
+    middle = facts.get("median") if isinstance(facts, Mapping) else None
+    if not isinstance(middle, (int, float)) or not math.isfinite(middle) or middle <= 0:
+        return None
+    return float(middle)
+
+
+def _settings(record: Record, options: Mapping[str, Any], *, is_exact: bool) -> str:
+    """What else decides the number; an exact one knows nothing of threads and of the values of weights."""
+    weights = str(record.facts.get("weights") or options.get("weights") or "")
+    told = {"data": record.facts.get("data")}
+    if not is_exact:
+        told["threads"] = record.facts.get("threads") or options.get("threads")
+        # A folder of weights lies elsewhere on every machine.
+        told["weights"] = "folder" if "/" in weights or "\\" in weights else weights
+    return " ".join(f"{name}={_text(value)}" for name, value in told.items() if value)
+
+
+def _environments(run: Run) -> dict[str, dict[str, Any]]:
+    """Every fingerprint that a record names; the described one is the one of `environment.json`."""
+    described = str(run.environment.get("fingerprint") or "")
+    facts = {label: value for label, value in machine_of(run.environment) if label != "Commit"}
+    found: dict[str, dict[str, Any]] = {r.environment_id or UNKNOWN: {} for r in run.records}
+    return {name: facts if name == described else {} for name in found}
+
+
+def _first_line(run: Run) -> str:
+    """A digest of the first line of the records.
+
+    It stays when a run is resumed, and the times in it tell two runs apart that got one name: a name
+    is a second and 16 random bits, and of 100 jobs that begin in one second, two share one in 7% of cases.
+    """
+    try:
+        with (run.folder / "records.jsonl").open("rb") as file:
+            line = next((line for line in file if line.strip()), b"")
+    except OSError:
+        line = b""
+    return hashlib.sha256(line.strip()).hexdigest()[:12]
+
+
+def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _value(estimate: Estimate | None) -> float | None:
+    return estimate.value if estimate else None
+
+
+def _text(value: object) -> str:
+    """Text that every database takes: no NUL, no halves of characters."""
+    return str(value).replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

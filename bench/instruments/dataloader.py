@@ -1,0 +1,70 @@
+"""Worker side. Data loader: how many samples a second reach a training, by the number of loader workers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from bench.plan import PLANS, Plan
+from suite.catalog import spec_for
+from suite.states import store
+from suite.tasks.batch import Batch
+from suite.training.loaders import stream
+from suite.worker.protocol import Emit, Job
+
+WORKERS: Final = (0, 1, 2, 4, 8)
+"""Numbers of loader workers that are tried, up to the cores that there are."""
+WARM: Final = 2
+"""Batches before the clock: the workers start, caches fill."""
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Measurements `loading` (samples per second, one sample per batch), one per number of loader workers; on CUDA with
+    pinned memory.
+    """
+    assert job.cell is not None
+    plan = Plan.from_dict(job.options["plan"]) if "plan" in job.options else PLANS["standard"]
+    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    settings = spec.sizes[job.cell.size].training
+    pinned = job.cell.device != "cpu"
+    cores = int(job.options.get("threads", 1))
+    rows = []
+    for number in WORKERS:
+        if number > cores:
+            break
+        emit("phase", name=f"workers_{number}")
+        batches = stream(
+            spec,
+            job.cell.size,
+            store.source_of(job, spec),
+            batch=settings.batch,
+            seed=int(job.options.get("seed", 0)),
+            num_workers=number,
+            pin_memory=pinned,
+        )
+        rates = rates_of(batches, plan.cap_seconds / 2)
+        rows.append(
+            {
+                "metric": "loading",
+                "unit": "1/s",
+                "samples": rates,
+                "facts": {"num_workers": number, "pinned": pinned, "batch": settings.batch},
+            }
+        )
+    return {"measurements": rows, "facts": {"batch": settings.batch, "pinned": pinned}}
+
+
+def rates_of(
+    batches: Iterator[Batch], seconds: float, clock: Any = time.perf_counter
+) -> list[float]:
+    """Samples per second of every batch within `seconds`, three at least; the first ones are not counted."""
+    for _ in range(WARM):
+        next(batches)
+    found: list[float] = []
+    begin = clock()
+    while len(found) < 3 or clock() - begin < seconds:
+        before = clock()
+        batch = next(batches)
+        found.append(batch.num_samples / max(clock() - before, 1e-9))
+    return found

@@ -1,0 +1,86 @@
+"""Worker side. Training: what one optimizer step costs on the cell's batch, in time and memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import repeat
+from typing import Any
+
+from bench.instruments.latency import measure
+from bench.plan import PLANS, Plan
+from suite.backends.eager import device_facts, require_device, use_threads
+from suite.backends.runnable import Runnable
+from suite.catalog import spec_for
+from suite.states import store
+from suite.training.lesson import lesson_for
+from suite.training.loaders import moved
+from suite.training.loop import Course, fit
+from suite.training.memory import peak_memory
+from suite.worker.protocol import Emit, Job
+
+LEAST = 2
+"""Samples: batch normalization over a single one has no variance."""
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Measurements `training_step` (seconds of forward, backward, clipping and optimizer on one batch that is already
+    there) and the peak memory of the first two steps.
+    """
+    assert job.cell is not None
+    device = job.cell.device
+    use_threads(job)
+    require_device(device)
+    plan = Plan.from_dict(job.options["plan"]) if "plan" in job.options else PLANS["standard"]
+    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    size = spec.sizes[job.cell.size]
+    count = max(LEAST, job.cell.batch)
+    settings = replace(size.training, batch=count, micro_batch=0, schedule="constant", warmup=0.0)
+    lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
+    emit("phase", name="build")
+    module = store.module_of(job, spec, job.cell.variant)
+    emit("phase", name="input")
+    batch = moved(next(lesson.batches()), device)
+    trainee, course = lesson.trainee(module), Course()
+    synchronize = _waiter(device)
+
+    def step() -> None:
+        fit(trainee, repeat(batch), until=trainee.step + 1, course=course)
+
+    emit("phase", name="first_steps")
+    with peak_memory(device) as peaks:
+        step()
+        step()
+        synchronize()
+        memory = peaks()
+    subject = Runnable(
+        call=step,
+        outputs=list,
+        synchronize=synchronize,
+        num_samples=count,
+        num_tokens=batch.num_tokens,
+        facts={"threads": int(job.options.get("threads", 0))},
+    )
+    timed = [
+        row for row in measure(subject, plan, emit, device=device) if row["metric"] == "latency"
+    ]
+    return {
+        "measurements": [*({**row, "metric": "training_step"} for row in timed), *memory],
+        "facts": {
+            "num_samples": count,
+            "num_tokens": batch.num_tokens,
+            "optimizer": settings.optimizer,
+            "precision": str(trainee.autocast or "float32").removeprefix("torch."),
+            "micro_batch": trainee.micro_batch,
+            "events": course.events,
+            "plan": plan.name,
+            **device_facts(device),
+        },
+    }
+
+
+def _waiter(device: str) -> Any:
+    import torch
+
+    if device == "cpu":
+        return lambda: None
+    return lambda: torch.cuda.synchronize(device)

@@ -1,0 +1,1 @@
+"""Netron's own pictures of graphs, taken headless, and our numbers for its sidebar."""

@@ -1,0 +1,99 @@
+"""A graph of blocks by module for a graph with too many nodes: a small ONNX model that stands for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Final
+
+from bench.graphs.read import operator_of, parsed, scope_of
+from bench.graphs.skeleton import Skeleton
+from bench.netron.step import Step, Steps
+
+MOST_BLOCKS: Final = 60
+"""Blocks that can be taken in at a glance."""
+SHOWN: Final = 3
+"""Operators that a block names, the most frequent ones."""
+TOP: Final = "(top)"
+"""The block of what comes before every module."""
+
+
+def steps_of_graph(path: Path, skeleton: Skeleton) -> Steps:
+    """The nodes of an ONNX graph. Raises GraphError when it cannot be parsed."""
+    graph = parsed(path, skeleton).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    return Steps(
+        steps=tuple(
+            Step(
+                operator=operator_of(node),
+                scope=scope_of(node),
+                inputs=tuple(node.input),
+                outputs=tuple(node.output),
+            )
+            for node in graph.node
+        ),
+        inputs=tuple(value.name for value in graph.input if value.name not in weights),
+        outputs=tuple(value.name for value in graph.output),
+    )
+
+
+def blocks_of(graph: Steps) -> bytes:
+    """A serialized ModelProto with one node a block: its module, its nodes, its most frequent operators."""
+    import onnx
+
+    names = block_names([step.scope for step in graph.steps])
+    counts: dict[str, Counter[str]] = {}
+    links: dict[str, dict[str, None]] = {}
+    made = {name: name for name in graph.inputs}
+    for name, step in zip(names, graph.steps, strict=True):
+        counts.setdefault(name, Counter())[step.operator] += 1
+        into = links.setdefault(name, {})
+        into.update(dict.fromkeys(made[v] for v in step.inputs if made.get(v, name) != name))
+        made.update(dict.fromkeys(step.outputs, name))
+    used = {source for into in links.values() for source in into}
+    summary = onnx.ModelProto(ir_version=8, producer_name="torch-vitals")
+    summary.opset_import.add(domain="", version=18)
+    summary.graph.name = "blocks"
+    summary.graph.input.extend(onnx.ValueInfoProto(name=n) for n in graph.inputs if n in used)
+    for name, operators in counts.items():
+        node = summary.graph.node.add(op_type=name, name=name, domain="block")
+        node.input.extend(links[name])
+        node.output.append(name)
+        _put(node, "(nodes)", operators.total())  # sorts first
+        for operator, number in operators.most_common(SHOWN):
+            _put(node, operator, number)
+    for block in dict.fromkeys(made[v] for v in graph.outputs if v in made):
+        summary.graph.output.add(name=block)
+    data: bytes = summary.SerializeToString()
+    return data
+
+
+def block_names(scopes: Sequence[str]) -> list[str]:
+    """For each node the name of its block: its module, cut off at the deepest level with at most MOST_BLOCKS.
+
+    Where even the top level has too many, or nothing says which module a node is of, nodes in a row
+    make a block.
+    """
+    # What is in no module, such as the additions between modules, goes with what comes before it.
+    filled = accumulate(scopes, lambda before, scope: scope or before)
+    parts = [scope.split(".") if scope else [] for scope in filled]
+    best: list[str] = []
+    for depth in range(1, max((len(p) for p in parts), default=0) + 1):
+        # Netron shows only what is behind the last full stop of a type.
+        names = ["/".join(p[:depth]) or TOP for p in parts]
+        if len(set(names)) > MOST_BLOCKS:
+            break
+        best = names
+    if len(set(best)) > 1:
+        return best
+    total = len(scopes)
+    size = -(-total // MOST_BLOCKS)
+    starts = [place // size * size for place in range(total)]
+    return [f"nodes {start + 1:,} to {min(start + size, total):,}" for start in starts]
+
+
+def _put(node: Any, name: str, value: int) -> None:
+    attribute = node.attribute.add(name=name, i=value)
+    attribute.type = attribute.INT

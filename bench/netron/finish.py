@@ -1,0 +1,166 @@
+"""From what Netron exports to a picture that can stand in a page: small, coloured, safe beside others."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bench.netron.colours import ink_on
+from bench.netron.fault import NotDrawn
+from bench.netron.style import CLASS, TONED, Rules, style_of
+
+SVG: Final = "http://www.w3.org/2000/svg"
+NODE: Final = "node-name-"
+"""What Netron's ids of nodes begin with; the node's name follows."""
+TAGS: Final = frozenset(
+    {"svg", "g", "defs", "marker", "path", "rect", "line", "text", "tspan", "title"}
+)
+"""Elements that Netron draws with; anything else is dropped."""
+ATTRIBUTES: Final = frozenset(
+    {
+        *("class", "id", "style", "transform", "viewBox", "preserveAspectRatio", "space"),
+        *("width", "height", "x", "y", "x1", "x2", "y1", "y2", "dx", "dy", "rx", "ry"),
+        *("d", "fill", "textLength", "lengthAdjust"),
+        *("markerHeight", "markerUnits", "markerWidth", "orient", "refX", "refY"),
+    }
+)
+"""Attributes that are kept: none that runs, links or loads."""
+LONGEST_TITLE: Final = 2000
+"""Characters of a node's tooltip."""
+
+_UNWRITABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_REFERENCE: Final = re.compile(r"&#(?:x([0-9a-fA-F]+)|(\d+));")
+_FRACTION: Final = re.compile(r"(\d+\.\d)\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A picture."""
+
+    svg: str
+    width: int
+    height: int
+    """Pixels at its natural size."""
+    names: frozenset[str]
+    """Of the nodes that were drawn and can be found by their id."""
+
+
+def writable(text: str) -> str:
+    """The text as it can stand in XML."""
+    return _UNWRITABLE.sub("\ufffd", text)
+
+
+def finish(
+    svg: str,
+    rules: Mapping[str, Rules],
+    *,
+    colours: Mapping[str, str] | None = None,
+    notes: Mapping[str, str] | None = None,
+    prefix: str = "",
+    title: str = "",
+) -> Finished:
+    """The finished picture.
+
+    Nodes keep the id `node-name-NAME`, `prefix` before it. `colours` (node's name -> #rrggbb) fill
+    their headers, all others turn grey; `notes` (node's name -> text) go into their tooltips.
+    Raises NotDrawn when what Netron gave is no SVG.
+    """
+    # ElementTree reads no DTD that could grow; Netron writes none.
+    try:
+        root = ElementTree.fromstring(_reference_free(_UNWRITABLE.sub("\ufffd", svg)))
+    except ElementTree.ParseError as error:
+        raise NotDrawn(f"Netron's picture is no XML ({error}); expected an SVG") from error
+    _clean(root)
+    names = set()
+    named_colours = {writable(k): v for k, v in (colours or {}).items()}
+    named_notes = {writable(k): v for k, v in (notes or {}).items()}
+    for group in root.iter(f"{{{SVG}}}g"):
+        identity = group.get("id", "")
+        if identity.startswith(NODE):
+            name = identity.removeprefix(NODE)
+            names.add(name)
+            group.set("id", f"{prefix}{identity}")
+            _annotate(group, name, named_colours.get(name), named_notes.get(name, ""))
+    width, height = (round(float(root.get(side, "0"))) for side in ("width", "height"))
+    arrow = f"{prefix}arrowhead"
+    root.set("viewBox", f"0 0 {width} {height}")
+    root.set("role", "img")
+    root.set("class", f"{CLASS} {TONED}" if colours is not None else CLASS)
+    label = ElementTree.Element(f"{{{SVG}}}title")
+    label.text = writable(title)
+    style = ElementTree.Element(f"{{{SVG}}}style")
+    style.text = style_of(rules, arrow)
+    root.insert(0, style)
+    if title:
+        root.insert(0, label)
+    for marker in root.iter(f"{{{SVG}}}marker"):
+        marker.set("id", arrow)
+    ElementTree.register_namespace("", SVG)
+    text = ElementTree.tostring(root, encoding="unicode")
+    return Finished(svg=text, width=width, height=height, names=frozenset(names))
+
+
+def _reference_free(svg: str) -> str:
+    """Character references to what XML cannot hold, which browsers write all the same, replaced."""
+
+    def one(found: re.Match[str]) -> str:
+        code = int(found[1], 16) if found[1] else int(found[2])
+        is_good = code < 0x110000 and not _UNWRITABLE.match(chr(code))
+        return found[0] if is_good else "\ufffd"
+
+    return _REFERENCE.sub(one, svg)
+
+
+def _clean(element: ElementTree.Element) -> None:
+    """Keeps what draws; drops what is empty, unknown or only for a mouse on Netron's page."""
+    for child in list(element):
+        tag = child.tag.removeprefix(f"{{{SVG}}}") if isinstance(child.tag, str) else ""
+        is_spare = child.get("id", "") in ("arrowhead-select", "arrowhead-hover")
+        if tag not in TAGS or is_spare:
+            element.remove(child)
+            continue
+        _clean(child)
+        if tag in ("g", "defs") and len(child) == 0:
+            element.remove(child)
+    for name in list(element.attrib):
+        if name.rpartition("}")[2] not in ATTRIBUTES:
+            del element.attrib[name]
+    identity = element.get("id", "")
+    if identity == "background":
+        element.attrib.pop("fill", None)
+        element.set("class", "paper")
+    if identity and not identity.startswith(NODE):
+        # Classes say the same, and ids must not come twice in a page.
+        if element.get("class") is None:
+            element.set("class", re.sub(r"[^\w-]", "", identity)[:40])
+        del element.attrib["id"]
+    for name in ("d", "transform", "style"):
+        if name in element.attrib:
+            element.set(name, _FRACTION.sub(r"\1", element.attrib[name]))
+    if element.get("style") == "":
+        del element.attrib["style"]
+
+
+def _annotate(group: ElementTree.Element, name: str, colour: str | None, note: str) -> None:
+    """Puts the colour on the header and the note into the tooltip."""
+    header = next(
+        (g for g in group.iter(f"{{{SVG}}}g") if "node-item-type" in g.get("class", "")), None
+    )
+    if colour is not None:
+        for item in group.iter(f"{{{SVG}}}g"):
+            if "node-item-type" in item.get("class", "").split():
+                for part, style in (("path", f"fill:{colour}"), ("text", f"fill:{ink_on(colour)}")):
+                    for shape in item.findall(f"{{{SVG}}}{part}"):
+                        shape.set("style", style)
+        for border in group.findall(f"{{{SVG}}}path"):
+            border.set("style", f"stroke:{colour};stroke-width:2px")
+    if header is None:
+        return
+    for old in header.findall(f"{{{SVG}}}title"):
+        header.remove(old)
+    tooltip = ElementTree.Element(f"{{{SVG}}}title")
+    tooltip.text = writable(f"{name[:LONGEST_TITLE]}\n{note}".strip())
+    header.insert(0, tooltip)

@@ -1,0 +1,93 @@
+"""What a .pt2 file, a program of torch.export, says of its graph; read without torch."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+from bench.netron.fault import NotDrawn
+from bench.netron.step import Step, Steps
+
+MODEL: Final = "models/model.json"
+WEIGHTS: Final = ("data/weights/", "data/constants/", "data/sample_inputs/")
+"""Folders whose files a picture does not need, but for what describes them."""
+LARGEST: Final = 500_000_000
+"""Bytes of a graph's JSON that are read."""
+
+
+def program_of(path: Path) -> tuple[bytes, int]:
+    """(the file without the bytes of its weights, number of nodes). Raises NotDrawn when it is no such file."""
+    out = io.BytesIO()
+    try:
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w") as new:
+            num_nodes = len(_graph(old, path)["nodes"])
+            for entry in old.infolist():
+                inner = entry.filename.partition("/")[2]
+                is_weight = inner.startswith(WEIGHTS) and not inner.endswith(".json")
+                new.writestr(entry.filename, b"" if is_weight else old.read(entry))
+    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    return out.getvalue(), num_nodes
+
+
+def steps_of_program(path: Path) -> Steps:
+    """The nodes of the program. Raises NotDrawn when it cannot be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            graph = _graph(archive, path)
+        return Steps(
+            steps=tuple(
+                Step(
+                    operator=_operator(str(node["target"])),
+                    scope=_scope(str(node.get("metadata", {}).get("nn_module_stack", ""))),
+                    inputs=tuple(_names([i["arg"] for i in node["inputs"]])),
+                    outputs=tuple(_names(node["outputs"])),
+                )
+                for node in graph["nodes"]
+            ),
+            inputs=tuple(_names(graph["inputs"])),
+            outputs=tuple(_names(graph["outputs"])),
+        )
+    except (OSError, zipfile.BadZipFile, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _graph(archive: zipfile.ZipFile, path: Path) -> Any:
+    entry = next((e for e in archive.infolist() if e.filename.partition("/")[2] == MODEL), None)
+    if entry is None or entry.file_size > LARGEST:
+        raise ValueError(f"it has no {MODEL}" if entry is None else f"its {MODEL} is too large")
+    return json.loads(archive.read(entry))["graph_module"]["graph"]
+
+
+def _unreadable(path: Path, error: Exception) -> NotDrawn:
+    told = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return NotDrawn(
+        f"{path}: {told}; expected a program that torch.export.save wrote."
+        f" Next: python -m diagnostics model {path}"
+    )
+
+
+def _operator(target: str) -> str:
+    """`linear` of `torch.ops.aten.linear.default`."""
+    parts = target.split(".")
+    return parts[-2] if len(parts) > 2 and parts[0] == "torch" else parts[-1]
+
+
+def _scope(stack: str) -> str:
+    """The last module of `key,path,type;key,path,type`."""
+    parts = stack.rpartition(";")[2].split(",")
+    return parts[1] if len(parts) > 2 else ""
+
+
+def _names(arguments: Any) -> list[str]:
+    """The names of values anywhere in arguments."""
+    if isinstance(arguments, list):
+        return [name for one in arguments for name in _names(one)]
+    if not isinstance(arguments, dict):
+        return []
+    if isinstance(arguments.get("name"), str) and len(arguments) == 1:
+        return [arguments["name"]]
+    return [name for one in arguments.values() for name in _names(one)]

@@ -1,0 +1,155 @@
+"""A server on loopback that gives an explicit list of things and nothing else."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import unquote, urlsplit
+
+ADDRESS: Final = "127.0.0.1"
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self';"
+    " style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Content security policy: no script but the listed ones, no connection but to this server."""
+CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one path gives."""
+
+    kind: str
+    """Its content type."""
+    body: bytes | Path
+    """The bytes, or the file that has them."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Beside those that every answer has."""
+
+
+class Server:
+    """Serves `answers` from 127.0.0.1 and a port of the system's choice, in threads; a context manager.
+
+    Paths are looked up as they are: nothing is joined to a folder, so none leads out of one. A
+    request must name this server in its Host header and the secret first part of every path;
+    other users of the machine and pages from elsewhere cannot know it.
+    """
+
+    def __init__(self, answers: Mapping[str, Answer] | None = None) -> None:
+        self.answers: dict[str, Answer] = dict(answers or {})
+        """Path without its secret part -> what it gives; may change while serving."""
+        self._secret = secrets.token_urlsafe(12)
+        handler = type("Handler", (_Handler,), {"owner": self})
+        self._http = ThreadingHTTPServer((ADDRESS, 0), handler)
+        self._http.daemon_threads = True
+        self.host = f"{ADDRESS}:{self._http.server_address[1]}"
+        """What the Host header has to be."""
+        self.address = f"http://{self.host}/{self._secret}/"
+        """Goes before each path."""
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stops serving; may be called twice."""
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def find(self, target: str) -> Answer | None:
+        """What the target of a request gives, or None."""
+        try:
+            path = unquote(urlsplit(target).path, errors="strict")
+        except ValueError:
+            return None
+        start = f"/{self._secret}/"
+        if not secrets.compare_digest(path[: len(start)].encode(), start.encode()):
+            return None
+        return self.answers.get(path[len(start) :])
+
+
+class _Handler(BaseHTTPRequestHandler):
+    owner: Server
+    protocol_version = "HTTP/1.1"
+    server_version = "vitals"
+    sys_version = ""
+    timeout = 60
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def _answer(self, *, with_body: bool) -> None:
+        if self.headers.get_all("Host") != [self.owner.host]:
+            self._refuse(421)
+            return
+        answer = self.owner.find(self.path)
+        if answer is None:
+            self._refuse(404)
+            return
+        body = answer.body
+        try:
+            size = len(body) if isinstance(body, bytes) else body.stat().st_size
+        except OSError:
+            self._refuse(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Content-Length", str(size))
+        self._end_headers(answer.headers)
+        if not with_body:
+            return
+        if isinstance(body, bytes):
+            self.wfile.write(body)
+            return
+        with body.open("rb") as file:
+            while chunk := file.read(min(CHUNK, size)):
+                self.wfile.write(chunk)
+                size -= len(chunk)
+
+    def _refuse(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self._end_headers()
+
+    def _end_headers(self, more: tuple[tuple[str, str], ...] = ()) -> None:
+        for name, value in (
+            ("Content-Security-Policy", POLICY),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),
+            ("Cross-Origin-Resource-Policy", "same-origin"),
+            *more,
+        ):
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name is the base class's
+        """Says nothing: what is asked for is ours."""
+
+    def handle_one_request(self) -> None:
+        """One request; a browser that was ended in the middle of one is no error."""
+        try:
+            super().handle_one_request()
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True

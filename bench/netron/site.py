@@ -1,0 +1,67 @@
+"""The installed Netron's files as answers of a server, and its page edited to open one model and call nobody."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from bench.netron.fault import PictureError
+from bench.netron.server import Answer
+
+KINDS: Final = {
+    ".css": "text/css",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+}
+"""Suffix -> content type of the files of Netron that are served."""
+KEPT: Final = (("Cache-Control", "max-age=3600"),)
+CONSENT: Final = (("Set-Cookie", "consent=1; Path=/; SameSite=Strict"),)
+"""Without the cookie Netron asks ipinfo.io where it is, then shows a dialog."""
+
+
+def netron_folder() -> Path:
+    """Where Netron is installed, found without importing it; raises PictureError when it is not."""
+    found = importlib.util.find_spec("netron")
+    if found is None or not found.submodule_search_locations:
+        raise PictureError(
+            "the package netron, which draws the pictures, is not installed. Next: pip install netron"
+        )
+    return Path(next(iter(found.submodule_search_locations)))
+
+
+def netron_files(folder: Path) -> dict[str, Answer]:
+    """Name -> answer of every file of the package that a browser needs, its page excepted."""
+    return {
+        path.name: Answer(kind=KINDS[path.suffix], body=path, headers=KEPT)
+        for path in sorted(folder.iterdir())
+        if path.suffix in KINDS and path.is_file()
+    }
+
+
+def page_for(folder: Path, *, file: str, identifier: str) -> Answer:
+    """Netron's page that opens `file` (a path beside it), said to be `identifier`.
+
+    Three edits: the version 0.0.0 switches its telemetry off, the file is named, and the date is
+    taken out, because 180 days after it Netron shows nothing but a request to update.
+    """
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    told = (
+        '<meta name="version" content="0.0.0">'
+        f'<meta name="file" content="{escape(file)}">'
+        f'<meta name="identifier" content="{escape(identifier)}">'
+    )
+    text, num_versions = re.subn(
+        r'<meta name="version" content="[^"]*">', lambda _: told, text, count=1
+    )
+    text, num_dates = re.subn(r'<meta name="date" content="[^"]*">', "", text, count=1)
+    if not num_versions or not num_dates:
+        raise PictureError(
+            f"{folder / 'index.html'} does not name its version and date as Netron 9 does;"
+            " expected netron>=9. Next: pip install 'netron>=9'"
+        )
+    return Answer(kind="text/html; charset=utf-8", body=text.encode(), headers=CONSENT)

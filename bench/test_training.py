@@ -1,0 +1,15 @@
+"""What one training step costs: seconds, samples per second, peak memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.front import CLOCK, replay
+
+
+@pytest.mark.benchmark(group="training", timer=CLOCK, warmup=False)
+def test_training(cell, measure, benchmark):
+    record = measure(cell, "training")
+    steps = record.measurement("training_step")
+    assert steps is not None
+    replay(benchmark, steps.samples, {"cell": cell.id, **record.facts})

@@ -1,0 +1,28 @@
+"""Claims: what a stage says it has done to a model, with the evidence, so that no stage can be a silent no-op."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One thing that has to hold."""
+
+    name: str
+    """What is claimed, in a few words: "a single batch can be overfitted"."""
+    holds: bool
+    evidence: str
+    """The figures, and what was expected of them."""
+
+
+def as_dicts(claims: Iterable[Claim]) -> list[dict[str, Any]]:
+    """The claims as JSON-able data, for `facts["claims"]`."""
+    return [asdict(claim) for claim in claims]
+
+
+def broken_in(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The claims of a record's facts that do not hold."""
+    return [claim for claim in facts.get("claims", ()) if not claim["holds"]]

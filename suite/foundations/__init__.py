@@ -1,0 +1,1 @@
+"""Worker side, but for `case` and `cases`. Known answers to what every model rests on, per device and dtype."""

@@ -1,0 +1,122 @@
+"""Worker side. Answers held against what was known beforehand, with the rounding that a dtype is allowed.
+
+Every function returns evidence, `{name: {"expected": ..., "got": ..., ...}}`, so that a case is a sum of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Evidence = dict[str, Any]
+"""Name of a fact -> what was expected, what came, and for numbers the largest error and its bound; JSON-able."""
+
+
+class FoundationError(AssertionError):
+    """A known answer did not come out; the message has what was expected and what was got."""
+
+
+def roundoff(dtype: torch.dtype) -> float:
+    """u, the largest relative error of rounding a number to `dtype`: half the distance from 1 to the next one."""
+    return float(torch.finfo(dtype).eps) / 2
+
+
+def values(numbers: Any) -> Tensor:
+    """The numbers of a tensor, an array or nested lists, in float64 on the CPU."""
+    if isinstance(numbers, Tensor):
+        return numbers.detach().to("cpu", torch.float64)
+    return torch.as_tensor(np.asarray(numbers, dtype=np.float64))
+
+
+def exact(name: str, got: Tensor, expected: Any) -> Evidence:
+    """Evidence that `got` has the shape and the very numbers of `expected`; raises FoundationError."""
+    wanted = values(expected)
+    return _held(name, got, wanted, torch.zeros_like(wanted))
+
+
+def close(
+    name: str, got: Tensor, expected: Any, *, roundings: float, scale: Any = None
+) -> Evidence:
+    """Evidence that `got` is `expected` but for so many roundings to its dtype; raises FoundationError.
+
+    One rounding is u times `scale`, the magnitude of what was rounded: that of the result where nothing cancels,
+    else of what went into it. One step of the dtype's subnormal numbers is always allowed.
+    """
+    wanted = values(expected)
+    size = wanted.abs() if scale is None else values(scale).abs().expand_as(wanted)
+    limits = torch.finfo(got.dtype)
+    step = limits.smallest_normal * limits.eps
+    return _held(name, got, wanted, roundings * roundoff(got.dtype) * size + step)
+
+
+def same(name: str, got: object, expected: object) -> Evidence:
+    """Evidence that two plain values (a shape, a dtype, a truth) are equal; raises FoundationError."""
+    got, expected = _plain(got), _plain(expected)
+    if got != expected:
+        raise FoundationError(f"{name}: expected {expected}, got {got}")
+    return {name: {"expected": expected, "got": got}}
+
+
+def between(name: str, got: float, low: float, high: float) -> Evidence:
+    """Evidence that a number lies in [low, high]; raises FoundationError."""
+    if not low <= got <= high:
+        raise FoundationError(f"{name}: expected {low:.6g} to {high:.6g}, got {got:.6g}")
+    return {name: {"expected": [low, high], "got": got}}
+
+
+def refused(name: str, error: type[Exception], call: Callable[[], object]) -> Evidence:
+    """Evidence that `call` raises `error`; raises FoundationError when it goes through."""
+    try:
+        call()
+    except error as raised:
+        return {name: {"expected": error.__name__, "got": str(raised).partition("\n")[0][:200]}}
+    raise FoundationError(f"{name}: expected {error.__name__}, got no error")
+
+
+def _held(name: str, got: Tensor, expected: Tensor, bound: Tensor) -> Evidence:
+    if got.shape != expected.shape:
+        raise FoundationError(
+            f"{name}: expected shape {list(expected.shape)}, got {list(got.shape)}"
+        )
+    if not got.numel():
+        raise FoundationError(f"{name}: expected numbers to compare, got an empty tensor")
+    found = values(got)
+    bound = bound.where(expected.isfinite(), torch.zeros_like(bound))  # beside infinity all is far
+    agrees = (found == expected) | (found.isnan() & expected.isnan())
+    error = (found - expected).abs().nan_to_num(nan=math.inf).masked_fill(agrees, 0.0)
+    is_off = ~(error <= bound)
+    # Where the error is largest for its bound; nothing by nothing is no error.
+    worst = int((error / bound).nan_to_num(nan=0.0, posinf=math.inf).argmax())
+    at = tuple(int(i) for i in np.unravel_index(worst, expected.shape))
+    shown = {
+        "expected": _number(expected[at]),
+        "got": _number(found[at]),
+        "error": _number(error[at]),
+        "bound": _number(bound[at]),
+    }
+    if is_off.any():
+        raise FoundationError(
+            f"{name}: expected {shown['expected']} with an error up to {shown['bound']:.3g}, got {shown['got']}"
+            f" at {list(at)}; {int(is_off.sum())} of {got.numel()} values are off ({_plain(got.dtype)} on {got.device})"
+        )
+    return {name: {**shown, "values": got.numel()}}
+
+
+def _number(value: Tensor) -> float | str:
+    """A float where JSON has one, else `inf`, `-inf`, `nan`."""
+    number = float(value)
+    return number if math.isfinite(number) else str(number)
+
+
+def _plain(value: object) -> object:
+    """The value as JSON has it."""
+    if isinstance(value, torch.dtype | torch.device):
+        return str(value).removeprefix("torch.")
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value

@@ -1,0 +1,48 @@
+"""Worker side. Runs one case of `suite.foundations.cases` on the cell's device, in its dtype."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from suite.backends.eager import device_facts, require_device, use_threads
+from suite.foundations.cases import case_of
+from suite.worker.faults import Unsupported
+from suite.worker.protocol import Emit, Job
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Facts: `evidence` (what was expected and what came, by name) and `meaning` of the case that the job names.
+
+    Raises FoundationError (suite/foundations/answers.py) when a known answer does not come out, Unavailable when
+    the device is not there, Unsupported where the case declares a gap, ValueError for an unknown case.
+    """
+    assert job.cell is not None
+    device, dtype = job.cell.device, getattr(torch, job.cell.dtype)
+    case = case_of(str(job.options["case"]))
+    gap = case.gap_for(device=device, dtype=job.cell.dtype)
+    if gap is not None and gap.kind == "unsupported":
+        raise Unsupported(f"{case.name} in {job.cell.dtype} on {device}: {gap.reason} ({gap.url})")
+    use_threads(job)
+    require_device(device)
+    if device != "cpu":
+        emit("phase", name="device")
+        torch.zeros(1, device=device)
+        torch.cuda.synchronize(device)
+    emit("phase", name="import")
+    module, _, function = case.runner.partition(":")
+    ask = getattr(import_module(module), function)
+    emit("phase", name="answers")
+    evidence = ask(device, dtype)
+    if not evidence:
+        raise AssertionError(f"{case.name}: the case gave no evidence; expected at least one fact")
+    return {
+        "facts": {
+            "evidence": evidence,
+            "meaning": case.meaning,
+            "threads": torch.get_num_threads(),
+            **device_facts(device),
+        }
+    }

@@ -1,0 +1,31 @@
+"""Worker side. Inputs of the cases: numbers that a dtype holds exactly, drawn by NumPy, not by what is tested."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Array = NDArray[np.float64]
+
+
+def normal(
+    *shape: int, seed: int, device: str, dtype: torch.dtype, requires_grad: bool = False
+) -> Tensor:
+    """Normally distributed numbers (mean 0, standard deviation 1), rounded to `dtype`."""
+    drawn = np.random.default_rng(seed).standard_normal(shape)
+    return torch.from_numpy(drawn).to(device, dtype).requires_grad_(requires_grad)
+
+
+def integers(
+    *shape: int, low: int = -4, high: int = 4, seed: int, device: str, dtype: torch.dtype
+) -> Tensor:
+    """Whole numbers from `low` to `high`, both possible; every dtype holds those up to 256 exactly."""
+    drawn = np.random.default_rng(seed).integers(low, high + 1, shape)
+    return torch.from_numpy(drawn).to(device, dtype)
+
+
+def array(tensor: Tensor) -> Array:
+    """The tensor's numbers in float64, for a reference in NumPy."""
+    return tensor.detach().to("cpu", torch.float64).numpy()

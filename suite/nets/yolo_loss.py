@@ -1,0 +1,99 @@
+"""Worker side. The loss of our YOLO: which prediction answers for which object, and how wrong each is."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
+from torchvision.ops import complete_box_iou_loss
+
+from suite.nets.yolo import STRIDES
+from suite.tasks.batch import Batch
+from suite.tasks.outputs import must_have_outputs
+
+IGNORED: Final = 0.7
+"""IoU with an object from which a prediction that does not answer for it is not told to be none: `ignore_thresh` of
+yolov3-tiny.cfg."""
+
+BOX: Final = 3.0
+"""Weight of the boxes beside objectness and classes."""
+
+
+def yolo_loss(module: Any, batch: Batch) -> Tensor:
+    """Boxes, objectness and classes, summed over a picture's predictions, mean over pictures; scalar.
+
+    Redmon and Farhadi, 2018: one prediction answers for each object, that of the anchor whose shape is nearest in the
+    cell that holds the object's centre; it learns box and classes, and objectness 1. All others learn objectness
+    0, unless they happen to lie on an object (IoU above 0.7). Boxes are compared by CIoU (Zheng et al., 2020)
+    instead of by squares. Labels count from 1. Raises ValueError for labels without an output.
+    """
+    (images,) = batch.inputs.values()
+    targets = batch.targets
+    boxes = torch.cat([target["boxes"] for target in targets])
+    labels = torch.cat([target["labels"] for target in targets]) - 1
+    rows = torch.cat([torch.full_like(t["labels"], row) for row, t in enumerate(targets)])
+    must_have_outputs(labels, module.num_classes)
+    nearest = nearest_anchors(boxes, module.anchors)
+    total = images.new_zeros(())
+    for scale, raw in enumerate(module.raw(images)):
+        raw = raw.float()
+        decoded = module.decode(raw, scale)[0].unflatten(1, raw.shape[1:4])
+        objectness = torch.zeros_like(raw[..., 4])
+        counts = ~covered(decoded.detach(), boxes, rows)
+        mine = nearest // module.anchors.shape[1] == scale
+        if mine.any():
+            place = (
+                rows[mine],
+                nearest[mine] % module.anchors.shape[1],
+                *cells(boxes[mine], STRIDES[scale], raw.shape[2:4]),
+            )
+            total = total + BOX * complete_box_iou_loss(decoded[place], boxes[mine]).sum()
+            wanted = one_hot(labels[mine], module.num_classes).float()
+            total = total + _entropy(raw[place][..., 5:], wanted).sum()
+            objectness[place] = 1.0
+            counts[place] = True
+        total = total + _entropy(raw[..., 4], objectness)[counts].sum()
+    mean: Tensor = total / batch.num_samples
+    return mean
+
+
+def nearest_anchors(boxes: Tensor, anchors: Tensor) -> Tensor:
+    """For each box [objects, 4] the anchor, of [scales, per scale, 2] counted through, of the most similar shape.
+
+    Similar is the IoU of the two when they share their centre.
+    """
+    sides = boxes[:, None, 2:] - boxes[:, None, :2]
+    shapes = anchors.flatten(0, 1)[None].to(sides)
+    shared = torch.minimum(sides, shapes).prod(dim=-1)
+    return (shared / (sides.prod(dim=-1) + shapes.prod(dim=-1) - shared)).argmax(dim=1)
+
+
+def cells(boxes: Tensor, stride: int, grid: Any) -> tuple[Tensor, Tensor]:
+    """Row and column of the cell that holds the centre of each box [objects, 4]."""
+    columns, rows = ((boxes[:, :2] + boxes[:, 2:]) / 2 / stride).long().unbind(dim=1)
+    return rows.clamp(0, grid[0] - 1), columns.clamp(0, grid[1] - 1)
+
+
+def covered(decoded: Tensor, boxes: Tensor, rows: Tensor) -> Tensor:
+    """Which of the boxes [pictures, ..., 4] lie on an object of their picture, IoU above 0.7: [pictures, ...].
+
+    `boxes` [objects, 4] are the objects, `rows` [objects] their pictures.
+    """
+    result = torch.zeros(decoded.shape[:-1], dtype=torch.bool, device=decoded.device)
+    predictions = decoded.flatten(1, -2)[rows]  # [objects, predictions, 4]
+    corner = torch.minimum(predictions[..., 2:], boxes[:, None, 2:])
+    sides = (corner - torch.maximum(predictions[..., :2], boxes[:, None, :2])).clamp(min=0)
+    shared = sides.prod(dim=-1)
+    areas = (predictions[..., 2:] - predictions[..., :2]).prod(dim=-1)
+    own = (boxes[:, 2:] - boxes[:, :2]).prod(dim=-1)
+    on = shared > IGNORED * (areas + own[:, None] - shared)
+    flat = result.flatten(1)
+    # One picture's objects follow each other; a sum over them is an `or`.
+    flat |= torch.zeros_like(flat, dtype=torch.int32).index_add_(0, rows, on.int()) > 0
+    return flat.view_as(result)
+
+
+def _entropy(logits: Tensor, wanted: Tensor) -> Tensor:
+    return binary_cross_entropy_with_logits(logits, wanted, reduction="none")

@@ -1,0 +1,148 @@
+"""Worker side. Provenance: what a made thing depends on, as data: source files, record, weights, samples, libraries."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from suite.spec import ModelSpec
+
+PACKAGES: Final = (
+    "torch",
+    "torchvision",
+    "transformers",
+    "onnx",
+    "onnx-ir",
+    "onnxscript",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "segmentation-models-pytorch",
+    "timm",
+    "tokenizers",
+    "scikit-learn",
+    "numpy",
+    "torch-pruning",
+    "torchao",
+    "peft",
+)
+"""What changes a graph, its weights, or the samples that it was checked on."""
+
+SUITE: Final = Path(__file__).resolve().parent
+
+
+def key_of(ingredients: Mapping[str, Any]) -> str:
+    """SHA-256, in hex, of JSON-able ingredients; their order does not matter."""
+    text = json.dumps(ingredients, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def source_digest(spec: ModelSpec, own: Path | None, parts: Iterable[str]) -> str:
+    """SHA-256 over the sources that `spec` is made by: `parts` of suite/ (files or folders), the file of its record,
+    and of a user's models file with its neighbours.
+
+    A file of records counts without its MODELS: another record's change, or another field's, is not this one's. Labels
+    hold no folder outside of suite/, so that another clone of the same source has the same digest.
+    """
+    digest = hashlib.sha256()
+    for label, content in sorted(_sources(spec, own, parts).items()):
+        digest.update(f"{label}\0{hashlib.sha256(content).hexdigest()}\0".encode())
+    return digest.hexdigest()
+
+
+def _sources(spec: ModelSpec, own: Path | None, parts: Iterable[str]) -> dict[str, bytes]:
+    found = {
+        f"suite/{path.relative_to(SUITE).as_posix()}": path.read_bytes()
+        for part in parts
+        for path in _python_files(SUITE / part)
+    }
+    for name, module in list(sys.modules.items()):
+        if name.startswith("suite.models.") and spec in getattr(module, "MODELS", ()):
+            found[name] = without_records(Path(str(module.__file__)).read_bytes())
+    if own is not None:
+        found["own"] = without_records(own.read_bytes())
+        for path in sorted(own.parent.glob("*.py")):
+            if path != own:
+                found[f"own/{path.name}"] = path.read_bytes()
+    if (build := builder_file(spec)) is not None and "site-packages" in build.parts:
+        found["build"] = build.read_bytes()
+    return found
+
+
+def builder_file(spec: ModelSpec) -> Path | None:
+    """The file of the function or class that builds the model, or None."""
+    build = inspect.unwrap(spec.build)
+    build = getattr(build, "func", build)
+    for candidate in (build, type(build)):
+        try:
+            file = inspect.getsourcefile(candidate)
+        except TypeError:  # a callable object: its class is the source
+            continue
+        return Path(file) if file else None
+    return None
+
+
+def without_records(source: bytes) -> bytes:
+    """The syntax tree of a file of records without `MODELS = ...`, as text: comments and records do not count."""
+    tree = ast.parse(source)
+    tree.body = [node for node in tree.body if "MODELS" not in _assigned(node)]
+    return ast.dump(tree).encode()
+
+
+def _assigned(node: ast.stmt) -> set[str]:
+    targets = (
+        node.targets
+        if isinstance(node, ast.Assign)
+        else [node.target]
+        if isinstance(node, ast.AnnAssign)
+        else []
+    )
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def described(value: Any) -> Any:
+    """A part of a record as stable, JSON-able data: callables by name, with what they are bound to."""
+    if isinstance(value, Mapping):
+        return {str(key): described(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [described(item) for item in value]
+    if hasattr(value, "func"):  # functools.partial
+        return [described(value.func), described(value.args), described(value.keywords)]
+    if inspect.isfunction(value):
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        return [f"{value.__module__}:{value.__qualname__}", described(cells)]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else repr(value)
+
+
+def weights_of(weights: str) -> Any:
+    """`random` or `pretrained` as they are; a folder with name, size and time of change of what lies in it."""
+    folder = Path(weights)
+    if weights in ("random", "pretrained") or not folder.exists():
+        return weights
+    files = sorted(path for path in (folder, *folder.rglob("*")) if path.is_file())
+    return [
+        [path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns]
+        for path in files
+    ]
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Package -> installed version, and Python's; what is not installed is left out."""
+    found = {"python": platform.python_version()}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _python_files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(path.rglob("*.py"))

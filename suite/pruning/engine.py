@@ -1,0 +1,199 @@
+"""Worker side. One pruning of a module: what was removed, and the proof that it was and that the rest still runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from suite.backends.inputs import flatten_outputs
+from suite.lifecycle import Pruning
+from suite.macs import count_macs
+from suite.pruning.errors import PruningError
+from suite.pruning.layers import modules_named
+from suite.pruning.methods import METHODS
+from suite.pruning.request import Request
+from suite.pruning.structure import changes, structure_of
+from suite.pruning.transforms import apply_transforms
+from suite.spec import ModelSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """A pruned module and what happened to it."""
+
+    module: nn.Module
+    """A new one, in eval mode; the original is as it was."""
+    structure: dict[str, Any]
+    """JSON-able: with the state dict all that `suite.pruning.structure.restore` needs."""
+    facts: dict[str, Any]
+    """JSON-able: method, ratio, importance (magnitude or Taylor); parameters and macs {before, after, left}; changes
+    (module -> attribute -> [before, after])."""
+
+
+def prune_module(
+    module: nn.Module,
+    spec: ModelSpec,
+    size: str,
+    inputs: Mapping[str, Any],
+    *,
+    loss: Callable[[nn.Module], Tensor] | None = None,
+) -> Pruned:
+    """A pruned copy of `module` as its record says (`spec.sizes[size].pruning`), on the CPU.
+
+    `inputs` are keyword arguments of its forward: the batch on which MACs are counted. With `loss` (called once, with
+    the module in eval mode) importance is the Taylor expansion of that loss, else the magnitude of weights. Raises
+    PruningError when nothing was removed, when more is left than the record allows, when the copy does not run on
+    the inputs or answers in other shapes, and when it could not be restored from its structure and its weights.
+    """
+    pruning = spec.sizes[size].pruning
+    if not 0 < pruning.ratio < 1:
+        raise PruningError(
+            f"{spec.name}: Pruning.ratio is {pruning.ratio!r}, which removes nothing or everything; expected a share"
+            " above 0 and below 1"
+        )
+    if pruning.method not in METHODS:
+        raise PruningError(
+            f"{spec.name}: Pruning.method is {pruning.method!r}; expected one of {', '.join(METHODS)}"
+        )
+    pruned = deepcopy(module).eval()
+    before = _measure(pruned, inputs)
+    _cut(pruned, spec, pruning, inputs, loss)
+    _restore_flags(pruned, module)
+    parameters = sum(p.numel() for p in pruned.parameters())
+    if parameters >= before.parameters:
+        raise PruningError(
+            f"{spec.name}: nothing was removed: {before.parameters:,} parameters before and {parameters:,} after"
+            f" {pruning.method} at ratio {pruning.ratio:g}. Expected fewer; next: another Pruning.method, fewer"
+            " Pruning.ignored, or a smaller Pruning.round_to"
+        )
+    try:
+        after = _measure(pruned, inputs)
+    except Exception as error:  # whatever the model's own forward raises
+        raise PruningError(
+            f"{spec.name}: pruned by {pruning.method}, it does not run any more: {_first_line(error)}. Next: name the"
+            " modules around that layer in Pruning.ignored, or choose another Pruning.method"
+        ) from error
+    if before.shapes != after.shapes:
+        raise PruningError(
+            f"{spec.name}: outputs of shape {before.shapes} became {after.shapes}; next: name the module that gives"
+            " them in ModelSpec.head or Pruning.ignored"
+        )
+    structure = structure_of(pruned, module)
+    _check_ties(spec, pruned, module)
+    facts = {
+        "method": pruning.method,
+        "ratio": pruning.ratio,
+        "importance": "Taylor" if loss else "magnitude",
+        "parameters": _fall(before.parameters, after.parameters),
+        "macs": _fall(before.macs, after.macs),
+        "changes": changes(pruned, module),
+    }
+    _check_left(spec, pruning, facts)
+    return Pruned(module=pruned, structure=structure, facts=facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    parameters: int
+    macs: int
+    shapes: list[list[int | None]]
+    """Of the outputs; None where the extent depends on data."""
+
+
+def _measure(module: nn.Module, inputs: Mapping[str, Any]) -> _Measured:
+    """One forward pass without gradients, counted."""
+    results: list[list[Tensor]] = []
+    macs = count_macs(module, lambda: results.append(flatten_outputs(module(**inputs))))
+    # A detector takes a list of pictures and finds in each as many things as it finds.
+    is_list = any(not isinstance(value, Tensor) for value in inputs.values())
+    return _Measured(
+        parameters=sum(p.numel() for p in module.parameters()),
+        macs=macs,
+        shapes=[[None, *t.shape[1:]] if is_list else list(t.shape) for t in results[0]],
+    )
+
+
+def _cut(
+    module: nn.Module,
+    spec: ModelSpec,
+    pruning: Pruning,
+    inputs: Mapping[str, Any],
+    loss: Callable[[nn.Module], Tensor] | None,
+) -> None:
+    """The pruning itself, in place."""
+    for parameter in module.parameters():
+        parameter.requires_grad_(True)  # channels are followed along gradients
+    apply_transforms(module)
+    if loss is not None:
+        with torch.enable_grad():
+            value = loss(module)
+            value.backward()  # type: ignore[no-untyped-call]
+        if not torch.isfinite(value):
+            raise PruningError(
+                f"{spec.name}: the loss is {value.item()}, by which nothing can be ranked; expected a finite number"
+            )
+        for parameter in module.parameters():
+            if parameter.grad is None:  # no part in this loss
+                parameter.grad = torch.zeros_like(parameter)
+    request = Request(
+        module=module,
+        inputs=inputs,
+        pruning=pruning,
+        kept=modules_named(module, (*spec.head, *pruning.ignored)),
+        has_gradients=loss is not None,
+    )
+    try:
+        METHODS[pruning.method](request)
+    except PruningError as error:
+        raise PruningError(f"{spec.name}: {error}") from error
+    except Exception as error:  # Torch-Pruning's errors have no common class
+        raise PruningError(
+            f"{spec.name}: {pruning.method} failed with {type(error).__name__}: {_first_line(error)}. Next: name the"
+            " modules that it cannot handle in Pruning.ignored, or choose another Pruning.method"
+        ) from error
+
+
+def _restore_flags(pruned: nn.Module, original: nn.Module) -> None:
+    """No gradients left, and frozen what was frozen."""
+    frozen = {name for name, p in original.named_parameters() if not p.requires_grad}
+    for name, parameter in pruned.named_parameters():
+        parameter.grad = None
+        parameter.requires_grad_(name not in frozen)
+
+
+def _check_ties(spec: ModelSpec, pruned: nn.Module, original: nn.Module) -> None:
+    """Raises PruningError when tensors that were one are so no more."""
+    after = pruned.state_dict(keep_vars=True)
+    first: dict[int, str] = {}
+    for name, tensor in original.state_dict(keep_vars=True).items():
+        twin = first.setdefault(id(tensor), name)
+        if after[twin] is not after[name]:
+            raise PruningError(
+                f"{spec.name}: {twin} and {name} are one tensor, and pruning changed one of them alone; next: name"
+                " their modules in Pruning.ignored"
+            )
+
+
+def _check_left(spec: ModelSpec, pruning: Pruning, facts: Mapping[str, Any]) -> None:
+    allowed = {"parameters": pruning.parameters_left, "macs": pruning.macs_left}
+    for what, most in allowed.items():
+        row = facts[what]
+        if row["left"] > most:
+            raise PruningError(
+                f"{spec.name}: {row['after']:,} of {row['before']:,} {what} are left, a share of {row['left']:.3f};"
+                f" expected {most:g} at most (Pruning.{what}_left). Next: a higher Pruning.ratio, fewer"
+                " Pruning.ignored, or another method"
+            )
+
+
+def _fall(before: int, after: int) -> dict[str, Any]:
+    return {"before": before, "after": after, "left": after / before if before else 1.0}
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,38 @@
+"""Worker side. The ways to prune, by the name that a record gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from suite.pruning.attention import prune_feed_forward, prune_heads
+from suite.pruning.errors import PruningError
+from suite.pruning.graph import Group, prune_groups
+from suite.pruning.recurrent import prune_recurrent
+from suite.pruning.request import Request
+
+
+def prune_channels(request: Request) -> None:
+    """Removes output channels of convolutions and Linear layers; normalizations and consumers follow.
+
+    A layer that no other one reads gives the model's answer and keeps its outputs. Raises PruningError when no other
+    layer is left.
+    """
+
+    def is_read(group: Group) -> bool:
+        return bool(group.consumers)
+
+    if not prune_groups(request, is_read):
+        raise PruningError(
+            "nothing is prunable: no convolution and no Linear layer outside ModelSpec.head and Pruning.ignored"
+            " is read by another one"
+        )
+
+
+METHODS: Final[dict[str, Callable[[Request], None]]] = {
+    "channels": prune_channels,
+    "heads": prune_heads,
+    "feed_forward": prune_feed_forward,
+    "recurrent": prune_recurrent,
+}
+"""`Pruning.method` -> what does it."""

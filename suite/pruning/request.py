@@ -1,0 +1,27 @@
+"""Worker side. Request: what a pruning method works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from suite.lifecycle import Pruning
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One module to prune."""
+
+    module: nn.Module
+    """In eval mode, on the CPU; changed in place."""
+    inputs: Mapping[str, Any]
+    """Keyword arguments of its forward: a batch of real samples."""
+    pruning: Pruning
+    kept: frozenset[nn.Module] = frozenset()
+    """Modules that keep their outputs, with everything inside them."""
+    has_gradients: bool = False
+    """The parameters carry gradients of a loss: importance is the Taylor expansion of that loss, not the magnitude."""

@@ -1,0 +1,122 @@
+"""Worker side. What is quantized in a graph file: operators by kind, and bytes of weights by type."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+INTEGER: Final = frozenset(
+    {
+        "ConvInteger",
+        "DynamicQuantizeLSTM",
+        "DynamicQuantizeMatMul",
+        "MatMulInteger",
+        "MatMulIntegerToFloat",
+        "QAttention",
+        "QGemm",
+        "QLinearConv",
+        "QLinearMatMul",
+    }
+)
+"""Operators whose own arithmetic is in 8 bits."""
+
+WEIGHTED: Final = frozenset(
+    {"Attention", "Conv", "ConvTranspose", "GRU", "Gemm", "LSTM", "MatMul", "RNN"}
+    | {"FusedConv", "FusedGemm", "FusedMatMul", "NhwcFusedConv"}
+)
+"""Operators that multiply by weights, in float; the second line is what ONNX Runtime makes of the first."""
+
+TABLE: Final = "Gather"
+"""Looks rows up in a table: an embedding, where the table is a stored matrix."""
+
+PASSED: Final = frozenset({"Cast", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Identity"})
+"""What a stored weight may go through on its way."""
+
+
+def count(graph: Path) -> dict[str, Any]:
+    """JSON-able facts of the file.
+
+    `quantized`: operator -> how many, with those of INTEGER, those of WEIGHTED whose data and weight both come from
+    DequantizeLinear, and "Embedding": tables looked up in 8 bits. `num_quantized`: their sum without the
+    embeddings, which do no arithmetic. `floating`: operators that multiply by a stored weight in float.
+    `without_weights`: those that multiply two activations. `weight_bytes`: type -> bytes of the stored tensors;
+    `num_bytes`: of the file.
+    """
+    import onnx
+
+    model = onnx.load(graph)
+    makers = {output: node for node in _nodes(model) for output in node.output}
+    types = {tensor.name: tensor.data_type for tensor in _tensors(model)}
+    small = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
+    quantized: Counter[str] = Counter()
+    floating: Counter[str] = Counter()
+    without: Counter[str] = Counter()
+    for node in _nodes(model):
+        kind = node.op_type
+        if kind in INTEGER:
+            quantized[kind] += 1
+        elif kind in WEIGHTED:
+            sources = [_source(name, makers, types) for name in node.input[:2]]
+            if sources[:2] == ["DequantizeLinear"] * 2:
+                quantized[kind] += 1
+            elif sources[-1] == "activation":
+                without[kind] += 1
+            else:
+                floating[kind] += 1
+        elif kind == TABLE and types.get(node.input[0]) in small:
+            quantized["Embedding"] += 1
+    return {
+        "quantized": dict(sorted(quantized.items())),
+        "num_quantized": quantized.total() - quantized["Embedding"],
+        "floating": dict(sorted(floating.items())),
+        "without_weights": dict(sorted(without.items())),
+        "weight_bytes": _bytes_by_type(model),
+        "num_bytes": graph.stat().st_size,
+    }
+
+
+def _source(name: str, makers: dict[str, Any], types: dict[str, int]) -> str:
+    """Where an operand comes from: DequantizeLinear, stored (in float), or activation."""
+    while True:
+        if name in types:
+            return "stored"
+        node = makers.get(name)
+        if node is None:
+            return "activation"
+        if node.op_type == "DequantizeLinear":
+            return "DequantizeLinear"
+        if node.op_type == "Constant":
+            return "stored"
+        if node.op_type not in PASSED:
+            return "activation"
+        name = node.input[0]
+
+
+def _nodes(model: Any) -> Iterator[Any]:
+    """Every node, those of subgraphs and local functions too."""
+    from suite.stages.export.summary import nodes_of
+
+    yield from nodes_of(model)
+
+
+def _tensors(model: Any) -> Iterator[Any]:
+    """Every stored tensor; those of subgraphs too."""
+    yield from model.graph.initializer
+    for node in _nodes(model):
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                yield from graph.initializer
+
+
+def _bytes_by_type(model: Any) -> dict[str, int]:
+    import onnx
+
+    totals: Counter[str] = Counter()
+    for tensor in _tensors(model):
+        name = onnx.TensorProto.DataType.Name(tensor.data_type).lower()
+        itemsize = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        totals[name] += itemsize * math.prod(tensor.dims)
+    return dict(sorted(totals.items()))

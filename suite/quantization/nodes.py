@@ -1,0 +1,78 @@
+"""Worker side. Nodes of a graph by what a user calls them: their name, their module, their operator."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from suite.quantization.errors import QuantizationError
+
+SCOPES: Final = "pkg.torch.onnx.name_scopes"
+"""Where torch.onnx says which modules a node comes from: "['', 'layer1', 'layer1.0', 'conv2d']"."""
+
+OPERATOR: Final = "op:"
+
+
+def scopes_of(node: Any) -> tuple[str, ...]:
+    """The modules that the node lies in, from the outermost in, then the call itself; empty where nothing is known."""
+    for entry in node.metadata_props:
+        if entry.key == SCOPES:
+            try:
+                scopes = ast.literal_eval(entry.value)
+            except (SyntaxError, ValueError):
+                return ()
+            return tuple(str(scope) for scope in scopes if scope)
+    return ()
+
+
+def matches(node: Any, pattern: str) -> bool:
+    """Whether a pattern means this node.
+
+    `op:Conv*` is the operator; anything else is the node's name or one of its modules: `node_Conv_12`, `fc`,
+    `layer4.*`, `*.lm_head`.
+    """
+    if pattern.startswith(OPERATOR):
+        return fnmatchcase(node.op_type, pattern.removeprefix(OPERATOR))
+    return any(fnmatchcase(name, pattern) for name in (node.name, *scopes_of(node)))
+
+
+def named(model: Any, patterns: Iterable[str]) -> list[str]:
+    """Names of the nodes that the patterns mean, in the graph's order.
+
+    Raises QuantizationError for a pattern that means none: an exclusion that excludes nothing is a mistake.
+    """
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        names = [node.name for node in model.graph.node if matches(node, pattern)]
+        if not names:
+            raise QuantizationError(
+                f"the exclusion {pattern!r} means no node of the graph; expected a node's name, a module, a glob of"
+                f" either, or 'op:OPERATOR'{_hint(model, pattern)}"
+            )
+        found |= dict.fromkeys(names)
+    order = {node.name: i for i, node in enumerate(model.graph.node)}
+    return sorted(found, key=order.__getitem__)
+
+
+def name_all(model: Any) -> None:
+    """Gives a name to every node without one, in place: the quantizer tells nodes apart by it."""
+    taken = {node.name for node in model.graph.node}
+    for i, node in enumerate(model.graph.node):
+        if not node.name:
+            node.name = f"{node.op_type}_{i}"
+            while node.name in taken:
+                node.name += "_"
+            taken.add(node.name)
+
+
+def _hint(model: Any, pattern: str) -> str:
+    """The names most like it."""
+    if pattern.startswith(OPERATOR):
+        known = sorted({f"{OPERATOR}{node.op_type}" for node in model.graph.node})
+        return f", e.g. {', '.join(known[:8])}"
+    names = {name for node in model.graph.node for name in (node.name, *scopes_of(node)[:-1])}
+    close = get_close_matches(pattern, sorted(names), n=3, cutoff=0.3)
+    return f"; did you mean {' or '.join(close)}?" if close else ""

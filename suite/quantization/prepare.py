@@ -1,0 +1,86 @@
+"""Worker side. What ONNX Runtime wants before it quantizes: shapes inferred, constants folded, every node named."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from suite.quantization.errors import QuantizationError
+from suite.quantization.nodes import name_all, named
+
+LOGGER: Final = "onnxruntime.quantization.shape_inference"
+"""Where `quant_pre_process` says that its optimizer failed: it goes on with the graph as it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A graph that is ready to be quantized."""
+
+    path: Path
+    model: Any
+    """The same as a ModelProto."""
+    inputs: list[str]
+    """What a feed has to hold."""
+    excluded: list[str]
+    """Nodes that the record wants in float."""
+    facts: dict[str, Any]
+    """JSON-able: whether shapes were inferred symbolically."""
+
+
+def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prepared:
+    """The graph, prepared, in `folder`.
+
+    Raises QuantizationError when ONNX Runtime cannot optimize it, and when an exclusion means no node.
+    """
+    import onnx
+    from onnxruntime.quantization import quant_pre_process
+
+    path = folder / "prepared.onnx"
+    facts = {"symbolic_shapes": True, "symbolic_failure": ""}
+    with _Errors() as errors:
+        try:
+            quant_pre_process(graph, path, auto_merge=True)
+        except Exception as error:  # a bare Exception, or sympy's: shapes that it cannot follow
+            facts = {
+                "symbolic_shapes": False,
+                "symbolic_failure": f"{type(error).__name__}: {str(error)[:200]}",
+            }
+            quant_pre_process(graph, path, auto_merge=True, skip_symbolic_shape=True)
+    if errors.messages:
+        raise QuantizationError(
+            f"{graph.name}: ONNX Runtime could not optimize the graph before quantizing it:"
+            f" {errors.messages[-1].strip().splitlines()[-1]}; next: open a session on the graph, the export has to"
+            " work first"
+        )
+    model = onnx.load(path)
+    name_all(model)
+    onnx.save(model, path)
+    stored = {tensor.name for tensor in model.graph.initializer}
+    return Prepared(
+        path=path,
+        model=model,
+        inputs=[value.name for value in model.graph.input if value.name not in stored],
+        excluded=named(model, exclusions),
+        facts=facts,
+    )
+
+
+class _Errors(logging.Handler):
+    """Collects what is logged as an error while it is entered."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+    def __enter__(self) -> _Errors:
+        logging.getLogger(LOGGER).addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger(LOGGER).removeHandler(self)

@@ -1,0 +1,92 @@
+"""Worker side. Static quantization of a graph: ranges from real samples, then conversions around what runs in 8 bits."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from suite.lifecycle import Quantization
+from suite.quantization.calibration import Calibration, Feeds
+from suite.quantization.errors import QuantizationError
+from suite.quantization.outcome import outcome_of
+from suite.quantization.prepare import Prepared, prepare
+from suite.quantization.region import CARRIERS, LAYERS, region_of
+from suite.quantization.types import Types, measure_types, types_here
+
+OPERATORS: Final = (*LAYERS, *CARRIERS)
+"""What is quantized where the record names nothing."""
+
+
+def quantize_static_graph(
+    graph: Path,
+    output: Path,
+    feeds: Iterable[Feeds],
+    settings: Quantization,
+    *,
+    types: Types | None = None,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Writes the quantized graph; returns the facts of `outcome_of`, and beside them `calibration` and `prepared`.
+
+    Ranges are the smallest and the largest value seen (MinMax). Weights get a scale per channel. `types`: those of
+    this CPU, or the fastest where its flags do not tell. Raises QuantizationError when there is nothing to calibrate
+    on, when the graph wants other inputs, when a value is not finite, and when an exclusion means no node. That
+    nothing was quantized is in the facts: see `outcome.check`.
+    """
+    if types is None:
+        types = types_here()
+    measured: dict[str, Any] = {}
+    if types is None:
+        feeds = list(feeds)
+        types, measured = measure_types(graph, feeds, settings, threads=threads)
+    with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
+        begin = time.perf_counter()
+        prepared = prepare(graph, Path(folder), settings.excluded)
+        region = region_of(prepared.model, settings.operators or OPERATORS, prepared.excluded)
+        if not region:
+            raise QuantizationError(
+                f"{graph.name}: no operator is left to quantize: of {', '.join(settings.operators or OPERATORS)} the"
+                f" graph has none with a constant weight beside the {len(prepared.excluded)} excluded nodes;"
+                " next: look at `operators` and `excluded` of the model's Quantization"
+            )
+        middle = time.perf_counter()
+        reader = Calibration(feeds, prepared.inputs, graph.name)
+        _quantize(prepared, output, reader, region, types)
+        end = time.perf_counter()
+    return {
+        "method": "static",
+        "types": asdict(types),
+        "measured_types": measured,
+        "prepared": prepared.facts,
+        "excluded": prepared.excluded,
+        "calibration": {"num_feeds": reader.num_feeds, "num_samples": reader.num_samples},
+        "seconds": {"prepare": middle - begin, "quantize": end - middle},
+        **outcome_of(graph, output),
+    }
+
+
+def _quantize(
+    prepared: Prepared, output: Path, reader: Calibration, region: list[str], types: Types
+) -> None:
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+    operators = {node.op_type for node in prepared.model.graph.node if node.name in set(region)}
+    quantize_static(
+        prepared.path,
+        output,
+        reader,
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType[types.activation],
+        weight_type=QuantType[types.weight],
+        reduce_range=types.reduce_range,
+        op_types_to_quantize=sorted(operators),
+        nodes_to_quantize=region,
+        # A layer's answer stays float where a float kernel reads it: ONNX Runtime has kernels that end in float for
+        # these two, and the last of them is the model's answer.
+        extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
+    )

@@ -1,0 +1,176 @@
+"""Worker side. The 8-bit types of activations and weights that are fast and exact on this CPU."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from suite.lifecycle import Quantization
+from suite.quantization.errors import QuantizationError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Types:
+    """How activations and weights become integers."""
+
+    name: str
+    activation: str
+    """QUInt8 or QInt8: a member of onnxruntime.quantization.QuantType."""
+    weight: str
+    reduce_range: bool = False
+    """Weights take 7 bits: two products of 8 bits and 7 fit the 16-bit sums of AVX2 and AVX-512 without VNNI."""
+    reason: str
+    """When these are the right ones, and who says so."""
+
+
+SOURCE: Final = "https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html"
+
+U8S8: Final = Types(
+    name="u8s8",
+    activation="QUInt8",
+    weight="QInt8",
+    reason=f"VNNI and AMX multiply unsigned by signed bytes into 32 bits: fast, no saturation; {SOURCE}",
+)
+U8S7: Final = Types(
+    name="u8s7",
+    activation="QUInt8",
+    weight="QInt8",
+    reduce_range=True,
+    reason=(
+        "without VNNI, pairs of products are added in 16 bits: 2 x 255 x 127 saturates, 2 x 255 x 64 does not;"
+        f" {SOURCE}"
+    ),
+)
+U8U8: Final = Types(
+    name="u8u8",
+    activation="QUInt8",
+    weight="QUInt8",
+    reason=f"exact on every x86 CPU, by widening to 16 bits first, which is slower; {SOURCE}",
+)
+S8S8: Final = Types(
+    name="s8s8",
+    activation="QInt8",
+    weight="QInt8",
+    reason=(
+        "ARM's dot products multiply signed by signed bytes; on x86 only AVX-VNNI-INT8 does, elsewhere it is"
+        f" emulated, slowly; {SOURCE}"
+    ),
+)
+CANDIDATES: Final = (U8S8, U8S7, U8U8, S8S8)
+"""What is measured where nothing is known of the CPU; of equally fast ones the first is taken."""
+
+EXACT: Final = frozenset({"avx512_vnni", "avx_vnni", "avx_vnni_int8", "amx_int8"})
+"""Flags of /proc/cpuinfo: any of them has products of bytes summed in 32 bits."""
+
+SATURATING: Final = frozenset({"avx2", "avx512bw"})
+"""Flags of CPUs whose byte products are summed in 16 bits, where none of EXACT is there."""
+
+MARGIN: Final = 0.05
+"""Share by which a candidate has to be faster than an earlier one."""
+
+
+def chosen_types(flags: Collection[str], machine: str = "x86_64") -> Types | None:
+    """The types for a CPU with these flags; None when they do not tell: measure then."""
+    if machine.lower() in ("aarch64", "arm64"):
+        return S8S8
+    if EXACT.intersection(flags):
+        return U8S8
+    if SATURATING.intersection(flags):
+        return U8S7
+    return None
+
+
+def types_here() -> Types | None:
+    """`chosen_types` of this machine."""
+    return chosen_types(cpu_flags(), platform.machine())
+
+
+def cpu_flags(path: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
+    """What the first CPU can do, in Linux's words; empty where that file is not (macOS, Windows)."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    for line in text.splitlines():
+        key, _, value = line.partition(":")
+        if key.strip().lower() in ("flags", "features"):  # x86, ARM
+            return frozenset(value.split())
+    return frozenset()
+
+
+def measure_types(
+    graph: Path,
+    feeds: Sequence[Mapping[str, NDArray[Any]]],
+    settings: Quantization,
+    *,
+    candidates: Sequence[Types] = CANDIDATES,
+    rounds: int = 15,
+    threads: int = 1,
+) -> tuple[Types, dict[str, Any]]:
+    """The fastest of the candidates on the first of the feeds, and the median seconds of each.
+
+    Each is quantized statically, calibrated on all feeds, and opened once; they run in turn, so that a change of the
+    machine's speed meets all of them. Within MARGIN the earlier candidate wins.
+    """
+    from suite.quantization.sessions import open_quietly
+    from suite.quantization.static import quantize_static_graph
+
+    if not feeds or not candidates:
+        raise QuantizationError(
+            f"{graph.name}: measuring the types takes at least one feed and one candidate;"
+            f" got {len(feeds)} and {len(candidates)}"
+        )
+    with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
+        sessions = {}
+        for types in candidates:
+            path = Path(folder) / f"{types.name}.onnx"
+            quantize_static_graph(graph, path, feeds, settings, types=types)
+            sessions[types.name] = open_quietly(path, threads)
+        seconds = _alternate(sessions, feeds[0], rounds)
+    medians = {name: statistics.median(rows) for name, rows in seconds.items()}
+    best = fastest(medians, MARGIN)
+    facts = {"seconds": medians, "rounds": rounds, "threads": threads, "chosen": best}
+    return next(types for types in candidates if types.name == best), facts
+
+
+def fastest(seconds: Mapping[str, float], margin: float) -> str:
+    """The first name, unless a later one is faster by more than `margin` (a share) than all before it."""
+    names = iter(seconds)
+    best = next(names)
+    for name in names:
+        if seconds[name] < seconds[best] * (1.0 - margin):
+            best = name
+    return best
+
+
+def as_facts(types: Types) -> dict[str, Any]:
+    """JSON-able."""
+    return asdict(types)
+
+
+def _alternate(
+    sessions: Mapping[str, Any], feeds: Mapping[str, Any], rounds: int
+) -> dict[str, list[float]]:
+    """Seconds of every round, after one round that does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in sessions}
+    for i in range(rounds + 1):
+        for name, session in _turned(sessions.items(), i):
+            begin = time.perf_counter()
+            session.run(None, feeds)
+            if i:
+                seconds[name].append(time.perf_counter() - begin)
+    return seconds
+
+
+def _turned(items: Iterable[tuple[str, Any]], i: int) -> list[tuple[str, Any]]:
+    """Every other round backwards, so that nobody always runs after the same one."""
+    return list(items)[:: -1 if i % 2 else 1]

@@ -1,0 +1,115 @@
+"""Worker side. Archive: the module as a `.pt2` program, saved, loaded, compared; and what a state's export claims."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Final
+
+from suite.axes import VARIANTS
+from suite.claims import Claim
+from suite.spec import ModelSpec
+from suite.stages.export.detection import branch_free_nms
+from suite.stages.export.flat import flat_forward
+from suite.stages.export.parity import PASSED, ShapeParity
+from suite.stages.export.summary import files_of
+from suite.stages.export.variants import flat_axes
+from suite.worker.protocol import Job
+
+CLOSE: Final = 1e-4
+"""Largest difference of a loaded program from its module, of an output's magnitude: the same kernels reordered."""
+
+
+def life_claims(
+    job: Job,
+    spec: ModelSpec,
+    module: Any,
+    traced: Mapping[str, Any],
+    inputs: Sequence[Mapping[str, Any]],
+    graph: Path,
+    shapes: Sequence[ShapeParity],
+) -> list[Claim]:
+    """What the export of a trained or pruned state has to have done."""
+    assert job.cell is not None
+    agrees = Claim(
+        name="the graph agrees with the module on real input",
+        holds=all(shape.verdict == PASSED for shape in shapes) and len(shapes) > 1,
+        evidence=", ".join(
+            f"{s.axis} {s.extent or ''}: {s.verdict}".replace(" :", ":") for s in shapes
+        ),
+    )
+    claims = [agrees, archive_claim(spec, module, traced, inputs)]
+    parent = VARIANTS[job.cell.variant].parent
+    before = job.options.get("parent_graph", "")
+    if VARIANTS[parent].is_exported and before:
+        claims.append(smaller_claim(Path(before), graph, parent))
+    return claims
+
+
+def smaller_claim(before: Path, after: Path, parent: str) -> Claim:
+    """The graph has fewer bytes than the one of the state that it was made from."""
+    sizes = [sum(p.stat().st_size for p in files_of(path)) for path in (before, after)]
+    return Claim(
+        name=f"the graph is smaller than the {parent} one",
+        holds=0 < sizes[1] < sizes[0],
+        evidence=f"{sizes[0]:,} B -> {sizes[1]:,} B",
+    )
+
+
+def archive_claim(
+    spec: ModelSpec, module: Any, traced: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]
+) -> Claim:
+    """`torch.export` saves the module as `.pt2`, loads it again, and it answers as before at every shape."""
+    import torch
+
+    from suite.backends.inputs import flatten_inputs, flatten_outputs
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.pt2")
+        torch.export.save(program_of(spec, module, traced), path)
+        num_bytes = path.stat().st_size
+        loaded: Any = torch.export.load(path).module()
+    worst = 0.0
+    for values in inputs:
+        with torch.no_grad():
+            torch.manual_seed(0)
+            expected = flatten_outputs(module(**values))
+            torch.manual_seed(0)
+            answered = flatten_outputs(loaded(*flatten_inputs(values).values()))
+        worst = max(worst, *map(_difference, expected, answered))
+    return Claim(
+        name="a .pt2 program that was saved and loaded answers as the module",
+        holds=worst <= CLOSE,
+        evidence=f"{num_bytes:,} B, {len(inputs)} inputs, largest difference {worst:.2g} of an output's magnitude;"
+        f" expected up to {CLOSE:g}",
+    )
+
+
+def program_of(spec: ModelSpec, module: Any, traced: Mapping[str, Any]) -> Any:
+    """The module as torch.export's program, called with its flat inputs in order; the record's axes are dynamic."""
+    import torch
+
+    from suite.backends.inputs import flatten_inputs
+
+    flat, axes = flatten_inputs(traced), flat_axes(spec, traced)
+    auto = torch.export.Dim.AUTO
+    shapes = tuple(dict.fromkeys(axes.get(name, ()), auto) or None for name in flat)
+    nms = branch_free_nms() if spec.task == "detection" else nullcontext()
+    with torch.no_grad(), nms, flat_forward(module, traced):
+        return torch.export.export(
+            module,
+            tuple(flat.values()),
+            dynamic_shapes=shapes if any(shapes) else None,
+            strict=False,
+        )
+
+
+def _difference(expected: Any, answered: Any) -> float:
+    """Largest difference, of the expected output's magnitude; infinite for another shape."""
+    if expected.shape != answered.shape:
+        return float("inf")
+    if not expected.numel() or not expected.is_floating_point():
+        return 0.0 if bool((expected == answered).all()) else float("inf")
+    return float((expected - answered).abs().max()) / max(float(expected.abs().max()), 1e-6)

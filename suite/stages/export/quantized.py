@@ -1,0 +1,97 @@
+"""Worker side. The graph of a quantized state put in place, checked, and compared with the module it came from."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from suite.axes import VARIANTS
+from suite.claims import Claim, as_dicts
+from suite.data.sources import Source
+from suite.spec import ModelSpec
+from suite.stages.export.archive import smaller_claim
+from suite.stages.export.attempts import check
+from suite.stages.export.cache import put
+from suite.stages.export.summary import summary_of
+from suite.stages.export.variants import variants
+from suite.states.store import module_of, state_of
+from suite.tasks.batch import batch_for
+from suite.worker.protocol import Emit, Job
+
+GRAPH: Final = "graph.onnx"
+"""Name of a quantized graph in its state."""
+LEAST_SIGNAL: Final = 6.0
+"""Decibels of the outputs over the rounding's noise: half of the signal. A graph that is wired wrongly has 0 or less;
+whether the noise costs quality is what the stage `quantize` has measured."""
+
+
+def place(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit) -> dict[str, Any]:
+    """Links the state's graph to `output` and holds it against the module on real input; facts as of any export.
+
+    8 bits are no float32: instead of parity within a tolerance, the outputs' signal-to-noise ratio at the example's
+    shape and at a second extent of every dynamic axis.
+    """
+    assert job.cell is not None
+    emit("phase", name="lookup")
+    entry = state_of(job, spec, job.cell.variant)
+    put(entry.file(GRAPH), output)
+    emit("phase", name="check")
+    check(output)
+    emit("phase", name="parity")
+    rows = compared(job, spec, source, output)
+    heard = [db for row in rows for db in row["decibels"] if db is not None]
+    parent = VARIANTS[job.cell.variant].parent
+    claims = [
+        Claim(
+            name="the graph answers like the module on real input",
+            holds=len(rows) > 1 and all(db >= LEAST_SIGNAL for db in heard),
+            evidence=", ".join(f"{row['axis']} {_shown(row['decibels'])}" for row in rows)
+            + f"; expected {LEAST_SIGNAL:g} dB or more",
+        )
+    ]
+    if before := job.options.get("parent_graph", ""):
+        claims.append(smaller_claim(Path(before), output, parent))
+    return {
+        "onnx": summary_of(output, "quantized"),
+        "signal": rows,
+        "claims": as_dicts(claims),
+        "state": {"key": entry.key},
+    }
+
+
+def compared(job: Job, spec: ModelSpec, source: Source, graph: Path) -> list[dict[str, Any]]:
+    """Axis, extent and decibels per output for every input that exports are compared on.
+
+    The number of detections depends on the last bit: outputs of unlike shapes have no decibels.
+    """
+    import torch
+
+    from suite.backends.inputs import flatten_outputs
+    from suite.backends.onnxruntime import feeds_for, open_session
+    from suite.quantization.noise import signal_to_noise
+
+    assert job.cell is not None
+    cell, seed = job.cell, int(job.options.get("seed", 0))
+    module = module_of(job, spec, VARIANTS[cell.variant].parent)
+    session = open_session(graph, "cpu", int(job.options.get("threads", 0)))
+
+    @cache
+    def draw(num_samples: int, which: int) -> Any:
+        return batch_for(
+            spec, cell.size, source, num_samples=num_samples, seed=seed + which
+        ).inputs
+
+    rows = []
+    for variant in variants(spec, draw, cell.batch):
+        torch.manual_seed(0)
+        with torch.no_grad():
+            expected = [t.numpy() for t in flatten_outputs(module(**variant.inputs))]
+        actual = session.run(None, feeds_for(session, variant.inputs))
+        decibels = signal_to_noise(expected, actual)
+        rows.append({"axis": variant.axis, "extent": variant.extent, "decibels": decibels})
+    return rows
+
+
+def _shown(decibels: list[float | None]) -> str:
+    return "/".join("-" if db is None else f"{db:.0f} dB" for db in decibels)

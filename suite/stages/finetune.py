@@ -1,0 +1,130 @@
+"""Worker side. Stage `finetune`: from the trained model to a second task on other data, by one of four strategies."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from suite.backends.eager import device_facts, require_device, use_threads
+from suite.claims import Claim, as_dicts
+from suite.provenance import key_of
+from suite.quality import change_unit, drop, gain, shown
+from suite.spec import ModelSpec
+from suite.states import entries, store
+from suite.training.lesson import Lesson, lesson_for, num_samples_of
+from suite.training.loop import fit
+from suite.training.proofs import finite_claim
+from suite.training.quality import module_forward, quality
+from suite.training.strategies import STRATEGIES
+from suite.weights import module_for
+from suite.worker.protocol import Emit, Job
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Fine-tunes the cell's model by the strategy that its variant names; or finds it done.
+
+    Measurements: `train_step` (seconds a step). Facts: `metric` (of the second task: before, scratch, finetuned; of the
+    first: first_before, first_after), `forgotten`, `curve`, `claims`.
+    """
+    use_threads(job)
+    return store.made(job, emit, finetune)
+
+
+def finetune(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[str, Any]:
+    """The fine-tuning itself; the weights go to `folder`."""
+    assert job.cell is not None
+    cell, size = job.cell, spec.sizes[job.cell.size]
+    require_device(cell.device)
+    second_source = store.second_source_of(job, spec)
+    first = lesson_for(job, spec, store.source_of(job, spec), size.training)
+    own = size.finetuning
+    second = lesson_for(
+        job,
+        spec,
+        second_source,
+        replace(
+            size.training,
+            steps=own.steps,
+            batch=own.batch,
+            learning_rate=own.rates.get(cell.variant, own.learning_rate),
+        ),
+    )
+    emit("phase", name="build")
+    entry = store.parent_of(job, spec)
+    module = store.module_of(job, spec, "trained").to(cell.device)
+    emit("phase", name="input")
+    test, old_test = second.test(), first.test()
+    forward = module_forward(module, cell.device)
+    before, old_before = quality(spec, forward, test), entry.result["facts"]["metric"]["trained"]
+    emit("phase", name="scratch")
+    scratch = from_scratch(job, spec, second)
+    emit("phase", name="finetune")
+    plan = STRATEGIES[cell.variant](module, second, own, spec.head)
+    torch.manual_seed(second.seed)
+    trainee = second.trainee(plan.module, groups=plan.groups, frozen=plan.frozen)
+    course = fit(trainee, second.batches(), until=second.steps, watch=plan.watch)
+    emit("phase", name="finetuned")
+    finished, proofs = plan.finish()
+    forward = module_forward(finished, cell.device)
+    after, old_after = quality(spec, forward, test), quality(spec, forward, old_test)
+    emit("phase", name="save")
+    store.save(finished.to("cpu").eval(), folder)
+    better = gain(spec.task, scratch, after)
+    unit = change_unit(spec.task)
+    claims = [
+        *proofs,
+        finite_claim(finished),
+        Claim(
+            name="better than from scratch after the same number of steps",
+            holds=better > own.margin,
+            evidence=(
+                f"second task ({second_source.name}): {shown(spec.task, after)}, from scratch {scratch:.4g}"
+                f" ({better:+.3g} {unit}), before {before:.4g}; expected more than +{own.margin:g} {unit}"
+            ),
+        ),
+    ]
+    return {
+        "measurements": [{"metric": "train_step", "unit": "s", "samples": course.seconds}],
+        "facts": {
+            "strategy": cell.variant,
+            "metric": {
+                "before": before,
+                "scratch": scratch,
+                "finetuned": after,
+                "first_before": old_before,
+                "first_after": old_after,
+            },
+            "forgotten": drop(spec.task, old_before, old_after),
+            "curve": course.losses,
+            "events": course.events,
+            "steps": trainee.step,
+            "trainable": plan.num_trainable,
+            "data": second_source.name,
+            "num_test_samples": num_samples_of(test),
+            "claims": as_dicts(claims),
+            **device_facts(cell.device),
+        },
+    }
+
+
+def from_scratch(job: Job, spec: ModelSpec, lesson: Lesson) -> float:
+    """The metric of the second task for a twin that starts from random weights and trains as many steps, as a model
+    from scratch is trained: all weights, at the record's own learning rate. Kept for the other strategies.
+    """
+    assert job.cell is not None
+    rate = spec.sizes[job.cell.size].training.learning_rate
+    key = key_of({"scratch": store.state_key(job, spec, "full")})
+    where, stem = store.store_of(job), store.stem_of(job, "scratch")
+    if (known := entries.find(where, stem, key)) is not None:
+        return float(known.result["metric"])
+    alone = replace(lesson, settings=replace(lesson.settings, learning_rate=rate))
+    module = copy.deepcopy(module_for(spec, job.cell.size, seed=lesson.seed)).to(lesson.device)
+    torch.manual_seed(lesson.seed)
+    fit(alone.trainee(module), alone.batches(), until=alone.steps)
+    value = quality(spec, module_forward(module, lesson.device), alone.test())
+    entries.keep(where, stem, key, lambda _: {"metric": value})
+    return value

@@ -1,0 +1,1 @@
+"""Worker side. Stage `parallel`: the same training on several processes, through torchrun."""

@@ -1,0 +1,115 @@
+"""Worker side. One of several processes that train together; torchrun starts it with the job's file and a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from suite.catalog import spec_for
+from suite.stages.parallel.course import STEPS, undisturbed
+from suite.stages.parallel.wrapping import WRAPPERS
+from suite.states import store
+from suite.training.lesson import lesson_for
+from suite.training.loaders import moved
+from suite.training.micro import pieces
+from suite.training.strategies import digest
+from suite.worker.protocol import Job
+
+
+def main(job_file: str, folder: str) -> None:
+    """Trains this process's share and writes `rank-<n>.json`: losses, seconds, what it held."""
+    job = Job.from_json(Path(job_file).read_text(encoding="utf-8"))
+    assert job.cell is not None
+    device = job.cell.device.partition(":")[0]
+    backend = "nccl" if device == "cuda" else "gloo"
+    torch.set_num_threads(1)
+    dist.init_process_group(backend)
+    rank, count = dist.get_rank(), dist.get_world_size()
+    place = f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else "cpu"
+    if device == "cuda":
+        torch.cuda.set_device(place)
+    try:
+        found = train(job, device, place, rank, count)
+        text = json.dumps({**found, "pid": os.getpid(), "backend": backend})
+        Path(folder, f"rank-{rank}.json").write_text(text, encoding="utf-8")
+    finally:
+        dist.destroy_process_group()
+
+
+def train(job: Job, device: str, place: str, rank: int, count: int) -> dict[str, Any]:
+    """The steps; losses are means over all processes."""
+    assert job.cell is not None
+    strategy = job.cell.variant
+    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    settings = undisturbed(spec, job.cell.size, count, strategy)
+    lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
+    module = store.module_of(job, spec, "original").to(place)
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.Dropout):
+            layer.p = 0.0
+    whole = sum(p.numel() for p in module.parameters())
+    wrapped: Any = WRAPPERS[strategy](module, device, count)
+    # lesson.trainee would move the module once more; its optimizer is all that is wanted here.
+    trainee = lesson.trainee(wrapped)
+    optimizer = trainee.optimizers[0]
+    loss_of, batches = lesson.loss, lesson.batches()
+    losses, seconds, num_samples = [], [], 0
+    for step in range(STEPS):
+        begin = time.perf_counter()
+        trainee.step = step
+        trainee.set_rates()
+        wrapped.train()
+        batch = next(batches)
+        mine = (
+            batch
+            if strategy == "tensor"
+            else [p for p, _ in pieces(batch, settings.micro_batch)][rank]
+        )
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(wrapped, moved(mine, place))
+        loss.backward()  # type: ignore[no-untyped-call]
+        clip(list(wrapped.parameters()), settings.clip)
+        optimizer.step()
+        mean = loss.detach().clone()
+        dist.all_reduce(mean)
+        losses.append(float(mean) / count)
+        seconds.append(time.perf_counter() - begin)
+        num_samples += mine.num_samples
+    local = [_local(p) for p in wrapped.parameters()]
+    return {
+        "losses": losses,
+        "seconds": seconds,
+        "num_samples": num_samples,
+        "parameters": whole,
+        "local_parameters": sum(p.numel() for p in local),
+        "digest": digest(local),
+    }
+
+
+def clip(parameters: list[Any], most: float) -> None:
+    """torch's clipping by norm, for weights of which some are spread and some are whole: torch's own refuses a mixture.
+
+    A norm of a spread gradient counts all its parts.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norms = [g.detach().norm() for g in gradients]
+    total = torch.stack([n.full_tensor() if hasattr(n, "full_tensor") else n for n in norms]).norm()
+    scale = float((most / (total + 1e-6)).clamp(max=1.0))
+    for gradient in gradients:
+        gradient.mul_(scale)
+
+
+def _local(parameter: Any) -> Any:
+    """What this process holds of it."""
+    return parameter.to_local() if hasattr(parameter, "to_local") else parameter
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,176 @@
+"""Worker side. The parallel stage's runner: one process as the reference, then several through torchrun, compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import torch
+
+from suite.backends.eager import device_facts, require_device
+from suite.claims import Claim, as_dicts
+from suite.spec import ModelSpec
+from suite.stages.parallel.course import STEPS, undisturbed
+from suite.states import store
+from suite.training.lesson import lesson_for
+from suite.training.loop import fit
+from suite.worker.faults import Unavailable
+from suite.worker.protocol import Emit, Job
+
+TOLERANCE: Final = 2e-3
+"""Largest relative difference of a step's loss: the same sums in another order, over a few steps."""
+RESERVE: Final = 20.0
+"""Seconds before the job's own deadline at which the processes are given up, so that their logs can be told."""
+ROOT: Final = Path(__file__).resolve().parents[3]
+
+
+class ParallelError(RuntimeError):
+    """The processes did not do what they were started for; the message holds the end of their output."""
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Trains the cell's model on `options["nproc"]` processes as its variant says, and on one.
+
+    Measurements: `parallel_step` (seconds a step on all processes). Facts: `curve` (one process, several), `efficiency`,
+    `claims`. Raises Unavailable when there are fewer GPUs than processes, ParallelError when a process fails.
+    """
+    torch.set_num_threads(1)  # as each of the processes: efficiency compares like with like
+    return store.made(job, emit, train_parallel)
+
+
+def train_parallel(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[str, Any]:
+    """One process, then several."""
+    assert job.cell is not None
+    device, nproc = job.cell.device.partition(":")[0], int(job.options["nproc"])
+    require_device(job.cell.device)
+    if device == "cuda" and torch.cuda.device_count() < nproc:
+        raise Unavailable(
+            f"--nproc {nproc} needs as many GPUs, and this machine has {torch.cuda.device_count()}"
+        )
+    emit("phase", name="one_process")
+    alone, seconds = one_process(job, spec, nproc)
+    emit("phase", name="processes")
+    ranks = processes(job, nproc)
+    curve = ranks[0]["losses"]
+    worst = max(abs(a - b) / max(abs(a), 1e-9) for a, b in zip(alone, curve, strict=True))
+    step = median(ranks[0]["seconds"][1:])
+    emit("phase", name="compare")
+    claims = [
+        Claim(
+            name="the same loss curve as one process",
+            holds=worst <= TOLERANCE and len(set(alone)) > 1,
+            evidence=f"{STEPS} steps, {alone[0]:.5g} -> {alone[-1]:.5g} and {curve[0]:.5g} -> {curve[-1]:.5g},"
+            f" largest relative difference {worst:.2g}; expected up to {TOLERANCE:g}",
+        ),
+        Claim(
+            name="every process took part",
+            holds=len({rank["pid"] for rank in ranks}) == nproc
+            and all(rank["num_samples"] > 0 for rank in ranks),
+            evidence=f"{nproc} processes, samples {[rank['num_samples'] for rank in ranks]}",
+        ),
+        _share_claim(job.cell.variant, ranks),
+    ]
+    return {
+        "measurements": [
+            {"metric": "parallel_step", "unit": "s", "samples": ranks[0]["seconds"]},
+        ],
+        "facts": {
+            "processes": nproc,
+            "strategy": job.cell.variant,
+            "backend": ranks[0]["backend"],
+            "curve": curve,
+            "curve_one_process": alone,
+            "seconds_one_process": seconds,
+            "efficiency": median(seconds[1:]) / (nproc * step),
+            "claims": as_dicts(claims),
+            **device_facts(job.cell.device),
+        },
+    }
+
+
+def one_process(job: Job, spec: ModelSpec, nproc: int) -> tuple[list[float], list[float]]:
+    """Losses and seconds of the steps on one process: micro-batches as large as a process's share, so that batch
+    normalization sees the same samples together.
+    """
+    assert job.cell is not None
+    settings = undisturbed(spec, job.cell.size, nproc, job.cell.variant)
+    lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
+    module = store.module_of(job, spec, "original")
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.Dropout):
+            layer.p = 0.0
+    torch.manual_seed(lesson.seed)
+    course = fit(lesson.trainee(module), lesson.batches(), until=STEPS)
+    return course.losses, course.seconds
+
+
+def processes(job: Job, nproc: int) -> list[Mapping[str, Any]]:
+    """What each process says, rank by rank; they are killed at the deadline."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "job.json")
+        file.write_text(job.to_json(), encoding="utf-8")
+        command = [
+            *(sys.executable, "-m", "torch.distributed.run"),
+            *("--nnodes", "1", "--nproc-per-node", str(nproc)),
+            *(
+                "--rdzv-backend",
+                "c10d",
+                "--rdzv-endpoint",
+                "127.0.0.1:0",
+                "--local-addr",
+                "127.0.0.1",
+            ),
+            *("-m", "suite.stages.parallel.rank", str(file), folder),
+        ]
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+        try:
+            done = subprocess.run(
+                command,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=max(30.0, job.deadline - RESERVE),
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ParallelError(
+                f"{nproc} processes were not done after {error.timeout:g} s; the end of their output:\n"
+                f"{_tail(str(error.stderr or ''))}"
+            ) from error
+        print(done.stdout, done.stderr)
+        if done.returncode:
+            raise ParallelError(
+                f"torchrun with {nproc} processes ended with {done.returncode};"
+                f" the end of its output:\n{_tail(done.stderr)}"
+            )
+        files = [Path(folder, f"rank-{rank}.json") for rank in range(nproc)]
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+
+def _share_claim(strategy: str, ranks: Sequence[Mapping[str, Any]]) -> Claim:
+    """Each process held what the strategy says: all of the weights, or its part."""
+    local, whole = [rank["local_parameters"] for rank in ranks], ranks[0]["parameters"]
+    if strategy == "ddp":
+        same = len({rank["digest"] for rank in ranks}) == 1
+        return Claim(
+            name="all processes end with the same weights",
+            holds=same and local == [whole] * len(ranks),
+            evidence=f"SHA-256 {[rank['digest'][:8] for rank in ranks]} of {whole:,} weights",
+        )
+    return Claim(
+        name="each process holds a part of the weights",
+        holds=all(0 < part < whole for part in local),
+        evidence=f"{whole:,} weights, {local} held",
+    )
+
+
+def _tail(text: str, lines: int = 15) -> str:
+    return "\n".join(text.splitlines()[-lines:])

@@ -1,0 +1,198 @@
+"""Worker side. Stage `prune`: the trained model with channels, heads or units really gone, recovered and compared."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from suite.backends.eager import device_facts, require_device, use_threads
+from suite.claims import Claim, as_dicts
+from suite.pruning.engine import prune_module
+from suite.pruning.masks import mask_module
+from suite.quality import change_unit, drop, shown
+from suite.spec import ModelSpec
+from suite.states import store
+from suite.timing import alternate, ratio
+from suite.training.lesson import Lesson, lesson_for, num_samples_of
+from suite.training.loaders import moved
+from suite.training.loop import fit
+from suite.training.proofs import finite_claim
+from suite.training.quality import module_forward, quality
+from suite.worker.protocol import Emit, Job
+
+LATENCY_SECONDS = 0.6
+"""Of alternating turns; a glance. `pytest bench --variant pruned` measures properly."""
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Prunes the cell's trained model as its record says and lets it recover; or finds it done.
+
+    Measurements: `parameters`, `macs`, `parameter_bytes` of the pruned model. Facts: `before`, `after` (parameters,
+    macs, bytes), `metric` (trained, masked, pruned, recovered), `latency` (seconds of trained, masked, pruned), `speedup`,
+    `macs_ratio`, `changes`, `claims`. Raises PruningError when nothing, or less than the record says, was removed.
+    """
+    use_threads(job)
+    return store.made(job, emit, prune)
+
+
+def prune(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[str, Any]:
+    """The pruning itself; weights and structure go to `folder`."""
+    assert job.cell is not None
+    size, device = spec.sizes[job.cell.size], job.cell.device
+    require_device(device)
+    own = size.pruning
+    lesson = lesson_for(
+        job,
+        spec,
+        store.source_of(job, spec),
+        replace(size.training, learning_rate=own.learning_rate),
+        steps=own.recovery_steps,
+    )
+    emit("phase", name="build")
+    trained = store.parent_of(job, spec).result["facts"]["metric"]["trained"]
+    module = store.module_of(job, spec, "trained")
+    emit("phase", name="input")
+    test = lesson.test()
+    batch = next(lesson.batches())
+    emit("phase", name="masks")
+    masked = copy.deepcopy(module)
+    masks = mask_module(masked, own.ratio, spec.head)
+    metric = {"trained": trained, "masked": _quality(lesson, masked, test)}
+    emit("phase", name="prune")
+    taylor = partial(_mean_loss, lesson, batch) if own.importance == "taylor" else None
+    pruned = prune_module(module, spec, job.cell.size, test[0].inputs, loss=taylor)
+    smaller = pruned.module
+    metric["pruned"] = _quality(lesson, smaller, test)
+    emit("phase", name="recover")
+    course = recover(lesson, smaller)
+    metric["recovered"] = _quality(lesson, smaller, test)
+    emit("phase", name="latency")
+    arms = {"trained": module, "masked": masked, "pruned": smaller}
+    seconds = latencies(arms, job, lesson)
+    emit("phase", name="save")
+    store.save(smaller.to("cpu").eval(), folder, pruned.structure)
+    lost = drop(spec.task, trained, metric["recovered"])
+    facts = pruned.facts
+    parameters, macs = facts["parameters"], facts["macs"]
+    claims = [
+        _fell("parameters", parameters, own.parameters_left),
+        _fell("MACs", macs, own.macs_left),
+        finite_claim(smaller),
+        Claim(
+            name="the metric drops within the record's tolerance after recovery",
+            holds=lost <= own.max_drop,
+            evidence=(
+                f"{shown(spec.task, metric['recovered'])}, trained {trained:.4g} ({-lost:+.3g}"
+                f" {change_unit(spec.task)}), before recovery {metric['pruned']:.4g};"
+                f" expected a drop of {own.max_drop:g} at most"
+            ),
+        ),
+        Claim(
+            name="masks alone change neither the number of weights nor their bytes",
+            holds=masks["parameters"][0] == masks["parameters"][1] and masks["sparsity"] > 0,
+            evidence=(
+                f"sparsity {masks['sparsity']:.0%} of {masks['weights']:,} weights,"
+                f" {masks['bytes'][0]:,} B -> {masks['bytes'][1]:,} B"
+            ),
+        ),
+    ]
+    return {
+        "measurements": [
+            {"metric": "parameters", "unit": "1", "samples": [parameters["after"]]},
+            {"metric": "macs", "unit": "MAC", "samples": [macs["after"]]},
+            {"metric": "parameter_bytes", "unit": "B", "samples": [bytes_of(smaller)]},
+        ],
+        "facts": {
+            "before": {
+                "parameters": parameters["before"],
+                "macs": macs["before"],
+                "bytes": bytes_of(module),
+            },
+            "after": {
+                "parameters": parameters["after"],
+                "macs": macs["after"],
+                "bytes": bytes_of(smaller),
+            },
+            "method": facts["method"],
+            "ratio": facts["ratio"],
+            "importance": facts["importance"],
+            "changes": facts["changes"],
+            "masks": masks,
+            "metric": metric,
+            "drop": lost,
+            "latency": seconds,
+            "speedup": _speedups(seconds),
+            "macs_ratio": macs["before"] / macs["after"],
+            "curve": course,
+            "data": lesson.source.name,
+            "num_test_samples": num_samples_of(test),
+            "claims": as_dicts(claims),
+            **device_facts(device),
+        },
+    }
+
+
+def recover(lesson: Lesson, module: nn.Module) -> list[float]:
+    """A short training of what is left; the losses."""
+    module.requires_grad_(True)
+    torch.manual_seed(lesson.seed)
+    trainee = lesson.trainee(module)
+    return fit(trainee, lesson.batches(start=1), until=lesson.steps).losses
+
+
+def latencies(arms: dict[str, nn.Module], job: Job, lesson: Lesson) -> dict[str, list[float]]:
+    """Seconds of one forward pass on the cell's batch, the modules taking turns in this process."""
+    assert job.cell is not None
+    inputs = moved(next(lesson.batches(batch=job.cell.batch)), lesson.device).inputs
+    calls = {}
+    for name, arm in arms.items():
+        arm.to(lesson.device).eval()
+        calls[name] = partial(arm, **inputs)
+    with torch.inference_mode():
+        return alternate(calls, seconds=LATENCY_SECONDS, synchronize=waiter(lesson.device))
+
+
+def waiter(device: str) -> Callable[[], None]:
+    """What waits until the device is idle; a CPU call is done when it returns."""
+    return partial(torch.cuda.synchronize, device) if device != "cpu" else lambda: None
+
+
+def bytes_of(module: nn.Module) -> int:
+    """Bytes of weights and buffers, what is shared counted once."""
+    tensors = {id(t): t for t in (*module.parameters(), *module.buffers())}
+    return sum(t.numel() * t.element_size() for t in tensors.values())
+
+
+def _speedups(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Arm -> how many times faster than the trained model it is, with an interval."""
+    found = {}
+    for arm in ("masked", "pruned"):
+        result = ratio(seconds["trained"], seconds[arm])
+        found[arm] = {"ratio": result.median, "low": result.low, "high": result.high}
+    return found
+
+
+def _quality(lesson: Lesson, module: nn.Module, test: Any) -> float:
+    module.to(lesson.device)
+    return quality(lesson.spec, module_forward(module, lesson.device), test)
+
+
+def _mean_loss(lesson: Lesson, batch: Any, module: nn.Module) -> Any:
+    return lesson.loss(module, batch)
+
+
+def _fell(what: str, counts: dict[str, Any], allowed: float) -> Claim:
+    left = counts["after"] / counts["before"]
+    return Claim(
+        name=f"{what} fell by what was asked",
+        holds=left <= allowed,
+        evidence=f"{counts['before']:,} -> {counts['after']:,} ({left:.1%} left);"
+        f" expected {allowed:.0%} at most",
+    )

@@ -1,0 +1,120 @@
+"""Worker side. Stage `train`: a brief training on the model's own task, and the proof that it was one."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from suite.backends.eager import device_facts, require_device, use_threads
+from suite.claims import as_dicts
+from suite.spec import ModelSpec
+from suite.states import store
+from suite.training.health import Signs, diagnose
+from suite.training.layers import dead_shares, gradients
+from suite.training.lesson import lesson_for, num_samples_of
+from suite.training.memory import peak_memory
+from suite.training.proofs import (
+    finite_claim,
+    learnt_claims,
+    other_seed,
+    overfit,
+    repeated,
+    same_claims,
+)
+from suite.training.quality import module_forward, quality, trivial_quality
+from suite.training.watched import train_watched
+from suite.worker.protocol import Emit, Job
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Trains the cell's model as its record says; or finds it trained, see suite.states.store.made.
+
+    Measurements: `train_step` and `train_wait` (seconds a step), peak memory in bytes. Facts: `metric` (untrained,
+    trivial, trained), `curve`, `validation`, `findings` on the training's health, `claims`. Raises TrainingError when
+    the loss stops being a number or memory does not suffice for one sample.
+    """
+    use_threads(job)
+    return store.made(job, emit, train)
+
+
+def train(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[str, Any]:
+    """The training itself; the weights go to `folder`."""
+    assert job.cell is not None
+    device = job.cell.device
+    require_device(device)
+    source = store.source_of(job, spec)
+    lesson = lesson_for(job, spec, source, spec.sizes[job.cell.size].training)
+    emit("phase", name="build")
+    module = store.module_of(job, spec, "original").to(device)
+    emit("phase", name="input")
+    test = lesson.test()
+    emit("phase", name="untrained")
+    untrained = quality(spec, module_forward(module, device), test)
+    trivial = trivial_quality(spec, test)
+    emit("phase", name="overfit")
+    overfitted = overfit(lesson, copy.deepcopy(module))
+    emit("phase", name="train")
+    trainee = lesson.trainee(module)
+    plays = len(trainee.players) > 1
+    key = store.state_key(job, spec, "trained")
+    unfinished = store.store_of(job) / f".checkpoint-{store.stem_of(job)}-{key[:24]}"
+    with peak_memory(device) as peaks:
+        course = train_watched(lesson, trainee, unfinished)
+        memory = peaks()
+    last_gradients = gradients(module)
+    emit("phase", name="again")
+    again = repeated(lesson, store.module_of(job, spec, "original"))
+    other = other_seed(lesson, course)
+    emit("phase", name="trained")
+    forward = module_forward(module, device)
+    after = quality(spec, forward, test)
+    dead = dead_shares(module, lambda: [forward(batch) for batch in lesson.validation()[:2]])
+    emit("phase", name="save")
+    store.save(module.to("cpu").eval(), folder)
+    waiting = sum(course.waits) / max(sum(course.seconds), 1e-9)
+    claims = [
+        overfitted,
+        *learnt_claims(
+            lesson, course, untrained=untrained, trivial=trivial, after=after, plays=plays
+        ),
+        finite_claim(module),
+        *same_claims(course.losses, again, device),
+    ]
+    signs = Signs(
+        losses=course.losses,
+        norms=course.norms,
+        validation=course.validation,
+        waiting=waiting,
+        num_workers=lesson.num_workers,
+        gradients=last_gradients,
+        without_gradient=course.without_gradient,
+        dead=dead,
+        other_seed=other,
+        plays=plays,
+    )
+    return {
+        "measurements": [
+            {"metric": "train_step", "unit": "s", "samples": course.seconds},
+            {"metric": "train_wait", "unit": "s", "samples": course.waits},
+            *memory,
+        ],
+        "facts": {
+            "metric": {"untrained": untrained, "trivial": trivial, "trained": after},
+            "curve": course.losses,
+            "validation": course.validation,
+            "stopped": course.stopped,
+            "events": course.events,
+            "samples_per_second": course.num_samples / max(sum(course.seconds), 1e-9),
+            "waiting": waiting,
+            "steps": trainee.step,
+            "batch": lesson.settings.batch,
+            "micro_batch": trainee.micro_batch,
+            "data": source.name,
+            "num_test_samples": num_samples_of(test),
+            "precision": str(trainee.autocast or "float32").removeprefix("torch."),
+            "findings": diagnose(signs),
+            "claims": as_dicts(claims),
+            **device_facts(device),
+        },
+    }

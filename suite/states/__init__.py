@@ -1,0 +1,1 @@
+"""Worker side. States: what a stage made of a model, kept for the stages that start from it."""

@@ -1,0 +1,120 @@
+"""States on disk: a folder per key with its files and a manifest that vouches for them; written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+SCHEMA: Final = 1
+MANIFEST: Final = "manifest.json"
+MAX_BYTES: Final = 30 * 1024**3
+"""The whole catalogue at base needs about a third."""
+STALE: Final = 24 * 3600.0
+"""Seconds after which an unfinished folder is a dead process's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One state that was kept."""
+
+    folder: Path
+    key: str
+    result: Mapping[str, Any]
+    """What the stage returned when it made it: measurements and facts."""
+
+    def file(self, name: str) -> Path:
+        """One of its files."""
+        return self.folder / name
+
+
+def find(store: Path, stem: str, key: str) -> Entry | None:
+    """The entry of that key, its files checked by size and SHA-256; None when there is no sound one.
+
+    A damaged entry is deleted and named on the log, so that it is made again.
+    """
+    folder = store / f"{stem}-{key[:24]}"
+    try:
+        held = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        sound = held["schema"] == SCHEMA and held["key"] == key and _is_whole(folder, held["files"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        print(f"state store: {folder.name} is damaged; it is made again")
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(folder / MANIFEST)  # the last use, for `prune`
+    return Entry(folder=folder, key=key, result=held["result"])
+
+
+def keep(store: Path, stem: str, key: str, write: Callable[[Path], Mapping[str, Any]]) -> Entry:
+    """Lets `write(folder)` fill an empty folder and keeps it with what it returns (JSON-able) as the entry of `key`.
+
+    When `write` raises, or the process dies, nothing is left behind that could be found. Raises OSError when the disk
+    is full.
+    """
+    store.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(dir=store, prefix=".unfinished-"))
+    try:
+        result = dict(write(unfinished))
+        files = {
+            path.relative_to(unfinished).as_posix(): [path.stat().st_size, sha256_of(path)]
+            for path in sorted(unfinished.rglob("*"))
+            if path.is_file()
+        }
+        held = {"schema": SCHEMA, "key": key, "files": files, "result": result}
+        (unfinished / MANIFEST).write_text(json.dumps(held, indent=1), encoding="utf-8")
+        folder = store / f"{stem}-{key[:24]}"
+        shutil.rmtree(folder, ignore_errors=True)
+        unfinished.replace(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return Entry(folder=folder, key=key, result=result)
+
+
+def prune(store: Path, max_bytes: int = MAX_BYTES) -> list[str]:
+    """Deletes the least recently used entries until the rest is within `max_bytes`; the names of the deleted."""
+    if not store.is_dir():
+        return []
+    now, found = time.time(), []
+    for folder in store.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if folder.name.startswith("."):
+                if now - folder.stat().st_mtime > STALE:
+                    shutil.rmtree(folder, ignore_errors=True)
+                continue
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            found.append(((folder / MANIFEST).stat().st_mtime, folder, size))
+    total = sum(size for _, _, size in found)
+    deleted = []
+    for _, folder, size in sorted(found):
+        if total <= max_bytes:
+            break
+        shutil.rmtree(folder, ignore_errors=True)
+        deleted.append(folder.name)
+        total -= size
+    return deleted
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of the file's bytes, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_whole(folder: Path, files: Mapping[str, Any]) -> bool:
+    return all(
+        (folder / name).stat().st_size == size and sha256_of(folder / name) == digest
+        for name, (size, digest) in files.items()
+    )

@@ -1,0 +1,183 @@
+"""Worker side. The state store: which key a model's state has, making it once, and loading it as a module."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from suite.axes import TASKS, VARIANTS
+from suite.catalog import spec_for
+from suite.claims import broken_in
+from suite.data.sources import Source, second_sources
+from suite.provenance import described, key_of, source_digest, versions, weights_of
+from suite.spec import ModelSpec
+from suite.states import entries
+from suite.states.entries import Entry
+from suite.weights import module_for
+from suite.worker.protocol import Emit, Job
+
+WEIGHTS: Final = "weights.safetensors"
+STRUCTURE: Final = "structure.json"
+
+COMMON: Final = ("nets", "tasks", "data", "training", "quality.py", "weights.py")
+PARTS: Final = {
+    "train": ("stages/train.py",),
+    "finetune": ("stages/finetune.py",),
+    "prune": ("stages/prune.py", "pruning"),
+    "quantize": ("stages/quantize.py", "quantization", "stages/export"),
+    "parallel": ("stages/parallel",),
+}
+"""Stage -> parts of suite/ that it alone depends on."""
+SETTINGS: Final = {
+    "train": ("training",),
+    "finetune": ("training", "finetuning"),
+    "prune": ("training", "pruning"),
+    "quantize": ("quantization",),
+    "parallel": ("training",),
+}
+"""Stage -> fields of the size's record that it depends on."""
+
+
+class StateMissing(RuntimeError):
+    """A stage starts from a state that is not there, or that its own stage found wanting."""
+
+
+def made(
+    job: Job, emit: Emit, make: Callable[[Job, ModelSpec, Path, Emit], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What the stage of the job's cell returns: from the store when the same state was made before, else made now.
+
+    `make(job, spec, folder, emit)` fills `folder` and returns measurements and facts. A state whose claims did not hold
+    is kept for its numbers, but made again when it is asked for. Facts gain `state`: key, and whether it was reused.
+    """
+    assert job.cell is not None
+    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    emit("phase", name="lookup")
+    key, store, stem = state_key(job, spec, job.cell.variant), store_of(job), stem_of(job)
+    entry = entries.find(store, stem, key)
+    reused = entry is not None and not broken_in(entry.result.get("facts", {}))
+    if entry is None or not reused:
+        entry = entries.keep(store, stem, key, lambda folder: make(job, spec, folder, emit))
+        entries.prune(store, int(job.options.get("state_bytes", entries.MAX_BYTES)))
+    facts = {**entry.result.get("facts", {}), "state": {"key": key, "reused": reused}}
+    return {**entry.result, "facts": facts}
+
+
+def parent_of(job: Job, spec: ModelSpec) -> Entry:
+    """The state that the job's variant is made from."""
+    assert job.cell is not None
+    return state_of(job, spec, VARIANTS[job.cell.variant].parent)
+
+
+def state_of(job: Job, spec: ModelSpec, variant: str) -> Entry:
+    """The kept state of that variant; raises StateMissing when it is not there or its claims did not hold."""
+    assert job.cell is not None
+    entry = entries.find(store_of(job), stem_of(job, variant), state_key(job, spec, variant))
+    stage = VARIANTS[variant].stage
+    again = f"pytest suite -k {stage} --models {spec.name} --size {job.cell.size}"
+    if entry is None:
+        raise StateMissing(
+            f"{spec.name} has no {variant} state for this size, data, seed and source; next: {again}"
+        )
+    if broken := broken_in(entry.result.get("facts", {})):
+        raise StateMissing(
+            f"the {variant} state of {spec.name} is not fit to go on from: {broken[0]['name']}"
+            f" ({broken[0]['evidence']}); next: {again}"
+        )
+    return entry
+
+
+def module_of(job: Job, spec: ModelSpec, variant: str) -> Any:
+    """The module in that state: in eval mode, float32, on the CPU. Raises StateMissing."""
+    assert job.cell is not None
+    seed = int(job.options.get("seed", 0))
+    if variant == "original":
+        return module_for(
+            spec, job.cell.size, weights=job.options.get("weights", "random"), seed=seed
+        )
+    entry = state_of(job, spec, variant)
+    fresh = module_for(spec, job.cell.size, seed=seed)
+    return load_into(fresh, entry.folder)
+
+
+def save(module: Any, folder: Path, structure: Mapping[str, Any] | None = None) -> None:
+    """Writes the module's weights, and what its structure differs in from a freshly built one."""
+    from safetensors.torch import save_model
+
+    save_model(module, str(folder / WEIGHTS))
+    if structure is not None:
+        (folder / STRUCTURE).write_text(json.dumps(structure, indent=1), encoding="utf-8")
+
+
+def load_into(fresh: Any, folder: Path) -> Any:
+    """`fresh` with the structure and the weights that `save` wrote; in eval mode."""
+    from safetensors.torch import load_file, load_model
+
+    structure = folder / STRUCTURE
+    if structure.exists():
+        from suite.pruning.structure import restore
+
+        document = json.loads(structure.read_text(encoding="utf-8"))
+        return restore(fresh, document, load_file(folder / WEIGHTS)).eval()
+    load_model(fresh, folder / WEIGHTS)
+    return fresh.eval()
+
+
+def state_key(job: Job, spec: ModelSpec, variant: str) -> str:
+    """The key of that state: equal exactly when making it again would give the same."""
+    assert job.cell is not None
+    cell, options = job.cell, job.options
+    if variant == "original":
+        return key_of({"weights": weights_of(str(options.get("weights", "random")))})
+    row, size = VARIANTS[variant], spec.sizes[cell.size]
+    own = Path(options["models_from"]) if options.get("models_from") else None
+    return key_of(
+        {
+            "variant": variant,
+            "parent": state_key(job, spec, row.parent),
+            "model": spec.name,
+            "size": cell.size,
+            "device": cell.device.partition(":")[0],
+            "dtype": cell.dtype,
+            "seed": int(options.get("seed", 0)),
+            "processes": int(options.get("nproc", 1)) if row.stage == "parallel" else 1,
+            "record": [
+                described(spec.build),
+                described(spec.head),
+                *(repr(part) for part in (size.build, size.inputs, spec.outputs, spec.arguments)),
+                *(described(asdict(getattr(size, name))) for name in SETTINGS[row.stage]),
+            ],
+            "data": source_of(job, spec).as_dict(),
+            "second": second_source_of(job, spec).as_dict() if row.stage == "finetune" else None,
+            "source": source_digest(spec, own, (*COMMON, *PARTS[row.stage])),
+            "versions": versions(),
+        }
+    )
+
+
+def source_of(job: Job, spec: ModelSpec) -> Source:
+    """Where the samples of the model's own task come from."""
+    return _sources(job)[TASKS[spec.task].input]
+
+
+def second_source_of(job: Job, spec: ModelSpec) -> Source:
+    """Where the samples of the second task come from."""
+    return second_sources(_sources(job))[TASKS[spec.task].input]
+
+
+def store_of(job: Job) -> Path:
+    """The folder of the store."""
+    return Path(job.options["states_dir"])
+
+
+def stem_of(job: Job, variant: str = "") -> str:
+    """The readable part of an entry's name."""
+    assert job.cell is not None
+    return f"{job.cell.model}-{job.cell.size}-{variant or job.cell.variant}"
+
+
+def _sources(job: Job) -> dict[str, Source]:
+    return {kind: Source(**row) for kind, row in job.options["sources"].items()}

@@ -1,0 +1,43 @@
+"""Worker side. Outputs: what a model answered, as losses and metrics take it, or an error that says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from suite.backends.inputs import flatten_outputs
+
+
+def tensors_of(result: Any) -> list[Tensor]:
+    """The tensors of a model's (nested) result; raises ValueError when there are none."""
+    found = flatten_outputs(result)
+    if not found:
+        raise ValueError(
+            f"the model returned {type(result).__name__} without a tensor in it; expected a tensor, or a tuple,"
+            " list or dictionary of tensors. Next: let `forward` return one of these"
+        )
+    return found
+
+
+def must_be_finite(outputs: Sequence[Tensor]) -> None:
+    """Raises ValueError when an output holds NaN or infinity: such a model cannot be judged."""
+    for number, output in enumerate(outputs):
+        if output.is_floating_point() and not output.isfinite().all():
+            raise ValueError(
+                f"output {number} of the model, {list(output.shape)}, holds NaN or infinity; expected finite"
+                " numbers. Next: look at the training's loss and gradient norms; a lower learning rate often helps"
+            )
+
+
+def must_have_outputs(labels: Tensor, num_outputs: int) -> None:
+    """Raises ValueError when a label lies outside of 0..outputs - 1; on a GPU it would kill the process."""
+    if not labels.numel():
+        return
+    low, high = (int(value) for value in labels.aminmax())
+    if low < 0 or high >= num_outputs:
+        raise ValueError(
+            f"label {low if low < 0 else high} for a model with {num_outputs} outputs; expected 0 to"
+            f" {num_outputs - 1}. Next: the model's number of classes, or the labels of the data"
+        )

@@ -1,0 +1,21 @@
+"""Worker side. Players: the parts of a model that are trained against each other, each with a loss of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from suite.tasks.batch import Batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Player:
+    """One side of a game: its turn is to zero its gradients, `loss(batch).backward()`, and one optimizer step."""
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    """What this player learns; no other player has them."""
+    loss: Callable[[Batch], Tensor]
+    """Runs the forward pass itself; scalar, mean over samples. Its gradients may reach other players' parameters."""

@@ -1,0 +1,9 @@
+"""The trained, the pruned and the quantized model as graphs that agree with the module on real input."""
+
+from __future__ import annotations
+
+
+def test_export(cell, measure):
+    record = measure(cell, "export")
+    assert record.facts["claims"]
+    assert record.artifacts

@@ -1,0 +1,9 @@
+"""A trained model does better on a second task than one from scratch, by every strategy."""
+
+from __future__ import annotations
+
+
+def test_finetune(cell, measure):
+    record = measure(cell, "finetune")
+    assert record.facts["claims"]
+    assert record.facts["trainable"] > 0

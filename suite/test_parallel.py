@@ -1,0 +1,9 @@
+"""Several processes learn what one does: the same losses within tolerance."""
+
+from __future__ import annotations
+
+
+def test_parallel(cell, measure):
+    record = measure(cell, "parallel")
+    assert record.facts["claims"]
+    assert record.facts["processes"] > 1

@@ -1,0 +1,9 @@
+"""Every model learns its task a little: the loss falls, and the metric beats the untrained and the trivial one."""
+
+from __future__ import annotations
+
+
+def test_train(cell, measure):
+    record = measure(cell, "train")
+    assert record.facts["claims"]
+    assert record.facts["metric"]["trained"] != record.facts["metric"]["untrained"]

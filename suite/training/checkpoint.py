@@ -1,0 +1,127 @@
+"""Worker side. Checkpoints: everything that a resumed training needs to go on exactly, in safetensors and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from suite.training.loop import Course
+from suite.training.trainee import Trainee
+
+TENSORS: Final = "checkpoint.safetensors"
+DOCUMENT: Final = "checkpoint.json"
+SCHEMA: Final = 1
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is damaged or of another model; the message names the file and the next step."""
+
+
+def save(trainee: Trainee, course: Course, folder: Path) -> None:
+    """Writes the trainee and its course; the JSON comes last and in one step, so that it never vouches for half."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors: dict[str, torch.Tensor] = {}
+    for name, value in trainee.module.state_dict().items():
+        tensors[f"module/{name}"] = value.detach().cpu().clone()
+    groups = []
+    for number, optimizer in enumerate(trainee.optimizers):
+        state = optimizer.state_dict()
+        groups.append({"groups": state["param_groups"], "numbers": _scalars(state["state"])})
+        for index, entries in state["state"].items():
+            for key, value in entries.items():
+                if isinstance(value, torch.Tensor):
+                    tensors[f"optimizer/{number}/{index}/{key}"] = value.detach().cpu().clone()
+    tensors["random/cpu"] = torch.get_rng_state()
+    if trainee.device != "cpu":
+        tensors["random/cuda"] = torch.cuda.get_rng_state(trainee.device)
+    document = {
+        "schema": SCHEMA,
+        "step": trainee.step,
+        "micro_batch": trainee.micro_batch,
+        "scaler": trainee.scaler.state_dict(),
+        "optimizers": groups,
+        "course": {name: getattr(course, name) for name in Course.__slots__},
+    }
+    unfinished = folder / f".{TENSORS}"
+    save_file(tensors, unfinished)
+    (folder / DOCUMENT).unlink(missing_ok=True)
+    unfinished.replace(folder / TENSORS)
+    half = folder / f".{DOCUMENT}"
+    half.write_text(json.dumps(document), encoding="utf-8")
+    half.replace(folder / DOCUMENT)
+
+
+def exists(folder: Path) -> bool:
+    """True when there is a whole checkpoint."""
+    return (folder / DOCUMENT).is_file() and (folder / TENSORS).is_file()
+
+
+def load(trainee: Trainee, folder: Path) -> Course:
+    """Puts the trainee where `save` found it, random numbers included, and returns the course so far.
+
+    Raises CheckpointError when a file is damaged or belongs to another model.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        document = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+        tensors = load_file(folder / TENSORS)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{folder}: no readable checkpoint ({type(error).__name__}: {error}); expected {TENSORS} and"
+            f" {DOCUMENT} as this version writes them. Next: delete the folder; training then starts anew"
+        ) from error
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        found = document.get("schema") if isinstance(document, dict) else type(document).__name__
+        raise CheckpointError(
+            f"{folder / DOCUMENT}: schema {found!r}, expected {SCHEMA};"
+            " next: delete the folder; training then starts anew"
+        )
+    try:
+        trainee.module.load_state_dict(_under(tensors, "module/"))
+        for number, optimizer in enumerate(trainee.optimizers):
+            optimizer.load_state_dict(_state(document["optimizers"][number], tensors, number))
+    except (KeyError, IndexError, RuntimeError, ValueError) as error:
+        raise CheckpointError(
+            f"{folder}: a checkpoint of another model or optimizer ({error});"
+            " next: delete the folder; training then starts anew"
+        ) from error
+    trainee.step, trainee.micro_batch = document["step"], document["micro_batch"]
+    trainee.scaler.load_state_dict(document["scaler"])
+    torch.set_rng_state(tensors["random/cpu"])
+    if "random/cuda" in tensors and trainee.device != "cpu":
+        torch.cuda.set_rng_state(tensors["random/cuda"], trainee.device)
+    course = document["course"]
+    course["validation"] = [(int(step), float(loss)) for step, loss in course["validation"]]
+    return Course(**course)
+
+
+def _scalars(state: Mapping[int, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What an optimizer keeps beside tensors."""
+    return {
+        str(index): {k: v for k, v in entries.items() if not isinstance(v, torch.Tensor)}
+        for index, entries in state.items()
+    }
+
+
+def _state(held: Mapping[str, Any], tensors: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """An optimizer's state dictionary again."""
+    state: dict[int, dict[str, Any]] = {int(i): dict(v) for i, v in held["numbers"].items()}
+    for path, value in _under(tensors, f"optimizer/{number}/").items():
+        index, _, key = path.partition("/")
+        state.setdefault(int(index), {})[key] = value
+    groups = [
+        {k: tuple(v) if k == "betas" else v for k, v in group.items()} for group in held["groups"]
+    ]
+    return {"state": state, "param_groups": groups}
+
+
+def _under(tensors: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,158 @@
+"""Worker side. The training loop: micro-batches, clipping, schedules, and an answer to running out of memory."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from suite.tasks.batch import Batch
+from suite.training.loaders import moved
+from suite.training.micro import is_out_of_memory, pieces
+from suite.training.trainee import Trainee
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on: a loss that is no number, or no memory for a single sample."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """What was seen on the way; one entry per optimizer step where it is a list."""
+
+    losses: list[float] = field(default_factory=list)
+    """Mean loss of the step's batch; of all players together."""
+    norms: list[float] = field(default_factory=list)
+    """Norm of the gradient before clipping; the largest of the players'."""
+    seconds: list[float] = field(default_factory=list)
+    """Wall time of the step, waiting for data included."""
+    waits: list[float] = field(default_factory=list)
+    """Of it, waiting for data."""
+    num_samples: int = 0
+    events: list[str] = field(default_factory=list)
+    """What the loop changed by itself: smaller micro-batches."""
+    without_gradient: list[str] = field(default_factory=list)
+    """Names of trainable weights that got no gradient in the first step."""
+    validation: list[tuple[int, float]] = field(default_factory=list)
+    """(step, loss) on the validation split."""
+    stopped: str = ""
+    """Why training ended before its last step; empty when it did not."""
+
+
+def fit(
+    trainee: Trainee,
+    batches: Iterator[Batch],
+    *,
+    until: int,
+    course: Course | None = None,
+    watch: Callable[[Trainee, Course], str] = lambda trainee, course: "",
+    clock: Callable[[], float] = time.perf_counter,
+) -> Course:
+    """Optimizer steps until `until` are done; returns what was seen, added to `course`.
+
+    `watch` is called after every step and ends the training by returning a reason. Raises TrainingError for a loss
+    that is not finite (with the step) and when memory runs out at a micro-batch of one.
+    """
+    course = course if course is not None else Course()
+    trainee.to_train_mode()
+    while trainee.step < until:
+        begin = clock()
+        batch = moved(next(batches), trainee.device)
+        waited = clock() - begin
+        trainee.set_rates()
+        loss, norm = _step(trainee, batch, course)
+        trainee.step += 1
+        course.losses.append(loss)
+        course.norms.append(norm)
+        course.waits.append(waited)
+        course.seconds.append(clock() - begin)
+        course.num_samples += batch.num_samples
+        if reason := watch(trainee, course):
+            course.stopped = reason
+            break
+        trainee.to_train_mode()
+    return course
+
+
+def _step(trainee: Trainee, batch: Batch, course: Course) -> tuple[float, float]:
+    """One step of every player; loss and gradient norm. Halves the micro-batch when memory runs out."""
+    total, largest = 0.0, 0.0
+    for player, optimizer in zip(trainee.players, trainee.optimizers, strict=True):
+        while True:
+            try:
+                loss = _backward(trainee, player.loss, batch, optimizer)
+                break
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                _shrink(trainee, course, batch, error)
+        if not course.losses:
+            course.without_gradient += _without_gradient(trainee, player.parameters)
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss of {player.name} is {loss} in step {trainee.step + 1};"
+                f" expected a finite number. Next: a lower learning rate than"
+                f" {optimizer.param_groups[0]['initial_lr']:g}, or look for values in the data that are not finite"
+            )
+        trainee.scaler.unscale_(optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(player.parameters, trainee.settings.clip)
+        trainee.scaler.step(optimizer)
+        total, largest = total + loss, max(largest, float(norm))
+    trainee.scaler.update()
+    return total, largest
+
+
+def _backward(
+    trainee: Trainee, loss_of: Callable[[Batch], Any], batch: Batch, optimizer: Any
+) -> float:
+    """The gradients of one batch, piece by piece; its mean loss."""
+    optimizer.zero_grad(set_to_none=True)
+    mean = 0.0
+    for piece, share in pieces(batch, trainee.micro_batch):
+        with precision(trainee):
+            loss = loss_of(piece)
+        trainee.scaler.scale(loss * share).backward()
+        mean += float(loss.detach()) * share
+    return mean
+
+
+def _shrink(trainee: Trainee, course: Course, batch: Batch, error: BaseException) -> None:
+    """Half the samples at a time, twice the accumulation; raises TrainingError when one is too much."""
+    before = min(trainee.micro_batch, batch.num_samples)
+    if before <= 1:
+        raise TrainingError(
+            f"out of memory with a micro-batch of one sample in step {trainee.step + 1}"
+            f" ({str(error).splitlines()[0][:200]}); next: a smaller --size, or a device with more memory"
+        ) from error
+    trainee.micro_batch = before // 2
+    for optimizer in trainee.optimizers:
+        optimizer.zero_grad(set_to_none=True)
+    if trainee.device != "cpu":
+        torch.cuda.empty_cache()
+    said = (
+        f"out of memory in step {trainee.step + 1}: micro-batch {before} -> {trainee.micro_batch},"
+        f" accumulation {-(-batch.num_samples // trainee.micro_batch)}"
+    )
+    course.events.append(said)
+    print(said, flush=True)
+
+
+def precision(trainee: Trainee) -> AbstractContextManager[Any]:
+    """The autocast that the trainee computes under."""
+    if trainee.autocast is None:
+        return nullcontext()
+    return torch.autocast(trainee.device.partition(":")[0], dtype=trainee.autocast)
+
+
+def _without_gradient(trainee: Trainee, parameters: Any) -> list[str]:
+    wanted = {id(p) for p in parameters if p.requires_grad}
+    return [
+        name
+        for name, parameter in trainee.module.named_parameters()
+        if id(parameter) in wanted and parameter.grad is None
+    ]

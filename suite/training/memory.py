@@ -1,0 +1,35 @@
+"""Worker side. Peak memory of a training, as far as this machine tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from suite.resident import NotHereError, reset_peak, settle, status_bytes
+
+
+@contextmanager
+def peak_memory(device: str) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Within the block, a function that reads the peak so far as measurements, in bytes.
+
+    CPU: how far resident memory rose above its level at the beginning. CUDA: what the allocator handed out at most.
+    """
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats(device)
+        yield lambda: [_measured("train_cuda_allocated", torch.cuda.max_memory_allocated(device))]
+        return
+    try:
+        settle()
+        reset_peak()
+        base = status_bytes("VmRSS")
+    except NotHereError:
+        yield list
+        return
+    yield lambda: [_measured("train_peak_rss", max(0, status_bytes("VmHWM") - base))]
+
+
+def _measured(metric: str, num_bytes: int) -> dict[str, Any]:
+    return {"metric": metric, "unit": "B", "samples": [float(num_bytes)]}

@@ -1,0 +1,29 @@
+"""Worker side. Optimizers: one row each, with the settings that are usual for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final
+
+import torch
+from torch.optim import Optimizer
+
+OPTIMIZERS: Final[dict[str, Callable[..., Optimizer]]] = {
+    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    # betas of Radford et al. 2015, section 4: with 0.9 the two players of a GAN swing
+    "adam_gan": partial(torch.optim.Adam, betas=(0.5, 0.999)),
+    "rmsprop": torch.optim.RMSprop,
+}
+"""Name -> constructor, called with parameters (or groups), `lr` and `weight_decay`."""
+
+
+def optimizer_for(
+    name: str, parameters: Iterable[Any], *, learning_rate: float, weight_decay: float
+) -> Optimizer:
+    """The optimizer of that name; raises ValueError naming the known ones."""
+    if name not in OPTIMIZERS:
+        raise ValueError(f"Training.optimizer is {name!r}; expected one of {', '.join(OPTIMIZERS)}")
+    return OPTIMIZERS[name](parameters, lr=learning_rate, weight_decay=weight_decay)

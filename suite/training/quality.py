@@ -1,0 +1,78 @@
+"""Worker side. Quality: a model's metric and loss on fixed batches, whatever runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from suite.axes import TASKS
+from suite.backends.inputs import flatten_outputs
+from suite.spec import ModelSpec
+from suite.tasks.batch import Batch
+from suite.training.loaders import moved
+
+Forward = Callable[[Batch], list[Tensor]]
+"""The output tensors for a batch, on the CPU, in the order of the record's `outputs`."""
+
+
+def quality(spec: ModelSpec, forward: Forward, batches: Iterable[Batch]) -> float:
+    """The task's metric, in its unit, of whatever `forward` runs: a module, a compiled one, an ONNX session."""
+    task: Any = import_module(TASKS[spec.task].module)
+    parts = [task.judge(forward(batch), batch, spec.outputs) for batch in batches]
+    if not parts:
+        raise ValueError(f"{spec.name}: no test samples to judge on; expected at least one batch")
+    return float(task.summarize(parts))
+
+
+def trivial_quality(spec: ModelSpec, batches: Sequence[Batch]) -> float:
+    """The metric of the task's trivial baseline on the same batches."""
+    return float(import_module(TASKS[spec.task].module).trivial(batches))
+
+
+def module_forward(module: nn.Module, device: str = "cpu") -> Forward:
+    """Forward passes of a module in eval mode without gradients; random numbers from a fixed seed."""
+
+    def forward(batch: Batch) -> list[Tensor]:
+        module.eval()
+        with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
+            torch.manual_seed(0)
+            with torch.inference_mode():
+                outputs = flatten_outputs(module(**moved(batch, device).inputs))
+        return [t.float().cpu() if t.is_floating_point() else t.cpu() for t in outputs]
+
+    return forward
+
+
+def session_forward(session: Any) -> Forward:
+    """Forward passes of an ONNX Runtime session."""
+    from suite.backends.onnxruntime import feeds_for
+
+    def forward(batch: Batch) -> list[Tensor]:
+        found = session.run(None, feeds_for(session, batch.inputs))
+        return [torch.from_numpy(array) for array in found]
+
+    return forward
+
+
+def mean_loss(
+    module: nn.Module,
+    loss: Callable[[nn.Module, Batch], Tensor],
+    batches: Iterable[Batch],
+    device: str = "cpu",
+) -> float:
+    """The mean loss over the batches by samples, in eval mode without gradients; random numbers from a fixed seed."""
+    total = count = 0.0
+    was_training = module.training
+    module.eval()
+    with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
+        torch.manual_seed(0)
+        with torch.no_grad():
+            for batch in batches:
+                total += float(loss(module, moved(batch, device))) * batch.num_samples
+                count += batch.num_samples
+    module.train(was_training)
+    return total / count
