@@ -285,6 +285,15 @@ METRICS: Final = {
             meaning="Wall time of one optimizer step on several processes together.",
         ),
         Metric(
+            name="quantized_bytes",
+            title="quantized",
+            unit="B",
+            instrument="quantize",
+            statistic="single",
+            is_deterministic=True,
+            meaning="Bytes of the quantized graph, or of the quantized module's weights.",
+        ),
+        Metric(
             name="onnx_bytes",
             title="ONNX file",
             unit="B",

@@ -14,7 +14,7 @@ RUNNERS: Final = {
     "train": "suite.stages.train:run",
     "finetune": "suite.stages.finetune:run",
     "prune": "suite.stages.prune:run",
-    "quantize": "suite.stages.quantize:run",
+    "quantize": "suite.stages.quantize.run:run",
     "export": "suite.stages.export.run:run",
     "parallel": "suite.stages.parallel.run:run",
     "size": "bench.instruments.size:run",

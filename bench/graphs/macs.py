@@ -144,7 +144,7 @@ def _multi_head_attention(call: Call) -> int:
 def _packed_attention(call: Call) -> int:
     """com.microsoft Attention and QAttention: the projection of [batch, length, width], then both products."""
     x, weight = _known(call.inputs, 0), _known(call.inputs, 1)
-    sizes = call.attributes.get("qkv_hidden_sizes") or [weight[1] // 3] * 3
+    sizes: list[int] = call.attributes.get("qkv_hidden_sizes") or [weight[1] // 3] * 3
     return prod(x) * weight[1] + x[0] * x[1] * x[1] * (sizes[0] + sizes[2])
 
 

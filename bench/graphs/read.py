@@ -5,24 +5,20 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from math import prod
 from pathlib import Path
 from typing import Any, Final
 
+from bench.graphs.attributes import plain, told
 from bench.graphs.axes import default_sizes, extent
 from bench.graphs.external import files_of
 from bench.graphs.fault import explained
 from bench.graphs.key import keys_of
 from bench.graphs.macs import Call, macs_of
-from bench.graphs.record import Graph, Node, Shape, Tensor, Value
-from bench.graphs.skeleton import DIGEST, Skeleton, skeleton_of
+from bench.graphs.record import Graph, Node, Shape, Value
+from bench.graphs.skeleton import Skeleton, skeleton_of
 from bench.graphs.stand_ins import put_stand_ins
+from bench.graphs.values import constant_of, shapes_of, sparse_of, tensor_of, value_of, values_of
 
-SHOWN: Final = 8
-"""Elements up to which an attribute's list or tensor is told in full; a longer one by its size and digest."""
-LONGEST: Final = 200
-"""Characters of an attribute's value."""
 SCOPES: Final = "pkg.torch.onnx.name_scopes"
 """Where torch.onnx writes the path of modules that a node comes from."""
 NO_MODULE: Final = "_empty_nn_module_stack"
@@ -45,14 +41,14 @@ def read(
     names = _open_axes(model)
     model, values, known = _inferred(model, default_sizes(names) if sizes is None else sizes)
     known |= {name: tuple(shape) for name, shape in (shapes or {}).items()}
-    tensors = {t.name: _tensor(t) for t in model.graph.initializer}
+    tensors = {t.name: tensor_of(t) for t in model.graph.initializer}
     for sparse in model.graph.sparse_initializer:
-        tensors[sparse.values.name] = _sparse(sparse)
+        tensors[sparse.values.name] = sparse_of(sparse)
     known |= {name: tensor.shape for name, tensor in tensors.items()}
     opsets = {o.domain or "ai.onnx": int(o.version) for o in model.opset_import}
     nodes = tuple(_nodes(model.graph, values, known, opsets))
     constants = {
-        node.output[0]: _constant(node)
+        node.output[0]: constant_of(node)
         for node in model.graph.node
         if node.op_type == "Constant" and node.output and node.output[0] in skeleton.places
     }
@@ -63,8 +59,8 @@ def read(
         ir_version=int(model.ir_version),
         opsets=tuple(sorted(opsets.items())),
         producer=f"{model.producer_name} {model.producer_version}".strip(),
-        inputs=tuple(_value(v) for v in model.graph.input if v.name not in tensors),
-        outputs=tuple(_value(v) for v in model.graph.output),
+        inputs=tuple(value_of(v) for v in model.graph.input if v.name not in tensors),
+        outputs=tuple(value_of(v) for v in model.graph.output),
         nodes=nodes,
         tensors=(*tensors.values(), *(t for t in constants.values() if t is not None)),
         open_axes=tuple(names),
@@ -85,7 +81,7 @@ def parsed(path: Path, skeleton: Skeleton) -> Any:
     if skeleton.has_functions:
         try:
             model = onnx.inliner.inline_local_functions(model)
-        except Exception as error:  # onnx's C++ part raises RuntimeError and its own kinds
+        except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:
             raise explained(path, f"its functions cannot be put in place ({error})") from error
     return model
 
@@ -117,13 +113,13 @@ def _inferred(
             if dim.dim_param and (size := extent(dim.dim_param, sizes)) is not None:
                 dim.dim_value = size
     model = _infer(model)
-    values = _values(model.graph)
+    values = values_of(model.graph)
     if has_stand_ins:
-        for name, value in _values(_infer(plain).graph).items():
+        for name, value in values_of(_infer(plain).graph).items():
             # Of a stand-in only the shape is true.
             known_dtype = values[name].dtype if name in values else ""
             values[name] = replace(value, dtype=known_dtype)
-    shapes = {n: v.shape for n, v in _values(_infer(sized).graph).items() if v.shape is not None}
+    shapes = {n: v.shape for n, v in values_of(_infer(sized).graph).items() if v.shape is not None}
     return model, values, shapes
 
 
@@ -133,7 +129,7 @@ def _infer(model: Any) -> Any:
 
     try:
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except Exception:  # C++ errors of several kinds
+    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
         return model
 
 
@@ -152,7 +148,7 @@ def _nodes(
         operator = operator_of(node)
         attributes = {a.name: a for a in node.attribute}
         call = Call(
-            attributes={name: _plain(a) for name, a in attributes.items()},
+            attributes={name: plain(a) for name, a in attributes.items()},
             inputs=[known.get(name) for name in node.input],
             outputs=[known.get(name) for name in node.output],
         )
@@ -163,7 +159,7 @@ def _nodes(
             scope=scope_of(node),
             inputs=tuple(node.input),
             outputs=tuple(values.get(name, Value(name=name)) for name in node.output),
-            attributes=_told(node, attributes, opsets),
+            attributes=told(node, attributes, opsets),
             macs=macs_of(operator, call),
         )
         for name in sorted(attributes):
@@ -171,34 +167,8 @@ def _nodes(
             inner = [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
             for number, body in enumerate(inner):
                 label = f"{own}/{name}{number if len(inner) > 1 else ''}"
-                inside = {**values, **_values(body)}, {**known, **_shapes(body)}
+                inside = {**values, **values_of(body)}, {**known, **shapes_of(body)}
                 yield from _nodes(body, *inside, opsets, label, outer or own)
-
-
-def _told(
-    node: Any, attributes: Mapping[str, Any], opsets: Mapping[str, int]
-) -> tuple[tuple[str, str], ...]:
-    """The attributes as text, without those that say what ONNX assumes anyway."""
-    domain = node.domain or "ai.onnx"
-    assumed = _defaults(node.op_type, domain, opsets.get(domain, 0))
-    texts = ((name, _text(attributes[name])) for name in sorted(attributes))
-    return tuple((name, text) for name, text in texts if assumed.get(name) != text)
-
-
-@cache
-def _defaults(operator: str, domain: str, version: int) -> dict[str, str]:
-    """Attribute -> its default as text; empty for an operator that onnx does not know."""
-    import onnx
-
-    try:
-        schema = onnx.defs.get_schema(operator, version, "" if domain == "ai.onnx" else domain)
-    except onnx.defs.SchemaError:
-        return {}
-    return {
-        name: _text(attribute.default_value)
-        for name, attribute in schema.attributes.items()
-        if attribute.default_value.name
-    }
 
 
 def operator_of(node: Any) -> str:
@@ -215,148 +185,8 @@ def scope_of(node: Any) -> str:
             except (ValueError, SyntaxError, MemoryError, RecursionError):
                 continue
             # The last is the node's own; some nodes that passes made repeat their module's.
-            modules = (
-                [s for s in scopes[:-1] if isinstance(s, str)] if isinstance(scopes, list) else []
-            )
-            return modules[-1] if modules else ""
+            modules = scopes[:-1] if isinstance(scopes, list) else []
+            last = modules[-1] if modules and isinstance(modules[-1], str) else ""
+            return "" if last.startswith(NO_MODULE) else last
     folder = str(node.name).strip("/").rpartition("/")[0]
     return folder.replace("/", ".")
-
-
-def _values(graph: Any) -> dict[str, Value]:
-    return {v.name: _value(v) for v in (*graph.value_info, *graph.input, *graph.output)}
-
-
-def _shapes(graph: Any) -> dict[str, Shape]:
-    found = {name: v.shape for name, v in _values(graph).items() if v.shape is not None}
-    return found | {t.name: tuple(t.dims) for t in graph.initializer}
-
-
-def _value(value: Any) -> Value:
-    kind = value.type.WhichOneof("value")
-    if kind not in ("tensor_type", "sparse_tensor_type"):
-        return Value(name=value.name, dtype=(kind or "").removesuffix("_type"))
-    tensor = getattr(value.type, kind)
-    shape = None
-    if tensor.HasField("shape"):
-        shape = tuple(
-            int(d.dim_value) if d.HasField("dim_value") else d.dim_param or "?"
-            for d in tensor.shape.dim
-        )
-    return Value(name=value.name, dtype=dtype_name(tensor.elem_type), shape=shape)
-
-
-def dtype_name(number: int) -> str:
-    """`float`, `int8` ...; `type 99` for a number that this onnx does not know."""
-    import onnx
-
-    try:
-        return str(onnx.TensorProto.DataType.Name(number)).lower() if number else ""
-    except ValueError:
-        return f"type {number}"
-
-
-def _tensor(tensor: Any, name: str = "", *, is_initializer: bool = True) -> Tensor:
-    shape = tuple(int(d) for d in tensor.dims)
-    return Tensor(
-        name=name or tensor.name,
-        dtype=dtype_name(tensor.data_type),
-        shape=shape,
-        num_bytes=_num_bytes(tensor.data_type, prod(shape)),
-        is_initializer=is_initializer,
-    )
-
-
-def _sparse(tensor: Any) -> Tensor:
-    parts = [_tensor(part) for part in (tensor.values, tensor.indices)]
-    return Tensor(
-        name=tensor.values.name,
-        dtype=parts[0].dtype,
-        shape=tuple(int(d) for d in tensor.dims),
-        num_bytes=sum(part.num_bytes for part in parts),
-    )
-
-
-def _constant(node: Any) -> Tensor | None:
-    for attribute in node.attribute:
-        if attribute.HasField("t"):
-            return _tensor(attribute.t, node.output[0], is_initializer=False)
-    return None
-
-
-def _num_bytes(dtype: int, num_elements: int) -> int:
-    """Bytes of that many elements; half a byte each for the types of four bits."""
-    import onnx
-
-    name = dtype_name(dtype)
-    bits = {"int4": 4, "uint4": 4, "float4e2m1": 4, "int2": 2, "uint2": 2}.get(name)
-    if bits:
-        return (num_elements * bits + 7) // 8
-    try:
-        return num_elements * int(onnx.helper.tensor_dtype_to_np_dtype(dtype).itemsize)
-    except (KeyError, ValueError, TypeError):
-        return 0
-
-
-def _plain(attribute: Any) -> Any:
-    """The attribute's value where it is a number, a text or a list of numbers."""
-    import onnx
-
-    kind = onnx.AttributeProto
-    match attribute.type:
-        case kind.INT:
-            return int(attribute.i)
-        case kind.FLOAT:
-            return float(attribute.f)
-        case kind.STRING:
-            return attribute.s.decode("utf-8", "replace")
-        case kind.INTS:
-            return list(attribute.ints)
-        case kind.FLOATS:
-            return list(attribute.floats)
-        case kind.STRINGS:
-            return [s.decode("utf-8", "replace") for s in attribute.strings]
-    return None
-
-
-def _text(attribute: Any) -> str:
-    """The value as text: equal texts mean equal values."""
-    value = _plain(attribute)
-    if isinstance(value, float):
-        return f"{value:.9g}"
-    if isinstance(value, list):
-        text = ", ".join(f"{v:.9g}" if isinstance(v, float) else str(v) for v in value)
-        return _shortened(f"[{text}]")
-    if value is not None:
-        return _shortened(str(value))
-    if attribute.HasField("t"):
-        return _tensor_text(attribute.t)
-    if attribute.HasField("g"):
-        return f"graph of {len(attribute.g.node)} nodes"
-    content = attribute.SerializeToString(deterministic=True)
-    return f"{len(content)} bytes, {_digest(content)}"
-
-
-def _tensor_text(tensor: Any) -> str:
-    import onnx
-
-    head = f"{dtype_name(tensor.data_type)}[{'×'.join(str(d) for d in tensor.dims)}]"
-    if tensor.doc_string.startswith(DIGEST):
-        return f"{head} {tensor.doc_string[: len(DIGEST) + 12]}"
-    try:
-        array = onnx.numpy_helper.to_array(tensor)
-    except Exception:  # an unknown type, or too few bytes
-        return f"{head} {_digest(tensor.SerializeToString(deterministic=True))}"
-    if array.size <= SHOWN:
-        return _shortened(f"{head} {array.tolist()}")
-    return f"{head} {_digest(array.tobytes())}"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… {_digest(text.encode())}"
-
-
-def _digest(content: bytes) -> str:
-    import hashlib
-
-    return f"{DIGEST}{hashlib.sha256(content).hexdigest()[:12]}"

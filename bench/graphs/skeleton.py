@@ -15,9 +15,10 @@ from typing import Final
 
 from bench.graphs.fault import explained
 from bench.graphs.key import keys_of
+from bench.graphs.message import content_of, copy, put
 from diagnostics.model import onnx_file as proto
 from diagnostics.model.onnx_rules import TWO_GIB
-from diagnostics.model.wire import BYTES, FIXED64, VARINT, Buffer, Entry, WireError, entries, text
+from diagnostics.model.wire import BYTES, VARINT, Buffer, Entry, WireError, entries, text
 
 # Field numbers of onnx.proto3 beside those that the doctor knows.
 NODE_OUTPUT, NODE_NAME = 2, 3
@@ -86,12 +87,12 @@ def _model(data: Buffer) -> Skeleton:
         if entry.kind == BYTES and entry.number == proto.MODEL_GRAPH:
             keys = _keys(data, entry)
             has_long_names = _has_long_names(data, entry)
-            _put(out, entry.number, _graph(data, entry, keys, places))
+            put(out, entry.number, _graph(data, entry, keys, places))
         elif entry.kind == BYTES and entry.number == proto.MODEL_FUNCTIONS:
             has_functions = True
-            _put(out, entry.number, _function(data, entry))
+            put(out, entry.number, _function(data, entry))
         else:
-            _copy(out, data, entry)
+            copy(out, data, entry)
     if keys is None or not is_versioned:
         raise WireError("it holds no graph" if keys is None else "it has no IR version")
     return Skeleton(
@@ -136,19 +137,19 @@ def _graph(
     number = 0
     for entry in entries(data, at.start, at.end):
         if entry.kind != BYTES:
-            _copy(out, data, entry)
+            copy(out, data, entry)
         elif entry.number == proto.GRAPH_NODES:
             key = keys[number] if keys is not None else None
             number += 1
-            _put(out, entry.number, _node(data, entry, key, places))
+            put(out, entry.number, _node(data, entry, key, places))
         elif entry.number == proto.GRAPH_INITIALIZERS:
-            _put(out, entry.number, _tensor(data, entry, with_digest=False))
+            put(out, entry.number, _tensor(data, entry, with_digest=False))
             if places is not None:
                 places[_tensor_name(data, entry)] = (entry.start, entry.end)
         elif entry.number == proto.GRAPH_SPARSE:
-            _put(out, entry.number, _sparse(data, entry))
+            put(out, entry.number, _sparse(data, entry))
         else:
-            _copy(out, data, entry)
+            copy(out, data, entry)
     return out
 
 
@@ -156,9 +157,9 @@ def _function(data: Buffer, at: Entry) -> bytearray:
     out = bytearray()
     for entry in entries(data, at.start, at.end):
         if entry.kind == BYTES and entry.number == proto.FUNCTION_NODES:
-            _put(out, entry.number, _node(data, entry, None, None))
+            put(out, entry.number, _node(data, entry, None, None))
         else:
-            _copy(out, data, entry)
+            copy(out, data, entry)
     return out
 
 
@@ -180,11 +181,11 @@ def _node(
         elif entry.kind == BYTES and entry.number == proto.NODE_ATTRIBUTES:
             values.append(entry)
             if entry.end - entry.start > KEPT:
-                _put(out, entry.number, _attribute(data, entry))
+                put(out, entry.number, _attribute(data, entry))
                 continue
-        _copy(out, data, entry)
+        copy(out, data, entry)
     if key is not None and key != name:
-        _put(out, NODE_NAME, key.encode())
+        put(out, NODE_NAME, key.encode())
     if operator == "Constant" and places is not None:
         for value in values:
             for entry in entries(data, value.start, value.end):
@@ -197,13 +198,13 @@ def _attribute(data: Buffer, at: Entry) -> bytearray:
     out = bytearray()
     for entry in entries(data, at.start, at.end):
         if entry.kind != BYTES:
-            _copy(out, data, entry)
+            copy(out, data, entry)
         elif entry.number in (proto.ATTRIBUTE_TENSOR, proto.ATTRIBUTE_TENSORS):
-            _put(out, entry.number, _tensor(data, entry, with_digest=True))
+            put(out, entry.number, _tensor(data, entry, with_digest=True))
         elif entry.number in (proto.ATTRIBUTE_GRAPH, proto.ATTRIBUTE_GRAPHS):
-            _put(out, entry.number, _graph(data, entry, None, None))
+            put(out, entry.number, _graph(data, entry, None, None))
         else:
-            _copy(out, data, entry)
+            copy(out, data, entry)
     return out
 
 
@@ -216,11 +217,11 @@ def _tensor(data: Buffer, at: Entry, *, with_digest: bool) -> bytearray | bytes:
     digest = hashlib.sha256()
     for entry in parts:
         if entry.number not in dropped:
-            _copy(out, data, entry)
+            copy(out, data, entry)
         elif with_digest and entry.number in TENSOR_CONTENT:
-            digest.update(_content(data, entry))
+            digest.update(content_of(data, entry))
     if with_digest and is_long:
-        _put(out, TENSOR_DOC, f"{DIGEST}{digest.hexdigest()}".encode())
+        put(out, TENSOR_DOC, f"{DIGEST}{digest.hexdigest()}".encode())
     return out
 
 
@@ -228,9 +229,9 @@ def _sparse(data: Buffer, at: Entry) -> bytearray:
     out = bytearray()
     for entry in entries(data, at.start, at.end):
         if entry.kind == BYTES:  # values and indices
-            _put(out, entry.number, _tensor(data, entry, with_digest=False))
+            put(out, entry.number, _tensor(data, entry, with_digest=False))
         else:
-            _copy(out, data, entry)
+            copy(out, data, entry)
     return out
 
 
@@ -239,37 +240,3 @@ def _tensor_name(data: Buffer, at: Entry) -> str:
         if entry.number == proto.TENSOR_NAME and entry.kind == BYTES:
             return text(data, entry, entry.end - entry.start)
     return ""
-
-
-def _copy(out: bytearray, data: Buffer, entry: Entry) -> None:
-    if entry.kind == BYTES:
-        _put(out, entry.number, data[entry.start : entry.end])
-        return
-    out += _varint(entry.number << 3 | entry.kind)
-    out += _varint(entry.value) if entry.kind == VARINT else _fixed(data, entry)
-
-
-def _content(data: Buffer, entry: Entry) -> Buffer:
-    if entry.kind == BYTES:
-        return data[entry.start : entry.end]
-    return _varint(entry.value) if entry.kind == VARINT else _fixed(data, entry)
-
-
-def _fixed(data: Buffer, entry: Entry) -> Buffer:
-    """The bytes of a number of fixed width; its entry tells only where they end."""
-    return data[entry.end - (8 if entry.kind == FIXED64 else 4) : entry.end]
-
-
-def _put(out: bytearray, number: int, content: Buffer | bytearray) -> None:
-    out += _varint(number << 3 | BYTES)
-    out += _varint(len(content))
-    out += content
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 MICROSOFT: Final = "com.microsoft"
-STAND_INS: Final[dict[str, tuple[str, tuple[int, ...]]]] = {
+STAND_INS: Final[dict[str, tuple[str, tuple[int, ...] | slice]]] = {
+    "QLinearConcat": ("Concat", slice(2, None, 3)),
     "QLinearAdd": ("Add", (0, 3)),
     "QLinearMul": ("Mul", (0, 3)),
     "QLinearSigmoid": ("Sigmoid", (0,)),
@@ -40,7 +41,10 @@ def put_stand_ins(graph: Any) -> bool:
         if node.domain != MICROSOFT or node.op_type not in STAND_INS:
             continue
         operator, places = STAND_INS[node.op_type]
-        names = [node.input[place] for place in places if place < len(node.input)]
+        if isinstance(places, slice):
+            names = list(node.input[places])
+        else:
+            names = [node.input[place] for place in places if place < len(node.input)]
         node.domain, node.op_type = "", operator
         del node.input[:]
         node.input.extend(names)

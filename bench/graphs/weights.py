@@ -65,7 +65,7 @@ class Weights:
             return numpy_helper.to_array(tensor, base_dir=str(self._path.parent))
         except DecodeError as error:
             raise explained(self._path, f"tensor {name[:200]!r}: {error}") from error
-        except Exception as error:  # missing files and wrong sizes have many kinds
+        except (onnx.checker.ValidationError, OSError, KeyError, TypeError, ValueError) as error:
             raise explained(
                 self._path, f"the weights of tensor {name[:200]!r} cannot be read ({error})"
             ) from error

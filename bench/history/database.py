@@ -170,11 +170,14 @@ def _engine(url: URL, *, writes: bool) -> Engine:
 def _sqlite(url: URL, *, writes: bool) -> Engine:
     path = Path(str(url.database)).absolute()
     if not writes:
-        query = {"mode": "ro", "uri": "true"}
-        if not (_is_writable(path) and _is_writable(path.parent)) and not _has_log(path):
-            query["immutable"] = (
-                "1"  # a reader of a WAL file writes beside it, which it may not here
-            )
+        query = {
+            "mode": "rw",
+            "uri": "true",
+        }  # the last one to close clears up the log beside the file
+        if not (_is_writable(path) and _is_writable(path.parent)):
+            query["mode"] = "ro"
+            if not _has_log(path):
+                query["immutable"] = "1"  # a reader, too, would write beside the file
         url = URL.create("sqlite", database=f"file:{quote(str(path))}", query=query)
     engine = create_engine(
         url,
@@ -186,7 +189,7 @@ def _sqlite(url: URL, *, writes: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # sqlite3 begins no transaction of its own accord
-        for pragma in PRAGMAS if writes else ():
+        for pragma in PRAGMAS if writes else ("query_only=ON",):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
@@ -203,7 +206,8 @@ def _is_writable(path: Path) -> bool:
 
 def _has_log(path: Path) -> bool:
     """True while a writer has the file open, or when one was killed: what it committed is in the log."""
-    return path.with_name(f"{path.name}-wal").exists()
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def _json(data: Any) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -73,9 +73,9 @@ def series_in(
         raise HistoryError(
             "it is empty; `pytest bench` adds a run, `history record RUN` an earlier"
         )
-    chosen = [s for s in every if not models or any(fnmatch.fnmatch(s.model, m) for m in models)]
+    chosen = [s for s in every if not models or any(_fits(s.model, m) for m in models)]
     for pattern in models:
-        if not any(fnmatch.fnmatch(s.model, pattern) for s in every):
+        if not any(_fits(s.model, pattern) for s in every):
             raise HistoryError(_unknown("model", pattern, {s.model for s in every}))
     for metric in metrics:
         if not any(s.metric == metric for s in chosen):
@@ -126,6 +126,10 @@ def environments_in(connection: Connection) -> dict[str, dict[str, Any]]:
     """Fingerprint -> what is known of that machine and its software, as pairs of label and value."""
     rows = connection.execute(select(ENVIRONMENTS.c.fingerprint, ENVIRONMENTS.c.facts))
     return {row.fingerprint: dict(row.facts) for row in rows}
+
+
+def _fits(model: str, pattern: str) -> bool:
+    return model == pattern or fnmatchcase(model, pattern)  # a benchmark's name may have brackets
 
 
 def _is_proper(series: Series) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
@@ -77,7 +77,7 @@ def block_names(scopes: Sequence[str]) -> list[str]:
     make a block.
     """
     # What is in no module, such as the additions between modules, goes with what comes before it.
-    filled = accumulate(scopes, lambda before, scope: scope or before)
+    filled: Iterator[str] = accumulate(scopes, _scope_or_before)
     parts = [scope.split(".") if scope else [] for scope in filled]
     best: list[str] = []
     for depth in range(1, max((len(p) for p in parts), default=0) + 1):
@@ -92,6 +92,10 @@ def block_names(scopes: Sequence[str]) -> list[str]:
     size = -(-total // MOST_BLOCKS)
     starts = [place // size * size for place in range(total)]
     return [f"nodes {start + 1:,} to {min(start + size, total):,}" for start in starts]
+
+
+def _scope_or_before(before: str, scope: str) -> str:
+    return scope or before
 
 
 def _put(node: Any, name: str, value: int) -> None:

@@ -111,12 +111,18 @@ def _tensors(model: Any) -> Iterator[Any]:
                 yield from graph.initializer
 
 
+def bytes_of(tensor: Any) -> int:
+    """Bytes of a stored tensor's values."""
+    import onnx
+
+    itemsize: int = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    return itemsize * math.prod(tensor.dims)
+
+
 def _bytes_by_type(model: Any) -> dict[str, int]:
     import onnx
 
     totals: Counter[str] = Counter()
     for tensor in _tensors(model):
-        name = onnx.TensorProto.DataType.Name(tensor.data_type).lower()
-        itemsize = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-        totals[name] += itemsize * math.prod(tensor.dims)
+        totals[onnx.TensorProto.DataType.Name(tensor.data_type).lower()] += bytes_of(tensor)
     return dict(sorted(totals.items()))

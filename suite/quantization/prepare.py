@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from suite.quantization.count import WEIGHTED, bytes_of
 from suite.quantization.errors import QuantizationError
 from suite.quantization.nodes import name_all, named
 
 LOGGER: Final = "onnxruntime.quantization.shape_inference"
 """Where `quant_pre_process` says that its optimizer failed: it goes on with the graph as it was."""
+
+FOLDED: Final = 0.1
+"""Share of the graph's bytes that folded constants may add; beyond, only shapes are inferred."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +31,7 @@ class Prepared:
     excluded: list[str]
     """Nodes that the record wants in float."""
     facts: dict[str, Any]
-    """JSON-able: whether shapes were inferred symbolically."""
+    """JSON-able: whether shapes were inferred symbolically, and whether the graph was optimized."""
 
 
 def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prepared:
@@ -39,15 +43,14 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
     from onnxruntime.quantization import quant_pre_process
 
     path = folder / "prepared.onnx"
-    facts = {"symbolic_shapes": True, "symbolic_failure": ""}
+    original = onnx.load(graph, load_external_data=False)
+    facts = {"symbolic_shapes": True, "symbolic_failure": "", "optimized": True}
     with _Errors() as errors:
         try:
             quant_pre_process(graph, path, auto_merge=True)
         except Exception as error:  # a bare Exception, or sympy's: shapes that it cannot follow
-            facts = {
-                "symbolic_shapes": False,
-                "symbolic_failure": f"{type(error).__name__}: {str(error)[:200]}",
-            }
+            facts["symbolic_shapes"] = False
+            facts["symbolic_failure"] = f"{type(error).__name__}: {str(error)[:200]}"
             quant_pre_process(graph, path, auto_merge=True, skip_symbolic_shape=True)
     if errors.messages:
         raise QuantizationError(
@@ -55,8 +58,18 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
             f" {errors.messages[-1].strip().splitlines()[-1]}; next: open a session on the graph, the export has to"
             " work first"
         )
+    if folded_bytes(original, onnx.load(path)) > FOLDED * graph.stat().st_size:
+        facts["optimized"] = False
+        quant_pre_process(
+            graph,
+            path,
+            auto_merge=True,
+            skip_optimization=True,
+            skip_symbolic_shape=not facts["symbolic_shapes"],
+        )
     model = onnx.load(path)
     name_all(model)
+    restore_metadata(original, model)
     onnx.save(model, path)
     stored = {tensor.name for tensor in model.graph.initializer}
     return Prepared(
@@ -65,6 +78,32 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
         inputs=[value.name for value in model.graph.input if value.name not in stored],
         excluded=named(model, exclusions),
         facts=facts,
+    )
+
+
+def restore_metadata(original: Any, model: Any) -> None:
+    """Copies what torch.onnx noted about nodes (their modules) to those that ONNX Runtime's optimizer stripped of it.
+
+    A node is known again by its name, or, where two were merged, by what it computes.
+    """
+    noted = [node for node in original.graph.node if node.metadata_props]
+    by_output = {output: node.metadata_props for node in noted for output in node.output}
+    by_name = {node.name: node.metadata_props for node in noted if node.name}
+    for node in model.graph.node:
+        if not node.metadata_props and node.output:
+            node.metadata_props.extend(by_name.get(node.name) or by_output.get(node.output[0], ()))
+
+
+def folded_bytes(original: Any, model: Any) -> int:
+    """Bytes of what the optimizer stored in place of computing it, weights of layers (often transposed) aside: a
+    detector's empty picture of 300x300 is larger than its tiny backbone.
+    """
+    known = {tensor.name for tensor in original.graph.initializer}
+    weights = {name for node in model.graph.node if node.op_type in WEIGHTED for name in node.input}
+    return sum(
+        bytes_of(tensor)
+        for tensor in model.graph.initializer
+        if tensor.name not in known and tensor.name not in weights
     )
 
 

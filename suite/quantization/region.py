@@ -18,7 +18,6 @@ CARRIERS: Final = (
     "LeakyRelu",
     "MaxPool",
     "Mul",
-    "Pad",
     "Relu",
     "Reshape",
     "Resize",

@@ -80,7 +80,10 @@ def prune(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[str, Any]
     store.save(smaller.to("cpu").eval(), folder, pruned.structure)
     lost = drop(spec.task, trained, metric["recovered"])
     facts = pruned.facts
-    parameters, macs = facts["parameters"], facts["macs"]
+    parameters = facts["parameters"]
+    # Counted on a batch of test samples; told for the cell's own batch, as everywhere.
+    share = job.cell.batch / test[0].num_samples
+    macs = {when: round(facts["macs"][when] * share) for when in ("before", "after")}
     claims = [
         _fell("parameters", parameters, own.parameters_left),
         _fell("MACs", macs, own.macs_left),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from suite.axes import TASKS, VARIANTS
 from suite.catalog import spec_for
 from suite.claims import broken_in
-from suite.data.sources import Source, second_sources
+from suite.data.sources import Source, second_source
 from suite.provenance import described, key_of, source_digest, versions, weights_of
 from suite.spec import ModelSpec
 from suite.states import entries
@@ -27,7 +27,7 @@ PARTS: Final = {
     "train": ("stages/train.py",),
     "finetune": ("stages/finetune.py",),
     "prune": ("stages/prune.py", "pruning"),
-    "quantize": ("stages/quantize.py", "quantization", "stages/export"),
+    "quantize": ("stages/quantize", "quantization", "stages/export"),
     "parallel": ("stages/parallel",),
 }
 """Stage -> parts of suite/ that it alone depends on."""
@@ -160,12 +160,14 @@ def state_key(job: Job, spec: ModelSpec, variant: str) -> str:
 
 def source_of(job: Job, spec: ModelSpec) -> Source:
     """Where the samples of the model's own task come from."""
-    return _sources(job)[TASKS[spec.task].input]
+    return Source(**job.options["sources"][TASKS[spec.task].input])
 
 
 def second_source_of(job: Job, spec: ModelSpec) -> Source:
-    """Where the samples of the second task come from."""
-    return second_sources(_sources(job))[TASKS[spec.task].input]
+    """Where the samples of the second task come from: as many classes as the model has outputs, or fewer."""
+    assert job.cell is not None
+    outputs = spec.sizes[job.cell.size].inputs.get("classes")
+    return second_source(source_of(job, spec), num_outputs=outputs)
 
 
 def store_of(job: Job) -> Path:
@@ -178,6 +180,3 @@ def stem_of(job: Job, variant: str = "") -> str:
     assert job.cell is not None
     return f"{job.cell.model}-{job.cell.size}-{variant or job.cell.variant}"
 
-
-def _sources(job: Job) -> dict[str, Source]:
-    return {kind: Source(**row) for kind, row in job.options["sources"].items()}

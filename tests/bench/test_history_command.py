@@ -42,9 +42,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("benchmarks")
     (folder / "test_sorting.py").write_text(BENCHMARKS, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_sorting.py"]
-        + ["--benchmark-json=with.json", "--benchmark-save=lean", "--benchmark-storage=saved"]
-        + ["--benchmark-max-time=0.01", "--benchmark-min-rounds=5"],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_sorting.py"),
+            *("--benchmark-json=with.json", "--benchmark-save=lean", "--benchmark-storage=saved"),
+            *("--benchmark-max-time=0.01", "--benchmark-min-rounds=5"),
+        ],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -259,3 +259,91 @@ def test_a_graph_in_a_declared_gap_is_not_made_ahead(session_of):
     session.export_ahead([ORT], [worker])
     assert worker.jobs == []
     assert session.measure(ORT, "export").outcome is Outcome.UNSUPPORTED
+
+
+TRAINED = replace(EAGER, variant="trained")
+PRUNED = replace(EAGER, variant="pruned")
+BROKEN = {"facts": {"claims": [{"name": "it learns", "holds": False, "evidence": "1 -> 1"}]}}
+
+
+def test_what_a_stage_starts_from_is_made_first_and_once(session_of):
+    session, worker = session_of()
+    session.measure(PRUNED, "prune")
+    session.measure(replace(EAGER, variant="full"), "finetune")
+    assert [runner[-1] for runner in runners(worker)] == ["train", "prune", "finetune"]
+    assert session.records[f"{TRAINED.id}/train"].outcome is Outcome.PASSED
+
+
+def test_a_claim_that_does_not_hold_fails_the_stage_and_keeps_its_numbers(session_of):
+    session, _ = session_of(train={**BROKEN, "measurements": [LATENCY]})
+    record = session.measure(TRAINED, "train")
+    assert record.outcome is Outcome.FAILED
+    assert "it learns: 1 -> 1" in record.failure.message
+    assert record.measurements
+
+
+def test_without_its_state_a_stage_fails_and_says_which_one_is_missing(session_of):
+    session, worker = session_of(train=BROKEN)
+    record = session.measure(PRUNED, "prune")
+    assert record.outcome is Outcome.FAILED
+    assert "no trained state" in record.failure.message
+    assert "it learns" in record.failure.message
+    assert len(worker.jobs) == 1, "pruning must not have begun"
+
+
+def test_a_gap_of_one_variant_leaves_the_others_alone(session_of):
+    gap = Gap(stage="finetune", variant="partial", reason="no head", url="https://example.org/1")
+    session, _ = session_of(gap)
+    partial = session.measure(replace(EAGER, variant="partial"), "finetune")
+    assert partial.outcome is Outcome.UNSUPPORTED
+    assert partial.failure.url == "https://example.org/1"
+    assert session.measure(replace(EAGER, variant="full"), "finetune").outcome is Outcome.PASSED
+
+
+def test_what_starts_from_a_gap_is_a_gap_too(session_of):
+    gap = Gap(stage="train", reason="no loss", url="https://example.org/2")
+    session, worker = session_of(gap)
+    record = session.measure(PRUNED, "prune")
+    assert record.outcome is Outcome.UNSUPPORTED
+    assert record.failure.url == "https://example.org/2"
+    assert worker.jobs == []
+
+
+def test_steps_done_ahead_are_waited_for_and_done_once(session_of):
+    session, worker = session_of()
+    groups = [[(TRAINED, "train"), (PRUNED, "prune")], [(EAGER, "build")]]
+    session.ahead(groups, [worker, FakeWorker(answer=worker.answer)])
+    for cell, step in (pair for group in groups for pair in group):
+        assert session.measure(cell, step).outcome is Outcome.PASSED
+    session.join()
+    assert sum(runner[-1] in ("train", "prune", "build") for runner in runners(worker)) <= 3
+    assert session.pending == set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_worker_that_breaks_down_keeps_nobody_waiting(session_of):
+    session, worker = session_of()
+
+    def breaks(job):
+        raise OSError("the disk is gone")
+
+    session.ahead([[(TRAINED, "train")]], [FakeWorker(answer=breaks)])
+    assert session.measure(TRAINED, "train").outcome is Outcome.PASSED
+    assert len(worker.jobs) == 1
+
+
+def test_what_is_broken_off_leaves_no_record(session_of):
+    session, _ = session_of()
+    session.stop()
+    session.measure(TRAINED, "train")
+    assert session.records == {}
+    assert not session.folder.records_file.exists()
+
+
+def test_a_known_answer_case_has_gaps_of_its_own(session_of):
+    session, worker = session_of()
+    cell = Cell(model="foundations", size="tiny", dtype="bfloat16")
+    skipped = session.measure(cell, "foundations:finite_differences")
+    assert skipped.outcome is Outcome.UNSUPPORTED
+    assert session.measure(cell, "foundations:creation").outcome is Outcome.PASSED
+    assert [job.options["case"] for job in worker.jobs] == ["creation"]

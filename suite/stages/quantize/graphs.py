@@ -1,0 +1,66 @@
+"""Worker side. The ONNX Runtime lane: the parent's graph with 8-bit operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from suite.backends.onnxruntime import feeds_for
+from suite.quantization.dynamic import quantize_dynamic_graph
+from suite.quantization.outcome import claims_of
+from suite.quantization.sessions import open_quietly
+from suite.quantization.static import quantize_static_graph
+from suite.spec import ModelSpec
+from suite.stages.export.quantized import GRAPH
+from suite.stages.quantize.lane import Lane
+from suite.states.store import StateMissing
+from suite.training.lesson import Lesson
+from suite.training.quality import session_forward
+from suite.worker.protocol import Emit, Job
+
+CALIBRATION_BATCH: Final = 8
+"""Samples per forward pass while ranges are read; one at a time where the graph takes no more."""
+
+
+def graph_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
+    """The graph `options["parent_graph"]` quantized by the record's method into the state's folder.
+
+    Raises StateMissing when there is no such graph, QuantizationError as the engine does.
+    """
+    assert job.cell is not None
+    graph, output = Path(job.options["parent_graph"]), folder / GRAPH
+    if not graph.is_file():
+        raise StateMissing(
+            f"{graph.name}: no float graph to quantize; next: pytest suite -k export --models {spec.name}"
+        )
+    threads = int(job.options.get("threads", 0))
+    settings = spec.sizes[job.cell.size].quantization
+    reference = open_quietly(graph, threads)
+    if settings.method == "static":
+        feeds = calibration(lesson, reference, settings.calibration_samples)
+        facts = quantize_static_graph(graph, output, feeds, settings, threads=threads)
+    else:
+        facts = quantize_dynamic_graph(graph, output, settings)
+    quantized = open_quietly(output, threads)
+    inputs = next(lesson.batches(batch=job.cell.batch)).inputs
+    return Lane(
+        reference=session_forward(reference),
+        quantized=session_forward(quantized),
+        calls={
+            name: partial(session.run, None, feeds_for(session, inputs))
+            for name, session in (("float", reference), ("quantized", quantized))
+        },
+        claims=claims_of(facts, settings),
+        facts=facts,
+    )
+
+
+def calibration(lesson: Lesson, session: Any, num_samples: int) -> Iterator[dict[str, Any]]:
+    """Feeds of real training samples for reading ranges."""
+    size = min(CALIBRATION_BATCH, lesson.test()[0].num_samples)
+    batches = lesson.batches(batch=size)
+    for batch in islice(batches, -(-num_samples // size)):
+        yield feeds_for(session, batch.inputs)

@@ -1,0 +1,169 @@
+"""Worker side. The module lanes: PT2E for the x86 Inductor backend; on a GPU bfloat16 and torchao; all compiled."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from suite.backends.inputs import flatten_inputs, flatten_outputs, move
+from suite.claims import Claim
+from suite.spec import ModelSpec
+from suite.stages.quantize.lane import Lane
+from suite.states import store
+from suite.tasks.batch import Batch
+from suite.training.lesson import Lesson
+from suite.training.loaders import moved
+from suite.training.quality import Forward, module_forward
+from suite.worker.protocol import Emit, Job
+
+
+def pt2e_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
+    """The trained module as a program with quantized convolutions and products, compiled by Inductor.
+
+    The metric is taken with the compiled program on batches of one shape; the state's folder keeps the program's counts
+    alone, because a compiled program is of this machine.
+    """
+    from suite.quantization.pt2e import claims_of, compile_quantized, quantize_pt2e
+
+    assert job.cell is not None
+    settings = spec.sizes[job.cell.size].quantization
+    module = store.module_of(job, spec, "trained")
+    test = lesson.test()
+    size = test[0].num_samples
+    inputs = test[0].inputs
+    rows = lesson.batches(batch=size)
+    seen = [batch.inputs for batch in islice(rows, max(1, settings.calibration_samples // size))]
+    program, facts = quantize_pt2e(module, inputs, seen)
+    emit("phase", name="compile")
+    compiled = compile_quantized(program, inputs)
+    plain = torch.compile(copy.deepcopy(module))
+    flat = list(flatten_inputs(inputs).values())
+
+    def timed(of: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        with torch.inference_mode():
+            return of(*args, **kwargs)
+
+    return Lane(
+        reference=module_forward(module),
+        quantized=_same_shape_forward(compiled, size),
+        calls={
+            "float": partial(timed, module, **inputs),
+            "compiled": partial(timed, plain, **inputs),
+            "quantized": partial(timed, compiled, *flat),
+        },
+        claims=claims_of(facts, settings),
+        facts={"method": "pt2e", **facts},
+    )
+
+
+def bf16_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
+    """The trained module in bfloat16, compiled."""
+    return _cuda_lane(job, spec, lesson, folder, lambda module: _converted(module))
+
+
+def torchao_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
+    """The trained module with its Linear layers in 8 bits by torchao, compiled."""
+    from suite.quantization.torchao import quantize_linear
+
+    assert job.cell is not None
+    config = spec.sizes[job.cell.size].quantization.torchao
+    return _cuda_lane(
+        job, spec, lesson, folder, lambda module: quantize_linear(module.to(torch.bfloat16), config)
+    )
+
+
+def _cuda_lane(
+    job: Job,
+    spec: ModelSpec,
+    lesson: Lesson,
+    folder: Path,
+    convert: Callable[[nn.Module], dict[str, Any]],
+) -> Lane:
+    """Compiled on the GPU, the float module and the converted one; `convert` works in place and returns facts."""
+    assert job.cell is not None
+    device, settings = job.cell.device, spec.sizes[job.cell.size].quantization
+    module = store.module_of(job, spec, "trained").to(device)
+    converted = copy.deepcopy(module)
+    before = _num_bytes(module)
+    facts = convert(converted)
+    after = _num_bytes(converted)
+    inputs = moved(lesson.test()[0], device).inputs
+    lower = move(inputs, device, torch.bfloat16)
+    fast, plain = torch.compile(converted), torch.compile(module)
+
+    def forward(batch: Batch) -> list[Tensor]:
+        with torch.inference_mode():
+            outputs = flatten_outputs(fast(**move(batch.inputs, device, torch.bfloat16)))
+        return [t.float().cpu() if t.is_floating_point() else t.cpu() for t in outputs]
+
+    def timed(of: Callable[..., Any], values: Any) -> Any:
+        with torch.inference_mode():
+            return of(**values)
+
+    return Lane(
+        reference=module_forward(module, device),
+        quantized=forward,
+        calls={
+            "eager": partial(timed, module, inputs),
+            "float": partial(timed, plain, inputs),
+            "quantized": partial(timed, fast, lower),
+        },
+        claims=[
+            Claim(
+                name="weights are converted",
+                holds=facts["num_quantized"] > 0,
+                evidence=f"{facts['num_quantized']} layers",
+            ),
+            Claim(
+                name="the model is smaller",
+                holds=after <= settings.bytes_left * before,
+                evidence=f"{before:,} B -> {after:,} B; expected at most x{settings.bytes_left:g}",
+            ),
+        ],
+        facts={**facts, "bytes": {"before": before, "after": after, "left": after / before}},
+        synchronize=partial(torch.cuda.synchronize, device),
+    )
+
+
+def _converted(module: nn.Module) -> dict[str, Any]:
+    """The module in bfloat16, in place; facts."""
+    layers = [m for m in module.modules() if any(True for _ in m.parameters(recurse=False))]
+    module.to(torch.bfloat16)
+    return {"method": "bfloat16", "num_quantized": len(layers)}
+
+
+def _num_bytes(module: nn.Module) -> int:
+    """Bytes of weights and buffers as they are stored, what is shared counted once."""
+    tensors = {id(t): t for t in (*module.parameters(), *module.buffers())}.values()
+    return sum(_stored(t) for t in tensors)
+
+
+def _stored(tensor: Tensor) -> int:
+    """A tensor subclass (torchao) is as large as the plain tensors inside it."""
+    if hasattr(tensor, "__tensor_flatten__"):
+        names, _ = tensor.__tensor_flatten__()
+        return sum(_stored(getattr(tensor, name)) for name in names)
+    return tensor.numel() * tensor.element_size()
+
+
+def _same_shape_forward(program: Callable[..., Any], size: int) -> Forward:
+    """Forward passes of a program that takes one number of samples: a smaller last batch is filled up and cut."""
+
+    def forward(batch: Batch) -> list[Tensor]:
+        missing = size - batch.num_samples
+        flat = [
+            torch.cat([t, t[-1:].expand(missing, *t.shape[1:])]) if missing else t
+            for t in flatten_inputs(batch.inputs).values()
+        ]
+        with torch.inference_mode():
+            outputs = flatten_outputs(program(*flat))
+        return [t[: batch.num_samples] if missing else t for t in outputs]
+
+    return forward
