@@ -76,15 +76,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Compare; 0 when that was done, 1 with --exit-code when they differ, 2 when it could not be done."""
+    """Compare; 0 when that was done, 1 with --exit-code when they differ, 2 when it could not be done.
+
+    A comparison whose pictures could not be drawn is shown without them, and ends with 2.
+    """
+    pictures, missing = None, ""
     try:
         difference = _compared(arguments)
         pictures = draw(difference, deadline=arguments.deadline) if arguments.pictures else None
-    except (GraphError, PictureError, ValueError) as error:
+    except PictureError as error:
+        missing = str(error)
+        print(f"python -m bench graphs: {error}", file=sys.stderr)
+    except (GraphError, ValueError) as error:
         print(f"python -m bench graphs: {error}", file=sys.stderr)
         return TROUBLE
     try:
-        _show(difference, pictures, arguments)
+        _show(difference, pictures, missing, arguments)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
     except OSError as error:
@@ -95,6 +102,8 @@ def main(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return TROUBLE
+    if missing:
+        return TROUBLE
     return DIFFERENT if arguments.exit_code and not difference.is_empty else 0
 
 
@@ -104,20 +113,21 @@ def _compared(arguments: argparse.Namespace) -> Difference:
     return compare(before, after) if arguments.no_weights else compare_files(before, after)
 
 
-def _show(difference: Difference, pictures: Pair | None, arguments: argparse.Namespace) -> None:
+def _show(
+    difference: Difference, pictures: Pair | None, missing: str, arguments: argparse.Namespace
+) -> None:
     match arguments.format or ("html" if arguments.pictures else "terminal"):
         case "html":
             out = arguments.out or DEFAULT
-            _write(out, to_html(difference, pictures))
+            _write(out, to_html(difference, pictures, missing=missing))
             print(out)
         case "json":
             _print(to_json(difference), arguments.out)
         case _:
             _print_terminal(difference, arguments.out)
-            if pictures is not None:
-                page = DEFAULT
-                _write(page, to_html(difference, pictures))
-                print(f"Pictures: {page}")
+            if arguments.pictures:
+                _write(DEFAULT, to_html(difference, pictures, missing=missing))
+                print(f"Pictures: {DEFAULT}")
 
 
 def _print_terminal(difference: Difference, out: Path | None) -> None:

@@ -123,34 +123,22 @@ def _sources(
 
 
 def _words(graph: Graph, numbers: dict[str, str]) -> dict[str, str]:
+    """A node that is on one side alone, with one input beside its weights, is looked through: that it
+    was added or removed is told once, not again by what follows. ONNX sorts nodes: producers first.
+    """
     find = origin(graph)
-    made = {
-        value.name: (node, place)
-        for node in graph.nodes
-        for place, value in enumerate(node.outputs)
-    }
-    inputs = {value.name: f"input {n}" for n, value in enumerate(graph.inputs)}
-
-    def word(name: str) -> str:
-        """A node that is on one side alone, with one input beside its weights, is looked through:
-        that it was added or removed is told once, not again by what follows.
-        """
-        for _ in graph.nodes:
-            start = find(name)
-            if start in inputs:
-                return inputs[start]
-            if start not in made:
-                return "weights"
-            node, place = made[start]
+    words = {value.name: f"input {place}" for place, value in enumerate(graph.inputs)}
+    for node in graph.nodes:
+        flowing = [words[start] for name in node.inputs if (start := find(name)) in words]
+        for place, value in enumerate(node.outputs):
             if node.key in numbers:
-                return f"{numbers[node.key]}:{place}"
-            flowing = [n for n in node.inputs if n and (find(n) in made or find(n) in inputs)]
-            if len(flowing) != 1:
-                return f"node {node.key}:{place}"
-            name = flowing[0]
-        return "weights"
-
-    return {name: word(name) for node in graph.nodes for name in node.inputs if name}
+                words[value.name] = f"{numbers[node.key]}:{place}"
+            elif len(flowing) == 1:
+                words[value.name] = flowing[0]
+            else:
+                words[value.name] = f"node {node.key}:{place}"
+    names = {name for node in graph.nodes for name in node.inputs if name}
+    return {name: words.get(find(name), "weights") for name in names}
 
 
 def _changes(pair: Match, left: dict[str, str], right: dict[str, str]) -> Iterable[Change]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,10 @@ LEAST_RUN: Final = 3
 """Nodes in a row whose operators must agree before their order alone counts."""
 MOST_ORDERED: Final = 3000
 """Left-over nodes beyond which order is not looked at: it takes quadratic time."""
+
+
+Groups = dict[Hashable, tuple[list[Node], list[Node]]]
+"""Signature -> the nodes that have it, before and after."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +45,18 @@ def match(before: Graph, after: Graph) -> tuple[Match, ...]:
     matcher = _Matcher(before, after)
     weights = matcher.weights
     matcher.by("name", lambda side, n: (n.key, family(n.operator), n.scope, weights(side, n)))
+    twins = matcher.nameless_twins()
     matcher.by(
         "name",
         lambda side, n: (
-            (bare(n.key), family(n.operator), weights(side, n)) if matcher.lacks_scope(n) else None
+            (bare(n.key), family(n.operator), weights(side, n)) if n.key in twins else None
         ),
     )
     matcher.by(
         "structure", lambda side, n: (family(n.operator), w) if (w := weights(side, n)) else None
     )
     matcher.by_structure(with_scope=True)
+    matcher.by("structure", lambda side, n: (family(n.operator), n.scope) if n.scope else None)
     matcher.by_structure(with_scope=False)
     matcher.by("outputs", lambda side, n: _outputs(n, with_operator=True))
     matcher.by("name", lambda side, n: (bare(n.key), family(n.operator)))
@@ -116,6 +122,11 @@ class _Matcher:
             {value.name: f"input {place}" for place, value in enumerate(graph.inputs)}
             for graph in self._sides
         )
+        self._takers: tuple[dict[str, list[str]], ...] = ({}, {})
+        for side, graph in enumerate(self._sides):
+            for node in graph.nodes:
+                for name in dict.fromkeys(map(self._origins[side], node.inputs)):
+                    self._takers[side].setdefault(name, []).append(node.key)
         self._sources = tuple(sources_of(graph) for graph in self._sides)
         scopes = [any(node.scope for node in graph.nodes) for graph in self._sides]
         self._has_scopes = all(scopes)
@@ -125,21 +136,18 @@ class _Matcher:
         names = (bare(s.tensor) for s in weights_of(node, self._sources[side]).values())
         return tuple(name for name in names if not is_numbered(name))
 
-    def lacks_scope(self, node: Node) -> bool:
-        """Whether the module cannot speak for or against the node."""
-        return not self._has_scopes or not node.scope or node.key in self._nameless_twins()
-
-    def _nameless_twins(self) -> set[str]:
-        """Keys of free nodes before whose namesake after has no module: a quantizer made it anew."""
-        return {
-            before.key
-            for after in self._free[1].values()
-            if not after.scope and (before := self._free[0].get(bare(after.key)))
-        }
+    def nameless_twins(self) -> set[str]:
+        """Keys of the nodes of which the module cannot speak: one file names none, or a quantizer made
+        the namesake on the other side anew and forgot it.
+        """
+        if not self._has_scopes:
+            return {node.key for side in self._free for node in side.values()}
+        without = {node.key for side in self._free for node in side.values() if not node.scope}
+        return without | {bare(key) for key in without}
 
     def by(self, name: str, signature: Callable[[int, Node], Hashable]) -> int:
         """Pairs the free nodes with the same signature, in order; how many pairs. None is no signature."""
-        groups: Mapping[Hashable, tuple[list[Node], list[Node]]] = defaultdict(lambda: ([], []))
+        groups: Groups = defaultdict(lambda: ([], []))
         for side in (0, 1):
             for node in self._free[side].values():
                 if (found := signature(side, node)) is not None:
@@ -154,9 +162,30 @@ class _Matcher:
         return num_pairs
 
     def by_structure(self, *, with_scope: bool) -> None:
-        """Pairs by operator and producers, again and again: each pair names producers of others."""
-        while self.by("structure", lambda side, node: self._structure(side, node, with_scope)):
-            pass
+        """Pairs by operator and producers; each pair makes producers known, so that more can be paired."""
+        waiting: Groups = defaultdict(lambda: ([], []))
+        ready = [(side, node) for side in (0, 1) for node in self._free[side].values()]
+        while ready:
+            touched: dict[Hashable, None] = {}
+            for side, node in ready:
+                found = self._structure(side, node, with_scope)
+                if found is not None and node.key in self._free[side]:
+                    waiting[found][side].append(node)
+                    touched[found] = None
+            ready = []
+            for signature in touched:
+                left, right = waiting[signature]
+                if len(left) != len(right):
+                    continue  # which of them is missing cannot be told yet
+                for before, after in zip(left, right, strict=True):
+                    self._take(before, after, "structure")
+                    ready += self._consumers(0, before) + self._consumers(1, after)
+                del waiting[signature]
+
+    def _consumers(self, side: int, node: Node) -> list[tuple[int, Node]]:
+        """The free nodes that take what a node gives, each once."""
+        keys = dict.fromkeys(k for v in node.outputs for k in self._takers[side].get(v.name, ()))
+        return [(side, self._free[side][key]) for key in keys if key in self._free[side]]
 
     def by_order(self) -> None:
         """Pairs runs of the same operators in what is left."""

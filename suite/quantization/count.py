@@ -78,6 +78,16 @@ def count(graph: Path) -> dict[str, Any]:
     }
 
 
+def weights_by_operator(model: Any) -> dict[str, int]:
+    """Operator of WEIGHTED -> bytes of the stored tensors that its nodes read, each tensor once."""
+    sizes = {tensor.name: bytes_of(tensor) for tensor in _tensors(model)}
+    found: dict[str, set[str]] = {}
+    for node in _nodes(model):
+        if node.op_type in WEIGHTED:
+            found.setdefault(node.op_type, set()).update(n for n in node.input if n in sizes)
+    return {kind: sum(sizes[name] for name in names) for kind, names in found.items() if names}
+
+
 def _source(name: str, makers: dict[str, Any], types: dict[str, int]) -> str:
     """Where an operand comes from: DequantizeLinear, stored (in float), or activation."""
     while True:
@@ -116,7 +126,7 @@ def bytes_of(tensor: Any) -> int:
     import onnx
 
     itemsize: int = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    return itemsize * math.prod(tensor.dims)
+    return itemsize * math.prod(int(extent) for extent in tensor.dims)
 
 
 def _bytes_by_type(model: Any) -> dict[str, int]:

@@ -16,16 +16,19 @@ SCOPES: Final = "pkg.torch.onnx.name_scopes"
 OPERATOR: Final = "op:"
 
 
+def scope_note(node: Any) -> Any:
+    """The entry of the node's metadata that names its modules; None where there is none."""
+    return next((entry for entry in node.metadata_props if entry.key == SCOPES), None)
+
+
 def scopes_of(node: Any) -> tuple[str, ...]:
     """The modules that the node lies in, from the outermost in, then the call itself; empty where nothing is known."""
-    for entry in node.metadata_props:
-        if entry.key == SCOPES:
-            try:
-                scopes = ast.literal_eval(entry.value)
-            except (SyntaxError, ValueError):
-                return ()
-            return tuple(str(scope) for scope in scopes if scope)
-    return ()
+    note = scope_note(node)
+    try:
+        scopes = ast.literal_eval(note.value) if note is not None else ()
+    except (SyntaxError, ValueError):
+        return ()
+    return tuple(str(scope) for scope in scopes if scope)
 
 
 def matches(node: Any, pattern: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from suite.quantization.count import WEIGHTED, bytes_of
 from suite.quantization.errors import QuantizationError
-from suite.quantization.nodes import name_all, named
+from suite.quantization.nodes import name_all, named, scope_note
 
 LOGGER: Final = "onnxruntime.quantization.shape_inference"
 """Where `quant_pre_process` says that its optimizer failed: it goes on with the graph as it was."""
@@ -69,7 +69,7 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
         )
     model = onnx.load(path)
     name_all(model)
-    restore_metadata(original, model)
+    restore_scopes(original, model)
     onnx.save(model, path)
     stored = {tensor.name for tensor in model.graph.initializer}
     return Prepared(
@@ -81,17 +81,18 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
     )
 
 
-def restore_metadata(original: Any, model: Any) -> None:
-    """Copies what torch.onnx noted about nodes (their modules) to those that ONNX Runtime's optimizer stripped of it.
+def restore_scopes(original: Any, model: Any) -> None:
+    """Notes the modules again that nodes come from, where ONNX Runtime's optimizer or quantizer dropped the note.
 
-    A node is known again by its name, or, where two were merged, by what it computes.
+    A node is known by its name, or, where it was made of others, by what it computes.
     """
-    noted = [node for node in original.graph.node if node.metadata_props]
-    by_output = {output: node.metadata_props for node in noted for output in node.output}
-    by_name = {node.name: node.metadata_props for node in noted if node.name}
+    noted = [(node, scope_note(node)) for node in original.graph.node]
+    by_output = {output: note for node, note in noted if note for output in node.output}
+    by_name = {node.name: note for node, note in noted if note and node.name}
     for node in model.graph.node:
-        if not node.metadata_props and node.output:
-            node.metadata_props.extend(by_name.get(node.name) or by_output.get(node.output[0], ()))
+        note = by_name.get(node.name) or by_output.get(node.output[0] if node.output else "")
+        if note and not node.metadata_props:
+            node.metadata_props.append(note)
 
 
 def folded_bytes(original: Any, model: Any) -> int:

@@ -44,9 +44,7 @@ def region_of(model: Any, operators: Collection[str], excluded: Collection[str] 
     """
     ranks = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
     allowed = [
-        node
-        for node in model.graph.node
-        if node.op_type in operators and node.name not in excluded
+        node for node in model.graph.node if node.op_type in operators and node.name not in excluded
     ]
     layers = {node.name for node in allowed if _is_layer(node, ranks)}
     behind: set[str] = set()

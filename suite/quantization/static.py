@@ -1,4 +1,4 @@
-"""Worker side. Static quantization of a graph: ranges from real samples, then conversions around what runs in 8 bits."""
+"""Worker side. Static quantization of a graph: ranges from real samples, and conversions around what runs in 8 bits."""
 
 from __future__ import annotations
 

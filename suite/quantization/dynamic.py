@@ -1,0 +1,134 @@
+"""Worker side. Dynamic quantization of a graph: weights in 8 bits, the range of activations looked for in every run."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Collection
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from suite.lifecycle import Quantization
+from suite.quantization.count import weights_by_operator
+from suite.quantization.embeddings import quantize_embeddings
+from suite.quantization.errors import QuantizationError
+from suite.quantization.outcome import outcome_of
+from suite.quantization.prepare import Prepared, prepare, restore_scopes
+from suite.quantization.types import U8S7, U8S8, Types, types_here
+
+OPERATORS: Final = ("MatMul", "Gemm", "LSTM", "Gather")
+"""What is quantized where the record names nothing. Gemm becomes MatMul and Add on the way."""
+
+RANKS: Final = {"MatMul": 2, "Gemm": 2, "LSTM": 3}
+"""Operator -> dimensions of the weight that its second input has to be."""
+
+REFUSED: Final = {
+    "Conv": (
+        "ONNX Runtime turns it into ConvInteger, which it never optimized (3.5 times slower than float32;"
+        " https://github.com/microsoft/onnxruntime/issues/12854); use method 'static'"
+    ),
+    "GRU": "ONNX Runtime has no quantized GRU; it stays float32",
+    "RNN": "ONNX Runtime has no quantized RNN; it stays float32",
+    "ConvTranspose": "ONNX Runtime has no quantized ConvTranspose; it stays float32",
+}
+"""Operator -> why it is not quantized dynamically."""
+
+
+def quantize_dynamic_graph(
+    graph: Path, output: Path, settings: Quantization, *, types: Types | None = None
+) -> dict[str, Any]:
+    """Writes the quantized graph; returns the facts of `outcome_of` and what was left in float, and why.
+
+    Weights get a scale per channel; activations are always unsigned. Products of two activations (attention) stay
+    float. Raises QuantizationError when `settings.operators` names one of REFUSED, when the graph has nothing to
+    quantize (a convolutional net), and when an exclusion means no node.
+    """
+    operators = settings.operators or OPERATORS
+    for name in operators:
+        if name not in OPERATORS:
+            why = REFUSED.get(name, f"expected some of {', '.join(OPERATORS)}")
+            raise QuantizationError(f"{graph.name}: {name} is not quantized dynamically: {why}")
+    types = types or types_here() or U8S7
+    if types.weight != "QInt8":
+        types = U8S8
+    with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
+        begin = time.perf_counter()
+        prepared = prepare(graph, Path(folder), settings.excluded)
+        if not settings.operators:
+            _refuse_convolutions(graph, prepared)
+        chosen = _chosen(prepared, operators)
+        if not chosen:
+            raise QuantizationError(
+                f"{graph.name}: no operator is left to quantize: of {', '.join(operators)} the graph has none with"
+                f" stored weights beside the {len(prepared.excluded)} excluded nodes; next: look at `method`,"
+                " `operators` and `excluded` of the model's Quantization"
+            )
+        middle = time.perf_counter()
+        tables = _quantize(prepared, output, chosen, operators, types)
+        end = time.perf_counter()
+    return {
+        "method": "dynamic",
+        "types": asdict(types),
+        "prepared": prepared.facts,
+        "excluded": prepared.excluded,
+        "embeddings": tables,
+        "refused": _refused(prepared),
+        "seconds": {"prepare": middle - begin, "quantize": end - middle},
+        **outcome_of(graph, output),
+    }
+
+
+def _chosen(prepared: Prepared, operators: Collection[str]) -> list[str]:
+    """Names of the nodes to quantize: those of these operators whose weights are stored."""
+    stored = {tensor.name: len(tensor.dims) for tensor in prepared.model.graph.initializer}
+    return [
+        node.name
+        for node in prepared.model.graph.node
+        if node.op_type in operators
+        and node.op_type != "Gather"
+        and node.name not in prepared.excluded
+        and stored.get(node.input[1]) == RANKS[node.op_type]
+    ]
+
+
+def _quantize(
+    prepared: Prepared, output: Path, chosen: list[str], operators: Collection[str], types: Types
+) -> list[str]:
+    """Writes the graph; returns the names of the embedding tables that were quantized."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(
+        prepared.path,
+        output,
+        op_types_to_quantize=["MatMul", "LSTM"],
+        per_channel=True,
+        reduce_range=types.reduce_range,
+        weight_type=QuantType[types.weight],
+        # Gemm becomes MatMul and Add first, under this name.
+        nodes_to_quantize=[*chosen, *(f"{name}_MatMul" for name in chosen)],
+    )
+    model = onnx.load(output)
+    restore_scopes(prepared.model, model)
+    tables = []
+    if "Gather" in operators:
+        tables = quantize_embeddings(prepared.model, model, prepared.excluded)
+    onnx.save(model, output)
+    return tables
+
+
+def _refuse_convolutions(graph: Path, prepared: Prepared) -> None:
+    """Raises QuantizationError when most weights lie in convolutions, which would be left as they are."""
+    sizes = weights_by_operator(prepared.model)
+    share = sizes.get("Conv", 0) / max(1, sum(sizes.values()))
+    if share > 0.5:
+        raise QuantizationError(
+            f"{graph.name}: {share:.0%} of the weights lie in convolutions, which dynamic quantization leaves:"
+            f" {REFUSED['Conv']}, or name `operators` to quantize the rest alone"
+        )
+
+
+def _refused(prepared: Prepared) -> dict[str, str]:
+    """Operators with weights that stay float, and why."""
+    return {name: REFUSED[name] for name in weights_by_operator(prepared.model) if name in REFUSED}
