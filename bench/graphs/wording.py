@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from bench import units
 from bench.graphs.difference import Change, Difference, NodeChange, Side, TensorChange
 
-LONGEST: int = 120
+LONGEST: Final = 120
 """Characters of a name that are shown."""
+_COMMANDS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that would command a terminal, or turn the direction of what follows."""
 
 
 def headline(difference: Difference) -> str:
@@ -27,8 +32,8 @@ def headline(difference: Difference) -> str:
 
 
 def shortened(text: str, limit: int = LONGEST) -> str:
-    """The text in one line, its middle left out where it is longer than `limit` characters."""
-    line = " ".join(text.split())
+    """The text in one line that commands nothing, its middle left out beyond `limit` characters."""
+    line = _COMMANDS.sub("\ufffd", " ".join(text.split()))
     if len(line) <= limit:
         return line
     half = (limit - 1) // 2

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from bench.doubts import doubts
 from bench.plan import PLANS, Plan
-from bench.report.endings import in_planned_order, not_reached, outcome_counts, step_of, unfinished
+from bench.report.elements import Doubt, Step
+from bench.report.endings import (
+    in_planned_order,
+    not_reached,
+    planned_cells,
+    step_of,
+    unfinished,
+)
 from bench.report.findings import findings_from
+from bench.report.foundations import foundations_of
+from bench.report.lives import lives_of
 from bench.report.load import Run
 from bench.report.machine import machine_of
-from bench.report.model import Doubt, Report, Row, Step, Totals
+from bench.report.model import Report
+from bench.report.places import is_life
 from bench.report.rows import rows_of
+from bench.report.totals import totals_of
 from bench.report.wording import plural
 from suite.record import Measurement, Record
 
@@ -28,7 +37,8 @@ def build_report(run: Run) -> Report:
     plan = _plan(options)
     records = in_planned_order(run.records, info.get("planned"))
     rows = rows_of(records, lambda measurement: _doubts(measurement, plan))
-    missing = not_reached(info.get("planned"), records)
+    missing, cells = not_reached(info.get("planned"), records), planned_cells(info.get("planned"))
+    lives = lives_of(records, missing, cells, rows)
     steps = (*(step_of(record) for record in records), *missing)
     started, finished = _text(info.get("started_at")), _text(info.get("finished_at"))
     run_id = _text(info.get("run_id")) or (run.records[0].run_id if run.records else "")
@@ -46,10 +56,12 @@ def build_report(run: Run) -> Report:
         environment=run.environment,
         findings=findings_from(run.environment.get("findings")),
         rows=rows,
+        lives=lives,
+        foundations=foundations_of(records, missing, cells),
         unfinished=unfinished(steps),
         excluded=_excluded(info.get("excluded")),
-        problems=(*run.problems, *_interruption(info, len(missing), run.folder.name)),
-        totals=_totals(rows, steps, missing),
+        problems=(*run.problems, *_interruption(info, missing, run.folder.name)),
+        totals=totals_of(rows, lives, steps, missing),
     )
 
 
@@ -89,11 +101,12 @@ def _doubts(measurement: Measurement, plan: Plan | None) -> tuple[Doubt, ...]:
     )
 
 
-def _interruption(info: Mapping[str, Any], num_missing: int, folder: str) -> tuple[str, ...]:
+def _interruption(info: Mapping[str, Any], missing: Sequence[Step], folder: str) -> tuple[str, ...]:
     if not info or info.get("finished_at"):
         return ()
-    rest = f"; {plural(num_missing, 'planned step')} not reached" if num_missing else ""
-    return (f"The run did not finish{rest}. `pytest bench --resume {folder}` continues it.",)
+    rest = f"; {plural(len(missing), 'planned step')} not reached" if missing else ""
+    what = "suite" if any(is_life(step.row) for step in missing) else "bench"
+    return (f"The run did not finish{rest}. `pytest {what} --resume {folder}` continues it.",)
 
 
 def _excluded(entries: object) -> tuple[tuple[str, str], ...]:
@@ -103,30 +116,6 @@ def _excluded(entries: object) -> tuple[tuple[str, str], ...]:
         (_text(entry.get("what")), _text(entry.get("reason")))
         for entry in entries
         if isinstance(entry, Mapping)
-    )
-
-
-def _totals(rows: Sequence[Row], steps: Sequence[Step], missing: Sequence[Step]) -> Totals:
-    verdicts: dict[str, Counter[str]] = {
-        "faster": Counter(),
-        "slower": Counter(),
-        "unclear": Counter(),
-    }
-    logs: dict[str, list[float]] = {}
-    for row in rows:
-        for speedup in row.speedups:
-            verdicts[speedup.verdict][speedup.backend] += 1
-            logs.setdefault(speedup.backend, []).append(math.log(speedup.ratio))
-    return Totals(
-        num_rows=len(rows),
-        num_planned=len({row.id for row in rows} | {step.row for step in missing}),
-        num_measured=sum(any(lane.timing for lane in row.lanes) for row in rows),
-        num_cells=len({step.cell for step in steps}),
-        num_faster=dict(verdicts["faster"]),
-        num_slower=dict(verdicts["slower"]),
-        num_unclear=dict(verdicts["unclear"]),
-        mean_speedup={name: math.exp(math.fsum(v) / len(v)) for name, v in logs.items()},
-        outcomes=outcome_counts(steps),
     )
 
 

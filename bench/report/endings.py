@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bench.report.elements import Step
 from bench.report.findings import findings_from
-from bench.report.model import Step
+from bench.report.places import place_of
 from bench.report.wording import MEANINGS, NOT_REACHED, OUTCOMES
 from suite.cell import Cell
 from suite.record import Record
@@ -21,11 +22,12 @@ def step_of(record: Record) -> Step:
         reason = MEANINGS[record.outcome.value]
     return Step(
         cell=record.cell.id,
-        row=row_id(record.cell),
+        row=place_of(record.cell, record.step),
         model=record.cell.model,
         size=record.cell.size,
         backend=record.cell.backend,
         step=record.step,
+        variant=record.cell.variant,
         outcome=record.outcome.value,
         seconds=record.seconds,
         phases=dict(record.phases),
@@ -54,6 +56,12 @@ def in_planned_order(records: Iterable[Record], planned: object) -> tuple[Record
     return tuple(sorted(records, key=lambda r: place.get((r.cell.id, r.step), last)))
 
 
+def planned_cells(planned: object) -> dict[str, Cell]:
+    """Cell id -> cell of everything that was planned."""
+    cells = (_cell(entry.get("cell")) for entry in _entries(planned))
+    return {cell.id: cell for cell in cells if cell is not None}
+
+
 def not_reached(planned: object, records: Iterable[Record]) -> tuple[Step, ...]:
     """A step for every entry of run.json's `planned` that has no record."""
     seen = {(record.cell.id, record.step) for record in records}
@@ -66,11 +74,12 @@ def not_reached(planned: object, records: Iterable[Record]) -> tuple[Step, ...]:
             continue
         found[name, step] = Step(
             cell=name,
-            row=row_id(named) if named else name,
+            row=place_of(named, step) if named else name,
             model=named.model if named else name,
             size=named.size if named else "",
             backend=named.backend if named else "",
             step=step,
+            variant=named.variant if named else "original",
             outcome=NOT_REACHED,
             reason=MEANINGS[NOT_REACHED],
         )
@@ -92,11 +101,6 @@ def outcome_counts(steps: Iterable[Step]) -> dict[str, int]:
     """Outcome -> number of steps, in reading order, only those that occur."""
     counts = Counter(step.outcome for step in steps)
     return {name: counts[name] for name in (*OUTCOMES, *counts) if counts.get(name)}
-
-
-def row_id(cell: Cell) -> str:
-    """The id of the row that shows this cell: what its backends have in common."""
-    return f"{cell.model}-{cell.size}-{cell.device}-{cell.dtype}-b{cell.batch}"
 
 
 def _entries(planned: object) -> list[Mapping[str, Any]]:

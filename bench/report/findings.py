@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from bench.report.model import Finding
+from bench.report.elements import Finding
 
 _ORDER: Final = {"crash": 0, "error": 1, "warn": 2, "info": 3}
 _HARMLESS: Final = ("ok", "skip")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench import units
-from bench.report.model import Timing
+from bench.report.elements import Timing
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from bench.report.model import Report
-from bench.report.wording import REFERENCE, backend_name, plural
+from bench.report.wording import REFERENCE, backend_name, plural, variant_name
 
 
 def headline(report: Report) -> str:
-    """E.g. `28 of 30 models measured. ONNX Runtime is faster on 21, eager on 4, 1 too close to tell.`"""
+    """E.g. `28 of 30 models measured. ONNX Runtime is faster on 21, eager on 4, 1 too close to tell.`
+
+    Of a run that measures nothing, `401 of 420 steps passed on 28 models. 123 of 126 known answers came out.`
+    """
     totals = report.totals
     if not totals.num_rows:
-        return "Nothing was recorded in this run."
+        return _of_stages(report)
     noun = "model" if _is_by_model(report) else "configuration"
-    if "latency" not in _steps(report):  # nothing was to be measured: `pytest suite`
+    if "latency" not in _steps(report):
         passed, steps = totals.outcomes.get("passed", 0), sum(totals.outcomes.values())
         return f"{passed} of {plural(steps, 'step')} passed on {plural(totals.num_rows, noun)}."
     if totals.num_measured == totals.num_planned:
@@ -24,10 +29,38 @@ def headline(report: Report) -> str:
 
 def average(report: Report) -> str:
     """E.g. `ONNX Runtime runs at 1.36 times eager's speed in the geometric mean.`; empty without a comparison."""
-    return " ".join(
+    parts = [
         f"{backend_name(backend)} runs at {mean:.2f} times eager's speed in the geometric mean."
         for backend, mean in report.totals.mean_speedup.items()
-    )
+    ]
+    noun = "model" if len({life.model for life in report.lives}) == len(report.lives) else "life"
+    means = [
+        f"{variant_name(name)} {mean:.2f}× ({_of(report.totals.num_state_speedups[name], noun)})"
+        for name, mean in report.totals.mean_state_speedup.items()
+    ]
+    if means:
+        parts.append(
+            f"Speed against the trained model in eager PyTorch, in the geometric mean: {', '.join(means)}."
+        )
+    return " ".join(parts)
+
+
+def _of(count: int, noun: str) -> str:
+    return f"{count} lives" if noun == "life" and count != 1 else plural(count, noun)
+
+
+def _of_stages(report: Report) -> str:
+    parts = []
+    if report.lives:
+        ends = Counter(stage.step.outcome for life in report.lives for stage in life.stages)
+        what = plural(ends.total(), "step")
+        parts.append(
+            f"{ends['passed']} of {what} passed on {plural(report.totals.num_models, 'model')}."
+        )
+    if report.foundations:
+        ends = Counter(case.step.outcome for case in report.foundations)
+        parts.append(f"{ends['passed']} of {plural(ends.total(), 'known answer')} came out.")
+    return " ".join(parts) or "Nothing was recorded in this run."
 
 
 def _comparison(report: Report, backend: str) -> str:

@@ -18,15 +18,29 @@ from markupsafe import Markup, escape
 from bench import units
 from bench.report import labels, wording
 from bench.report.anchor import anchor
+from bench.report.elements import Parity
+from bench.report.endings import outcome_counts
 from bench.report.geometry import log_axis, share
 from bench.report.headline import average, headline
 from bench.report.lanes import LEAST_EFFECT
-from bench.report.model import Parity, Report
-from bench.report.view import MEMORY, RowView, row_views, shortened
+from bench.report.life_view import foundations_view, life_views, stage_anchor
+from bench.report.model import Report
+from bench.report.quality_text import change_text, drop_text, metric_text
+from bench.report.targets import targets_of
+from bench.report.text import shortened
+from bench.report.view import MEMORY, RowView, between, quantity_text, row_views
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 DRAWN: Final = 60
 """Rows in the overview chart; a longer run shows its slowest there, and all of them in the tables."""
+TABLES: Final = {
+    "latency": "Latency",
+    "memory": "Memory",
+    "coldstart": "Cold start",
+    "learning": "Training",
+    "size": "Size and graph",
+}
+"""Template of a table of what was benchmarked -> its title, in the order of the page."""
 LOGS: Final = 4_000_000
 """Characters of log tails in one file; many failures share them, and every log is in the run folder."""
 LEAST_LOG: Final = 600
@@ -60,6 +74,8 @@ def to_html(report: Report, *, base: str = "") -> str:
     timed.sort(key=lambda view: view.sort["latency"])
     groups = labels.grouped(s for s in report.unfinished if s.outcome != wording.NOT_REACHED)
     waiting = labels.grouped(s for s in report.unfinished if s.outcome == wording.NOT_REACHED)
+    life_groups, states, lives = life_views(report)
+    cases = foundations_view(report)
     num_logs = sum(bool(group.first.log_tail) for group in groups) or 1
     return (
         _templates()
@@ -80,11 +96,29 @@ def to_html(report: Report, *, base: str = "") -> str:
             common=labels.common_axes(report),
             memory=_memory_columns(rows),
             cold=tuple(dict.fromkeys(m for v in rows for lane in v.lanes for m in lane.cold)),
-            row_of=_rows_by_cell(rows),
-            lane_ids={lane.lane.cell for view in rows for lane in view.lanes},
+            target=targets_of(report, rows),
+            followers=labels.followers_of(report.unfinished),
+            tables=_tables(rows),
+            lives=lives,
+            groups_of_life=life_groups,
+            life_states=states,
+            life_outcomes=_outcomes_of(report),
+            gaps_in_matrix=any(s is None for v in lives for marks in v.marks for s in marks),
+            foundations=cases,
+            outcomes_at=lambda device, dtype: _outcomes_at(report, device, dtype),
+            stage_anchor=stage_anchor,
+            stage_name=labels.stage_name,
+            state_anchor=lambda life, state: anchor(f"{life.id}:{state.name}:{state.backend}"),
+            name_of=labels.name_of,
+            times=labels.times,
+            metric_text=metric_text,
+            change_text=change_text,
+            drop_text=drop_text,
+            between=between,
+            quantity_text=quantity_text,
             link=lambda path: _link(path, base),
             log_limit=max(LEAST_LOG, LOGS // num_logs),
-            style=Markup(_text("style.css")),  # ours, not the report's
+            style=Markup(_text("style.css") + _text("life.css")),  # ours, not the report's
             script=Markup(script),
             script_digest=digest,
             environment={k: v for k, v in report.environment.items() if k not in BULKY},
@@ -116,7 +150,7 @@ def _templates() -> Environment:
         data, indent=1, default=str, ensure_ascii=False
     )
     environment.filters["code"] = _with_code
-    environment.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
+    environment.filters["sentence"] = _sentence
     environment.filters["nowrap"] = lambda text: str(text).replace(" ", "\u00a0")
     return environment
 
@@ -131,16 +165,27 @@ def _memory_columns(rows: tuple[RowView, ...]) -> tuple[str, ...]:
     return tuple(metric for metric in MEMORY if metric in found)
 
 
-def _rows_by_cell(rows: tuple[RowView, ...]) -> dict[str, RowView]:
-    """Cell id -> the row whose details tell of it."""
-    found: dict[str, RowView] = {}
-    for view in rows:
-        for step in view.row.shared:
-            found.setdefault(step.cell, view)
-    for view in rows:
-        for lane in view.lanes:
-            found[lane.lane.cell] = view
-    return found
+def _tables(rows: tuple[RowView, ...]) -> tuple[tuple[str, str], ...]:
+    """(template, title) of the tables of what was benchmarked, those alone that have something to say."""
+    steps = {step.step for view in rows for step in view.steps}
+    wanted = {
+        "latency": "latency" in steps,
+        "memory": "memory" in steps,
+        "coldstart": "coldstart" in steps,
+        "learning": any(view.row.learning for view in rows),
+        "size": bool(steps & {"size", "export"}),
+    }
+    return tuple((name, TABLES[name]) for name, is_wanted in wanted.items() if is_wanted)
+
+
+def _outcomes_of(report: Report) -> dict[str, int]:
+    return outcome_counts(stage.step for life in report.lives for stage in life.stages)
+
+
+def _outcomes_at(report: Report, device: str, dtype: str) -> dict[str, int]:
+    return outcome_counts(
+        case.step for case in report.foundations if (case.device, case.dtype) == (device, dtype)
+    )
 
 
 def _link(path: str, base: str) -> str:
@@ -177,6 +222,11 @@ def _shape_keys(parity: Parity) -> tuple[str, ...]:
 def _with_code(text: str) -> Markup:
     """The text, escaped, with what stands between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _sentence(text: str) -> str:
+    """The text with a capital first letter, unless it is a name such as mIoU."""
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
 
 
 def _when(moment: str) -> str:

@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from bench.figures import counted, figure
+from bench.figures import counted, figure, throughput
 from bench.metrics import METRICS
+from bench.report.elements import Doubt, Quantity, Timing
 from bench.report.endings import step_of
-from bench.report.model import Doubt, Lane, Quantity, Speedup, Timing
+from bench.report.model import Lane, Speedup
 from bench.report.wording import REFERENCE
-from bench.stats import CONFIDENCE, median
+from bench.stats import CONFIDENCE, Estimate, median
 from suite.record import Measurement, Record
 
 Doubter = Callable[[Measurement], Sequence[Doubt]]
@@ -35,7 +36,7 @@ def lane_of(backend: str, records: Sequence[Record], doubter: Doubter) -> Lane:
         backend=backend,
         cell=records[0].cell.id,
         steps=tuple(step_of(record) for record in records),
-        timing=_timing(latency) if latency else None,
+        timing=timing_of(latency) if latency else None,
         memory=_quantities(ran, "memory"),
         coldstart=_quantities(ran, "coldstart"),
         absent=_absent(ran),
@@ -77,14 +78,17 @@ def _speedup(backend: str, reference: Timing, timing: Timing) -> Speedup:
     )
 
 
-def _timing(record: Record) -> Timing | None:
-    measurement = record.measurement("latency")
+def timing_of(
+    record: Record, metric: str = "latency", rate_metric: str = "throughput"
+) -> Timing | None:
+    """The record's samples of that metric, in seconds, with what they are per second; None without finite ones."""
+    measurement = record.measurement(metric)
     if measurement is None or not _finite(measurement.samples):
         return None
-    middle, tail = figure(record, "latency"), figure(record, "latency", 0.9)
+    middle, tail = figure(record, metric), figure(record, metric, 0.9)
     if middle is None:
         return None
-    rate = figure(record, "throughput")
+    rate = _rate(record, rate_metric)
     return Timing(
         p50=middle.value,
         low=middle.low,
@@ -98,6 +102,11 @@ def _timing(record: Record) -> Timing | None:
         stopped=_stopped(measurement.facts),
         samples=_thinned(measurement.samples),
     )
+
+
+def _rate(record: Record, metric: str) -> Estimate | None:
+    source = record.measurement(METRICS[metric].derived_from)
+    return throughput(source, record.facts) if source else None
 
 
 def _absent(records: Sequence[Record]) -> dict[str, str]:
@@ -123,13 +132,14 @@ def _quantities(records: Sequence[Record], step: str) -> tuple[Quantity, ...]:
         derived = [m.name for m in METRICS.values() if m.derived_from in taken]
         hidden = {METRICS[name].derived_from for name in derived}
         for name in (*(n for n in taken if n not in hidden), *derived):
-            quantity = _quantity(record, name)
+            quantity = quantity_of(record, name)
             if quantity is not None:
                 found.append(quantity)
     return tuple(found)
 
 
-def _quantity(record: Record, name: str) -> Quantity | None:
+def quantity_of(record: Record, name: str) -> Quantity | None:
+    """What the record says of that metric in one number; None without a finite one."""
     if name in METRICS:
         estimate = figure(record, name)
         if estimate is None or not math.isfinite(estimate.value):

@@ -11,10 +11,15 @@ from bench.report.labels import (
     backends_of,
     common_axes,
     doubts_of,
+    followers_of,
     grouped,
     labels_of,
     ratio_text,
+    stage_name,
 )
+from bench.report.life_markdown import life_markdown
+from bench.report.life_table import life_legend
+from bench.report.markup import line, safe
 from bench.report.model import Lane, Report, Row
 from bench.report.wording import (
     MARKS,
@@ -29,19 +34,20 @@ from bench.report.wording import (
 LISTED: Final = 60
 """Cells that did not pass beyond this many are counted: a job summary holds 1 MiB."""
 ROWS: Final = 1_000
-_SPECIAL: Final = re.compile(r"([\\`*{}\[\]<>#|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 
 
 def to_markdown(report: Report) -> str:
     """The report as Markdown with a final newline; user text in it cannot become markup, links or mentions."""
     blocks = [f"## {headline(report)}", average(report), _context(report)]
-    blocks += [f"> ⚠️ {_safe(problem)}" for problem in report.problems]
+    blocks += [f"> ⚠️ {safe(problem)}" for problem in report.problems]
     if report.rows:
         blocks.append(_table(report))
         blocks.append(
             "<sub>p50 with half of its 95% interval; ▲ faster, ▼ slower than eager,"
             " ≈ too close to tell; peak RSS is the rise above the level before the passes.</sub>"
         )
+    if report.lives:
+        blocks += [life_markdown(report), f"<sub>{safe(life_legend(report))}</sub>"]
     blocks += _unfinished(report)
     blocks += _doubts(report)
     blocks.append(
@@ -57,7 +63,7 @@ def _context(report: Report) -> str:
     machine = dict(report.machine)
     facts = [", ".join(common_axes(report)), machine.get("Processor"), machine.get("GPU")]
     facts += [f"{name} {machine[name]}" for name in ("torch", "onnxruntime") if name in machine]
-    return " · ".join(_safe(fact) for fact in (report.run_id, *facts) if fact)
+    return " · ".join(safe(fact) for fact in (report.run_id, *facts) if fact)
 
 
 def _table(report: Report) -> str:
@@ -70,9 +76,9 @@ def _table(report: Report) -> str:
     heads += [f"{backend_name(name)} peak RSS" for name in backends]
     heads += ["parameters", "ONNX file", "parity"]
     aligns = [":--", *("--:" for _ in heads[2:]), ":--"]
-    lines = [_line(heads), _line(aligns)]
+    lines = [line(heads), line(aligns)]
     for row in report.rows[:ROWS]:
-        cells = [_safe(labels[row.id])]
+        cells = [safe(labels[row.id])]
         cells += [_latency(row, row.lane(name)) for name in backends]
         for name in others:
             speedup = next((s for s in row.speedups if s.backend == name), None)
@@ -82,10 +88,10 @@ def _table(report: Report) -> str:
             cells.append(units.num_bytes(lane.quantity("peak_rss_delta")) if lane else "")
         cells.append(units.scaled_count(row.parameters, ""))
         cells.append(units.num_bytes(row.graph.num_bytes) if row.graph else "")
-        cells.append(_safe(row.parity.verdict) if row.parity else "")
-        lines.append(_line(cells))
+        cells.append(safe(row.parity.verdict) if row.parity else "")
+        lines.append(line(cells))
     if len(report.rows) > ROWS:
-        lines.append(_line([f"and {len(report.rows) - ROWS} more", *("" for _ in heads[1:])]))
+        lines.append(line([f"and {len(report.rows) - ROWS} more", *("" for _ in heads[1:])]))
     return "\n".join(lines)
 
 
@@ -104,24 +110,34 @@ def _latency(row: Row, lane: Lane | None) -> str:
 def _unfinished(report: Report) -> list[str]:
     groups = grouped(step for step in report.unfinished if step.outcome != NOT_REACHED)
     num_waiting = report.totals.outcomes.get(NOT_REACHED, 0)
-    if not groups and not num_waiting and not report.excluded:
+    followers = followers_of(report.unfinished)
+    if not (groups or followers or num_waiting or report.excluded):
         return []
     lines = []
     for group in groups[:LISTED]:
         step = group.first
         steps = ", ".join(step_name(name) for name in group.steps)
         reason = step.reason.strip().partition("\n")[0][:300]
-        text = f"- {MARKS.get(step.outcome, '?')} **{outcome_name(step.outcome)}** {_safe(step.cell)} ({_safe(steps)})"
-        lines.append(f"{text}: {_safe(reason)}" if reason else text)
+        text = f"- {MARKS.get(step.outcome, '?')} **{outcome_name(step.outcome)}** {safe(step.cell)} ({safe(steps)})"
+        text += f" and {plural(len(group.cells) - 1, 'cell')} more" if group.cells[1:] else ""
+        lines.append(f"{text}: {safe(reason)}" if reason else text)
         if re.fullmatch(r"https?://[^\s<>()]+", step.url):
             lines[-1] += f" (<{step.url}>)"
     if len(groups) > LISTED:
         lines.append(f"- and {len(groups) - LISTED} more")
+    for follower in followers:
+        mark = f"- {MARKS.get(follower.outcome, '?')} **{outcome_name(follower.outcome)}**"
+        models = "; ".join(
+            f"{safe(model)}: {safe(', '.join(map(stage_name, own)))}"
+            for model, own in follower.models[:LISTED]
+        )
+        count = plural(follower.num_steps, "step")
+        lines.append(f"{mark} {count} had nothing to start from: {models}")
     if num_waiting:
         lines.append(
             f"- {MARKS[NOT_REACHED]} **not reached**: {plural(num_waiting, 'planned step')}"
         )
-    lines += [f"- – left out: {_safe(what)}: {_safe(reason)}" for what, reason in report.excluded]
+    lines += [f"- – left out: {safe(what)}: {safe(reason)}" for what, reason in report.excluded]
     return ["### Did not run, or did not pass", "\n".join(lines)]
 
 
@@ -132,21 +148,9 @@ def _doubts(report: Report) -> list[str]:
     lines = []
     for group in groups:
         advice = "; ".join(group.advice)
-        names = ", ".join(_safe(f"{label} {backend}") for _, label, backend in group.lanes[:8])
+        names = ", ".join(safe(f"{label} {backend}") for _, label, backend in group.lanes[:8])
         more = f" and {len(group.lanes) - 8} more" if len(group.lanes) > 8 else ""
         lines.append(
-            f"- {_safe(group.summary)} {names}{more}" + (f": {_safe(advice)}" if advice else "")
+            f"- {safe(group.summary)} {names}{more}" + (f": {safe(advice)}" if advice else "")
         )
     return ["<details><summary>Doubts</summary>", "\n".join(lines), "</details>"]
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _safe(text: str, limit: int = 400) -> str:
-    """The text on one line with everything that Markdown or HTML could read as markup escaped."""
-    flat = " ".join(text.split())
-    flat = flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
-    # A zero-width space keeps GitHub from reading a name as a person to notify.
-    return _SPECIAL.sub(r"\\\1", flat).replace("@", "@\u200b")

@@ -2,6 +2,8 @@
 
 Schema history
   1  first version.
+  2  `lives` and `foundations`. `rows` holds what was benchmarked alone, one row per variant (its id ends with it); the
+     stages of a model's life, `build` among them, are in `lives`. Steps name their variant.
 """
 
 from __future__ import annotations
@@ -10,97 +12,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-SCHEMA: Final = 1
+from bench.report.elements import Doubt, Finding, Graph, Parity, Quantity, Step, Timing
+from bench.report.life import Foundation, Life
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doubt:
-    """A reason to distrust one number."""
-
-    code: str
-    summary: str
-    advice: str = ""
-    metric: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """Warm latency of one cell: seconds per iteration."""
-
-    p50: float
-    low: float | None
-    """Lower end of the order-statistic interval on the median; None when there are too few samples."""
-    high: float | None
-    confidence: float
-    """What the interval was asked to cover, e.g. 0.95."""
-    p90: float | None
-    """None when there are too few samples for an honest 90th percentile."""
-    num_samples: int
-    iterations_per_sample: int
-    throughput: float | None
-    """Work per second at the median."""
-    throughput_unit: str
-    """`samples` or `tokens`."""
-    stopped: str = ""
-    """Why the measuring stopped, in the instrument's words."""
-    samples: tuple[float, ...] = ()
-    """In the order in which they were taken, thinned evenly for drawing."""
-
-    @property
-    def relative_half_width(self) -> float | None:
-        """Half the interval's width as a share of the median, or None without an interval."""
-        if self.low is None or self.high is None or not self.p50:
-            return None
-        return (self.high - self.low) / 2 / self.p50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantity:
-    """One number with its metric: memory, cold-start parts, sizes."""
-
-    metric: str
-    value: float
-    unit: str
-    num_samples: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What the doctor says, of this machine or of one failure."""
-
-    level: str
-    code: str
-    summary: str
-    cause: str = ""
-    fixes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """How one step (latency, memory, ...) of one cell ended."""
-
-    cell: str
-    """The cell's id."""
-    row: str
-    """Id of the row that the cell belongs to."""
-    model: str
-    size: str
-    backend: str
-    step: str
-    outcome: str
-    """A value of `suite.outcome.Outcome`, or `not_reached`: planned and without a record."""
-    seconds: float = 0.0
-    phases: Mapping[str, float] = field(default_factory=dict)
-    kind: str = ""
-    """Exception class, signal name, `deadline`, `gap` ..."""
-    reason: str = ""
-    phase: str = ""
-    log_tail: str = ""
-    log: str = ""
-    """The whole log, relative to the run folder."""
-    url: str = ""
-    diagnosis: tuple[Finding, ...] = ()
-    """What the doctor makes of the failure, best first."""
+SCHEMA: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,40 +56,46 @@ class Speedup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parity:
-    """Agreement of the exported graph with eager on the same real input."""
+class Loading:
+    """How fast the data loader hands samples over, with one number of workers."""
 
-    verdict: str
-    """passed, failed, vacuous (outputs so constant that it could not fail)."""
-    reason: str = ""
-    shapes: tuple[Mapping[str, Any], ...] = ()
+    num_workers: int
+    rate: float
+    """Samples per second, the median over batches."""
+    low: float | None
+    high: float | None
+    is_pinned: bool
+    batch: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Graph:
-    """The exported ONNX graph."""
+class Learning:
+    """What a training of this row costs."""
 
-    path: str
-    """Relative to the run folder; empty when no file was left."""
-    num_bytes: int | None = None
-    opset: int | None = None
-    exporter: str = ""
-    num_nodes: int | None = None
-    operators: Mapping[str, int] = field(default_factory=dict)
-    """Operator -> number of nodes, most frequent first."""
+    step: Timing | None = None
+    """Seconds of one optimizer step on one batch that lies ready."""
+    num_samples: int | None = None
+    """Samples of that batch."""
+    memory: tuple[Quantity, ...] = ()
+    optimizer: str = ""
+    precision: str = ""
+    loading: tuple[Loading, ...] = ()
+    """By number of workers, fewest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One model at one size, device, dtype and batch, through every backend."""
+    """One model in one state at one size, device, dtype and batch, through every backend."""
 
     id: str
-    """`model-size-device-dtype-bBATCH`."""
+    """`model-size-device-dtype-bBATCH`, with `-VARIANT` behind it for another state than the original."""
     model: str
     size: str
     device: str
     dtype: str
     batch: int
+    variant: str = "original"
+    """A row of `suite.axes.VARIANTS`: which of the model's states was measured."""
     lanes: tuple[Lane, ...]
     speedups: tuple[Speedup, ...] = ()
     parameters: int | None = None
@@ -184,6 +105,7 @@ class Row:
     parity: Parity | None = None
     shared: tuple[Step, ...] = ()
     """Steps taken once per model and size under another cell: export, size."""
+    learning: Learning | None = None
 
     def lane(self, backend: str) -> Lane | None:
         """The lane of that backend, or None."""
@@ -218,6 +140,15 @@ class Totals:
     """Backend -> geometric mean of its speed-up over the reference, rows with both."""
     outcomes: Mapping[str, int] = field(default_factory=dict)
     """Outcome -> number of steps, `not_reached` included."""
+    num_models: int = 0
+    """Models with a row or a life."""
+    num_claims: int = 0
+    """What the stages claimed of themselves, and how much of it did not hold."""
+    num_broken: int = 0
+    mean_state_speedup: Mapping[str, float] = field(default_factory=dict)
+    """State (pruned, int8 ...) -> geometric mean over the lives of its wall-clock ratio against eager, trained."""
+    num_state_speedups: Mapping[str, int] = field(default_factory=dict)
+    """State -> lives that this mean is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +173,10 @@ class Report:
     environment: Mapping[str, Any]
     findings: tuple[Finding, ...]
     rows: tuple[Row, ...]
+    lives: tuple[Life, ...]
+    """What became of every model that went through stages."""
+    foundations: tuple[Foundation, ...]
+    """The known-answer cases, by case, device and dtype."""
     unfinished: tuple[Step, ...]
     """Every step that did not pass: failed ones first, then declared gaps, then what was not reached."""
     excluded: tuple[tuple[str, str], ...]

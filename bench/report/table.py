@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from bench import units
+from bench.report.columns import Column, drawn
+from bench.report.elements import Timing
 from bench.report.labels import backends_of, labels_of, ratio_text
-from bench.report.model import Report, Row, Speedup, Timing
+from bench.report.model import Report, Row, Speedup
 from bench.report.wording import NOT_REACHED, REFERENCE, metric_name, outcome_name
 
 COLORS: Final = {
@@ -45,37 +45,14 @@ ORDER: Final = (
 """Columns, the most telling first."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    title: str
-    cells: list[Text]
-    is_number: bool = True
-
-    @property
-    def width(self) -> int:
-        heads = (Text(line) for line in self.title.split("\n"))
-        return max(cell.cell_len for cell in (*heads, *self.cells))
-
-
 def table_of(report: Report, width: int) -> Table:
     """The report's rows in as many columns as fit into `width` characters, the most telling first."""
     columns = _columns(report)
     taken = _fitting(columns, width)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
-    for name in (column for column in columns if column in taken):
-        table.add_column(
-            columns[name].title,
-            justify="right" if columns[name].is_number else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            vertical="bottom",
-        )
-    for place in range(len(report.rows)):
-        table.add_row(*(columns[name].cells[place] for name in columns if name in taken))
-    return table
+    return drawn({name: column for name, column in columns.items() if name in taken})
 
 
-def _fitting(columns: dict[str, _Column], width: int) -> set[str]:
+def _fitting(columns: dict[str, Column], width: int) -> set[str]:
     """Names of the columns that fit, the most telling first; a metric has all its backends or none.
 
     The model's name may be shortened to NAME characters; it and the latencies are always there.
@@ -100,7 +77,7 @@ def _rank(metric: str) -> int:
     return ORDER.index(metric) if metric in ORDER else len(ORDER)
 
 
-def _columns(report: Report) -> dict[str, _Column]:
+def _columns(report: Report) -> dict[str, Column]:
     rows, labels = report.rows, labels_of(report)
     found = {"model": _column("model", rows, lambda row: Text(labels[row.id]), is_number=False)}
     backends = backends_of(report)
@@ -127,6 +104,8 @@ def _columns(report: Report) -> dict[str, _Column]:
     for backend in backends:
         name = f"{short(backend)}\nthroughput"
         found[name] = _column(name, rows, partial(_throughput, backend=backend))
+    found["training step"] = _column("training\nstep", rows, _training)
+    found["data loading"] = _column("data\nloading", rows, _loading)
     return {
         name: column
         for name, column in found.items()
@@ -136,9 +115,9 @@ def _columns(report: Report) -> dict[str, _Column]:
 
 def _column(
     title: str, rows: tuple[Row, ...], cell: Callable[[Row], Text], *, is_number: bool = True
-) -> _Column:
+) -> Column:
     head = title.replace("peak RSS", "peak RSS\n").replace("tensor bytes", "tensor\nbytes")
-    return _Column(head.replace("\n ", "\n"), [cell(row) for row in rows], is_number)
+    return Column(head.replace("\n ", "\n"), [cell(row) for row in rows], is_number)
 
 
 def short(backend: str) -> str:
@@ -192,6 +171,17 @@ def _cold(row: Row, backend: str) -> Text:
 def _throughput(row: Row, backend: str) -> Text:
     timing = _timing(row, backend)
     return Text(units.rate(timing.throughput, timing.throughput_unit) if timing else "")
+
+
+def _training(row: Row) -> Text:
+    return Text(
+        units.seconds(row.learning.step.p50 if row.learning and row.learning.step else None)
+    )
+
+
+def _loading(row: Row) -> Text:
+    rates = [loading.rate for loading in row.learning.loading] if row.learning else []
+    return Text(units.rate(max(rates)) if rates else "")
 
 
 def _graph(row: Row) -> Text:

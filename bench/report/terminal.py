@@ -10,8 +10,10 @@ from rich.markup import escape
 from rich.text import Text
 
 from bench import units
+from bench.report.endings import outcome_counts
 from bench.report.headline import average, headline
-from bench.report.labels import common_axes, doubts_of, grouped
+from bench.report.labels import common_axes, doubts_of, followers_of, grouped, stage_name
+from bench.report.life_table import life_legend, life_table
 from bench.report.model import Report
 from bench.report.table import COLORS, short, table_of
 from bench.report.wording import MARKS, NOT_REACHED, outcome_name, plural, step_name
@@ -24,8 +26,8 @@ def render_terminal(report: Report, console: Console, *, html: Path | None = Non
     """Print the report. `html` is where the HTML report lies, when it was written."""
     console.print()
     console.print(Text(headline(report), style="bold"))
-    if report.totals.mean_speedup:
-        console.print(Text(average(report)))
+    if text := average(report):
+        console.print(Text(text))
     console.print(Text(" · ".join(_context(report)), style="dim"))
     for problem in report.problems:
         console.print(Text.assemble(("! ", "yellow"), problem))
@@ -35,6 +37,10 @@ def render_terminal(report: Report, console: Console, *, html: Path | None = Non
     if report.rows:
         console.print(table_of(report, console.width))
         console.print(Text(_legend(report), style="dim"))
+    if report.lives:
+        console.print(life_table(report, console.width))
+        console.print(Text(life_legend(report), style="dim"))
+    _print_foundations(report, console)
     _print_unfinished(report, console)
     _print_doubts(report, console)
     console.print()
@@ -66,7 +72,8 @@ def _legend(report: Report) -> str:
 def _print_unfinished(report: Report, console: Console) -> None:
     groups = grouped(step for step in report.unfinished if step.outcome != NOT_REACHED)
     waiting = [step for step in report.unfinished if step.outcome == NOT_REACHED]
-    if not groups and not waiting and not report.excluded:
+    followers = followers_of(report.unfinished)
+    if not (groups or followers or waiting or report.excluded):
         return
     console.print()
     console.print(Text("Did not run, or did not pass", style="bold"))
@@ -77,6 +84,7 @@ def _print_unfinished(report: Report, console: Console) -> None:
             Text.assemble(
                 (f"  {MARKS.get(step.outcome, '?')} {outcome_name(step.outcome)}", style),
                 f"  {step.cell} ({steps})",
+                f" and {plural(len(group.cells) - 1, 'cell')} more" if group.cells[1:] else "",
             )
         )
         reason = _first_line(step.reason)
@@ -91,6 +99,13 @@ def _print_unfinished(report: Report, console: Console) -> None:
                 console.print(Text(f"      fix: {fix}", style="bold"))
     if len(groups) > LISTED:
         console.print(f"  ... and {len(groups) - LISTED} more; the HTML report lists them all")
+    for follower in followers:
+        style = COLORS.get(follower.outcome, "")
+        text = f"  {plural(follower.num_steps, 'step')} had nothing to start from"
+        mark = f"  {MARKS.get(follower.outcome, '?')} {outcome_name(follower.outcome)}"
+        console.print(Text.assemble((mark, style), text))
+        for model, own in follower.models[:LISTED]:
+            console.print(Text(f"      {model}: {', '.join(map(stage_name, own))}", style="dim"))
     if waiting:
         cells = list(dict.fromkeys(step.cell for step in waiting))
         more = f" and {len(cells) - 4} more" if len(cells) > 4 else ""
@@ -98,6 +113,23 @@ def _print_unfinished(report: Report, console: Console) -> None:
         console.print(Text.assemble((f"  {MARKS[NOT_REACHED]} not reached", "dim"), text))
     for what, reason in report.excluded:
         console.print(Text.assemble(("  – left out", "dim"), f"  {what}: {reason}"))
+
+
+def _print_foundations(report: Report, console: Console) -> None:
+    """One line per device and dtype: how many known answers came out."""
+    if not report.foundations:
+        return
+    console.print()
+    console.print(Text("Known answers", style="bold"))
+    for place in dict.fromkeys((case.device, case.dtype) for case in report.foundations):
+        ends = outcome_counts(
+            case.step for case in report.foundations if (case.device, case.dtype) == place
+        )
+        text = Text.assemble(f"  {' '.join(place):<16}")
+        for outcome, number in ends.items():
+            words = f"{MARKS.get(outcome, '?')} {number} {outcome_name(outcome)}"
+            text.append(words, COLORS.get(outcome, "")).append("   ")
+        console.print(text)
 
 
 def _first_line(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bench import units
 from bench.report.anchor import anchor
+from bench.report.elements import Quantity, Step
 from bench.report.geometry import (
     Diverging,
     RatioAxis,
@@ -17,8 +18,9 @@ from bench.report.geometry import (
     share,
     strip_of,
 )
-from bench.report.labels import axes_by_row, labels_of, times
-from bench.report.model import Lane, Quantity, Report, Row, Speedup, Step
+from bench.report.labels import axes_by_row, labels_of, name_of, times
+from bench.report.model import Lane, Report, Row, Speedup
+from bench.report.text import shortened
 from bench.report.wording import NOT_REACHED, backend_name, metric_name
 
 MEMORY = ("peak_rss_delta", "peak_tensor_bytes", "cuda_allocated", "cuda_reserved")
@@ -137,13 +139,13 @@ def _row(
         row=row,
         anchor=anchor(row.id),
         label=label,
-        name=shortened(row.model, 80),
+        name=shortened(name_of(row), 80),
         axes=axes,
         lanes=tuple(_lane(row, lane, scales) for lane in row.lanes),
         speedups=tuple(_speedup(s, scales.ratios) for s in row.speedups),
         outcomes=tuple(dict.fromkeys(step.outcome for step in steps)),
         search=shortened(
-            " ".join((row.model, row.size, row.device, row.dtype, f"b{row.batch}")).lower(), 400
+            " ".join((name_of(row), row.size, row.device, row.dtype, f"b{row.batch}")).lower(), 400
         ),
         sort=_sort_keys(row),
         steps=steps,
@@ -208,14 +210,6 @@ def between(low: float | None, high: float | None) -> str:
     return f"{number}–{last}" if last.endswith(f" {unit}") else f"{first} – {last}"
 
 
-def shortened(text: str, limit: int) -> str:
-    """The text, its middle left out where it is longer than `limit` characters."""
-    if len(text) <= limit:
-        return text
-    half = (limit - 1) // 2
-    return f"{text[:half]}…{text[-half:]}"
-
-
 def _bar(quantity: Quantity, most: float) -> Bar:
     return Bar(text=quantity_text(quantity), percent=share(quantity.value, most))
 
@@ -246,6 +240,7 @@ def _sort_keys(row: Row) -> dict[str, float]:
         "macs": row.macs,
         "file": row.graph.num_bytes if row.graph else None,
         "nodes": row.graph.num_nodes if row.graph else None,
+        "training": row.learning.step.p50 if row.learning and row.learning.step else None,
     }
     for metric in MEMORY:
         values = [q for lane in row.lanes if (q := lane.quantity(metric)) is not None]

@@ -6,6 +6,7 @@ from typing import Final
 
 from bench.doubts import DOUBTS
 from bench.metrics import METRICS
+from suite.axes import VARIANTS as AXES
 
 NOT_REACHED: Final = "not_reached"
 """Planned, and the run ended before it: no record exists, so `Outcome` has no value for it."""
@@ -59,7 +60,29 @@ STEPS: Final = {
     "latency": "latency",
     "memory": "memory",
     "coldstart": "cold start",
+    "training": "training step",
+    "dataloader": "data loading",
+    "finetune": "fine-tune",
 }
+
+VARIANTS: Final = {
+    "original": "as built",
+    "masked": "masks alone",
+    "pruned_int8": "pruned + int8",
+    "pt2e": "PT2E int8",
+    "full": "full",
+    "layerwise": "layer-wise",
+    "lora": "LoRA",
+    "ddp": "DDP",
+    "fsdp": "FSDP2",
+    "tensor": "tensor",
+}
+"""State of a model -> what it is called, where its name is not good enough."""
+
+STATES: Final = {
+    "masked": "Weights set to zero and nothing removed: the control arm of pruning.",
+}
+"""State that is no variant -> what it is, in a sentence."""
 
 TITLES: Final = {
     "peak_rss_delta": "peak RSS delta",
@@ -101,7 +124,19 @@ def outcome_name(outcome: str) -> str:
 
 def step_name(step: str) -> str:
     """The step in words."""
-    return STEPS.get(step, step.replace("_", " "))
+    stage, _, case = step.partition(":")
+    name = STEPS.get(stage, stage.replace("_", " "))
+    return f"{name}: {case.replace('_', ' ')}" if case else name
+
+
+def variant_name(variant: str) -> str:
+    """The state of a model in words."""
+    return VARIANTS.get(variant, variant.replace("_", " "))
+
+
+def variant_meaning(variant: str) -> str:
+    """What the state is, in a phrase; empty for one that this version does not know."""
+    return STATES.get(variant) or (AXES[variant].meaning if variant in AXES else "")
 
 
 def plural(count: int, noun: str) -> str:

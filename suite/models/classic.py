@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from suite.spec import Export, ModelSpec, Size
+from suite.lifecycle import Finetuning, Pruning, Quantization, Training
+from suite.spec import Export, Gap, ModelSpec, Size
 
 MNIST_EXAMPLE: Final = "https://github.com/pytorch/examples/blob/main/mnist/main.py"
 
@@ -62,6 +63,19 @@ def build_gru(**widths: Any) -> Any:
     return SequenceClassifier(cell="gru", **widths)
 
 
+def no_eight_bits(cell: str) -> tuple[Gap, ...]:
+    """ONNX Runtime quantizes the LSTM operator and neither of the other two."""
+    return tuple(
+        Gap(
+            stage="quantize",
+            variant=variant,
+            reason=f"ONNX Runtime has no 8-bit {cell}: with it in float32 nothing worth the name would be quantized",
+            url="https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html",
+        )
+        for variant in ("int8", "pruned_int8")
+    )
+
+
 BATCH: Final = Export(dynamic={"x": {0: "batch"}})
 BATCH_AND_STEPS: Final = Export(dynamic={"x": {0: "batch", 1: "steps"}}, second={"steps": 17})
 
@@ -73,16 +87,39 @@ MODELS: Final = (
         build=build_mlp,
         sizes={
             "tiny": Size(
-                build={"num_features": 784, "hidden": 16, "num_classes": 10}, inputs=PICTURE
+                training=Training(learning_rate=0.005, batch=64, margin=8.0),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.0025, rates={"partial": 0.01}, batch=64
+                ),
+                pruning=Pruning(
+                    parameters_left=0.55,
+                    macs_left=0.55,
+                    recovery_steps=80,
+                    learning_rate=0.0025,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
+                build={"num_features": 784, "hidden": 16, "num_classes": 10},
+                inputs=PICTURE,
             ),
             "base": Size(
-                build={"num_features": 784, "hidden": 128, "num_classes": 10}, inputs=PICTURE
+                training=Training(
+                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    parameters_left=0.55, macs_left=0.55, round_to=8, learning_rate=0.0005
+                ),
+                quantization=Quantization(max_drop=1.0),
+                build={"num_features": 784, "hidden": 128, "num_classes": 10},
+                inputs=PICTURE,
             ),
         },
         outputs=("logits",),
         parameters=784 * 128 + 128 + 128 * 10 + 10,
         source="https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html",
         requires=("suite.nets.mlp",),
+        head=("head",),
         export=BATCH,
     ),
     ModelSpec(
@@ -92,6 +129,18 @@ MODELS: Final = (
         build=build_cnn,
         sizes={
             "tiny": Size(
+                training=Training(learning_rate=0.005, batch=64, margin=8.0),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.0025, rates={"partial": 0.01}, batch=64
+                ),
+                pruning=Pruning(
+                    parameters_left=0.4,
+                    macs_left=0.4,
+                    recovery_steps=80,
+                    learning_rate=0.0025,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
                 build={
                     "channels": 1,
                     "side": 28,
@@ -102,6 +151,14 @@ MODELS: Final = (
                 inputs=PICTURE,
             ),
             "base": Size(
+                training=Training(
+                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
+                ),
+                quantization=Quantization(max_drop=1.0),
                 build={
                     "channels": 1,
                     "side": 28,
@@ -124,13 +181,46 @@ MODELS: Final = (
         task="row_classification",
         build=build_rnn,
         sizes={
-            "tiny": Size(build=NARROW, inputs=ROWS),
-            "base": Size(build=WIDE, inputs=ROWS),
+            "tiny": Size(
+                training=Training(learning_rate=0.02, batch=64, margin=3.0, overfit_steps=150),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.01, rates={"partial": 0.04}, batch=64
+                ),
+                pruning=Pruning(
+                    method="recurrent",
+                    parameters_left=0.45,
+                    macs_left=0.45,
+                    recovery_steps=80,
+                    learning_rate=0.01,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
+                build=NARROW,
+                inputs=ROWS,
+            ),
+            "base": Size(
+                training=Training(
+                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    method="recurrent",
+                    parameters_left=0.45,
+                    macs_left=0.45,
+                    round_to=8,
+                    learning_rate=0.0005,
+                ),
+                quantization=Quantization(max_drop=1.0),
+                build=WIDE,
+                inputs=ROWS,
+            ),
         },
         outputs=("logits",),
         parameters=recurrent_parameters(1, num_features=28, hidden=128, num_classes=10),
         source="https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html",
         requires=("suite.nets.recurrent",),
+        head=("head",),
+        gaps=no_eight_bits("RNN"),
         export=Export(
             dynamic={"x": {0: "batch"}},
             static_reason=(
@@ -145,13 +235,45 @@ MODELS: Final = (
         task="row_classification",
         build=build_lstm,
         sizes={
-            "tiny": Size(build=NARROW, inputs=ROWS),
-            "base": Size(build=WIDE, inputs=ROWS),
+            "tiny": Size(
+                training=Training(learning_rate=0.02, batch=64, margin=5.0, overfit_steps=120),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.01, rates={"partial": 0.04}, batch=64
+                ),
+                pruning=Pruning(
+                    method="recurrent",
+                    parameters_left=0.45,
+                    macs_left=0.45,
+                    recovery_steps=80,
+                    learning_rate=0.01,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                build=NARROW,
+                inputs=ROWS,
+            ),
+            "base": Size(
+                training=Training(
+                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    method="recurrent",
+                    parameters_left=0.45,
+                    macs_left=0.45,
+                    round_to=8,
+                    learning_rate=0.0005,
+                ),
+                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                build=WIDE,
+                inputs=ROWS,
+            ),
         },
         outputs=("logits",),
         parameters=recurrent_parameters(4, num_features=28, hidden=128, num_classes=10),
         source="https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html",
         requires=("suite.nets.recurrent",),
+        head=("head",),
         export=BATCH_AND_STEPS,
     ),
     ModelSpec(
@@ -160,13 +282,46 @@ MODELS: Final = (
         task="row_classification",
         build=build_gru,
         sizes={
-            "tiny": Size(build=NARROW, inputs=ROWS),
-            "base": Size(build=WIDE, inputs=ROWS),
+            "tiny": Size(
+                training=Training(learning_rate=0.02, batch=64, margin=5.0, overfit_steps=100),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.01, rates={"partial": 0.04}, batch=64
+                ),
+                pruning=Pruning(
+                    method="recurrent",
+                    parameters_left=0.45,
+                    macs_left=0.45,
+                    recovery_steps=80,
+                    learning_rate=0.01,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
+                build=NARROW,
+                inputs=ROWS,
+            ),
+            "base": Size(
+                training=Training(
+                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    method="recurrent",
+                    parameters_left=0.45,
+                    macs_left=0.45,
+                    round_to=8,
+                    learning_rate=0.0005,
+                ),
+                quantization=Quantization(max_drop=1.0),
+                build=WIDE,
+                inputs=ROWS,
+            ),
         },
         outputs=("logits",),
         parameters=recurrent_parameters(3, num_features=28, hidden=128, num_classes=10),
         source="https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html",
         requires=("suite.nets.recurrent",),
+        head=("head",),
+        gaps=no_eight_bits("GRU"),
         export=BATCH_AND_STEPS,
     ),
 )

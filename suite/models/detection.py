@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
+from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, Gap, ModelSpec, Size, Tolerance
 
@@ -84,11 +85,40 @@ MODELS: Final = (
         build=build_faster_rcnn,
         sizes={
             "tiny": Size(
-                build={"num_classes": 11, "divisor": 4},
-                inputs={"side": 128, "classes": 11, "form": "list", "keeps_aspect": False},
+                training=Training(
+                    learning_rate=0.006,
+                    steps=70,
+                    batch=4,
+                    clip=5.0,
+                    test_samples=64,
+                    overfit_steps=30,
+                    overfit_samples=4,
+                    margin=3.0,
+                ),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.003, rates={"partial": 0.012}, batch=4
+                ),
+                pruning=Pruning(
+                    parameters_left=0.4,
+                    macs_left=0.4,
+                    recovery_steps=80,
+                    learning_rate=0.003,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
+                build={"num_classes": 2, "divisor": 8},
+                inputs={"side": 128, "classes": 2, "form": "list", "keeps_aspect": False},
             ),
             # The model itself scales pictures to a short side of 800.
             "base": Size(
+                training=Training(
+                    learning_rate=0.001, steps=60, batch=4, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=4),
+                pruning=Pruning(
+                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
+                ),
+                quantization=Quantization(max_drop=1.0),
                 build={"num_classes": 91},
                 inputs={"side": 640, "classes": 91, "form": "list", "keeps_aspect": False},
             ),
@@ -100,6 +130,7 @@ MODELS: Final = (
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.detection.fasterrcnn_resnet50_fpn.html",
         pretrained=partial(torchvision_weights, "fasterrcnn_resnet50_fpn"),
         requires=("torchvision",),
+        head=("roi_heads.box_predictor",),
         export=STATIC,
         tolerance=SCALED_PIXELS,
         gaps=NO_HALF_NMS,
@@ -111,10 +142,39 @@ MODELS: Final = (
         build=build_ssd300,
         sizes={
             "tiny": Size(
-                build={"num_classes": 11, "divisor": 8},
-                inputs={"side": 300, "classes": 11, "form": "list", "keeps_aspect": False},
+                training=Training(
+                    learning_rate=0.003,
+                    steps=60,
+                    batch=8,
+                    clip=5.0,
+                    test_samples=64,
+                    overfit_steps=40,
+                    overfit_samples=4,
+                    margin=1.0,
+                ),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.0015, rates={"partial": 0.006}, batch=8
+                ),
+                pruning=Pruning(
+                    parameters_left=0.4,
+                    macs_left=0.4,
+                    recovery_steps=80,
+                    learning_rate=0.0015,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
+                build={"num_classes": 2, "divisor": 8},
+                inputs={"side": 300, "classes": 2, "form": "list", "keeps_aspect": False},
             ),
             "base": Size(
+                training=Training(
+                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
+                ),
+                quantization=Quantization(max_drop=1.0),
                 build={"num_classes": 91},
                 inputs={"side": 300, "classes": 91, "form": "list", "keeps_aspect": False},
             ),
@@ -124,6 +184,7 @@ MODELS: Final = (
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.detection.ssd300_vgg16.html",
         pretrained=partial(torchvision_weights, "ssd300_vgg16"),
         requires=("torchvision",),
+        head=("head",),
         export=STATIC,
         tolerance=PIXELS,
         gaps=NO_HALF_NMS,
@@ -135,10 +196,43 @@ MODELS: Final = (
         build=build_yolo,
         sizes={
             "tiny": Size(
-                build={"num_classes": 10, "width": 4, "anchor_scale": 128 / 416},
-                inputs={"side": 128, "classes": 11, "form": "tensor", "keeps_aspect": True},
+                training=Training(
+                    learning_rate=0.01,
+                    steps=100,
+                    batch=16,
+                    clip=10.0,
+                    test_samples=128,
+                    margin=3.0,
+                    loss="suite.nets.yolo_loss:yolo_loss",
+                ),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.005, rates={"partial": 0.02}, batch=16
+                ),
+                pruning=Pruning(
+                    parameters_left=0.4,
+                    macs_left=0.4,
+                    recovery_steps=80,
+                    learning_rate=0.005,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
+                build={"num_classes": 1, "width": 4, "anchor_scale": 128 / 416},
+                inputs={"side": 128, "classes": 2, "form": "tensor", "keeps_aspect": True},
             ),
             "base": Size(
+                training=Training(
+                    learning_rate=0.001,
+                    steps=60,
+                    batch=8,
+                    test_samples=128,
+                    overfit_steps=20,
+                    loss="suite.nets.yolo_loss:yolo_loss",
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
+                ),
+                quantization=Quantization(max_drop=1.0),
                 build={"num_classes": 80, "width": 16, "anchor_scale": 1.0},
                 inputs={"side": 416, "classes": 81, "form": "tensor", "keeps_aspect": True},
             ),
@@ -149,6 +243,7 @@ MODELS: Final = (
         parameters=8_852_366,
         source="https://github.com/pjreddie/darknet/blob/master/cfg/yolov3-tiny.cfg",
         requires=("torchvision", "suite.nets.yolo"),
+        head=("heads.0.1", "heads.1.1"),
         export=Export(dynamic={"images": {0: "batch"}}),
         tolerance=PIXELS,
     ),

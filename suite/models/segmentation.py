@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
+from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, ModelSpec, Size, Tolerance
 
@@ -85,15 +86,47 @@ MODELS: Final = (
         build=build_fcn_resnet50,
         sizes={
             "tiny": Size(
-                build={"num_classes": 21, "divisor": 4}, inputs={"side": 64, "classes": 21}
+                training=Training(
+                    learning_rate=0.002,
+                    steps=60,
+                    batch=8,
+                    test_samples=64,
+                    overfit_steps=30,
+                    margin=5.0,
+                ),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=8
+                ),
+                pruning=Pruning(
+                    parameters_left=0.4,
+                    macs_left=0.4,
+                    recovery_steps=80,
+                    learning_rate=0.001,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
+                build={"num_classes": 2, "divisor": 4},
+                inputs={"side": 64, "classes": 2},
             ),
-            "base": Size(build={"num_classes": 21}, inputs={"side": 256, "classes": 21}),
+            "base": Size(
+                training=Training(
+                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
+                ),
+                quantization=Quantization(max_drop=1.0),
+                build={"num_classes": 21},
+                inputs={"side": 256, "classes": 21},
+            ),
         },
         outputs=("out", "aux"),
         parameters=35_322_218,
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.segmentation.fcn_resnet50.html",
         pretrained=partial(torchvision_weights, "fcn_resnet50"),
         requires=("torchvision",),
+        head=("classifier.4", "aux_classifier.4"),
         export=BATCH,
     ),
     ModelSpec(
@@ -103,15 +136,47 @@ MODELS: Final = (
         build=build_deeplabv3_resnet50,
         sizes={
             "tiny": Size(
-                build={"num_classes": 21, "divisor": 4}, inputs={"side": 64, "classes": 21}
+                training=Training(
+                    learning_rate=0.002,
+                    steps=60,
+                    batch=8,
+                    test_samples=64,
+                    overfit_steps=30,
+                    margin=5.0,
+                ),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=8
+                ),
+                pruning=Pruning(
+                    parameters_left=0.4,
+                    macs_left=0.4,
+                    recovery_steps=80,
+                    learning_rate=0.001,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
+                build={"num_classes": 2, "divisor": 4},
+                inputs={"side": 64, "classes": 2},
             ),
-            "base": Size(build={"num_classes": 21}, inputs={"side": 256, "classes": 21}),
+            "base": Size(
+                training=Training(
+                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
+                ),
+                quantization=Quantization(max_drop=1.0),
+                build={"num_classes": 21},
+                inputs={"side": 256, "classes": 21},
+            ),
         },
         outputs=("out", "aux"),
         parameters=42_004_074,
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.segmentation.deeplabv3_resnet50.html",
         pretrained=partial(torchvision_weights, "deeplabv3_resnet50"),
         requires=("torchvision",),
+        head=("classifier.4", "aux_classifier.4"),
         export=BATCH,
     ),
     ModelSpec(
@@ -121,15 +186,47 @@ MODELS: Final = (
         build=build_unet,
         sizes={
             "tiny": Size(
-                build={"num_classes": 21, "divisor": 4}, inputs={"side": 64, "classes": 21}
+                training=Training(
+                    learning_rate=0.002,
+                    steps=60,
+                    batch=8,
+                    test_samples=64,
+                    overfit_steps=30,
+                    margin=5.0,
+                ),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=8
+                ),
+                pruning=Pruning(
+                    parameters_left=0.4,
+                    macs_left=0.4,
+                    recovery_steps=80,
+                    learning_rate=0.001,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
+                build={"num_classes": 2, "divisor": 4},
+                inputs={"side": 64, "classes": 2},
             ),
-            "base": Size(build={"num_classes": 21}, inputs={"side": 256, "classes": 21}),
+            "base": Size(
+                training=Training(
+                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
+                ),
+                quantization=Quantization(max_drop=1.0),
+                build={"num_classes": 21},
+                inputs={"side": 256, "classes": 21},
+            ),
         },
         outputs=("logits",),
         parameters=unet_parameters(21),
         source=f"{SMP}/unet",
         pretrained=partial(build_unet, num_classes=21, weights="imagenet"),
         requires=("segmentation_models_pytorch",),
+        head=("segmentation_head",),
         export=BATCH,
         tolerance=Tolerance(
             atol=5e-4,
@@ -144,9 +241,40 @@ MODELS: Final = (
         # Sides that are multiples of 48: the pyramid pools an eighth of the side to 6, 3, 2 and 1 evenly.
         sizes={
             "tiny": Size(
-                build={"num_classes": 21, "divisor": 4}, inputs={"side": 96, "classes": 21}
+                training=Training(
+                    learning_rate=0.002,
+                    steps=60,
+                    batch=8,
+                    test_samples=64,
+                    overfit_steps=30,
+                    margin=5.0,
+                ),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=8
+                ),
+                pruning=Pruning(
+                    parameters_left=0.96,
+                    macs_left=0.4,
+                    recovery_steps=80,
+                    learning_rate=0.001,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
+                build={"num_classes": 2, "divisor": 4},
+                inputs={"side": 96, "classes": 2},
             ),
-            "base": Size(build={"num_classes": 21}, inputs={"side": 288, "classes": 21}),
+            "base": Size(
+                training=Training(
+                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    parameters_left=0.96, macs_left=0.4, round_to=8, learning_rate=0.0005
+                ),
+                quantization=Quantization(max_drop=1.0),
+                build={"num_classes": 21},
+                inputs={"side": 288, "classes": 21},
+            ),
         },
         outputs=("logits",),
         # Like the library, this counts the two last stages of ResNet-34, which PSPNet holds and never runs.
@@ -154,6 +282,7 @@ MODELS: Final = (
         source=f"{SMP}/pspnet",
         pretrained=partial(build_pspnet, num_classes=21, weights="imagenet"),
         requires=("segmentation_models_pytorch",),
+        head=("segmentation_head",),
         export=BATCH,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 from suite.nets.transformers_models import from_config, from_hub
 from suite.spec import Export, ModelSpec, Size
 
@@ -27,6 +28,31 @@ MODELS: Final = (
         sizes={
             # The seven strides stay (320 samples a frame), so that tiny keeps the published frame rate.
             "tiny": Size(
+                training=Training(
+                    learning_rate=0.004,
+                    steps=450,
+                    batch=16,
+                    clip=5.0,
+                    weight_decay=0.0,
+                    patience=9,
+                    margin=5.0,
+                ),
+                finetuning=Finetuning(
+                    steps=30,
+                    learning_rate=0.002,
+                    rates={"partial": 0.008},
+                    batch=16,
+                    lora=("q_proj", "v_proj"),
+                ),
+                pruning=Pruning(
+                    method="heads",
+                    parameters_left=0.75,
+                    macs_left=0.7,
+                    recovery_steps=80,
+                    learning_rate=0.002,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0, method="dynamic"),
                 build={
                     "vocab_size": 32,
                     "hidden_size": 64,
@@ -39,15 +65,33 @@ MODELS: Final = (
                     "initializer_range": 0.125,
                     **UNDISTURBED,
                 },
-                inputs={"length": 16_000},
+                inputs={"length": 8_000},
             ),
             # The library's defaults are wav2vec2-base.
-            "base": Size(build={"vocab_size": 32}, inputs={"length": 16_000}),
+            "base": Size(
+                training=Training(
+                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(
+                    steps=20, learning_rate=0.00015, batch=8, lora=("q_proj", "v_proj")
+                ),
+                pruning=Pruning(
+                    method="heads",
+                    parameters_left=0.75,
+                    macs_left=0.7,
+                    round_to=8,
+                    learning_rate=0.00015,
+                ),
+                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                build={"vocab_size": 32},
+                inputs={"length": 16_000},
+            ),
         },
         outputs=("logits",),
         parameters=94_396_320,
         source="https://huggingface.co/facebook/wav2vec2-base-960h",
         requires=("transformers.models.wav2vec2.modeling_wav2vec2",),
+        head=("lm_head",),
         export=Export(dynamic={"input_values": {0: "batch", 1: "samples"}}),
         tags=("encoder", "attention", "audio"),
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from suite.data.bpe import END, PAD, START
+from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 from suite.nets.transformers_models import from_config, from_hub
 from suite.spec import Export, ModelSpec, Size
 
@@ -52,6 +53,16 @@ TINY_ENCODER: Final = {
     **IDS,
 }
 """0.125 = 1/sqrt(64): with the published 0.02, made for a width of 768, all inputs get nearly the same output."""
+WORDS: Final = 4096
+"""Vocabulary of the tiny classifiers: what tells their classes apart are words, not pieces of words."""
+TINY_CLASSIFIER: Final = {
+    **TINY_ENCODER,
+    "vocab_size": WORDS,
+    "initializer_range": 0.05,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
+"""Looks at all words alike at first and drops none: so a brief training finds those that matter."""
 BERT_BASE: Final = {"vocab_size": 30522, **IDS}
 """The library's defaults are bert-base-uncased."""
 SPREAD: Final = {"initializer_range": 0.04}
@@ -73,8 +84,47 @@ MODELS: Final = (
         build=from_config("bert", "BertForMaskedLM"),
         pretrained=from_hub("bert", "BertForMaskedLM", "google-bert/bert-base-uncased"),
         sizes={
-            "tiny": Size(build=TINY_ENCODER, inputs=_text(vocabulary=TINY, length=64)),
-            "base": Size(build=BERT_BASE, inputs=_text(vocabulary=30522, length=128)),
+            "tiny": Size(
+                training=Training(
+                    learning_rate=0.003, steps=350, batch=64, patience=9, margin=10.0
+                ),
+                finetuning=Finetuning(
+                    steps=30,
+                    learning_rate=0.0015,
+                    rates={"partial": 0.006},
+                    batch=64,
+                    lora=("query", "value"),
+                ),
+                pruning=Pruning(
+                    method="heads",
+                    parameters_left=0.75,
+                    macs_left=0.7,
+                    recovery_steps=80,
+                    learning_rate=0.0015,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                build=TINY_ENCODER,
+                inputs=_text(vocabulary=TINY, length=16),
+            ),
+            "base": Size(
+                training=Training(
+                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(
+                    steps=20, learning_rate=0.00015, batch=8, lora=("query", "value")
+                ),
+                pruning=Pruning(
+                    method="heads",
+                    parameters_left=0.75,
+                    macs_left=0.7,
+                    round_to=8,
+                    learning_rate=0.00015,
+                ),
+                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                build=BERT_BASE,
+                inputs=_text(vocabulary=30522, length=128),
+            ),
         },
         outputs=("logits",),
         parameters=109_514_298,
@@ -92,8 +142,53 @@ MODELS: Final = (
             "bert", "BertForSequenceClassification", "google-bert/bert-base-uncased"
         ),
         sizes={
-            "tiny": Size(build=TINY_ENCODER, inputs=_text(vocabulary=TINY, length=64, classes=2)),
+            "tiny": Size(
+                training=Training(
+                    learning_rate=0.002,
+                    batch=32,
+                    patience=9,
+                    margin=5.0,
+                    parallel=("ddp", "fsdp", "tensor"),
+                ),
+                finetuning=Finetuning(
+                    steps=30,
+                    learning_rate=0.001,
+                    rates={"partial": 0.004},
+                    batch=32,
+                    lora=("query", "value"),
+                ),
+                pruning=Pruning(
+                    method="heads",
+                    parameters_left=0.95,
+                    macs_left=0.7,
+                    recovery_steps=80,
+                    learning_rate=0.001,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                build=TINY_CLASSIFIER,
+                inputs=_text(vocabulary=WORDS, length=96, classes=2),
+            ),
             "base": Size(
+                training=Training(
+                    learning_rate=0.0003,
+                    steps=60,
+                    batch=8,
+                    test_samples=128,
+                    overfit_steps=20,
+                    parallel=("ddp", "fsdp", "tensor"),
+                ),
+                finetuning=Finetuning(
+                    steps=20, learning_rate=0.00015, batch=8, lora=("query", "value")
+                ),
+                pruning=Pruning(
+                    method="heads",
+                    parameters_left=0.75,
+                    macs_left=0.7,
+                    round_to=8,
+                    learning_rate=0.00015,
+                ),
+                quantization=Quantization(max_drop=1.0, method="dynamic"),
                 build={**BERT_BASE, **SPREAD},
                 inputs=_text(vocabulary=30522, length=128, classes=2),
             ),
@@ -102,6 +197,7 @@ MODELS: Final = (
         parameters=109_483_778,
         source="https://huggingface.co/google-bert/bert-base-uncased",
         requires=_requires("bert"),
+        head=("classifier",),
         export=Export(dynamic=MASKED_INPUT),
         tags=("encoder", "attention"),
     ),
@@ -112,13 +208,51 @@ MODELS: Final = (
         build=from_config("bert", "BertForQuestionAnswering"),
         pretrained=from_hub("bert", "BertForQuestionAnswering", "google-bert/bert-base-uncased"),
         sizes={
-            "tiny": Size(build=TINY_ENCODER, inputs=_text(vocabulary=TINY, length=96)),
-            "base": Size(build=BERT_BASE, inputs=_text(vocabulary=30522, length=128)),
+            "tiny": Size(
+                training=Training(learning_rate=0.003, steps=150, batch=16, margin=4.0),
+                finetuning=Finetuning(
+                    steps=30,
+                    learning_rate=0.0015,
+                    rates={"partial": 0.006},
+                    batch=16,
+                    lora=("query", "value"),
+                ),
+                pruning=Pruning(
+                    method="heads",
+                    parameters_left=0.75,
+                    macs_left=0.7,
+                    recovery_steps=80,
+                    learning_rate=0.0015,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                build=TINY_ENCODER,
+                inputs=_text(vocabulary=TINY, length=96),
+            ),
+            "base": Size(
+                training=Training(
+                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(
+                    steps=20, learning_rate=0.00015, batch=8, lora=("query", "value")
+                ),
+                pruning=Pruning(
+                    method="heads",
+                    parameters_left=0.75,
+                    macs_left=0.7,
+                    round_to=8,
+                    learning_rate=0.00015,
+                ),
+                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                build=BERT_BASE,
+                inputs=_text(vocabulary=30522, length=128),
+            ),
         },
         outputs=("start_logits", "end_logits"),
         parameters=108_893_186,
         source="https://huggingface.co/google-bert/bert-base-uncased",
         requires=_requires("bert"),
+        head=("qa_outputs",),
         export=Export(
             dynamic={
                 **MASKED_INPUT,
@@ -136,8 +270,42 @@ MODELS: Final = (
             "roberta", "RobertaForSequenceClassification", "FacebookAI/roberta-base"
         ),
         sizes={
-            "tiny": Size(build=TINY_ENCODER, inputs=_text(vocabulary=TINY, length=64, classes=2)),
+            "tiny": Size(
+                training=Training(learning_rate=0.002, batch=32, patience=9, margin=5.0),
+                finetuning=Finetuning(
+                    steps=30,
+                    learning_rate=0.001,
+                    rates={"partial": 0.004},
+                    batch=32,
+                    lora=("query", "value"),
+                ),
+                pruning=Pruning(
+                    method="heads",
+                    parameters_left=0.95,
+                    macs_left=0.7,
+                    recovery_steps=80,
+                    learning_rate=0.001,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                build=TINY_CLASSIFIER,
+                inputs=_text(vocabulary=WORDS, length=96, classes=2),
+            ),
             "base": Size(
+                training=Training(
+                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(
+                    steps=20, learning_rate=0.00015, batch=8, lora=("query", "value")
+                ),
+                pruning=Pruning(
+                    method="heads",
+                    parameters_left=0.75,
+                    macs_left=0.7,
+                    round_to=8,
+                    learning_rate=0.00015,
+                ),
+                quantization=Quantization(max_drop=1.0, method="dynamic"),
                 # 514 places: RoBERTa counts positions from the padding id on.
                 build={
                     "vocab_size": 50265,
@@ -154,6 +322,7 @@ MODELS: Final = (
         parameters=124_647_170,
         source="https://huggingface.co/FacebookAI/roberta-base",
         requires=_requires("roberta"),
+        head=("classifier",),
         export=Export(dynamic=MASKED_INPUT),
         tags=("encoder", "attention"),
     ),
@@ -165,10 +334,41 @@ MODELS: Final = (
         pretrained=from_hub("albert", "AlbertForSequenceClassification", "albert/albert-base-v2"),
         sizes={
             "tiny": Size(
-                build={**TINY_ENCODER, "embedding_size": 32},
-                inputs=_text(vocabulary=TINY, length=64, classes=2),
+                training=Training(learning_rate=0.002, batch=32, patience=9, margin=5.0),
+                finetuning=Finetuning(
+                    steps=30,
+                    learning_rate=0.001,
+                    rates={"partial": 0.004},
+                    batch=32,
+                    lora=("query", "value"),
+                ),
+                pruning=Pruning(
+                    method="heads",
+                    parameters_left=0.95,
+                    macs_left=0.7,
+                    recovery_steps=80,
+                    learning_rate=0.001,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                build={**TINY_CLASSIFIER, "embedding_size": 32},
+                inputs=_text(vocabulary=WORDS, length=96, classes=2),
             ),
             "base": Size(
+                training=Training(
+                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(
+                    steps=20, learning_rate=0.00015, batch=8, lora=("query", "value")
+                ),
+                pruning=Pruning(
+                    method="heads",
+                    parameters_left=0.75,
+                    macs_left=0.7,
+                    round_to=8,
+                    learning_rate=0.00015,
+                ),
+                quantization=Quantization(max_drop=1.0, method="dynamic"),
                 # The library's defaults are albert-xxlarge; four settings make it albert-base-v2.
                 build={
                     "vocab_size": 30000,
@@ -185,6 +385,7 @@ MODELS: Final = (
         parameters=11_685_122,
         source="https://huggingface.co/albert/albert-base-v2",
         requires=_requires("albert"),
+        head=("classifier",),
         export=Export(dynamic=MASKED_INPUT),
         tags=("encoder", "attention", "shared_weights"),
     ),
@@ -195,6 +396,20 @@ MODELS: Final = (
         build=_translator,
         sizes={
             "tiny": Size(
+                training=Training(learning_rate=0.004, steps=150, batch=16, margin=4.0),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.002, rates={"partial": 0.008}, batch=16
+                ),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.8,
+                    recovery_steps=80,
+                    learning_rate=0.002,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0, method="dynamic"),
                 build={
                     "vocabulary": TINY,
                     "width": 64,
@@ -207,6 +422,19 @@ MODELS: Final = (
                 inputs=_text(vocabulary=TINY, length=32),
             ),
             "base": Size(
+                training=Training(
+                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.00015, batch=8),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.8,
+                    round_to=8,
+                    learning_rate=0.00015,
+                ),
+                quantization=Quantization(max_drop=1.0, method="dynamic"),
                 build={
                     "vocabulary": 37000,
                     "width": 512,
@@ -225,6 +453,7 @@ MODELS: Final = (
         requires=("suite.nets.translator",),
         # To be traced with two samples or more: from one, torch.export (2.15) takes the batch for a constant in
         # layer_norm, and ONNX Runtime then refuses every other batch.
+        head=("transformer.decoder",),
         export=Export(dynamic=PAIR_INPUT),
         tags=("encoder", "decoder", "attention"),
     ),
@@ -243,6 +472,24 @@ MODELS: Final = (
         ),
         sizes={
             "tiny": Size(
+                training=Training(learning_rate=0.01, steps=120, batch=16, margin=4.0),
+                finetuning=Finetuning(
+                    steps=30,
+                    learning_rate=0.005,
+                    rates={"partial": 0.02},
+                    batch=16,
+                    lora=("q", "v"),
+                ),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.8,
+                    recovery_steps=80,
+                    learning_rate=0.005,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0, method="dynamic"),
                 build={
                     "vocab_size": TINY,
                     "d_model": 64,
@@ -259,6 +506,19 @@ MODELS: Final = (
                 inputs=_text(vocabulary=TINY, length=32),
             ),
             "base": Size(
+                training=Training(
+                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.00015, batch=8, lora=("q", "v")),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.8,
+                    round_to=8,
+                    learning_rate=0.00015,
+                ),
+                quantization=Quantization(max_drop=1.0, method="dynamic"),
                 build={
                     "vocab_size": 32128,
                     "use_cache": False,
@@ -273,6 +533,7 @@ MODELS: Final = (
         parameters=60_506_624,
         source="https://huggingface.co/google-t5/t5-small",
         requires=_requires("t5"),
+        head=("lm_head",),
         export=Export(dynamic=PAIR_INPUT),
         tags=("encoder", "decoder", "attention"),
     ),
@@ -284,6 +545,26 @@ MODELS: Final = (
         pretrained=from_hub("gpt2", "GPT2LMHeadModel", "openai-community/gpt2", use_cache=False),
         sizes={
             "tiny": Size(
+                training=Training(
+                    learning_rate=0.002, steps=150, batch=24, margin=8.0, parallel=("ddp", "fsdp")
+                ),
+                finetuning=Finetuning(
+                    steps=30,
+                    learning_rate=0.001,
+                    rates={"partial": 0.004},
+                    batch=24,
+                    lora=("c_attn",),
+                ),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.8,
+                    recovery_steps=80,
+                    learning_rate=0.001,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0, method="dynamic"),
                 build={
                     "vocab_size": TINY,
                     "n_positions": 160,
@@ -296,6 +577,24 @@ MODELS: Final = (
                 inputs=_text(vocabulary=TINY, length=64),
             ),
             "base": Size(
+                training=Training(
+                    learning_rate=0.0003,
+                    steps=60,
+                    batch=8,
+                    test_samples=128,
+                    overfit_steps=20,
+                    parallel=("ddp", "fsdp"),
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.00015, batch=8, lora=("c_attn",)),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.8,
+                    round_to=8,
+                    learning_rate=0.00015,
+                ),
+                quantization=Quantization(max_drop=1.0, method="dynamic"),
                 build={"vocab_size": 50257, "use_cache": False, **IDS},
                 inputs=_text(vocabulary=50257, length=128),
             ),
@@ -304,6 +603,7 @@ MODELS: Final = (
         parameters=124_439_808,
         source="https://huggingface.co/openai-community/gpt2",
         requires=_requires("gpt2"),
+        head=("lm_head",),
         export=Export(dynamic=PACKED_INPUT),
         tags=("decoder", "attention", "generative"),
     ),
@@ -317,6 +617,24 @@ MODELS: Final = (
         ),
         sizes={
             "tiny": Size(
+                training=Training(learning_rate=0.002, steps=150, batch=24, margin=8.0),
+                finetuning=Finetuning(
+                    steps=30,
+                    learning_rate=0.001,
+                    rates={"partial": 0.004},
+                    batch=24,
+                    lora=("q_proj", "v_proj"),
+                ),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.8,
+                    recovery_steps=80,
+                    learning_rate=0.001,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0, method="dynamic"),
                 build={
                     "vocab_size": TINY,
                     "hidden_size": 72,
@@ -332,6 +650,21 @@ MODELS: Final = (
                 inputs=_text(vocabulary=TINY, length=64),
             ),
             "base": Size(
+                training=Training(
+                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(
+                    steps=20, learning_rate=0.00015, batch=8, lora=("q_proj", "v_proj")
+                ),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.8,
+                    round_to=8,
+                    learning_rate=0.00015,
+                ),
+                quantization=Quantization(max_drop=1.0, method="dynamic"),
                 build={
                     "vocab_size": 49152,
                     "hidden_size": 576,
@@ -352,6 +685,7 @@ MODELS: Final = (
         parameters=134_515_008,
         source="https://huggingface.co/HuggingFaceTB/SmolLM-135M",
         requires=_requires("llama"),
+        head=("lm_head",),
         export=Export(dynamic=PACKED_INPUT),
         tags=("decoder", "attention", "generative", "grouped_query"),
     ),

@@ -5,20 +5,21 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
+from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, ModelSpec, Size
 
 BATCH: Final = Export(dynamic={"x": {0: "batch"}})
 
 
-def build_mvit_v2_s(*, num_classes: int, is_small: bool = False) -> Any:
-    """Torchvision's MViTv2-S; the small one has 4 narrow blocks for 8 frames of 64x64."""
+def build_mvit_v2_s(*, num_classes: int, small_side: int = 0) -> Any:
+    """Torchvision's MViTv2-S; with `small_side` 4 narrow blocks for 8 frames of that side."""
     from torchvision.models.video import mvit_v2_s
 
-    if is_small:
+    if small_side:
         from suite.nets.small_mvit import small_mvit
 
-        return small_mvit(num_classes)
+        return small_mvit(num_classes, small_side)
     return mvit_v2_s(weights=None, num_classes=num_classes)
 
 
@@ -39,11 +40,46 @@ MODELS: Final = (
         build=build_mvit_v2_s,
         sizes={
             "tiny": Size(
-                build={"num_classes": 8, "is_small": True},
-                inputs={"frames": 8, "side": 64, "classes": 8},
+                training=Training(
+                    learning_rate=0.002,
+                    steps=150,
+                    batch=16,
+                    test_samples=96,
+                    overfit_steps=40,
+                    margin=5.0,
+                ),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=16
+                ),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.85,
+                    recovery_steps=80,
+                    learning_rate=0.001,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                build={"num_classes": 8, "small_side": 32},
+                inputs={"frames": 8, "side": 32, "classes": 8},
             ),
             "base": Size(
-                build={"num_classes": 400}, inputs={"frames": 16, "side": 224, "classes": 400}
+                training=Training(
+                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.00015, batch=8),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.85,
+                    round_to=8,
+                    learning_rate=0.00015,
+                ),
+                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                build={"num_classes": 400},
+                inputs={"frames": 16, "side": 224, "classes": 400},
             ),
         },
         outputs=("logits",),
@@ -51,6 +87,7 @@ MODELS: Final = (
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.video.mvit_v2_s.html",
         pretrained=partial(torchvision_weights, "mvit_v2_s"),
         requires=("torchvision",),
+        head=("head",),
         export=BATCH,
     ),
     ModelSpec(
@@ -60,11 +97,39 @@ MODELS: Final = (
         build=build_r3d_18,
         sizes={
             "tiny": Size(
-                build={"num_classes": 8, "divisor": 4},
-                inputs={"frames": 8, "side": 56, "classes": 8},
+                training=Training(
+                    learning_rate=0.003,
+                    steps=100,
+                    batch=16,
+                    test_samples=96,
+                    overfit_steps=30,
+                    margin=5.0,
+                ),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.0015, rates={"partial": 0.006}, batch=16
+                ),
+                pruning=Pruning(
+                    parameters_left=0.4,
+                    macs_left=0.4,
+                    recovery_steps=80,
+                    learning_rate=0.0015,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
+                build={"num_classes": 8, "divisor": 8},
+                inputs={"frames": 8, "side": 40, "classes": 8},
             ),
             "base": Size(
-                build={"num_classes": 400}, inputs={"frames": 16, "side": 112, "classes": 400}
+                training=Training(
+                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
+                ),
+                quantization=Quantization(max_drop=1.0),
+                build={"num_classes": 400},
+                inputs={"frames": 16, "side": 112, "classes": 400},
             ),
         },
         outputs=("logits",),
@@ -72,6 +137,7 @@ MODELS: Final = (
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.video.r3d_18.html",
         pretrained=partial(torchvision_weights, "r3d_18"),
         requires=("torchvision",),
+        head=("fc",),
         export=BATCH,
     ),
 )

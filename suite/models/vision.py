@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
+from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, ModelSpec, Size
 
@@ -63,11 +64,39 @@ MODELS: Final = (
         build=build_resnet18,
         sizes={
             "tiny": Size(
+                training=Training(
+                    learning_rate=0.003, steps=120, margin=10.0, parallel=("ddp", "fsdp")
+                ),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.0015, rates={"partial": 0.006}, batch=32
+                ),
+                pruning=Pruning(
+                    parameters_left=0.4,
+                    macs_left=0.4,
+                    recovery_steps=80,
+                    learning_rate=0.0015,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
                 build={"num_classes": 10, "divisor": 4},
                 inputs={"channels": 3, "side": 64, "classes": 10},
             ),
             "base": Size(
-                build={"num_classes": 1000}, inputs={"channels": 3, "side": 224, "classes": 1000}
+                training=Training(
+                    learning_rate=0.001,
+                    steps=60,
+                    batch=8,
+                    test_samples=128,
+                    overfit_steps=20,
+                    parallel=("ddp", "fsdp"),
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
+                ),
+                quantization=Quantization(max_drop=1.0),
+                build={"num_classes": 1000},
+                inputs={"channels": 3, "side": 224, "classes": 1000},
             ),
         },
         outputs=("logits",),
@@ -75,6 +104,7 @@ MODELS: Final = (
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.resnet18.html",
         pretrained=partial(torchvision_weights, "resnet18"),
         requires=("torchvision",),
+        head=("fc",),
         export=BATCH,
     ),
     ModelSpec(
@@ -85,11 +115,32 @@ MODELS: Final = (
         sizes={
             # 75 is the smallest side that its pooling leaves anything of; the second head needs about 299.
             "tiny": Size(
+                training=Training(learning_rate=0.003, steps=120, margin=5.0, overfit_steps=40),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.0015, rates={"partial": 0.006}, batch=32
+                ),
+                pruning=Pruning(
+                    parameters_left=0.4,
+                    macs_left=0.4,
+                    recovery_steps=80,
+                    learning_rate=0.0015,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0),
                 build={"num_classes": 10, "divisor": 4, "has_auxiliary": False},
                 inputs={"channels": 3, "side": 75, "classes": 10},
             ),
             "base": Size(
-                build={"num_classes": 1000}, inputs={"channels": 3, "side": 299, "classes": 1000}
+                training=Training(
+                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                pruning=Pruning(
+                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
+                ),
+                quantization=Quantization(max_drop=1.0),
+                build={"num_classes": 1000},
+                inputs={"channels": 3, "side": 299, "classes": 1000},
             ),
         },
         outputs=("logits",),
@@ -97,6 +148,7 @@ MODELS: Final = (
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.inception_v3.html",
         pretrained=partial(torchvision_weights, "inception_v3"),
         requires=("torchvision",),
+        head=("fc",),
         export=BATCH,
     ),
     ModelSpec(
@@ -106,10 +158,37 @@ MODELS: Final = (
         build=build_vit_b_16,
         sizes={
             "tiny": Size(
+                training=Training(learning_rate=0.002, steps=150, margin=8.0),
+                finetuning=Finetuning(
+                    steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=32
+                ),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.8,
+                    recovery_steps=80,
+                    learning_rate=0.001,
+                    max_drop=8.0,
+                ),
+                quantization=Quantization(max_drop=3.0, method="dynamic"),
                 build={"num_classes": 10, "side": 64, "layers": 2, "heads": 4, "width": 64},
                 inputs={"channels": 3, "side": 64, "classes": 10},
             ),
             "base": Size(
+                training=Training(
+                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
+                ),
+                finetuning=Finetuning(steps=20, learning_rate=0.00015, batch=8),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.8,
+                    round_to=8,
+                    learning_rate=0.00015,
+                ),
+                quantization=Quantization(max_drop=1.0, method="dynamic"),
                 build={"num_classes": 1000, "side": 224, "layers": 12, "heads": 12, "width": 768},
                 inputs={"channels": 3, "side": 224, "classes": 1000},
             ),
@@ -119,6 +198,7 @@ MODELS: Final = (
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.vit_b_16.html",
         pretrained=partial(torchvision_weights, "vit_b_16"),
         requires=("torchvision",),
+        head=("heads",),
         export=BATCH,
     ),
 )

@@ -16,10 +16,10 @@ BLOCKS = (
 """The pattern of MViTv2-S: the queries are pooled where the channels double, keys and values always."""
 
 
-def small_mvit(num_classes: int) -> nn.Module:
-    """MViT v2 for 8 frames of 64x64."""
+def small_mvit(num_classes: int, side: int) -> nn.Module:
+    """MViT v2 for 8 frames of `side` x `side`."""
     model: nn.Module = MViT(
-        spatial_size=(64, 64),
+        spatial_size=(side, side),
         temporal_size=8,
         block_setting=[
             MSBlockConfig(

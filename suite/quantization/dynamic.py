@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from suite.lifecycle import Quantization
-from suite.quantization.count import weights_by_operator
-from suite.quantization.embeddings import quantize_embeddings
+from suite.quantization.count import TABLE, weights_by_operator
+from suite.quantization.embeddings import tables_in
 from suite.quantization.errors import QuantizationError
 from suite.quantization.outcome import outcome_of
-from suite.quantization.prepare import Prepared, prepare, restore_scopes
+from suite.quantization.prepare import Prepared, prepare
 from suite.quantization.types import U8S7, U8S8, Types, types_here
 
-OPERATORS: Final = ("MatMul", "Gemm", "LSTM", "Gather")
-"""What is quantized where the record names nothing. Gemm becomes MatMul and Add on the way."""
+OPERATORS: Final = ("MatMul", "Gemm", "LSTM", TABLE)
+"""What is quantized where the record names nothing; Gather stands for embedding tables."""
 
 RANKS: Final = {"MatMul": 2, "Gemm": 2, "LSTM": 3}
 """Operator -> dimensions of the weight that its second input has to be."""
@@ -65,7 +65,8 @@ def quantize_dynamic_graph(
                 " `operators` and `excluded` of the model's Quantization"
             )
         middle = time.perf_counter()
-        tables = _quantize(prepared, output, chosen, operators, types)
+        _quantize(prepared, output, chosen, types)
+        tables = tables_in(output, prepared) if TABLE in operators else []
         end = time.perf_counter()
     return {
         "method": "dynamic",
@@ -86,17 +87,13 @@ def _chosen(prepared: Prepared, operators: Collection[str]) -> list[str]:
         node.name
         for node in prepared.model.graph.node
         if node.op_type in operators
-        and node.op_type != "Gather"
+        and node.op_type != TABLE
         and node.name not in prepared.excluded
         and stored.get(node.input[1]) == RANKS[node.op_type]
     ]
 
 
-def _quantize(
-    prepared: Prepared, output: Path, chosen: list[str], operators: Collection[str], types: Types
-) -> list[str]:
-    """Writes the graph; returns the names of the embedding tables that were quantized."""
-    import onnx
+def _quantize(prepared: Prepared, output: Path, chosen: list[str], types: Types) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(
@@ -109,13 +106,6 @@ def _quantize(
         # Gemm becomes MatMul and Add first, under this name.
         nodes_to_quantize=[*chosen, *(f"{name}_MatMul" for name in chosen)],
     )
-    model = onnx.load(output)
-    restore_scopes(prepared.model, model)
-    tables = []
-    if "Gather" in operators:
-        tables = quantize_embeddings(prepared.model, model, prepared.excluded)
-    onnx.save(model, output)
-    return tables
 
 
 def _refuse_convolutions(graph: Path, prepared: Prepared) -> None:

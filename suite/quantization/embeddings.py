@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from suite.quantization.nodes import scope_note
+from suite.quantization.prepare import Prepared, restore_scopes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +25,17 @@ QUANTIZED: Final = "_quantized"
 SCALE: Final = "_scale"
 ZERO: Final = "_zero_point"
 """What onnxruntime.quantization appends to the name of a weight."""
+
+
+def tables_in(graph: Path, prepared: Prepared) -> list[str]:
+    """`quantize_embeddings` of a file that was made of a prepared graph; its nodes get their modules' names back."""
+    import onnx
+
+    model = onnx.load(graph)
+    restore_scopes(prepared.model, model)
+    tables = quantize_embeddings(prepared.model, model, prepared.excluded)
+    onnx.save(model, graph)
+    return tables
 
 
 def quantize_embeddings(prepared: Any, model: Any, excluded: Collection[str] = ()) -> list[str]:

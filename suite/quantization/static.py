@@ -11,14 +11,16 @@ from typing import Any, Final
 
 from suite.lifecycle import Quantization
 from suite.quantization.calibration import Calibration, Feeds
+from suite.quantization.count import TABLE
+from suite.quantization.embeddings import tables_in
 from suite.quantization.errors import QuantizationError
 from suite.quantization.outcome import outcome_of
 from suite.quantization.prepare import Prepared, prepare
 from suite.quantization.region import CARRIERS, LAYERS, region_of
 from suite.quantization.types import Types, measure_types, types_here
 
-OPERATORS: Final = (*LAYERS, *CARRIERS)
-"""What is quantized where the record names nothing."""
+OPERATORS: Final = (*LAYERS, *CARRIERS, TABLE)
+"""What is quantized where the record names nothing; Gather stands for embedding tables."""
 
 
 def quantize_static_graph(
@@ -46,16 +48,18 @@ def quantize_static_graph(
     with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
         begin = time.perf_counter()
         prepared = prepare(graph, Path(folder), settings.excluded)
-        region = region_of(prepared.model, settings.operators or OPERATORS, prepared.excluded)
+        operators = settings.operators or OPERATORS
+        region = region_of(prepared.model, operators, prepared.excluded)
         if not region:
             raise QuantizationError(
-                f"{graph.name}: no operator is left to quantize: of {', '.join(settings.operators or OPERATORS)} the"
-                f" graph has none with a constant weight beside the {len(prepared.excluded)} excluded nodes;"
+                f"{graph.name}: no operator is left to quantize: of {', '.join(operators)} the graph has none with"
+                f" stored weights beside the {len(prepared.excluded)} excluded nodes;"
                 " next: look at `operators` and `excluded` of the model's Quantization"
             )
         middle = time.perf_counter()
         reader = Calibration(feeds, prepared.inputs, graph.name)
         _quantize(prepared, output, reader, region, types)
+        tables = tables_in(output, prepared) if TABLE in operators else []
         end = time.perf_counter()
     return {
         "method": "static",
@@ -63,6 +67,7 @@ def quantize_static_graph(
         "measured_types": measured,
         "prepared": prepared.facts,
         "excluded": prepared.excluded,
+        "embeddings": tables,
         "calibration": {"num_feeds": reader.num_feeds, "num_samples": reader.num_samples},
         "seconds": {"prepare": middle - begin, "quantize": end - middle},
         **outcome_of(graph, output),

@@ -147,12 +147,14 @@ def _ready(sample: Scene, *, inputs: Mapping[str, Any], is_training: bool) -> Sc
     if inputs["keeps_aspect"]:
         long = max(height, width)
         rows, columns = max(1, side * height // long), max(1, side * width // long)
-    factors = np.array((columns / width, rows / height) * 2, dtype=np.float32)
+    boxes = sample.boxes * np.array((columns / width, rows / height) * 2, dtype=np.float32)
+    is_large = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) >= inputs.get("least", 0) ** 2
     return replace(
         sample,
         pixels=scaled(sample.pixels, rows, columns),
-        boxes=sample.boxes * factors,
-        masks=np.zeros((len(sample.boxes), 0, 0), dtype=np.bool_),
+        boxes=boxes[is_large],
+        labels=sample.labels[is_large],
+        masks=np.zeros((int(is_large.sum()), 0, 0), dtype=np.bool_),
     )
 
 

@@ -62,10 +62,12 @@ def outputs_for(classes: Sequence[str], num_outputs: int) -> NDArray[np.int64] |
     """Label of the data set -> output of the model, [classes]; None when they do not fit.
 
     The labels themselves where there are enough outputs. COCO for 21 outputs: Pascal VOC's classes, all else
-    is background, as torchvision trained its checkpoints.
+    is background, as torchvision trained its checkpoints. Two outputs: objects of every class against the background.
     """
     if len(classes) <= num_outputs:
         return np.arange(len(classes))
+    if num_outputs == 2:
+        return np.minimum(np.arange(len(classes)), 1)
     if num_outputs == len(VOC) + 1 and set(VOC) <= set(classes):
         return np.array([VOC.index(name) + 1 if name in VOC else 0 for name in classes])
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +19,6 @@ from suite.data.sources import Source
 from suite.tasks.batch import Batch
 from suite.tasks.edit_distance import edit_distance
 from suite.tasks.examples import Example, Examples, must_hold, sampled
-from suite.tasks.splits import samples_of
 from suite.tasks.tokens import IGNORED
 
 LETTERS: Final = (*("<pad>", "<s>", "</s>", "<unk>"), *"|ETAONIHSRDLUMWCFGYPBVK'XJQZ")
@@ -57,7 +57,7 @@ def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str
 
     Training adds noise; another epoch adds other noise. Raises DataError when no utterance is so short.
     """
-    data = Remembered(samples_of(source, split))
+    data = Remembered(import_module(f"suite.data.{source.name}").load(source.root, split))
     must_hold(data, source, split, "utterances with transcripts")
     length: int = inputs["length"]
     short = tuple(i for i in range(len(data)) if len(data[i].waveform) <= length)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache, partial
+from importlib import import_module
 from itertools import chain
 from typing import Any, Final
 
@@ -15,7 +16,6 @@ from suite.data.bpe import END, PAD, tokenizer
 from suite.data.samples import Dataset, Text
 from suite.data.sources import Source
 from suite.tasks.examples import Examples, must_hold
-from suite.tasks.splits import samples_of
 
 IGNORED: Final = -100
 """Label that cross entropy leaves out (its default `ignore_index`)."""
@@ -32,7 +32,7 @@ def text_examples(
     passage begins anywhere in it, elsewhere in every epoch: the usual augmentation of a text that is longer than the
     model's input. In validation and in testing it begins at the beginning.
     """
-    data: Dataset[Text] = samples_of(source, split)
+    data: Dataset[Text] = import_module(f"suite.data.{source.name}").load(source.root, split)
     must_hold(data, source, split, "texts with a label")
     made = partial(
         make,

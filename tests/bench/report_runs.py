@@ -138,9 +138,9 @@ def _model_records(row: Any, device: str, bad: Any, dice: random.Random) -> list
     ]))  # fmt: skip
     found.append(_export(ort, parameters, dice))
     for cell, middle in ((eager, seconds), (ort, seconds / ratio)):
-        found.append(_latency(cell, middle, tokens, dice))
-        found.append(_memory(cell, parameters, macs, dice))
-        found.append(_coldstart(cell, parameters, dice))
+        found.append(latency_record(cell, middle, tokens, dice))
+        found.append(memory_record(cell, parameters, macs, dice))
+        found.append(coldstart_record(cell, parameters, dice))
     if bad is not None:
         found = [_spoiled(r, bad) if (r.cell, r.step) == (ort, bad[3]) else r for r in found]
         if bad[3] == "export" and bad[0] is Outcome.FAILED:
@@ -166,7 +166,7 @@ def _record(cell: Cell, step: str, measurements: list[Measurement], **extra: Any
     )
 
 
-def _latency(cell: Cell, middle: float, tokens: int, dice: random.Random) -> Record:
+def latency_record(cell: Cell, middle: float, tokens: int, dice: random.Random) -> Record:
     noise = 0.012 if dice.random() < 0.8 else 0.11
     drift = 0.004 if dice.random() < 0.1 else 0.0
     count = 6 if middle > 0.5 else dice.randint(29, 60)
@@ -201,7 +201,7 @@ def _latency(cell: Cell, middle: float, tokens: int, dice: random.Random) -> Rec
     )
 
 
-def _memory(cell: Cell, parameters: int, macs: int, dice: random.Random) -> Record:
+def memory_record(cell: Cell, parameters: int, macs: int, dice: random.Random) -> Record:
     tensors = 200_000.0 + macs / 60
     measurements = [
         Measurement(metric="peak_rss_delta", unit="B", samples=(tensors * dice.uniform(1.0, 1.6) + 3e6,)),
@@ -218,7 +218,7 @@ def _memory(cell: Cell, parameters: int, macs: int, dice: random.Random) -> Reco
     return _record(cell, "memory", measurements, phases=phases, facts={"absent": absent})
 
 
-def _coldstart(cell: Cell, parameters: int, dice: random.Random) -> Record:
+def coldstart_record(cell: Cell, parameters: int, dice: random.Random) -> Record:
     if cell.backend == "eager":
         parts = {"import": 1.9, "build": 0.02 + parameters * 8e-9, "first_forward": 0.12}
     else:
@@ -228,6 +228,30 @@ def _coldstart(cell: Cell, parameters: int, dice: random.Random) -> Record:
         for name, value in parts.items()
     ]
     return _record(cell, "coldstart", measurements)
+
+
+def learning_records(cell: Cell, middle: float, dice: random.Random) -> list[Record]:
+    """What training and loading data cost: the steps `training` and `dataloader`."""
+    steps = tuple(3 * middle * (1 + abs(dice.gauss(0, 0.02))) for _ in range(30))
+    training = _record(
+        cell,
+        "training",
+        [
+            Measurement(metric="training_step", unit="s", samples=steps),
+            Measurement(metric="train_peak_rss", unit="B", samples=(180e6,)),
+        ],
+        facts={"num_samples": 2, "optimizer": "adamw", "precision": "float32"},
+    )
+    rates = [
+        Measurement(
+            metric="loading",
+            unit="1/s",
+            samples=tuple(rate * dice.uniform(0.95, 1.05) for _ in range(12)),
+            facts={"num_workers": number, "pinned": cell.device != "cpu", "batch": 32},
+        )
+        for number, rate in ((0, 1200.0), (1, 1900.0), (2, 1700.0))
+    ]
+    return [training, _record(cell, "dataloader", rates)]
 
 
 def _export(cell: Cell, parameters: int, dice: random.Random) -> Record:

@@ -48,7 +48,7 @@ def test_there_is_enough_to_train_on_and_both_labels_are_common() -> None:
         labels = [data[i].label for i in range(len(data))]
         assert len(labels) >= least
         assert 0.25 <= sum(labels) / len(labels) <= 0.75
-        assert list(data.classes) == ["network", "code"]
+        assert list(data.classes) == ["execution", "values"]
 
 
 def test_no_passage_is_in_two_splits_or_twice_in_one() -> None:
@@ -81,7 +81,7 @@ def test_words_alone_tell_the_two_classes_apart() -> None:
     words = CountVectorizer(min_df=2)
     model = MultinomialNB().fit(words.fit_transform(texts("train")), labels["train"])
     right = model.predict(words.transform(texts("test"))) == labels["test"]
-    assert right.mean() > 0.85
+    assert right.mean() > 0.75
 
 
 def test_a_python_without_its_sources_is_refused_with_what_to_do(
@@ -90,7 +90,7 @@ def test_a_python_without_its_sources_is_refused_with_what_to_do(
     monkeypatch.setattr(docstrings.sysconfig, "get_path", lambda name: str(tmp_path / name))
     with pytest.raises(DataError) as caught:
         docstrings.passages.__wrapped__()
-    assert "stdlib: the docstrings of its modules about network give 0 passages" in str(
+    assert "stdlib: the docstrings of its modules about execution give 0 passages" in str(
         caught.value
     )
     assert "use a Python that comes with them" in str(caught.value)

@@ -44,7 +44,7 @@
         row.hidden = !(
           words.every((word) => data.q.includes(word)) &&
           (!outcome.value || data.o.split(" ").includes(outcome.value)) &&
-          (!winner.value || data.w === winner.value)
+          (!winner || !winner.value || data.w === winner.value)
         );
       }
       const shown = details.filter((row) => !row.hidden).length;

@@ -1,0 +1,224 @@
+"""Worker side. PT2E: a module's exported graph quantized for x86, as a slow reference and compiled by Inductor."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from suite.quantization.errors import QuantizationError
+from suite.quantization.types import types_here
+from suite.worker.faults import Unavailable
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.fx import GraphModule, Node
+
+LAYERS: Final = ("conv1d", "conv2d", "conv3d", "linear", "matmul", "bmm", "conv_transpose2d")
+"""aten operators that multiply; those with a float weight count as left in float."""
+
+KERNELS: Final = (
+    "qconv_unary_lower_count",
+    "qconv2d_binary_lower_count",
+    "qconv_binary_lower_count",
+)
+LINEAR_KERNELS: Final = ("qlinear_unary_lower_count", "qlinear_binary_lower_count")
+"""Inductor's counters of the 8-bit oneDNN kernels that it put into the compiled graph."""
+
+
+def quantize_pt2e(
+    module: nn.Module,
+    inputs: Mapping[str, Any],
+    calibration: Iterable[Mapping[str, Any]],
+    *,
+    dynamic_shapes: Any = None,
+) -> tuple[GraphModule, dict[str, Any]]:
+    """The quantized graph of a module in eval mode, and JSON-able facts.
+
+    The graph takes the same keyword arguments as the module (of the shapes of `inputs`, but for the axes that
+    `dynamic_shapes` declares, as torch.export takes them) and gives the same result, computed in float between
+    conversions: slow, but with the errors of 8 bits. Facts: `num_quantized`, `quantized` and `floating` (operator ->
+    how many), `num_calibration`, `bytes` of parameters and buffers, `seconds` by step.
+
+    Raises Unavailable where the CPU is no x86, QuantizationError when there is nothing to calibrate on and when no
+    operator was quantized.
+    """
+    import torch
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        raise Unavailable(
+            f"PT2E's X86InductorQuantizer needs an x86 CPU; this one is {platform.machine()}"
+        )
+    watch = _Watch()
+    before = _bytes_of(module)
+    graph: Any = torch.export.export(
+        module, (), dict(inputs), dynamic_shapes=dynamic_shapes
+    ).module()
+    watch.lap("export")
+    tell_calls_apart(graph)
+    graph = prepare_pt2e(graph, _quantizer())
+    watch.lap("prepare")
+    num_samples = 0
+    with torch.no_grad():
+        for sample in calibration:
+            graph(**sample)
+            num_samples += 1
+    if not num_samples:
+        raise QuantizationError(
+            "the calibration set is empty; expected at least one real batch of the training split; next: look at"
+            " `calibration_samples` of the model's Quantization and at the data"
+        )
+    watch.lap("calibrate")
+    graph = convert_pt2e(graph)
+    watch.lap("convert")
+    after = _bytes_read(graph)
+    facts = {
+        "method": "pt2e",
+        **count_quantized(graph),
+        "num_calibration": num_samples,
+        "bytes": {"before": before, "after": after, "left": after / max(1, before)},
+        "seconds": watch.seconds,
+    }
+    if not facts["num_quantized"]:
+        raise QuantizationError(
+            f"PT2E quantized nothing: {facts['floating'] or 'no convolution or linear layer'} stays in float;"
+            " expected convolutions (2D) or linear layers; next: set `pt2e` of the model's Quantization to False"
+        )
+    return graph, facts
+
+
+def compile_quantized(graph: GraphModule, inputs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The graph compiled by Inductor with frozen weights; call it under torch.no_grad().
+
+    Facts: `num_kernels` and `kernels`, the 8-bit kernels in it by kind; `seconds` of compiling and of the first run.
+    Raises QuantizationError when Inductor put none in: then nothing runs in 8 bits.
+    """
+    import torch
+    from torch._dynamo.utils import counters
+    from torch._inductor import config
+
+    torch._dynamo.reset()
+    counters.clear()
+    begin = time.perf_counter()
+    compiled = torch.compile(graph)
+    with torch.no_grad(), config.patch(freezing=True):
+        compiled(**inputs)
+    seconds = time.perf_counter() - begin
+    found = counters["inductor"]
+    kernels = {
+        "convolution": sum(found[name] for name in KERNELS),
+        "linear": sum(found[name] for name in LINEAR_KERNELS),
+    }
+    if not any(kernels.values()):
+        raise QuantizationError(
+            "Inductor compiled the quantized graph without a single 8-bit kernel, so it runs in float between"
+            " conversions; next: set `pt2e` of the model's Quantization to False"
+        )
+    return compiled, {
+        "kernels": kernels,
+        "num_kernels": sum(kernels.values()),
+        "seconds": {"compile": seconds},
+    }
+
+
+def count_quantized(graph: GraphModule) -> dict[str, Any]:
+    """`quantized`: operator -> calls whose value and weight both come from a dequantize; `floating`: the others with a
+    weight; `num_quantized`.
+    """
+    quantized: Counter[str] = Counter()
+    floating: Counter[str] = Counter()
+    for node in graph.graph.nodes:
+        name = _name_of(node)
+        if name in LAYERS:
+            sources = [_source(arg) for arg in node.args[:2]]
+            if all(source.startswith("dequantize") for source in sources):
+                quantized[name] += 1
+            elif sources[1] == "stored":
+                floating[name] += 1
+        elif name in ("lstm", "gru"):
+            floating[name] += 1
+    return {
+        "quantized": dict(sorted(quantized.items())),
+        "floating": dict(sorted(floating.items())),
+        "num_quantized": quantized.total(),
+    }
+
+
+def tell_calls_apart(graph: GraphModule) -> None:
+    """Gives every call of a module that is called several times (a block's one ReLU) a name of its own, in place.
+
+    Exported without strict mode, torch 2.15 finds the quantizer's patterns by the module's name, and takes two calls
+    for one with two results: "Input partition has more than one output node".
+    """
+    calls: Counter[tuple[str, Any]] = Counter()
+    for node in graph.graph.nodes:
+        stack = node.meta.get("nn_module_stack")
+        if node.op != "call_function" or not stack:
+            continue
+        key = next(reversed(stack))
+        name, kind = stack[key]
+        calls[name, node.target] += 1
+        if calls[name, node.target] > 1:
+            node.meta["nn_module_stack"] = {
+                **stack,
+                key: (f"{name}@{calls[name, node.target]}", kind),
+            }
+
+
+def _quantizer() -> Any:
+    """Activations unsigned per tensor, weights signed per channel; seven bits where eight would saturate."""
+    import torch
+    from torchao.quantization.pt2e.quantizer.x86_inductor_quantizer import (
+        X86InductorQuantizer,
+        get_default_x86_inductor_quantization_config,
+    )
+
+    types = types_here()
+    reduced = types is None or types.reduce_range
+    quantizer = X86InductorQuantizer().set_global(
+        get_default_x86_inductor_quantization_config(reduce_range=reduced)
+    )
+    # It would also observe products of integers (RoBERTa's positions), which its histograms refuse.
+    return quantizer.set_function_type_qconfig(torch.mul, None)
+
+
+def _name_of(node: Node) -> str:
+    """conv2d for aten.conv2d.default."""
+    packet = getattr(node.target, "overloadpacket", None)
+    return str(packet).rpartition(".")[2] if node.op == "call_function" and packet else ""
+
+
+def _source(value: Any) -> str:
+    """Where an operand comes from: the operator's name, or `stored`."""
+    while _name_of(value) in ("view", "reshape", "permute", "transpose", "t", "unsqueeze", "clone"):
+        value = value.args[0]
+    return "stored" if value.op == "get_attr" else _name_of(value)
+
+
+def _bytes_of(module: nn.Module) -> int:
+    return sum(
+        tensor.nbytes for group in (module.parameters(), module.buffers()) for tensor in group
+    )
+
+
+def _bytes_read(graph: GraphModule) -> int:
+    """Of the tensors that the graph reads; the float weights that were folded into bytes hang on unused."""
+    tensors = dict([*graph.named_parameters(), *graph.named_buffers()])
+    names = {node.target for node in graph.graph.nodes if node.op == "get_attr"}
+    return sum(tensors[name].nbytes for name in names if name in tensors)
+
+
+class _Watch:
+    """Seconds from lap to lap."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._begin = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = now - self._begin
+        self._begin = now
