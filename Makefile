@@ -1,4 +1,4 @@
-# make bench | test | doctor | report | lint      ARGS="..." is passed on
+# make bench | suite | test | doctor | report | lint      ARGS="..." is passed on
 # Each makes .venv first when it is missing or older than what it is made from.
 
 PYTHON ?= python3
@@ -17,11 +17,12 @@ ifneq ($(TORCH),)
 TORCH_COMMAND := $(BIN)/python -m pip install --quiet --constraint constraints.txt torch torchvision --index-url https://download.pytorch.org/whl/$(TORCH)
 endif
 
-.PHONY: bench test doctor report lint setup clean
+.PHONY: bench suite test doctor report lint setup clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make bench    measure every model here (ARGS="--size tiny --plan quick" for a first look)'
+	@echo 'make suite    take every model through its life, tiny: train, fine-tune, prune, quantize, export'
 	@echo 'make test     test the tool itself'
 	@echo 'make doctor   examine this Python, PyTorch and CUDA installation'
 	@echo 'make report   show the newest run again and open its report'
@@ -29,6 +30,9 @@ help:
 
 bench: $(STAMP)
 	@$(BIN)/python -m pytest bench $(ARGS)
+
+suite: $(STAMP)
+	@$(BIN)/python -m pytest suite $(ARGS)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest tests $(ARGS)

@@ -137,6 +137,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where runs and caches go (default: .vitals)",
     )
     add(
+        "--store",
+        default="",
+        metavar="WHERE",
+        help="history of runs: a SQLite file or postgresql+psycopg://... (default: OUT/history.db)",
+    )
+    add(
         "--resume",
         nargs="?",
         const="",
@@ -297,6 +303,7 @@ def bench_run(request: pytest.FixtureRequest) -> Iterator[BenchRun]:
             plan=PLANS[config.getoption("plan")],
             deadline=config.getoption("deadline"),
             command=" ".join(["pytest", *config.invocation_params.args]),
+            store=config.getoption("store"),
         )
         if isinstance(run.session.worker, Launcher):
             config.stash[CONSOLE].print(
@@ -383,5 +390,8 @@ def pytest_terminal_summary(
     if REPORT not in config.stash:
         return
     terminalreporter.ensure_newline()
-    page = config.stash[RUN].folder.path / "report.html"
-    render_terminal(config.stash[REPORT], Console(file=terminalreporter._tw._file), html=page)
+    run = config.stash[RUN]
+    console = Console(file=terminalreporter._tw._file)
+    render_terminal(config.stash[REPORT], console, html=run.folder.path / "report.html")
+    if run.history:
+        console.print(f"History: {run.history}", soft_wrap=True, highlight=False)

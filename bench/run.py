@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.history.rows import without_password
 from bench.judge import settled
 from bench.plan import Plan
 from bench.report.build import build_report
@@ -57,6 +58,10 @@ class BenchRun:
     folder: RunFolder
     environment: Environment
     info: dict[str, Any] = field(default_factory=dict)
+    store: str = ""
+    """Where the history of runs is kept."""
+    history: str = ""
+    """What became of this run in it; empty while it goes on."""
     helpers: list[Launcher] = field(default_factory=list)
     """Launchers beside the session's own."""
 
@@ -104,10 +109,23 @@ class BenchRun:
         self.folder.write_json("run.json", self.info)
         report = build_report(load_run(self.folder.path))
         write_html(report, self.folder.path / "report.html")
+        self.history = self._recorded()
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
             with contextlib.suppress(OSError), Path(summary).open("a", encoding="utf-8") as file:
                 file.write(to_markdown(report))
         return report
+
+    def _recorded(self) -> str:
+        """Puts the run into the history; what went wrong there costs no run, its folder has everything."""
+        from bench.history.problem import HistoryError
+        from bench.history.recording import record_run  # SQLAlchemy: only after the measuring
+
+        if not self.session.records:
+            return ""
+        try:
+            return record_run(self.folder.path, self.store).sentence
+        except HistoryError as error:
+            return str(error)
 
 
 def open_run(
@@ -119,6 +137,7 @@ def open_run(
     plan: Plan,
     deadline: float,
     command: str,
+    store: str = "",
     worker: Callable[[RunFolder], Worker] | None = None,
 ) -> BenchRun:
     """A new run below `out`/runs, or the one that `resume` names ("" = the newest), ready to measure.
@@ -156,14 +175,19 @@ def open_run(
     )
     info = {
         "run_id": folder.run_id,
-        "command": command,
+        "command": without_password(command),
         "started_at": started_at,
         "finished_at": None,
         "options": options,
         "excluded": list(selection.excluded),
     }
     return BenchRun(
-        selection=selection, session=session, folder=folder, environment=environment, info=info
+        selection=selection,
+        session=session,
+        folder=folder,
+        environment=environment,
+        info=info,
+        store=store or str(out / "history.db"),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from suite.quantization.nodes import scope_note
+from suite.quantization.nodes import drop_unused, scope_note
 from suite.quantization.prepare import Prepared, restore_scopes
 
 if TYPE_CHECKING:
@@ -75,10 +75,7 @@ def quantize_embeddings(prepared: Any, model: Any, excluded: Collection[str] = (
         for node in nodes:
             _replace(model, node, name)
     model.graph.initializer.extend(new)
-    used = {value for node in model.graph.node for value in node.input}
-    for name in lookups:
-        if name not in used:
-            model.graph.initializer.remove(stored[name])
+    drop_unused(model, lookups)
     return list(lookups)
 
 

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from suite.quantization.errors import QuantizationError
+from suite.stages.export.summary import nodes_of
 
 SCOPES: Final = "pkg.torch.onnx.name_scopes"
 """Where torch.onnx says which modules a node comes from: "['', 'layer1', 'layer1.0', 'conv2d']"."""
@@ -69,6 +70,14 @@ def name_all(model: Any) -> None:
             while node.name in taken:
                 node.name += "_"
             taken.add(node.name)
+
+
+def drop_unused(model: Any, names: Iterable[str]) -> None:
+    """Removes those of the stored tensors that no node reads, subgraphs included, and that are no output."""
+    used = {name for node in nodes_of(model) for name in node.input}
+    used |= {value.name for value in model.graph.output}
+    for tensor in [t for t in model.graph.initializer if t.name in set(names) - used]:
+        model.graph.initializer.remove(tensor)
 
 
 def _hint(model: Any, pattern: str) -> str:

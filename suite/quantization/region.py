@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 LAYERS: Final = ("Conv", "Gemm", "MatMul")
-"""What ONNX Runtime has an 8-bit CPU kernel for. Not ConvTranspose: it would run in float between conversions."""
+"""What ONNX Runtime has an 8-bit CPU kernel for. Not ConvTranspose, which is rewritten first: see transposed.py."""
 
 CARRIERS: Final = (
     "Add",

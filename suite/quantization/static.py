@@ -17,9 +17,12 @@ from suite.quantization.errors import QuantizationError
 from suite.quantization.outcome import outcome_of
 from suite.quantization.prepare import Prepared, prepare
 from suite.quantization.region import CARRIERS, LAYERS, region_of
+from suite.quantization.transposed import rewrite_transposed
 from suite.quantization.types import Types, measure_types, types_here
 
-OPERATORS: Final = (*LAYERS, *CARRIERS, TABLE)
+TRANSPOSED: Final = "ConvTranspose"
+
+OPERATORS: Final = (*LAYERS, TRANSPOSED, *CARRIERS, TABLE)
 """What is quantized where the record names nothing; Gather stands for embedding tables."""
 
 
@@ -49,6 +52,7 @@ def quantize_static_graph(
         begin = time.perf_counter()
         prepared = prepare(graph, Path(folder), settings.excluded)
         operators = settings.operators or OPERATORS
+        rewritten = _rewritten(prepared) if TRANSPOSED in operators else []
         region = region_of(prepared.model, operators, prepared.excluded)
         if not region:
             raise QuantizationError(
@@ -68,10 +72,21 @@ def quantize_static_graph(
         "prepared": prepared.facts,
         "excluded": prepared.excluded,
         "embeddings": tables,
+        "rewritten": rewritten,
         "calibration": {"num_feeds": reader.num_feeds, "num_samples": reader.num_samples},
         "seconds": {"prepare": middle - begin, "quantize": end - middle},
         **outcome_of(graph, output),
     }
+
+
+def _rewritten(prepared: Prepared) -> list[str]:
+    """Names of the transposed convolutions that were turned into plain ones, in the model and in its file."""
+    import onnx
+
+    names = rewrite_transposed(prepared.model, prepared.excluded)
+    if names:
+        onnx.save(prepared.model, prepared.path)
+    return names
 
 
 def _quantize(

@@ -7,7 +7,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -150,11 +150,6 @@ def fastest(seconds: Mapping[str, float], margin: float) -> str:
         if seconds[name] < seconds[best] * (1.0 - margin):
             best = name
     return best
-
-
-def as_facts(types: Types) -> dict[str, Any]:
-    """JSON-able."""
-    return asdict(types)
 
 
 def _alternate(
