@@ -3,58 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import replace
 
 from bench.report import facts
-from bench.report.elements import Graph, Timing
+from bench.report.elements import Graph
 from bench.report.graphs import count_of, graph_of
-from bench.report.life import MASKED, Clock, Quality, Ratio, State
+from bench.report.life import MASKED, Quality, State
 from bench.report.model import Row
 from bench.report.pareto import front
 from bench.report.places import variant_rank
+from bench.report.ratios import TRAINED, Arms, Records, arms_of, clock_of, compared
 from bench.report.wording import REFERENCE
-from bench.stats import percentile
 from suite.axes import BACKENDS, VARIANTS
 from suite.quality import drop, gain
-from suite.record import Record
-
-TRAINED: Final = "trained"
-TUNED: Final = "finetune"
-
-OTHER: Final = 2.0
-"""A latency that is off by more is not of the same batch: machines drift by tenths between two processes."""
-
-Records = Mapping[tuple[str, str], Record]
-"""(step, variant) -> record of one life."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Arms:
-    """What one stage timed in turns in one process: arm -> seconds."""
-
-    samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    eager: str = ""
-    """The arm that is the stage's starting point in eager PyTorch; empty when none was timed."""
-    alike: str = ""
-    """The arm that is the starting point in float on the backend that the result runs on."""
-
-    def clock(self, arm: str) -> Clock | None:
-        """The arm's median with its interval, or None when it was not timed."""
-        found = percentile(self.samples.get(arm, ()), 0.5)
-        if found is None:
-            return None
-        return Clock(p50=found.value, low=found.low, high=found.high, num_samples=found.num_samples)
-
-    def ratio(self, arm: str) -> Ratio | None:
-        """How many times faster than the eager arm, by neighbouring samples."""
-        before, after = self.samples.get(self.eager, ()), self.samples.get(arm, ())
-        if not before or len(before) != len(after):
-            return None
-        found = percentile([a / b for a, b in zip(before, after, strict=True)], 0.5)
-        if found is None:
-            return None
-        return Ratio(value=found.value, low=found.low, high=found.high, is_paired=True)
 
 
 def states_of(
@@ -73,9 +34,9 @@ def states_of(
             known = states.get(place) or State(
                 name=name, backend=lane.backend, cell=lane.cell, outcome="passed"
             )
-            states[place] = replace(known, latency=_clock(lane.timing))
+            states[place] = replace(known, latency=clock_of(lane.timing))
     found = [_sized(state, records, rows) for state in states.values()]
-    found = _compared(found, records, rows)
+    found = compared(found, records, rows)
     return _judged(sorted(found, key=_rank), quality)
 
 
@@ -94,7 +55,7 @@ def _stage_states(records: Records) -> list[State]:
         ):
             continue
         metric = {k: facts.number(v) for k, v in facts.mapping(record.facts.get("metric")).items()}
-        arms = _arms(record)
+        arms = arms_of(record)
         cell, outcome = record.cell.id, record.outcome.value
 
         def state(
@@ -104,7 +65,7 @@ def _stage_states(records: Records) -> list[State]:
             arm: str,
             cell: str = cell,
             outcome: str = outcome,
-            arms: _Arms = arms,
+            arms: Arms = arms,
         ) -> State:
             return State(
                 name=name,
@@ -121,7 +82,7 @@ def _stage_states(records: Records) -> list[State]:
             found.append(state(variant, REFERENCE, facts.number(raw.get("untrained")), ""))
         elif step == "train":
             prune = records.get(("prune", "pruned"))
-            clock = _arms(prune).clock(TRAINED) if prune else None
+            clock = arms_of(prune).clock(TRAINED) if prune else None
             found.append(
                 replace(state(variant, REFERENCE, metric.get("trained"), ""), latency=clock)
             )
@@ -143,21 +104,6 @@ def _stage_states(records: Records) -> list[State]:
                 )
             found.append(state(variant, record.cell.backend, metric.get("quantized"), "quantized"))
     return found
-
-
-def _arms(record: Record) -> _Arms:
-    raw = facts.mapping(record.facts.get("latency"))
-    samples = {str(name): facts.seconds(values) for name, values in raw.items()}
-    samples = {name: values for name, values in samples.items() if values}
-    if record.step == "prune":
-        return _Arms(samples=samples, eager=TRAINED)
-    if "compiled" in samples:  # two floats: as the module is, and compiled as the result is
-        return _Arms(samples=samples, eager="float", alike="compiled")
-    return _Arms(samples=samples, eager="eager" if "eager" in samples else "", alike="float")
-
-
-def _clock(timing: Timing) -> Clock:
-    return Clock(p50=timing.p50, low=timing.low, high=timing.high, num_samples=timing.num_samples)
 
 
 def _sized(state: State, records: Records, rows: Mapping[str, Row]) -> State:
@@ -190,88 +136,6 @@ def _graph(state: State, records: Records, rows: Mapping[str, Row]) -> Graph | N
     if export is not None:
         return graph_of(export)
     return rows[state.name].graph if state.name in rows else None
-
-
-def _compared(states: Sequence[State], records: Records, rows: Mapping[str, Row]) -> list[State]:
-    """The states with their ratio to the trained model in eager PyTorch."""
-    reference, is_benched = _reference(states, rows)
-    prune = records.get(("prune", "pruned"))
-    pruning = _arms(prune).ratio("pruned") if prune else None
-    macs = next((s.macs for s in states if s.name in (TRAINED, "original") and s.macs), None)
-    found = []
-    for state in states:
-        ratio: Ratio | None = None
-        row = rows.get(state.name)
-        lane = row.lane(state.backend) if row else None
-        if (state.name, state.backend) == (TRAINED, REFERENCE):
-            ratio = Ratio(value=1.0, low=None, high=None, is_paired=True) if reference else None
-        elif not (is_benched and lane is not None and lane.timing is not None):
-            ratio = _in_turns(state, records, pruning)
-        if ratio is None and reference and state.latency:
-            ratio = _across(reference, state.latency)
-        left = macs / state.macs if macs and state.macs else None
-        found.append(
-            replace(
-                state,
-                ratio=ratio,
-                macs_ratio=left,
-                is_other_batch=_is_other_batch(state.latency, ratio, reference),
-            )
-        )
-    return found
-
-
-def _is_other_batch(own: Clock | None, ratio: Ratio | None, reference: Clock | None) -> bool:
-    """Whether a latency is far from what its own ratio makes of the reference's: it cannot be of the same batch."""
-    if own is None or ratio is None or reference is None:
-        return False
-    expected = reference.p50 / ratio.value
-    return not 1 / OTHER < own.p50 / expected < OTHER
-
-
-def _reference(states: Sequence[State], rows: Mapping[str, Row]) -> tuple[Clock | None, bool]:
-    """Eager, trained; or as built, which is as fast; and whether the benchmark has timed it."""
-    for name in (TRAINED, "original"):
-        lane = rows[name].lane(REFERENCE) if name in rows else None
-        if lane is not None and lane.timing is not None:
-            return _clock(lane.timing), True
-    found = (s.latency for s in states if (s.name, s.backend) == (TRAINED, REFERENCE))
-    return next(found, None), False
-
-
-def _in_turns(state: State, records: Records, pruning: Ratio | None) -> Ratio | None:
-    """The ratio by what was timed in turns in the stage's own process; chained over pruning where that came first."""
-    if state.name == MASKED or (state.name, state.backend) == ("pruned", REFERENCE):
-        prune = records.get(("prune", "pruned"))
-        return _arms(prune).ratio(state.name) if prune else None
-    for (step, variant), record in records.items():
-        if step != "quantize" or variant not in VARIANTS or record.cell.backend != state.backend:
-            continue
-        arms, parent = _arms(record), VARIANTS[variant].parent
-        arm = {variant: "quantized", parent: arms.alike}.get(state.name)
-        ratio = arms.ratio(arm) if arm else None
-        if ratio is None:
-            continue
-        return ratio if parent == TRAINED else _chained(pruning, ratio)
-    return None
-
-
-def _chained(first: Ratio | None, second: Ratio) -> Ratio | None:
-    if first is None:
-        return None
-    ends = (first.low, first.high, second.low, second.high)
-    low = high = None
-    if all(ends):
-        low, high = (first.low or 0) * (second.low or 0), (first.high or 0) * (second.high or 0)
-    return Ratio(value=first.value * second.value, low=low, high=high, is_paired=False)
-
-
-def _across(reference: Clock, own: Clock) -> Ratio:
-    """The ratio of two processes, with the worst case of both intervals."""
-    low = high = None
-    if reference.low and reference.high and own.low and own.high:
-        low, high = reference.low / own.high, reference.high / own.low
-    return Ratio(value=reference.p50 / own.p50, low=low, high=high, is_paired=False)
 
 
 def _judged(states: Sequence[State], quality: Quality | None) -> tuple[State, ...]:

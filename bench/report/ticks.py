@@ -22,10 +22,12 @@ class Axis:
 
     def ticks(self, most: int = 5) -> tuple[float, ...]:
         """Round values inside the axis, `most` or a few less."""
-        found = _log_ticks(self.low, self.high) if self.is_log else ()
-        if 3 <= len(found) <= most + 1:
+        found = _log_ticks(self.low, self.high, most) if self.is_log else ()
+        if len(found) >= 3:
             return found
-        return _linear_ticks(self.low, self.high, most)
+        return tuple(
+            t for t in _linear_ticks(self.low, self.high, most) if self.low <= t <= self.high
+        )
 
     def _scaled(self, value: float) -> float:
         return math.log(max(value, 1e-300)) if self.is_log else value
@@ -52,12 +54,12 @@ def _linear_ticks(low: float, high: float, most: int) -> tuple[float, ...]:
     return tuple(round(i * step, 12) for i in range(first, last + 1))
 
 
-def _log_ticks(low: float, high: float) -> tuple[float, ...]:
-    """1, 2 and 5 of every decade; of many decades every 1 alone."""
+def _log_ticks(low: float, high: float, most: int) -> tuple[float, ...]:
+    """1, 2 and 5 of every decade; of many decades 1 and 3, or every 1, or some of them."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found: tuple[float, ...] = ()
     for mantissas in ((1, 2, 5), (1, 3), (1,)):
         found = tuple(m * 10.0**e for e in decades for m in mantissas if low <= m * 10.0**e <= high)
-        if len(found) <= 6:
-            break
-    return found
+        if len(found) <= most + 1:
+            return found
+    return found[:: math.ceil(len(found) / most)]

@@ -58,7 +58,7 @@ WORDS: Final = 4096
 TINY_CLASSIFIER: Final = {
     **TINY_ENCODER,
     "vocab_size": WORDS,
-    "initializer_range": 0.05,
+    "initializer_range": 0.08,
     "hidden_dropout_prob": 0.0,
     "attention_probs_dropout_prob": 0.0,
 }

@@ -34,33 +34,25 @@ def outcome_of(before: Path, after: Path) -> dict[str, Any]:
 def claims_of(facts: Mapping[str, Any], settings: Quantization) -> list[Claim]:
     """What has to hold of the facts of a quantized graph."""
     least = max(1, settings.least_operators)
-    size = facts["bytes"]
     return [
         Claim(
             name="operators are quantized",
             holds=facts["num_quantized"] >= least,
             evidence=(
-                f"{facts['num_quantized']} quantized ({_listed(facts['count']['quantized'])}), expected at least"
-                f" {least}; with weights in float: {_listed(facts['count']['floating'])}"
+                f"{facts['num_quantized']} quantized ({listed(facts['count']['quantized'])}), expected at least"
+                f" {least}; with weights in float: {listed(facts['count']['floating'])}"
             ),
         ),
         Claim(
             name="ONNX Runtime runs them in 8 bits",
             holds=facts["num_kernels"] >= least,
             evidence=(
-                f"{facts['num_kernels']} 8-bit kernels ({_listed(facts['kernels']['integer'])}), expected at least"
-                f" {least}; in float: {_listed(facts['kernels']['floating'])}; conversions:"
-                f" {_listed(facts['kernels']['conversions'])}"
+                f"{facts['num_kernels']} 8-bit kernels ({listed(facts['kernels']['integer'])}), expected at least"
+                f" {least}; in float: {listed(facts['kernels']['floating'])}; conversions:"
+                f" {listed(facts['kernels']['conversions'])}"
             ),
         ),
-        Claim(
-            name="the graph is smaller",
-            holds=size["left"] <= settings.bytes_left,
-            evidence=(
-                f"{size['before']} -> {size['after']} bytes, x{size['left']:.3f}; expected at most"
-                f" x{settings.bytes_left:g}"
-            ),
-        ),
+        smaller_claim("the graph is smaller", facts["bytes"], settings),
     ]
 
 
@@ -73,5 +65,18 @@ def check(facts: Mapping[str, Any], settings: Quantization) -> None:
         )
 
 
-def _listed(numbers: Mapping[str, int]) -> str:
+def smaller_claim(name: str, size: Mapping[str, Any], settings: Quantization) -> Claim:
+    """That of `size["before"]` bytes no more are left than the record allows."""
+    return Claim(
+        name=name,
+        holds=size["left"] <= settings.bytes_left,
+        evidence=(
+            f"{size['before']} -> {size['after']} bytes, x{size['left']:.3f}; expected at most"
+            f" x{settings.bytes_left:g}"
+        ),
+    )
+
+
+def listed(numbers: Mapping[str, int]) -> str:
+    """Names and numbers in a sentence: `Conv 20, Gemm 1`; `none` where there is nothing."""
     return ", ".join(f"{name} {number}" for name, number in numbers.items()) or "none"

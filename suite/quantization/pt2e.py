@@ -5,10 +5,14 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from suite.claims import Claim
+from suite.lifecycle import Quantization
 from suite.quantization.errors import QuantizationError
+from suite.quantization.outcome import listed, smaller_claim
 from suite.quantization.types import types_here
 from suite.worker.faults import Unavailable
 
@@ -19,13 +23,15 @@ if TYPE_CHECKING:
 LAYERS: Final = ("conv1d", "conv2d", "conv3d", "linear", "matmul", "bmm", "conv_transpose2d")
 """aten operators that multiply; those with a float weight count as left in float."""
 
-KERNELS: Final = (
-    "qconv_unary_lower_count",
-    "qconv2d_binary_lower_count",
-    "qconv_binary_lower_count",
-)
-LINEAR_KERNELS: Final = ("qlinear_unary_lower_count", "qlinear_binary_lower_count")
-"""Inductor's counters of the 8-bit oneDNN kernels that it put into the compiled graph."""
+KERNELS: Final = {
+    "convolution": (
+        "qconv_unary_lower_count",
+        "qconv2d_binary_lower_count",
+        "qconv_binary_lower_count",
+    ),
+    "linear": ("qlinear_unary_lower_count", "qlinear_binary_lower_count"),
+}
+"""Kind -> Inductor's counters of the 8-bit oneDNN kernels that it put into a compiled graph."""
 
 
 def quantize_pt2e(
@@ -90,11 +96,27 @@ def quantize_pt2e(
     return graph, facts
 
 
-def compile_quantized(graph: GraphModule, inputs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The graph compiled by Inductor with frozen weights; call it under torch.no_grad().
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A compiled program; called with the model's inputs by name, or in their order."""
 
-    Facts: `num_kernels` and `kernels`, the 8-bit kernels in it by kind; `seconds` of compiling and of the first run.
-    Raises QuantizationError when Inductor put none in: then nothing runs in 8 bits.
+    program: Callable[..., Any]
+    names: tuple[str, ...]
+    facts: Mapping[str, Any]
+    """`num_kernels` and `kernels`: 8-bit kernels by kind; `seconds` of compiling and of the first run."""
+
+    def __call__(self, *args: Any, **inputs: Any) -> Any:
+        """The model's result; always in inference mode, which it was compiled for: another would compile anew."""
+        import torch
+
+        with torch.inference_mode():
+            return self.program(**dict(zip(self.names, args, strict=False)), **inputs)
+
+
+def compile_quantized(graph: GraphModule, inputs: Mapping[str, Any]) -> Compiled:
+    """The graph compiled by Inductor with frozen weights, for inputs of these shapes.
+
+    Raises QuantizationError when Inductor put no 8-bit kernel in: then nothing runs in 8 bits.
     """
     import torch
     from torch._dynamo.utils import counters
@@ -103,25 +125,48 @@ def compile_quantized(graph: GraphModule, inputs: Mapping[str, Any]) -> tuple[An
     torch._dynamo.reset()
     counters.clear()
     begin = time.perf_counter()
-    compiled = torch.compile(graph)
-    with torch.no_grad(), config.patch(freezing=True):
-        compiled(**inputs)
+    program = torch.compile(graph)
+    with torch.inference_mode(), config.patch(freezing=True):
+        program(**inputs)
     seconds = time.perf_counter() - begin
     found = counters["inductor"]
-    kernels = {
-        "convolution": sum(found[name] for name in KERNELS),
-        "linear": sum(found[name] for name in LINEAR_KERNELS),
-    }
+    kernels = {kind: sum(found[name] for name in names) for kind, names in KERNELS.items()}
     if not any(kernels.values()):
         raise QuantizationError(
             "Inductor compiled the quantized graph without a single 8-bit kernel, so it runs in float between"
             " conversions; next: set `pt2e` of the model's Quantization to False"
         )
-    return compiled, {
+    facts = {
         "kernels": kernels,
         "num_kernels": sum(kernels.values()),
         "seconds": {"compile": seconds},
     }
+    return Compiled(program=program, names=tuple(inputs), facts=facts)
+
+
+def claims_of(facts: Mapping[str, Any], settings: Quantization) -> list[Claim]:
+    """What has to hold of the facts of `quantize_pt2e`, and of a `Compiled` beside them where there is one."""
+    least, size = max(1, settings.least_operators), facts["bytes"]
+    claims = [
+        Claim(
+            name="operators are quantized",
+            holds=facts["num_quantized"] >= least,
+            evidence=(
+                f"{facts['num_quantized']} quantized ({listed(facts['quantized'])}), expected at least {least};"
+                f" in float: {listed(facts['floating'])}"
+            ),
+        ),
+        smaller_claim("the program's weights are smaller", size, settings),
+    ]
+    if "kernels" in facts:
+        claims.append(
+            Claim(
+                name="Inductor runs them in 8 bits",
+                holds=facts["num_kernels"] >= least,
+                evidence=f"8-bit kernels: {listed(facts['kernels'])}; expected at least {least}",
+            )
+        )
+    return claims
 
 
 def count_quantized(graph: GraphModule) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from bench.figures import counted, figure
 from bench.metrics import METRICS
+from bench.steps import STEPS
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Measurement, Record
@@ -20,7 +21,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 def test_a_metric_is_described_in_known_words(metric):
     assert metric.direction in ("lower", "higher", "none")
     assert metric.statistic in ("p50", "single", "slope")
-    assert metric.instrument in ("latency", "memory", "coldstart", "size", "export")
+    assert metric.instrument in STEPS
     assert metric.meaning.endswith(".")
     assert not metric.derived_from or metric.derived_from in METRICS
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from life_runs import LIVES, benched_records, write_suite_run
 from report_runs import BAD, MODELS, write_run
 
 from bench.report.build import build_report
@@ -306,8 +307,9 @@ def test_the_document_is_strict_json_without_paths_of_this_machine(tmp_path: Pat
 
 
 def test_every_field_of_the_document_is_documented(tmp_path: Path) -> None:
-    write_run(tmp_path / "run", models=MODELS)
-    document = to_document(build_report(load_run(tmp_path / "run")))
+    records = write_run(tmp_path / "run", models=MODELS)
+    records += write_suite_run(tmp_path / "suite") + benched_records(LIVES[1])
+    document = to_document(build_report(Run(folder=tmp_path, records=tuple(records))))
     written = (Path(__file__).parents[2] / "docs" / "report-schema.md").read_text("utf-8")
 
     def names(value: object) -> set[str]:
@@ -319,10 +321,15 @@ def test_every_field_of_the_document_is_documented(tmp_path: Path) -> None:
             names(item)
             for key, item in value.items()
             if key
-            not in ("environment", "options", "phases", "operators", "shapes", "totals", "absent")
+            not in (
+                *("environment", "options", "phases", "operators", "shapes", "absent"),
+                *("metric", "totals"),
+            )
         )
         return set(value).union(*inner)
 
+    totals = document["totals"]
+    assert all(f"`{name}`" in written for name in totals)
     missing = {name for name in names(document) if f"`{name}`" not in written}
     assert not missing
 

@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from suite.backends.onnxruntime import feeds_for
 from suite.quantization.dynamic import quantize_dynamic_graph
 from suite.quantization.outcome import claims_of
 from suite.quantization.sessions import open_quietly
@@ -30,6 +29,8 @@ def graph_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Em
 
     Raises StateMissing when there is no such graph, QuantizationError as the engine does.
     """
+    from suite.backends.onnxruntime import feeds_for
+
     assert job.cell is not None
     graph, output = Path(job.options["parent_graph"]), folder / GRAPH
     if not graph.is_file():
@@ -60,6 +61,8 @@ def graph_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Em
 
 def calibration(lesson: Lesson, session: Any, num_samples: int) -> Iterator[dict[str, Any]]:
     """Feeds of real training samples for reading ranges."""
+    from suite.backends.onnxruntime import feeds_for
+
     size = min(CALIBRATION_BATCH, lesson.test()[0].num_samples)
     batches = lesson.batches(batch=size)
     for batch in islice(batches, -(-num_samples // size)):
