@@ -22,7 +22,7 @@ def figure(record: Record, name: str, q: float = 0.5) -> Estimate | None:
     if measurement is None or not measurement.samples:
         return None
     match name:
-        case "throughput":
+        case "throughput" | "training_throughput":
             return throughput(measurement, record.facts)
         case "leak":
             slope = theil_sen(measurement.samples)

@@ -238,7 +238,9 @@ class Session:
         spec = self.request.specs.get(cell.model)
         record = judged(record_of(answer, self._blank(cell, step, answer.outcome, None)), spec)
         facts = dict(record.facts)
-        if spec is not None and facts:  # so that a report knows the metric, also of a user's own model
+        if (
+            spec is not None and facts
+        ):  # so that a report knows the metric, also of a user's own model
             facts.setdefault("task", spec.task)
         if record.outcome.is_bad and record.failure is not None:
             facts["diagnosis"] = self.diagnose(

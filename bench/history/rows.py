@@ -99,7 +99,8 @@ def _point(
 ) -> Iterator[Point]:
     is_own = name == measurement.metric
     known = METRICS.get(name)
-    found = figure(record, name) if known else percentile(measurement.samples, 0.5)
+    # A record may hold one metric several times, e.g. once per number of loader workers.
+    found = percentile(measurement.samples, 0.5) if is_own else figure(record, name)
     if found is None or not math.isfinite(found.value):
         return
     unit = known.unit if known else measurement.unit
@@ -111,7 +112,12 @@ def _point(
             step=record.step,
             metric=name,
             unit=unit,
-            settings=_settings(record, options, is_exact=bool(known and known.is_deterministic)),
+            settings=_settings(
+                record,
+                options,
+                is_exact=bool(known and known.is_deterministic),
+                workers=measurement.facts.get("num_workers"),
+            ),
         ),
         value=found.value,
         low=found.low,
@@ -142,10 +148,12 @@ def _sentinel(measurement: Measurement) -> float | None:
     return float(middle)
 
 
-def _settings(record: Record, options: Mapping[str, Any], *, is_exact: bool) -> str:
+def _settings(
+    record: Record, options: Mapping[str, Any], *, is_exact: bool, workers: object = None
+) -> str:
     """What else decides the number; an exact one knows nothing of threads and of the values of weights."""
     weights = str(record.facts.get("weights") or options.get("weights") or "")
-    told = {"data": record.facts.get("data")}
+    told = {"data": record.facts.get("data"), "workers": workers}
     if not is_exact:
         told["threads"] = record.facts.get("threads") or options.get("threads")
         # A folder of weights lies elsewhere on every machine.

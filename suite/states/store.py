@@ -179,4 +179,3 @@ def stem_of(job: Job, variant: str = "") -> str:
     """The readable part of an entry's name."""
     assert job.cell is not None
     return f"{job.cell.model}-{job.cell.size}-{variant or job.cell.variant}"
-

@@ -16,7 +16,7 @@ ACTIVATIONS: Final = (nn.ReLU, nn.ReLU6, nn.Hardtanh)
 def in_order(module: nn.Module, call: Callable[[], Any]) -> list[str]:
     """Names of the layers with weights of their own, in the order in which `call` first ends them.
 
-    Layers that do not run come last, as they are registered. A layer is a module that has parameters itself.
+    Layers that do not run come first, as they are registered: nothing stands on them. A layer is a module that has parameters itself.
     """
     own = {
         name: layer
@@ -32,7 +32,7 @@ def in_order(module: nn.Module, call: Callable[[], Any]) -> list[str]:
             stack.callback(handle.remove)
         with torch.no_grad():
             call()
-    return [*seen, *(name for name in own if name not in seen)]
+    return [*(name for name in own if name not in seen), *seen]
 
 
 def head_of(names: Iterable[str], layers: list[str]) -> list[str]:

@@ -45,9 +45,7 @@ def life(size=PLAIN, stages=LIFE, devices=("cpu",)):
 
 
 def steps(cells):
-    return [
-        (cell.variant, step) for cell in cells for step in steps_of(cell) if step in LIFE
-    ]
+    return [(cell.variant, step) for cell in cells for step in steps_of(cell) if step in LIFE]
 
 
 def test_a_plain_model_goes_through_every_stage():
@@ -86,8 +84,12 @@ def test_every_step_comes_after_what_it_needs():
     cells = life(RICH)
     place = {}
     order = sorted(
-        ((cells.index(cell), STEPS.index(step), cell, step)
-         for cell in cells for step in steps_of(cell) if step in LIFE),
+        (
+            (cells.index(cell), STEPS.index(step), cell, step)
+            for cell in cells
+            for step in steps_of(cell)
+            if step in LIFE
+        ),
         key=lambda row: row[:2],
     )
     for number, (_, _, cell, step) in enumerate(order):

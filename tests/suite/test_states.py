@@ -145,7 +145,10 @@ def test_a_state_whose_claims_did_not_hold_is_kept_but_not_built_upon(tmp_path):
     asked = job("trained", states_dir=str(tmp_path))
     folder, stem = store.store_of(asked), store.stem_of(asked)
     entries.keep(
-        folder, stem, store.state_key(asked, SPEC, "trained"), lambda f: {"facts": {"claims": [claim]}}
+        folder,
+        stem,
+        store.state_key(asked, SPEC, "trained"),
+        lambda f: {"facts": {"claims": [claim]}},
     )
     with pytest.raises(store.StateMissing, match=r"it learns \(it did not\)"):
         store.state_of(replace(asked, cell=replace(asked.cell, variant="pruned")), SPEC, "trained")

@@ -78,9 +78,7 @@ def compared(job: Job, spec: ModelSpec, source: Source, graph: Path) -> list[dic
 
     @cache
     def draw(num_samples: int, which: int) -> Any:
-        return batch_for(
-            spec, cell.size, source, num_samples=num_samples, seed=seed + which
-        ).inputs
+        return batch_for(spec, cell.size, source, num_samples=num_samples, seed=seed + which).inputs
 
     rows = []
     for variant in variants(spec, draw, cell.batch):

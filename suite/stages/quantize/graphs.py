@@ -8,6 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import torch
+
+from suite.axes import VARIANTS
 from suite.quantization.dynamic import quantize_dynamic_graph
 from suite.quantization.outcome import claims_of
 from suite.quantization.sessions import open_quietly
@@ -15,7 +18,7 @@ from suite.quantization.static import quantize_static_graph
 from suite.spec import ModelSpec
 from suite.stages.export.quantized import GRAPH
 from suite.stages.quantize.lane import Lane
-from suite.states.store import StateMissing
+from suite.states.store import StateMissing, module_of
 from suite.training.lesson import Lesson
 from suite.training.quality import session_forward
 from suite.worker.protocol import Emit, Job
@@ -47,10 +50,17 @@ def graph_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Em
         facts = quantize_dynamic_graph(graph, output, settings)
     quantized = open_quietly(output, threads)
     inputs = next(lesson.batches(batch=job.cell.batch)).inputs
+    module = module_of(job, spec, VARIANTS[job.cell.variant].parent)
+
+    def eager() -> None:
+        with torch.inference_mode():
+            module(**inputs)
+
     return Lane(
         reference=session_forward(reference),
         quantized=session_forward(quantized),
-        calls={
+        calls={"eager": eager}
+        | {
             name: partial(session.run, None, feeds_for(session, inputs))
             for name, session in (("float", reference), ("quantized", quantized))
         },
