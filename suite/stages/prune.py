@@ -35,7 +35,8 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     """Prunes the cell's trained model as its record says and lets it recover; or finds it done.
 
     Measurements: `parameters`, `macs`, `parameter_bytes` of the pruned model. Facts: `before`, `after` (parameters,
-    macs, bytes), `metric` (trained, masked, pruned, recovered), `latency` (seconds of trained, masked, pruned), `speedup`,
+    macs, bytes), `metric` (trained, masked, pruned, recovered), `latency` (seconds of trained, masked, pruned),
+    `speedup`,
     `macs_ratio`, `changes`, `claims`. Raises PruningError when nothing, or less than the record says, was removed.
     """
     use_threads(job)

@@ -33,7 +33,8 @@ def batch(
     """images: a list of [3, side, side] or, where `form` is "tensor", one [samples, 3, side, side]; within 0..1.
 
     Targets: one dictionary per picture with boxes [objects, 4] (x1, y1, x2, y2 in pixels of the square) and labels
-    [objects]. Objects whose class the model has no output for are left out.
+    [objects]. Objects whose class the model has no output for are left out; with 2 `classes` every object is a 1. Those
+    below `least` x `least` pixels of the square, by area, are left out too.
     """
     found = examples(inputs, source, seed=seed, split=split)
     order = np.random.default_rng((seed, len(found))).permutation(len(found))
@@ -41,7 +42,8 @@ def batch(
     side = inputs["side"]
     how = "scaled into, grey beside it," if inputs["keeps_aspect"] else "stretched to"
     facts = facts_of(source, split, f"{how} {side}x{side}, within 0..1")
-    left_out = max(0, len(found.data.classes) - inputs["classes"])
+    num_labels = int(labels_for(np.arange(len(found.data.classes)), inputs["classes"]).max()) + 1
+    left_out = max(0, num_labels - inputs["classes"])
     return replace(
         collate(chosen, form=inputs["form"]),
         facts={**facts, **({"classes_without_output": left_out} if left_out else {})},
@@ -113,10 +115,10 @@ def summarize(parts: Sequence[Mapping[str, Tensor]]) -> float:
 
 
 def trivial(batches: Sequence[Batch]) -> float:
-    """MAP in % of finding in every picture one object of each class, in the middle of that class's boxes.
+    """MAP in % of finding in every picture one object of each class, with the mean of that class's boxes here.
 
-    The box is the mean of all boxes of the class in these batches: classes do not compete in mAP, so that this is
-    the best answer without looking at the picture that has one box a class.
+    What a model answers that has learned averages and looks at no picture. It is not the best of all constant answers:
+    a box picked by its hits on these very pictures gets more.
     """
     targets = [target for batch in batches for target in batch.targets]
     boxes = torch.cat([target["boxes"].cpu() for target in targets])

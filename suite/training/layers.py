@@ -16,7 +16,8 @@ ACTIVATIONS: Final = (nn.ReLU, nn.ReLU6, nn.Hardtanh)
 def in_order(module: nn.Module, call: Callable[[], Any]) -> list[str]:
     """Names of the layers with weights of their own, in the order in which `call` first ends them.
 
-    Layers that do not run come first, as they are registered: nothing stands on them. A layer is a module that has parameters itself.
+    Layers that do not run come first, as they are registered: nothing stands on them. A layer is a module that
+    has parameters itself.
     """
     own = {
         name: layer

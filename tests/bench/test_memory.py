@@ -12,6 +12,7 @@ from bench.instruments import memory
 from bench.instruments.tensor_bytes import summed
 from bench.plan import PLANS, Plan
 from bench.stats import theil_sen
+from suite import resident
 from suite.backends.runnable import Runnable
 from suite.cell import Cell
 from suite.worker.protocol import Job

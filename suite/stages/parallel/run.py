@@ -38,8 +38,9 @@ class ParallelError(RuntimeError):
 def run(job: Job, emit: Emit) -> dict[str, Any]:
     """Trains the cell's model on `options["nproc"]` processes as its variant says, and on one.
 
-    Measurements: `parallel_step` (seconds a step on all processes). Facts: `curve` (one process, several), `efficiency`,
-    `claims`. Raises Unavailable when there are fewer GPUs than processes, ParallelError when a process fails.
+    Measurements: `parallel_step` (seconds a step on all processes). Facts: `curve` (one process, several),
+    `efficiency`, `claims`. Raises Unavailable when there are fewer GPUs than processes, ParallelError when a process
+    fails.
     """
     torch.set_num_threads(1)  # as each of the processes: efficiency compares like with like
     return store.made(job, emit, train_parallel)

@@ -96,7 +96,8 @@ def _cuda_lane(
     after = _num_bytes(converted)
     inputs = moved(lesson.test()[0], device).inputs
     lower = move(inputs, device, torch.bfloat16)
-    fast, plain = torch.compile(converted), torch.compile(module)
+    fast: Any = torch.compile(converted)
+    plain: Any = torch.compile(module)
 
     def forward(batch: Batch) -> list[Tensor]:
         with torch.inference_mode():
