@@ -259,7 +259,7 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=Quantization(bytes_left=0.75, max_drop=3.0),
                 build={"num_classes": 2, "divisor": 4},
                 inputs={"side": 96, "classes": 2},
             ),

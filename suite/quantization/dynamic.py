@@ -25,10 +25,13 @@ RANKS: Final = {"MatMul": 2, "Gemm": 2, "LSTM": 3}
 
 REFUSED: Final = {
     "Conv": (
-        "ONNX Runtime turns it into ConvInteger, which it never optimized (3.5 times slower than float32;"
+        "ONNX Runtime makes ConvInteger of it, which it never optimized (3.5 times slower than float32;"
         " https://github.com/microsoft/onnxruntime/issues/12854); use method 'static'"
     ),
-    "GRU": "ONNX Runtime has no quantized GRU; it stays float32",
+    "GRU": (
+        "ONNX Runtime has no quantized GRU and none is planned; it stays float32"
+        " (https://github.com/microsoft/onnxruntime/issues/9796)"
+    ),
     "RNN": "ONNX Runtime has no quantized RNN; it stays float32",
     "ConvTranspose": "ONNX Runtime has no quantized ConvTranspose; it stays float32",
 }
@@ -114,7 +117,7 @@ def _refuse_convolutions(graph: Path, prepared: Prepared) -> None:
     share = sizes.get("Conv", 0) / max(1, sum(sizes.values()))
     if share > 0.5:
         raise QuantizationError(
-            f"{graph.name}: {share:.0%} of the weights lie in convolutions, which dynamic quantization leaves:"
+            f"{graph.name}: {share:.0%} of the weights lie in Conv, which is not quantized dynamically:"
             f" {REFUSED['Conv']}, or name `operators` to quantize the rest alone"
         )
 

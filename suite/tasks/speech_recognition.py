@@ -29,8 +29,6 @@ UNKNOWN: Final = 3
 SPACE: Final = 4
 LONGEST: Final = 64
 """Letters in a row of labels."""
-KEPT: Final = 1024
-"""Utterances that are kept in memory, 64 KB for one second."""
 
 
 def batch(
@@ -57,7 +55,7 @@ def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str
 
     Training adds noise; another epoch adds other noise. Raises DataError when no utterance is so short.
     """
-    data = Remembered(import_module(f"suite.data.{source.name}").load(source.root, split))
+    data: Dataset[Speech] = import_module(f"suite.data.{source.name}").load(source.root, split)
     must_hold(data, source, split, "utterances with transcripts")
     length: int = inputs["length"]
     short = tuple(i for i in range(len(data)) if len(data[i].waveform) <= length)
@@ -68,23 +66,6 @@ def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str
         )
     make = partial(_heard, length=length, noisy=split == "train")
     return Examples(data=data, make=make, seed=seed, indices=short)
-
-
-class Remembered:
-    """A data set that keeps its first utterances once asked for: making one takes longer than adding noise to it."""
-
-    def __init__(self, data: Dataset[Speech]) -> None:
-        self.classes = data.classes
-        self._data = data
-        self._kept: dict[int, Speech] = {}
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __getitem__(self, index: int, /) -> Speech:
-        if index not in self._kept and len(self._kept) < KEPT:
-            self._kept[index] = self._data[index]
-        return self._kept.get(index) or self._data[index]
 
 
 def labels_of(transcript: str) -> list[int]:

@@ -83,7 +83,9 @@ def test_an_integer_product_counts_as_quantized(tmp_path):
 def test_products_of_activations_are_told_from_those_with_weights(tmp_path):
     facts = count(language_model(tmp_path / "g.onnx"))
     assert facts["num_quantized"] == 0
-    assert facts["floating"] == {"MatMul": 5}  # the tied last layer reads its table through a Transpose
+    assert facts["floating"] == {
+        "MatMul": 5
+    }  # the tied last layer reads its table through a Transpose
     assert facts["without_weights"] == {"MatMul": 2}
 
 
@@ -131,7 +133,9 @@ def test_conversions_that_onnx_runtime_does_not_fuse_are_a_silent_no_op_and_refu
     assert facts["num_quantized"] == 1
     assert facts["num_kernels"] == 0
     assert facts["bytes"]["left"] < 0.6
-    with pytest.raises(QuantizationError, match="ONNX Runtime runs them in 8 bits: 0 8-bit kernels"):
+    with pytest.raises(
+        QuantizationError, match="ONNX Runtime runs them in 8 bits: 0 8-bit kernels"
+    ):
         check(facts, Quantization())
 
 
@@ -139,7 +143,11 @@ FACTS = {
     "num_quantized": 3,
     "num_kernels": 3,
     "count": {"quantized": {"Conv": 3}, "floating": {"Gemm": 1}},
-    "kernels": {"integer": {"QLinearConv": 3}, "floating": {}, "conversions": {"QuantizeLinear": 1}},
+    "kernels": {
+        "integer": {"QLinearConv": 3},
+        "floating": {},
+        "conversions": {"QuantizeLinear": 1},
+    },
     "bytes": {"before": 1000, "after": 300, "left": 0.3},
 }
 
@@ -154,7 +162,11 @@ def test_good_facts_are_let_through():
     [
         ({"num_quantized": 0}, {}, "operators are quantized: 0 quantized"),
         ({"num_kernels": 0}, {}, "ONNX Runtime runs them in 8 bits: 0 8-bit kernels"),
-        ({}, {"least_operators": 4}, "3 quantized .Conv 3., expected at least 4.* in float: Gemm 1"),
+        (
+            {},
+            {"least_operators": 4},
+            "3 quantized .Conv 3., expected at least 4.* in float: Gemm 1",
+        ),
         ({}, {"bytes_left": 0.25}, "1000 -> 300 bytes, x0.300; expected at most x0.25"),
     ],
 )

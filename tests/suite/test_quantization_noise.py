@@ -63,7 +63,12 @@ def test_noise_on_nothing_and_values_that_are_not_finite():
 def test_every_output_has_its_own_ratio_and_integers_and_other_shapes_have_none():
     one = np.ones(4, np.float32)
     reference = [one, np.arange(3), one, np.zeros((0, 4), np.float32)]
-    actual = [one * np.float32(1.1), np.arange(3), np.ones(5, np.float32), np.zeros((0, 4), np.float32)]
+    actual = [
+        one * np.float32(1.1),
+        np.arange(3),
+        np.ones(5, np.float32),
+        np.zeros((0, 4), np.float32),
+    ]
     ratios = signal_to_noise(reference, actual)
     assert ratios == [pytest.approx(20.0, abs=0.01), None, None, None]
 

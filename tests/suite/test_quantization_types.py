@@ -50,7 +50,9 @@ def test_flags_that_do_not_tell_are_answered_with_nothing(flags):
 
 def test_flags_are_read_from_the_first_cpu(tmp_path):
     path = tmp_path / "cpuinfo"
-    path.write_text("processor\t: 0\nmodel name\t: X\nflags\t\t: fpu avx2\n\nprocessor\t: 1\nflags\t\t: fpu\n")
+    path.write_text(
+        "processor\t: 0\nmodel name\t: X\nflags\t\t: fpu avx2\n\nprocessor\t: 1\nflags\t\t: fpu\n"
+    )
     assert cpu_flags(path) == {"fpu", "avx2"}
     path.write_text("processor\t: 0\nFeatures\t: fp asimd asimddp\n")
     assert cpu_flags(path) == {"fp", "asimd", "asimddp"}
