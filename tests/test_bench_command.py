@@ -154,7 +154,9 @@ def test_a_run_that_is_killed_keeps_every_finished_cell_and_resume_does_the_rest
     done = bench(*arguments, "--resume", out=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     after = {r.key: r for r in newest(tmp_path).records}
-    assert {key.rpartition("/")[2] for key in after} == {"size", "latency", "memory", "coldstart"}
+    assert {key.rpartition("/")[2] for key in after} == {
+        *("size", "latency", "memory", "coldstart", "training", "dataloader")
+    }
     assert {key: after[key].started_at for key in before} == {
         key: record.started_at for key, record in before.items()
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import torch
@@ -25,12 +24,11 @@ def features(images: Tensor) -> Tensor:
 
 
 def sliced_wasserstein(first: Tensor, second: Tensor) -> float:
-    """Distance of two sets of points, both [N, features], in their unit; 0 for the same points in any order.
+    """Distance of two sets of points, both [N, features]; 0 for the same points in any order.
 
     The mean over random directions of the distance between the sorted projections (Rabin et al., 2011), as Karras
-    et al., 2018 (arXiv:1710.10196) compare pictures, here on whole pictures at a low resolution, times the root of
-    the number of features: the unit is then that of a feature, not of a projection. Raises ValueError for sets of
-    different sizes or without a point.
+    et al., 2018 (arXiv:1710.10196) compare pictures, here on whole pictures at a low resolution. A shift of all
+    features by c is a distance of 0.8 c. Raises ValueError for sets of different sizes or without a point.
     """
     if first.shape != second.shape or not len(first):
         raise ValueError(
@@ -41,4 +39,4 @@ def sliced_wasserstein(first: Tensor, second: Tensor) -> float:
     directions = torch.randn(width, NUM_PROJECTIONS, generator=generator)
     directions /= directions.norm(dim=0)
     along = [(points.float() @ directions).sort(dim=0).values for points in (first, second)]
-    return float((along[0] - along[1]).abs().mean()) * math.sqrt(width)
+    return float((along[0] - along[1]).abs().mean())

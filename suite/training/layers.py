@@ -13,11 +13,11 @@ ACTIVATIONS: Final = (nn.ReLU, nn.ReLU6, nn.Hardtanh)
 """Modules whose units can die: exactly 0 over a whole range."""
 
 
-def in_order(module: nn.Module, call: Callable[[], Any]) -> list[str]:
+def in_order(module: nn.Module, call: Callable[[], Any], *, is_whole: bool = True) -> list[str]:
     """Names of the layers with weights of their own, in the order in which `call` first ends them.
 
-    Layers that do not run come first, as they are registered: nothing stands on them. A layer is a module that
-    has parameters itself.
+    Layers that do not run come first, as they are registered: nothing stands on them; without
+    `is_whole` they are left out. A layer is a module that has parameters itself.
     """
     own = {
         name: layer
@@ -33,7 +33,7 @@ def in_order(module: nn.Module, call: Callable[[], Any]) -> list[str]:
             stack.callback(handle.remove)
         with torch.no_grad():
             call()
-    return [*(name for name in own if name not in seen), *seen]
+    return [*(name for name in own if is_whole and name not in seen), *seen]
 
 
 def head_of(names: Iterable[str], layers: list[str]) -> list[str]:

@@ -91,7 +91,9 @@ def layerwise(module: nn.Module, lesson: Lesson, own: Finetuning, head: tuple[st
     """Groups of layers learn from the top down, each at a rate lower by `layer_decay` than the one above, and the lower
     ones only later (Howard and Ruder 2018, section 3.2: gradual unfreezing).
     """
-    groups = depth_groups(module, in_order(module, _call(module, lesson)), own.groups)
+    groups = depth_groups(
+        module, in_order(module, _call(module, lesson), is_whole=False), own.groups
+    )
     rate = lesson.settings.learning_rate
     top = len(groups) - 1
     starts = {n: round(lesson.steps * (top - n) / (2 * len(groups))) for n in range(len(groups))}
@@ -205,22 +207,26 @@ def depth_groups(
 ) -> list[list[nn.Parameter]]:
     """All weights in `num_groups` groups from the bottom to the top of the forward pass, each weight once.
 
-    Weights that lie on the model itself (position embeddings, class tokens) belong to the bottom.
+    `layers` are those that run, in their order. All other weights (position embeddings and class tokens on the model
+    itself, layers that do not run) belong to the bottom.
     """
     known = dict(module.named_modules())
     taken: set[int] = set()
     stacked: list[list[nn.Parameter]] = []
-    for name in ("", *layers):
+    for name in layers:
         own = [p for p in known[name].parameters(recurse=False) if id(p) not in taken]
         taken |= {id(p) for p in own}
         if own:
             stacked.append(own)
     count = min(num_groups, len(stacked))
     bounds = [round(i * len(stacked) / count) for i in range(count + 1)]
-    return [
+    groups = [
         [p for layer in stacked[begin:end] for p in layer]
         for begin, end in itertools.pairwise(bounds)
     ]
+    # What lies on the model itself, and layers that this forward pass leaves out.
+    groups[0] += [p for p in module.parameters() if id(p) not in taken]
+    return groups
 
 
 def digest(tensors: Iterable[Tensor]) -> str:

@@ -61,6 +61,8 @@ def test_the_numbers_of_classes_are_those_of_the_data_sets() -> None:
 def test_every_model_has_outputs_for_the_classes_of_the_second_task() -> None:
     for spec in builtin_specs():
         kind = TASKS[spec.task].input
+        if kind == "scene":  # objects without an output are left out, or are all one class
+            continue
         for size in spec.sizes.values():
             if num_outputs := size.inputs.get("classes"):
                 assert num_outputs >= NUM_CLASSES[SECOND[kind]]
