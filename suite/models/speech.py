@@ -52,7 +52,9 @@ MODELS: Final = (
                     learning_rate=0.002,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                quantization=Quantization(
+                    max_drop=3.0, method="dynamic", operators=("MatMul", "Gemm")
+                ),
                 build={
                     "vocab_size": 32,
                     "hidden_size": 64,
@@ -82,7 +84,9 @@ MODELS: Final = (
                     round_to=8,
                     learning_rate=0.00015,
                 ),
-                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                quantization=Quantization(
+                    max_drop=1.0, method="dynamic", operators=("MatMul", "Gemm")
+                ),
                 build={"vocab_size": 32},
                 inputs={"length": 16_000},
             ),

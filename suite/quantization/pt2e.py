@@ -103,7 +103,7 @@ class Compiled:
     program: Callable[..., Any]
     names: tuple[str, ...]
     facts: Mapping[str, Any]
-    """`num_kernels` and `kernels`: 8-bit kernels by kind; `seconds` of compiling and of the first run."""
+    """`num_kernels` and `kernels`: 8-bit kernels by kind; `compile_seconds`, with the first run."""
 
     def __call__(self, *args: Any, **inputs: Any) -> Any:
         """The model's result; always in inference mode, which it was compiled for: another would compile anew."""
@@ -139,7 +139,7 @@ def compile_quantized(graph: GraphModule, inputs: Mapping[str, Any]) -> Compiled
     facts = {
         "kernels": kernels,
         "num_kernels": sum(kernels.values()),
-        "seconds": {"compile": seconds},
+        "compile_seconds": seconds,
     }
     return Compiled(program=program, names=tuple(inputs), facts=facts)
 

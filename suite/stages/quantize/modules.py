@@ -43,6 +43,7 @@ def pt2e_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emi
     program, facts = quantize_pt2e(module, inputs, seen)
     emit("phase", name="compile")
     compiled = compile_quantized(program, inputs)
+    facts = {**facts, **compiled.facts}
     plain = torch.compile(copy.deepcopy(module))
     flat = list(flatten_inputs(inputs).values())
 
