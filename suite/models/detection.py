@@ -202,7 +202,7 @@ MODELS: Final = (
                     batch=16,
                     clip=10.0,
                     test_samples=128,
-                    margin=3.0,
+                    margin=2.0,
                     loss="suite.nets.yolo_loss:yolo_loss",
                 ),
                 finetuning=Finetuning(
@@ -217,7 +217,13 @@ MODELS: Final = (
                 ),
                 quantization=Quantization(max_drop=3.0),
                 build={"num_classes": 1, "width": 4, "anchor_scale": 128 / 416},
-                inputs={"side": 128, "classes": 2, "form": "tensor", "keeps_aspect": True},
+                inputs={
+                    "side": 128,
+                    "classes": 2,
+                    "least": 12,
+                    "form": "tensor",
+                    "keeps_aspect": True,
+                },
             ),
             "base": Size(
                 training=Training(

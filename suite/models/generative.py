@@ -25,12 +25,13 @@ MODELS: Final = (
             "tiny": Size(
                 training=Training(
                     optimizer="adam_gan",
-                    learning_rate=0.002,
-                    steps=250,
+                    learning_rate=0.003,
+                    steps=150,
                     weight_decay=0.0,
                     evaluations=1,
                     overfit_steps=20,
-                    margin=5.0,
+                    margin=20.0,
+                    batch=16,
                 ),
                 finetuning=Finetuning(
                     steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=32
