@@ -172,6 +172,8 @@ class Misbuilt:
     kind: str
     """`tag`, `machine`, `numpy` or `not-elf`."""
     detail: str
+    built_for: str = ""
+    """The Python in the file's name as a wheel's tag says it (`cp310`), for kind `tag`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

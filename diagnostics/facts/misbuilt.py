@@ -36,7 +36,16 @@ def misbuilt_modules(
     for stem, tags in stems.items():
         if tag and tag not in tags and not os.path.exists(stem + ".abi3.so"):
             path = next(p for p in libraries if p.startswith(stem + ".cpython-"))
-            found.append(_note(libraries, path, "tag", f"built for cpython-{min(tags)}"))
+            built_for = min(tags)
+            found.append(
+                Misbuilt(
+                    path=path,
+                    distribution=libraries.get(path, ""),
+                    kind="tag",
+                    detail=f"built for cpython-{built_for}",
+                    built_for=f"cp{built_for}",
+                )
+            )
     for path, header in list(loader.headers.items()):
         machine = header.machine if header else ""
         foreign = machine and interpreter.machine and machine != interpreter.machine

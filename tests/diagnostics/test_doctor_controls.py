@@ -38,7 +38,24 @@ def detour() -> a.Detour:
     )
 
 
+def oddly_named() -> Environment:
+    """torchao 0.18.0: one module of a wheel for all Pythons since 3.10 is named after 3.10 alone."""
+    facts = installed(VERSIONS)
+    odd = a.Misbuilt(
+        path=f"{SITE}/torchao/_C_mxfp8.cpython-310-x86_64-linux-gnu.so",
+        distribution="torchao",
+        kind="tag",
+        detail="built for cpython-310",
+        built_for="cp310",
+    )
+    wheel = distribution("torchao", "0.18.0", tags=("cp310-abi3-manylinux_2_28_x86_64",))
+    facts["packages"]["torchao"] = "0.18.0"
+    facts["distributions"] = (*facts["distributions"], wheel)
+    return healthy(linkage=a.Linkage(num_libraries=9, misbuilt=(odd,)), **facts)
+
+
 CONTROLS: dict[str, Environment] = {
+    "a module named after the oldest Python of its wheel": oddly_named(),
     "a CUDA build on a machine without a GPU": healthy(),
     "a CUDA build with its GPU": with_gpu(),
     "a CPU build on purpose": healthy(

@@ -457,6 +457,27 @@ ROWS = [
         f"{PIP} --upgrade old",
     ),
     Row(
+        "extension-misbuilt",
+        healthy(
+            packages=VERSIONS | {"old": "1.0"},
+            distributions=(distribution("old", "1.0", tags=("cp312-cp312-linux_x86_64",)),),
+            linkage=a.Linkage(
+                misbuilt=(
+                    a.Misbuilt(
+                        path=f"{SITE}/old/_c.cpython-310-x86_64-linux-gnu.so",
+                        distribution="old",
+                        kind="tag",
+                        detail="built for cpython-310",
+                        built_for="cp310",
+                    ),
+                )
+            ),
+        ),
+        E,
+        "built for cpython-310, this is",
+        f"{PIP} --force-reinstall --no-deps old==1.0",
+    ),
+    Row(
         "omp-duplicates",
         linked(openmp=("/a/libiomp5.so", "/b/libomp.so")),
         W,
