@@ -172,15 +172,18 @@ class _Matcher:
                 if found is not None and node.key in self._free[side]:
                     waiting[found][side].append(node)
                     touched[found] = None
-            ready = []
+            found_ready: dict[tuple[int, str], Node] = {}
             for signature in touched:
                 left, right = waiting[signature]
                 if len(left) != len(right):
                     continue  # which of them is missing cannot be told yet
                 for before, after in zip(left, right, strict=True):
                     self._take(before, after, "structure")
-                    ready += self._consumers(0, before) + self._consumers(1, after)
+                    # A node with two producers among these pairs is ready once.
+                    for side, node in (*self._consumers(0, before), *self._consumers(1, after)):
+                        found_ready[side, node.key] = node
                 del waiting[signature]
+            ready = [(side, node) for (side, _), node in found_ready.items()]
 
     def _consumers(self, side: int, node: Node) -> list[tuple[int, Node]]:
         """The free nodes that take what a node gives, each once."""

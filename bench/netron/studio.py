@@ -105,11 +105,16 @@ class Studio:
         prefix: str = "",
         title: str = "",
         deadline: float = DEADLINE,
+        most_nodes: int = MOST_NODES,
+        block_colours: Mapping[str, str] | None = None,
     ) -> Picture:
-        """The picture; see `picture`. `prefix` goes before every id, for several in one page."""
+        """The picture; see `picture`. `prefix` goes before every id, for several in one page.
+
+        Over `most_nodes` it shows blocks by module, coloured by `block_colours` (block's name -> #rrggbb).
+        """
         began = time.monotonic()
         until = began + deadline
-        body, num_nodes, is_summary = _served(model)
+        body, num_nodes, is_summary = _served(model, most_nodes)
         try:
             # Blocks are an ONNX graph, whatever they stand for.
             suffix = ".onnx" if is_summary else model.suffix.lower()
@@ -135,7 +140,7 @@ class Studio:
         finished = finish(
             drawn["svg"],
             drawn["rules"],
-            colours=None if is_summary else colours,
+            colours=block_colours if is_summary else colours,
             notes=notes,
             prefix=prefix,
             title=title or model.name,
@@ -199,13 +204,13 @@ class Studio:
             self._browser = None
 
 
-def _served(model: Path) -> tuple[bytes, int, bool]:
+def _served(model: Path, most_nodes: int) -> tuple[bytes, int, bool]:
     """(what Netron gets, nodes, whether blocks stand for them): the model without its weights."""
     match model.suffix.lower():
         case ".onnx":
             skeleton = skeleton_of(model)
             num_nodes = len(skeleton.keys)
-            if num_nodes > MOST_NODES:
+            if num_nodes > most_nodes:
                 return blocks_of(steps_of_graph(model, skeleton)), num_nodes, True
             if skeleton.has_functions or skeleton.has_long_names:
                 # As in the comparison: what a function does is drawn in the place of its call.
@@ -213,7 +218,7 @@ def _served(model: Path) -> tuple[bytes, int, bool]:
             return skeleton.data, num_nodes, False
         case ".pt2":
             data, num_nodes = program_of(model)
-            if num_nodes > MOST_NODES:
+            if num_nodes > most_nodes:
                 return blocks_of(steps_of_program(model)), num_nodes, True
             return data, num_nodes, False
     raise NotDrawn(

@@ -246,3 +246,16 @@ def test_names_that_a_quantizer_made_are_read_back():
     assert bare("_quantized") == "_quantized"
     assert is_numbered("val_12")
     assert not is_numbered("conv1.weight")
+
+
+def test_a_node_behind_two_new_pairs_is_paired_once():
+    def diamond(name):
+        return graph(
+            node(f"{name}1", "Relu", ["x"], [f"{name}a"]),
+            node(f"{name}2", "Abs", ["x"], [f"{name}b"]),
+            node(f"{name}3", "Add", [f"{name}a", f"{name}b"], ["y"]),
+        )
+
+    difference = compare(diamond("p"), diamond("q"))
+    assert not difference.added
+    assert not difference.removed

@@ -1,0 +1,196 @@
+"""Makes the anatomies of a run's graphs that are missing or stale, after the run, in workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.anatomy.folder import Anatomies, folder_of, is_fresh, load_anatomies
+from bench.anatomy.static import stamp_of
+from bench.report.load import Run
+from suite.axes import VARIANTS
+from suite.cell import Cell
+from suite.outcome import Outcome
+from suite.worker.client import Launcher, Worker
+from suite.worker.protocol import Job
+
+WORK: Final = "bench.anatomy.work:run"
+PICTURES: Final = "bench.anatomy.pictures:run"
+PRELOAD: Final = ("torch", "onnx", "bench.anatomy.work")
+"""For the graphs of a run, whose inputs the tasks make; a user's file needs no torch."""
+DEADLINE: Final = 600.0
+"""Seconds for the graphs of one model."""
+
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A graph that a run has left."""
+
+    cell: Cell
+    path: Path
+    relative: str
+    """To the run folder."""
+
+
+def graphs_of(run: Run) -> tuple[Kept, ...]:
+    """The graphs of the run that are still there, each file once, in the order in which they were made."""
+    found: dict[str, Kept] = {}
+    for record in run.records:
+        for artifact in record.artifacts:
+            path = run.folder / artifact.path
+            is_inside = (
+                ".." not in Path(artifact.path).parts and not Path(artifact.path).is_absolute()
+            )
+            if artifact.kind == "onnx" and is_inside and path.is_file():
+                found[artifact.path] = Kept(cell=record.cell, path=path, relative=artifact.path)
+    return tuple(found.values())
+
+
+def make_anatomies(
+    run: Run, *, worker: Worker | None = None, tell: Told = lambda text: None
+) -> Anatomies:
+    """Everything that is known of the run's graphs, made now where it is missing. Never raises for a bad graph.
+
+    `worker`: one that is open already; else a launcher of our own is started where there is anything to do. `tell` is
+    called with a line about each thing that is begun.
+    """
+    known, kept = load_anatomies(run.folder), graphs_of(run)
+    todo = [graph for graph in kept if not is_fresh(known, graph.path)]
+    undrawn = [g for g in kept if not _is_drawn(known, g.path)]
+    if not todo and (not undrawn or known.no_pictures):
+        return known
+    out = folder_of(run.folder)
+    try:
+        out.mkdir(exist_ok=True)
+    except OSError:  # a run folder that cannot be written is shown without
+        return known
+    own = None if worker else Launcher(preload=PRELOAD)
+    doer = worker or own
+    assert doer is not None
+    try:
+        options = run.info.get("options")
+        problems = [
+            problem
+            for cells in _by_model(kept, {g.path for g in todo})
+            for problem in _take_apart(cells, out, options, doer, tell)
+        ]
+        known = load_anatomies(run.folder)
+        missing = [
+            g.path for g in kept if g.path.stem in known.by_stem and not _is_drawn(known, g.path)
+        ]
+        problems += draw(missing, out, doer, tell)
+    finally:
+        if own is not None:
+            own.close()
+    known = load_anatomies(run.folder)
+    return Anatomies(
+        by_stem=known.by_stem,
+        pictures=known.pictures,
+        differences=known.differences,
+        no_pictures=known.no_pictures,
+        problems=(*known.problems, *problems),
+    )
+
+
+def take_files_apart(
+    paths: Sequence[Path], out: Path, *, tell: Told = lambda text: None
+) -> list[str]:
+    """The anatomies of a user's ONNX files, on random numbers, and their pictures, into `out`; what went wrong.
+
+    Each file is compared with the first.
+    """
+    launcher = Launcher(preload=("onnx", "bench.anatomy.work"))
+    try:
+        tell(f"taking {len(paths)} {'file' if len(paths) == 1 else 'files'} apart ...")
+        problems = []
+        for path in paths:
+            graphs = [_asked(paths[0], "first", ""), _asked(path, "file", "first")]
+            options = {"out": str(out), "graphs": graphs[:1] if path == paths[0] else graphs}
+            problems += _problems(
+                launcher.run(Job(runner=WORK, options=options, deadline=DEADLINE))
+            )
+        return problems + draw(list(paths), out, launcher, tell)
+    finally:
+        launcher.close()
+
+
+def draw(paths: Sequence[Path], out: Path, worker: Worker, tell: Told) -> list[str]:
+    """Netron's pictures of these graphs, beside their anatomies in `out`; what went wrong."""
+    if not paths:
+        return []
+    tell(f"drawing {len(paths)} {'graph' if len(paths) == 1 else 'graphs'} ...")
+    options = {"out": str(out), "graphs": [str(path) for path in paths]}
+    deadline = DEADLINE + 10.0 * len(paths)
+    return _problems(worker.run(Job(runner=PICTURES, options=options, deadline=deadline)))
+
+
+def _by_model(kept: Sequence[Kept], stale: set[Path]) -> list[list[Kept]]:
+    """The graphs by model, size and batch where any of them is stale: states are looked at together."""
+    groups: dict[tuple[str, str, str, int], list[Kept]] = {}
+    for graph in kept:
+        cell = graph.cell
+        groups.setdefault((cell.model, cell.size, cell.device, cell.batch), []).append(graph)
+    return [group for group in groups.values() if any(graph.path in stale for graph in group)]
+
+
+def _take_apart(
+    kept: Sequence[Kept], out: Path, options: object, worker: Worker, tell: Told
+) -> list[str]:
+    cell = kept[0].cell
+    tell(f"taking {cell.model} apart, {len(kept)} {'graph' if len(kept) == 1 else 'graphs'} ...")
+    variants = {graph.cell.variant for graph in kept}
+    order = list(VARIANTS)
+    graphs = [
+        {
+            "path": str(graph.path.resolve()),
+            "relative": graph.relative,
+            "variant": graph.cell.variant,
+            "parent": parent if (parent := _parent(graph.cell.variant)) in variants else "",
+            "facts": {},
+        }
+        for graph in sorted(kept, key=lambda g: _place(order, g.cell.variant))
+    ]
+    asked: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
+    job = Job(
+        runner=WORK,
+        cell=cell,
+        options={
+            "models_from": str(asked.get("models_from") or ""),
+            "sources": asked.get("sources") or {},
+            "seed": asked.get("seed") or 0,
+            "threads": asked.get("threads") or 0,
+            "out": str(out.resolve()),
+            "graphs": graphs,
+        },
+        deadline=DEADLINE,
+    )
+    return [f"{cell.model}: {problem}" for problem in _problems(worker.run(job))]
+
+
+def _problems(answer: Any) -> list[str]:
+    if answer.outcome is not Outcome.PASSED:
+        told = answer.failure.message.splitlines()[0] if answer.failure else answer.outcome.value
+        return [f"it was not taken apart ({told[:200]})"]
+    return list(answer.result.get("facts", {}).get("problems", ()))
+
+
+def _asked(path: Path, variant: str, parent: str) -> dict[str, Any]:
+    full = str(path.resolve())
+    return {"path": full, "relative": path.name, "variant": variant, "parent": parent, "facts": {}}
+
+
+def _parent(variant: str) -> str:
+    return VARIANTS[variant].parent if variant in VARIANTS else ""
+
+
+def _place(order: Sequence[str], variant: str) -> int:
+    return order.index(variant) if variant in order else len(order)
+
+
+def _is_drawn(known: Anatomies, path: Path) -> bool:
+    picture = known.pictures.get(path.stem)
+    return picture is not None and picture.stamp == stamp_of(path)
