@@ -82,6 +82,22 @@ class Session:
             self.on_begin(cell, step)
         return self._kept(refusal or self._run(cell, step, worker))
 
+    def attempt(
+        self,
+        cell: Cell,
+        step: str,
+        *,
+        runner: str,
+        options: Mapping[str, Any] | None = None,
+        label: str = "",
+    ) -> Record:
+        """The record of one more fresh process that runs `runner` on the cell; not kept, so that it can be repeated.
+
+        What the cell starts from is made first; a declared gap of the stage `bench` is not tried.
+        """
+        refusal = self._refusal(cell, step) if cell.model in self.request.specs else None
+        return refusal or self._job(cell, step, label=label, runner=runner, options=options)
+
     def ahead(
         self, groups: Iterable[Sequence[tuple[Cell, str]]], workers: Sequence[Worker]
     ) -> None:
@@ -216,6 +232,8 @@ class Session:
         *,
         label: str = "",
         worker: Worker | None = None,
+        runner: str = "",
+        options: Mapping[str, Any] | None = None,
     ) -> Record:
         """One fresh process, and what it brought home."""
         began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
@@ -223,10 +241,11 @@ class Session:
         log = self.folder.logs / f"{cell.file_stem}-{label}.log"
         answer = (worker or self.worker).run(
             Job(
-                runner=runner_of(step),
+                runner=runner or runner_of(step),
                 cell=cell,
                 options={
                     **self.request.options,
+                    **(options or {}),
                     **self._paths(cell),
                     **({"threads": self.share} if self.share else {}),
                     "case": step.partition(":")[2],

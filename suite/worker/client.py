@@ -56,13 +56,17 @@ class LauncherError(RuntimeError):
 
 
 class Launcher:
-    """A launcher process of one interpreter and one source tree; started at once, waited for at the first job."""
+    """A launcher process of one interpreter and one source tree; started at once, waited for at the first job.
+
+    It imports from `tree` first, then from `paths` (default: the current folder).
+    """
 
     def __init__(
         self,
         *,
         python: str = sys.executable,
         tree: Path | None = None,
+        paths: Sequence[Path] | None = None,
         preload: Sequence[str] = (),
         log: Path | None = None,
     ) -> None:
@@ -71,7 +75,7 @@ class Launcher:
         self._preload = tuple(preload)
         self._log = log
         # Taken once: a launcher that has to be started again is the same launcher.
-        self._environment = _environment(self._tree)
+        self._environment = _environment(self._tree, [Path.cwd()] if paths is None else paths)
         self._lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._ready: dict[str, Any] | None = None
@@ -87,7 +91,8 @@ class Launcher:
             if self._log is not None:
                 log = stack.enter_context(self._log.open("ab"))
             self._process = subprocess.Popen(
-                [self._python, "-m", "suite.worker.launcher", *self._preload],
+                # -P: -m alone would put the current folder before the tree, and another version may lie there.
+                [self._python, "-P", "-m", "suite.worker.launcher", *self._preload],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -209,13 +214,14 @@ class Launcher:
             process.wait()
 
 
-def _environment(tree: Path) -> dict[str, str]:
-    """The launcher's environment variables: ours, the tree to import from, and one thread.
+def _environment(tree: Path, paths: Sequence[Path]) -> dict[str, str]:
+    """The launcher's environment variables: ours, the tree to import from, then `paths`, and one thread.
 
     The launcher must stay single-threaded; every child sets its own number of threads.
     """
     inherited = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([str(tree), *([inherited] if inherited else [])])
+    folders = [str(tree), *map(str, paths), *([inherited] if inherited else [])]
+    path = os.pathsep.join(folders)
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     quiet = {"TOKENIZERS_PARALLELISM": os.environ.get("TOKENIZERS_PARALLELISM", "false")}
     return {**os.environ, **threads, **quiet, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,181 @@
+"""Arm: one of the two versions, with its launcher, its session and its run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from bench.gate.place import TREE, Place
+from bench.gate.problem import GateError
+from bench.plan import Plan
+from bench.session import Request, Session
+from suite.options import Selection
+from suite.spec import Gap, ModelSpec
+from suite.store import RunFolder
+from suite.worker.client import Launcher, LauncherError, Worker
+from suite.worker.protocol import Job
+
+INSTRUMENTS: Final = ("bench", "diagnostics")
+"""Packages that both arms take from the tree of the work in hand: one ruler for both."""
+GATE_PRELOAD: Final = (
+    "bench.instruments.turns",
+    "bench.instruments.facts",
+    "bench.instruments.agreement",
+    "bench.instruments.records",
+    "bench.instruments.profile",
+)
+RECORDS: Final = "bench.instruments.records:run"
+RECORDS_DEADLINE: Final = 180.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One version, ready to be measured."""
+
+    name: str
+    """base or head."""
+    place: Place
+    python: str
+    session: Session
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Package -> version in this arm's interpreter."""
+    missing: tuple[str, ...] = ()
+    """Models that this arm does not have."""
+
+    @property
+    def worker(self) -> Worker:
+        """What runs this arm's jobs."""
+        return self.session.worker
+
+
+Start = Callable[..., Worker]
+"""Starts a worker: Launcher, or a fake one in tests."""
+
+
+@contextmanager
+def opened(
+    name: str,
+    place: Place,
+    *,
+    selection: Selection,
+    plan: Plan,
+    folder: Path,
+    out: Path,
+    deadline: float,
+    preload: Sequence[str],
+    python: str = sys.executable,
+    start: Start = Launcher,
+) -> Iterator[Arm]:
+    """The arm with its launcher started; imports go on beside the caller's work. Ends the launcher with the block."""
+    run = RunFolder(folder / name)
+    for part in (run.onnx, run.logs):
+        part.mkdir(parents=True, exist_ok=True)
+    options = {
+        **selection.job_options,
+        "plan": plan.as_dict(),
+        "models_from": str(place.models_from) if place.models_from else "",
+    }
+    with _tree_of(place) as tree:
+        worker = start(
+            python=python,
+            tree=tree,
+            paths=place.paths,
+            preload=(*preload, *GATE_PRELOAD),
+            log=run.logs / "launcher.log",
+        )
+        try:
+            session = Session(
+                request=Request(
+                    specs=selection.specs,
+                    options=options,
+                    deadline=deadline,
+                    cold_replicates=1,
+                    cache=str((out / "cache" / "onnx").resolve()),
+                    states=str((out / "cache" / "states").resolve()),
+                ),
+                folder=run,
+                worker=worker,
+            )
+            yield Arm(name=name, place=place, python=python, session=session)
+        finally:
+            worker.close()
+
+
+def introduced(arm: Arm, models: Sequence[str]) -> Arm:
+    """The arm after it has said which models it has and with which libraries; its gaps are its own.
+
+    Raises GateError when it does not start, lacks PyTorch, or its models file does not import.
+    """
+    if isinstance(arm.worker, Launcher):
+        try:
+            ready = arm.worker.wait_until_ready()
+        except LauncherError as error:
+            raise GateError(f"{_who(arm)} does not start: {error}") from error
+        if "torch" in ready["failed"]:
+            raise GateError(
+                f"{_who(arm)}: {arm.python} cannot import torch ({ready['failed']['torch']});"
+                f" next: python -m diagnostics --python {arm.python}"
+            )
+    options = {**arm.session.request.options, "models": list(models)}
+    log = str(arm.session.folder.logs / "records.log")
+    answer = arm.worker.run(
+        Job(runner=RECORDS, options=options, deadline=RECORDS_DEADLINE, log=log)
+    )
+    if answer.failure is not None:
+        raise GateError(
+            f"{_who(arm)} cannot list its models: {answer.failure.message};"
+            f" its log: {answer.failure.log or log}"
+        )
+    facts = answer.result["facts"]
+    specs = {
+        name: _own(arm.session.request.specs[name], data)
+        for name, data in facts["specs"].items()
+        if data is not None
+    }
+    session = replace(arm.session, request=replace(arm.session.request, specs=specs))
+    return replace(
+        arm,
+        session=session,
+        versions=facts["versions"],
+        missing=tuple(name for name, data in facts["specs"].items() if data is None),
+    )
+
+
+def _own(spec: ModelSpec, data: Mapping[str, Any]) -> ModelSpec:
+    """The record as this arm has it, as far as the parent needs it: sizes that exist, gaps, libraries."""
+    known = Gap.__dataclass_fields__
+    gaps = tuple(
+        Gap(**{k: v for k, v in gap.items() if k in known}) for gap in data.get("gaps", ())
+    )
+    sizes = {name: size for name, size in spec.sizes.items() if name in data.get("sizes", {})}
+    changes: dict[str, Any] = {"gaps": gaps, "requires": tuple(data.get("requires", ()))}
+    return replace(spec, **changes, sizes=sizes or spec.sizes)
+
+
+@contextmanager
+def _tree_of(place: Place) -> Iterator[Path]:
+    """The folder that the arm imports from: its own `suite`, and the instruments of the work in hand."""
+    if place.tree == TREE:
+        yield TREE
+        return
+    folder = Path(tempfile.mkdtemp(prefix=f"vitals-arm-{os.getpid()}-"))
+    try:
+        (folder / "suite").symlink_to(place.tree / "suite", target_is_directory=True)
+        for package in INSTRUMENTS:
+            (folder / package).symlink_to(TREE / package, target_is_directory=True)
+        yield folder
+    finally:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(folder)
+
+
+def _who(arm: Arm) -> str:
+    return f"the {arm.name} arm, {arm.place.label},"

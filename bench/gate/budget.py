@@ -1,0 +1,41 @@
+"""Budget: how many blocks a plan spends on a row, and how long a block is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Blocks and turns under one plan."""
+
+    screen: int = 5
+    """Blocks of every row. Five are the fewest with an exact one-sided 95% bound (1 - 2^-5), which a row needs to pass;
+    four would leave every unflagged row without one."""
+    confirm: int = 10
+    """Fresh blocks of a flagged row."""
+    most: int = 20
+    """Fresh blocks of a row that is still inconclusive, while `more_seconds` last."""
+    control: int = 2
+    """Blocks of the negative control per sweep over the rows."""
+    num_turns: int
+    """Undisturbed turns of each arm in a block."""
+    block_seconds: float
+    """Cap of a block's turns."""
+    warmup_seconds: float
+    """Cap of each arm's warm-up."""
+    more_seconds: float
+    """Time after which no further blocks are bought for inconclusive rows."""
+
+
+BUDGETS: Final = {
+    "quick": Budget(
+        num_turns=8, block_seconds=0.5, warmup_seconds=0.06, more_seconds=60.0, most=10
+    ),
+    "standard": Budget(num_turns=12, block_seconds=0.9, warmup_seconds=0.1, more_seconds=240.0),
+    "rigorous": Budget(
+        num_turns=40, block_seconds=4.0, warmup_seconds=1.0, more_seconds=3600.0, screen=10
+    ),
+}
+"""Plan -> budget."""

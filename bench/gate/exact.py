@@ -1,0 +1,119 @@
+"""Exact comparison: numbers that are the same on every run of the same code, memory, and quality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from bench.gate.row import Exact
+from bench.gate.thresholds import Limits
+from bench.gate.verdict import Verdict
+from bench.stats import median, theil_sen
+from suite.quality import change_unit, drop
+from suite.record import Measurement, Record
+from suite.spec import ModelSpec
+
+FLOORS: Final[Mapping[str, float]] = {"peak_rss_delta": 4 * 1024**2, "leak": 64 * 1024}
+"""Metric -> bytes below which a difference is the allocator's: arenas grow by pages, heaps by steps of 128 kB."""
+NOISY: Final = tuple(FLOORS)
+"""Metrics that a fresh process may give differently; flagged ones are measured again."""
+
+Values = Mapping[str, tuple[str, float]]
+"""Metric -> unit and value."""
+
+
+def values_of(records: Iterable[Record]) -> dict[str, tuple[str, float]]:
+    """The exact metrics and the memory metrics among the records' measurements; `leak` from the live bytes."""
+    found: dict[str, tuple[str, float]] = {}
+    for record in records:
+        for measurement in record.measurements:
+            for metric, value in _values(measurement).items():
+                found[metric] = value
+    return found
+
+
+def _values(measurement: Measurement) -> dict[str, tuple[str, float]]:
+    if measurement.metric == "live_bytes":
+        return {"leak": ("B/iteration", theil_sen(measurement.samples))}
+    return {measurement.metric: (measurement.unit, median(measurement.samples))}
+
+
+def middle_of(repeats: Sequence[Values]) -> dict[str, tuple[str, float]]:
+    """Metric -> median over fresh processes that all had it."""
+    common = set.intersection(*(set(values) for values in repeats)) if repeats else set()
+    return {
+        metric: (repeats[0][metric][0], median([values[metric][1] for values in repeats]))
+        for metric in repeats[0]
+        if metric in common
+    }
+
+
+def compared(base: Values, head: Values, limits: Limits) -> list[Exact]:
+    """One row per metric that both arms have and that has a threshold, in the order of the thresholds."""
+    return [
+        _compared(metric, base[metric], head[metric], limits.shares[metric])
+        for metric in limits.shares
+        if metric in base and metric in head
+    ]
+
+
+def _compared(metric: str, base: tuple[str, float], head: tuple[str, float], limit: float) -> Exact:
+    before, after = base[1], head[1]
+    allowed = max(limit * abs(before), FLOORS.get(metric, 0.0))
+    change = after - before
+    verdict = Verdict.NO_REGRESSION
+    if change > allowed:
+        verdict = Verdict.REGRESSED
+    elif change < -allowed:
+        verdict = Verdict.IMPROVED
+    return Exact(metric=metric, unit=head[0], base=before, head=after, limit=limit, verdict=verdict)
+
+
+QUALITY: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "train": (("trained",), "pruning"),
+    "prune": (("recovered", "pruned"), "pruning"),
+    "quantize": (("quantized", "int8", "after"), "quantization"),
+}
+"""Stage -> names under which its record keeps the quality at its end, and the part of the size's record that says how
+much of it may be lost."""
+
+
+def quality_of(
+    base: Mapping[str, Record], head: Mapping[str, Record], specs: Mapping[str, ModelSpec]
+) -> dict[str, Exact]:
+    """Record key -> the quality that both arms reached in a stage, where both went through it.
+
+    A faster model that got worse is a regression: more is lost than the model's record allows.
+    """
+    found = {}
+    for key, after in head.items():
+        before = base.get(key)
+        stage = QUALITY.get(after.step)
+        if stage is None or before is None or after.cell.model not in specs:
+            continue
+        values = [_quality(record, stage[0]) for record in (before, after)]
+        if values[0] is None or values[1] is None:
+            continue
+        spec = specs[after.cell.model]
+        part = getattr(spec.sizes[after.cell.size], stage[1])
+        lost = drop(spec.task, values[0], values[1])
+        verdict = Verdict.REGRESSED if lost > part.max_drop else Verdict.NO_REGRESSION
+        if -lost > part.max_drop:
+            verdict = Verdict.IMPROVED
+        found[key] = Exact(
+            metric=f"quality after {after.step}",
+            unit=change_unit(spec.task),
+            base=values[0],
+            head=values[1],
+            limit=part.max_drop,
+            verdict=verdict,
+            note=f"{-lost:+.3g} {change_unit(spec.task)}, {part.max_drop:g} may be lost",
+        )
+    return found
+
+
+def _quality(record: Record, names: Sequence[str]) -> float | None:
+    metric = record.facts.get("metric")
+    if not isinstance(metric, Mapping) or not record.outcome.has_run:
+        return None
+    return next((float(metric[name]) for name in names if name in metric), None)

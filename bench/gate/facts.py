@@ -1,0 +1,196 @@
+"""What both arms say of every cell before anything is timed: does it run, is it the same function, how big is it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from bench.gate.arm import Arm
+from bench.gate.exact import NOISY, Values, compared, middle_of, quality_of, values_of
+from bench.gate.pairing import both
+from bench.gate.row import Row
+from bench.gate.verdict import Verdict
+from bench.steps import graph_cell
+from suite.axes import BACKENDS
+from suite.cell import Cell
+from suite.outcome import Outcome
+from suite.record import Record
+from suite.worker.protocol import Job
+
+FACTS: Final = "bench.instruments.facts:run"
+AGREEMENT: Final = "bench.instruments.agreement:run"
+REPEATS: Final = 2
+"""Fresh processes more for a memory metric that moved; the middle of the three counts."""
+GRAPH_GREW: Final = 0.005
+"""Share by which a graph's bytes change when its weights do; names and shapes make up less."""
+NOT_RUN: Final = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE, Outcome.KNOWN_BUG)
+
+Say = Callable[[str], None]
+
+
+def look_at(rows: Sequence[Row], arms: Mapping[str, Arm], folder: Path, say: Say) -> None:
+    """Fills in everything of the rows but speed: outcome in both arms, parity, exact numbers, quality."""
+    outputs = {name: folder / name / "outputs" for name in arms}
+    for place in outputs.values():
+        place.mkdir(parents=True, exist_ok=True)
+    _leave_out(rows, arms)
+    timed = [row for row in rows if row.is_timed]
+    cells = [row.cell for row in timed]
+    say(f"graphs, sizes and memory of {len(cells)} cells in both arms")
+
+    def work(name: str) -> dict[str, tuple[Record, ...]]:
+        arm = arms[name]
+        arm.session.export_ahead(cells, [arm.worker])
+        return {cell.id: _records(arm, cell, outputs[name]) for cell in cells}
+
+    found = both(work)
+    for row in timed:
+        _judge_outcomes(row, *(found[name][row.cell.id] for name in ("base", "head")))
+    alive = [row for row in timed if row.is_timed]
+    for row in alive:
+        sides = [values_of(found[name][row.cell.id]) for name in ("base", "head")]
+        row.exact = compared(sides[0], sides[1], row.limits)
+        _measure_again(row, arms, sides)
+    _compare_outputs(alive, arms, outputs)
+    kept = {name: arm.session.records for name, arm in arms.items()}
+    qualities = quality_of(kept["base"], kept["head"], arms["head"].session.request.specs)
+    for row in alive:
+        row.exact += [q for key, q in qualities.items() if _is_of(key, arms["head"], row.cell)]
+
+
+def _leave_out(rows: Sequence[Row], arms: Mapping[str, Arm]) -> None:
+    """Marks the rows of models and sizes that one arm does not have."""
+    for row in rows:
+        model, size = row.cell.model, row.cell.size
+        specs = {name: arm.session.request.specs.get(model) for name, arm in arms.items()}
+        if specs["base"] is None or size not in specs["base"].sizes:
+            row.skipped = "new: base does not have it"
+        if specs["head"] is None or size not in specs["head"].sizes:
+            row.skipped, row.lost = "", "gone: base has it, head does not"
+
+
+def _records(arm: Arm, cell: Cell, outputs: Path) -> tuple[Record, ...]:
+    """The cell's facts, and its graph's where it runs one."""
+    record = arm.session.attempt(
+        cell,
+        "memory",
+        runner=FACTS,
+        label="facts",
+        options={"outputs": str(outputs / f"{cell.file_stem}.npz")},
+    )
+    if not BACKENDS[cell.backend].needs_graph:
+        return (record,)
+    return (record, arm.session.measure(graph_cell(cell), "export"))
+
+
+def _judge_outcomes(row: Row, base: Sequence[Record], head: Sequence[Record]) -> None:
+    before, after = base[0], head[0]
+    if after.outcome.is_bad:
+        row.broken = f"head {after.outcome.value}: {_reason(after)}"
+    elif after.outcome in NOT_RUN and before.outcome.has_run:
+        row.lost = f"base ran it, head says {after.outcome.value}: {_reason(after)}"
+    elif after.outcome in NOT_RUN:
+        row.skipped = f"{after.outcome.value} in both: {_reason(after)}"
+    elif not before.outcome.has_run:
+        row.skipped = (
+            f"base {before.outcome.value}: {_reason(before)}; there is nothing to compare with"
+        )
+    for record in head[1:]:
+        if record.outcome.is_bad and not row.broken:
+            row.broken = f"head's export {record.outcome.value}: {_reason(record)}"
+
+
+def _reason(record: Record) -> str:
+    failure = record.failure
+    return (
+        (failure.message.strip().splitlines() or [failure.kind])[0]
+        if failure
+        else "no reason given"
+    )
+
+
+def _measure_again(row: Row, arms: Mapping[str, Arm], first: Sequence[Values]) -> None:
+    """Memory that moved is measured in more fresh processes of both arms, and the middle one counts."""
+    moved = [e.metric for e in row.exact if e.metric in NOISY and e.verdict is Verdict.REGRESSED]
+    if not moved:
+        return
+    repeats: dict[str, list[Values]] = {"base": [first[0]], "head": [first[1]]}
+    for _ in range(REPEATS):
+        records = both(
+            lambda name: arms[name].session.attempt(
+                row.cell, "memory", runner=FACTS, label="facts-again"
+            )
+        )
+        for name, record in records.items():
+            if record.outcome.has_run:
+                repeats[name].append(values_of([record]))
+    again = compared(middle_of(repeats["base"]), middle_of(repeats["head"]), row.limits)
+    middle = {e.metric: replace(e, note=f"middle of {len(repeats['head'])}") for e in again}
+    row.exact = [middle.get(e.metric, e) if e.metric in NOISY else e for e in row.exact]
+
+
+def _compare_outputs(
+    rows: Sequence[Row], arms: Mapping[str, Arm], outputs: Mapping[str, Path]
+) -> None:
+    """Whether head is still the same function as base: no speed verdict without that."""
+    pairs = []
+    for row in rows:
+        if not row.limits.checks_parity:
+            row.parity, row.parity_note = "off", "switched off in pyproject.toml"
+            continue
+        tolerance = arms["head"].session.request.specs[row.cell.model].tolerance
+        stem = f"{row.cell.file_stem}.npz"
+        pairs.append(
+            {
+                "key": row.cell.id,
+                "base": str(outputs["base"] / stem),
+                "head": str(outputs["head"] / stem),
+                "rtol": tolerance.rtol,
+                "atol": max([tolerance.atol, *tolerance.outputs.values()]),
+            }
+        )
+    if not pairs:
+        return
+    arm = arms["head"]
+    log = str(arm.session.folder.logs / "agreement.log")
+    answer = arm.worker.run(
+        Job(
+            runner=AGREEMENT,
+            options={"pairs": pairs},
+            deadline=arm.session.request.deadline,
+            log=log,
+        )
+    )
+    verdicts: Mapping[str, Any] = answer.result.get("facts", {}).get("pairs", {})
+    lost = {
+        "verdict": "failed",
+        "reason": answer.failure.message if answer.failure else "no answer",
+    }
+    for row in rows:
+        if row.parity:
+            continue
+        said = verdicts.get(row.cell.id, lost)
+        row.parity, row.parity_note = said["verdict"], said["reason"]
+        if row.parity != "passed" and _has_other_weights(row, rows):
+            row.parity = "incomparable"
+            row.parity_note = "the number of parameters changed, so the weights are not the same"
+        elif row.parity == "other":
+            row.parity = "failed"
+
+
+def _has_other_weights(row: Row, rows: Sequence[Row]) -> bool:
+    """Whether the model has another number of weights than in base; random weights then differ all over."""
+    model = (row.cell.model, row.cell.size)
+    return any(
+        exact.metric in ("parameters", "parameter_bytes") and exact.base != exact.head
+        for other in rows
+        if (other.cell.model, other.cell.size) == model
+        for exact in other.exact
+    ) or any(abs(e.share or 0) > GRAPH_GREW for e in row.exact if e.metric == "onnx_bytes")
+
+
+def _is_of(key: str, head: Arm, cell: Cell) -> bool:
+    record = head.session.records[key]
+    return (record.cell.model, record.cell.size) == (cell.model, cell.size)

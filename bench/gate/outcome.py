@@ -1,0 +1,96 @@
+"""Outcome: a whole gate as one value, from which every output is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bench.gate.block import Block
+from bench.gate.row import Row
+from bench.gate.schedule import moved
+from bench.gate.thresholds import Limits
+from bench.gate.verdict import Exit, Finding, Verdict, exit_of
+
+SCHEMA: Final = 1
+"""Of verdict.json. 1: first version."""
+
+SENTENCES: Final = {
+    Exit.PASS: "no regression found",
+    Exit.REGRESSED: "regressed",
+    Exit.BROKEN: "head does not run, or is not the same function as base",
+    Exit.CONTAMINATED: "contaminated: the same work took different times in the two arms; no speed can be believed",
+    Exit.INCONCLUSIVE: "inconclusive rows, and --strict does not let them pass",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One arm, for people and programs."""
+
+    label: str
+    sha: str = ""
+    python: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
+    """Files in which head differs from this place."""
+    uncommitted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What one gate found."""
+
+    gate_id: str
+    base: Side
+    head: Side
+    rows: Sequence[Row]
+    control: Sequence[Block]
+    plan: str
+    command: str
+    started_at: str
+    seconds: float
+    fingerprint: str
+    is_strict: bool = False
+    notes: tuple[str, ...] = ()
+    """Doubts about the run as a whole."""
+
+    @property
+    def moved(self) -> Finding | None:
+        """The negative control's finding when it moved."""
+        return moved(self.control, least=Limits().least)
+
+    @property
+    def exit(self) -> Exit:
+        """How the build ends."""
+        compared = [row for row in self.rows if row.is_timed or row.is_broken or row.lost]
+        return exit_of(
+            is_broken=any(row.is_broken for row in self.rows) or not compared,
+            has_moved=self.moved is not None,
+            verdicts=[row.verdict for row in self.rows if row.verdict is not None and row.is_timed],
+            has_exact_regression=any(row.has_exact_regression for row in self.rows),
+            is_strict=self.is_strict,
+        )
+
+    def with_verdict(self, verdict: Verdict) -> list[Row]:
+        """The timed rows with that verdict."""
+        return [row for row in self.rows if row.is_timed and row.verdict is verdict]
+
+    @property
+    def sentence(self) -> str:
+        """The whole gate in one line."""
+        code = self.exit
+        if not any(row.is_timed or row.is_broken or row.lost for row in self.rows):
+            return "nothing could be compared: no cell runs in both arms"
+        parts = [f"{len(self.with_verdict(v))} {v.value}" for v in Verdict if self.with_verdict(v)]
+        exact = sum(len(row.worst_exact) for row in self.rows)
+        lost = sum(bool(row.lost) for row in self.rows)
+        broken = sum(row.is_broken for row in self.rows)
+        parts += [f"{exact} worse in a fact"] if exact else []
+        parts += [f"{lost} not run any more"] if lost else []
+        parts += [f"{broken} broken"] if broken else []
+        return f"{SENTENCES[code]} ({', '.join(parts)})"
+
+    def counts(self) -> dict[str, Any]:
+        """Verdict -> number of timed rows."""
+        return {verdict.value: len(self.with_verdict(verdict)) for verdict in Verdict}

@@ -1,0 +1,115 @@
+"""Pairing: the same work in both arms at once where nothing is timed, and in turns where it is."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from bench.gate.arm import Arm
+from bench.gate.block import Block, block_of
+from bench.gate.budget import Budget
+from bench.instruments.baton import GONE
+from suite.cell import Cell
+from suite.record import Record
+
+TURNS: Final = "bench.instruments.turns:run"
+CONTROL: Final = "bench.instruments.turns:run_control"
+ARM_LOST: Final = ("ArmLost", "TimeoutError")
+"""Failures of an arm that only say that the other one is gone."""
+
+
+class BlockFailed(RuntimeError):
+    """A block gave no effect; `arm` is the one to blame."""
+
+    def __init__(self, arm: str, record: Record) -> None:
+        self.arm, self.record = arm, record
+        failure = record.failure
+        super().__init__(failure.message if failure else record.outcome.value)
+
+
+def both(work: Callable[[str], Any]) -> dict[str, Any]:
+    """What `work` returns for `base` and for `head`, side by side; raises the first error of the two.
+
+    The calling thread sleeps; Ctrl-C reaches it at once, and the arms' launchers are then closed by their owner.
+    """
+    results: dict[str, Any] = {}
+    errors: list[BaseException] = []
+
+    def run(name: str) -> None:
+        try:
+            results[name] = work(name)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(name,), daemon=True) for name in ("base", "head")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
+
+
+def run_block(
+    arms: Mapping[str, Arm],
+    cell: Cell,
+    *,
+    number: int,
+    budget: Budget,
+    runner: str = TURNS,
+    label: str = "block",
+) -> Block:
+    """One block of the cell: two fresh processes that take turns. Raises BlockFailed.
+
+    Both arms of a block have one seed, another per block; the arm that begins alternates from block to block.
+    """
+    begins = ("base", "head")[number % 2]
+    with tempfile.TemporaryDirectory(prefix="vitals-") as folder:
+        records = both(
+            lambda name: _one(arms[name], cell, runner, label, number, budget, begins, folder)
+        )
+    for name in ("head", "base"):
+        failure = records[name].failure
+        if failure is not None and failure.kind not in ARM_LOST:
+            raise BlockFailed(name, records[name])
+    for name in ("head", "base"):
+        if not records[name].outcome.has_run:
+            raise BlockFailed(name, records[name])
+    turns = {name: record.facts["turns"] for name, record in records.items()}
+    return block_of(turns["base"], turns["head"], begins=begins)
+
+
+def _one(
+    arm: Arm,
+    cell: Cell,
+    runner: str,
+    label: str,
+    number: int,
+    budget: Budget,
+    begins: str,
+    folder: str,
+) -> Record:
+    options = arm.session.request.options
+    plan = {**options["plan"], "warmup_seconds": budget.warmup_seconds}
+    meeting = Path(folder, "meeting")
+    try:
+        return arm.session.attempt(
+            cell,
+            "latency",
+            runner=runner,
+            label=label,
+            options={
+                "plan": plan,
+                "seed": int(options.get("seed", 0)) + number,
+                "meeting": str(meeting),
+                "begins": arm.name == begins,
+                "num_turns": budget.num_turns,
+                "block_seconds": budget.block_seconds,
+            },
+        )
+    finally:
+        meeting.with_name(meeting.name + GONE).touch()  # the other arm need not wait for this one

@@ -1,0 +1,136 @@
+"""Place: where an arm's sources come from: a git ref, a folder, or the work in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.gate.problem import GateError
+from bench.gate.worktree import (
+    Commit,
+    changed_files,
+    checked_out,
+    commit_of,
+    repository_of,
+    uncommitted_files,
+)
+
+TREE: Final = Path(__file__).resolve().parents[2]
+"""The tree that this code runs from."""
+MARK: Final = Path("suite", "spec.py")
+"""What every source tree of torch-vitals holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The sources of one arm."""
+
+    label: str
+    """For people: `main (1a2b3c4 Faster pooling)`."""
+    tree: Path
+    """Folder whose `suite` is measured."""
+    paths: tuple[Path, ...] = ()
+    """Folders that the models file may import from."""
+    models_from: Path | None = None
+    sha: str = ""
+    """Of the commit; empty for a folder."""
+    changed: tuple[str, ...] = ()
+    """Files in which the work in hand differs from this place; empty when unknown."""
+    uncommitted: tuple[str, ...] = ()
+    """Files of the work in hand that are not committed."""
+
+
+def head_place(models_from: Path | None) -> Place:
+    """The work in hand."""
+    return Place(label="working tree", tree=TREE, paths=(Path.cwd(),), models_from=models_from)
+
+
+@contextmanager
+def base_place(against: str, models_from: Path | None, started_in: Path) -> Iterator[Place]:
+    """The sources that `--against` names; what was checked out for it is removed when the block ends.
+
+    An empty `against` is the work in hand, for another interpreter. Raises GateError naming what is missing.
+    """
+    if not against:
+        yield head_place(models_from)
+        return
+    folder = (started_in / against).resolve()
+    project = repository_of(models_from.parent) if models_from else repository_of(TREE)
+    if folder.is_dir() and not _is_ref(project, against):
+        root = project or (models_from.parent if models_from else TREE)
+        yield _place(folder, root, models_from, label=str(against), asked=against)
+        return
+    if project is None:
+        where = models_from.parent if models_from else TREE
+        raise GateError(
+            f"--against {against}: no such folder, and {where} lies in no git repository;"
+            " expected a folder with the other version, or a git ref of a repository"
+        )
+    commit = commit_of(project, against)
+    with checked_out(commit) as checkout:
+        yield _place(
+            checkout, project, models_from, label=_label(commit), asked=against, commit=commit
+        )
+
+
+def _place(
+    folder: Path,
+    root: Path,
+    models_from: Path | None,
+    *,
+    label: str,
+    asked: str,
+    commit: Commit | None = None,
+) -> Place:
+    """The place in `folder` that corresponds to the work in hand below `root`."""
+    has_suite = (folder / MARK).is_file()
+    if not has_suite and models_from is None:
+        raise GateError(
+            f"--against {asked}: holds no {MARK}; expected a source tree of torch-vitals, or with"
+            " --models-from a project that holds the same models file"
+        )
+    own = _counterpart(models_from, root, folder, asked) if models_from else None
+    here = Path.cwd()
+    paths = [folder / here.relative_to(root)] if here.is_relative_to(root) else [here]
+    return Place(
+        label=label,
+        tree=folder if has_suite else TREE,
+        paths=(*paths, folder, *([folder / "src"] if (folder / "src").is_dir() else [])),
+        models_from=own,
+        sha=commit.sha if commit else "",
+        changed=tuple(changed_files(commit.repository, commit.sha)) if commit else (),
+        uncommitted=tuple(uncommitted_files(commit.repository)) if commit else (),
+    )
+
+
+def _counterpart(models_from: Path, root: Path, folder: Path, asked: str) -> Path:
+    """The models file of the other version; the same file when it lies outside of the project."""
+    if not models_from.is_relative_to(root):
+        return models_from
+    inside = models_from.relative_to(root)
+    candidates = (folder / inside, folder / models_from.name)
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        raise GateError(
+            f"--models-from {inside}: is not in {asked}; expected the file in both versions."
+            " Next: compare with a version that has it, or commit it there first"
+        )
+    return found
+
+
+def _is_ref(project: Path | None, against: str) -> bool:
+    """Whether a word that is also a folder's name is meant as a ref: only without a path separator."""
+    if project is None or "/" in against or against.startswith("."):
+        return False
+    try:
+        commit_of(project, against)
+    except GateError:
+        return False
+    return True
+
+
+def _label(commit: Commit) -> str:
+    return f"{commit.asked} ({commit.sha[:7]} {commit.subject[:60]})"

@@ -1,0 +1,180 @@
+"""Schedule: which rows get blocks, in which order, and when there are enough."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from bench.gate.block import Block
+from bench.gate.budget import Budget
+from bench.gate.pairing import BlockFailed
+from bench.gate.row import Row
+from bench.gate.verdict import (
+    Finding,
+    Verdict,
+    confirmed,
+    detectable_effect,
+    finding_of,
+    is_flagged,
+    screened,
+)
+from bench.gate.wilcoxon import holm
+
+TakeBlock = Callable[[Row, int], Block]
+"""Runs one block of a row; the number is unique in the run. Raises BlockFailed."""
+TakeControl = Callable[[int], Block]
+Say = Callable[[str], None]
+
+ATTEMPTS: Final = 2
+"""Times that a block is tried before its row is given up: one accident of the machine is none of the row."""
+CONTROL_ALPHA: Final = 0.01
+
+
+@dataclass(slots=True, kw_only=True)
+class Schedule:
+    """The timed part of a gate."""
+
+    rows: Sequence[Row]
+    budget: Budget
+    take_block: TakeBlock
+    take_control: TakeControl
+    say: Say = lambda text: None
+    seed: int = 0
+    clock: Callable[[], float] = time.monotonic
+    number: int = 0
+    """Blocks begun so far."""
+    control: list[Block] = field(default_factory=list)
+    sweeps: int = 0
+
+    def run(self) -> None:
+        """Screens every timed row, confirms the flagged ones with fresh blocks, and settles the verdicts."""
+        timed = [row for row in self.rows if row.is_timed]
+        for sweep in range(self.budget.screen):
+            self.say(f"screen {sweep + 1} of {self.budget.screen}: {_rows(timed)}")
+            self._sweep(timed, "screen")
+        for row in (alive := [row for row in timed if row.is_timed]):
+            found = finding_of(effects_of(row.screen), least=row.limits.least)
+            self._settle(
+                row, found, screened(found, least=row.limits.least, clear=row.limits.clear)
+            )
+        flagged = [row for row in alive if row.verdict is Verdict.INCONCLUSIVE]
+        self._confirm(flagged, until=self.budget.confirm)
+        more_until = self.clock() + self.budget.more_seconds
+        open_rows = [row for row in flagged if row.verdict is Verdict.INCONCLUSIVE]
+        if open_rows and self.budget.most > self.budget.confirm:
+            self._confirm(open_rows, until=self.budget.most, deadline=more_until, family=flagged)
+
+    def _confirm(
+        self,
+        rows: Sequence[Row],
+        *,
+        until: int,
+        deadline: float | None = None,
+        family: Sequence[Row] = (),
+    ) -> None:
+        """Fresh blocks for `rows` until each has `until`, then verdicts with Holm over `family` (default: `rows`).
+
+        A sweep that the deadline cuts short gives nobody a block more than another: the look is taken where it stands.
+        """
+        family = family or rows
+        while todo := [row for row in rows if row.is_timed and len(row.confirm) < until]:
+            if deadline is not None and self.clock() > deadline:
+                self.say(f"no time left for more blocks; {_rows(todo)} stay as they are")
+                break
+            self.say(f"confirm {len(todo[0].confirm) + 1} of {until}: {_rows(todo)}")
+            self._sweep(todo, "confirm")
+        alive = [row for row in family if row.is_timed and row.confirm]
+        found = [finding_of(effects_of(row.confirm), least=row.limits.least) for row in alive]
+        worse = holm([f.p_regressed for f in found])
+        better = holm([f.p_improved for f in found])
+        for row, finding, up, down in zip(alive, found, worse, better, strict=True):
+            if row not in rows:
+                continue
+            row.adjusted = up
+            verdict = confirmed(
+                finding, adjusted=up, adjusted_improved=down, clear=row.limits.clear
+            )
+            self._settle(row, finding, verdict, family=len(alive))
+
+    def _settle(self, row: Row, found: Finding, verdict: Verdict, family: int = 1) -> None:
+        row.finding, row.verdict = found, verdict
+        row.detectable = detectable_effect(
+            found.spread,
+            num_blocks=max(self.budget.confirm, len(row.confirm)),
+            least=row.limits.least,
+            family=family,
+        )
+
+    def _sweep(self, rows: Sequence[Row], stage: str) -> None:
+        """One block of every row in an order that no row can rely on, and the negative control's among them."""
+        order = list(rows)
+        random.Random(self.seed + self.sweeps).shuffle(order)
+        self.sweeps += 1
+        places = {
+            (i + 1) * len(order) // (self.budget.control + 1) for i in range(self.budget.control)
+        }
+        for place, row in enumerate(order):
+            if place in places or (len(order) <= self.budget.control and place == 0):
+                self.control.append(self.take_control(self._next()))
+            self._one(row, stage)
+
+    def _one(self, row: Row, stage: str) -> None:
+        # Numbers alternate by row, not by run: each row's blocks begin with base and with head in turn.
+        taken = row.screen if stage == "screen" else row.confirm
+        for attempt in range(ATTEMPTS):
+            number = self._next(parity=(len(row.screen) + len(row.confirm)) % 2)
+            try:
+                taken.append(self.take_block(row, number))
+                return
+            except BlockFailed as error:
+                if attempt + 1 < ATTEMPTS:
+                    continue
+                if error.arm == "head":
+                    row.broken = f"head {error.record.outcome.value} while it was timed: {error}"
+                else:
+                    row.skipped = f"base {error.record.outcome.value} while it was timed: {error}"
+
+    def _next(self, parity: int | None = None) -> int:
+        self.number += 1
+        if parity is not None and self.number % 2 != parity:
+            self.number += 1
+        return self.number
+
+
+def effects_of(blocks: Sequence[Block]) -> list[float]:
+    """The blocks' effects, log(head / base)."""
+    return [block.effect for block in blocks]
+
+
+def moved(control: Sequence[Block], *, least: float) -> Finding | None:
+    """What the negative control says when it moved, in either direction; None when it stood still.
+
+    Both arms run the same work there, so that a move is the machine's or the harness's.
+    """
+    if not control:
+        return None
+    found = finding_of(effects_of(control), least=least)
+    if min(found.p_regressed, found.p_improved) <= CONTROL_ALPHA / 2:
+        return found
+    return None
+
+
+def flagged_rows(rows: Sequence[Row]) -> list[Row]:
+    """The rows whose screen asked for fresh blocks."""
+    return [
+        row
+        for row in rows
+        if row.screen
+        and is_flagged(
+            finding_of(effects_of(row.screen), least=row.limits.least),
+            least=row.limits.least,
+            clear=row.limits.clear,
+        )
+    ]
+
+
+def _rows(rows: Sequence[Row]) -> str:
+    return f"{len(rows)} row{'' if len(rows) == 1 else 's'}"

@@ -1,0 +1,103 @@
+"""Worker side. Baton: what two processes pass to each other, so that only one of them works at a time."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+KNOCK: Final = 0.01
+"""Seconds between two tries to reach the other arm, before anything is measured."""
+GONE: Final = ".gone"
+"""Ends the name of the file that says: one of the two arms has ended, nobody will come any more."""
+
+
+class ArmLost(RuntimeError):
+    """The other arm's process is gone; its own record says why."""
+
+
+class Baton:
+    """One end of a stream between two arms; `take` sleeps until the other hands over."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        self._stream = stream
+        self._lines = stream.makefile("rb")
+
+    def take(self) -> int | None:
+        """The number of disturbed turns that the other arm has had so far; None when it said that this is the end.
+
+        Raises ArmLost when the other arm is gone, TimeoutError when it keeps the baton too long.
+        """
+        line = self._lines.readline()
+        if not line:
+            raise ArmLost("the other arm ended in the middle of the block")
+        number = json.loads(line)
+        return None if number is None else int(number)
+
+    def hand_over(self, *, num_bad: int) -> None:
+        """Lets the other arm work; `num_bad` turns of this arm were disturbed so far."""
+        self._say(num_bad)
+
+    def end(self) -> None:
+        """Tells the other arm that no more turns come."""
+        self._say(None)
+
+    def _say(self, word: int | None) -> None:
+        try:
+            self._stream.sendall(json.dumps(word).encode() + b"\n")
+        except OSError as error:
+            raise ArmLost("the other arm ended in the middle of the block") from error
+
+
+@contextmanager
+def join(path: str, *, begins: bool, deadline: float) -> Iterator[Baton]:
+    """The baton of the two arms that meet at the socket `path`; returns when both are there.
+
+    The arm that begins listens. Raises TimeoutError, also from the baton, when the other does not come or answer
+    within `deadline` seconds.
+    """
+    if not hasattr(socket, "AF_UNIX"):
+        raise RuntimeError("two arms meet at a Unix socket, which this system does not have")
+    stream = _listen(path, deadline) if begins else _knock(path, deadline)
+    with stream:
+        stream.settimeout(deadline)
+        yield Baton(stream)
+
+
+def _listen(path: str, deadline: float) -> socket.socket:
+    until = time.monotonic() + deadline
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+        draft = f"{path}.new"
+        door.bind(draft)
+        door.listen(1)
+        Path(draft).rename(path)  # whoever sees it can connect
+        door.settimeout(0.5)
+        while True:
+            try:
+                return door.accept()[0]
+            except TimeoutError:
+                _still_expected(path, until)
+
+
+def _knock(path: str, deadline: float) -> socket.socket:
+    until = time.monotonic() + deadline
+    while True:
+        stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            stream.connect(path)
+            return stream
+        except (FileNotFoundError, ConnectionRefusedError):
+            stream.close()
+            _still_expected(path, until)
+            time.sleep(KNOCK)
+
+
+def _still_expected(path: str, until: float) -> None:
+    if Path(path + GONE).exists():
+        raise ArmLost("the other arm ended before the block")
+    if time.monotonic() > until:
+        raise TimeoutError("the other arm did not come to the block")

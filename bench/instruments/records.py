@@ -1,0 +1,27 @@
+"""Worker side. Records: what an arm's own catalogue says of some models, and which libraries it has."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from suite import describe
+from suite.catalog import spec_for
+from suite.provenance import versions
+from suite.worker.protocol import Emit, Job
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Facts `specs` (model -> its record as data, None where there is none), `python`, `versions`.
+
+    Options: `models`, `models_from`. Raises CatalogError when the models file is not as it has to be.
+    """
+    emit("phase", name="import")
+    own = job.options.get("models_from", "")
+    found: dict[str, Any] = {}
+    for name in job.options["models"]:
+        try:
+            found[name] = describe.to_dict(spec_for(name, own))
+        except KeyError:
+            found[name] = None
+    return {"facts": {"specs": found, "python": platform.python_version(), "versions": versions()}}

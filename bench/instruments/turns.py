@@ -1,0 +1,215 @@
+"""Worker side. Turns: two processes measure in alternation, in the order A BB AA BB A, never both at once.
+
+Neighbouring turns see the same moment of the machine, so what it does to both cancels in their ratio. Why fine turns
+and not one stretch per arm: `docs/ci.md` has the figures.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from bench.instruments.baton import Baton, join
+from bench.instruments.counters import disturbances, read_counters
+from bench.instruments.gpu_clocks import gpu_reasons
+from bench.instruments.latency import quiet_collector
+from bench.instruments.sentinel import sentinel
+from bench.instruments.stopwatch import CLOCK, NS, Clock, overhead, time_round
+from bench.instruments.warmup import warm_up
+from bench.plan import PLANS, Plan
+from suite.backends.runnable import Runnable, runnable_for
+from suite.worker.protocol import Emit, Job
+
+CONTROL_SIDE: Final = 192
+CONTROL_PRODUCTS: Final = 4
+"""A pass of about a millisecond on one core, whose matrices fit the second-level cache."""
+LONG_CALL: Final = 0.25
+"""A call shorter than this share of a turn is made once untimed first: the other arm has emptied the caches."""
+SETTLED: Final = 0.05
+"""A process whose threads use less than this share of a core while it sleeps has its thread pools asleep."""
+SETTLE_STEP: Final = 0.002
+SETTLE_MOST: Final = 0.06
+"""Seconds that a process waits at most for its own pools to sleep before it passes the baton."""
+
+
+class Turn(Protocol):
+    """One turn: seconds per call, and what spoiled it."""
+
+    def __call__(self) -> tuple[float, float, tuple[str, ...]]:
+        """Seconds per iteration, the sentinel's worst reading around it in seconds, reasons to void it."""
+        ...
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Fact `turns`: seconds, sentinels (seconds) and reasons of every turn of this arm, in order.
+
+    Options: `plan` (round_seconds and warmup_seconds count), `meeting` (path of the socket), `begins` (this arm has
+    the first turn and says when to end), `num_turns` undisturbed ones wanted, `block_seconds` cap.
+    """
+    return _run(job, emit, runnable_for(job, emit))
+
+
+def run_control(job: Job, emit: Emit) -> dict[str, Any]:
+    """The same for the negative control: matrix products that are the same in every version."""
+    import torch
+
+    torch.set_num_threads(max(1, int(job.options.get("threads", 1))))
+    emit("phase", name="build")
+    matrix = torch.rand(CONTROL_SIDE, CONTROL_SIDE, generator=torch.Generator().manual_seed(0))
+    out = torch.empty_like(matrix)
+
+    def call() -> None:
+        for _ in range(CONTROL_PRODUCTS):
+            torch.mm(matrix, matrix, out=out)
+
+    subject = Runnable(
+        call=call,
+        outputs=lambda: [out],
+        synchronize=lambda: None,
+        num_samples=1,
+        num_tokens=None,
+        inference=torch.inference_mode,
+    )
+    return _run(job, emit, subject)
+
+
+def _run(job: Job, emit: Emit, subject: Runnable) -> dict[str, Any]:
+    plan = Plan.from_dict(job.options["plan"]) if "plan" in job.options else PLANS["standard"]
+    device = job.cell.device if job.cell else "cpu"
+    begins = bool(job.options["begins"])
+    with subject.inference():
+        emit("phase", name="first_forward")
+        subject.call()
+        subject.synchronize()
+        emit("phase", name="meet")
+        with join(job.options["meeting"], begins=begins, deadline=job.deadline) as baton:
+            found = alternate(
+                subject,
+                plan,
+                baton,
+                emit,
+                begins=begins,
+                device=device,
+                num_turns=int(job.options["num_turns"]),
+                seconds=float(job.options["block_seconds"]),
+            )
+    return {"facts": {**subject.facts, "turns": found}}
+
+
+def alternate(
+    subject: Runnable,
+    plan: Plan,
+    baton: Baton,
+    emit: Emit,
+    *,
+    begins: bool,
+    device: str,
+    num_turns: int,
+    seconds: float,
+    clock: Clock = CLOCK,
+) -> dict[str, Any]:
+    """Warms up and takes turns with whoever holds the other end of the baton."""
+    reasons = _gpu(device)
+    read_sentinel = sentinel(clock)
+    emit("phase", name="warmup")
+    with quiet_collector():
+        if not begins:
+            baton.take()
+        cost = overhead(subject.synchronize, clock=clock)
+        target = max(plan.round_seconds, plan.overhead_ratio * cost)
+
+        def timed(iterations: int) -> float:
+            return time_round(subject.call, subject.synchronize, iterations, clock=clock)
+
+        warm = warm_up(timed, plan, target, clock=clock)
+        each = target / max(1, warm.iterations)
+        is_short = each < LONG_CALL * target
+
+        def turn() -> tuple[float, float, tuple[str, ...]]:
+            first, before = read_sentinel(), read_counters(reasons)
+            taken = timed(warm.iterations)
+            after, last = read_counters(reasons), read_sentinel()
+            return taken / warm.iterations, max(first, last), disturbances(before, after, taken)
+
+        def wake() -> None:
+            if is_short:
+                subject.call()
+                subject.synchronize()
+
+        waited = settle()
+        baton.hand_over(num_bad=0)
+        emit("phase", name="turns")
+        taken = take_turns(
+            turn, wake, baton, begins=begins, num_turns=num_turns, seconds=seconds, clock=clock
+        )
+    return {
+        "seconds": [t[0] for t in taken],
+        "sentinels": [t[1] for t in taken],
+        "reasons": [list(t[2]) for t in taken],
+        "iterations": warm.iterations,
+        "warmup_ended_because": warm.ended_because,
+        "settle_seconds": waited,
+        "target_seconds": target,
+    }
+
+
+def take_turns(
+    turn: Turn,
+    wake: Callable[[], None],
+    baton: Baton,
+    *,
+    begins: bool,
+    num_turns: int,
+    seconds: float,
+    clock: Clock = CLOCK,
+    rest: Callable[[], float] | None = None,
+) -> list[tuple[float, float, tuple[str, ...]]]:
+    """Turns one after another, two while the baton is here, until the arm that begins has seen enough.
+
+    The nth turn of one arm lies next to the nth of the other. Ends after an even number of turns: `num_turns`
+    without a disturbance in either arm, or `seconds` used up, four at least.
+    """
+    found: list[tuple[float, float, tuple[str, ...]]] = []
+    rest = rest or settle
+    deadline = clock() * NS + seconds
+    num_bad = 0
+    while True:
+        others = baton.take()
+        if others is None:
+            return found
+        wake()
+        is_first = begins and not found
+        found.append(turn())
+        num_bad += bool(found[-1][2])
+        if begins and len(found) % 2 == 0 and len(found) >= 4:
+            good = len(found) - num_bad - others
+            if good >= num_turns or clock() * NS >= deadline:
+                rest()
+                baton.end()
+                return found
+        if not is_first:
+            found.append(turn())
+            num_bad += bool(found[-1][2])
+        rest()
+        baton.hand_over(num_bad=num_bad)
+
+
+def settle(clock: Callable[[], float] = time.process_time) -> float:
+    """Seconds until this process's thread pools slept: idle threads of OpenMP and ONNX Runtime spin for a while."""
+    waited = 0.0
+    while waited < SETTLE_MOST:
+        before = clock()
+        time.sleep(SETTLE_STEP)
+        waited += SETTLE_STEP
+        if clock() - before < SETTLED * SETTLE_STEP:
+            break
+    return waited
+
+
+def _gpu(device: str) -> Callable[[], int] | None:
+    if not device.startswith("cuda"):
+        return None
+    import torch
+
+    return gpu_reasons(f"GPU-{torch.cuda.get_device_properties(torch.device(device)).uuid}")
