@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.gate.options import add_options as add_gate_options
+from bench.gate.options import asked_of
+from bench.gate.plugin import Done, GatePlugin
+from bench.gate.problem import GateError
+from bench.options import add_options
 from bench.plan import PLANS
 from bench.report.live import live_display, open_console
 from bench.report.model import Report
@@ -30,7 +35,7 @@ from suite.worker.client import Launcher, LauncherError
 
 HERE = Path(__file__).parent
 SUITE, BENCH = HERE / "suite", HERE / "bench"
-USER_ERRORS = (CatalogError, DataError, RunError, StoreError, WeightsError)
+USER_ERRORS = (CatalogError, DataError, GateError, RunError, StoreError, WeightsError)
 
 SELECTION = pytest.StashKey[Selection]()
 ENVIRONMENT = pytest.StashKey[Environment]()
@@ -44,112 +49,8 @@ CONSOLE = pytest.StashKey[Console]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of `pytest bench` and `pytest diagnostics`."""
-    group = parser.getgroup("torch-vitals", "what to measure, on what, how hard")
-    add = group.addoption
-    add(
-        "--models",
-        action="append",
-        default=[],
-        metavar="NAMES",
-        help="names and globs, e.g. 'bert*,mlp' (default: all)",
-    )
-    add(
-        "--models-from",
-        type=Path,
-        metavar="FILE",
-        help="a Python file of your own with MODELS = (ModelSpec(...),)",
-    )
-    add("--size", default="", help="tiny, base, or both (default: base for bench, tiny for suite)")
-    add(
-        "--backend",
-        default="default",
-        help="eager, onnxruntime, compiled (default: eager,onnxruntime)",
-    )
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto = what is there)")
-    add("--dtype", default="float32", help="float32, bfloat16, float16 (default: float32)")
-    add("--batch", default="1", help="samples per forward pass, e.g. 1,8 (default: 1)")
-    add(
-        "--threads",
-        type=int,
-        default=0,
-        help="intra-op threads (default: every core this process may use)",
-    )
-    add(
-        "--seed",
-        type=int,
-        default=0,
-        help="seed of weights and of the choice of samples (default: 0)",
-    )
-    add(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help="a folder with CIFAR-10, IMDb or COCO (default: embedded data)",
-    )
-    add(
-        "--weights",
-        default="random",
-        metavar="WHAT",
-        help="random, pretrained, or a folder with safetensors",
-    )
-    add(
-        "--variant",
-        default="original",
-        help="bench: state of the models: original, trained, pruned, int8, pruned_int8 (default: original)",
-    )
-    add(
-        "--stages",
-        default="all",
-        help="suite: foundations, build, train, finetune, prune, quantize, export, parallel (default: all)",
-    )
-    add(
-        "--nproc",
-        type=int,
-        default=1,
-        metavar="N",
-        help="suite: processes of the stage parallel (default: 1 = left out)",
-    )
-    add(
-        "--jobs",
-        type=int,
-        default=0,
-        metavar="N",
-        help="suite: models side by side (default: one per core at tiny on a CPU, else 1)",
-    )
-    add(
-        "--plan",
-        default="standard",
-        choices=list(PLANS),
-        help="how hard to measure (default: standard)",
-    )
-    add(
-        "--deadline",
-        type=float,
-        default=None,
-        metavar="SECONDS",
-        help="per worker process (default: 600 for bench, 3600 for suite)",
-    )
-    add(
-        "--out",
-        type=Path,
-        default=Path(".vitals"),
-        metavar="DIR",
-        help="where runs and caches go (default: .vitals)",
-    )
-    add(
-        "--store",
-        default="",
-        metavar="WHERE",
-        help="history of runs: a SQLite file or postgresql+psycopg://... (default: OUT/history.db)",
-    )
-    add(
-        "--resume",
-        nargs="?",
-        const="",
-        default=None,
-        metavar="RUN",
-        help="finish an interrupted run (default: the newest)",
-    )
+    add_options(parser)
+    add_gate_options(parser)
     doctor = parser.getgroup("torch-vitals doctor", "pytest diagnostics")
     doctor.addoption(
         "--deep",
@@ -183,23 +84,36 @@ def pytest_configure(config: pytest.Config) -> None:
     if get("jobs") < 0:
         raise pytest.UsageError(f"--jobs {get('jobs')}: expected 1 or more, or 0 for the default")
     environment = gather(quick=True)
+    num_cores = environment.system.num_cores
     names = ("models", "models_from", "backend", "device", "dtype", "batch", "variant", "stages")
     asked = Asked(
         size=get("size") or ("base" if wants_bench else "tiny"),
         **{name: get(name) for name in (*names, "threads", "seed", "data", "weights", "nproc")},
     )
     try:
-        selection = resolve(
-            asked, num_gpus=len(environment.gpus), num_cores=environment.system.num_cores
-        )
+        gate = asked_of(config.option, config.invocation_params.args, config.invocation_params.dir)
+        # A gate leaves one core to whatever else runs here: it compares, and absolute speed is not its matter.
+        cores = max(1, num_cores - 1) if gate.is_gate or gate.selftest else num_cores
+        selection = resolve(asked, num_gpus=len(environment.gpus), num_cores=cores)
     except USER_ERRORS as error:
         raise pytest.UsageError(str(error)) from error
+    if gate.is_gate or gate.selftest:
+        if not wants_bench:
+            raise pytest.UsageError("--against and --selftest go with `pytest bench`")
+        config.pluginmanager.register(
+            GatePlugin(gate, selection, environment, open_console()), "vitals-gate"
+        )
     # Hypothesis imports itself for its closing words even when no test used it: 0.8 s of a collection's 1 s.
     if plugin := config.pluginmanager.get_plugin("hypothesispytest"):
         config.pluginmanager.unregister(plugin)
     config.stash[ENVIRONMENT] = environment
     config.stash[SELECTION] = selection
     config.stash[CONSOLE] = open_console()
+
+
+def _is_gated(config: pytest.Config) -> bool:
+    """True when two versions are compared, or the machine is tested: then nothing else is measured."""
+    return config.pluginmanager.has_plugin("vitals-gate")
 
 
 def _wants(config: pytest.Config, folder: Path) -> bool:
@@ -231,7 +145,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "cell" not in metafunc.fixturenames:
         return
     step = metafunc.definition.name.removeprefix("test_")
-    if step not in STEPS or SELECTION not in metafunc.config.stash:
+    if step not in STEPS or SELECTION not in metafunc.config.stash or _is_gated(metafunc.config):
         return
     selection = metafunc.config.stash[SELECTION]
     if step == "foundations":
@@ -261,7 +175,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     def key(item: pytest.Item) -> tuple[int, int]:
         cell = _cell(item)
         step = _step(item).partition(":")[0]
-        return (place[cell.id], STEPS.index(step)) if cell else (-1, 0)
+        return (
+            (place.get(cell.id, -1), STEPS.index(step) if step in STEPS else -1)
+            if cell
+            else (-1, 0)
+        )
 
     # A step that makes sense for none of the cells leaves a test without a cell: nothing was left out.
     without = [
@@ -327,6 +245,13 @@ def bench_run(request: pytest.FixtureRequest) -> Iterator[BenchRun]:
             yield run
     finally:
         config.stash[REPORT] = run.finish()
+
+
+@pytest.fixture(scope="session")
+def gate(request: pytest.FixtureRequest) -> Done:
+    """What the gate, or the self-test, found."""
+    plugin: GatePlugin = request.config.pluginmanager.get_plugin("vitals-gate")
+    return plugin.done(request)
 
 
 @pytest.hookimpl(tryfirst=True)

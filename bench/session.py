@@ -271,15 +271,15 @@ class Session:
         """Where graphs and states lie and go, for those who need them."""
         parent = VARIANTS[cell.variant].parent
         return {
-            "graph": str(self._graph(cell)),
-            "output": str(self._graph(cell)),
-            "parent_graph": str(self._graph(parent_graph_cell(cell))) if parent else "",
+            "graph": str(self.graph_of(cell)),
+            "output": str(self.graph_of(cell)),
+            "parent_graph": str(self.graph_of(parent_graph_cell(cell))) if parent else "",
             "cache_dir": self.request.cache,
             "states_dir": self.request.states,
             "run_dir": str(self.folder.path),
         }
 
-    def _graph(self, cell: Cell) -> Path:
+    def graph_of(self, cell: Cell) -> Path:
         """The file of the cell's graph in the run folder."""
         parts = [cell.model, cell.size]
         if cell.variant != "original":

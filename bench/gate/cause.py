@@ -1,0 +1,124 @@
+"""Cause: what a confirmed regression is likely to come from, and the command that finds its commit."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from bench.gate.arm import Arm
+from bench.gate.place import Place
+from bench.gate.row import Cause, Row
+from bench.steps import graph_cell
+from suite.axes import BACKENDS
+from suite.record import Record
+from suite.worker.protocol import Job
+
+PROFILE: Final = "bench.instruments.profile:run"
+GRAPHS: Final = "bench.instruments.graph_pair:run"
+SHOWN: Final = 5
+FILES: Final = 8
+
+
+def cause_of(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Cause:
+    """What differs between the arms in that cell. Never raises: what could not be looked at is in `problems`."""
+    problems: list[str] = []
+    snapshot = folder / f"{row.cell.file_stem}-memory.pickle"
+    profiles = {}
+    for name, arm in arms.items():
+        wanted = {"snapshot": str(snapshot)} if name == "head" else {}
+        record = arm.session.attempt(
+            row.cell, "latency", runner=PROFILE, label="profile", options=wanted
+        )
+        if record.outcome.has_run:
+            profiles[name] = record.facts["operators"]
+        else:
+            problems.append(f"no profile of {name}: {_why(record)}")
+    operators = operator_rows(profiles["base"], profiles["head"]) if len(profiles) == 2 else ()
+    base = arms["base"].place
+    return Cause(
+        operators=tuple(operators[:SHOWN]),
+        graph=_graphs(row, arms, problems),
+        files=base.changed[:FILES],
+        snapshot=snapshot.name if snapshot.exists() else "",
+        bisect=bisect_line(row, base, plan),
+        problems=tuple(problems),
+    )
+
+
+def operator_rows(
+    base: Mapping[str, Sequence[float]], head: Mapping[str, Sequence[float]]
+) -> list[dict[str, Any]]:
+    """Operators by how much more time they take in head, seconds and calls per pass; those that take less are last."""
+    rows = []
+    for name in base.keys() | head.keys():
+        before, after = base.get(name, (0.0, 0.0)), head.get(name, (0.0, 0.0))
+        rows.append(
+            {
+                "operator": name,
+                "base_seconds": before[0],
+                "head_seconds": after[0],
+                "base_calls": before[1],
+                "head_calls": after[1],
+            }
+        )
+    # Another number of calls is certain, a difference in time may be noise: so it comes first.
+    return sorted(
+        rows,
+        key=lambda r: (
+            -(round(r["head_calls"] - r["base_calls"], 3) > 0),
+            r["base_seconds"] - r["head_seconds"],
+        ),
+    )
+
+
+def bisect_line(row: Row, base: Place, plan: str) -> str:
+    """A command that finds the commit; empty where no commits lie between the arms.
+
+    Codes above 1 say nothing about a commit, so git is told to skip it (125).
+    """
+    if not base.sha or base.uncommitted:
+        return ""
+    cell = row.cell
+    gate = [
+        *("python", "-m", "pytest", "bench", "-q", "--against", base.sha[:12]),
+        *("--models", cell.model, "--size", cell.size, "--backend", cell.backend),
+        *("--device", cell.device, "--dtype", cell.dtype, "--batch", str(cell.batch)),
+        *("--plan", plan),
+    ]
+    if base.models_from is not None:
+        root = next((p for p in base.models_from.parents if (p / ".git").exists()), None)
+        own = base.models_from.relative_to(root) if root else base.models_from
+        gate += ["--models-from", str(own)]
+    script = f"{shlex.join(gate)}; code=$?; [ $code -le 1 ] || code=125; exit $code"
+    return (
+        f"git bisect start HEAD {base.sha[:12]} && git bisect run sh -c {shlex.quote(script)}"
+        "; git bisect reset"
+    )
+
+
+def _graphs(row: Row, arms: Mapping[str, Arm], problems: list[str]) -> str:
+    """How the two graphs differ, where the cell runs one or its export was made for a sibling."""
+    cell = graph_cell(row.cell)
+    paths = [arm.session.graph_of(cell) for arm in arms.values()]
+    if not BACKENDS[row.cell.backend].needs_graph or not all(p.is_file() for p in paths):
+        return ""
+    head = arms["head"]
+    before, after = (arms[name].session.graph_of(cell) for name in ("base", "head"))
+    answer = head.worker.run(
+        Job(
+            runner=GRAPHS,
+            options={"before": str(before), "after": str(after)},
+            deadline=head.session.request.deadline,
+            log=str(head.session.folder.logs / "graphs.log"),
+        )
+    )
+    if answer.failure is not None:
+        problems.append(f"the graphs could not be compared: {answer.failure.message}")
+        return ""
+    return "; ".join(answer.result["facts"]["lines"])
+
+
+def _why(record: Record) -> str:
+    return record.failure.message.splitlines()[0] if record.failure else record.outcome.value

@@ -1,0 +1,44 @@
+"""What a gate leaves behind: verdict.json and verdict.md in its folder, and the job's summary."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from bench.gate.document import to_json
+from bench.gate.markdown import to_markdown
+from bench.gate.outcome import Gate
+from bench.gate.problem import GateError
+
+LATEST = "latest.txt"
+"""Names the newest gate's folder, for scripts."""
+
+
+def write_files(gate: Gate, folder: Path) -> None:
+    """Writes the files whole or not at all, and appends the Markdown to GITHUB_STEP_SUMMARY where that is set.
+
+    Raises GateError when the disk does not take them.
+    """
+    text = to_markdown(gate)
+    try:
+        _write(folder / "verdict.json", to_json(gate))
+        _write(folder / "verdict.md", text)
+        _write(folder.parent / LATEST, f"{folder.name}\n")
+    except OSError as error:
+        raise GateError(
+            f"{folder}: cannot be written ({error.strerror}); free some disk space or name"
+            " another folder with --out"
+        ) from error
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with contextlib.suppress(OSError), Path(summary).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,95 @@
+"""The gate as GitHub-flavoured Markdown, for a pull request or a job summary."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench import units
+from bench.gate.outcome import Gate
+from bench.gate.row import Row
+from bench.gate.verdict import Exit, Verdict
+from bench.gate.wording import (
+    MARKS,
+    cause_lines,
+    control_text,
+    detectable_text,
+    effect_text,
+    exact_text,
+    moved_facts,
+    order_of,
+    reason_text,
+    times_text,
+    verdict_text,
+)
+from bench.report.markup import line, safe
+
+HEAD: Final = ("cell", "verdict", "slower by (95% bounds)", "base → head", "would see")
+ICONS: Final = {
+    Exit.PASS: "✅",
+    Exit.REGRESSED: "❌",
+    Exit.BROKEN: "❌",
+    Exit.CONTAMINATED: "⚠️",
+    Exit.INCONCLUSIVE: "⚠️",
+}
+MOST: Final = 300
+"""Rows; a comment of a pull request holds 65,536 characters."""
+
+
+def to_markdown(gate: Gate) -> str:
+    """The gate with news on top and the rest folded; text of users cannot become markup or mentions."""
+    rows = sorted(gate.rows, key=order_of)
+    news = [row for row in rows if order_of(row)[0] < 4]
+    calm = [row for row in rows if order_of(row)[0] >= 4]
+    blocks = [
+        f"## {ICONS[gate.exit]} Gate: {safe(gate.sentence)}",
+        f"{safe(gate.base.label)} → {safe(gate.head.label)} · plan {safe(gate.plan)}"
+        f" · {units.seconds(gate.seconds)} · exit code {int(gate.exit)}",
+    ]
+    blocks += [f"> ⚠️ {safe(note)}" for note in gate.notes]
+    if gate.moved is not None:
+        blocks.append(f"> ⚠️ {safe(control_text(gate))}")
+    if news:
+        blocks.append(_table(news[:MOST]))
+    blocks += [text for row in news[:MOST] if (text := _explained(row))]
+    if calm:
+        title = f"{len(calm)} row{'' if len(calm) == 1 else 's'} without news"
+        blocks.append(f"<details><summary>{title}</summary>\n\n{_table(calm[:MOST])}\n\n</details>")
+    blocks.append(
+        "<sub>REGRESSED: surely slower than the threshold. NO-REGRESSION: surely not slower than its clear margin."
+        " INCONCLUSIVE: neither; <i>would see</i> is the slowdown that this row's noise would have let be found.</sub>"
+    )
+    return "\n\n".join(blocks) + "\n"
+
+
+def _table(rows: list[Row]) -> str:
+    lines = [line(HEAD), line((":--", ":--", "--:", "--:", "--:"))]
+    for row in rows:
+        verdict = row.verdict if row.is_timed else None
+        mark = f"{MARKS[verdict]} " if verdict else ""
+        name = f"{mark}{verdict_text(row)}"
+        lines.append(
+            line(
+                (
+                    f"`{row.cell.id}`",
+                    f"**{name}**" if verdict is Verdict.REGRESSED else name,
+                    effect_text(row),
+                    times_text(row),
+                    detectable_text(row),
+                )
+            )
+        )
+    return "\n".join(lines)
+
+
+def _explained(row: Row) -> str:
+    lines = [exact_text(e) for e in moved_facts(row)]
+    if reason := reason_text(row):
+        lines.insert(0, reason)
+    if row.cause:
+        lines += cause_lines(row.cause)
+    if not lines:
+        return ""
+    text = f"**`{row.cell.id}`**\n\n" + "\n".join(f"- {safe(entry)}" for entry in lines)
+    if row.cause and row.cause.bisect:
+        text += f"\n\n```sh\n{row.cause.bisect}\n```"
+    return text

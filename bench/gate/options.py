@@ -1,0 +1,108 @@
+"""The gate's options of `pytest bench`, and what may not be asked together."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.gate.problem import GateError
+from bench.report.folder import is_run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The gate's options as the user typed them."""
+
+    against: str = ""
+    python: str = ""
+    selftest: bool = False
+    is_strict: bool = False
+
+    @property
+    def is_gate(self) -> bool:
+        """Whether two arms are to be compared."""
+        return bool(self.against or self.python)
+
+
+def add_options(parser: Any) -> None:
+    """Adds `--against`, `--against-python` and `--selftest` to pytest's parser."""
+    group = parser.getgroup(
+        "torch-vitals gate", "pytest bench: is this version slower than that one?"
+    )
+    group.addoption(
+        "--against",
+        default="",
+        metavar="REF",
+        help="compare with a git ref (HEAD: the uncommitted changes) or another source tree; exit code 1 = regressed",
+    )
+    group.addoption(
+        "--against-python",
+        dest="against_python",
+        default="",
+        metavar="PATH",
+        help="compare with another interpreter: should I upgrade torch?",
+    )
+    group.addoption(
+        "--selftest",
+        action="store_true",
+        help="what a gate on this machine can see: false alarms, recall, minimum detectable effect",
+    )
+
+
+def asked_of(option: Any, arguments: list[str], started_in: Path) -> Asked:
+    """The gate's options, checked as far as files go. Raises GateError naming the option.
+
+    `--strict` is pytest's own word, so it is looked for among the arguments.
+    """
+    asked = Asked(
+        against=option.against,
+        python=_interpreter(option.against_python, started_in),
+        selftest=option.selftest,
+        is_strict="--strict" in arguments,
+    )
+    if asked.selftest and asked.is_gate:
+        raise GateError(
+            "--selftest measures this machine, --against two versions: give one of them"
+        )
+    if asked.is_gate and option.resume is not None:
+        raise GateError(
+            "--against cannot be resumed: its two arms have to share their moments; leave --resume out"
+        )
+    if asked.against and is_run(started_in / asked.against):
+        raise GateError(
+            f"--against {asked.against}: is a recorded run, and times of another job cannot be compared with"
+            " this one's; expected a git ref or a source tree."
+            " Next: python -m bench history shows recorded runs side by side"
+        )
+    if asked.against and (started_in / asked.against).is_file():
+        raise GateError(
+            f"--against {asked.against}: is a file; expected a git ref or a folder with the other version"
+        )
+    return asked
+
+
+def _interpreter(path: str, started_in: Path) -> str:
+    """The interpreter's path without following links: a virtual environment's is a link to another one."""
+    if not path:
+        return ""
+    found = shutil.which(path, path=os.environ.get("PATH")) if os.sep not in path else None
+    place = Path(found) if found else Path(os.path.abspath(started_in / path))  # noqa: PTH100
+    if place.is_dir():
+        inside = [
+            place / part for part in ("bin/python", "Scripts/python.exe") if (place / part).exists()
+        ]
+        if not inside:
+            raise GateError(
+                f"--against-python {path}: is a folder without bin/python; expected an interpreter"
+                " or a virtual environment"
+            )
+        place = inside[0]
+    if not place.is_file() or not os.access(place, os.X_OK):
+        raise GateError(
+            f"--against-python {path}: no such program; expected the path of a Python interpreter,"
+            " e.g. other-venv/bin/python"
+        )
+    return str(place)

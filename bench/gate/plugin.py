@@ -1,0 +1,186 @@
+"""The gate in pytest: one test per cell, the run behind them, exit code and summary."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from rich.console import Console
+
+from bench.gate.options import Asked
+from bench.gate.outcome import Gate
+from bench.gate.problem import GateError
+from bench.gate.row import Row
+from bench.gate.run import CONTROL_CELL, Request, run_gate
+from bench.gate.thresholds import thresholds_in
+from bench.gate.verdict import Verdict
+from diagnostics.environment import Environment
+from suite.catalog import CatalogError
+from suite.options import Selection
+
+PYPROJECT: Final = "pyproject.toml"
+
+
+@dataclass(slots=True, kw_only=True)
+class Done:
+    """What became of the gate or of the self-test."""
+
+    code: int | None = None
+    show: Any = None
+    """Prints it on a console."""
+    rows: dict[str, Row] = field(default_factory=dict)
+    gate: Gate | None = None
+    passed: bool = False
+    sentence: str = ""
+
+
+class GatePlugin:
+    """Registered only when `--against`, `--against-python` or `--selftest` was given."""
+
+    def __init__(
+        self, asked: Asked, selection: Selection, environment: Environment, console: Console
+    ) -> None:
+        self._asked = asked
+        self._selection = selection
+        self._environment = environment
+        self._console = console
+        self._done = Done()
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """One test per cell, or the self-test alone."""
+        name = metafunc.definition.name
+        if name == "test_gate" and self._asked.is_gate:
+            cells = self._selection.cells
+            metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells])
+        if name == "test_selftest" and self._asked.selftest:
+            metafunc.parametrize("cell", [CONTROL_CELL], ids=["machine"])
+
+    def done(self, request: pytest.FixtureRequest) -> Done:
+        """The gate or the self-test, run by the first test that asks for it."""
+        if self._done.code is None:
+            self._run(request.config, request.session)
+        return self._done
+
+    def _run(self, config: pytest.Config, session: pytest.Session) -> None:
+        try:
+            if self._asked.selftest:
+                self._selftest(config)
+            else:
+                self._compare(config, session)
+        except (GateError, CatalogError) as error:
+            pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+
+    def _compare(self, config: pytest.Config, session: pytest.Session) -> None:
+        from bench.gate.files import write_files
+        from bench.gate.terminal import render
+
+        request = self._request(config, session)
+        gate, folder = run_gate(request, say=self._say)
+        write_files(gate, folder)
+        self._done.gate = gate
+        self._done.code = int(gate.exit)
+        self._done.rows = {row.cell.id: row for row in gate.rows}
+        self._done.show = lambda console: render(gate, console, folder)
+
+    def _selftest(self, config: pytest.Config) -> None:
+        from bench.gate.selftest import run_selftest
+        from bench.gate.selftest_text import render_selftest
+
+        get = config.getoption
+        found = run_selftest(
+            out=config.invocation_params.dir / get("out"),
+            plan=get("plan"),
+            threads=int(self._selection.job_options["threads"]),
+            deadline=get("deadline"),
+            fingerprint=self._environment.fingerprint(),
+            say=self._say,
+        )
+        self._done.code = 0 if found.supports_plan else 1
+        self._done.passed, self._done.sentence = found.supports_plan, found.sentence
+        self._done.show = lambda console: render_selftest(found, console)
+
+    def _request(self, config: pytest.Config, session: pytest.Session) -> Request:
+        from bench.run import preload_for
+
+        get = config.getoption
+        started_in = config.invocation_params.dir
+        own = get("models_from")
+        chosen = {
+            item.callspec.params["cell"] for item in session.items if hasattr(item, "callspec")
+        }
+        cells = tuple(cell for cell in self._selection.cells if cell in chosen)
+        return Request(
+            selection=_narrowed(self._selection, cells),
+            thresholds=thresholds_in(_pyproject(own, started_in, Path(config.rootpath))),
+            against=self._asked.against,
+            python=self._asked.python,
+            models_from=own.resolve() if own else None,
+            started_in=started_in,
+            out=started_in / get("out"),
+            plan=get("plan"),
+            deadline=get("deadline"),
+            command=" ".join(["pytest", *config.invocation_params.args]),
+            fingerprint=self._environment.fingerprint(),
+            is_strict=self._asked.is_strict,
+            preload=preload_for(self._selection),
+        )
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, style="dim", highlight=False, soft_wrap=True)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """The gate's exit code in place of pytest's, when the gate came to its end."""
+        if self._done.code is not None:
+            session.exitstatus = self._done.code
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The table."""
+        if self._done.show is not None:
+            terminalreporter.ensure_newline()
+            self._done.show(Console(file=terminalreporter._tw._file, width=_width()))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(
+        self, report: pytest.CollectReport | pytest.TestReport, config: pytest.Config
+    ) -> tuple[str, str, str] | None:
+        """Leaves the terminal to the table; counts and -v stay pytest's."""
+        if config.get_verbosity() > 0 or (report.when != "call" and report.outcome == "passed"):
+            return None
+        return report.outcome, "", ""
+
+
+def judge(row: Row, *, is_strict: bool) -> str:
+    """Why the cell's test fails; empty when it passes."""
+    from bench.gate.wording import effect_text, exact_text, reason_text
+
+    if row.is_broken or row.lost:
+        return reason_text(row)
+    worse = [exact_text(e) for e in row.worst_exact]
+    if row.verdict is Verdict.REGRESSED:
+        worse.insert(0, f"slower by {effect_text(row)}")
+    if row.verdict is Verdict.INCONCLUSIVE and is_strict:
+        worse.append(f"inconclusive: {effect_text(row)}")
+    return "; ".join(worse)
+
+
+def _narrowed(selection: Selection, cells: tuple[Any, ...]) -> Selection:
+    """The selection without what -k or a path left out."""
+    from dataclasses import replace
+
+    names = {cell.model for cell in cells}
+    specs = {name: spec for name, spec in selection.specs.items() if name in names}
+    return replace(selection, cells=cells, specs=specs, life=())
+
+
+def _pyproject(models_from: Path | None, started_in: Path, root: Path) -> Path:
+    """The project's file: of the models file's project, of the folder that pytest was started in, or our own."""
+    places = [*(models_from.resolve().parents if models_from else ()), started_in, root]
+    found = [place / PYPROJECT for place in places if (place / PYPROJECT).is_file()]
+    return found[0] if found else root / PYPROJECT
+
+
+def _width() -> int | None:
+    return None if sys.stdout.isatty() else 150

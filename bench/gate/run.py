@@ -1,0 +1,219 @@
+"""A gate from its first to its last act: two arms, facts, blocks, causes, files."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from bench.gate.arm import Arm, Start, introduced, opened
+from bench.gate.block import Block
+from bench.gate.budget import BUDGETS, Budget
+from bench.gate.cause import cause_of
+from bench.gate.facts import look_at
+from bench.gate.outcome import Gate, Side
+from bench.gate.pairing import CONTROL, BlockFailed, both, run_block
+from bench.gate.place import base_place, head_place
+from bench.gate.problem import GateError
+from bench.gate.row import Row
+from bench.gate.schedule import Schedule
+from bench.gate.thresholds import Thresholds
+from bench.gate.verdict import Verdict
+from bench.plan import PLANS
+from suite.cell import Cell
+from suite.options import Selection
+from suite.worker.client import Launcher
+
+CONTROL_CELL: Final = Cell(model="negative-control", size="tiny")
+CAUSES: Final = 8
+"""Regressions whose cause is looked for; more come from the same change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asked the gate for, resolved."""
+
+    selection: Selection
+    thresholds: Thresholds
+    against: str = ""
+    """A git ref or a folder; empty = the work in hand, under another interpreter."""
+    python: str = ""
+    """The base arm's interpreter; empty = this one."""
+    models_from: Path | None = None
+    started_in: Path
+    out: Path
+    plan: str = "standard"
+    deadline: float = 600.0
+    command: str = ""
+    fingerprint: str = ""
+    is_strict: bool = False
+    preload: Sequence[str] = ()
+
+
+def run_gate(
+    request: Request,
+    *,
+    say: Callable[[str], None] = lambda text: None,
+    start: Start = Launcher,
+    budget: Budget | None = None,
+) -> tuple[Gate, Path]:
+    """The gate's outcome, and the folder that its files lie in. Raises GateError for what a user can mend.
+
+    What was checked out or started is gone when this returns or raises, Ctrl-C and SIGTERM included.
+    """
+    began, started_at = time.monotonic(), datetime.now(UTC)
+    gate_id = f"{started_at.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    folder = request.out / "gates" / gate_id
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise GateError(
+            f"--out {request.out}: cannot be written ({error.strerror}); name another folder"
+        ) from error
+    with terminable(), _arms(request, folder, start) as arms:
+        say("importing the libraries in both arms ...")
+        found = both(lambda name: introduced(arms[name], list(request.selection.specs)))
+        arms = {**arms, **found}
+        rows = [
+            Row(cell=cell, limits=request.thresholds.for_cell(cell))
+            for cell in request.selection.cells
+        ]
+        look_at(rows, found, folder, say)
+        schedule = _timed(rows, arms, budget or BUDGETS[request.plan], say)
+        regressed = [row for row in rows if row.verdict is Verdict.REGRESSED and row.is_timed]
+        for row in regressed[:CAUSES]:
+            say(f"looking for the cause: {row.cell.id}")
+            row.cause = cause_of(row, found, folder, request.plan)
+    return (
+        Gate(
+            gate_id=gate_id,
+            base=_side(found["base"]),
+            head=_side(found["head"]),
+            rows=rows,
+            control=schedule.control,
+            plan=request.plan,
+            command=request.command,
+            started_at=started_at.isoformat(timespec="seconds"),
+            seconds=time.monotonic() - began,
+            fingerprint=request.fingerprint,
+            is_strict=request.is_strict,
+            notes=_notes(found, rows, schedule.control),
+        ),
+        folder,
+    )
+
+
+def _timed(
+    rows: list[Row], arms: Mapping[str, Arm], budget: Budget, say: Callable[[str], None]
+) -> Schedule:
+    pair = {name: arms[name] for name in ("base", "head")}
+    twin = arms.get("control")
+    same = {"base": replace(twin, name="base"), "head": pair["head"]} if twin else pair
+
+    def control(number: int) -> Block:
+        try:
+            return run_block(
+                same, CONTROL_CELL, number=number, budget=budget, runner=CONTROL, label="control"
+            )
+        except BlockFailed as error:
+            raise GateError(
+                f"the negative control does not run in the {error.arm} arm: {error};"
+                " next: python -m diagnostics"
+            ) from error
+
+    schedule = Schedule(
+        rows=rows,
+        budget=budget,
+        take_block=lambda row, number: run_block(pair, row.cell, number=number, budget=budget),
+        take_control=control,
+        say=say,
+    )
+    schedule.run()
+    return schedule
+
+
+@contextmanager
+def _arms(request: Request, folder: Path, start: Start) -> Iterator[dict[str, Arm]]:
+    """Both arms, their launchers importing; with another interpreter a twin of head as the control's base."""
+    head = head_place(request.models_from)
+    common: dict[str, Any] = {
+        "selection": request.selection,
+        "plan": PLANS[request.plan],
+        "folder": folder,
+        "out": request.out,
+        "deadline": request.deadline,
+        "preload": request.preload,
+        "start": start,
+    }
+    with contextlib.ExitStack() as stack:
+        base = stack.enter_context(
+            base_place(request.against, request.models_from, request.started_in)
+        )
+        if request.python:
+            base = replace(base, label=f"{base.label} under {request.python}")
+        python = request.python or sys.executable
+        arms = {
+            "base": stack.enter_context(opened("base", base, python=python, **common)),
+            "head": stack.enter_context(opened("head", head, **common)),
+        }
+        if request.python:
+            arms["control"] = stack.enter_context(opened("control", head, **common))
+        yield arms
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Lets SIGTERM end the block like Ctrl-C, so that what it opened is closed: a cancelled job sends it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(f"signal {number}")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _side(arm: Arm) -> Side:
+    place = arm.place
+    return Side(
+        label=place.label,
+        sha=place.sha,
+        python=arm.python,
+        versions=arm.versions,
+        changed=place.changed,
+        uncommitted=place.uncommitted,
+    )
+
+
+def _notes(
+    arms: Mapping[str, Arm], rows: Sequence[Row], control: Sequence[Block]
+) -> tuple[str, ...]:
+    base = arms["base"].place
+    notes = []
+    if base.sha and not base.changed:
+        notes.append("the arms are the same sources: a difference here is the machine's")
+    if base.uncommitted:
+        shown = ", ".join(base.uncommitted[:5]) + (" ..." if len(base.uncommitted) > 5 else "")
+        notes.append(f"head has uncommitted changes in {len(base.uncommitted)} files: {shown}")
+    blocks = [b for row in rows for b in (*row.screen, *row.confirm)]
+    kept = sum(b.are_voids_kept for b in blocks)
+    if blocks and kept > len(blocks) / 3:
+        notes.append(
+            f"in {kept} of {len(blocks)} blocks nearly every turn was disturbed, so that all of them"
+            " count: stop what else runs here, or use fewer --threads"
+        )
+    return tuple(notes)

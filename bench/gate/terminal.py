@@ -1,0 +1,106 @@
+"""The gate on a terminal: one table, then causes and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench import units
+from bench.gate.outcome import Gate
+from bench.gate.row import Row
+from bench.gate.verdict import Exit, Verdict
+from bench.gate.wording import (
+    MARKS,
+    cause_lines,
+    control_text,
+    detectable_text,
+    effect_text,
+    exact_text,
+    moved_facts,
+    order_of,
+    reason_text,
+    times_text,
+    verdict_text,
+    void_text,
+)
+
+STYLES: Final = {
+    Verdict.REGRESSED: "bold red",
+    Verdict.IMPROVED: "green",
+    Verdict.NO_REGRESSION: "green",
+    Verdict.INCONCLUSIVE: "yellow",
+}
+CALM: Final = 60
+"""Rows without news beyond this many are counted."""
+
+
+def render(gate: Gate, console: Console, folder: Path | None = None) -> None:
+    """Prints the gate; `folder` is where its files lie."""
+    style = "bold green" if gate.exit is Exit.PASS else "bold red"
+    console.print()
+    console.print(Text(f"Gate: {gate.sentence}", style=style))
+    facts = (
+        f"{gate.base.label} → {gate.head.label}, plan {gate.plan}, {units.seconds(gate.seconds)}"
+    )
+    console.print(Text(facts, style="dim"))
+    for note in gate.notes:
+        console.print(Text.assemble(("! ", "yellow"), note))
+    rows = sorted(gate.rows, key=order_of)
+    news = [row for row in rows if order_of(row)[0] < 4]
+    calm = [row for row in rows if order_of(row)[0] >= 4]
+    if rows:
+        console.print(_table([*news, *calm[:CALM]]))
+    if len(calm) > CALM:
+        console.print(f"... and {len(calm) - CALM} rows without news (verdict.json has all)")
+    for row in news:
+        _explain(row, console)
+    if text := control_text(gate):
+        console.print(Text(text, style="dim" if gate.moved is None else "bold red"))
+    if text := void_text([b for r in gate.rows for b in (*r.screen, *r.confirm)]):
+        console.print(Text(text, style="dim"))
+    if folder is not None:
+        console.print(f"Verdict: {folder / 'verdict.json'}", soft_wrap=True, highlight=False)
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("cell", overflow="fold")
+    table.add_column("verdict")
+    table.add_column("slower by (95% bounds)", justify="right")
+    table.add_column("base → head", justify="right")
+    table.add_column("blocks", justify="right")
+    table.add_column("would see", justify="right")
+    for row in rows:
+        verdict = row.verdict if row.is_timed else None
+        style = STYLES[verdict] if verdict else "red" if row.is_broken or row.lost else "dim"
+        mark = f"{MARKS[verdict]} " if verdict else ""
+        num = len(row.confirm or row.screen)
+        table.add_row(
+            row.cell.id,
+            Text(f"{mark}{verdict_text(row)}", style=style),
+            effect_text(row),
+            times_text(row),
+            str(num) if num and row.is_timed else "",
+            detectable_text(row),
+        )
+    return table
+
+
+def _explain(row: Row, console: Console) -> None:
+    lines = [exact_text(e) for e in moved_facts(row)]
+    if reason := reason_text(row):
+        lines.insert(0, reason)
+    if row.cause:
+        lines += cause_lines(row.cause)
+    if not lines:
+        return
+    console.print(Text(f"\n{row.cell.id}", style="bold"))
+    for text in lines:
+        console.print(Text(f"  {text}"), soft_wrap=True)
+    if row.cause and row.cause.bisect:
+        console.print(Text("  find the commit:", style="dim"))
+        console.print(Text(f"  {row.cause.bisect}"), soft_wrap=True)

@@ -1,0 +1,144 @@
+"""The words of a gate, the same in terminal and Markdown."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from bench import units
+from bench.gate.block import Block
+from bench.gate.document import share
+from bench.gate.outcome import Gate
+from bench.gate.row import Cause, Exact, Row
+from bench.gate.verdict import Verdict
+from bench.stats import median
+
+MARKS: Final = {
+    Verdict.REGRESSED: "✗",
+    Verdict.IMPROVED: "▲",
+    Verdict.NO_REGRESSION: "✓",
+    Verdict.INCONCLUSIVE: "?",
+}
+NAMES: Final = {
+    "parameters": "parameters",
+    "parameter_bytes": "weights",
+    "macs": "MACs",
+    "onnx_nodes": "ONNX nodes",
+    "onnx_bytes": "ONNX file",
+    "peak_tensor_bytes": "peak tensors",
+    "cuda_allocated": "peak allocated",
+    "peak_rss_delta": "peak RSS",
+    "leak": "leak",
+}
+
+
+def verdict_text(row: Row) -> str:
+    """The row's verdict in a word or two."""
+    if row.broken:
+        return "broken"
+    if row.lost:
+        return "not run any more"
+    if row.skipped:
+        return "not compared"
+    if row.parity == "failed":
+        return "other outputs"
+    return row.verdict.value if row.verdict else "not timed"
+
+
+def effect_text(row: Row) -> str:
+    """`+5.1% (+4.2% to +6.0%)`: how much slower head is, with its one-sided bounds."""
+    found = row.finding
+    if found is None or not row.is_timed:
+        return ""
+    text = units.percent(share(found.estimate), sign=True)
+    if found.low is None or found.high is None:
+        return text
+    ends = (units.percent(share(end), sign=True) for end in (found.low, found.high))
+    return f"{text} ({' to '.join(ends)})"
+
+
+def times_text(row: Row) -> str:
+    """Both arms' medians, base → head."""
+    blocks = row.confirm or row.screen
+    if not blocks or not row.is_timed:
+        return ""
+    sides = (median([b.base for b in blocks]), median([b.head for b in blocks]))
+    return " → ".join(units.seconds(side) for side in sides)
+
+
+def detectable_text(row: Row) -> str:
+    """The smallest slowdown that this row's noise would have let through to a verdict."""
+    if row.detectable is None or not row.is_timed:
+        return ""
+    value = share(row.detectable)
+    return "none" if value is None or not math.isfinite(value) else units.percent(value, sign=True)
+
+
+def exact_text(exact: Exact) -> str:
+    """`parameters 101,770 → 104,823 (+3.0%)`."""
+    name = NAMES.get(exact.metric, exact.metric)
+    if exact.metric.startswith("quality"):
+        return f"{name}: {exact.base:.4g} → {exact.head:.4g} ({exact.note})"
+    values = " → ".join(units.shown(v, exact.unit) for v in (exact.base, exact.head))
+    change = exact.share
+    text = f"{name} {values}"
+    if change is not None and abs(change) < 10:
+        text += f" ({100 * change:+.3g}%)"
+    return f"{text}, {exact.note}" if exact.note else text
+
+
+def reason_text(row: Row) -> str:
+    """Why the row has no speed verdict, or why one must be read with care."""
+    if row.parity in ("failed", "incomparable"):
+        return f"parity: {row.parity_note}"
+    return row.broken or row.lost or row.skipped
+
+
+def moved_facts(row: Row) -> list[Exact]:
+    """The exact numbers that changed, worse ones first."""
+    changed = [e for e in row.exact if e.verdict is not Verdict.NO_REGRESSION]
+    return sorted(changed, key=lambda e: e.verdict is not Verdict.REGRESSED)
+
+
+def cause_lines(cause: Cause) -> list[str]:
+    """What was found, one line each, most telling first."""
+    lines = []
+    for row in cause.operators:
+        calls = f"{row['base_calls']:g} → {row['head_calls']:g} calls"
+        times = f"{units.seconds(row['base_seconds'])} → {units.seconds(row['head_seconds'])}"
+        lines.append(f"{row['operator']}: {times}, {calls} per pass")
+    lines += [f"graph: {cause.graph}"] if cause.graph else []
+    lines += [f"changed files: {', '.join(cause.files)}"] if cause.files else []
+    lines += [f"CUDA memory snapshot: {cause.snapshot}"] if cause.snapshot else []
+    return [*lines, *cause.problems]
+
+
+def control_text(gate: Gate) -> str:
+    """What the negative control says."""
+    moved = gate.moved
+    if moved is not None:
+        return (
+            f"The negative control, the same work in both arms, moved by"
+            f" {units.percent(share(moved.estimate), sign=True)}"
+            f" in {moved.num_blocks} blocks: wait until this machine is calm, then run again"
+        )
+    return f"The negative control stood still ({len(gate.control)} blocks)" if gate.control else ""
+
+
+def void_text(blocks: list[Block]) -> str:
+    """How many pairs of turns were disturbed."""
+    pairs, void = sum(b.num_pairs for b in blocks), sum(b.num_void for b in blocks)
+    return f"{void} of {pairs} pairs of turns were disturbed" if pairs else ""
+
+
+def order_of(row: Row) -> tuple[int, float]:
+    """What a reader has to act on comes first."""
+    if row.is_broken:
+        return 0, 0.0
+    if row.has_exact_regression or row.verdict is Verdict.REGRESSED:
+        return 1, -(row.finding.estimate if row.finding else 0.0)
+    if row.verdict is Verdict.INCONCLUSIVE:
+        return 2, 0.0
+    if row.verdict is Verdict.IMPROVED:
+        return 3, row.finding.estimate if row.finding else 0.0
+    return 4 + bool(row.skipped), 0.0

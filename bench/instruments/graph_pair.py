@@ -1,0 +1,25 @@
+"""Worker side. Two ONNX graphs compared, in a few lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from bench.graphs.compare import compare
+from bench.graphs.read import read
+from bench.graphs.wording import changes_text, headline
+from suite.worker.protocol import Emit, Job
+
+SHOWN: Final = 5
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Fact `lines`: how the graphs `options["before"]` and `options["after"]` differ; weights are not compared."""
+    emit("phase", name="graphs")
+    found = compare(read(Path(job.options["before"])), read(Path(job.options["after"])))
+    lines = [headline(found)]
+    counts = [f"{name} {before} → {after}" for name, before, after in found.operators[:SHOWN]]
+    lines += [f"operators: {', '.join(counts)}"] if counts else []
+    lines += [f"{change.after.key}: {changes_text(change)}" for change in found.changed[:SHOWN]]
+    lines += [f"added {node.operator} {node.key}" for node in found.added[:SHOWN]]
+    return {"facts": {"lines": lines, "is_empty": found.is_empty}}

@@ -1,0 +1,108 @@
+"""Worker side. Profile: which operators a forward pass spends its time in, to find what a regression comes from."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Final
+
+from suite.backends.runnable import Runnable, runnable_for
+from suite.worker.protocol import Emit, Job
+
+WARM: Final = 3
+PASSES: Final = 10
+MOST_SECONDS: Final = 5.0
+"""Passes beyond this are left out; one is always taken."""
+
+Rows = dict[str, list[float]]
+"""Operator -> [seconds of its own, calls], over all passes."""
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Fact `operators`: operator -> [own seconds, calls] per pass; the profiler's own cost is in the seconds.
+
+    Options: `snapshot`: file that takes a CUDA memory snapshot of one pass.
+    """
+    assert job.cell is not None
+    subject = runnable_for(job, emit)
+    emit("phase", name="profile")
+    if subject.module is None:
+        rows, passes = _onnxruntime(job, subject)
+    else:
+        with subject.inference():
+            rows, passes = _torch(subject, job.cell.device)
+            _snapshot(subject, job)
+    return {
+        "facts": {
+            "operators": {name: [v / passes for v in values] for name, values in rows.items()}
+        }
+    }
+
+
+def _torch(subject: Runnable, device: str) -> tuple[Rows, int]:
+    import time
+
+    from torch.profiler import ProfilerActivity, profile
+
+    for _ in range(WARM):
+        subject.call()
+    subject.synchronize()
+    began = time.perf_counter()
+    subject.call()
+    subject.synchronize()
+    once = time.perf_counter() - began
+    passes = max(1, min(PASSES, int(MOST_SECONDS / max(once, 1e-9))))
+    on_gpu = device != "cpu"
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
+    with profile(activities=activities) as profiler:
+        for _ in range(passes):
+            subject.call()
+        subject.synchronize()
+    rows: Rows = {}
+    for event in profiler.key_averages():
+        micros = event.self_device_time_total if on_gpu else event.self_cpu_time_total
+        if micros or event.count:
+            rows[event.key] = [micros * 1e-6, float(event.count)]
+    return rows, passes
+
+
+def _onnxruntime(job: Job, subject: Runnable) -> tuple[Rows, int]:
+    """By ONNX Runtime's own profiler, in a session of its own."""
+    import onnxruntime as ort
+
+    rows: Rows = defaultdict(lambda: [0.0, 0.0])
+    with tempfile.TemporaryDirectory(prefix="vitals-") as folder:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = int(job.options.get("threads", 0))
+        options.log_severity_level = 3
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder, "profile"))
+        session = ort.InferenceSession(
+            job.options["graph"], options, providers=[subject.facts["provider"]]
+        )
+        for _ in range(WARM + PASSES):
+            session.run(None, dict(subject.inputs))
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    nodes = [e for e in events if e.get("cat") == "Node" and e["name"].endswith("_kernel_time")]
+    for event in nodes:
+        row = rows[str(event.get("args", {}).get("op_name") or event["name"])]
+        row[0] += event["dur"] * 1e-6
+        row[1] += 1
+    return dict(rows), WARM + PASSES
+
+
+def _snapshot(subject: Runnable, job: Job) -> None:
+    """The CUDA allocator's history over one pass, for https://pytorch.org/memory_viz."""
+    assert job.cell is not None
+    target = job.options.get("snapshot", "")
+    if not target or job.cell.device == "cpu":
+        return
+    import torch
+
+    torch.cuda.memory._record_memory_history()
+    subject.call()
+    subject.synchronize()
+    torch.cuda.memory._dump_snapshot(target)  # type: ignore[no-untyped-call]
+    torch.cuda.memory._record_memory_history(enabled=None)

@@ -1,0 +1,21 @@
+"""Is this version slower, bigger or other than the one that --against names? And what can this machine tell?"""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.gate.plugin import judge
+
+
+def test_gate(cell, gate, record_property):
+    row = gate.rows[cell.id]
+    record_property("verdict", row.verdict.value if row.verdict else "")
+    if reason := judge(row, is_strict=gate.gate.is_strict):
+        pytest.fail(reason, pytrace=False)
+    if row.skipped:
+        pytest.skip(row.skipped)
+
+
+def test_selftest(cell, gate):
+    if not gate.passed:
+        pytest.fail(gate.sentence, pytrace=False)
