@@ -10,10 +10,12 @@ from typing import Final
 from bench.graphs import command as graphs
 from bench.history import command as history
 from bench.report import command as report
+from bench.review import command as review
 
 COMMANDS: Final = {
     "report": (report, "show an earlier run: terminal, HTML, Markdown or JSON"),
     "graphs": (graphs, "compare two ONNX graphs: nodes, operators, bytes, weights, pictures"),
+    "review": (review, "look at every graph in Netron with our numbers, and compare them"),
     "history": (history, "draw trends over many runs, find what changed; record, import, export"),
 }
 """Name -> (module with `configure(parser)` and `main(arguments) -> exit code`, one line of help)."""

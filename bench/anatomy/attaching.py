@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from bench import units
 from bench.anatomy.record import Anatomy, Layer
 from bench.anatomy.spread import Spread
+from bench.graphs.difference import Difference
 from bench.graphs.distribution import Histogram, histogram_text
 from bench.graphs.record import Graph
-from bench.netron.attachment import attachment
+from bench.graphs.wording import changes_text
+from bench.netron.attachment import attachment, tensor_errors
 
 
 def attachment_of(
-    graph: Graph,
-    anatomy: Anatomy,
-    errors: Mapping[str, float],
-    facts: Mapping[str, str | int | float],
+    graph: Graph, anatomy: Anatomy, difference: Difference | None = None, *, against: str = ""
 ) -> dict[str, Any]:
     """The document: of nodes MACs, latency and error, of tensors and values histogram, zeros and error.
 
-    `errors`: tensor -> signal to noise in dB. `facts`: what is to stand at the model.
+    `difference`: from the state called `against`, which nodes then tell too.
     """
+    errors = tensor_errors(difference) if difference else {}
     makers = {value.name: node.key for node in graph.nodes for value in node.outputs}
     of_values = {a.actual: a.snr_db for a in anatomy.activations if a.snr_db is not None}
     of_nodes = {makers[value]: snr for value, snr in of_values.items() if value in makers}
@@ -31,9 +31,11 @@ def attachment_of(
         latency={p.key: p.seconds for p in anatomy.parts if p.seconds is not None},
         histograms={w.actual: histogram_of(w.spread) for w in anatomy.weights},
         errors={**of_nodes, **of_values, **errors},
-        facts={**_facts(anatomy), **facts},
+        facts=_facts(anatomy),
     )
     rows = document["metrics"]
+    if difference is not None:
+        rows.extend(_changes(difference, f"against {against}"))
     for kind, layers in (("tensor", anatomy.weights), ("value", anatomy.activations)):
         for layer in layers:
             rows.extend(_rows(kind, layer))
@@ -61,6 +63,14 @@ def _facts(anatomy: Anatomy) -> dict[str, str | int | float]:
     return found
 
 
+def _changes(difference: Difference, name: str) -> Iterator[dict[str, Any]]:
+    """What became of nodes, at the nodes of the state after."""
+    for node in difference.added:
+        yield _row("node", node.drawn, name, "added")
+    for change in difference.changed:
+        yield _row("node", change.after.drawn, name, changes_text(change)[:200])
+
+
 def _rows(kind: str, layer: Layer) -> list[dict[str, Any]]:
     spread = layer.spread
     rows = [
@@ -69,5 +79,9 @@ def _rows(kind: str, layer: Layer) -> list[dict[str, Any]]:
     ]
     if kind == "value":
         rows.insert(0, ("activation", histogram_text(histogram_of(spread))))
-    target = layer.actual.split("\n", 1)[0]
-    return [{"kind": kind, "target": target, "name": n, "value": v} for n, v in rows]
+    return [_row(kind, layer.actual, name, value) for name, value in rows]
+
+
+def _row(kind: str, target: str, name: str, value: str) -> dict[str, Any]:
+    # Netron takes the first line of a name for its key.
+    return {"kind": kind, "target": target.split("\n", 1)[0], "name": name, "value": value}

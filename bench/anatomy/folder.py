@@ -103,6 +103,11 @@ def is_fresh(anatomies: Anatomies, graph: Path) -> bool:
     return known is not None and known.stamp == stamp_of(graph)
 
 
+def beside(start: Path, ending: str) -> Path:
+    """The file with that ending; the stem may hold full stops, so that `with_suffix` would not do."""
+    return start.with_name(f"{start.name}{ending}")
+
+
 def write_whole(path: Path, text: str) -> None:
     """The whole file or none; raises OSError."""
     draft = path.with_name(f".{path.name}.draft")

@@ -79,9 +79,11 @@ def make_anatomies(
             for problem in _take_apart(cells, out, options, doer, tell)
         ]
         known = load_anatomies(run.folder)
-        missing = [
-            g.path for g in kept if g.path.stem in known.by_stem and not _is_drawn(known, g.path)
-        ]
+        missing = {
+            graph.path.stem: graph.path
+            for graph in kept
+            if graph.path.stem in known.by_stem and not _is_drawn(known, graph.path)
+        }
         problems += draw(missing, out, doer, tell)
     finally:
         if own is not None:
@@ -97,33 +99,37 @@ def make_anatomies(
 
 
 def take_files_apart(
-    paths: Sequence[Path], out: Path, *, tell: Told = lambda text: None
+    paths: Mapping[str, Path], out: Path, *, tell: Told = lambda text: None
 ) -> list[str]:
-    """The anatomies of a user's ONNX files, on random numbers, and their pictures, into `out`; what went wrong.
+    """Anatomies of a user's ONNX files, run on random numbers, and pictures of all files, into `out`; what went wrong.
 
-    Each file is compared with the first.
+    `paths`: stem of what is written -> file. Every ONNX file is compared with the first.
     """
+    out.mkdir(parents=True, exist_ok=True)
     launcher = Launcher(preload=("onnx", "bench.anatomy.work"))
+    problems = []
     try:
         tell(f"taking {len(paths)} {'file' if len(paths) == 1 else 'files'} apart ...")
-        problems = []
-        for path in paths:
-            graphs = [_asked(paths[0], "first", ""), _asked(path, "file", "first")]
-            options = {"out": str(out), "graphs": graphs[:1] if path == paths[0] else graphs}
-            problems += _problems(
-                launcher.run(Job(runner=WORK, options=options, deadline=DEADLINE))
-            )
-        return problems + draw(list(paths), out, launcher, tell)
+        graphs = [(s, p) for s, p in paths.items() if p.suffix.lower() == ".onnx"]
+        for stem, path in graphs:
+            entries = [_asked(path, stem, stem, "")]
+            if (stem, path) != graphs[0]:
+                first, before = graphs[0]
+                entries = [_asked(before, first, first, ""), _asked(path, stem, stem, first)]
+            job = Job(runner=WORK, options={"out": str(out), "graphs": entries}, deadline=DEADLINE)
+            problems += _problems(launcher.run(job))
+        return problems + draw(paths, out, launcher, tell)
     finally:
         launcher.close()
 
 
-def draw(paths: Sequence[Path], out: Path, worker: Worker, tell: Told) -> list[str]:
-    """Netron's pictures of these graphs, beside their anatomies in `out`; what went wrong."""
+def draw(paths: Mapping[str, Path], out: Path, worker: Worker, tell: Told) -> list[str]:
+    """Netron's pictures of these graphs (stem -> file), into `out` beside their anatomies; what went wrong."""
     if not paths:
         return []
     tell(f"drawing {len(paths)} {'graph' if len(paths) == 1 else 'graphs'} ...")
-    options = {"out": str(out), "graphs": [str(path) for path in paths]}
+    graphs = [{"path": str(path.resolve()), "stem": stem} for stem, path in paths.items()]
+    options = {"out": str(out.resolve()), "graphs": graphs}
     deadline = DEADLINE + 10.0 * len(paths)
     return _problems(worker.run(Job(runner=PICTURES, options=options, deadline=deadline)))
 
@@ -147,10 +153,10 @@ def _take_apart(
     graphs = [
         {
             "path": str(graph.path.resolve()),
+            "stem": graph.path.stem,
             "relative": graph.relative,
             "variant": graph.cell.variant,
             "parent": parent if (parent := _parent(graph.cell.variant)) in variants else "",
-            "facts": {},
         }
         for graph in sorted(kept, key=lambda g: _place(order, g.cell.variant))
     ]
@@ -178,9 +184,9 @@ def _problems(answer: Any) -> list[str]:
     return list(answer.result.get("facts", {}).get("problems", ()))
 
 
-def _asked(path: Path, variant: str, parent: str) -> dict[str, Any]:
-    full = str(path.resolve())
-    return {"path": full, "relative": path.name, "variant": variant, "parent": parent, "facts": {}}
+def _asked(path: Path, stem: str, variant: str, parent: str) -> dict[str, Any]:
+    names = {"stem": stem, "relative": path.name, "variant": variant, "parent": parent}
+    return {"path": str(path.resolve()), **names}
 
 
 def _parent(variant: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import units
-from bench.anatomy.folder import ANATOMY, DRAWN, MISSING, PICTURE, write_whole
+from bench.anatomy.folder import ANATOMY, DRAWN, MISSING, PICTURE, beside, write_whole
 from bench.anatomy.record import Anatomy, anatomy_from
 from bench.anatomy.static import stamp_of
 from bench.graphs.skeleton import skeleton_of
@@ -26,7 +26,7 @@ DEADLINE: Final = 60.0
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Draws `options["graphs"]` (paths) into the folder `options["out"]`, beside their anatomies.
+    """Draws `options["graphs"]` (`path` and `stem` of each) into the folder `options["out"]`, beside their anatomies.
 
     Facts: `problems`, and `seconds` by stem. Without a browser nothing is drawn, and a file says so.
     """
@@ -35,9 +35,10 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     emit("phase", name="draw")
     try:
         with Studio() as studio:
-            for number, path in enumerate(map(Path, job.options["graphs"])):
+            for number, entry in enumerate(job.options["graphs"]):
+                path, stem = Path(entry["path"]), str(entry["stem"])
                 try:
-                    seconds[path.stem] = _draw(studio, path, out, f"g{number}-")
+                    seconds[stem] = _draw(studio, path, out / stem, f"g{number}-")
                 except (PictureError, OSError, ValueError) as error:
                     problems.append(f"no picture of {path.name}: {str(error)[:300]}")
         (out / MISSING).unlink(missing_ok=True)
@@ -46,10 +47,13 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     return {"facts": {"problems": problems, "seconds": seconds}}
 
 
-def _draw(studio: Studio, path: Path, out: Path, prefix: str) -> float:
-    text = (out / f"{path.stem}{ANATOMY}").read_text(encoding="utf-8")
-    anatomy = anatomy_from(json.loads(text))
-    costs, by = costs_of(anatomy)
+def _draw(studio: Studio, path: Path, start: Path, prefix: str) -> float:
+    """`start`: the files' path without their endings."""
+    own, costs, by, title = beside(start, ANATOMY), dict[str, float](), "", path.name
+    if own.is_file():  # a .pt2 program has none
+        anatomy = anatomy_from(json.loads(own.read_text(encoding="utf-8")))
+        costs, by = costs_of(anatomy)
+        title = f"{anatomy.model} {anatomy.variant}"
     whole = sum(costs.values())
     notes = {key: f"{by}: {units.percent(cost / whole)}" for key, cost in costs.items() if whole}
     taken = studio.take(
@@ -57,12 +61,12 @@ def _draw(studio: Studio, path: Path, out: Path, prefix: str) -> float:
         colours=heat(costs) or None,
         notes=notes,
         block_colours=heat(_by_block(path, costs)) or None,
-        prefix=f"{path.stem}-{prefix}",
-        title=f"{anatomy.model} {anatomy.variant}",
+        prefix=f"{start.name}-{prefix}",
+        title=title,
         deadline=DEADLINE,
         most_nodes=MOST_NODES,
     )
-    write_whole(out / f"{path.stem}{PICTURE}", taken.svg)
+    write_whole(beside(start, PICTURE), taken.svg)
     known = {
         "width": taken.width,
         "height": taken.height,
@@ -71,7 +75,7 @@ def _draw(studio: Studio, path: Path, out: Path, prefix: str) -> float:
         "coloured_by": by if costs else "",
         "stamp": stamp_of(path),
     }
-    write_whole(out / f"{path.stem}{DRAWN}", json.dumps(known))
+    write_whole(beside(start, DRAWN), json.dumps(known))
     return taken.seconds
 
 
@@ -85,6 +89,8 @@ def costs_of(anatomy: Anatomy) -> tuple[dict[str, float], str]:
 
 def _by_block(path: Path, costs: Mapping[str, float]) -> dict[str, float]:
     """Block of the summary -> cost; empty for a graph that is drawn whole."""
+    if not costs:
+        return {}
     skeleton = skeleton_of(path)
     if len(skeleton.keys) <= MOST_NODES:
         return {}

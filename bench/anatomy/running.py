@@ -10,7 +10,8 @@ from statistics import median
 from time import perf_counter
 from typing import Any, Final
 
-from bench.graphs.record import Graph
+from bench.graphs.naming import family
+from bench.graphs.record import Graph, Node
 
 LARGEST: Final = 1_500_000_000
 """Bytes of a graph whose inner values are looked at: it is held in memory twice meanwhile; 2 GB is protobuf's end."""
@@ -18,6 +19,8 @@ PROFILED: Final = 0.5
 """Seconds of profiled runs, three at least."""
 MOST_RUNS: Final = 20
 KERNEL: Final = "_kernel_time"
+FUSED: Final = 4
+"""Nodes in a row that are fused into one at most, as far as is looked for its root."""
 MADE: Final = ("_nchwc", "_nhwc")
 """What the layout optimizer puts behind the name of a value to name the node that gives it."""
 
@@ -53,7 +56,7 @@ def time_of_nodes(
 ) -> tuple[dict[str, float], float]:
     """(key of a node -> seconds of one run, seconds that belong to no node of the file).
 
-    Optimized as in a real session: a fused node's time is that of the node whose output it gives.
+    Optimized as in a real session: a fused node's time is that of the node it is named after.
     Each is the median over several runs. Raises what ONNX Runtime raises.
     """
     import onnx
@@ -79,34 +82,39 @@ def time_of_nodes(
         if optimized.is_file():
             model = onnx.load(optimized, load_external_data=False)
             outputs = {node.name: tuple(node.output) for node in model.graph.node}
-    spent: dict[str, list[float]] = {}
+    spent: dict[tuple[str, str], list[float]] = {}
     for event in profile:
-        name = str(event.get("name", ""))
+        name, operator = str(event.get("name", "")), str(event.get("args", {}).get("op_name", ""))
         if event.get("cat") == "Node" and name.endswith(KERNEL):
-            spent.setdefault(name.removesuffix(KERNEL), []).append(float(event["dur"]) * 1e-6)
+            own = spent.setdefault((name.removesuffix(KERNEL), operator), [])
+            own.append(float(event["dur"]) * 1e-6)
     return _assigned(spent, graph, outputs, num_runs)
 
 
 def _assigned(
-    spent: Mapping[str, Sequence[float]],
+    spent: Mapping[tuple[str, str], Sequence[float]],
     graph: Graph,
     outputs: Mapping[str, tuple[str, ...]],
     num_runs: int,
 ) -> tuple[dict[str, float], float]:
-    """The seconds by node of the file; `outputs`: node of the optimized graph -> values that it gives."""
-    main = [node for node in graph.nodes if not node.outer]
-    keys = {node.key for node in main}
-    makers = {value.name: node.key for node in main for value in node.outputs}
+    """The seconds by node of the file.
+
+    `spent`: (node of the optimized graph, its operator) -> seconds. `outputs`: node of the optimized graph -> values
+    that it gives.
+    """
+    main = {node.key: node for node in graph.nodes if not node.outer}
+    makers = {value.name: node for node in main.values() for value in node.outputs}
     # Their time is in that of the loop or branch around them.
-    inner = {node.key.rpartition("/")[2] for node in graph.nodes if node.outer} - keys
+    inner = {node.key.rpartition("/")[2] for node in graph.nodes if node.outer} - main.keys()
     found: dict[str, float] = {}
     unassigned = 0.0
-    for name, durations in spent.items():
+    for (name, operator), durations in spent.items():
         if name in inner:
             continue
         seconds = median(durations) * len(durations) / num_runs
-        key = _maker(name, outputs.get(name, ()), keys, makers)
-        if key:
+        node = _maker(name, outputs.get(name, ()), main, makers)
+        if node is not None:
+            key = _at_its_root(node, operator, makers).key
             found[key] = found.get(key, 0.0) + seconds
         else:
             unassigned += seconds
@@ -114,18 +122,31 @@ def _assigned(
 
 
 def _maker(
-    name: str, outputs: Sequence[str], keys: set[str], makers: Mapping[str, str]
-) -> str | None:
+    name: str, outputs: Sequence[str], main: Mapping[str, Node], makers: Mapping[str, Node]
+) -> Node | None:
     """The node of the file that a node of the optimized graph stands for; None when it was made up."""
-    if name in keys:
-        return name
+    if name in main:
+        return main[name]
     for value in outputs:
         if value in makers:
             return makers[value]
     plain = name.removeprefix("fused ").partition("_token_")[0].partition("/MatMulAddFusion")[0]
     for end in MADE:
         plain = plain.removesuffix(end)
-    return plain if plain in keys else makers.get(plain)
+    return main.get(plain) or makers.get(plain)
+
+
+def _at_its_root(node: Node, operator: str, makers: Mapping[str, Node]) -> Node:
+    """The node that a fused one is named after: the Conv of a Conv with its Relu, whose result the Relu gives."""
+    found = node
+    for _ in range(FUSED):
+        if family(found.operator) == family(operator):
+            return found
+        above = makers.get(found.inputs[0]) if found.inputs else None
+        if above is None:
+            break
+        found = above
+    return node
 
 
 def random_feeds(path: Path, sizes: Mapping[str, int], open_size: int = 8) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from typing import Any
 from bench.anatomy.activations import layers_from, shown_values
 from bench.anatomy.attaching import attachment_of
 from bench.anatomy.folder import ANATOMY, BETWEEN, DIFFERENCE, METRICS, write_whole
-from bench.anatomy.record import Anatomy
+from bench.anatomy.record import Anatomy, Part
 from bench.anatomy.running import random_feeds, time_of_nodes, values_of_a_run
 from bench.anatomy.static import anatomy_of
+from bench.graphs.difference import Difference
 from bench.graphs.document import to_json
 from bench.graphs.observed import shapes_of_a_run
 from bench.graphs.record import Graph
@@ -27,56 +28,74 @@ Graphs = list[tuple[dict[str, Any], Anatomy, Graph]]
 def run(job: Job, emit: Emit) -> dict[str, Any]:
     """Writes the anatomies of `options["graphs"]` into the folder `options["out"]`; facts: `problems`.
 
-    Each graph has `path`, `relative`, `variant`, `parent` (the variant it is compared with, or empty) and `facts` (for
-    the attachment), parents first. Without a cell they are files of the user's, and run on random numbers.
+    Each graph has `path`, `stem` (of the files that are written), `relative`, `variant` and `parent` (the variant it is
+    compared with, or empty), parents first. Without a cell they are files of the user's, and run on random numbers.
     """
     out, asked = Path(job.options["out"]), job.options["graphs"]
     threads = int(job.options.get("threads", 0))
     emit("phase", name="input")
-    feeds, fed, problems = _feeds(job, Path(asked[0]["path"]), emit)
+    feeds, fed, problems = _feeds(job, [Path(entry["path"]) for entry in asked], emit)
     emit("phase", name="read")
     found: Graphs = []
     for entry in asked:
         try:
-            found.append((entry, *_read(job, entry, feeds)))
+            found.append((entry, *_read(job, entry, feeds.get(entry["path"], {}))))
         except Exception as error:  # a broken graph of one state costs that state alone
             problems.append(f"{Path(entry['path']).name}: {_told(error)}")
     emit("phase", name="run")
-    found = _run(found, feeds, fed, threads) if feeds is not None else found
+    found = _run(found, feeds, fed, threads)
     emit("phase", name="compare")
     for entry, anatomy, graph in found:
-        before = next((g for e, _, g in found if e["variant"] == entry["parent"]), None)
-        anatomy, errors = _compared(out, before, graph, anatomy)
-        stem = Path(entry["path"]).stem
+        stem = str(entry["stem"])
+        parent = next(((e, g) for e, _, g in found if e["variant"] == entry["parent"]), None)
+        difference = None
+        if parent is not None:
+            anatomy, difference = _compared(parent[1], graph, anatomy)
+        if parent is not None and difference is not None:
+            name = f"{parent[0]['stem']}{BETWEEN}{stem}{DIFFERENCE}"
+            write_whole(out / name, to_json(_named(difference)))
         write_whole(out / f"{stem}{ANATOMY}", json.dumps(anatomy.as_dict(), ensure_ascii=False))
-        document = attachment_of(graph, anatomy, errors, entry.get("facts", {}))
+        document = attachment_of(graph, anatomy, difference, against=entry["parent"])
         write_attachment(out / f"{stem}{METRICS}", document)
     return {"facts": {"problems": problems}}
 
 
-def _feeds(job: Job, path: Path, emit: Emit) -> tuple[dict[str, Any] | None, str, list[str]]:
-    """(input -> array, what they are, what went wrong); None when there is nothing to run on."""
+def _feeds(
+    job: Job, paths: Sequence[Path], emit: Emit
+) -> tuple[dict[str, dict[str, Any]], str, list[str]]:
+    """(path -> input -> array, what they are, what went wrong); a path that there is nothing for is left out."""
+    if job.cell is None:
+        found, problems = {}, []
+        for path in paths:
+            try:
+                found[str(path)] = random_feeds(path, {})
+            except Exception as error:
+                problems.append(f"{path.name} was not run: {_told(error)}")
+        return found, "random numbers", problems
     try:
-        if job.cell is None:
-            return random_feeds(path, {}), "random numbers", []
-        from suite.backends.inputs import flatten_inputs
-        from suite.catalog import spec_for
-        from suite.subject import batch_of
-
-        spec = spec_for(job.cell.model, job.options.get("models_from", ""))
-        batch = batch_of(job, spec, emit)
-        tensors = flatten_inputs(batch.inputs)
-        data = batch.facts.get("data", "")
-        many = "1 sample" if batch.num_samples == 1 else f"{batch.num_samples} samples"
-        fed = f"{data}, {many}" if data else many
-        return {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}, fed, []
+        tensors, fed = _batch(job, emit)
     except Exception as error:
-        return None, "", [f"nothing was run: {_told(error)}"]
+        return {}, "", [f"nothing was run: {_told(error)}"]
+    return {str(path): tensors for path in paths}, fed, []
 
 
-def _read(
-    job: Job, entry: Mapping[str, Any], feeds: Mapping[str, Any] | None
-) -> tuple[Anatomy, Graph]:
+def _batch(job: Job, emit: Emit) -> tuple[dict[str, Any], str]:
+    """(input -> array of the model's own batch, what it is)."""
+    assert job.cell is not None
+    from suite.backends.inputs import flatten_inputs
+    from suite.catalog import spec_for
+    from suite.subject import batch_of
+
+    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    batch = batch_of(job, spec, emit)
+    data = batch.facts.get("data", "")
+    many = "1 sample" if batch.num_samples == 1 else f"{batch.num_samples} samples"
+    tensors = flatten_inputs(batch.inputs)
+    arrays = {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}
+    return arrays, f"{data}, {many}" if data else many
+
+
+def _read(job: Job, entry: Mapping[str, Any], feeds: Mapping[str, Any]) -> tuple[Anatomy, Graph]:
     path = Path(entry["path"])
     named: Any = {
         "model": job.cell.model if job.cell else path.name,
@@ -85,7 +104,7 @@ def _read(
         "relative": str(entry["relative"]),
     }
     anatomy, graph = anatomy_of(path, **named)
-    if feeds is None or not anatomy.num_uncounted:
+    if not feeds or not anatomy.num_uncounted:
         return anatomy, graph
     # Open axes have the extents of what is fed; what depends on the data is known in a run alone.
     sizes = {
@@ -103,16 +122,19 @@ def _read(
     return anatomy, graph
 
 
-def _run(found: Graphs, feeds: Mapping[str, Any], fed: str, threads: int) -> Graphs:
+def _run(found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, threads: int) -> Graphs:
     """The same with the spreads of activations and the time of nodes."""
     shown = shown_values([graph for _, _, graph in found])
     kept: dict[str, dict[str, Any]] = {}
     result: Graphs = []
     for entry, anatomy, graph in found:
         path = Path(entry["path"])
+        if entry["path"] not in feeds:
+            result.append((entry, anatomy, graph))
+            continue
         try:
             names = {value.name for value in graph.inputs}
-            own = {name: array for name, array in feeds.items() if name in names}
+            own = {n: array for n, array in feeds[entry["path"]].items() if n in names}
             spent, unassigned = time_of_nodes(path, graph, own, threads=threads)
             kept[entry["variant"]] = values = values_of_a_run(path, list(shown.values()), own)
             anatomy = replace(
@@ -130,9 +152,7 @@ def _run(found: Graphs, feeds: Mapping[str, Any], fed: str, threads: int) -> Gra
     return result
 
 
-def _timed(anatomy: Anatomy, graph: Graph, spent: Mapping[str, float]) -> Any:
-    from bench.anatomy.record import Part
-
+def _timed(anatomy: Anatomy, graph: Graph, spent: Mapping[str, float]) -> tuple[Part, ...]:
     known = {part.key: part for part in anatomy.parts}
     return tuple(
         replace(known[node.key], seconds=spent.get(node.key))
@@ -145,22 +165,23 @@ def _timed(anatomy: Anatomy, graph: Graph, spent: Mapping[str, float]) -> Any:
     )
 
 
-def _compared(
-    out: Path, before: Graph | None, graph: Graph, anatomy: Anatomy
-) -> tuple[Anatomy, dict[str, float]]:
-    """The anatomy with the errors of its weights; the difference is written. (anatomy, tensor -> dB)."""
-    if before is None:
-        return anatomy, {}
+def _compared(before: Graph, graph: Graph, anatomy: Anatomy) -> tuple[Anatomy, Difference | None]:
+    """The anatomy with the errors of its weights, and the difference; None when it cannot be made."""
     try:
         difference = compare_files(before, graph)
     except Exception as error:
         told = f"not compared with {Path(before.path).name}: {_told(error)}"
-        return replace(anatomy, problems=(*anatomy.problems, told)), {}
-    name = f"{Path(before.path).stem}{BETWEEN}{Path(graph.path).stem}{DIFFERENCE}"
-    write_whole(out / name, to_json(difference))
+        return replace(anatomy, problems=(*anatomy.problems, told)), None
     errors = tensor_errors(difference)
     weights = tuple(replace(w, snr_db=errors.get(w.actual)) for w in anatomy.weights)
-    return replace(anatomy, weights=weights), errors
+    return replace(anatomy, weights=weights), difference
+
+
+def _named(difference: Difference) -> Difference:
+    """Run folders are handed around: what is told of a file is its name."""
+    sides = (difference.before, difference.after)
+    before, after = (replace(side, path=Path(side.path).name) for side in sides)
+    return replace(difference, before=before, after=after)
 
 
 def _told(error: BaseException) -> str:

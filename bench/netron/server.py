@@ -32,6 +32,8 @@ class Answer:
     """The bytes, or the file that has them."""
     headers: tuple[tuple[str, str], ...] = ()
     """Beside those that every answer has."""
+    policy: str = POLICY
+    """Its content security policy."""
 
 
 class Server:
@@ -117,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(size))
-        self._end_headers(answer.headers)
+        self._end_headers(answer.headers, answer.policy)
         if not with_body:
             return
         if isinstance(body, bytes):
@@ -133,9 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self._end_headers()
 
-    def _end_headers(self, more: tuple[tuple[str, str], ...] = ()) -> None:
+    def _end_headers(self, more: tuple[tuple[str, str], ...] = (), policy: str = POLICY) -> None:
         for name, value in (
-            ("Content-Security-Policy", POLICY),
+            ("Content-Security-Policy", policy),
             ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "no-referrer"),
             ("Cross-Origin-Resource-Policy", "same-origin"),

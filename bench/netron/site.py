@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Final
 
 from bench.netron.fault import PictureError
-from bench.netron.server import Answer
+from bench.netron.server import POLICY, Answer
 
 KINDS: Final = {
     ".css": "text/css",
@@ -43,8 +44,18 @@ def netron_files(folder: Path) -> dict[str, Answer]:
     }
 
 
-def page_for(folder: Path, *, file: str, identifier: str) -> Answer:
+def page_for(
+    folder: Path,
+    *,
+    file: str,
+    identifier: str,
+    more: Mapping[str, str] | None = None,
+    script: str = "",
+    policy: str = POLICY,
+) -> Answer:
     """Netron's page that opens `file` (a path beside it), said to be `identifier`.
+
+    `more`: further `meta` elements. `script`: one that runs before Netron's own. `policy`: of its answer.
 
     Three edits: the version 0.0.0 switches its telemetry off, the file is named, and the date is
     taken out, because 180 days after it Netron shows nothing but a request to update.
@@ -55,6 +66,9 @@ def page_for(folder: Path, *, file: str, identifier: str) -> Answer:
         f'<meta name="file" content="{escape(file)}">'
         f'<meta name="identifier" content="{escape(identifier)}">'
     )
+    for name, content in (more or {}).items():
+        told += f'<meta name="{escape(name)}" content="{escape(content)}">'
+    told += f'<script src="{escape(script)}"></script>' if script else ""
     text, num_versions = re.subn(
         r'<meta name="version" content="[^"]*">', lambda _: told, text, count=1
     )
@@ -64,4 +78,6 @@ def page_for(folder: Path, *, file: str, identifier: str) -> Answer:
             f"{folder / 'index.html'} does not name its version and date as Netron 9 does;"
             " expected netron>=9. Next: pip install 'netron>=9'"
         )
-    return Answer(kind="text/html; charset=utf-8", body=text.encode(), headers=CONSENT)
+    return Answer(
+        kind="text/html; charset=utf-8", body=text.encode(), headers=CONSENT, policy=policy
+    )

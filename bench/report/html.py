@@ -16,7 +16,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bench import units
+from bench.anatomy.folder import Anatomies, load_anatomies
 from bench.report import labels, wording
+from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
 from bench.report.elements import Parity
 from bench.report.endings import outcome_counts
@@ -56,7 +58,7 @@ def write_html(report: Report, path: Path) -> None:
     here = path.absolute().parent
     folder = Path(report.location) if report.location else here
     base = "" if folder == here else f"{Path(os.path.relpath(folder, here)).as_posix()}/"
-    text = to_html(report, base=base)
+    text = to_html(report, base=base, anatomies=load_anatomies(folder))
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_text(text, encoding="utf-8", errors="replace")
@@ -65,9 +67,14 @@ def write_html(report: Report, path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def to_html(report: Report, *, base: str = "") -> str:
-    """The report as one HTML document; `base` is put before links to files of the run folder."""
+def to_html(report: Report, *, base: str = "", anatomies: Anatomies | None = None) -> str:
+    """The report as one HTML document; `base` is put before links to files of the run folder.
+
+    `anatomies`: what is known of the run's graphs; None = nothing.
+    """
     rows = row_views(report, report.unfinished)
+    anatomies = anatomies or Anatomies()
+    places, pictures = placed(report, anatomies), inlined(anatomies)
     script = _text("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     timed = [view for view in rows if any(lane.latency for lane in view.lanes)]
@@ -118,7 +125,9 @@ def to_html(report: Report, *, base: str = "") -> str:
             quantity_text=quantity_text,
             link=lambda path: _link(path, base),
             log_limit=max(LEAST_LOG, LOGS // num_logs),
-            style=Markup(_text("style.css") + _text("life.css")),  # ours, not the report's
+            style=Markup(
+                _text("style.css") + _text("life.css") + _text("anatomy.css")
+            ),  # ours, not the report's
             script=Markup(script),
             script_digest=digest,
             environment={k: v for k, v in report.environment.items() if k not in BULKY},
@@ -129,6 +138,9 @@ def to_html(report: Report, *, base: str = "") -> str:
             anchor=anchor,
             shortened=shortened,
             web_link=_web_link,
+            anatomy_at=places.get,
+            pictures=pictures,
+            no_pictures=anatomies.no_pictures,
             shape_keys=_shape_keys,
             tail=_tail,
             when=_when,

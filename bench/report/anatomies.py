@@ -1,0 +1,65 @@
+"""Where in the report a model's graphs are shown, and which of their pictures have room in it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from markupsafe import Markup
+
+from bench.anatomy.folder import Anatomies
+from bench.report.anatomy_view import LAYERS, AnatomyView, anatomy_view
+from bench.report.life import Life
+from bench.report.model import Report, Row
+
+ROOM: Final = 5_000_000
+"""Characters of pictures in one report; what is larger stays a file beside it."""
+LARGEST: Final = 700_000
+"""Characters of one picture."""
+ROWS: Final = 900
+"""Rows of layers in one report: fewer of each model where there are many models."""
+LEAST_ROWS: Final = 8
+_RUNS: Final = re.compile(
+    r"<(?:script|iframe|object|embed|foreignObject|image|use|a)\b|\son\w+=|\bhref=", re.I
+)
+"""What no picture of ours has; a file that was changed by others is left out."""
+
+
+def placed(report: Report, anatomies: Anatomies) -> dict[str, AnatomyView]:
+    """Id of a life or a row -> the graphs that are shown there; each model's once, in its life where it has one."""
+    shown = {(a.model, a.size) for a in anatomies.by_stem.values()}
+    limit = max(LEAST_ROWS, min(LAYERS, ROWS // max(1, len(shown))))
+    found: dict[str, AnatomyView] = {}
+    places: list[Life | Row] = [*report.lives, *report.rows]
+    for place in places:
+        if (place.model, place.size) in shown:
+            view = anatomy_view(anatomies, place.model, place.size, num_layers=limit)
+            if view is not None:
+                found[place.id] = view
+                shown.discard((place.model, place.size))
+    return found
+
+
+def inlined(anatomies: Anatomies) -> dict[str, Markup]:
+    """Stem of a graph -> its picture, while there is room: states that others come from first, then small ones."""
+    found: dict[str, Markup] = {}
+    room = ROOM
+    states = {stem: a.variant for stem, a in anatomies.by_stem.items()}
+    order = []
+    for stem, drawn in anatomies.pictures.items():
+        try:
+            size = drawn.path.stat().st_size
+        except OSError:
+            continue
+        order.append((states.get(stem) not in ("original", "trained", "first"), size, stem))
+    for _, size, stem in sorted(order):
+        if size > min(room, LARGEST):
+            continue
+        try:
+            text = anatomies.pictures[stem].path.read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            continue
+        if text.startswith("<svg") and not _RUNS.search(text):
+            found[stem] = Markup(text)  # ours: finished by bench.netron.finish
+            room -= size
+    return found

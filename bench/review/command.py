@@ -1,0 +1,119 @@
+"""`python -m bench review [RUN | FILE ...]`: every graph in Netron with our numbers, compared, and the report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from bench import units
+from bench.anatomy.folder import Anatomies, load_anatomies
+from bench.anatomy.make import make_anatomies, take_files_apart
+from bench.netron.fault import PictureError
+from bench.netron.server import Answer
+from bench.report.build import build_report
+from bench.report.command import RUNS
+from bench.report.folder import NoSuchRun, find_run
+from bench.report.html import to_html
+from bench.report.load import load_run
+from bench.report.model import Report
+from bench.review.collecting import (
+    SUFFIXES,
+    NothingToReview,
+    checked,
+    rooms_of_files,
+    rooms_of_run,
+)
+from bench.review.graphs import Room
+from bench.review.pages import pages_of
+from bench.review.serving import for_bundle, serve, write_bundle
+from bench.review.site import html_answer, netron_answers
+
+TROUBLE: Final = 2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    add = parser.add_argument
+    add(
+        "what",
+        nargs="*",
+        metavar="RUN | FILE.onnx | FILE.pt2",
+        help="a run (default: the newest), or files, which are compared with the first",
+    )
+    add("--no-browse", action="store_true", help="print the address and open no browser")
+    add("--bundle", type=Path, metavar="DIR", help="write the review as a folder instead")
+    add("--quick", action="store_true", help="take nothing apart that is not known yet")
+    add(
+        "--runs-dir",
+        type=Path,
+        default=RUNS,
+        metavar="DIR",
+        help=f"where runs lie (default: {RUNS})",
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Serve or write the review; 0 when that was done, 2 when it could not be done."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="vitals-review-") as scratch:
+            if any(Path(what).suffix.lower() in SUFFIXES for what in arguments.what):
+                site = _site_of_files(arguments.what, Path(scratch), is_quick=arguments.quick)
+            else:
+                site = _site_of_run(arguments)
+            if arguments.bundle is not None:
+                site = for_bundle(site)
+                size = write_bundle(site, arguments.bundle)
+                print(f"{arguments.bundle}: {len(site)} files, {units.num_bytes(size)}")
+                print(f"look at it: python -m http.server --bind 127.0.0.1 -d {arguments.bundle}")
+                return 0
+            serve(site, browse=not arguments.no_browse)
+    except (NothingToReview, NoSuchRun, PictureError, ValueError) as error:
+        print(f"python -m bench review: {error}", file=sys.stderr)
+        return TROUBLE
+    except OSError as error:
+        what = error.filename or "the review"
+        print(f"python -m bench review: {what}: {error.strerror}", file=sys.stderr)
+        return TROUBLE
+    except KeyboardInterrupt:  # before it was served
+        return 0
+    return 0
+
+
+def _site_of_run(arguments: argparse.Namespace) -> dict[str, Answer]:
+    if len(arguments.what) > 1:
+        raise NothingToReview(f"expected one run or files that end in {' or '.join(SUFFIXES)}")
+    run = load_run(find_run(next(iter(arguments.what), "latest"), arguments.runs_dir))
+    report = build_report(run)
+    anatomies = load_anatomies(run.folder) if arguments.quick else make_anatomies(run, tell=_tell)
+    rooms = rooms_of_run(run, report, anatomies)
+    site = _site(rooms, anatomies, title=run.folder.absolute().name, report=report)
+    # Links of the report lead into the run folder, which is not served.
+    site["report.html"] = html_answer(to_html(report, anatomies=anatomies))
+    return site
+
+
+def _site_of_files(names: Sequence[str], scratch: Path, *, is_quick: bool) -> dict[str, Answer]:
+    paths = [checked(Path(name)) for name in names]
+    stems = {f"file-{number}": path for number, path in enumerate(paths, start=1)}
+    problems = [] if is_quick else take_files_apart(stems, scratch / "anatomy", tell=_tell)
+    anatomies = load_anatomies(scratch)
+    anatomies = replace(anatomies, problems=(*anatomies.problems, *problems))
+    rooms = rooms_of_files(paths, list(stems), scratch / "anatomy", anatomies)
+    return _site(rooms, anatomies, title=rooms[0].title, report=None)
+
+
+def _site(
+    rooms: Sequence[Room], anatomies: Anatomies, *, title: str, report: Report | None
+) -> dict[str, Answer]:
+    pages = pages_of(rooms, anatomies, title=title, report=report)
+    own = {path: html_answer(text) for path, text in pages.items()}
+    return {**own, **netron_answers(rooms)}
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

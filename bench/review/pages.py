@@ -1,0 +1,126 @@
+"""The pages of a review that are ours: the index, a page per model, and comparisons side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench import units
+from bench.anatomy.folder import Anatomies
+from bench.report import wording
+from bench.report.anatomies import inlined
+from bench.report.anatomy_view import DifferenceView, difference_view, view_of
+from bench.report.geometry import share
+from bench.report.labels import times
+from bench.report.life import Life, State
+from bench.report.model import Report
+from bench.report.quality_text import drop_text, metric_text
+from bench.report.text import shortened
+from bench.review.graphs import Exhibit, Room
+from bench.review.site import PAGES
+
+TEMPLATES: Final = Path(__file__).with_name("templates")
+REPORT: Final = TEMPLATES.parents[1] / "report" / "templates"
+
+
+def pages_of(
+    rooms: Sequence[Room], anatomies: Anatomies, *, title: str, report: Report | None
+) -> dict[str, str]:
+    """Path -> HTML of every page of ours but the report."""
+    pictures = inlined(anatomies)
+    lives = {life.id: life for life in report.lives} if report else {}
+    shared: dict[str, Any] = {
+        "title": title,
+        "rooms": rooms,
+        "report": report,
+        "policy": PAGES,
+        "anatomies": anatomies,
+        "pictures": pictures,
+        "no_pictures": anatomies.no_pictures,
+        "style": Markup(_style()),
+        "words": wording,
+        "units": units,
+        "share": share,
+        "shortened": shortened,
+        "times": times,
+        "metric_text": metric_text,
+        "drop_text": drop_text,
+        "comparisons": comparisons,
+        "state_of": lambda room, exhibit: _state(lives.get(room.place), anatomies, exhibit),
+        "life_of": lambda room: lives.get(room.place),
+    }
+    found = {"index.html": _render("index.html.j2", shared)}
+    for room in rooms:
+        own = {e.stem: anatomies.by_stem[e.stem] for e in room.exhibits if e.stem}
+        view = view_of(anatomies, own) if own else None
+        found[room.page] = _render("room.html.j2", {**shared, "room": room, "view": view})
+        for exhibits in comparisons(room):
+            found[room.comparison(*exhibits)] = _render(
+                "compare.html.j2",
+                {
+                    **shared,
+                    "room": room,
+                    "exhibits": exhibits,
+                    "differences": _differences(anatomies, exhibits),
+                },
+            )
+    return found
+
+
+def comparisons(room: Room) -> tuple[tuple[Exhibit, ...], ...]:
+    """Which of a room's graphs are shown side by side: every pair, and three at once where there are as many."""
+    pairs = list(combinations(room.exhibits[:5], 2))
+    return (*pairs, room.exhibits[:3]) if len(room.exhibits) > 2 else tuple(pairs)
+
+
+def _differences(anatomies: Anatomies, exhibits: Sequence[Exhibit]) -> list[DifferenceView]:
+    """Of those that were compared."""
+    return [
+        difference_view(a.state, b.state, anatomies.differences[a.stem, b.stem])
+        for a, b in combinations(exhibits, 2)
+        if (a.stem, b.stem) in anatomies.differences
+    ]
+
+
+def _state(life: Life | None, anatomies: Anatomies, exhibit: Exhibit) -> State | None:
+    """What the run measured of that graph in ONNX Runtime, or None."""
+    if life is None or not exhibit.stem:
+        return None
+    variant = anatomies.by_stem[exhibit.stem].variant
+    found = (s for s in life.states if (s.name, s.backend) == (variant, "onnxruntime"))
+    return next(found, None)
+
+
+def _render(template: str, values: Mapping[str, Any]) -> str:
+    return _templates().get_template(template).render(values)
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([TEMPLATES, REPORT]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["pct"] = lambda value: f"{value:.4g}"
+    environment.filters["nowrap"] = lambda text: str(text).replace(" ", "\u00a0")
+    return environment
+
+
+@cache
+def _style() -> str:
+    names = (
+        REPORT / "style.css",
+        REPORT / "life.css",
+        REPORT / "anatomy.css",
+        TEMPLATES / "review.css",
+    )
+    return "".join(path.read_text(encoding="utf-8") for path in names)

@@ -1,0 +1,84 @@
+"""The review as a site: path -> answer. The server gives these and nothing else; the bundle is these as files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+from typing import Final
+
+from bench.netron.server import Answer
+from bench.netron.site import netron_files, netron_folder, page_for
+from bench.review.graphs import Exhibit, Room
+
+HERE: Final = Path(__file__).parent
+HTML: Final = "text/html; charset=utf-8"
+PAGES: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-src 'self';"
+    " base-uri 'none'; form-action 'none'"
+)
+"""Policy of our own pages, which have no script."""
+NETRON: Final = (
+    "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self';"
+    " style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:;"
+    " base-uri 'none'; form-action 'none'"
+)
+"""Policy of Netron's pages: no script but the listed ones, no connection but to this server."""
+FRAMED: Final = "; frame-ancestors 'self'"
+"""Comparisons frame Netron's pages; nobody else's page may. A `meta` element cannot say this, the server does."""
+_POLICY: Final = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
+
+
+def html_answer(text: str) -> Answer:
+    """A page of ours with the policy that it names itself, else PAGES."""
+    found = _POLICY.search(text)
+    policy = unescape(found[1]) if found else PAGES
+    return Answer(
+        kind=HTML, body=text.encode("utf-8", "replace"), policy=f"{policy}{FRAMED}", headers=_FRESH
+    )
+
+
+def netron_answers(rooms: Sequence[Room]) -> dict[str, Answer]:
+    """Netron, one page of it per graph, the graphs, their numbers. Raises PictureError without a Netron that fits."""
+    folder = netron_folder()
+    found = {f"netron/{name}": answer for name, answer in netron_files(folder).items()}
+    found["netron/LICENSE"] = Answer(kind="text/plain; charset=utf-8", body=HERE / "netron-LICENSE")
+    found["netron/boot.js"] = Answer(kind="text/javascript", body=HERE / "boot.js")
+    for room in rooms:
+        for exhibit in room.exhibits:
+            found |= _of_graph(folder, exhibit)
+    return found
+
+
+def _of_graph(folder: Path, exhibit: Exhibit) -> dict[str, Answer]:
+    """Its page, its files under the names by which it knows them, its numbers."""
+    start = f"models/{exhibit.number}/"
+    file = f"{start}model{exhibit.path.suffix.lower()}"
+    found = {f"netron/{file}": _file(exhibit.path)}
+    for beside in exhibit.files[1:]:
+        # Relative to the graph, as it says itself; `files_of` keeps it inside the graph's folder.
+        found[f"netron/{start}{beside.relative_to(exhibit.path.parent).as_posix()}"] = _file(beside)
+    more = {}
+    if exhibit.attachment is not None:
+        more["attachment"] = f"{start}numbers.json"
+        found[f"netron/{start}numbers.json"] = Answer(
+            kind="application/json", body=exhibit.attachment, headers=_FRESH
+        )
+    page = page_for(
+        folder,
+        file=file,
+        identifier=f"{exhibit.name[:80]}",
+        more=more,
+        script="boot.js",
+        policy=f"{NETRON}{FRAMED}",
+    )
+    return {**found, exhibit.page: replace(page, headers=(*page.headers, *_FRESH))}
+
+
+def _file(path: Path) -> Answer:
+    return Answer(kind="application/octet-stream", body=path, headers=_FRESH)
+
+
+_FRESH: Final = (("Cache-Control", "no-store"),)
