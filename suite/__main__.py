@@ -1,4 +1,4 @@
-"""`python -m suite list`: the catalogue as a table, on the terminal or as Markdown."""
+"""`python -m suite list`: the catalogue as a table, on the terminal or as Markdown; `show MODEL`: one model's tree."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from suite import show
 from suite.catalog import builtin_specs
 from suite.spec import ModelSpec
 
+SHOW = "tree of a model's modules with parameters, shapes, MACs and the spread of its weights"
 HEAD = ("model", "task", "parameters", "source")
 
 
@@ -18,7 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="every built-in model")
     listing.add_argument("--format", choices=("terminal", "md"), default="terminal")
+    show.configure(commands.add_parser("show", help=SHOW, description=SHOW))
     asked = parser.parse_args(arguments)
+    if asked.command == "show":
+        return show.main(asked)
     if asked.format == "md":
         print(to_markdown(builtin_specs()))
     else:

@@ -44,6 +44,15 @@ def count_macs(module: nn.Module, call: Callable[[], Any]) -> int:
     counted: element-wise work, normalization, pooling, NMS. A causal mask saves nothing. Raises
     RuntimeError when a layer of COUNTED that gave an output was counted as zero.
     """
+    return macs_by_module(module, call)[""]
+
+
+def macs_by_module(module: nn.Module, call: Callable[[], Any]) -> dict[str, int]:
+    """Multiply-accumulates of one `call` by the name of the module that they happen in, those of its children
+    included; under the empty name those of the whole. Modules that have none are left out.
+
+    Counted, and raised, as by `count_macs`. A module that runs several times has the sum.
+    """
     with (
         _plain_kernels(),
         _layers_run(module) as layers,
@@ -61,7 +70,12 @@ def count_macs(module: nn.Module, call: Callable[[], Any]) -> int:
             " attention layer to count. A fused kernel hides them from torch.utils.flop_counter:"
             " switch it off in suite/macs.py"
         )
-    return int(counter.get_total_flops()) // FLOPS_PER_MAC
+    found = {
+        name.removeprefix(f"{root}."): sum(own.values()) // FLOPS_PER_MAC
+        for name, own in counts.items()
+        if name.startswith(f"{root}.") and any(own.values())
+    }
+    return {**found, "": int(counter.get_total_flops()) // FLOPS_PER_MAC}
 
 
 @contextmanager

@@ -1,0 +1,191 @@
+"""`python -m suite show MODEL`: the tree of a model's modules with parameters, shapes, MACs and its weights' spread."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+from rich.tree import Tree
+
+from suite.axes import BACKENDS, SIZES
+from suite.catalog import CatalogError, builtin_specs, did_you_mean
+from suite.cell import Cell
+from suite.data.sources import sources_in
+from suite.show_work import RUNNER
+from suite.worker.client import Launcher
+from suite.worker.protocol import Job
+
+BARS: Final = "▁▂▃▄▅▆▇█"
+DEADLINE: Final = 600.0
+DEPTH: Final = 4
+"""Levels that are shown when the user does not say."""
+PIPED_WIDTH: Final = 140
+"""Columns where nobody's window is the limit."""
+SCALES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    add = parser.add_argument
+    add("model", metavar="MODEL")
+    add("--size", choices=SIZES, default="base", help="default: base, or tiny where that is all")
+    add("--depth", type=int, default=DEPTH, metavar="N", help=f"levels (default: {DEPTH}; 0 = all)")
+    add("--weights", default="random", metavar="WHAT", help="random, or a folder with safetensors")
+    add("--models-from", type=Path, metavar="FILE", help="your own models file")
+    add("--no-weights", action="store_true", help="leave the sparklines out")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Show the tree; 0, or 2 when there is no such model or it cannot be built."""
+    try:
+        size = _size(arguments)
+        facts = facts_of(
+            arguments.model,
+            size,
+            weights=arguments.weights,
+            models_from=str(arguments.models_from or ""),
+        )
+    except CatalogError as error:
+        print(f"python -m suite show: {error}", file=sys.stderr)
+        return 2
+    is_bare = not sys.stdout.isatty()
+    console = Console(width=PIPED_WIDTH if is_bare else None)
+    for part in (*headline(arguments.model, size, facts), tree_of(arguments, facts)):
+        console.print(part)
+    return 0
+
+
+def facts_of(model: str, size: str, *, weights: str, models_from: str) -> Mapping[str, Any]:
+    """What a worker finds out about the model; see `suite.show_work`. Raises CatalogError with what went wrong."""
+    cell = Cell(model=model, size=size, backend="eager")
+    specs = {spec.name: spec for spec in builtin_specs()}
+    requires = specs[model].requires if model in specs and not models_from else ()
+    launcher = Launcher(preload=(*BACKENDS["eager"].preload, *requires))
+    try:
+        options = {
+            "models_from": models_from,
+            "weights": weights,
+            "seed": 0,
+            "sources": {kind: source.as_dict() for kind, source in sources_in(None).items()},
+        }
+        answer = launcher.run(Job(runner=RUNNER, cell=cell, options=options, deadline=DEADLINE))
+    finally:
+        launcher.close()
+    if answer.failure is not None:
+        raise CatalogError(
+            f"{model} at {size} was not built (phase {answer.failure.phase or 'start'}):"
+            f" {answer.failure.message}"
+        )
+    facts: Mapping[str, Any] = answer.result["facts"]
+    return facts
+
+
+def headline(model: str, size: str, facts: Mapping[str, Any]) -> tuple[str, str]:
+    """Two lines: the whole in numbers, and what went in."""
+    root = facts["modules"][0]
+    shared = facts["num_shared"]
+    parts = [
+        f"{root['parameters']:,} parameters",
+        f"{scaled(facts['num_bytes'])}B",
+        f"{scaled(root['macs'])}MAC",
+        f"{len(facts['modules']) - 1} modules",
+    ]
+    parts += [f"{shared:,} of the parameters shared"] if shared else []
+    fed = f"{facts['data']}, " if facts["data"] else ""
+    samples = "1 sample" if facts["num_samples"] == 1 else f"{facts['num_samples']} samples"
+    return (
+        f"[bold]{escape(model)}[/bold] {size}: {', '.join(parts)}",
+        f"[dim]input {escape(facts['inputs'])} ({escape(fed)}{samples})[/dim]",
+    )
+
+
+def tree_of(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> Tree:
+    """The modules as a tree, levels below `depth` left out."""
+    modules = facts["modules"]
+    whole = max(modules[0]["macs"], 1)
+    by_name = {module["name"]: module for module in modules}
+    children: dict[str, list[Mapping[str, Any]]] = {}
+    for module in modules[1:]:
+        children.setdefault(module["name"].rpartition(".")[0], []).append(module)
+    root = Tree(_line(modules[0], modules[0]["kind"], whole), guide_style="dim")
+
+    def grow(branch: Tree, name: str, level: int) -> None:
+        if not arguments.no_weights:
+            for weight in by_name[name]["weights"]:
+                branch.add(_weight(weight))
+        below = children.get(name, [])
+        if arguments.depth and level >= arguments.depth:
+            if below:
+                branch.add(Text(f"{_num_below(children, name):,} modules below", style="dim"))
+            return
+        for module in below:
+            label = f"{module['name'].rpartition('.')[2]}: {module['kind']}"
+            grow(branch.add(_line(module, label, whole)), module["name"], level + 1)
+
+    grow(root, "", 0)
+    return root
+
+
+def scaled(number: float) -> str:
+    """`1.81 G`, `640 `: three significant figures and the prefix of a unit."""
+    for scale, prefix in SCALES:
+        if number >= scale:
+            return f"{number / scale:.3g} {prefix}"
+    return f"{number:.0f} "
+
+
+def sparkline(counts: Sequence[int]) -> str:
+    """A bar for each count, the largest one full; what is not zero never looks like nothing."""
+    largest = max(counts, default=0)
+    if largest <= 0:
+        return BARS[0] * len(counts)
+    last = len(BARS) - 1
+    return "".join(BARS[max(round(c / largest * last), 1) if c else 0] for c in counts)
+
+
+def _line(module: Mapping[str, Any], label: str, whole: int) -> Text:
+    text = Text(label, style="bold")
+    if module["shape"]:
+        text.append(f"  {module['shape']}", style="cyan not bold")
+    if module["parameters"]:
+        text.append(f"  {module['parameters']:,}", style="not bold")
+    if module["macs"]:
+        share = f"{100 * module['macs'] / whole:.0f}%"
+        text.append(f"  {scaled(module['macs'])}MAC {share}", style="yellow not bold")
+    return text
+
+
+def _weight(weight: Mapping[str, Any]) -> Text:
+    shape = "×".join(map(str, weight["shape"])) or "scalar"
+    text = Text(f"{weight['name']} ", style="dim")
+    text.append(shape, style="dim cyan")
+    text.append(f"  {weight['low']:.3g} ", style="dim")
+    text.append(sparkline(weight["counts"]), style="green")
+    text.append(f" {weight['high']:.3g}", style="dim")
+    if weight["sparsity"]:
+        text.append(f"  {100 * weight['sparsity']:.0f}% zero", style="dim")
+    return text
+
+
+def _num_below(children: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> int:
+    below = children.get(name, ())
+    return len(below) + sum(_num_below(children, module["name"]) for module in below)
+
+
+def _size(arguments: argparse.Namespace) -> str:
+    """The size asked for, or the other one where the model has that alone; raises CatalogError for no such model."""
+    if arguments.models_from is not None:
+        return str(arguments.size)
+    specs = {spec.name: spec for spec in builtin_specs()}
+    if arguments.model not in specs:
+        raise CatalogError(
+            f"{arguments.model}: no such model{did_you_mean(arguments.model, list(specs))}"
+        )
+    sizes = specs[arguments.model].sizes
+    return str(arguments.size if arguments.size in sizes else next(iter(sizes)))
