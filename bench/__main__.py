@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from bench.advise import command as advise
 from bench.graphs import command as graphs
 from bench.history import command as history
 from bench.report import command as report
@@ -16,6 +17,7 @@ COMMANDS: Final = {
     "report": (report, "show an earlier run: terminal, HTML, Markdown or JSON"),
     "graphs": (graphs, "compare two ONNX graphs: nodes, operators, bytes, weights, pictures"),
     "review": (review, "look at every graph in Netron with our numbers, and compare them"),
+    "advise": (advise, "which state of a model to ship under limits, from stored runs"),
     "history": (history, "draw trends over many runs, find what changed; record, import, export"),
 }
 """Name -> (module with `configure(parser)` and `main(arguments) -> exit code`, one line of help)."""

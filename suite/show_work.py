@@ -106,6 +106,5 @@ def _told(value: Any) -> str:
 def _num_shared(module: Any) -> int:
     """Parameters that are under a second name."""
     every = [p for m in module.modules() for p in m._parameters.values() if p is not None]
-    return sum(p.numel() for p in every) - sum(
-        p.numel() for p in {id(p): p for p in every}.values()
-    )
+    once = {id(p): p for p in every}.values()
+    return int(sum(p.numel() for p in every) - sum(p.numel() for p in once))

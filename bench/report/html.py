@@ -16,6 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bench import units
+from bench.advise import telling
+from bench.advise.advice import advice_for
 from bench.anatomy.folder import Anatomies, load_anatomies
 from bench.report import labels, wording
 from bench.report.anatomies import inlined, placed
@@ -139,6 +141,8 @@ def to_html(report: Report, *, base: str = "", anatomies: Anatomies | None = Non
             shortened=shortened,
             web_link=_web_link,
             anatomy_at=places.get,
+            advice_at=advice_for(report.lives).get,
+            telling=telling,
             pictures=pictures,
             no_pictures=anatomies.no_pictures,
             shape_keys=_shape_keys,

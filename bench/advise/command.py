@@ -1,0 +1,150 @@
+"""`python -m bench advise MODEL`: which state to ship under limits, from stored runs."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+
+from bench.advise.advice import DEFAULT_DROP, Advice, Limits, advice_for
+from bench.advise.telling import (
+    cost_text,
+    limits_text,
+    size_text,
+    speed_text,
+    state_text,
+    verdict,
+)
+from bench.report.build import build_report
+from bench.report.command import RUNS
+from bench.report.folder import NoSuchRun, find_run, runs_in
+from bench.report.load import load_run
+from suite.catalog import did_you_mean
+
+NONE: Final = 1
+TROUBLE: Final = 2
+UNITS: Final = {
+    "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30,
+}  # fmt: skip
+TIMES: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}
+SEARCHED: Final = 50
+"""Newest runs that are looked through for a model."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    add = parser.add_argument
+    add("model", metavar="MODEL")
+    add("--size", default="", help="tiny or base (default: the largest that the run has)")
+    add(
+        "--max-drop",
+        type=float,
+        default=DEFAULT_DROP,
+        metavar="POINTS",
+        help=f"loss of quality that is fine; percent for perplexity (default: {DEFAULT_DROP:g})",
+    )
+    add("--max-size", type=_bytes, metavar="SIZE", help="e.g. 50MB, 1.5GiB")
+    add("--max-latency", type=_seconds, metavar="TIME", help="e.g. 10ms")
+    add("--run", default="", metavar="RUN", help="from this run (default: the newest that has it)")
+    add("--runs-dir", type=Path, default=RUNS, metavar="DIR", help=f"default: {RUNS}")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Say what to ship: 0 when a state qualifies, 1 when none does, 2 when nothing is known of the model."""
+    limits = Limits(
+        max_drop=arguments.max_drop,
+        max_bytes=arguments.max_size,
+        max_seconds=arguments.max_latency,
+    )
+    try:
+        folders = (
+            [find_run(arguments.run, arguments.runs_dir)]
+            if arguments.run
+            else runs_in(arguments.runs_dir)[:SEARCHED]
+        )
+    except NoSuchRun as error:
+        print(f"python -m bench advise: {error}", file=sys.stderr)
+        return TROUBLE
+    known: set[str] = set()
+    for folder in folders:
+        lives = build_report(load_run(folder)).lives
+        advice = advice_for(lives, limits)
+        known |= {found.life.model for found in advice.values()}
+        asked = [
+            a
+            for a in advice.values()
+            if a.life.model == arguments.model and arguments.size in ("", a.life.size)
+        ]
+        if asked:
+            base_first = sorted(asked, key=lambda a: a.life.size)
+            console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+            show(base_first[0], folder.name, console)
+            return 0 if base_first[0].fastest else NONE
+    print(f"python -m bench advise: {_unknown(arguments, known)}", file=sys.stderr)
+    return TROUBLE
+
+
+def show(advice: Advice, run: str, console: Console) -> None:
+    """The advice on a terminal: the answer, what each costs, how sure it is, what was refused and why."""
+    life, quality = advice.life, advice.life.quality
+    metric = f", by {quality.name}" if quality else ""
+    console.print(f"[bold]{escape(life.model)}[/bold] {life.size}{metric}, from run {escape(run)}")
+    console.print(f"[dim]limit: {escape(limits_text(advice.limits, quality))}[/dim]")
+    console.print()
+    console.print(f"[bold]{escape(verdict(advice))}[/bold]")
+    chosen = {"fastest": advice.fastest, "smallest": advice.smallest}
+    for word, state in chosen.items():
+        if state is None or (word == "smallest" and state is advice.fastest):
+            continue
+        console.print(
+            f"  {word}: {escape(state_text(state))}: {escape(speed_text(state))};"
+            f" {escape(size_text(state, advice.reference))}; {escape(cost_text(state, quality))}"
+        )
+    if advice.rivals:
+        names = ", ".join(state_text(state) for state in advice.rivals)
+        console.print(f"  about as fast, the intervals meet: {escape(names)}")
+    for doubt in advice.doubts if advice.fastest else ():
+        console.print(f"  [yellow]not sure[/yellow]: {escape(doubt)}")
+    if advice.refused:
+        console.print()
+        console.print("[dim]left out:[/dim]")
+        for refused in advice.refused:
+            why = "; ".join(refused.reasons)
+            console.print(f"  [dim]{escape(state_text(refused.state))}: {escape(why)}[/dim]")
+
+
+def _unknown(arguments: argparse.Namespace, known: set[str]) -> str:
+    where = arguments.run or arguments.runs_dir
+    if arguments.model in known:
+        return f"{where}: no states of {arguments.model} at {arguments.size}; leave --size out"
+    if not known:
+        return (
+            f"{where}: no run with states of a model; expected one of `pytest suite`."
+            f" Next: pytest suite --models {arguments.model}"
+        )
+    return (
+        f"{where}: no states of {arguments.model}{did_you_mean(arguments.model, sorted(known))}."
+        f" Next: pytest suite --models {arguments.model}"
+    )
+
+
+def _bytes(text: str) -> float:
+    return _scaled(text, UNITS, "a size such as 50MB")
+
+
+def _seconds(text: str) -> float:
+    return _scaled(text, TIMES, "a time such as 10ms")
+
+
+def _scaled(text: str, scales: dict[str, float], what: str) -> float:
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zµ]*)\s*", text.lower())
+    if not found or (found[2] and found[2] not in scales):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no {what.removeprefix('a ')}; expected {what}"
+        )
+    return float(found[1]) * (scales[found[2]] if found[2] else 1.0)
