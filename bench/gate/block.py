@@ -10,10 +10,8 @@ from typing import Any, Final
 from bench.instruments.sentinel import is_off
 from bench.stats import median
 
-VOID_SHARE: Final = 0.75
-"""Beyond this share of disturbed pairs all of them count: what is left would be a chance selection."""
 FEWEST: Final = 4
-"""Pairs that have to be left."""
+"""Undisturbed pairs that are enough; with fewer all pairs count, for what is left would be a chance selection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +40,7 @@ def block_of(base: Mapping[str, Any], head: Mapping[str, Any], *, begins: str) -
         raise ValueError("a block without turns; expected four or more of each arm")
     good = good_pairs(base, head, num)
     pairs = [(base["seconds"][i], head["seconds"][i]) for i in range(num)]
-    is_enough = sum(good) >= max(min(FEWEST, num), (1 - VOID_SHARE) * num)
+    is_enough = sum(good) >= min(FEWEST, num)
     kept = [pair for pair, ok in zip(pairs, good, strict=True) if ok or not is_enough]
     effect = median([math.log(b / a) for a, b in kept])
     middle = (median([a for a, _ in kept]), median([b for _, b in kept]))

@@ -56,21 +56,24 @@ def both(work: Callable[[str], Any]) -> dict[str, Any]:
 
 def run_block(
     arms: Mapping[str, Arm],
-    cell: Cell,
+    cell: Cell | Mapping[str, Cell],
     *,
     number: int,
     budget: Budget,
     runner: str = TURNS,
     label: str = "block",
 ) -> Block:
-    """One block of the cell: two fresh processes that take turns. Raises BlockFailed.
+    """One block of the cell (or of one cell per arm): two fresh processes that take turns. Raises BlockFailed.
 
     Both arms of a block have one seed, another per block; the arm that begins alternates from block to block.
     """
     begins = ("base", "head")[number % 2]
+    cells = {"base": cell, "head": cell} if isinstance(cell, Cell) else cell
     with tempfile.TemporaryDirectory(prefix="vitals-") as folder:
         records = both(
-            lambda name: _one(arms[name], cell, runner, label, number, budget, begins, folder)
+            lambda name: _one(
+                arms[name], cells[name], runner, label, number, budget, begins, folder
+            )
         )
     for name in ("head", "base"):
         failure = records[name].failure

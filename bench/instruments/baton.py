@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -65,7 +66,11 @@ def join(path: str, *, begins: bool, deadline: float) -> Iterator[Baton]:
     stream = _listen(path, deadline) if begins else _knock(path, deadline)
     with stream:
         stream.settimeout(deadline)
-        yield Baton(stream)
+        try:
+            yield Baton(stream)
+        finally:
+            with contextlib.suppress(OSError):
+                stream.shutdown(socket.SHUT_RDWR)  # a file made of it would keep it open
 
 
 def _listen(path: str, deadline: float) -> socket.socket:

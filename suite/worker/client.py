@@ -58,7 +58,8 @@ class LauncherError(RuntimeError):
 class Launcher:
     """A launcher process of one interpreter and one source tree; started at once, waited for at the first job.
 
-    It imports from `tree` first, then from `paths` (default: the current folder).
+    It imports from `tree` first, then from `paths` (default: the current folder). `prefix` is a command that starts it,
+    `variables` go into its environment.
     """
 
     def __init__(
@@ -69,13 +70,17 @@ class Launcher:
         paths: Sequence[Path] | None = None,
         preload: Sequence[str] = (),
         log: Path | None = None,
+        prefix: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self._python = python
         self._tree = tree or Path(__file__).resolve().parents[2]
         self._preload = tuple(preload)
         self._log = log
         # Taken once: a launcher that has to be started again is the same launcher.
-        self._environment = _environment(self._tree, [Path.cwd()] if paths is None else paths)
+        own = _environment(self._tree, [Path.cwd()] if paths is None else paths)
+        self._environment = {**own, **(variables or {})}
+        self._prefix = tuple(prefix)
         self._lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._process: subprocess.Popen[bytes] | None = None
         self._ready: dict[str, Any] | None = None
@@ -92,7 +97,7 @@ class Launcher:
                 log = stack.enter_context(self._log.open("ab"))
             self._process = subprocess.Popen(
                 # -P: -m alone would put the current folder before the tree, and another version may lie there.
-                [self._python, "-P", "-m", "suite.worker.launcher", *self._preload],
+                [*self._prefix, self._python, "-P", "-m", "suite.worker.launcher", *self._preload],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

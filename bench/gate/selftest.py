@@ -1,0 +1,309 @@
+"""Self-test: known differences measured on this machine by the gate's own procedure: what does it see?"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.gate import control_models as controls
+from bench.gate.arm import Arm, Start, introduced, opened
+from bench.gate.budget import BUDGETS, Budget
+from bench.gate.exact import compared, values_of
+from bench.gate.facts import FACTS
+from bench.gate.ledger import Ledger, Noise, Tally, read_ledger, write_ledger
+from bench.gate.pairing import CONTROL, both, run_block
+from bench.gate.place import head_place
+from bench.gate.power import spread_of
+from bench.gate.problem import GateError
+from bench.gate.row import Row
+from bench.gate.run import CONTROL_CELL, terminable
+from bench.gate.schedule import Schedule, effects_of, moved
+from bench.gate.thresholds import Limits
+from bench.gate.verdict import Verdict, detectable_effect
+from bench.plan import PLANS
+from suite.cell import Cell
+from suite.options import Asked, Selection, resolve
+from suite.worker.client import Launcher
+
+MORE: Final = (0, 5, 10)
+"""Percent of more work in head."""
+MEMORY_ERROR: Final = 0.02
+"""How far a known allocation may be off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryCheck:
+    """One known difference in memory or size, and what was reported of it."""
+
+    name: str
+    expected: float
+    reported: float | None
+    unit: str
+    is_flagged: bool
+    """Whether the gate would have failed on it."""
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it was reported closely enough, and flagged."""
+        if self.reported is None:
+            return False
+        return (
+            self.is_flagged and abs(self.reported - self.expected) <= self.tolerance * self.expected
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTest:
+    """What one self-test found, and all of them together."""
+
+    this: Ledger
+    total: Ledger
+    detectable: Mapping[str, float]
+    """Workload -> share of the smallest slowdown that is found in 4 of 5 runs; from all self-tests here."""
+    threshold: float
+    """Share that the plan's threshold asks for."""
+    memory: Sequence[MemoryCheck]
+    has_control_moved: bool
+    rows: Sequence[Row] = ()
+    note: str = ""
+
+    @property
+    def supported(self) -> float:
+        """The threshold that this machine supports: what every workload can show."""
+        return max(self.detectable.values(), default=math.inf)
+
+    @property
+    def missed(self) -> int:
+        """Rows of 10% more work that were called NO-REGRESSION: never right."""
+        return self.this.tallies.get(10, Tally()).passed
+
+    @property
+    def supports_plan(self) -> bool:
+        """Whether a gate under this plan can be believed here."""
+        return (
+            self.supported <= self.threshold
+            and not self.missed
+            and not self.has_control_moved
+            and not self.this.tallies.get(0, Tally()).regressed
+            and all(check.holds for check in self.memory)
+        )
+
+    @property
+    def sentence(self) -> str:
+        """The answer in one line."""
+        if self.supports_plan:
+            return f"this machine supports the plan's threshold of {100 * self.threshold:g}%"
+        reasons = []
+        if self.supported > self.threshold:
+            can = f"{100 * self.supported:.1f}%" if math.isfinite(self.supported) else "none"
+            reasons.append(
+                f"its noise hides slowdowns below {can}, the plan asks for {100 * self.threshold:g}%:"
+                f" set latency_clear to {can} or use a quieter machine or a harder plan"
+            )
+        if self.this.tallies.get(0, Tally()).regressed:
+            reasons.append("unchanged work was called REGRESSED")
+        if self.missed:
+            reasons.append("10% more work was called NO-REGRESSION")
+        if self.has_control_moved:
+            reasons.append("the negative control moved")
+        reasons += [f"{c.name} was not reported as it is" for c in self.memory if not c.holds]
+        return f"this machine does not support the plan's threshold: {'; '.join(reasons)}"
+
+
+def run_selftest(
+    *,
+    out: Path,
+    plan: str,
+    threads: int,
+    deadline: float,
+    fingerprint: str,
+    say: Callable[[str], None] = lambda text: None,
+    start: Start = Launcher,
+    budget: Budget | None = None,
+    select: Callable[[int], Selection] | None = None,
+) -> SelfTest:
+    """Runs A/A rows, positive and negative controls and the memory controls, and adds them to this environment's
+    ledger in `out`/selftest. Raises GateError when the controls do not run.
+    """
+    budget = budget or BUDGETS[plan]
+    selection = (select or control_selection)(threads)
+    folder = out / "selftest" / "work"
+    with terminable(), contextlib.ExitStack() as stack:
+        arms = {
+            name: stack.enter_context(
+                opened(
+                    name,
+                    head_place(Path(selection.job_options["models_from"])),
+                    selection=selection,
+                    plan=PLANS["standard"],
+                    folder=folder,
+                    out=out,
+                    deadline=deadline,
+                    preload=selection.preload(),
+                    start=start,
+                )
+            )
+            for name in ("base", "head")
+        }
+        say("importing the libraries in both arms ...")
+        arms = both(lambda name: introduced(arms[name], list(selection.specs)))
+        say("memory controls")
+        memory = memory_checks(arms)
+        schedule = _schedule(arms, budget, say)
+        schedule.run()
+    broken = next((row for row in schedule.rows if row.broken or row.skipped), None)
+    if broken is not None:
+        raise GateError(
+            f"the control {broken.cell.model} does not run: {broken.broken or broken.skipped}"
+        )
+    this = ledger_of(schedule.rows, fingerprint)
+    before, note = read_ledger(out / "selftest", fingerprint)
+    total = before.plus(this)
+    write_ledger(out / "selftest", total)
+    return SelfTest(
+        this=this,
+        total=total,
+        detectable=detectable_of(total, budget),
+        threshold=Limits().shares["latency_clear"],
+        memory=memory,
+        has_control_moved=moved(schedule.control, least=Limits().least) is not None,
+        rows=schedule.rows,
+        note=note,
+    )
+
+
+def control_selection(threads: int) -> Selection:
+    """The control models, eager at their one size on the CPU."""
+    asked = Asked(
+        models_from=Path(controls.__file__),
+        models=[spec.name for spec in controls.MODELS],
+        size="tiny",
+        backend="eager",
+        device="cpu",
+        threads=threads,
+    )
+    return resolve(asked, num_gpus=0, num_cores=threads)
+
+
+def _schedule(arms: Mapping[str, Arm], budget: Budget, say: Callable[[str], None]) -> Schedule:
+    rows = [
+        Row(cell=_cell(controls.work_name(kind, more)), limits=Limits())
+        for kind in controls.WORKLOADS
+        for more in MORE
+    ]
+
+    def take(row: Row, number: int) -> Any:
+        cells = {"base": _cell(kind_of(row)), "head": row.cell}
+        return run_block(arms, cells, number=number, budget=budget)
+
+    return Schedule(
+        rows=rows,
+        budget=budget,
+        take_block=take,
+        take_control=lambda number: run_block(
+            arms, CONTROL_CELL, number=number, budget=budget, runner=CONTROL, label="control"
+        ),
+        say=say,
+    )
+
+
+def kind_of(row: Row) -> str:
+    """The workload of a control row."""
+    return row.cell.model.partition("-plus-")[0]
+
+
+def more_of(row: Row) -> int:
+    """Percent of more work in a control row's head arm."""
+    return int(row.cell.model.partition("-plus-")[2] or 0)
+
+
+def ledger_of(rows: Sequence[Row], fingerprint: str) -> Ledger:
+    """The rows' verdicts and noise, added up."""
+    found = Ledger(fingerprint=fingerprint, runs=1)
+    for row in rows:
+        one = Tally(
+            rows=1,
+            regressed=int(row.verdict is Verdict.REGRESSED),
+            passed=int(row.verdict in (Verdict.NO_REGRESSION, Verdict.IMPROVED)),
+            inconclusive=int(row.verdict is Verdict.INCONCLUSIVE),
+        )
+        noise = Noise()
+        for blocks in (row.screen, row.confirm):
+            if len(blocks) > 1:
+                degrees = len(blocks) - 1
+                squares = spread_of(effects_of(blocks)) ** 2 * degrees
+                noise = noise.plus(Noise(squares=squares, degrees=degrees))
+        found = found.plus(
+            Ledger(
+                fingerprint=fingerprint, tallies={more_of(row): one}, noise={kind_of(row): noise}
+            )
+        )
+    return found
+
+
+def detectable_of(ledger: Ledger, budget: Budget) -> dict[str, float]:
+    """Workload -> share of the smallest slowdown that the plan's blocks find in 4 of 5 runs."""
+    return {
+        kind: math.expm1(
+            detectable_effect(noise.spread, num_blocks=budget.most, least=Limits().least)
+        )
+        for kind, noise in ledger.noise.items()
+    }
+
+
+def memory_checks(arms: Mapping[str, Arm]) -> list[MemoryCheck]:
+    """The known allocation, the known leak and the known growth, each against the model that has none."""
+    names = ("modest", "greedy", "leaky", "narrow", "wide")
+    values = {name: _values(arms["head"], name) for name in names}
+    grown = 17 * (controls.WIDER - controls.WIDTH)
+    cases = (
+        (
+            "an allocation of 200 MB",
+            "modest",
+            "greedy",
+            "peak_rss_delta",
+            controls.ALLOCATION,
+            MEMORY_ERROR,
+        ),
+        (
+            "the tensors of that allocation",
+            "modest",
+            "greedy",
+            "peak_tensor_bytes",
+            controls.ALLOCATION,
+            MEMORY_ERROR,
+        ),
+        ("a leak of 1 MB per pass", "modest", "leaky", "leak", controls.LEAK, 0.05),
+        ("3% more parameters", "narrow", "wide", "parameters", grown, 0.0),
+    )
+    found = []
+    for name, base, head, metric, expected, tolerance in cases:
+        exact = [e for e in compared(values[base], values[head], Limits()) if e.metric == metric]
+        found.append(
+            MemoryCheck(
+                name=name,
+                expected=expected,
+                reported=exact[0].head - exact[0].base if exact else None,
+                unit=exact[0].unit if exact else "B",
+                is_flagged=bool(exact) and exact[0].verdict is Verdict.REGRESSED,
+                tolerance=tolerance,
+            )
+        )
+    return found
+
+
+def _values(arm: Arm, model: str) -> dict[str, tuple[str, float]]:
+    record = arm.session.attempt(_cell(model), "memory", runner=FACTS, label="facts")
+    if not record.outcome.has_run:
+        reason = record.failure.message if record.failure else record.outcome.value
+        raise GateError(f"the control {model} does not run: {reason}; next: python -m diagnostics")
+    return values_of([record])
+
+
+def _cell(model: str) -> Cell:
+    return Cell(model=model, size="tiny")
