@@ -30,6 +30,9 @@ DIGESTS: Final = {
 }
 """MD5 of the packed files, as torchvision checks them. They are pickles: no other bytes may be opened."""
 
+ASIDE: Final = 0.25
+"""Share of the training pictures that belongs to the second task (`suite.data.dusk`): it has to see other ones."""
+
 LAYOUT: Final = (
     "expected cifar-10-batches-py/ with the seven files of the original archive, or train/<class>/*.jpg"
     " and test/<class>/*.jpg with the same classes"
@@ -67,14 +70,23 @@ def check(root: Path) -> None:
 
 
 def load(root: str, split: str) -> Dataset[Image]:
-    """The pictures of that split; validation is a seeded tenth of the training pictures.
+    """The pictures of that split; validation is a seeded tenth of the training pictures, and some are set aside.
 
     Raises ValueError for an unknown split.
     """
+    return _opened(root, split, is_aside=False)
+
+
+def aside(root: str, split: str) -> Dataset[Image]:
+    """The training pictures that `load` leaves out, split again; the test pictures are the same."""
+    return _opened(root, split, is_aside=True)
+
+
+def _opened(root: str, split: str, *, is_aside: bool) -> Dataset[Image]:
     must_be_split(split)
     if (Path(root) / PACKED).is_dir():
-        return Packed(root, split)
-    return Tree(Path(root), split)
+        return Packed(root, split, is_aside=is_aside)
+    return Tree(Path(root), split, is_aside=is_aside)
 
 
 class Tree:
@@ -82,7 +94,7 @@ class Tree:
 
     keeps_label_when_mirrored = True
 
-    def __init__(self, root: Path, split: str) -> None:
+    def __init__(self, root: Path, split: str, *, is_aside: bool = False) -> None:
         folder = root / ("test" if split == "test" else "train")
         self.classes: Sequence[str] = _classes(folder)
         files = [
@@ -90,7 +102,7 @@ class Tree:
             for label, name in enumerate(self.classes)
             for path in _pictures(folder / name)
         ]
-        self._files = [files[i] for i in _indices(len(files), split)]
+        self._files = [files[i] for i in _indices(len(files), split, is_aside=is_aside)]
 
     def __len__(self) -> int:
         return len(self._files)
@@ -105,10 +117,10 @@ class Packed:
 
     keeps_label_when_mirrored = True
 
-    def __init__(self, root: str, split: str) -> None:
+    def __init__(self, root: str, split: str, *, is_aside: bool = False) -> None:
         self._data = _packed(root, split != "test")
         self.classes: Sequence[str] = tuple(self._data.classes)
-        self._indices = _indices(len(self._data), split)
+        self._indices = _indices(len(self._data), split, is_aside=is_aside)
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -126,11 +138,16 @@ def _packed(root: str, is_training: bool) -> Any:
     return CIFAR10(root, train=is_training, download=False)
 
 
-def _indices(num_samples: int, split: str) -> list[int]:
-    """All of the test folder in its order; otherwise that part of the training folder."""
-    return (
-        list(range(num_samples)) if split == "test" else part(num_samples, split, has_own_test=True)
-    )
+def _indices(num_samples: int, split: str, *, is_aside: bool) -> list[int]:
+    """All of the test folder in its order; otherwise that part of the training folder, or of what it sets aside."""
+    if split == "test":
+        return list(range(num_samples))
+    order = part(num_samples, "train", has_own_test=True)
+    kept = round(len(order) * (1 - ASIDE))
+    if not is_aside:
+        return order[:kept] if split == "train" else part(num_samples, split, has_own_test=True)
+    rest = order[kept:]
+    return [rest[i] for i in part(len(rest), split, has_own_test=True)]
 
 
 def _has_tree(place: Path) -> bool:

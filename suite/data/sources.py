@@ -45,6 +45,9 @@ SECOND: Final = {
 }
 """Kind -> another embedded data set of it, for fine-tuning on a second task."""
 
+SECOND_IN_FOLDER: Final = {"cifar10": "dusk"}
+"""Folder data set -> the second one in the same folder: what was learned there is of no use for an embedded one."""
+
 NUM_CLASSES: Final = {
     "digits": 10,
     "patches": 10,
@@ -77,6 +80,7 @@ LIBRARIES: Final = {
     "docstrings": ("tokenizers", "pydoc_data.topics", "suite.data.docstrings:passages"),
     "imdb": ("tokenizers", "pydoc_data.topics"),
     "cifar10": ("PIL.JpegImagePlugin",),
+    "dusk": ("PIL.JpegImagePlugin",),
     "coco": ("PIL.JpegImagePlugin",),
 }
 """What a data set imports when it is read, and `module:function` that it calls and caches: for the launcher to do
@@ -120,9 +124,12 @@ def second_sources(sources: Mapping[str, Source]) -> dict[str, Source]:
 def second_source(first: Source, *, num_outputs: int | None = None) -> Source:
     """Other data of the same kind: the first embedded data set that `first` is not and that fits `num_outputs`.
 
-    So a model that learned from a folder goes on to what it would have learned from without one. Where neither
-    fits, the one with fewer classes: the task refuses it, with the numbers. None = any number of classes fits.
+    So a model that learned from a folder goes on to what it would have learned from without one, or to other samples of
+    the same folder. Where neither fits, the one with fewer classes: the task refuses it, with the numbers.
+    None = any number of classes fits.
     """
+    if first.name in SECOND_IN_FOLDER:
+        return Source(kind=first.kind, name=SECOND_IN_FOLDER[first.name], root=first.root)
     names = [name for name in (EMBEDDED[first.kind], SECOND[first.kind]) if name != first.name]
     fitting = [n for n in names if num_outputs is None or NUM_CLASSES[n] <= num_outputs]
     return Source(kind=first.kind, name=(fitting or names[-1:])[0])

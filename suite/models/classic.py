@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
-from suite.lifecycle import Finetuning, Pruning, Quantization, Training
+from suite import brief
+from suite.lifecycle import Finetuning, Pruning, Training
 from suite.spec import Export, Gap, ModelSpec, Size
 
 MNIST_EXAMPLE: Final = "https://github.com/pytorch/examples/blob/main/mnist/main.py"
@@ -98,19 +100,15 @@ MODELS: Final = (
                     learning_rate=0.0025,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=replace(brief.TINY_STATIC, pt2e=True),
                 build={"num_features": 784, "hidden": 16, "num_classes": 10},
                 inputs=PICTURE,
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
-                pruning=Pruning(
-                    parameters_left=0.55, macs_left=0.55, round_to=8, learning_rate=0.0005
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=brief.TRAINING,
+                finetuning=brief.FINETUNING,
+                pruning=replace(brief.CHANNELS, parameters_left=0.55, macs_left=0.55),
+                quantization=brief.STATIC,
                 build={"num_features": 784, "hidden": 128, "num_classes": 10},
                 inputs=PICTURE,
             ),
@@ -140,7 +138,7 @@ MODELS: Final = (
                     learning_rate=0.0025,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=replace(brief.TINY_STATIC, pt2e=True),
                 build={
                     "channels": 1,
                     "side": 28,
@@ -151,14 +149,10 @@ MODELS: Final = (
                 inputs=PICTURE,
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
-                pruning=Pruning(
-                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=brief.TRAINING,
+                finetuning=brief.FINETUNING,
+                pruning=brief.CHANNELS,
+                quantization=brief.STATIC,
                 build={
                     "channels": 1,
                     "side": 28,
@@ -182,7 +176,7 @@ MODELS: Final = (
         build=build_rnn,
         sizes={
             "tiny": Size(
-                training=Training(learning_rate=0.02, batch=64, margin=3.0, overfit_steps=150),
+                training=Training(learning_rate=0.008, batch=64, margin=3.0, overfit_steps=150),
                 finetuning=Finetuning(
                     steps=30, learning_rate=0.01, rates={"partial": 0.04}, batch=64
                 ),
@@ -194,15 +188,13 @@ MODELS: Final = (
                     learning_rate=0.01,
                     max_drop=12.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=brief.TINY_STATIC,
                 build=NARROW,
                 inputs=ROWS,
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                training=brief.TRAINING,
+                finetuning=brief.FINETUNING,
                 pruning=Pruning(
                     method="recurrent",
                     parameters_left=0.45,
@@ -210,7 +202,7 @@ MODELS: Final = (
                     round_to=8,
                     learning_rate=0.0005,
                 ),
-                quantization=Quantization(max_drop=1.0),
+                quantization=brief.STATIC,
                 build=WIDE,
                 inputs=ROWS,
             ),
@@ -248,15 +240,13 @@ MODELS: Final = (
                     learning_rate=0.01,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                quantization=brief.TINY_DYNAMIC,
                 build=NARROW,
                 inputs=ROWS,
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                training=brief.TRAINING,
+                finetuning=brief.FINETUNING,
                 pruning=Pruning(
                     method="recurrent",
                     parameters_left=0.45,
@@ -264,7 +254,7 @@ MODELS: Final = (
                     round_to=8,
                     learning_rate=0.0005,
                 ),
-                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                quantization=brief.DYNAMIC,
                 build=WIDE,
                 inputs=ROWS,
             ),
@@ -295,15 +285,13 @@ MODELS: Final = (
                     learning_rate=0.01,
                     max_drop=12.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=brief.TINY_STATIC,
                 build=NARROW,
                 inputs=ROWS,
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
+                training=brief.TRAINING,
+                finetuning=brief.FINETUNING,
                 pruning=Pruning(
                     method="recurrent",
                     parameters_left=0.45,
@@ -311,7 +299,7 @@ MODELS: Final = (
                     round_to=8,
                     learning_rate=0.0005,
                 ),
-                quantization=Quantization(max_drop=1.0),
+                quantization=brief.STATIC,
                 build=WIDE,
                 inputs=ROWS,
             ),

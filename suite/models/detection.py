@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from suite import brief
 from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, Gap, ModelSpec, Size, Tolerance
@@ -86,17 +88,17 @@ MODELS: Final = (
         sizes={
             "tiny": Size(
                 training=Training(
-                    learning_rate=0.006,
-                    steps=70,
-                    batch=4,
+                    learning_rate=0.004,
+                    steps=160,
+                    batch=8,
                     clip=5.0,
                     test_samples=64,
                     overfit_steps=30,
                     overfit_samples=4,
-                    margin=3.0,
+                    margin=1.0,
                 ),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.003, rates={"partial": 0.012}, batch=4
+                    steps=30, learning_rate=0.003, rates={"partial": 0.006}, batch=8
                 ),
                 pruning=Pruning(
                     parameters_left=0.4,
@@ -105,20 +107,22 @@ MODELS: Final = (
                     learning_rate=0.003,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=Quantization(calibration_samples=16, bytes_left=0.7, max_drop=3.0),
                 build={"num_classes": 2, "divisor": 8},
-                inputs={"side": 128, "classes": 2, "form": "list", "keeps_aspect": False},
+                inputs={
+                    "side": 96,
+                    "classes": 2,
+                    "least": 9,
+                    "form": "list",
+                    "keeps_aspect": False,
+                },
             ),
             # The model itself scales pictures to a short side of 800.
             "base": Size(
-                training=Training(
-                    learning_rate=0.001, steps=60, batch=4, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=4),
-                pruning=Pruning(
-                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=replace(brief.TRAINING, batch=4),
+                finetuning=replace(brief.FINETUNING, batch=4),
+                pruning=brief.CHANNELS,
+                quantization=brief.STATIC,
                 build={"num_classes": 91},
                 inputs={"side": 640, "classes": 91, "form": "list", "keeps_aspect": False},
             ),
@@ -130,7 +134,7 @@ MODELS: Final = (
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.detection.fasterrcnn_resnet50_fpn.html",
         pretrained=partial(torchvision_weights, "fasterrcnn_resnet50_fpn"),
         requires=("torchvision",),
-        head=("roi_heads.box_predictor",),
+        head=("rpn.head", "roi_heads.box_predictor"),
         export=STATIC,
         tolerance=SCALED_PIXELS,
         gaps=NO_HALF_NMS,
@@ -144,7 +148,7 @@ MODELS: Final = (
             "tiny": Size(
                 training=Training(
                     learning_rate=0.003,
-                    steps=60,
+                    steps=100,
                     batch=8,
                     clip=5.0,
                     test_samples=64,
@@ -162,19 +166,21 @@ MODELS: Final = (
                     learning_rate=0.0015,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=Quantization(calibration_samples=16, bytes_left=0.7, max_drop=3.0),
                 build={"num_classes": 2, "divisor": 8},
-                inputs={"side": 300, "classes": 2, "form": "list", "keeps_aspect": False},
+                inputs={
+                    "side": 128,
+                    "classes": 2,
+                    "least": 12,
+                    "form": "list",
+                    "keeps_aspect": False,
+                },
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
-                pruning=Pruning(
-                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=brief.TRAINING,
+                finetuning=brief.FINETUNING,
+                pruning=brief.CHANNELS,
+                quantization=brief.STATIC,
                 build={"num_classes": 91},
                 inputs={"side": 300, "classes": 91, "form": "list", "keeps_aspect": False},
             ),
@@ -211,11 +217,11 @@ MODELS: Final = (
                 pruning=Pruning(
                     parameters_left=0.4,
                     macs_left=0.4,
-                    recovery_steps=80,
-                    learning_rate=0.005,
+                    recovery_steps=120,
+                    learning_rate=0.01,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=brief.TINY_STATIC,
                 build={"num_classes": 1, "width": 4, "anchor_scale": 128 / 416},
                 inputs={
                     "side": 128,
@@ -226,19 +232,10 @@ MODELS: Final = (
                 },
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001,
-                    steps=60,
-                    batch=8,
-                    test_samples=128,
-                    overfit_steps=20,
-                    loss="suite.nets.yolo_loss:yolo_loss",
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
-                pruning=Pruning(
-                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=replace(brief.TRAINING, loss="suite.nets.yolo_loss:yolo_loss"),
+                finetuning=brief.FINETUNING,
+                pruning=brief.CHANNELS,
+                quantization=brief.STATIC,
                 build={"num_classes": 80, "width": 16, "anchor_scale": 1.0},
                 inputs={"side": 416, "classes": 81, "form": "tensor", "keeps_aspect": True},
             ),

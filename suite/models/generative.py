@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
-from suite.lifecycle import Finetuning, Pruning, Quantization, Training
+from suite import brief
+from suite.lifecycle import Finetuning, Pruning, Training
 from suite.spec import Export, ModelSpec, Size
 
 
@@ -29,7 +31,7 @@ MODELS: Final = (
                     steps=150,
                     weight_decay=0.0,
                     evaluations=1,
-                    overfit_steps=20,
+                    overfit_steps=40,
                     margin=20.0,
                     batch=16,
                 ),
@@ -44,28 +46,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=replace(brief.TINY_STATIC, bytes_left=0.7),
                 build={"latent": 16, "width": 8, "channels": 3},
                 inputs={"latent": 16, "channels": 3, "side": 64},
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001,
-                    steps=60,
-                    batch=8,
-                    test_samples=128,
-                    overfit_steps=20,
-                    optimizer="adam_gan",
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
-                pruning=Pruning(
-                    parameters_left=0.4,
-                    macs_left=0.4,
-                    ignored=("generator.12",),
-                    round_to=8,
-                    learning_rate=0.0005,
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=replace(brief.TRAINING, optimizer="adam_gan"),
+                finetuning=brief.FINETUNING,
+                pruning=replace(brief.CHANNELS, ignored=("generator.12",)),
+                quantization=brief.STATIC,
                 build={"latent": 100, "width": 64, "channels": 3},
                 inputs={"latent": 100, "channels": 3, "side": 64},
             ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from suite.lifecycle import Finetuning, Pruning, Quantization, Training
+from suite import brief
+from suite.lifecycle import Finetuning, Pruning, Training
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, ModelSpec, Size, Tolerance
 
@@ -104,19 +106,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=12.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=replace(brief.TINY_STATIC, pt2e=True),
                 build={"num_classes": 2, "divisor": 4},
                 inputs={"side": 64, "classes": 2},
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
-                pruning=Pruning(
-                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=brief.TRAINING,
+                finetuning=brief.FINETUNING,
+                pruning=brief.CHANNELS,
+                quantization=brief.STATIC,
                 build={"num_classes": 21},
                 inputs={"side": 256, "classes": 21},
             ),
@@ -145,7 +143,7 @@ MODELS: Final = (
                     margin=5.0,
                 ),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=8
+                    steps=30, learning_rate=0.001, rates={"partial": 0.0005}, batch=8
                 ),
                 pruning=Pruning(
                     parameters_left=0.4,
@@ -154,19 +152,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=12.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=replace(brief.TINY_STATIC, pt2e=True),
                 build={"num_classes": 2, "divisor": 4},
                 inputs={"side": 64, "classes": 2},
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
-                pruning=Pruning(
-                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=brief.TRAINING,
+                finetuning=brief.FINETUNING,
+                pruning=brief.CHANNELS,
+                quantization=brief.STATIC,
                 build={"num_classes": 21},
                 inputs={"side": 256, "classes": 21},
             ),
@@ -200,23 +194,20 @@ MODELS: Final = (
                 pruning=Pruning(
                     parameters_left=0.4,
                     macs_left=0.4,
+                    ignored=("decoder.blocks.3.*", "decoder.blocks.4.*"),
                     recovery_steps=80,
-                    learning_rate=0.001,
+                    learning_rate=0.002,
                     max_drop=12.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=brief.TINY_STATIC,
                 build={"num_classes": 2, "divisor": 4},
                 inputs={"side": 64, "classes": 2},
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
-                pruning=Pruning(
-                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=brief.TRAINING,
+                finetuning=brief.FINETUNING,
+                pruning=brief.CHANNELS,
+                quantization=brief.STATIC,
                 build={"num_classes": 21},
                 inputs={"side": 256, "classes": 21},
             ),
@@ -259,19 +250,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=12.0,
                 ),
-                quantization=Quantization(bytes_left=0.75, max_drop=3.0),
+                quantization=replace(brief.TINY_STATIC, bytes_left=0.75),
                 build={"num_classes": 2, "divisor": 4},
                 inputs={"side": 96, "classes": 2},
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
-                pruning=Pruning(
-                    parameters_left=0.96, macs_left=0.4, round_to=8, learning_rate=0.0005
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=brief.TRAINING,
+                finetuning=brief.FINETUNING,
+                pruning=replace(brief.CHANNELS, parameters_left=0.96),
+                quantization=brief.STATIC,
                 build={"num_classes": 21},
                 inputs={"side": 288, "classes": 21},
             ),

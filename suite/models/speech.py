@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from suite.lifecycle import Finetuning, Pruning, Quantization, Training
+from suite import brief
+from suite.lifecycle import Finetuning, Pruning, Training
 from suite.nets.transformers_models import from_config, from_hub
 from suite.spec import Export, ModelSpec, Size
 
@@ -38,11 +40,12 @@ MODELS: Final = (
                     margin=5.0,
                 ),
                 finetuning=Finetuning(
-                    steps=30,
-                    learning_rate=0.002,
-                    rates={"partial": 0.008},
+                    steps=80,
+                    learning_rate=0.004,
+                    rates={"partial": 0.004},
                     batch=16,
                     lora=("q_proj", "v_proj"),
+                    lora_rate=0.002,
                 ),
                 pruning=Pruning(
                     method="heads",
@@ -52,9 +55,7 @@ MODELS: Final = (
                     learning_rate=0.002,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(
-                    max_drop=3.0, method="dynamic", operators=("MatMul", "Gemm")
-                ),
+                quantization=replace(brief.TINY_DYNAMIC, operators=("MatMul", "Gemm")),
                 build={
                     "vocab_size": 32,
                     "hidden_size": 64,
@@ -71,22 +72,10 @@ MODELS: Final = (
             ),
             # The library's defaults are wav2vec2-base.
             "base": Size(
-                training=Training(
-                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(
-                    steps=20, learning_rate=0.00015, batch=8, lora=("q_proj", "v_proj")
-                ),
-                pruning=Pruning(
-                    method="heads",
-                    parameters_left=0.75,
-                    macs_left=0.7,
-                    round_to=8,
-                    learning_rate=0.00015,
-                ),
-                quantization=Quantization(
-                    max_drop=1.0, method="dynamic", operators=("MatMul", "Gemm")
-                ),
+                training=brief.ATTENTION_TRAINING,
+                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("q_proj", "v_proj")),
+                pruning=brief.HEADS,
+                quantization=replace(brief.DYNAMIC, operators=("MatMul", "Gemm")),
                 build={"vocab_size": 32},
                 inputs={"length": 16_000},
             ),

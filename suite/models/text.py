@@ -6,10 +6,12 @@ end 2) are those of our own tokenizer, so that real text goes in without a downl
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
+from suite import brief
 from suite.data.bpe import END, PAD, START
-from suite.lifecycle import Finetuning, Pruning, Quantization, Training
+from suite.lifecycle import Finetuning, Pruning, Training
 from suite.nets.transformers_models import from_config, from_hub
 from suite.spec import Export, ModelSpec, Size
 
@@ -42,7 +44,10 @@ def _text(*, vocabulary: int, length: int, **more: Any) -> dict[str, Any]:
     return {"vocabulary": vocabulary, "length": length, **more}
 
 
+UNDROPPED: Final = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+"""Two layers of width 64 learn little in a brief training when a tenth of them is switched off."""
 TINY_ENCODER: Final = {
+    **UNDROPPED,
     "vocab_size": TINY,
     "hidden_size": 64,
     "num_hidden_layers": 2,
@@ -59,10 +64,8 @@ TINY_CLASSIFIER: Final = {
     **TINY_ENCODER,
     "vocab_size": WORDS,
     "initializer_range": 0.08,
-    "hidden_dropout_prob": 0.0,
-    "attention_probs_dropout_prob": 0.0,
 }
-"""Looks at all words alike at first and drops none: so a brief training finds those that matter."""
+"""Looks at all words alike at first: so a brief training finds those that matter."""
 BERT_BASE: Final = {"vocab_size": 30522, **IDS}
 """The library's defaults are bert-base-uncased."""
 SPREAD: Final = {"initializer_range": 0.04}
@@ -86,13 +89,13 @@ MODELS: Final = (
         sizes={
             "tiny": Size(
                 training=Training(
-                    learning_rate=0.003, steps=350, batch=64, patience=9, margin=10.0
+                    learning_rate=0.003, steps=250, batch=32, patience=9, margin=10.0
                 ),
                 finetuning=Finetuning(
                     steps=30,
                     learning_rate=0.0015,
                     rates={"partial": 0.006},
-                    batch=64,
+                    batch=32,
                     lora=("query", "value"),
                 ),
                 pruning=Pruning(
@@ -103,25 +106,15 @@ MODELS: Final = (
                     learning_rate=0.0015,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0, method="dynamic"),
-                build=TINY_ENCODER,
-                inputs=_text(vocabulary=TINY, length=16),
+                quantization=brief.TINY_DYNAMIC,
+                build={**TINY_ENCODER, "initializer_range": 0.05},
+                inputs=_text(vocabulary=TINY, length=32),
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(
-                    steps=20, learning_rate=0.00015, batch=8, lora=("query", "value")
-                ),
-                pruning=Pruning(
-                    method="heads",
-                    parameters_left=0.75,
-                    macs_left=0.7,
-                    round_to=8,
-                    learning_rate=0.00015,
-                ),
-                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                training=brief.ATTENTION_TRAINING,
+                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("query", "value")),
+                pruning=brief.HEADS,
+                quantization=brief.DYNAMIC,
                 build=BERT_BASE,
                 inputs=_text(vocabulary=30522, length=128),
             ),
@@ -147,6 +140,7 @@ MODELS: Final = (
                     learning_rate=0.002,
                     batch=32,
                     patience=9,
+                    test_samples=800,
                     margin=5.0,
                     parallel=("ddp", "fsdp", "tensor"),
                 ),
@@ -165,30 +159,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                quantization=brief.TINY_DYNAMIC,
                 build=TINY_CLASSIFIER,
                 inputs=_text(vocabulary=WORDS, length=96, classes=2),
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.0003,
-                    steps=60,
-                    batch=8,
-                    test_samples=128,
-                    overfit_steps=20,
-                    parallel=("ddp", "fsdp", "tensor"),
-                ),
-                finetuning=Finetuning(
-                    steps=20, learning_rate=0.00015, batch=8, lora=("query", "value")
-                ),
-                pruning=Pruning(
-                    method="heads",
-                    parameters_left=0.75,
-                    macs_left=0.7,
-                    round_to=8,
-                    learning_rate=0.00015,
-                ),
-                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                training=replace(brief.ATTENTION_TRAINING, parallel=("ddp", "fsdp", "tensor")),
+                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("query", "value")),
+                pruning=brief.HEADS,
+                quantization=brief.DYNAMIC,
                 build={**BERT_BASE, **SPREAD},
                 inputs=_text(vocabulary=30522, length=128, classes=2),
             ),
@@ -225,25 +204,15 @@ MODELS: Final = (
                     learning_rate=0.0015,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                quantization=brief.TINY_DYNAMIC,
                 build=TINY_ENCODER,
                 inputs=_text(vocabulary=TINY, length=96),
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(
-                    steps=20, learning_rate=0.00015, batch=8, lora=("query", "value")
-                ),
-                pruning=Pruning(
-                    method="heads",
-                    parameters_left=0.75,
-                    macs_left=0.7,
-                    round_to=8,
-                    learning_rate=0.00015,
-                ),
-                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                training=brief.ATTENTION_TRAINING,
+                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("query", "value")),
+                pruning=brief.HEADS,
+                quantization=brief.DYNAMIC,
                 build=BERT_BASE,
                 inputs=_text(vocabulary=30522, length=128),
             ),
@@ -271,7 +240,9 @@ MODELS: Final = (
         ),
         sizes={
             "tiny": Size(
-                training=Training(learning_rate=0.002, batch=32, patience=9, margin=5.0),
+                training=Training(
+                    learning_rate=0.002, batch=32, patience=9, test_samples=800, margin=5.0
+                ),
                 finetuning=Finetuning(
                     steps=30,
                     learning_rate=0.001,
@@ -287,25 +258,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                quantization=brief.TINY_DYNAMIC,
                 build=TINY_CLASSIFIER,
                 inputs=_text(vocabulary=WORDS, length=96, classes=2),
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(
-                    steps=20, learning_rate=0.00015, batch=8, lora=("query", "value")
-                ),
-                pruning=Pruning(
-                    method="heads",
-                    parameters_left=0.75,
-                    macs_left=0.7,
-                    round_to=8,
-                    learning_rate=0.00015,
-                ),
-                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                training=brief.ATTENTION_TRAINING,
+                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("query", "value")),
+                pruning=brief.HEADS,
+                quantization=brief.DYNAMIC,
                 # 514 places: RoBERTa counts positions from the padding id on.
                 build={
                     "vocab_size": 50265,
@@ -334,7 +295,9 @@ MODELS: Final = (
         pretrained=from_hub("albert", "AlbertForSequenceClassification", "albert/albert-base-v2"),
         sizes={
             "tiny": Size(
-                training=Training(learning_rate=0.002, batch=32, patience=9, margin=5.0),
+                training=Training(
+                    learning_rate=0.002, batch=32, patience=9, test_samples=800, margin=5.0
+                ),
                 finetuning=Finetuning(
                     steps=30,
                     learning_rate=0.001,
@@ -350,25 +313,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                quantization=brief.TINY_DYNAMIC,
                 build={**TINY_CLASSIFIER, "embedding_size": 32},
                 inputs=_text(vocabulary=WORDS, length=96, classes=2),
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(
-                    steps=20, learning_rate=0.00015, batch=8, lora=("query", "value")
-                ),
-                pruning=Pruning(
-                    method="heads",
-                    parameters_left=0.75,
-                    macs_left=0.7,
-                    round_to=8,
-                    learning_rate=0.00015,
-                ),
-                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                training=brief.ATTENTION_TRAINING,
+                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("query", "value")),
+                pruning=brief.HEADS,
+                quantization=brief.DYNAMIC,
                 # The library's defaults are albert-xxlarge; four settings make it albert-base-v2.
                 build={
                     "vocab_size": 30000,
@@ -409,7 +362,7 @@ MODELS: Final = (
                     learning_rate=0.002,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                quantization=brief.TINY_DYNAMIC,
                 build={
                     "vocabulary": TINY,
                     "width": 64,
@@ -422,19 +375,10 @@ MODELS: Final = (
                 inputs=_text(vocabulary=TINY, length=32),
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.00015, batch=8),
-                pruning=Pruning(
-                    method="feed_forward",
-                    ratio=0.75,
-                    parameters_left=0.9,
-                    macs_left=0.9,
-                    round_to=8,
-                    learning_rate=0.00015,
-                ),
-                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                training=brief.ATTENTION_TRAINING,
+                finetuning=brief.ATTENTION_FINETUNING,
+                pruning=replace(brief.FEED_FORWARD, parameters_left=0.9, macs_left=0.9),
+                quantization=brief.DYNAMIC,
                 build={
                     "vocabulary": 37000,
                     "width": 512,
@@ -489,7 +433,7 @@ MODELS: Final = (
                     learning_rate=0.005,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                quantization=brief.TINY_DYNAMIC,
                 build={
                     "vocab_size": TINY,
                     "d_model": 64,
@@ -506,19 +450,10 @@ MODELS: Final = (
                 inputs=_text(vocabulary=TINY, length=32),
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.00015, batch=8, lora=("q", "v")),
-                pruning=Pruning(
-                    method="feed_forward",
-                    ratio=0.75,
-                    parameters_left=0.8,
-                    macs_left=0.8,
-                    round_to=8,
-                    learning_rate=0.00015,
-                ),
-                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                training=brief.ATTENTION_TRAINING,
+                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("q", "v")),
+                pruning=brief.FEED_FORWARD,
+                quantization=brief.DYNAMIC,
                 build={
                     "vocab_size": 32128,
                     "use_cache": False,
@@ -564,7 +499,7 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                quantization=brief.TINY_DYNAMIC,
                 build={
                     "vocab_size": TINY,
                     "n_positions": 160,
@@ -577,24 +512,10 @@ MODELS: Final = (
                 inputs=_text(vocabulary=TINY, length=64),
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.0003,
-                    steps=60,
-                    batch=8,
-                    test_samples=128,
-                    overfit_steps=20,
-                    parallel=("ddp", "fsdp"),
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.00015, batch=8, lora=("c_attn",)),
-                pruning=Pruning(
-                    method="feed_forward",
-                    ratio=0.75,
-                    parameters_left=0.8,
-                    macs_left=0.8,
-                    round_to=8,
-                    learning_rate=0.00015,
-                ),
-                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                training=replace(brief.ATTENTION_TRAINING, parallel=("ddp", "fsdp")),
+                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("c_attn",)),
+                pruning=brief.FEED_FORWARD,
+                quantization=brief.DYNAMIC,
                 build={"vocab_size": 50257, "use_cache": False, **IDS},
                 inputs=_text(vocabulary=50257, length=128),
             ),
@@ -634,7 +555,7 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0, method="dynamic"),
+                quantization=brief.TINY_DYNAMIC,
                 build={
                     "vocab_size": TINY,
                     "hidden_size": 72,
@@ -650,21 +571,10 @@ MODELS: Final = (
                 inputs=_text(vocabulary=TINY, length=64),
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(
-                    steps=20, learning_rate=0.00015, batch=8, lora=("q_proj", "v_proj")
-                ),
-                pruning=Pruning(
-                    method="feed_forward",
-                    ratio=0.75,
-                    parameters_left=0.8,
-                    macs_left=0.8,
-                    round_to=8,
-                    learning_rate=0.00015,
-                ),
-                quantization=Quantization(max_drop=1.0, method="dynamic"),
+                training=brief.ATTENTION_TRAINING,
+                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("q_proj", "v_proj")),
+                pruning=brief.FEED_FORWARD,
+                quantization=brief.DYNAMIC,
                 build={
                     "vocab_size": 49152,
                     "hidden_size": 576,

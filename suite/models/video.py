@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from suite.lifecycle import Finetuning, Pruning, Quantization, Training
+from suite import brief
+from suite.lifecycle import Finetuning, Pruning, Training
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, ModelSpec, Size
 
@@ -60,24 +62,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=brief.TINY_STATIC,
                 build={"num_classes": 8, "small_side": 32},
                 inputs={"frames": 8, "side": 32, "classes": 8},
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.00015, batch=8),
-                pruning=Pruning(
-                    method="feed_forward",
-                    ratio=0.75,
-                    parameters_left=0.8,
-                    macs_left=0.85,
-                    round_to=8,
-                    learning_rate=0.00015,
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=brief.ATTENTION_TRAINING,
+                finetuning=brief.ATTENTION_FINETUNING,
+                pruning=replace(brief.FEED_FORWARD, macs_left=0.85),
+                quantization=brief.STATIC,
                 build={"num_classes": 400},
                 inputs={"frames": 16, "side": 224, "classes": 400},
             ),
@@ -106,7 +99,7 @@ MODELS: Final = (
                     margin=5.0,
                 ),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.0015, rates={"partial": 0.006}, batch=16
+                    steps=15, learning_rate=0.0015, rates={"partial": 0.05}, batch=16
                 ),
                 pruning=Pruning(
                     parameters_left=0.4,
@@ -115,19 +108,15 @@ MODELS: Final = (
                     learning_rate=0.0015,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=brief.TINY_STATIC,
                 build={"num_classes": 8, "divisor": 8},
                 inputs={"frames": 8, "side": 40, "classes": 8},
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
-                pruning=Pruning(
-                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=brief.TRAINING,
+                finetuning=brief.FINETUNING,
+                pruning=brief.CHANNELS,
+                quantization=brief.STATIC,
                 build={"num_classes": 400},
                 inputs={"frames": 16, "side": 112, "classes": 400},
             ),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from suite.lifecycle import Finetuning, Pruning, Quantization, Training
+from suite import brief
+from suite.lifecycle import Finetuning, Pruning, Training
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, ModelSpec, Size
 
@@ -21,19 +23,30 @@ def build_resnet18(*, num_classes: int, divisor: int = 1) -> Any:
     return narrow(partial(resnet18, weights=None, num_classes=num_classes), divisor, heads=("fc",))
 
 
-def build_inception_v3(*, num_classes: int, divisor: int = 1, has_auxiliary: bool = True) -> Any:
+def build_inception_v3(
+    *, num_classes: int, divisor: int = 1, has_auxiliary: bool = True, dropout: float = 0.5
+) -> Any:
     """Torchvision's Inception v3; `has_auxiliary` adds the second head, which works in training only."""
+    from torch import no_grad
     from torchvision.models import Inception3
 
     from suite.nets.narrow import keep_variance, narrow
 
     build = partial(
-        Inception3, num_classes=num_classes, aux_logits=has_auxiliary, init_weights=False
+        Inception3,
+        num_classes=num_classes,
+        aux_logits=has_auxiliary,
+        init_weights=False,
+        dropout=dropout,
     )
     model = narrow(build, divisor, heads=("fc", "AuxLogits.fc"))
     # Torchvision's weights with a deviation of 0.1 double the activations in each of 48 layers, and PyTorch's default
     # halves them: an untrained net would return 1e14, or the same for every picture.
     keep_variance(model)
+    if divisor > 1:
+        with no_grad():
+            # Its answers start at 3 and more either way: a brief training would spend its steps on shrinking them.
+            model.fc.weight *= 0.3
     return model
 
 
@@ -68,7 +81,7 @@ MODELS: Final = (
                     learning_rate=0.003, steps=120, margin=10.0, parallel=("ddp", "fsdp")
                 ),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.0015, rates={"partial": 0.006}, batch=32
+                    steps=15, learning_rate=0.0015, rates={"partial": 0.006}, batch=32
                 ),
                 pruning=Pruning(
                     parameters_left=0.4,
@@ -77,24 +90,15 @@ MODELS: Final = (
                     learning_rate=0.0015,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=replace(brief.TINY_STATIC, pt2e=True),
                 build={"num_classes": 10, "divisor": 4},
                 inputs={"channels": 3, "side": 64, "classes": 10},
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001,
-                    steps=60,
-                    batch=8,
-                    test_samples=128,
-                    overfit_steps=20,
-                    parallel=("ddp", "fsdp"),
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
-                pruning=Pruning(
-                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=replace(brief.TRAINING, parallel=("ddp", "fsdp")),
+                finetuning=brief.FINETUNING,
+                pruning=brief.CHANNELS,
+                quantization=brief.STATIC,
                 build={"num_classes": 1000},
                 inputs={"channels": 3, "side": 224, "classes": 1000},
             ),
@@ -115,30 +119,29 @@ MODELS: Final = (
         sizes={
             # 75 is the smallest side that its pooling leaves anything of; the second head needs about 299.
             "tiny": Size(
-                training=Training(learning_rate=0.003, steps=120, margin=5.0, overfit_steps=40),
+                training=Training(
+                    learning_rate=0.003, steps=120, batch=16, margin=5.0, overfit_steps=40
+                ),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.0015, rates={"partial": 0.006}, batch=32
+                    steps=30, learning_rate=0.0015, rates={"partial": 0.006}, batch=16
                 ),
                 pruning=Pruning(
-                    parameters_left=0.4,
-                    macs_left=0.4,
-                    recovery_steps=80,
-                    learning_rate=0.0015,
+                    ratio=0.4,
+                    parameters_left=0.5,
+                    macs_left=0.5,
+                    recovery_steps=160,
+                    learning_rate=0.003,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
-                build={"num_classes": 10, "divisor": 4, "has_auxiliary": False},
+                quantization=brief.TINY_STATIC,
+                build={"num_classes": 10, "divisor": 4, "has_auxiliary": False, "dropout": 0.1},
                 inputs={"channels": 3, "side": 75, "classes": 10},
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.0005, batch=8),
-                pruning=Pruning(
-                    parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=brief.TRAINING,
+                finetuning=brief.FINETUNING,
+                pruning=brief.CHANNELS,
+                quantization=brief.STATIC,
                 build={"num_classes": 1000},
                 inputs={"channels": 3, "side": 299, "classes": 1000},
             ),
@@ -171,24 +174,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=8.0,
                 ),
-                quantization=Quantization(max_drop=3.0),
+                quantization=brief.TINY_STATIC,
                 build={"num_classes": 10, "side": 64, "layers": 2, "heads": 4, "width": 64},
                 inputs={"channels": 3, "side": 64, "classes": 10},
             ),
             "base": Size(
-                training=Training(
-                    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
-                ),
-                finetuning=Finetuning(steps=20, learning_rate=0.00015, batch=8),
-                pruning=Pruning(
-                    method="feed_forward",
-                    ratio=0.75,
-                    parameters_left=0.8,
-                    macs_left=0.8,
-                    round_to=8,
-                    learning_rate=0.00015,
-                ),
-                quantization=Quantization(max_drop=1.0),
+                training=brief.ATTENTION_TRAINING,
+                finetuning=brief.ATTENTION_FINETUNING,
+                pruning=brief.FEED_FORWARD,
+                quantization=brief.STATIC,
                 build={"num_classes": 1000, "side": 224, "layers": 12, "heads": 12, "width": 768},
                 inputs={"channels": 3, "side": 224, "classes": 1000},
             ),

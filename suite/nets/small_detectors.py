@@ -13,29 +13,32 @@ from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.ssd import SSD, SSDFeatureExtractorVGG
 from torchvision.models.resnet import Bottleneck
+from torchvision.ops import MultiScaleRoIAlign
 
 from suite.nets.narrow import narrow
 
 
 def small_faster_rcnn(num_classes: int, divisor: int) -> nn.Module:
-    """Faster R-CNN for pictures of 128: one bottleneck block a stage, widths divided by `divisor`."""
+    """Faster R-CNN for pictures of 96: one bottleneck block a stage, widths divided by `divisor`, a small box head."""
     width = 256 // divisor
     backbone = narrow(_pyramid, divisor)
     backbone.out_channels = width
     model: nn.Module = FasterRCNN(
         backbone,
-        min_size=128,
-        max_size=160,
+        min_size=96,
+        max_size=96,
         rpn_anchor_generator=AnchorGenerator(
-            ((8,), (16,), (32,), (64,), (128,)), ((0.5, 1.0, 2.0),) * 5
+            ((6,), (12,), (24,), (48,), (96,)), ((0.5, 1.0, 2.0),) * 5
         ),
         rpn_pre_nms_top_n_test=200,
         rpn_post_nms_top_n_test=50,
         rpn_pre_nms_top_n_train=200,
         rpn_post_nms_top_n_train=100,
-        box_head=TwoMLPHead(width * 7 * 7, 128),
-        box_predictor=FastRCNNPredictor(128, num_classes),
-        box_detections_per_img=20,
+        # All boxes of so small a picture are read from the finest level, as equation 1 of the FPN paper has it.
+        box_roi_pool=MultiScaleRoIAlign(list("0123"), output_size=4, sampling_ratio=2),
+        box_head=TwoMLPHead(width * 4 * 4, 64),
+        box_predictor=FastRCNNPredictor(64, num_classes),
+        box_detections_per_img=32,
     )
     return model
 
@@ -48,7 +51,9 @@ def _pyramid() -> nn.Module:
 
 
 def small_ssd300(num_classes: int, divisor: int) -> nn.Module:
-    """SSD300 with every width of VGG-16 and of the extra layers divided by `divisor`; the boxes are the published."""
+    """SSD300 for pictures of 128: its first four feature maps (16, 8, 4 and 2), every width of VGG-16 and of the extra
+    layers divided by `divisor`; the boxes are the published.
+    """
     extractor: Any = narrow(
         lambda: SSDFeatureExtractorVGG(vgg16(weights=None).features, highres=False), divisor
     )
@@ -56,18 +61,19 @@ def small_ssd300(num_classes: int, divisor: int) -> nn.Module:
         # The picture enters as bytes around 0. Published weights expect that; random ones carry it up to the
         # scores, where every softmax would be 1 and nothing could be ranked.
         extractor.features[0].weight /= 128
-    widths = [width // divisor for width in (512, 1024, 512, 256, 256, 256)]
+    extractor.extra = extractor.extra[:3]
+    widths = [width // divisor for width in (512, 1024, 512, 256)]
     # The published norm of 20 over 512 channels; over fewer, a smaller one keeps each channel's share.
     extractor.scale_weight = nn.Parameter(torch.full((widths[0],), 20 / divisor**0.5))
     extractor.out_channels = widths
     model: nn.Module = SSD(
         extractor,
         DefaultBoxGenerator(
-            [[2], [2, 3], [2, 3], [2, 3], [2], [2]],
-            scales=[0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05],
-            steps=[8, 16, 32, 64, 100, 300],
+            [[2], [2, 3], [2, 3], [2, 3]],
+            scales=[0.07, 0.15, 0.33, 0.51, 0.69],
+            steps=[8, 16, 32, 64],
         ),
-        (300, 300),
+        (128, 128),
         num_classes,
         image_mean=[0.48235, 0.45882, 0.40784],
         image_std=[1 / 255] * 3,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from suite.data import cifar10
+from suite.data import cifar10, dusk
 from suite.data.errors import DataError
 from suite.data.sources import sources_in
 from tests.suite.picture_files import damage, truncate, write_picture
@@ -61,10 +61,39 @@ def test_a_good_tree_passes_and_serves_pictures(tmp_path: Path) -> None:
     train, validation, test = (
         cifar10.load(source.root, split) for split in ("train", "validation", "test")
     )
-    assert (len(train), len(validation), len(test)) == (18, 2, 4)
+    assert (len(train), len(validation), len(test)) == (14, 2, 4)  # four are set aside
     assert list(test.classes) == ["cat", "dog"]
     assert [test[index].label for index in range(4)] == [0, 0, 1, 1]
     assert test[0].pixels.shape == (24, 32, 3)
+
+
+def test_the_second_task_sees_pictures_that_the_first_has_not_seen(tmp_path: Path) -> None:
+    root = str(tree(tmp_path))
+    for name in ("cat", "dog"):  # every picture a value of its own
+        for number in range(10):
+            write_picture(
+                tmp_path / "train" / name / f"{number}.png", seed=ord(name[0]) * 10 + number
+            )
+    first, second = (
+        {
+            opened(root, split)[i].pixels.tobytes()
+            for split in ("train", "validation")
+            for i in range(len(opened(root, split)))
+        }
+        for opened in (cifar10.load, cifar10.aside)
+    )
+    assert first
+    assert second
+    assert not first & second
+
+
+def test_at_dusk_the_same_pictures_are_darker_and_keep_their_labels(tmp_path: Path) -> None:
+    root = str(tree(tmp_path))
+    day, night = cifar10.aside(root, "test"), dusk.load(root, "test")
+    assert [day[i].label for i in range(len(day))] == [night[i].label for i in range(len(night))]
+    ratio = night[0].pixels.mean() / day[0].pixels.mean()
+    assert 0.4 < ratio < 0.7
+    assert night[0].pixels.tobytes() == dusk.load(root, "test")[0].pixels.tobytes()
 
 
 def missing_test(root: Path) -> None:
@@ -158,4 +187,4 @@ def test_the_original_archive_is_read_by_torchvision(
     test = cifar10.load(str(root), "test")
     assert [test[index].label for index in range(len(test))] == [0, 1, 2, 9]
     assert test[0].pixels.shape == (32, 32, 3)
-    assert len(cifar10.load(str(root), "train")) == 18
+    assert len(cifar10.load(str(root), "train")) == 14

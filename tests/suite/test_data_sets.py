@@ -67,7 +67,7 @@ def write_imdb(folder: Path) -> Path:
     return file
 
 
-FOLDERS = {"cifar10": write_cifar10, "coco": write_coco, "imdb": write_imdb}
+FOLDERS = {"cifar10": write_cifar10, "dusk": write_cifar10, "coco": write_coco, "imdb": write_imdb}
 
 
 @pytest.fixture(params=[*NUM_CLASSES, *FOLDERS])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from suite.data.sources import (
     LIBRARIES,
     NUM_CLASSES,
     SECOND,
+    SECOND_IN_FOLDER,
     Source,
     second_source,
     second_sources,
@@ -29,7 +31,14 @@ def test_without_a_folder_the_second_task_has_the_second_embedded_data() -> None
     assert all(source.kind == kind and not source.root for kind, source in second.items())
 
 
-@pytest.mark.parametrize(("kind", "name"), IN_FOLDER)
+def test_what_was_learned_from_pictures_in_a_folder_goes_on_to_others_of_it() -> None:
+    first = Source(kind="image", name="cifar10", root="/somewhere")
+    assert second_source(first, num_outputs=10) == replace(first, name="dusk")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [row for row in IN_FOLDER if row[1] not in SECOND_IN_FOLDER]
+)
 def test_what_was_learned_from_a_folder_goes_on_to_the_first_embedded_data(
     kind: str, name: str
 ) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from suite.axes import VARIANTS
 from suite.claims import Claim
 from suite.spec import ModelSpec
-from suite.stages.export.detection import branch_free_nms
+from suite.stages.export.detection import branch_free_nms, symbolic_lengths
 from suite.stages.export.flat import flat_forward
 from suite.stages.export.parity import PASSED, ShapeParity
 from suite.stages.export.summary import files_of
@@ -96,8 +96,12 @@ def program_of(spec: ModelSpec, module: Any, traced: Mapping[str, Any]) -> Any:
     flat, axes = flatten_inputs(traced), flat_axes(spec, traced)
     auto = torch.export.Dim.AUTO
     shapes = tuple(dict.fromkeys(axes.get(name, ()), auto) or None for name in flat)
-    nms = branch_free_nms() if spec.task == "detection" else nullcontext()
-    with torch.no_grad(), nms, flat_forward(module, traced):
+    with ExitStack() as patches:
+        if spec.task == "detection":
+            patches.enter_context(branch_free_nms())
+            patches.enter_context(symbolic_lengths())
+        patches.enter_context(torch.no_grad())
+        patches.enter_context(flat_forward(module, traced))
         return torch.export.export(
             module,
             tuple(flat.values()),

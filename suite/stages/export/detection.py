@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from suite.stages.export import dynamo
 
@@ -35,6 +35,25 @@ def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: floa
     offsets = idxs.to(boxes) * (largest + 1)
     kept: Tensor = torch.ops.torchvision.nms(boxes + offsets[:, None], scores, iou_threshold)
     return kept
+
+
+@contextmanager
+def symbolic_lengths() -> Iterator[None]:
+    """Within the block torchvision's RoI pooling takes the number of boxes for a symbol.
+
+    It asks `len(rois)`, which has to be a number, where the shape of a traced tensor is one that is not known yet.
+    """
+    import torch
+    from torchvision.ops import poolers
+
+    def length(of: Any) -> Any:
+        return of.shape[0] if isinstance(of, torch.Tensor) else len(of)
+
+    vars(poolers)["len"] = length
+    try:
+        yield
+    finally:
+        del vars(poolers)["len"]
 
 
 @contextmanager

@@ -27,18 +27,17 @@ from suite.worker.protocol import Emit, Job
 def pt2e_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
     """The trained module as a program with quantized convolutions and products, compiled by Inductor.
 
-    The metric is taken with the compiled program on batches of one shape; the state's folder keeps the program's counts
-    alone, because a compiled program is of this machine.
+    It is compiled for the cell's batch, as every lane is timed on that, and judged in portions of it; the state's
+    folder keeps the program's counts alone, because a compiled program is of this machine.
     """
     from suite.quantization.pt2e import claims_of, compile_quantized, quantize_pt2e
 
     assert job.cell is not None
     settings = spec.sizes[job.cell.size].quantization
     module = store.module_of(job, spec, "trained")
-    test = lesson.test()
-    size = test[0].num_samples
-    inputs = test[0].inputs
+    size = job.cell.batch
     rows = lesson.batches(batch=size)
+    inputs = next(rows).inputs
     seen = [batch.inputs for batch in islice(rows, max(1, settings.calibration_samples // size))]
     program, facts = quantize_pt2e(module, inputs, seen)
     emit("phase", name="compile")
@@ -156,16 +155,17 @@ def _stored(tensor: Tensor) -> int:
 
 
 def _same_shape_forward(program: Callable[..., Any], size: int) -> Forward:
-    """Forward passes of a program that takes one number of samples: a smaller last batch is filled up and cut."""
+    """Forward passes of a program that takes `size` samples, portion by portion: the last one is filled up and cut."""
 
     def forward(batch: Batch) -> list[Tensor]:
-        missing = size - batch.num_samples
-        flat = [
-            torch.cat([t, t[-1:].expand(missing, *t.shape[1:])]) if missing else t
-            for t in flatten_inputs(batch.inputs).values()
-        ]
-        with torch.inference_mode():
-            outputs = flatten_outputs(program(*flat))
-        return [t[: batch.num_samples] if missing else t for t in outputs]
+        flat = list(flatten_inputs(batch.inputs).values())
+        portions = []
+        for begin in range(0, batch.num_samples, size):
+            part = [t[begin : begin + size] for t in flat]
+            missing = size - len(part[0])
+            filled = [torch.cat([t, t[-1:].expand(missing, *t.shape[1:])]) for t in part]
+            with torch.inference_mode():
+                portions.append([t[: size - missing] for t in flatten_outputs(program(*filled))])
+        return [torch.cat(parts) for parts in zip(*portions, strict=True)]
 
     return forward

@@ -1,0 +1,41 @@
+"""The settings that records of several families share: what a brief life at `base` is, on a CPU as on a GPU."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from suite.lifecycle import Finetuning, Pruning, Quantization, Training
+
+TRAINING: Final = Training(
+    learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=20
+)
+"""Convolutional and recurrent nets."""
+FINETUNING: Final = Finetuning(steps=20, learning_rate=0.0005, batch=8)
+CHANNELS: Final = Pruning(parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005)
+"""Half of the channels: about a quarter of the weights and of the multiplications is left."""
+STATIC: Final = Quantization(max_drop=1.0)
+"""8 bits with calibration."""
+
+ATTENTION_TRAINING: Final = Training(
+    learning_rate=0.0003, steps=60, batch=8, test_samples=128, overfit_steps=20
+)
+ATTENTION_FINETUNING: Final = Finetuning(steps=20, learning_rate=0.00015, batch=8)
+HEADS: Final = Pruning(
+    method="heads", parameters_left=0.75, macs_left=0.7, round_to=8, learning_rate=0.00015
+)
+"""Half of the heads and of the feed-forward units; the embeddings stay."""
+FEED_FORWARD: Final = Pruning(
+    method="feed_forward",
+    ratio=0.75,
+    parameters_left=0.8,
+    macs_left=0.8,
+    round_to=8,
+    learning_rate=0.00015,
+)
+"""Three quarters of the units between a block's two layers."""
+DYNAMIC: Final = Quantization(max_drop=1.0, method="dynamic")
+"""8-bit weights, activations' scales found while running."""
+
+TINY_STATIC: Final = Quantization(max_drop=3.0)
+"""At `tiny` a test set of a few hundred samples moves by a point on its own."""
+TINY_DYNAMIC: Final = Quantization(max_drop=3.0, method="dynamic")
