@@ -1,4 +1,4 @@
-"""Ledger: what self-tests of one environment have found, added up over runs, in one JSON file per fingerprint."""
+"""Ledger: what self-tests of one environment have found, added up over runs, one JSON file per fingerprint and plan."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from bench.gate.power import chance_bound
 from bench.gate.problem import GateError
 
 SCHEMA: Final = 1
+PROCEDURE: Final = 1
+"""Goes up when turns, blocks or tests change: what an earlier procedure saw says nothing of this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +88,15 @@ class Ledger:
         return chance_bound(same.regressed, same.rows)
 
 
-def read_ledger(folder: Path, fingerprint: str) -> tuple[Ledger, str]:
+def read_ledger(folder: Path, fingerprint: str, plan: str) -> tuple[Ledger, str]:
     """What is kept of that environment, and a note when the file could not be read: then it begins anew."""
-    path = _path(folder, fingerprint)
+    path = _path(folder, fingerprint, plan)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        if data["schema"] != SCHEMA or data["fingerprint"] != fingerprint:
+        if data["schema"] != SCHEMA:
             raise ValueError(f"schema {data['schema']!r}, this version reads {SCHEMA}")
+        if (data["fingerprint"], data["procedure"]) != (fingerprint, PROCEDURE):
+            raise ValueError("it is of another machine or another procedure")
         return _from(data), ""
     except FileNotFoundError:
         return Ledger(fingerprint=fingerprint), ""
@@ -101,11 +105,11 @@ def read_ledger(folder: Path, fingerprint: str) -> tuple[Ledger, str]:
         return Ledger(fingerprint=fingerprint), note
 
 
-def write_ledger(folder: Path, ledger: Ledger) -> Path:
+def write_ledger(folder: Path, ledger: Ledger, plan: str) -> Path:
     """Writes the file whole or not at all. Raises GateError when the disk does not take it."""
-    path = _path(folder, ledger.fingerprint)
+    path = _path(folder, ledger.fingerprint, plan)
     draft = path.with_suffix(f".{os.getpid()}")
-    data = {"schema": SCHEMA, **asdict(ledger)}
+    data = {"schema": SCHEMA, "procedure": PROCEDURE, **asdict(ledger)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         draft.write_text(json.dumps(data, indent=1), encoding="utf-8")
@@ -126,5 +130,5 @@ def _from(data: Mapping[str, Any]) -> Ledger:
     )
 
 
-def _path(folder: Path, fingerprint: str) -> Path:
-    return folder / f"{fingerprint}.json"
+def _path(folder: Path, fingerprint: str, plan: str) -> Path:
+    return folder / f"{fingerprint}-{plan}.json"

@@ -128,7 +128,7 @@ def run_selftest(
     select: Callable[[int], Selection] | None = None,
 ) -> SelfTest:
     """Runs A/A rows, positive and negative controls and the memory controls, and adds them to this environment's
-    ledger in `out`/selftest. Raises GateError when the controls do not run.
+    ledger for that plan in `out`/selftest. Raises GateError when the controls do not run.
     """
     budget = budget or BUDGETS[plan]
     selection = (select or control_selection)(threads)
@@ -162,9 +162,9 @@ def run_selftest(
             f"the control {broken.cell.model} does not run: {broken.broken or broken.skipped}"
         )
     this = ledger_of(schedule.rows, fingerprint)
-    before, note = read_ledger(out / "selftest", fingerprint)
+    before, note = read_ledger(out / "selftest", fingerprint, plan)
     total = before.plus(this)
-    write_ledger(out / "selftest", total)
+    write_ledger(out / "selftest", total, plan)
     return SelfTest(
         this=this,
         total=total,
