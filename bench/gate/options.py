@@ -29,9 +29,7 @@ class Asked:
 
 def add_options(parser: Any) -> None:
     """Adds `--against`, `--against-python` and `--selftest` to pytest's parser."""
-    group = parser.getgroup(
-        "torch-vitals gate", "pytest bench: is this version slower than that one?"
-    )
+    group = parser.getgroup("torch-vitals")
     group.addoption(
         "--against",
         default="",

@@ -1,0 +1,264 @@
+"""Exact numbers, quality, causes, and what a gate looks like as JSON, Markdown and on a terminal."""
+
+import io
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from bench.gate.block import Block
+from bench.gate.cause import bisect_line, operator_rows
+from bench.gate.document import to_json
+from bench.gate.exact import compared, middle_of, quality_of, values_of
+from bench.gate.files import write_files
+from bench.gate.markdown import to_markdown
+from bench.gate.outcome import Gate, Side
+from bench.gate.place import TREE, Place
+from bench.gate.plugin import judge
+from bench.gate.problem import GateError
+from bench.gate.row import Cause, Row
+from bench.gate.terminal import render
+from bench.gate.thresholds import Limits
+from bench.gate.verdict import Verdict, finding_of
+from suite.catalog import builtin_specs
+from suite.cell import Cell
+from suite.outcome import Outcome
+from suite.record import Measurement, Record
+
+CELL = Cell(model="mlp", size="tiny")
+
+
+def record(step="memory", facts=None, **metrics):
+    return Record(
+        run_id="r",
+        cell=CELL,
+        step=step,
+        outcome=Outcome.PASSED,
+        facts=facts or {},
+        measurements=tuple(
+            Measurement(metric=name, unit="B", samples=tuple(values))
+            for name, values in metrics.items()
+        ),
+    )
+
+
+def verdict_of(metric, base, head, **shares):
+    limits = Limits(shares={**Limits().shares, **shares})
+    rows = compared({metric: ("B", base)}, {metric: ("B", head)}, limits)
+    return rows[0].verdict
+
+
+@pytest.mark.parametrize(
+    ("metric", "base", "head", "verdict"),
+    [
+        ("parameters", 1000, 1001, Verdict.REGRESSED),
+        ("parameters", 1000, 1000, Verdict.NO_REGRESSION),
+        ("parameters", 1000, 999, Verdict.IMPROVED),
+        ("macs", 0, 5, Verdict.REGRESSED),
+        ("peak_tensor_bytes", 1_000_000, 1_009_000, Verdict.NO_REGRESSION),
+        ("peak_tensor_bytes", 1_000_000, 1_011_000, Verdict.REGRESSED),
+        ("peak_rss_delta", 10_000, 3_000_000, Verdict.NO_REGRESSION),
+        ("peak_rss_delta", 10_000_000, 210_000_000, Verdict.REGRESSED),
+        ("leak", 0, 1_000_000, Verdict.REGRESSED),
+        ("leak", -4_000, 20_000, Verdict.NO_REGRESSION),
+    ],
+)
+def test_a_fact_that_grew_is_a_regression_and_pages_of_the_allocator_are_none(
+    metric, base, head, verdict
+):
+    assert verdict_of(metric, base, head) is verdict
+
+
+def test_a_threshold_lets_a_fact_grow():
+    assert verdict_of("parameters", 1000, 1030, parameters=0.05) is Verdict.NO_REGRESSION
+
+
+def test_a_leak_is_the_slope_of_the_live_bytes():
+    found = values_of([record(live_bytes=[i * 1e6 for i in range(20)], peak_rss_delta=[5.0])])
+    assert found["leak"] == ("B/iteration", pytest.approx(1e6))
+    assert found["peak_rss_delta"] == ("B", 5.0)
+
+
+def test_the_middle_of_three_fresh_processes_counts_where_all_had_the_metric():
+    repeats = [
+        {"a": ("B", v), **extra} for v, extra in ((9.0, {"b": ("B", 1.0)}), (1.0, {}), (2.0, {}))
+    ]
+    assert middle_of(repeats) == {"a": ("B", 2.0)}
+
+
+SPECS = {spec.name: spec for spec in builtin_specs()}
+
+
+def quality(trained):
+    return {"k": record("train", {"metric": {"untrained": 10.0, "trained": trained}})}
+
+
+def test_a_faster_model_that_got_worse_than_its_record_allows_is_a_regression():
+    allowed = SPECS["mlp"].sizes["tiny"].pruning.max_drop
+    worse = quality_of(quality(90.0), quality(90.0 - allowed - 1), SPECS)["k"]
+    same = quality_of(quality(90.0), quality(90.0 - allowed + 1), SPECS)["k"]
+    assert (worse.verdict, same.verdict) == (Verdict.REGRESSED, Verdict.NO_REGRESSION)
+    assert "may be lost" in worse.note
+
+
+def test_quality_that_one_arm_does_not_have_is_not_compared():
+    assert quality_of({}, quality(90.0), SPECS) == {}
+
+
+def test_operators_with_more_calls_come_first_then_those_with_more_time():
+    base = {"mm": [1.0, 2.0], "relu": [0.1, 1.0], "same": [1.0, 1.0]}
+    head = {"mm": [1.5, 2.0], "relu": [0.12, 2.0], "same": [1.0, 1.0], "new": [0.01, 1.0]}
+    names = [row["operator"] for row in operator_rows(base, head)]
+    assert names[:3] == ["relu", "new", "mm"]
+    assert names[-1] == "same"
+
+
+def test_the_bisect_line_skips_commits_that_cannot_be_judged():
+    place = Place(label="main", tree=TREE, sha="1234567890abcdef")
+    line = bisect_line(Row(cell=CELL, limits=Limits()), place, "standard")
+    assert line.startswith("git bisect start HEAD 1234567890ab && git bisect run sh -c ")
+    assert "--models mlp --size tiny --backend eager" in line
+    assert "code=125" in line
+
+
+def test_there_is_nothing_to_bisect_in_uncommitted_changes_or_folders():
+    row = Row(cell=CELL, limits=Limits())
+    uncommitted = Place(label="HEAD", tree=TREE, sha="12", uncommitted=("a.py",))
+    assert bisect_line(row, uncommitted, "quick") == ""
+    assert bisect_line(row, Place(label="x", tree=TREE), "quick") == ""
+
+
+def blocks(effects):
+    return [
+        Block(
+            effect=e,
+            base=1e-3,
+            head=1e-3 * math.exp(e),
+            num_pairs=12,
+            num_void=1,
+            are_voids_kept=False,
+            begins="base",
+            drift=0.0,
+        )
+        for e in effects
+    ]
+
+
+def row(model, effects, verdict, **fields):
+    found = Row(
+        cell=Cell(model=model, size="tiny"),
+        limits=Limits(),
+        parity="passed",
+        screen=blocks(effects),
+        finding=finding_of(effects, least=Limits().least) if effects else None,
+        verdict=verdict,
+        detectable=0.04,
+    )
+    for name, value in fields.items():
+        setattr(found, name, value)
+    return found
+
+
+@pytest.fixture
+def gate():
+    slow = [0.10 + i / 1000 for i in range(10)]
+    same = [i / 1000 for i in range(-5, 5)]
+    cause = Cause(
+        operators=(
+            {
+                "operator": "aten::sort",
+                "base_seconds": 0.0,
+                "head_seconds": 9e-5,
+                "base_calls": 0.0,
+                "head_calls": 1.0,
+            },
+        ),
+        files=("nets/cnn.py",),
+        bisect="git bisect start HEAD 12",
+    )
+    grown = compared({"parameters": ("1", 1000.0)}, {"parameters": ("1", 1030.0)}, Limits())
+    rows = [
+        row("same", same, Verdict.NO_REGRESSION),
+        row("slow", slow, Verdict.REGRESSED, cause=cause, exact=grown, confirm=blocks(slow)),
+        row("unclear", same, Verdict.INCONCLUSIVE, detectable=math.inf),
+        row("other", [], None, parity="failed", parity_note="outputs differ by 3"),
+        row("gone", [], None, lost="base ran it, head says unsupported: no | rule @you"),
+        row("new", [], None, skipped="new: base does not have it"),
+    ]
+    return Gate(
+        gate_id="g1",
+        base=Side(label="main (1a2b3c4 <b>Faster</b>)", sha="1a2b3c4"),
+        head=Side(label="working tree"),
+        rows=rows,
+        control=blocks(same),
+        plan="standard",
+        command="pytest bench",
+        started_at="2026-01-01T00:00:00+00:00",
+        seconds=61.0,
+        fingerprint="f",
+        notes=("head has uncommitted changes",),
+    )
+
+
+def test_the_json_says_how_the_build_ends_and_why(gate):
+    document = json.loads(to_json(gate))
+    assert document["exit_code"] == int(gate.exit) == 2
+    assert document["outcome"] == "broken"
+    rows = {r["model"]: r for r in document["rows"]}
+    assert rows["slow"]["latency"]["estimate"] == pytest.approx(math.expm1(0.1045), rel=1e-6)
+    assert rows["slow"]["exact"][0]["share"] == pytest.approx(0.03)
+    assert rows["slow"]["cause"]["operators"][0]["operator"] == "aten::sort"
+    assert rows["unclear"]["detectable"] is None
+    assert rows["other"]["verdict"] is None
+    assert rows["other"]["parity"]["verdict"] == "failed"
+
+
+def test_the_terminal_has_news_on_top_with_cause_and_next_step(gate):
+    out = io.StringIO()
+    render(gate, Console(file=out, width=160))
+    text = out.getvalue()
+    assert text.index("other-tiny") < text.index("slow-tiny") < text.index("same-tiny")
+    for part in (
+        "REGRESSED",
+        "+11%",
+        "aten::sort: 0 s → 90.0 µs, 0 → 1 calls",
+        "git bisect start",
+        "parameters 1,000",
+    ):
+        assert part in text, part
+
+
+def test_the_markdown_is_ready_for_a_pull_request_and_holds_no_markup_of_others(gate):
+    text = to_markdown(gate)
+    assert text.startswith("## ❌ Gate:")
+    assert "<b>Faster" not in text
+    assert "@you" not in text
+    assert "no \\| rule" in text
+    assert "<details><summary>2 rows without news</summary>" in text
+    assert "```sh\ngit bisect start" in text
+
+
+def test_files_are_written_whole_and_the_jobs_summary_gets_the_table(gate, tmp_path, monkeypatch):
+    folder = tmp_path / "gates" / "g1"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    write_files(gate, folder)
+    assert json.loads((folder / "verdict.json").read_text())["gate_id"] == "g1"
+    assert (folder.parent / "latest.txt").read_text() == "g1\n"
+    assert (tmp_path / "summary.md").read_text() == (folder / "verdict.md").read_text()
+    assert sorted(p.name for p in folder.iterdir()) == ["verdict.json", "verdict.md"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(gate, tmp_path):
+    with pytest.raises(GateError, match="cannot be written"):
+        write_files(gate, tmp_path / "nowhere")
+
+
+def test_a_test_fails_for_what_its_row_says(gate):
+    reasons = {r.cell.model: judge(r, is_strict=False) for r in gate.rows}
+    assert reasons["same"] == reasons["unclear"] == reasons["new"] == ""
+    assert "slower by +11%" in reasons["slow"]
+    assert "parameters 1,000 → 1,030 (+3%)" in reasons["slow"]
+    assert "outputs differ" in reasons["other"]
+    assert "inconclusive" in judge(gate.rows[2], is_strict=True)
