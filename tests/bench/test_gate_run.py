@@ -1,0 +1,371 @@
+"""A whole gate on workers that run nothing: what each kind of change does to the exit code, and what is left behind."""
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bench.gate.budget import Budget
+from bench.gate.problem import GateError
+from bench.gate.run import Request, run_gate
+from bench.gate.selftest import run_selftest
+from bench.gate.thresholds import Thresholds, parse_thresholds
+from bench.gate.verdict import Exit, Verdict
+from suite import describe
+from suite.catalog import builtin_specs
+from suite.options import Asked, resolve
+from suite.outcome import Outcome
+from suite.record import Failure
+from suite.worker.client import Answer
+from suite.worker.fake import FakeWorker
+
+BUDGET = Budget(num_turns=8, block_seconds=1.0, warmup_seconds=0.1, more_seconds=60.0)
+SPECS = {spec.name: spec for spec in builtin_specs()}
+
+
+def failed(message, kind="RuntimeError", outcome=Outcome.FAILED):
+    return Answer(outcome=outcome, failure=Failure(kind=kind, message=message))
+
+
+def passed(**facts):
+    measurements = facts.pop("measurements", ())
+    result = {"facts": facts, "measurements": list(measurements)}
+    return Answer(outcome=Outcome.PASSED, result=result)
+
+
+@dataclass
+class Machine:
+    """Both arms: what head does differently, and every job that was run."""
+
+    slower: float = 1.0
+    """Time of head over base's, for every model."""
+    control: float = 1.0
+    parameters: float = 1000.0
+    parity: str = "passed"
+    peak: float = 1e6
+    """Peak RSS of head; base has 1 MB."""
+    head_fails: str = ""
+    base_fails: str = ""
+    records: dict = field(default_factory=dict)
+    """Arm -> answer of its catalogue, where it is not the usual one."""
+    jobs: list = field(default_factory=list)
+    workers: list = field(default_factory=list)
+
+    def start(self, **launch):
+        arm = Path(launch["log"]).parents[1].name
+        rng = random.Random(arm)
+        worker = FakeWorker(answer=lambda job: self.answer(arm, job, rng))
+        self.workers.append((arm, launch, worker))
+        return worker
+
+    def answer(self, arm, job, rng):
+        name = job.runner.rpartition(".")[2]
+        self.jobs.append((arm, name, job))
+        is_head = arm == "head"
+        if name == "records:run":
+            return self.records.get(arm) or self.catalogue(job)
+        if (message := self.head_fails if is_head else self.base_fails) and name != "run:run":
+            return failed(message)
+        if name == "run:run":  # the export
+            Path(job.options["output"]).parent.mkdir(parents=True, exist_ok=True)
+            return passed(parity={"verdict": "passed"})
+        if name == "facts:run":
+            values = {
+                "parameters": ("1", self.parameters if is_head else 1000.0),
+                "peak_rss_delta": ("B", self.peak if is_head else 1e6),
+            }
+            return passed(
+                measurements=[
+                    {"metric": m, "unit": unit, "samples": [v]} for m, (unit, v) in values.items()
+                ]
+            )
+        if name == "agreement:run":
+            said = {"verdict": self.parity, "reason": "outputs differ", "max_abs": 1.0}
+            return passed(pairs={pair["key"]: said for pair in job.options["pairs"]})
+        if name == "profile:run":
+            return passed(operators={"aten::mm": [2.0 if is_head else 1.0, 1.0]})
+        factor = self.control if name == "turns:run_control" else self.slower_of(job)
+        times = [(factor if is_head else 1.0) * (1 + rng.gauss(0, 0.004)) for _ in range(8)]
+        turns = {"seconds": times, "sentinels": [3e-5] * 8, "reasons": [[]] * 8}
+        return passed(turns=turns)
+
+    def slower_of(self, job):
+        _, plus, more = job.cell.model.partition("-plus-")
+        return 1 + int(more) / 100 if plus else self.slower
+
+    def catalogue(self, job):
+        known = {name: SPECS.get(name) for name in job.options["models"]}
+        return passed(
+            specs={name: describe.to_dict(spec) if spec else None for name, spec in known.items()},
+            versions={"torch": "2"},
+        )
+
+
+@pytest.fixture
+def gated(tmp_path):
+    """`gated(machine, **request)`: the gate over `mlp`, eager."""
+
+    def run(machine, **fields):
+        selection = resolve(
+            Asked(models=["mlp"], size="tiny", backend=fields.pop("backend", "eager")),
+            num_gpus=0,
+            num_cores=1,
+        )
+        request = Request(
+            **{
+                "selection": selection,
+                "thresholds": Thresholds(),
+                "started_in": tmp_path,
+                "out": tmp_path,
+                "plan": "quick",
+                **fields,
+            }
+        )
+        gate, folder = run_gate(request, start=machine.start, budget=BUDGET)
+        assert all(worker.is_closed for _, _, worker in machine.workers)
+        assert folder.is_dir()
+        return gate
+
+    return run
+
+
+def test_equal_arms_pass_and_nothing_is_confirmed(gated):
+    machine = Machine()
+    gate = gated(machine, backend="eager,onnxruntime")
+    assert gate.exit is Exit.PASS
+    assert [row.verdict for row in gate.rows] == [Verdict.NO_REGRESSION] * 2
+    assert not any(row.confirm for row in gate.rows)
+
+
+def test_a_slower_head_regresses_with_its_cause(gated):
+    gate = gated(Machine(slower=1.10))
+    assert gate.exit is Exit.REGRESSED
+    assert gate.rows[0].cause.operators[0]["operator"] == "aten::mm"
+
+
+def test_more_parameters_fail_exactly_and_a_threshold_allows_them(gated):
+    assert gated(Machine(parameters=1030.0)).exit is Exit.REGRESSED
+    allowed = parse_thresholds({"mlp": {"parameters": "3%"}}, "[t]")
+    assert gated(Machine(parameters=1030.0), thresholds=allowed).exit is Exit.PASS
+
+
+def test_other_outputs_end_the_comparison_before_any_speed(gated):
+    machine = Machine(parity="failed", slower=1.10)
+    gate = gated(machine)
+    assert gate.exit is Exit.BROKEN
+    assert gate.rows[0].verdict is None
+    assert not any(name == "turns:run" for _, name, _ in machine.jobs)
+
+
+def test_other_outputs_of_another_number_of_weights_are_incomparable_not_wrong(gated):
+    gate = gated(Machine(parity="failed", parameters=1030.0))
+    assert gate.rows[0].parity == "incomparable"
+    assert gate.exit is Exit.REGRESSED
+
+
+def test_parity_that_is_switched_off_is_not_looked_at(gated):
+    off = parse_thresholds({"mlp": {"parity": False}}, "[t]")
+    assert gated(Machine(parity="failed"), thresholds=off).exit is Exit.PASS
+
+
+def test_memory_that_moved_is_measured_again_in_both_arms(gated):
+    machine = Machine(peak=2e8)
+    gate = gated(machine)
+    assert gate.exit is Exit.REGRESSED
+    assert gate.rows[0].worst_exact[0].note == "middle of 3"
+    assert sum(name == "facts:run" for _, name, _ in machine.jobs) == 6
+
+
+def test_a_head_that_does_not_run_is_broken(gated):
+    gate = gated(Machine(head_fails="boom"))
+    assert gate.exit is Exit.BROKEN
+    assert "boom" in gate.rows[0].broken
+
+
+def test_a_base_that_does_not_run_leaves_nothing_to_compare(gated):
+    gate = gated(Machine(base_fails="boom"))
+    assert gate.rows[0].skipped.startswith("base failed: boom")
+    assert gate.exit is Exit.BROKEN
+
+
+def test_a_model_that_base_does_not_have_is_new_and_no_failure_of_its_own(gated):
+    machine = Machine()
+    machine.records["base"] = passed(specs={"mlp": None}, versions={})
+    assert gated(machine).rows[0].skipped == "new: base does not have it"
+
+
+def test_a_gap_that_is_new_in_head_fails(gated):
+    data = describe.to_dict(SPECS["mlp"])
+    gap = {"backend": "eager", "stage": "bench", "reason": "given up", "url": "https://x"}
+    machine = Machine()
+    machine.records["head"] = passed(specs={"mlp": {**data, "gaps": [gap]}}, versions={})
+    gate = gated(machine)
+    assert "given up" in gate.rows[0].lost
+    assert gate.exit is Exit.REGRESSED
+
+
+def test_a_gap_in_both_is_skipped(gated):
+    data = describe.to_dict(SPECS["mlp"])
+    gap = {"backend": "onnxruntime", "stage": "bench", "reason": "never", "url": "https://x"}
+    machine = Machine()
+    for arm in ("base", "head"):
+        machine.records[arm] = passed(specs={"mlp": {**data, "gaps": [gap]}}, versions={})
+    gate = gated(machine, backend="eager,onnxruntime")
+    assert {row.cell.backend: bool(row.skipped) for row in gate.rows} == {
+        "eager": False,
+        "onnxruntime": True,
+    }
+    assert gate.exit is Exit.PASS
+
+
+@pytest.mark.parametrize("arm", ["base", "head"])
+def test_a_models_file_that_fails_to_import_in_one_arm_names_the_arm(gated, arm):
+    machine = Machine()
+    machine.records[arm] = failed("--models-from m.py: does not import: NameError", "CatalogError")
+    with pytest.raises(GateError, match=rf"the {arm} arm, .*does not import: NameError"):
+        gated(machine)
+    assert all(worker.is_closed for _, _, worker in machine.workers)
+
+
+def test_a_control_that_moves_makes_the_run_contaminated(gated):
+    assert gated(Machine(slower=1.10, control=1.08)).exit is Exit.CONTAMINATED
+
+
+def test_with_another_interpreter_the_control_runs_head_against_head(gated):
+    machine = Machine()
+    gated(machine, python="/other/python")
+    pythons = {arm: launch["python"] for arm, launch, _ in machine.workers}
+    assert pythons["base"] == "/other/python"
+    assert pythons["control"] == pythons["head"] != "/other/python"
+    controls = {arm for arm, name, _ in machine.jobs if name == "turns:run_control"}
+    assert controls == {"control", "head"}
+
+
+def test_both_arms_of_a_block_have_one_seed_and_every_block_another(gated):
+    machine = Machine()
+    gated(machine)
+    seeds = {"base": [], "head": []}
+    for arm, name, job in machine.jobs:
+        if name == "turns:run":
+            seeds[arm].append(job.options["seed"])
+    assert seeds["base"] == seeds["head"]
+    assert len(set(seeds["base"])) == BUDGET.screen
+
+
+def test_both_arms_have_environments_of_one_length(gated):
+    machine = Machine()
+    gated(machine)
+    sizes = {
+        len("".join(map(str, (launch["tree"], *launch["paths"]))))
+        + len(launch["variables"]["VITALS_PAD"])
+        for _, launch, _ in machine.workers
+    }
+    assert len(sizes) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_one_error(gated, tmp_path):
+    (tmp_path / "gates").write_text("a file")
+    with pytest.raises(GateError, match="--out .*: cannot be written"):
+        gated(Machine())
+
+
+def self_tested(machine, out):
+    specs = {spec.name: spec for spec in control_models()}
+
+    def records(job):
+        return passed(
+            specs={n: describe.to_dict(specs[n]) for n in job.options["models"]}, versions={}
+        )
+
+    machine.catalogue = records
+    return run_selftest(
+        out=out,
+        plan="quick",
+        threads=1,
+        deadline=9.0,
+        fingerprint="f1",
+        start=machine.start,
+        budget=BUDGET,
+        select=in_process_selection,
+    )
+
+
+def control_models():
+    from bench.gate.control_models import MODELS
+
+    return MODELS
+
+
+def in_process_selection(threads):
+    from dataclasses import replace
+
+    import bench.gate.control_models as controls
+
+    selection = resolve(
+        Asked(models=["mlp"], size="tiny", backend="eager"), num_gpus=0, num_cores=1
+    )
+    options = {**selection.job_options, "models_from": controls.__file__}
+    return replace(selection, specs={s.name: s for s in controls.MODELS}, job_options=options)
+
+
+class Controls(Machine):
+    """Reports the memory controls as they are."""
+
+    def answer(self, arm, job, rng):
+        if job.runner.endswith("facts:run"):
+            model = job.cell.model
+            values = {
+                "peak_rss_delta": 2e8 if model == "greedy" else 0.0,
+                "peak_tensor_bytes": 2e8 if model == "greedy" else 0.0,
+                "parameters": {"narrow": 17_000.0, "wide": 17_510.0}.get(model, 1.0),
+            }
+            rows = [{"metric": m, "unit": "B", "samples": [v]} for m, v in values.items()]
+            leak = 1e6 if model == "leaky" else 0.0
+            rows.append(
+                {"metric": "live_bytes", "unit": "B", "samples": [leak * i for i in range(20)]}
+            )
+            return passed(measurements=rows)
+        return super().answer(arm, job, rng)
+
+
+def test_a_quiet_machine_supports_the_plan_and_finds_every_control(tmp_path):
+    found = self_tested(Controls(), tmp_path)
+    assert found.supports_plan, found.sentence
+    assert {more: t.regressed for more, t in found.this.tallies.items()} == {0: 0, 5: 3, 10: 3}
+    assert all(check.holds for check in found.memory)
+    assert len(found.memory) == 4
+
+
+def test_self_tests_of_one_environment_add_up(tmp_path):
+    self_tested(Controls(), tmp_path)
+    found = self_tested(Controls(), tmp_path)
+    assert found.total.runs == 2
+    assert found.total.tallies[0].rows == 6
+    assert found.total.false_alarm_bound < 0.5
+
+
+def test_a_ledger_that_is_cut_off_begins_anew_and_says_so(tmp_path):
+    self_tested(Controls(), tmp_path)
+    file = next((tmp_path / "selftest").glob("*.json"))
+    file.write_text(file.read_text()[:40])
+    found = self_tested(Controls(), tmp_path)
+    assert found.total.runs == 1
+    assert "could not be read" in found.note
+
+
+def test_a_machine_that_cannot_tell_says_which_threshold_it_can(tmp_path):
+    class Noisy(Controls):
+        def slower_of(self, job):
+            return super().slower_of(job) * (1 + random.Random(len(self.jobs)).gauss(0, 0.08))
+
+    found = self_tested(Noisy(), tmp_path)
+    assert not found.supports_plan
+    assert found.supported > found.threshold
+    assert "latency_clear" in found.sentence
+
+
+def test_a_memory_instrument_that_is_off_fails_the_self_test(tmp_path):
+    found = self_tested(Machine(), tmp_path)
+    assert not found.supports_plan
+    assert "an allocation of 200 MB was not reported" in found.sentence
