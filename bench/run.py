@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.afterwards import is_whole, peaks_for, take_apart
 from bench.history.rows import without_password
 from bench.judge import settled
 from bench.plan import Plan
@@ -103,6 +104,7 @@ class BenchRun:
     def finish(self) -> Report:
         """Ends the workers, closes the books and writes `report.html`; returns the report."""
         self.session.stop()
+        self._look_back()
         for worker in (self.session.worker, *self.helpers):
             worker.close()
         self.info["finished_at"] = _now()
@@ -114,6 +116,17 @@ class BenchRun:
             with contextlib.suppress(OSError), Path(summary).open("a", encoding="utf-8") as file:
                 file.write(to_markdown(report))
         return report
+
+    def _look_back(self) -> None:
+        """The machine's peaks and the anatomies of the graphs, for the report; not after a run that was broken off."""
+        records = self.session.records
+        if not records or not is_whole(self.info.get("planned", ()), records):
+            return
+        options = self.session.request.options
+        if peaks := peaks_for(records.values(), options, self.session.worker):
+            self.info["roofline"] = peaks
+        self.folder.write_json("run.json", self.info)
+        take_apart(self.folder.path, self.session.worker)
 
     def _recorded(self) -> str:
         """Puts the run into the history; what went wrong there costs no run, its folder has everything."""

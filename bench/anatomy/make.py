@@ -37,16 +37,21 @@ class Kept:
 
 
 def graphs_of(run: Run) -> tuple[Kept, ...]:
-    """The graphs of the run that are still there, each file once, in the order in which they were made."""
-    found: dict[str, Kept] = {}
+    """The graphs of the run that are still there, in the order in which they were made.
+
+    Of a state that was exported for several batches the smallest: but for the batch it is the same graph.
+    """
+    found: dict[tuple[str, str, str, str], Kept] = {}
     for record in run.records:
         for artifact in record.artifacts:
-            path = run.folder / artifact.path
-            is_inside = (
-                ".." not in Path(artifact.path).parts and not Path(artifact.path).is_absolute()
-            )
-            if artifact.kind == "onnx" and is_inside and path.is_file():
-                found[artifact.path] = Kept(cell=record.cell, path=path, relative=artifact.path)
+            pure, cell = Path(artifact.path), record.cell
+            if artifact.kind != "onnx" or ".." in pure.parts or pure.is_absolute():
+                continue
+            kept = Kept(cell=cell, path=run.folder / pure, relative=artifact.path)
+            place = (cell.model, cell.size, cell.device, cell.variant)
+            known = found.get(place)
+            if kept.path.is_file() and (known is None or cell.batch < known.cell.batch):
+                found[place] = kept
     return tuple(found.values())
 
 

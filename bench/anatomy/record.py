@@ -107,6 +107,8 @@ class Anatomy:
 
 def anatomy_from(data: Mapping[str, Any]) -> Anatomy:
     """The anatomy that `as_dict` gave; raises ValueError for anything else."""
+    if not isinstance(data, Mapping):
+        raise ValueError(f"a {type(data).__name__}, not an object")
     if data.get("schema") != SCHEMA:
         raise ValueError(f"schema is {data.get('schema')!r}; this version reads {SCHEMA}")
     try:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bench.graphs.distribution import counts_of
+
 BINS: Final = 40
 """Of equal width from the smallest to the largest; a drawing beside others has room for no more."""
 
@@ -44,7 +46,6 @@ def spread_of(array: Any) -> Spread | None:
     if finite.size == 0:
         return None
     low, high = float(finite.min()), float(finite.max())
-    counts, _ = np.histogram(finite, bins=BINS, range=(low, high if high > low else low + 1.0))
     return Spread(
         num=int(numbers.size),
         num_zero=int(finite.size - np.count_nonzero(finite)),
@@ -53,7 +54,7 @@ def spread_of(array: Any) -> Spread | None:
         high=high,
         mean=float(finite.mean(dtype=np.float64)),
         std=float(finite.std(dtype=np.float64)),
-        counts=tuple(int(c) for c in counts),
+        counts=counts_of(finite, low, high, BINS),
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench.graphs.weights import Weights
 
 BARS: Final = "▁▂▃▄▅▆▇█"
 BINS: Final = 24
+CHUNK: Final = 1 << 22
+"""Elements that are counted at once."""
 LEAST: Final = 32
 """Elements below which a histogram says nothing."""
 
@@ -44,16 +46,30 @@ def histograms_of(path: Path, *, bins: int = BINS) -> dict[str, Histogram]:
             if finite.size == 0:
                 continue
             low, high = float(finite.min()), float(finite.max())
-            counts, _ = np.histogram(
-                finite, bins=bins, range=(low, high if high > low else low + 1)
-            )
             found[name] = Histogram(
                 low=low,
                 high=high,
-                counts=tuple(int(c) for c in counts),
+                counts=counts_of(finite, low, high, bins),
                 num_other=int(numbers.size - finite.size),
             )
     return found
+
+
+def counts_of(finite: Any, low: float, high: float, bins: int) -> tuple[int, ...]:
+    """Elements of a flat numpy array in `bins` bins of equal width from `low` to `high`, its smallest and its largest.
+
+    In double precision: numbers of single precision may lie too close together to put bins between them.
+    """
+    import numpy as np
+
+    total = np.zeros(bins, dtype=np.int64)
+    try:
+        for start in range(0, finite.size, CHUNK):
+            part = finite[start : start + CHUNK].astype(np.float64)
+            total += np.histogram(part, bins=bins, range=(low, high if high > low else low + 1))[0]
+    except ValueError:  # too close together even so
+        return (int(finite.size), *[0] * (bins - 1))
+    return tuple(int(count) for count in total)
 
 
 def histogram_text(histogram: Histogram) -> str:

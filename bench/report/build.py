@@ -23,6 +23,7 @@ from bench.report.load import Run
 from bench.report.machine import machine_of
 from bench.report.model import Report
 from bench.report.places import is_life
+from bench.report.roofline import roofline_of
 from bench.report.rows import rows_of
 from bench.report.totals import totals_of
 from bench.report.wording import plural
@@ -62,6 +63,7 @@ def build_report(run: Run) -> Report:
         excluded=_excluded(info.get("excluded")),
         problems=(*run.problems, *_interruption(info, missing, run.folder.name)),
         totals=totals_of(rows, lives, steps, missing),
+        roofline=roofline_of(info, rows),
     )
 
 

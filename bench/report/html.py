@@ -9,20 +9,19 @@ import os
 import re
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from typing import Final
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from bench import units
 from bench.advise import telling
 from bench.advise.advice import advice_for
 from bench.anatomy.folder import Anatomies, load_anatomies
-from bench.report import labels, wording
+from bench.report import filters, labels, wording
 from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
-from bench.report.elements import Parity
 from bench.report.endings import outcome_counts
 from bench.report.geometry import log_axis, share
 from bench.report.headline import average, headline
@@ -30,6 +29,8 @@ from bench.report.lanes import LEAST_EFFECT
 from bench.report.life_view import foundations_view, life_views, stage_anchor
 from bench.report.model import Report
 from bench.report.quality_text import change_text, drop_text, metric_text
+from bench.report.roof_plot import LIMITS, roof_plots
+from bench.report.scaling import scalings_of
 from bench.report.targets import targets_of
 from bench.report.text import shortened
 from bench.report.view import MEMORY, RowView, between, quantity_text, row_views
@@ -76,6 +77,7 @@ def to_html(report: Report, *, base: str = "", anatomies: Anatomies | None = Non
     """
     rows = row_views(report, report.unfinished)
     anatomies = anatomies or Anatomies()
+    scalings = scalings_of(report.rows)
     places, pictures = placed(report, anatomies), inlined(anatomies)
     script = _text("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -139,15 +141,19 @@ def to_html(report: Report, *, base: str = "", anatomies: Anatomies | None = Non
             share=share,
             anchor=anchor,
             shortened=shortened,
-            web_link=_web_link,
+            web_link=filters.web_link,
             anatomy_at=places.get,
+            roof_plots=roof_plots(report.roofline, labels.labels_of(report)),
+            limits=LIMITS,
+            scalings=scalings,
+            scaling_batches=sorted({batch for one in scalings for batch in one.batches}),
             advice_at=advice_for(report.lives).get,
             telling=telling,
             pictures=pictures,
             no_pictures=anatomies.no_pictures,
-            shape_keys=_shape_keys,
-            tail=_tail,
-            when=_when,
+            shape_keys=filters.shape_keys,
+            tail=filters.tail,
+            when=filters.when,
         )
     )
 
@@ -165,8 +171,8 @@ def _templates() -> Environment:
     environment.filters["tojson_plain"] = lambda data: json.dumps(
         data, indent=1, default=str, ensure_ascii=False
     )
-    environment.filters["code"] = _with_code
-    environment.filters["sentence"] = _sentence
+    environment.filters["code"] = filters.with_code
+    environment.filters["sentence"] = filters.sentence
     environment.filters["nowrap"] = lambda text: str(text).replace(" ", "\u00a0")
     return environment
 
@@ -210,42 +216,3 @@ def _link(path: str, base: str) -> str:
     if not path or pure.is_absolute() or ".." in pure.parts or re.match(r"[A-Za-z]:", path):
         return ""
     return quote(f"{base}{pure.as_posix()}" if base else f"./{pure.as_posix()}")
-
-
-def _web_link(url: str) -> str:
-    """The address when it is a web address, else an empty string: nothing else may be followed."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
-    return url if parts.scheme in ("http", "https") and parts.netloc else ""
-
-
-def _tail(text: str, limit: int) -> str:
-    return (
-        text
-        if len(text) <= limit
-        else f"… {len(text) - limit:,} characters left out …\n{text[-limit:]}"
-    )
-
-
-def _shape_keys(parity: Parity) -> tuple[str, ...]:
-    """The columns of the parity table: every key that says something for at least one shape."""
-    keys = dict.fromkeys(key for shape in parity.shapes for key in shape)
-    return tuple(k for k in keys if any(s.get(k) not in (None, "") for s in parity.shapes))
-
-
-def _with_code(text: str) -> Markup:
-    """The text, escaped, with what stands between backticks as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
-
-
-def _sentence(text: str) -> str:
-    """The text with a capital first letter, unless it is a name such as mIoU."""
-    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
-
-
-def _when(moment: str) -> str:
-    """`2026-11-23 18:04 UTC` from an ISO time, or the text itself."""
-    found: Any = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*?(Z|\+00:00)?", moment)
-    return f"{found[1]} {found[2]}{' UTC' if found[3] else ''}" if found else shortened(moment, 60)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from bench.report.elements import Doubt, Finding, Graph, Parity, Quantity, Step, Timing
 from bench.report.life import Foundation, Life
+from bench.report.roof import Roofline
 
 SCHEMA: Final = 2
 
@@ -184,6 +185,8 @@ class Report:
     problems: tuple[str, ...]
     """What is missing or damaged in the run folder itself."""
     totals: Totals
+    roofline: Roofline | None = None
+    """How near each model comes to what the machine can do; None when its peaks were not measured."""
     schema: int = SCHEMA
 
     def as_dict(self) -> dict[str, Any]:

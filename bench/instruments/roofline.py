@@ -1,0 +1,113 @@
+"""Worker side. Roofline: what this machine can do at most, as PyTorch reaches it: matrix products and moving memory.
+
+After Williams, Waterman and Patterson, "Roofline", CACM 52(4), 2009: https://doi.org/10.1145/1498765.1498785. The
+peaks are measured and not looked up, so that they hold for this many threads, this container and these libraries.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+
+from bench.instruments.stopwatch import CLOCK, NS
+from suite.worker.protocol import Emit, Job
+
+DTYPES: Final = ("float32", "bfloat16", "float16")
+SIDES: Final = {"cpu": (256, 512, 1024, 2048), "cuda": (1024, 2048, 4096, 8192)}
+"""Sides of the square matrices; the best of them counts: too small is overhead, too large leaves the cache."""
+BYTES: Final = {"cpu": 512 * 2**20, "cuda": 2**30}
+"""Of the array that is copied: well above any last-level cache."""
+BUDGET: Final = 0.25
+"""Seconds for each size and type."""
+LONGEST: Final = 0.3
+"""Seconds that one product may take at most, as far as the smaller one before it tells."""
+LEAST_ROUNDS: Final = 3
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Facts: `device`, `threads`, `bandwidth` (bytes/s, read and written), `matmul` (dtype -> FLOP/s, 2 per MAC).
+
+    Options: `device` (cpu, cuda, cuda:N), `threads` (0 = PyTorch's own choice). A dtype that the device cannot multiply
+    in is left out.
+    """
+    device = str(job.options.get("device", "cpu"))
+    if threads := int(job.options.get("threads", 0)):
+        torch.set_num_threads(threads)
+    emit("phase", name="bandwidth")
+    bandwidth = copy_rate(device)
+    rates: dict[str, float] = {}
+    for dtype in DTYPES:
+        emit("phase", name=f"matmul {dtype}")
+        try:
+            rates[dtype] = matmul_rate(device, getattr(torch, dtype))
+        except (RuntimeError, NotImplementedError):
+            continue
+    return {
+        "facts": {
+            "device": device,
+            "threads": torch.get_num_threads(),
+            "bandwidth": bandwidth,
+            "matmul": rates,
+            "float32_precision": torch.get_float32_matmul_precision(),
+        }
+    }
+
+
+def matmul_rate(device: str, dtype: torch.dtype) -> float:
+    """FLOP/s of the fastest square product of SIDES in that dtype; raises RuntimeError where there is no kernel."""
+    best, seconds, before = 0.0, 0.0, 0
+    for side in SIDES[device.partition(":")[0]]:
+        if before and seconds * (side / before) ** 3 > LONGEST:
+            break  # a dtype without fast kernels takes minutes at the next size
+        left = torch.randn(side, side, device=device).to(dtype)
+        right = torch.randn(side, side, device=device).to(dtype)
+        out = torch.empty(side, side, device=device, dtype=dtype)
+
+        def call(
+            left: torch.Tensor = left, right: torch.Tensor = right, out: torch.Tensor = out
+        ) -> None:
+            torch.mm(left, right, out=out)
+
+        seconds, before = fastest(call, device), side
+        best = max(best, 2 * side**3 / seconds)
+    return best
+
+
+def copy_rate(device: str, num_bytes: int = 0) -> float:
+    """Bytes per second, read and written, of copying one large array onto another."""
+    kind = device.partition(":")[0]
+    number = (num_bytes or _affordable(BYTES[kind], kind)) // 4
+    source = torch.ones(number, device=device)
+    target = torch.zeros(number, device=device)
+    return 2 * 4 * number / fastest(lambda: target.copy_(source), device)
+
+
+def fastest(call: Callable[[], Any], device: str) -> float:
+    """Seconds of the fastest of several calls, the first ones not counted: a peak is what was reached once."""
+    wait = torch.cuda.synchronize if device.startswith("cuda") else _nothing
+    call()
+    wait()
+    best, spent, rounds = float("inf"), 0.0, 0
+    while rounds < LEAST_ROUNDS or spent < BUDGET:
+        began = CLOCK()
+        call()
+        wait()
+        seconds = (CLOCK() - began) * NS
+        best, spent, rounds = min(best, seconds), spent + seconds, rounds + 1
+    return best
+
+
+def _affordable(num_bytes: int, kind: str) -> int:
+    """No more than an eighth of the memory that is free."""
+    if kind == "cuda":
+        free, _ = torch.cuda.mem_get_info()
+        return min(num_bytes, free // 8)
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(num_bytes, free // 8)
+
+
+def _nothing() -> None:
+    """A CPU is done when the call returns."""

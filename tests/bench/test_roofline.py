@@ -1,0 +1,149 @@
+"""The roofline: peaks as an instrument tells them, points under them, and the drawing."""
+
+import pytest
+from report_runs import write_run
+
+from bench.afterwards import is_whole, peaks_for
+from bench.report.build import build_report
+from bench.report.elements import Quantity, Timing
+from bench.report.html import to_html
+from bench.report.load import load_run
+from bench.report.model import Lane, Row
+from bench.report.roof import Peaks
+from bench.report.roofline import peaks_of, point_of, roofline_of
+from bench.report.scaling import scalings_of
+from suite.cell import Cell
+from suite.outcome import Outcome
+from suite.record import Measurement, Record
+from suite.worker.client import Answer
+from suite.worker.fake import FakeWorker
+
+PEAKS = Peaks(device="cpu", threads=2, bandwidth=10e9, matmul={"float32": 100e9})
+TOLD = [{"device": "cpu", "threads": 2, "bandwidth": 10e9, "matmul": {"float32": 100e9}}]
+
+
+def row(*, p50=1e-3, macs=25_000_000, weights=1_000_000, peak=0.0, batch=1, dtype="float32"):
+    timing = Timing(
+        p50=p50, low=None, high=None, confidence=0.95, p90=None, num_samples=9,
+        iterations_per_sample=1, throughput=None, throughput_unit="samples",
+    )  # fmt: skip
+    memory = (Quantity(metric="peak_tensor_bytes", value=peak, unit="B"),) if peak else ()
+    lane = Lane(backend="eager", cell=f"net-b{batch}", steps=(), timing=timing, memory=memory)
+    return Row(
+        id=f"net-tiny-cpu-{dtype}-b{batch}", model="net", size="tiny", device="cpu", dtype=dtype,
+        batch=batch, lanes=(lane,), parameter_bytes=weights, macs=macs,
+    )  # fmt: skip
+
+
+def point(**rest):
+    one = row(**rest)
+    return point_of(one, one.lanes[0], PEAKS)
+
+
+def test_a_point_has_its_rates_and_its_share_of_the_roof():
+    found = point()
+    assert found.flops == pytest.approx(50e9)
+    assert found.bytes_per_second == pytest.approx(1e9)
+    assert found.intensity == pytest.approx(50)
+    assert found.share == pytest.approx(0.5)
+    assert found.limit == "compute"
+
+
+def test_few_operations_per_byte_are_limited_by_memory():
+    found = point(macs=1_000_000, p50=0.5e-3)
+    assert found.share == pytest.approx(0.2)
+    assert found.limit == "memory"
+
+
+def test_activations_count_twice():
+    assert point(peak=500_000).intensity == pytest.approx(25)
+
+
+def test_far_below_the_roof_it_is_overhead_and_above_it_a_cache():
+    assert point(p50=1.0).limit == "overhead"
+    assert point(macs=1_000_000, p50=0.05e-3).limit == "cache"
+
+
+def test_without_a_peak_or_macs_there_is_no_point():
+    assert point(dtype="float16") is None
+    assert point(macs=None) is None
+    assert roofline_of({}, [row()]) is None
+    assert roofline_of({"roofline": TOLD}, [row(macs=None)]) is None
+
+
+@pytest.mark.parametrize(
+    "entries", [None, 5, ["x"], [{}], [{"bandwidth": "fast", "matmul": {"float32": None}}]]
+)
+def test_damaged_peaks_are_none(entries):
+    assert peaks_of(entries) == ()
+
+
+def test_peaks_are_measured_on_every_device_that_was_timed_and_not_after_a_hasty_plan():
+    worker = FakeWorker(
+        answer=lambda job: Answer(
+            outcome=Outcome.PASSED, result={"facts": {"device": job.options["device"]}}
+        )
+    )
+    measured = Measurement(metric="latency", unit="s", samples=(1.0,))
+    records = [
+        Record(
+            run_id="r", cell=Cell(model="mlp", size="tiny", backend="eager", device=device),
+            step="latency", outcome=Outcome.PASSED, measurements=(measured,),
+        )
+        for device in ("cpu", "cuda", "cpu")
+    ]  # fmt: skip
+    found = peaks_for(records, {"plan": {"name": "standard"}, "threads": 2}, worker)
+    assert found == [{"device": "cpu"}, {"device": "cuda"}]
+    assert worker.jobs[0].options["threads"] == 2
+    assert peaks_for(records, {"plan": {"name": "quick"}}, worker) == []
+    worker.answer = lambda job: Answer(outcome=Outcome.CRASHED)
+    assert peaks_for(records, {"plan": {"name": "standard"}}, worker) == []
+
+
+def test_a_run_is_whole_when_every_planned_step_has_a_record():
+    cell = Cell(model="mlp", size="tiny", backend="eager")
+    record = Record(run_id="r", cell=cell, step="latency", outcome=Outcome.PASSED)
+    planned = [{"cell": cell.as_dict(), "step": "latency"}]
+    assert is_whole(planned, {record.key: record})
+    assert not is_whole(
+        [*planned, {"cell": cell.as_dict(), "step": "memory"}], {record.key: record}
+    )
+
+
+def test_the_report_has_the_roofline_and_says_which_limit(tmp_path):
+    write_run(tmp_path / "run")
+    run = load_run(tmp_path / "run")
+    run.info["roofline"] = TOLD
+    report = build_report(run)
+    assert len(report.roofline.points) > 40
+    text = to_html(report)
+    assert 'id="roofline"' in text
+    assert "100 GFLOP/s" in text
+    assert 'id="roofline"' not in to_html(build_report(load_run(tmp_path / "run")))
+
+
+def test_scaling_is_told_where_several_batches_were_measured():
+    (found,) = scalings_of([row(), row(batch=8, p50=2e-3), row(dtype="bfloat16")])
+    assert found.batches == (1, 8)
+    (eager,) = found.backends
+    assert (eager.gain, eager.ideal) == (pytest.approx(4.0), 8.0)
+    assert scalings_of([row()]) == ()
+
+
+@pytest.mark.heavy
+@pytest.mark.slow
+def test_the_instrument_measures_rates_that_a_machine_can_have():
+    from suite.worker.client import Launcher
+    from suite.worker.protocol import Job
+
+    launcher = Launcher(preload=["torch"])
+    try:
+        job = Job(runner="bench.instruments.roofline:run", options={"device": "cpu", "threads": 1})
+        answer = launcher.run(job)
+    finally:
+        launcher.close()
+    assert answer.failure is None
+    facts = answer.result["facts"]
+    assert facts["threads"] == 1
+    assert 1e8 < facts["bandwidth"] < 1e12
+    assert 1e8 < facts["matmul"]["float32"] < 1e13
