@@ -69,6 +69,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Checks the options before anything is collected, when cells are what was asked for."""
     wants_bench = _wants(config, BENCH)
+    option = config.option
+    if (option.against or option.against_python or option.selftest) and not wants_bench:
+        raise pytest.UsageError("--against and --selftest go with `pytest bench`")
     if not (wants_bench or _wants(config, SUITE)) or config.option.help:
         return
     if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
@@ -98,8 +101,6 @@ def pytest_configure(config: pytest.Config) -> None:
     except USER_ERRORS as error:
         raise pytest.UsageError(str(error)) from error
     if gate.is_gate or gate.selftest:
-        if not wants_bench:
-            raise pytest.UsageError("--against and --selftest go with `pytest bench`")
         config.pluginmanager.register(
             GatePlugin(gate, selection, environment, open_console()), "vitals-gate"
         )

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from bench.gate.place import TREE, Place
 from bench.gate.problem import GateError
+from bench.gate.worktree import ARM_PREFIX
 from bench.plan import Plan
 from bench.session import Request, Session
 from suite.options import Selection
@@ -172,7 +173,7 @@ def _tree_of(place: Place) -> Iterator[Path]:
 
     Both arms have one, under names of one length: a difference in how they import would be one in their memory.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f"vitals-arm-{os.getpid()}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{ARM_PREFIX}{os.getpid()}-"))
     try:
         (folder / "suite").symlink_to(place.tree / "suite", target_is_directory=True)
         for package in INSTRUMENTS:

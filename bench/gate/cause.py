@@ -19,6 +19,8 @@ PROFILE: Final = "bench.instruments.profile:run"
 GRAPHS: Final = "bench.instruments.graph_pair:run"
 SHOWN: Final = 5
 FILES: Final = 8
+SOURCES: Final = (".py", ".toml", ".txt", ".json", ".yaml", ".cpp", ".cu", ".h")
+ELSEWHERE: Final = ("tests/", "docs/", "bench/", "diagnostics/", ".github/")
 
 
 def cause_of(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Cause:
@@ -40,7 +42,7 @@ def cause_of(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Caus
     return Cause(
         operators=tuple(operators[:SHOWN]),
         graph=_graphs(row, arms, problems),
-        files=base.changed[:FILES],
+        files=tuple(likely_files(base.changed))[:FILES],
         snapshot=snapshot.name if snapshot.exists() else "",
         bisect=bisect_line(row, base, plan),
         problems=tuple(problems),
@@ -71,6 +73,15 @@ def operator_rows(
             r["base_seconds"] - r["head_seconds"],
         ),
     )
+
+
+def likely_files(changed: Sequence[str]) -> list[str]:
+    """Of the changed files those that a model can depend on; all of them when there is none of that kind.
+
+    The instruments are head's in both arms, so that a change of theirs cannot be the cause.
+    """
+    likely = [f for f in changed if f.endswith(SOURCES) and not f.startswith(ELSEWHERE)]
+    return likely or list(changed)
 
 
 def bisect_line(row: Row, base: Place, plan: str) -> str:

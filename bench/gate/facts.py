@@ -42,7 +42,8 @@ def look_at(rows: Sequence[Row], arms: Mapping[str, Arm], folder: Path, say: Say
 
     def work(name: str) -> dict[str, tuple[Record, ...]]:
         arm = arms[name]
-        arm.session.export_ahead(cells, [arm.worker])
+        # From both ends: what one arm has exported, the other finds in the cache when the sources are the same.
+        arm.session.export_ahead(cells if name == "head" else cells[::-1], [arm.worker])
         return {cell.id: _records(arm, cell, outputs[name]) for cell in cells}
 
     found = both(work)

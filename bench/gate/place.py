@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +46,17 @@ class Place:
 
 def head_place(models_from: Path | None) -> Place:
     """The work in hand."""
-    return Place(label="working tree", tree=TREE, paths=(Path.cwd(),), models_from=models_from)
+    root = None
+    if models_from is not None:
+        with contextlib.suppress(GateError):  # without git the models file's own folder has to do
+            root = repository_of(models_from.parent)
+    paths = (Path.cwd(), *(_importable(root) if root else ()))
+    return Place(label="working tree", tree=TREE, paths=paths, models_from=models_from)
+
+
+def _importable(root: Path) -> tuple[Path, ...]:
+    """Folders of a project that hold packages: its top, and `src` where there is one."""
+    return (root, *([root / "src"] if (root / "src").is_dir() else []))
 
 
 @contextmanager
@@ -98,7 +109,7 @@ def _place(
     return Place(
         label=label,
         tree=folder if has_suite else TREE,
-        paths=(*paths, folder, *([folder / "src"] if (folder / "src").is_dir() else [])),
+        paths=(*paths, *_importable(folder)),
         models_from=own,
         sha=commit.sha if commit else "",
         changed=tuple(changed_files(commit.repository, commit.sha)) if commit else (),

@@ -34,6 +34,8 @@ from suite.options import Selection
 from suite.worker.client import Launcher
 
 CONTROL_CELL: Final = Cell(model="negative-control", size="tiny")
+OUT: Final = ".vitals"
+"""The folder of ours; one that the user named is theirs, and gets no file beside those asked for."""
 CAUSES: Final = 8
 """Regressions whose cause is looked for; more come from the same change."""
 
@@ -75,6 +77,10 @@ def run_gate(
     folder = request.out / "gates" / gate_id
     try:
         folder.mkdir(parents=True)
+        if request.out.name == OUT and not (ignore := request.out / ".gitignore").exists():
+            ignore.write_text(
+                "*\n", encoding="utf-8"
+            )  # or our own files were changes of the head arm
     except OSError as error:
         raise GateError(
             f"--out {request.out}: cannot be written ({error.strerror}); name another folder"

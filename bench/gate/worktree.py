@@ -16,7 +16,9 @@ from typing import Final
 from bench.gate.problem import GateError
 
 PREFIX: Final = "vitals-base-"
-"""Begins the name of every temporary folder of ours; the process's number follows."""
+"""Begins the name of every folder with a checkout; the process's number follows."""
+ARM_PREFIX: Final = "vitals-arm-"
+"""Begins the name of every folder that an arm imports from; likewise."""
 DEADLINE: Final = 120.0
 """Seconds that git may take; a checkout of a large repository from a cold disk takes tens."""
 
@@ -89,8 +91,13 @@ def checked_out(commit: Commit) -> Iterator[Path]:
 
 def forget_dead(repository: Path) -> list[Path]:
     """Removes what runs that were killed have left behind, and returns the folders."""
-    done = _git(repository, "worktree", "list", "--porcelain")
     gone = []
+    for folder in Path(tempfile.gettempdir()).glob(f"{ARM_PREFIX}*"):
+        number = folder.name.removeprefix(ARM_PREFIX).partition("-")[0]
+        if number.isdigit() and not _is_alive(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)  # links to sources, never the sources
+            gone.append(folder)
+    done = _git(repository, "worktree", "list", "--porcelain")
     for line in done.stdout.splitlines():
         tree = Path(line.removeprefix("worktree "))
         name = tree.parent.name

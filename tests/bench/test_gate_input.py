@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from bench.gate.options import asked_of
 from bench.gate.place import TREE, base_place, head_place
 from bench.gate.problem import GateError
 from bench.gate.thresholds import DEFAULTS, Thresholds, parse_thresholds, thresholds_in
-from bench.gate.worktree import PREFIX, checked_out, commit_of, forget_dead
+from bench.gate.worktree import ARM_PREFIX, PREFIX, checked_out, commit_of, forget_dead
 from suite.cell import Cell
 
 ROOT = Path(__file__).parents[2]
@@ -198,7 +199,9 @@ def test_what_a_killed_gate_left_behind_is_removed_by_the_next(project):
     child.wait(timeout=30)
     assert tree.is_dir()
     assert tree.parent.name.startswith(PREFIX)
-    assert forget_dead(project) == [tree.parent]
+    arm = Path(tempfile.mkdtemp(prefix=f"{ARM_PREFIX}{child.pid}-"))
+    assert {tree.parent, arm} <= set(forget_dead(project))
+    assert not arm.exists()
     assert not tree.parent.exists()
     with checked_out(commit_of(project, "HEAD")) as mine:
         assert forget_dead(project) == []

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from bench.gate.block import Block
-from bench.gate.cause import bisect_line, operator_rows
+from bench.gate.cause import bisect_line, likely_files, operator_rows
 from bench.gate.document import to_json
 from bench.gate.exact import compared, middle_of, quality_of, values_of
 from bench.gate.files import write_files
@@ -127,6 +127,11 @@ def test_there_is_nothing_to_bisect_in_uncommitted_changes_or_folders():
     uncommitted = Place(label="HEAD", tree=TREE, sha="12", uncommitted=("a.py",))
     assert bisect_line(row, uncommitted, "quick") == ""
     assert bisect_line(row, Place(label="x", tree=TREE), "quick") == ""
+
+
+def test_only_files_that_a_model_can_depend_on_are_suspected():
+    assert likely_files(["docs/a.md", "bench/b.py", "nets/c.py", "tests/d.py"]) == ["nets/c.py"]
+    assert likely_files(["README.md"]) == ["README.md"]
 
 
 def blocks(effects):

@@ -270,6 +270,13 @@ def test_a_folder_that_cannot_be_written_is_one_error(gated, tmp_path):
         gated(Machine())
 
 
+def test_our_own_files_are_no_change_of_the_head_arm(gated, tmp_path):
+    gated(Machine(), out=tmp_path / ".vitals")
+    assert (tmp_path / ".vitals" / ".gitignore").read_text() == "*\n"
+    gated(Machine(), out=tmp_path / "named")
+    assert not (tmp_path / "named" / ".gitignore").exists()
+
+
 def self_tested(machine, out):
     specs = {spec.name: spec for spec in control_models()}
 
