@@ -103,9 +103,9 @@ MODELS: Final = (
                 pruning=Pruning(
                     parameters_left=0.4,
                     macs_left=0.4,
-                    recovery_steps=80,
-                    learning_rate=0.003,
-                    max_drop=8.0,
+                    recovery_steps=120,
+                    learning_rate=0.004,
+                    max_drop=12.0,
                 ),
                 quantization=Quantization(calibration_samples=16, bytes_left=0.7, max_drop=3.0),
                 build={"num_classes": 2, "divisor": 8},

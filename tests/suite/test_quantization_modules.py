@@ -21,6 +21,8 @@ from suite.quantization.pt2e import (
     tell_calls_apart,
 )
 from suite.quantization.torchao import CONFIGS, other_matrices, quantize_linear
+from suite.stages.quantize.modules import same_shape_forward
+from suite.tasks.batch import Batch
 from suite.worker.faults import Unavailable
 
 pytestmark = pytest.mark.heavy
@@ -203,3 +205,18 @@ def test_every_configuration_can_be_made():
         "int8_dynamic": "Int8DynamicActivationInt8WeightConfig",
         "int8_weight_only": "Int8WeightOnlyConfig",
     }
+
+
+@pytest.mark.parametrize("num_samples", [1, 3, 4, 10])
+def test_a_program_for_four_samples_answers_for_any_number_of_them(num_samples: int) -> None:
+    seen = []
+
+    def program(x: torch.Tensor) -> torch.Tensor:
+        seen.append(len(x))
+        return 2 * x
+
+    x = torch.arange(3.0 * num_samples).reshape(num_samples, 3)
+    batch = Batch(inputs={"x": x}, targets={}, num_samples=num_samples, facts={})
+    (answer,) = same_shape_forward(program, 4)(batch)
+    assert set(seen) == {4}
+    assert torch.equal(answer, 2 * x)

@@ -52,7 +52,7 @@ def pt2e_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emi
 
     return Lane(
         reference=module_forward(module),
-        quantized=_same_shape_forward(compiled, size),
+        quantized=same_shape_forward(compiled, size),
         calls={
             "float": partial(timed, module, **inputs),
             "compiled": partial(timed, plain, **inputs),
@@ -154,7 +154,7 @@ def _stored(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
 
 
-def _same_shape_forward(program: Callable[..., Any], size: int) -> Forward:
+def same_shape_forward(program: Callable[..., Any], size: int) -> Forward:
     """Forward passes of a program that takes `size` samples, portion by portion: the last one is filled up and cut."""
 
     def forward(batch: Batch) -> list[Tensor]:
