@@ -209,7 +209,7 @@ def _notes(
     arms: Mapping[str, Arm], rows: Sequence[Row], control: Sequence[Block]
 ) -> tuple[str, ...]:
     base = arms["base"].place
-    notes = []
+    notes = [f"the arms' libraries differ: {text}"] if (text := _other_versions(arms)) else []
     if base.sha and not base.changed:
         notes.append("the arms are the same sources: a difference here is the machine's")
     if base.uncommitted:
@@ -223,3 +223,10 @@ def _notes(
             " count: stop what else runs here, or use fewer --threads"
         )
     return tuple(notes)
+
+
+def _other_versions(arms: Mapping[str, Arm]) -> str:
+    """`torch 2.14.0 → 2.15.0`, for what is not the same in both arms."""
+    base, head = arms["base"].versions, arms["head"].versions
+    names = [name for name in {**base, **head} if base.get(name) != head.get(name)]
+    return ", ".join(f"{n} {base.get(n, 'missing')} → {head.get(n, 'missing')}" for n in names)

@@ -12,9 +12,8 @@ from typing import Any, Final
 from bench.gate import control_models as controls
 from bench.gate.arm import Arm, Start, introduced, opened
 from bench.gate.budget import BUDGETS, Budget
-from bench.gate.exact import compared, values_of
-from bench.gate.facts import FACTS
 from bench.gate.ledger import Ledger, Noise, Tally, read_ledger, write_ledger
+from bench.gate.memory_control import MemoryCheck, control_cell, memory_checks
 from bench.gate.pairing import CONTROL, both, run_block
 from bench.gate.place import head_place
 from bench.gate.power import spread_of
@@ -25,36 +24,11 @@ from bench.gate.schedule import Schedule, effects_of, moved
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Verdict, detectable_effect
 from bench.plan import PLANS
-from suite.cell import Cell
 from suite.options import Asked, Selection, resolve
 from suite.worker.client import Launcher
 
 MORE: Final = (0, 5, 10)
 """Percent of more work in head."""
-MEMORY_ERROR: Final = 0.02
-"""How far a known allocation may be off."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryCheck:
-    """One known difference in memory or size, and what was reported of it."""
-
-    name: str
-    expected: float
-    reported: float | None
-    unit: str
-    is_flagged: bool
-    """Whether the gate would have failed on it."""
-    tolerance: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether it was reported closely enough, and flagged."""
-        if self.reported is None:
-            return False
-        return (
-            self.is_flagged and abs(self.reported - self.expected) <= self.tolerance * self.expected
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,13 +166,13 @@ def control_selection(threads: int) -> Selection:
 
 def _schedule(arms: Mapping[str, Arm], budget: Budget, say: Callable[[str], None]) -> Schedule:
     rows = [
-        Row(cell=_cell(controls.work_name(kind, more)), limits=Limits())
+        Row(cell=control_cell(controls.work_name(kind, more)), limits=Limits())
         for kind in controls.WORKLOADS
         for more in MORE
     ]
 
     def take(row: Row, number: int) -> Any:
-        cells = {"base": _cell(kind_of(row)), "head": row.cell}
+        cells = {"base": control_cell(kind_of(row)), "head": row.cell}
         return run_block(arms, cells, number=number, budget=budget)
 
     return Schedule(
@@ -254,56 +228,3 @@ def detectable_of(ledger: Ledger, budget: Budget) -> dict[str, float]:
         )
         for kind, noise in ledger.noise.items()
     }
-
-
-def memory_checks(arms: Mapping[str, Arm]) -> list[MemoryCheck]:
-    """The known allocation, the known leak and the known growth, each against the model that has none."""
-    names = ("modest", "greedy", "leaky", "narrow", "wide")
-    values = {name: _values(arms["head"], name) for name in names}
-    grown = 17 * (controls.WIDER - controls.WIDTH)
-    cases = (
-        (
-            "an allocation of 200 MB",
-            "modest",
-            "greedy",
-            "peak_rss_delta",
-            controls.ALLOCATION,
-            MEMORY_ERROR,
-        ),
-        (
-            "the tensors of that allocation",
-            "modest",
-            "greedy",
-            "peak_tensor_bytes",
-            controls.ALLOCATION,
-            MEMORY_ERROR,
-        ),
-        ("a leak of 1 MB per pass", "modest", "leaky", "leak", controls.LEAK, 0.05),
-        ("3% more parameters", "narrow", "wide", "parameters", grown, 0.0),
-    )
-    found = []
-    for name, base, head, metric, expected, tolerance in cases:
-        exact = [e for e in compared(values[base], values[head], Limits()) if e.metric == metric]
-        found.append(
-            MemoryCheck(
-                name=name,
-                expected=expected,
-                reported=exact[0].head - exact[0].base if exact else None,
-                unit=exact[0].unit if exact else "B",
-                is_flagged=bool(exact) and exact[0].verdict is Verdict.REGRESSED,
-                tolerance=tolerance,
-            )
-        )
-    return found
-
-
-def _values(arm: Arm, model: str) -> dict[str, tuple[str, float]]:
-    record = arm.session.attempt(_cell(model), "memory", runner=FACTS, label="facts")
-    if not record.outcome.has_run:
-        reason = record.failure.message if record.failure else record.outcome.value
-        raise GateError(f"the control {model} does not run: {reason}; next: python -m diagnostics")
-    return values_of([record])
-
-
-def _cell(model: str) -> Cell:
-    return Cell(model=model, size="tiny")

@@ -242,6 +242,13 @@ def test_with_another_interpreter_the_control_runs_head_against_head(gated):
     assert controls == {"control", "head"}
 
 
+def test_libraries_that_differ_are_named(gated):
+    machine = Machine()
+    data = {"mlp": describe.to_dict(SPECS["mlp"])}
+    machine.records["base"] = passed(specs=data, versions={"torch": "1"})
+    assert "the arms' libraries differ: torch 1 → 2" in gated(machine, python="/other/python").notes
+
+
 def test_both_arms_of_a_block_have_one_seed_and_every_block_another(gated):
     machine = Machine()
     gated(machine)

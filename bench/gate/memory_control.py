@@ -1,0 +1,95 @@
+"""Memory controls: a known allocation, a known leak, a known growth, and what the instruments report of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bench.gate import control_models as controls
+from bench.gate.arm import Arm
+from bench.gate.exact import compared, values_of
+from bench.gate.facts import FACTS
+from bench.gate.problem import GateError
+from bench.gate.thresholds import Limits
+from bench.gate.verdict import Verdict
+from suite.cell import Cell
+
+MEMORY_ERROR: Final = 0.02
+"""How far a known allocation may be off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryCheck:
+    """One known difference in memory or size, and what was reported of it."""
+
+    name: str
+    expected: float
+    reported: float | None
+    unit: str
+    is_flagged: bool
+    """Whether the gate would have failed on it."""
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it was reported closely enough, and flagged."""
+        if self.reported is None:
+            return False
+        return (
+            self.is_flagged and abs(self.reported - self.expected) <= self.tolerance * self.expected
+        )
+
+
+def memory_checks(arms: Mapping[str, Arm]) -> list[MemoryCheck]:
+    """The known allocation, the known leak and the known growth, each against the model that has none."""
+    names = ("modest", "greedy", "leaky", "narrow", "wide")
+    values = {name: _values(arms["head"], name) for name in names}
+    grown = 17 * (controls.WIDER - controls.WIDTH)
+    cases = (
+        (
+            "an allocation of 200 MB",
+            "modest",
+            "greedy",
+            "peak_rss_delta",
+            controls.ALLOCATION,
+            MEMORY_ERROR,
+        ),
+        (
+            "the tensors of that allocation",
+            "modest",
+            "greedy",
+            "peak_tensor_bytes",
+            controls.ALLOCATION,
+            MEMORY_ERROR,
+        ),
+        ("a leak of 1 MB per pass", "modest", "leaky", "leak", controls.LEAK, 0.05),
+        ("3% more parameters", "narrow", "wide", "parameters", grown, 0.0),
+    )
+    found = []
+    for name, base, head, metric, expected, tolerance in cases:
+        exact = [e for e in compared(values[base], values[head], Limits()) if e.metric == metric]
+        found.append(
+            MemoryCheck(
+                name=name,
+                expected=expected,
+                reported=exact[0].head - exact[0].base if exact else None,
+                unit=exact[0].unit if exact else "B",
+                is_flagged=bool(exact) and exact[0].verdict is Verdict.REGRESSED,
+                tolerance=tolerance,
+            )
+        )
+    return found
+
+
+def _values(arm: Arm, model: str) -> dict[str, tuple[str, float]]:
+    record = arm.session.attempt(control_cell(model), "memory", runner=FACTS, label="facts")
+    if not record.outcome.has_run:
+        reason = record.failure.message if record.failure else record.outcome.value
+        raise GateError(f"the control {model} does not run: {reason}; next: python -m diagnostics")
+    return values_of([record])
+
+
+def control_cell(model: str) -> Cell:
+    """The one cell of a control model: eager, on the CPU."""
+    return Cell(model=model, size="tiny")
