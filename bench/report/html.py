@@ -142,6 +142,7 @@ def to_html(report: Report, *, base: str = "", anatomies: Anatomies | None = Non
             anchor=anchor,
             shortened=shortened,
             web_link=filters.web_link,
+            problems=(*report.problems, *anatomies.problems),
             anatomy_at=places.get,
             roof_plots=roof_plots(report.roofline, labels.labels_of(report)),
             limits=LIMITS,

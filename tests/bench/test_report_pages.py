@@ -1,0 +1,225 @@
+"""The report in a real browser: tables sort and filter, charts draw, nothing is executed, nothing is fetched."""
+
+import json
+import re
+from contextlib import contextmanager
+from html import unescape
+
+import pytest
+from graph_files import EVIL, net
+from life_runs import write_suite_run
+from pages import page
+from report_runs import MODELS, write_run
+
+from bench.anatomy.folder import folder_of
+from bench.anatomy.static import anatomy_of
+from bench.netron.devtools import INSTALL, find_browser
+from bench.netron.fault import BrowserMissing
+from bench.netron.server import Answer, Server
+from bench.report.build import build_report
+from bench.report.html import to_html, write_html
+from bench.report.load import load_run
+
+try:
+    find_browser()
+    HAS_CHROMIUM = True
+except BrowserMissing:
+    HAS_CHROMIUM = False
+
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.slow,
+    pytest.mark.skipif(not HAS_CHROMIUM, reason=f"no Chromium on PATH; {INSTALL}"),
+]
+BERTS = {"bert", "bert_classifier", "bert_qa", "albert_classifier", "roberta_classifier"}
+PEAKS = [{"device": "cpu", "threads": 2, "bandwidth": 2e10, "matmul": {"float32": 9e10}}]
+
+
+@contextmanager
+def shown(folder, **size):
+    """The report of that run in a browser, every box open; checks that it said and fetched nothing."""
+    write_html(build_report(load_run(folder)), folder / "report.html")
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    policy = unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1])
+    answer = Answer(kind="text/html; charset=utf-8", body=text.encode(), policy=policy)
+    with Server({"report.html": answer}) as server, page() as seen:
+        seen.open(f"{server.address}report.html", **size)
+        yield seen
+        seen.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert seen.said == []
+        assert set(seen.asked) == {f"{server.address}report.html"}
+        assert seen.run("window.pwned === undefined")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A benchmark of thirty models with a bad day, peaks, and one model taken apart."""
+    folder = tmp_path_factory.mktemp("runs") / "20261124-000000-page"
+    write_run(folder)
+    info = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**info, "roofline": PEAKS}))
+    folder_of(folder).mkdir()
+    path = net(folder / "net.onnx")
+    for variant in ("original", "int8"):
+        found, _ = anatomy_of(path, model="cnn", size="base", variant=variant, sizes={"batch": 1})
+        (folder_of(folder) / f"cnn-{variant}.json").write_text(json.dumps(found.as_dict()))
+    (folder_of(folder) / "no-pictures.txt").write_text("no browser to draw pictures with")
+    return folder
+
+
+def names(seen, table):
+    return seen.run(
+        f"[...document.querySelectorAll('#{table} tbody tr')].filter(r => !r.hidden)"
+        ".map(r => r.querySelector('bdi').textContent)"
+    )
+
+
+def click(seen, table, key):
+    seen.run(f"document.querySelector('#{table} th[data-sort={key}] button').click()")
+
+
+def test_tables_sort_by_number_and_back_with_what_is_missing_last(run):
+    with shown(run) as seen:
+        click(seen, "latency", "latency")
+        first = names(seen, "latency")
+        assert first[0] == "mlp"
+        click(seen, "latency", "latency")
+        assert names(seen, "latency")[0] == "faster_rcnn"
+        assert seen.run(
+            "document.querySelector('#latency th[data-sort=latency]').getAttribute('aria-sort')"
+        ) == ("descending")
+        click(seen, "latency", "name")
+        assert names(seen, "latency")[:2] == ["albert_classifier", "bert"]
+        click(seen, "roofline", "share")
+        shares = seen.run(
+            "[...document.querySelectorAll('#roofline tbody tr')].map(r => Number(r.dataset.share))"
+        )
+        assert shares == sorted(shares)
+
+
+def test_tables_filter_by_name_and_by_outcome(run):
+    with shown(run) as seen:
+        fill = (
+            "(() => {{ const box = document.getElementById('{0}'); box.value = '{1}';"
+            " box.dispatchEvent(new Event('input', {{bubbles: true}})); }})()"
+        )
+        seen.run(fill.format("f-text", "bert"))
+        for table in ("latency", "memory", "roofline", "size"):
+            assert set(names(seen, table)) == BERTS
+        seen.run(fill.format("f-text", ""))
+        seen.run(fill.format("f-outcome", "crashed"))
+        assert names(seen, "latency") == ["mvit_v2_s"]
+        assert seen.run("document.getElementById('f-count').textContent") == "1 of 30 shown"
+
+
+def test_charts_have_a_size_and_something_in_them(run):
+    with shown(run) as seen:
+        seen.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+        for chart, part in ((".roof svg", "circle"), (".strip svg", "path"), (".hill", "path")):
+            width, height, parts = seen.run(
+                f"(() => {{ const c = document.querySelector('{chart}'); c.scrollIntoView();"
+                " const b = c.getBoundingClientRect();"
+                f" return [b.width, b.height, c.querySelectorAll('{part}').length]; }})()"
+            )
+            assert (width > 60, height > 15, parts > 0) == (True, True, True), chart
+        assert seen.run("document.body.textContent").count("No picture: no browser to draw") == 1
+
+
+def test_a_link_to_a_cell_opens_the_box_around_it(run):
+    with shown(run) as seen:
+        seen.run("location.hash = '#cnn-base-onnxruntime-cpu-float32-b1'")
+        seen.wait("document.querySelector('details:target, details:has(:target)').open")
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_a_phone_needs_no_sideways_scrolling(run, width):
+    with shown(run, width=width, height=800) as seen:
+        assert seen.run("document.documentElement.scrollWidth") <= width
+        seen.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+        seen.run(
+            "document.querySelectorAll('.details').forEach(d => d.style.contentVisibility = 'visible')"
+        )
+        assert seen.run("document.documentElement.scrollWidth") <= width
+
+
+def test_lives_are_shown_on_a_phone_and_in_the_dark(tmp_path):
+    folder = tmp_path / "20261124-000000-life"
+    write_suite_run(folder)
+    with shown(folder, width=390, height=800, dark=True) as seen:
+        seen.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert seen.run("document.documentElement.scrollWidth") <= 390
+        assert seen.run("document.querySelectorAll('.advice').length") > 3
+        paper = seen.run("getComputedStyle(document.body).backgroundColor")
+        assert max(map(int, re.findall(r"\d+", paper))) < 60
+
+
+def test_names_errors_and_logs_are_shown_and_not_run(tmp_path):
+    folder = tmp_path / "20261124-000000-evil"
+    write_run(folder, models=tuple((name, *MODELS[0][1:]) for name in EVIL), bad={})
+    lines = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    spoiled = []
+    for number, line in enumerate(lines):
+        record = json.loads(line)
+        if number % 3 == 0:
+            evil = EVIL[number % len(EVIL)]
+            fields = dict.fromkeys(("kind", "message", "log_tail", "log", "phase"), evil)
+            failure = {**fields, "url": "javascript:alert(1)"}
+            record |= {"outcome": "failed", "failure": failure}
+        spoiled.append(json.dumps(record))
+    (folder / "records.jsonl").write_text("\n".join(spoiled) + "\n", encoding="utf-8")
+    folder_of(folder).mkdir()
+    found, _ = anatomy_of(net(tmp_path / "net.onnx"), model=EVIL[0], size="base")
+    data = json.dumps(found.as_dict()).replace("conv.weight", "<img src=x onerror=window.pwned=3>")
+    (folder_of(folder) / "evil.json").write_text(data)
+    with shown(folder, width=390, height=800) as seen:
+        seen.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert seen.run("document.querySelectorAll('img, iframe, [onerror]').length") == 0
+        assert seen.run("document.querySelectorAll('a[href^=javascript]').length") == 0
+        assert "<script>window.pwned=1</script>" in seen.run("document.body.textContent")
+        assert "<img src=x onerror=window.pwned=3>" in seen.run("document.body.textContent")
+        assert seen.run("document.documentElement.scrollWidth") <= 390
+
+
+def damaged(folder, what):
+    match what:
+        case "empty":
+            folder.mkdir(parents=True)
+            (folder / "records.jsonl").write_text("")
+        case "half written":
+            write_run(folder, finished=False)
+            path = folder / "records.jsonl"
+            path.write_bytes(path.read_bytes()[:-200])
+        case "without its machine":
+            write_run(folder)
+            (folder / "environment.json").unlink()
+            (folder / "run.json").write_text("{")
+        case "with a broken anatomy":
+            write_run(folder)
+            folder_of(folder).mkdir()
+            (folder_of(folder) / "cnn.json").write_text('{"schema": 1')
+            (folder_of(folder) / "cnn.picture.json").write_text("[]")
+
+
+@pytest.mark.parametrize(
+    "what, told",
+    [
+        ("empty", "no cell of this run was recorded"),
+        ("half written", "is cut off and was dropped"),
+        ("without its machine", "the machine is not described"),
+        ("with a broken anatomy", "cnn.json cannot be read"),
+    ],
+)
+def test_a_damaged_run_renders_and_says_what_is_missing(tmp_path, what, told):
+    damaged(tmp_path / "run", what)
+    with shown(tmp_path / "run") as seen:
+        text = seen.run("document.body.innerText")
+        assert "This run is not whole" in text
+        assert told in text
+
+
+def test_the_page_holds_all_that_it_needs(run):
+    text = to_html(build_report(load_run(run)))
+    assert not re.search(
+        r"""(?:src|href)=["']?(?:https?:)?//(?!www\.w3\.org)""", text.split("<main")[0]
+    )
+    assert '<link rel="stylesheet' not in text
