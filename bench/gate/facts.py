@@ -46,7 +46,9 @@ def look_at(rows: Sequence[Row], arms: Mapping[str, Arm], folder: Path, say: Say
         arm.session.export_ahead(cells if name == "head" else cells[::-1], [arm.worker])
         return {cell.id: _records(arm, cell, outputs[name]) for cell in cells}
 
-    found = both(work)
+    # Two arms of the same sources would make the same state at once; one after the other the second finds it.
+    makes_states = any(cell.variant != "original" for cell in cells)
+    found = {name: work(name) for name in ("base", "head")} if makes_states else both(work)
     for row in timed:
         _judge_outcomes(row, *(found[name][row.cell.id] for name in ("base", "head")))
     alive = [row for row in timed if row.is_timed]
@@ -174,22 +176,38 @@ def _compare_outputs(
             continue
         said = verdicts.get(row.cell.id, lost)
         row.parity, row.parity_note = said["verdict"], said["reason"]
-        if row.parity != "passed" and _has_other_weights(row, rows):
-            row.parity = "incomparable"
-            row.parity_note = "the number of parameters changed, so the weights are not the same"
+        if row.parity != "passed" and (why := _other_weights(row, rows, arms)):
+            row.parity, row.parity_note = "incomparable", why
         elif row.parity == "other":
             row.parity = "failed"
 
 
-def _has_other_weights(row: Row, rows: Sequence[Row]) -> bool:
-    """Whether the model has another number of weights than in base; random weights then differ all over."""
+def _other_weights(row: Row, rows: Sequence[Row], arms: Mapping[str, Arm]) -> str:
+    """Why the arms' weights are not the same ones, so that their outputs cannot be; empty when they should be."""
     model = (row.cell.model, row.cell.size)
-    return any(
+    has_grown = any(
         exact.metric in ("parameters", "parameter_bytes") and exact.base != exact.head
         for other in rows
         if (other.cell.model, other.cell.size) == model
         for exact in other.exact
     ) or any(abs(e.share or 0) > GRAPH_GREW for e in row.exact if e.metric == "onnx_bytes")
+    if has_grown:
+        return "the number of parameters changed, so the weights are not the same"
+    states = [_states(arm, row.cell) for arm in arms.values()]
+    if states[0] != states[1]:
+        return f"the {row.cell.variant} states were made by different sources; their quality is compared"
+    return ""
+
+
+def _states(arm: Arm, cell: Cell) -> set[str]:
+    """Keys of the states of that variant that the arm has made or found."""
+    return {
+        str(record.facts["state"]["key"])
+        for record in arm.session.records.values()
+        if (record.cell.model, record.cell.size, record.cell.variant)
+        == (cell.model, cell.size, cell.variant)
+        and isinstance(record.facts.get("state"), Mapping)
+    }
 
 
 def _is_of(key: str, head: Arm, cell: Cell) -> bool:

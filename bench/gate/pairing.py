@@ -65,7 +65,8 @@ def run_block(
 ) -> Block:
     """One block of the cell (or of one cell per arm): two fresh processes that take turns. Raises BlockFailed.
 
-    Both arms of a block have one seed, another per block; the arm that begins alternates from block to block.
+    Both arms of a block have one seed, another per block (a state has the seed that it was made with); the arm that
+    begins alternates from block to block.
     """
     begins = ("base", "head")[number % 2]
     cells = {"base": cell, "head": cell} if isinstance(cell, Cell) else cell
@@ -97,6 +98,7 @@ def _one(
     folder: str,
 ) -> Record:
     options = arm.session.request.options
+    shift = number if cell.variant == "original" else 0
     plan = {**options["plan"], "warmup_seconds": budget.warmup_seconds}
     meeting = Path(folder, "meeting")
     try:
@@ -107,7 +109,7 @@ def _one(
             label=label,
             options={
                 "plan": plan,
-                "seed": int(options.get("seed", 0)) + number,
+                "seed": int(options.get("seed", 0)) + shift,
                 "meeting": str(meeting),
                 "begins": arm.name == begins,
                 "num_turns": budget.num_turns,
