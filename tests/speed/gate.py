@@ -110,10 +110,11 @@ def main() -> None:
     with load(quiet=given.quiet):
         while sum(found["aa"].values()) < given.rows:
             one_gate(selection, environment, given, found)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(json.dumps(found))  # also when what follows is stopped
             if not given.no_pytest_benchmark:
                 for name, number in pytest_benchmark(selection).items():
                     found["other"][name] = found["other"].get(name, 0) + number
-            kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_text(json.dumps(found))
         ledger, memory = selftests(given, environment, threads)
     if not given.no_harness:
