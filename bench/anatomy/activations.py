@@ -13,6 +13,8 @@ from bench.graphs.compare import shape_text
 from bench.graphs.naming import bare
 from bench.graphs.record import Graph
 
+DEQUANTIZED: Final = "_DequantizeLinear_Output"
+"""What ONNX Runtime's quantizer puts behind the name of a value that it quantizes and takes back."""
 MOST: Final = 300
 """Layers of one graph whose outputs are kept at once; a deeper one shows its first."""
 
@@ -49,12 +51,27 @@ def shown_values(graphs: Sequence[Graph]) -> dict[str, str]:
     return found
 
 
+def values_in(graph: Graph, shown: Mapping[str, str]) -> dict[str, str]:
+    """Layer -> the value that tells of it in this state: behind its own quantization where it has one.
+
+    A quantizer takes a ReLU away where the lowest code stands for zero: what the layer gives is right only behind the
+    clipping, and only there it has the error that the next layer sees.
+    """
+    names = {value.name for node in graph.nodes for value in node.outputs}
+    behind = {layer: f"{value}{DEQUANTIZED}" for layer, value in shown.items()}
+    return {
+        layer: behind[layer] if behind[layer] in names else value for layer, value in shown.items()
+    }
+
+
 def layers_from(
-    values: Mapping[str, Any], shown: Mapping[str, str], parent: Mapping[str, Any]
+    values: Mapping[str, Any], own: Mapping[str, str], parent: Mapping[str, Any]
 ) -> tuple[Layer, ...]:
-    """The spreads of these values; `parent`: the same values of the float state, for the error of quantization."""
+    """The spreads of these values; `own`: see `values_in`. `parent`: layer -> what the float state gives there, for
+    the error of quantization.
+    """
     layers = []
-    for layer, name in shown.items():
+    for layer, name in own.items():
         array = values.get(name)
         if array is None or not hasattr(array, "dtype") or array.dtype.kind not in "fiu":
             continue
@@ -68,7 +85,7 @@ def layers_from(
                 dtype=str(array.dtype),
                 shape=shape_text(tuple(array.shape)),
                 spread=spread,
-                snr_db=snr_db(parent.get(name), array),
+                snr_db=snr_db(parent.get(layer), array),
             )
         )
     return tuple(layers)

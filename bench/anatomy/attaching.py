@@ -8,6 +8,7 @@ from typing import Any
 from bench import units
 from bench.anatomy.record import Anatomy, Layer
 from bench.anatomy.spread import Spread
+from bench.anatomy.static import layer_name
 from bench.graphs.difference import Difference
 from bench.graphs.distribution import Histogram, histogram_text
 from bench.graphs.record import Graph
@@ -23,9 +24,11 @@ def attachment_of(
     `difference`: from the state called `against`, which nodes then tell too.
     """
     errors = tensor_errors(difference) if difference else {}
-    makers = {value.name: node.key for node in graph.nodes for value in node.outputs}
-    of_values = {a.actual: a.snr_db for a in anatomy.activations if a.snr_db is not None}
-    of_nodes = {makers[value]: snr for value, snr in of_values.items() if value in makers}
+    known = [layer for layer in anatomy.activations if layer.snr_db is not None]
+    of_values = {layer.actual: layer.snr_db for layer in known if layer.snr_db is not None}
+    by_layer = {layer.name: layer.snr_db for layer in known if layer.snr_db is not None}
+    names = {node.key: layer_name(node.key) for node in graph.nodes}
+    of_nodes = {key: by_layer[name] for key, name in names.items() if name in by_layer}
     document = attachment(
         graph,
         latency={p.key: p.seconds for p in anatomy.parts if p.seconds is not None},

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.anatomy.activations import layers_from, shown_values
+from bench.anatomy.activations import layers_from, shown_values, values_in
 from bench.anatomy.attaching import attachment_of
 from bench.anatomy.folder import ANATOMY, BETWEEN, DIFFERENCE, METRICS, write_whole
 from bench.anatomy.record import Anatomy, Part
@@ -136,18 +136,20 @@ def _run(found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, thread
             names = {value.name for value in graph.inputs}
             own = {n: array for n, array in feeds[entry["path"]].items() if n in names}
             spent, unassigned = time_of_nodes(path, graph, own, threads=threads)
-            kept[entry["variant"]] = values = values_of_a_run(path, list(shown.values()), own)
+            told = values_in(graph, shown)
+            values = values_of_a_run(path, list(told.values()), own)
+            kept[entry["variant"]] = {layer: values[v] for layer, v in told.items() if v in values}
             anatomy = replace(
                 anatomy,
                 fed=fed,
                 parts=_timed(anatomy, graph, spent),
                 seconds=sum(spent.values()) + unassigned,
                 unassigned=unassigned,
-                activations=layers_from(values, shown, kept.get(entry["parent"], {})),
+                activations=layers_from(values, told, kept.get(entry["parent"], {})),
             )
         except Exception as error:
-            told = (*anatomy.problems, f"not run: {_told(error)}")
-            anatomy = replace(anatomy, problems=told)
+            problems = (*anatomy.problems, f"not run: {_told(error)}")
+            anatomy = replace(anatomy, problems=problems)
         result.append((entry, anatomy, graph))
     return result
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
 
-from bench.anatomy.activations import layers_from, shown_values, snr_db
+from bench.anatomy.activations import layers_from, shown_values, snr_db, values_in
 from bench.anatomy.attaching import attachment_of
 from bench.anatomy.folder import folder_of, is_fresh, load_anatomies
 from bench.anatomy.make import graphs_of, take_files_apart
@@ -109,10 +109,34 @@ def test_like_is_held_against_like(tmp_path):
     shown = shown_values(graphs)
     assert shown["fc"] == "y"
     feeds = random_feeds(path, {})
-    values = [values_of_a_run(Path(g.path), list(shown.values()), feeds) for g in graphs]
-    layers = layers_from(values[1], shown, values[0])
+    own = [values_in(g, shown) for g in graphs]
+    values = [
+        values_of_a_run(Path(g.path), list(o.values()), feeds)
+        for g, o in zip(graphs, own, strict=True)
+    ]
+    before = {layer: values[0][name] for layer, name in own[0].items() if name in values[0]}
+    layers = layers_from(values[1], own[1], before)
     assert {layer.name for layer in layers} >= {"conv", "fc"}
     assert all(layer.snr_db is None or layer.snr_db > 10 for layer in layers)
+
+
+def test_an_activation_is_told_behind_its_own_quantization(tmp_path):
+    """The quantizer takes the ReLU away: the clipping does its work."""
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["relu"], name="conv"),
+        helper.make_node("QuantizeLinear", ["relu", "s", "z"], ["q"], name="q"),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["relu_DequantizeLinear_Output"], name="d"),
+        helper.make_node("Abs", ["relu_DequantizeLinear_Output"], ["y"], name="abs"),
+    ]  # fmt: skip
+    weights = {"w": np.ones((2, 1, 1, 1), np.float32), "s": np.float32(0.1), "z": np.uint8(0)}
+    inputs = [value("x", [1, 1, 4, 4])]
+    path = save(tmp_path / "q.onnx", nodes, weights=weights, inputs=inputs)
+    _, graph = anatomy_of(path, model="q")
+    own = values_in(graph, {"conv": "relu"})
+    assert own == {"conv": "relu_DequantizeLinear_Output"}
+    found = values_of_a_run(path, list(own.values()), random_feeds(path, {}))
+    (layer,) = layers_from(found, own, {})
+    assert layer.spread.low == 0.0
 
 
 def test_signal_to_noise_is_a_ratio_of_powers():
