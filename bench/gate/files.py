@@ -1,4 +1,4 @@
-"""What a gate leaves behind: verdict.json and verdict.md in its folder, and the job's summary."""
+"""What a gate leaves behind: verdict.json, .md and .html in its folder, and the job's summary."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from bench.gate.document import to_json
+from bench.gate.html import to_html
 from bench.gate.markdown import to_markdown
 from bench.gate.outcome import Gate
 from bench.gate.problem import GateError
@@ -24,6 +25,7 @@ def write_files(gate: Gate, folder: Path) -> None:
     try:
         _write(folder / "verdict.json", to_json(gate))
         _write(folder / "verdict.md", text)
+        _write(folder / "verdict.html", to_html(gate))
         _write(folder.parent / LATEST, f"{folder.name}\n")
     except OSError as error:
         raise GateError(

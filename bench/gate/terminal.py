@@ -63,7 +63,9 @@ def render(gate: Gate, console: Console, folder: Path | None = None) -> None:
     if text := void_text([b for r in gate.rows for b in (*r.screen, *r.confirm)]):
         console.print(Text(text, style="dim"))
     if folder is not None:
-        console.print(f"Verdict: {folder / 'verdict.json'}", soft_wrap=True, highlight=False)
+        page = folder / "verdict.html"
+        place = (str(page), f"link {page.absolute().as_uri()}")
+        console.print(Text.assemble("Verdict: ", place, " (and .json, .md)"), soft_wrap=True)
 
 
 def _table(rows: list[Row]) -> Table:

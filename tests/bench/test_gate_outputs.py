@@ -12,6 +12,7 @@ from bench.gate.cause import bisect_line, likely_files, operator_rows
 from bench.gate.document import to_json
 from bench.gate.exact import compared, middle_of, quality_of, values_of
 from bench.gate.files import write_files
+from bench.gate.html import place, to_html
 from bench.gate.markdown import to_markdown
 from bench.gate.outcome import Gate, Side
 from bench.gate.place import TREE, Place
@@ -244,6 +245,22 @@ def test_the_markdown_is_ready_for_a_pull_request_and_holds_no_markup_of_others(
     assert "```sh\ngit bisect start" in text
 
 
+def test_the_page_stands_alone_and_draws_every_timed_row(gate):
+    page = to_html(gate)
+    assert page.count('class="span"') == 3
+    assert "<b>Faster" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert "git bisect start HEAD 12" in page
+    assert 'aria-label="+11%' in page
+
+
+@pytest.mark.parametrize(
+    ("value", "where"), [(0.0, 120.0), (-0.2, 0.0), (0.9, 240.0), (0.1, 180.0)]
+)
+def test_what_lies_outside_of_the_axis_is_drawn_at_its_end(value, where):
+    assert place(value, 0.2) == where
+
+
 def test_files_are_written_whole_and_the_jobs_summary_gets_the_table(gate, tmp_path, monkeypatch):
     folder = tmp_path / "gates" / "g1"
     folder.mkdir(parents=True)
@@ -252,7 +269,11 @@ def test_files_are_written_whole_and_the_jobs_summary_gets_the_table(gate, tmp_p
     assert json.loads((folder / "verdict.json").read_text())["gate_id"] == "g1"
     assert (folder.parent / "latest.txt").read_text() == "g1\n"
     assert (tmp_path / "summary.md").read_text() == (folder / "verdict.md").read_text()
-    assert sorted(p.name for p in folder.iterdir()) == ["verdict.json", "verdict.md"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "verdict.html",
+        "verdict.json",
+        "verdict.md",
+    ]
 
 
 def test_a_folder_that_cannot_be_written_is_named(gate, tmp_path):

@@ -1,0 +1,107 @@
+"""The gate as one self-contained HTML file: no request leaves it, and it has no script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from bench.gate import wording
+from bench.gate.document import share
+from bench.gate.outcome import Gate
+from bench.gate.row import Row
+from bench.report.html import TEMPLATES as REPORT
+
+TEMPLATES: Final = Path(__file__).with_name("templates")
+WIDTH: Final = 240
+"""Units of a drawing; it is stretched to its column."""
+LEAST_REACH: Final = 0.10
+"""Share that the axis shows to either side at least."""
+MOST_REACH: Final = 0.50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A row's effect as places on an axis from -reach to +reach."""
+
+    low: float
+    high: float
+    middle: float
+    is_cut: bool
+    """Some of it lies outside of the axis."""
+
+
+def to_html(gate: Gate) -> str:
+    """The gate as one HTML document, light or dark as the reader's system is."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    style = "".join(
+        folder.joinpath(name).read_text(encoding="utf-8")
+        for folder, name in ((REPORT, "style.css"), (TEMPLATES, "gate.css"))
+    )
+    rows = sorted(gate.rows, key=wording.order_of)
+    reach = reach_of(rows)
+    return environment.get_template("gate.html.j2").render(
+        gate=gate,
+        code=int(gate.exit),
+        rows=[(row, interval_of(row, reach)) for row in rows],
+        news=[row for row in rows if wording.order_of(row)[0] < 4],
+        reach=reach,
+        marks=[(place(limit, reach), name) for limit, name in limits_of(rows, reach)],
+        width=WIDTH,
+        style=Markup(style),  # ours, not the gate's
+        words=wording,
+    )
+
+
+def reach_of(rows: list[Row]) -> float:
+    """Share that the axis shows to either side: nine tenths of all ends, within LEAST_REACH and MOST_REACH."""
+    ends = sorted(
+        abs(end)
+        for row in rows
+        if row.finding and row.is_timed
+        for bound in (row.finding.low, row.finding.high)
+        if (end := share(bound)) is not None
+    )
+    wanted = ends[int(0.9 * (len(ends) - 1))] if ends else 0.0
+    return min(max(1.1 * wanted, LEAST_REACH), MOST_REACH)
+
+
+def interval_of(row: Row, reach: float) -> Interval | None:
+    """Where the row's interval lies on the axis; None without one."""
+    found = row.finding
+    if found is None or not row.is_timed:
+        return None
+    values = [share(v if v is not None else found.estimate) for v in (found.low, found.high)]
+    middle = share(found.estimate)
+    if middle is None or None in values:
+        return None
+    low, high = (float(v) for v in values if v is not None)
+    return Interval(
+        low=place(low, reach),
+        high=place(high, reach),
+        middle=place(middle, reach),
+        is_cut=max(abs(low), abs(high)) > reach,
+    )
+
+
+def limits_of(rows: list[Row], reach: float) -> list[tuple[float, str]]:
+    """The thresholds that most rows share: the minimum effect and the clear margin, where the axis reaches them."""
+    if not rows:
+        return []
+    shares = rows[0].limits.shares
+    marks = [(shares["latency"], "threshold"), (shares["latency_clear"], "clear margin")]
+    return [(value, name) for value, name in marks if value < reach]
+
+
+def place(value: float, reach: float) -> float:
+    """The place of a share on the axis, 0 to WIDTH."""
+    return round(WIDTH * (min(max(value, -reach), reach) + reach) / (2 * reach), 1)
