@@ -1,0 +1,119 @@
+"""The worker side of the gate: agreement of two arms, facts, profiles, and controls that differ by what they say."""
+
+import numpy as np
+import pytest
+
+from bench.gate import control_models as controls
+from bench.instruments import agreement, facts, profile, records
+from suite.cell import Cell
+from suite.data.sources import sources_in
+from suite.worker.protocol import Job
+
+
+def silent(kind, /, **data):
+    """An emit that nobody listens to."""
+
+
+def job(model, *, models_from="", **options):
+    common = {
+        "models_from": models_from,
+        "weights": "random",
+        "sources": {kind: source.as_dict() for kind, source in sources_in(None).items()},
+        "seed": 0,
+        "threads": 1,
+    }
+    return Job(runner="", cell=Cell(model=model, size="tiny"), options={**common, **options})
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """`pair(base, head)`: the agreement of two lists of arrays."""
+
+    def compared(base, head, rtol=1e-3, atol=1e-4):
+        paths = {}
+        for name, arrays in (("base", base), ("head", head)):
+            paths[name] = str(tmp_path / f"{name}.npz")
+            np.savez(paths[name], **{f"{i:04d}": np.asarray(a) for i, a in enumerate(arrays)})
+        return agreement.agreement({"key": "k", "rtol": rtol, "atol": atol, **paths})
+
+    return compared
+
+
+def test_equal_outputs_agree_also_where_they_are_not_a_number(pair):
+    assert pair([[1.0, np.nan]], [[1.0, np.nan]])["verdict"] == "passed"
+
+
+def test_outputs_within_the_tolerance_agree_and_beyond_it_fail_with_the_difference(pair):
+    assert pair([[1.0]], [[1.0005]])["verdict"] == "passed"
+    found = pair([[1.0]], [[1.5]])
+    assert found["verdict"] == "failed"
+    assert found["max_abs"] == pytest.approx(0.5)
+    assert "0.5" in found["reason"]
+
+
+def test_a_number_that_became_nan_fails(pair):
+    assert pair([[1.0]], [[np.nan]])["verdict"] == "failed"
+
+
+def test_outputs_of_other_shapes_or_another_number_are_another_function(pair):
+    assert pair([[1.0, 2.0]], [[1.0]])["verdict"] == "other"
+    assert pair([[1.0]], [[1.0], [2.0]])["verdict"] == "other"
+
+
+def test_outputs_that_cannot_be_read_fail(tmp_path):
+    found = agreement.agreement(
+        {"base": str(tmp_path / "no"), "head": str(tmp_path / "no"), "rtol": 0, "atol": 0}
+    )
+    assert found["verdict"] == "failed"
+    assert "cannot be read" in found["reason"]
+
+
+@pytest.mark.heavy
+def test_facts_of_one_process_hold_size_memory_and_outputs(tmp_path):
+    target = tmp_path / "outputs.npz"
+    found = facts.run(job("mlp", outputs=str(target)), silent)
+    values = {m["metric"]: m["samples"][0] for m in found["measurements"]}
+    assert values["parameters"] == 784 * 16 + 16 + 16 * 10 + 10
+    assert values["macs"] == 784 * 16 + 16 * 10
+    assert {"peak_tensor_bytes", "peak_rss_delta"} <= set(values)
+    with np.load(target) as arrays:
+        assert [arrays[name].shape for name in arrays.files] == [(1, 10)]
+
+
+@pytest.mark.heavy
+def test_a_profile_counts_the_calls_of_every_operator_per_pass():
+    found = profile.run(job("mlp"), silent)["facts"]["operators"]
+    seconds, calls = found["aten::addmm"]
+    assert calls == 2
+    assert seconds > 0
+
+
+@pytest.mark.heavy
+def test_an_arm_lists_its_own_records_and_says_which_it_lacks():
+    found = records.run(Job(runner="", options={"models": ["mlp", "nope"]}), silent)["facts"]
+    assert found["specs"]["mlp"]["name"] == "mlp"
+    assert found["specs"]["nope"] is None
+    assert "torch" in found["versions"]
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("kind", list(controls.WORKLOADS))
+def test_more_work_gives_the_same_outputs(kind, tmp_path):
+    arrays = []
+    for more in (0, 10):
+        target = tmp_path / f"{more}.npz"
+        name = controls.work_name(kind, more)
+        facts.run(job(name, models_from=controls.__file__, outputs=str(target)), silent)
+        with np.load(target) as found:
+            arrays.append(found["0000"])
+    assert np.array_equal(*arrays)
+
+
+@pytest.mark.heavy
+def test_more_work_is_as_many_more_calls():
+    calls = {}
+    for more in (0, 5):
+        name = controls.work_name("compute", more)
+        found = profile.run(job(name, models_from=controls.__file__), silent)["facts"]
+        calls[more] = found["operators"]["aten::mm"][1]
+    assert calls == {0: 20, 5: 21}
