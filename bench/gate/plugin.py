@@ -20,6 +20,7 @@ from bench.gate.verdict import Verdict
 from diagnostics.environment import Environment
 from suite.catalog import CatalogError
 from suite.options import Selection
+from suite.store import StoreError
 
 PYPROJECT: Final = "pyproject.toml"
 
@@ -70,8 +71,15 @@ class GatePlugin:
                 self._selftest(config)
             else:
                 self._compare(config, session)
-        except (GateError, CatalogError) as error:
+        except (GateError, CatalogError, StoreError) as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+        except OSError as error:  # the disk is full, or was taken away
+            place = error.filename or config.getoption("out")
+            pytest.exit(
+                f"{place}: {error.strerror or error}; nothing was judged. Next: free some disk space,"
+                " or name another folder with --out",
+                returncode=pytest.ExitCode.USAGE_ERROR,
+            )
 
     def _compare(self, config: pytest.Config, session: pytest.Session) -> None:
         from bench.gate.files import write_files
