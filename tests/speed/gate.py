@@ -109,11 +109,11 @@ def main() -> None:
     found = {"aa": {}, "other": {}, "harness": [], "seconds": 0.0, "gates": 0, "drift": [], **found}
     with load(quiet=given.quiet):
         while sum(found["aa"].values()) < given.rows:
-            one_gate(selection, environment, given, found)
+            folder = one_gate(selection, environment, given, found)
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_text(json.dumps(found))  # also when what follows is stopped
             if not given.no_pytest_benchmark:
-                for name, number in pytest_benchmark(selection).items():
+                for name, number in pytest_benchmark(selection, folder / "head" / "onnx").items():
                     found["other"][name] = found["other"].get(name, 0) + number
             kept.write_text(json.dumps(found))
         ledger, memory = selftests(given, environment, threads)
@@ -142,10 +142,10 @@ def load(*, quiet: bool):
         child.wait()
 
 
-def one_gate(selection: Selection, environment: Environment, given, found) -> None:
-    """One gate whose arms are the same sources; adds its verdicts to the counts."""
+def one_gate(selection: Selection, environment: Environment, given, found) -> Path:
+    """One gate whose arms are the same sources; adds its verdicts to the counts. Returns its folder."""
     began = time.monotonic()
-    gate, _ = run_gate(
+    gate, folder = run_gate(
         Request(
             selection=selection,
             thresholds=Thresholds(),
@@ -168,16 +168,21 @@ def one_gate(selection: Selection, environment: Environment, given, found) -> No
     found["drift"] += [round(abs(b.drift), 4) for b in blocks]
     found["effects"] = found.get("effects", []) + [round(b.effect, 4) for b in blocks]
     print(f"gate {found['gates']}: {dict(verdicts)} {gate.sentence}", file=sys.stderr, flush=True)
+    return folder
 
 
-def pytest_benchmark(selection: Selection) -> dict[str, int]:
+def pytest_benchmark(selection: Selection, graphs: Path) -> dict[str, int]:
     """Rows that pytest-benchmark's comparison of two runs of the same rows fails at median:5%, and all rows."""
-    from bench.steps import graph_cell
-
     rows = [
-        {"id": cell.id, "cell": cell.as_dict(), "options": dict(selection.job_options)}
+        {
+            "id": cell.id,
+            "cell": cell.as_dict(),
+            "options": {
+                **selection.job_options,
+                "graph": str((graphs / f"{cell.model}-{cell.size}.onnx").resolve()),
+            },
+        }
         for cell in selection.cells
-        if cell != graph_cell(cell)  # it has no worker that exports: the rows without a graph
     ]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
