@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from bench.anatomy.folder import Anatomies, Drawn
 from bench.anatomy.record import Anatomy, Layer
 from bench.anatomy.static import layer_name
+from bench.report.difference_view import DifferenceView, difference_view
 from bench.report.spreads import axis_of_spreads, hill, zero_mark
 from bench.report.wording import variant_name
 from suite.axes import VARIANTS
@@ -18,8 +19,6 @@ LAYERS: Final = 40
 COSTLY: Final = 12
 """Nodes told with their MACs and their time."""
 OPERATORS: Final = 16
-TENSORS: Final = 8
-"""Tensors of one difference, those with the largest relative error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,20 +69,6 @@ class CostRow:
     shares: tuple[tuple[float | None, float | None] | None, ...]
     macs: tuple[int | None, ...]
     seconds: tuple[float | None, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DifferenceView:
-    """What one state differs in from another."""
-
-    before: str
-    after: str
-    document: Mapping[str, Any]
-    tensors: tuple[Mapping[str, Any], ...]
-    """Those with the largest relative error."""
-    num_equal: int
-    num_other: int
-    """Tensors that are changed in shape, or could not be compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,25 +214,3 @@ def _differences(
         for (before, after), document in anatomies.differences.items()
         if before in names and after in names
     )
-
-
-def difference_view(before: str, after: str, document: Mapping[str, Any]) -> DifferenceView:
-    """The difference between the states of these names; `document`: of `bench.graphs.document`."""
-    tensors = [t for t in document.get("tensors", ()) if isinstance(t, Mapping) and _is_weight(t)]
-    measured = [t for t in tensors if not t.get("is_equal") and t.get("max_abs") is not None]
-    num_equal = sum(bool(t.get("is_equal")) for t in tensors)
-    return DifferenceView(
-        before=before,
-        after=after,
-        document=document,
-        tensors=tuple(measured[:TENSORS]),
-        num_equal=num_equal,
-        num_other=len(tensors) - num_equal - len(measured),
-    )
-
-
-def _is_weight(tensor: Mapping[str, Any]) -> bool:
-    """Whole numbers without a scale are shapes and indices."""
-    dtypes, scaled = tensor.get("dtypes", ()), tensor.get("is_dequantized", ())
-    whole = all(str(dtype).startswith(("int", "uint", "bool")) for dtype in dtypes)
-    return any(scaled) or not whole

@@ -15,7 +15,8 @@ from bench import units
 from bench.anatomy.folder import Anatomies
 from bench.report import wording
 from bench.report.anatomies import inlined
-from bench.report.anatomy_view import DifferenceView, difference_view, view_of
+from bench.report.anatomy_view import view_of
+from bench.report.difference_view import DifferenceView, difference_view
 from bench.report.geometry import share
 from bench.report.labels import times
 from bench.report.life import Life, State

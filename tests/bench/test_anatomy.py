@@ -20,7 +20,8 @@ from bench.anatomy.record import anatomy_from
 from bench.anatomy.running import random_feeds, time_of_nodes, values_of_a_run
 from bench.anatomy.spread import spread_from, spread_of
 from bench.anatomy.static import anatomy_of
-from bench.report.anatomy_view import difference_view, view_of
+from bench.report.anatomy_view import view_of
+from bench.report.difference_view import difference_view
 from bench.report.load import Run
 from bench.report.spreads import HEIGHT, hill
 from suite.cell import Cell
