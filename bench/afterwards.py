@@ -50,5 +50,8 @@ def is_whole(planned: Sequence[Mapping[str, Any]], records: Mapping[str, Record]
 
 
 def take_apart(folder: Path, worker: Worker) -> None:
-    """The anatomies and pictures of the run's graphs, into its folder; what fails there costs no run."""
-    make_anatomies(load_run(folder), worker=worker)
+    """The anatomies and pictures of the run's graphs, into its folder; what fails there costs no run.
+
+    Of a large run the other states' pictures are left to `python -m bench review`.
+    """
+    make_anatomies(load_run(folder), worker=worker, draws_all=False)

@@ -23,6 +23,11 @@ PRELOAD: Final = ("torch", "onnx", "bench.anatomy.work")
 DEADLINE: Final = 600.0
 """Seconds for the graphs of one model."""
 
+MANY: Final = 24
+"""Graphs whose pictures take half a minute."""
+FIRST: Final = ("original", "trained")
+"""States that others are made from."""
+
 Told = Callable[[str], None]
 
 
@@ -56,16 +61,23 @@ def graphs_of(run: Run) -> tuple[Kept, ...]:
 
 
 def make_anatomies(
-    run: Run, *, worker: Worker | None = None, tell: Told = lambda text: None
+    run: Run,
+    *,
+    worker: Worker | None = None,
+    draws_all: bool = True,
+    tell: Told = lambda text: None,
 ) -> Anatomies:
     """Everything that is known of the run's graphs, made now where it is missing. Never raises for a bad graph.
+
+    `draws_all`: of a large run too every state is drawn; else of more than MANY graphs the first state of each model.
 
     `worker`: one that is open already; else a launcher of our own is started where there is anything to do. `tell` is
     called with a line about each thing that is begun.
     """
     known, kept = load_anatomies(run.folder), graphs_of(run)
     todo = [graph for graph in kept if not is_fresh(known, graph.path)]
-    undrawn = [g for g in kept if not _is_drawn(known, g.path)]
+    drawn = [g for g in kept if draws_all or len(kept) <= MANY or g.cell.variant in FIRST]
+    undrawn = [g for g in drawn if not _is_drawn(known, g.path)]
     if not todo and (not undrawn or known.no_pictures):
         return known
     out = folder_of(run.folder)
@@ -86,7 +98,7 @@ def make_anatomies(
         known = load_anatomies(run.folder)
         missing = {
             graph.path.stem: graph.path
-            for graph in kept
+            for graph in drawn
             if graph.path.stem in known.by_stem and not _is_drawn(known, graph.path)
         }
         problems += draw(missing, out, doer, tell)
