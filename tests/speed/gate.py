@@ -34,7 +34,7 @@ from bench.gate.block import Block
 from bench.gate.ledger import Ledger, Tally
 from bench.gate.memory_control import MemoryCheck
 from bench.gate.power import chance_bound
-from bench.gate.run import Request, run_gate
+from bench.gate.run import Request, run_gate, terminable
 from bench.gate.selftest import run_selftest
 from bench.gate.thresholds import Thresholds
 from bench.run import preload_for
@@ -107,7 +107,7 @@ def main() -> None:
     kept = given.out / "speed.json"
     found = json.loads(kept.read_text()) if given.append and kept.exists() else {}
     found = {"aa": {}, "other": {}, "harness": [], "seconds": 0.0, "gates": 0, "drift": [], **found}
-    with load(quiet=given.quiet):
+    with terminable(), load(quiet=given.quiet):
         while sum(found["aa"].values()) < given.rows:
             folder = one_gate(selection, environment, given, found)
             kept.parent.mkdir(parents=True, exist_ok=True)
