@@ -21,6 +21,8 @@ class Exhibit:
     """The file, then those that hold its weights."""
     stem: str
     """Under which its anatomy lies; empty when there is none."""
+    variant: str = ""
+    """A row of `suite.axes.VARIANTS`; empty for a user's own file."""
     attachment: Path | None = None
     """Our numbers for Netron."""
 

@@ -53,7 +53,7 @@ def pages_of(
         "metric_text": metric_text,
         "drop_text": drop_text,
         "comparisons": comparisons,
-        "state_of": lambda room, exhibit: _state(lives.get(room.place), anatomies, exhibit),
+        "state_of": lambda room, exhibit: _state(lives.get(room.place), exhibit),
         "life_of": lambda room: lives.get(room.place),
     }
     found = {"index.html": _render("index.html.j2", shared)}
@@ -89,12 +89,10 @@ def _differences(anatomies: Anatomies, exhibits: Sequence[Exhibit]) -> list[Diff
     ]
 
 
-def _state(life: Life | None, anatomies: Anatomies, exhibit: Exhibit) -> State | None:
+def _state(life: Life | None, exhibit: Exhibit) -> State | None:
     """What the run measured of that graph in ONNX Runtime, or None."""
-    if life is None or not exhibit.stem:
-        return None
-    variant = anatomies.by_stem[exhibit.stem].variant
-    found = (s for s in life.states if (s.name, s.backend) == (variant, "onnxruntime"))
+    states = life.states if life else ()
+    found = (s for s in states if (s.name, s.backend) == (exhibit.variant, "onnxruntime"))
     return next(found, None)
 
 

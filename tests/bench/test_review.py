@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from graph_files import EVIL, net, save, value
+from life_runs import write_suite_run
 from onnx import helper
 from pages import page
 
@@ -282,6 +283,45 @@ def test_a_bundle_opens_in_netron_behind_any_server(graphs, tmp_path):
     finally:
         server.terminate()
         server.wait()
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run of the suite that has left three states of one model."""
+    folder = tmp_path / "runs" / "20261124-000000-look"
+    write_suite_run(folder)
+    (folder / "onnx").mkdir()
+    lines = []
+    for line in (folder / "records.jsonl").read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        cell = record["cell"]
+        if (cell["model"], record["step"]) == ("cnn", "export") and cell["variant"] != "original":
+            path = f"onnx/cnn-tiny-{cell['variant']}.onnx"
+            net(folder / path, width=4 + len(cell["variant"]))
+            record["artifacts"] = [{"kind": "onnx", "path": path, "num_bytes": 1, "facts": {}}]
+        lines.append(json.dumps(record))
+    (folder / "records.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_a_run_is_reviewed_with_its_report_and_what_it_measured(run, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["--runs-dir", str(run.parent), "--bundle", str(out), "--quick"]
+    assert main(["review", "look", *arguments]) == 0
+    index = (out / "index.html").read_text(encoding="utf-8")
+    for state in ("trained", "pruned", "int8"):
+        assert f"<bdi>{state}</bdi>" in index
+    assert "points" in index
+    assert (out / "compare-1-2-3.html").is_file()
+    assert "Ship " in (out / "report.html").read_text(encoding="utf-8")
+    assert not any(path.name == "records.jsonl" for path in out.rglob("*"))
+
+
+def test_a_run_without_graphs_says_what_to_do(run, capsys):
+    for path in (run / "onnx").iterdir():
+        path.unlink()
+    assert main(["review", str(run), "--quick", "--bundle", "never"]) == 2
+    assert "has no graph" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
