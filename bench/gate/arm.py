@@ -38,6 +38,8 @@ GATE_PRELOAD: Final = (
 PAD: Final = 2048
 """Characters of the folders that an arm imports from and of what fills them up."""
 RECORDS: Final = "bench.instruments.records:run"
+FOREIGN: Final = ("ModuleNotFoundError", "ImportError", "AttributeError", "TypeError")
+"""How sources fail that are older than what the instruments need."""
 RECORDS_DEADLINE: Final = 180.0
 
 
@@ -137,8 +139,10 @@ def introduced(arm: Arm, models: Sequence[str]) -> Arm:
         Job(runner=RECORDS, options=options, deadline=RECORDS_DEADLINE, log=log)
     )
     if answer.failure is not None:
+        is_foreign = answer.failure.kind in FOREIGN
+        hint = " (its sources do not fit the instruments of this version; name a newer one)"
         raise GateError(
-            f"{_who(arm)} cannot list its models: {answer.failure.message};"
+            f"{_who(arm)} cannot list its models: {answer.failure.message}{hint if is_foreign else ''};"
             f" its log: {answer.failure.log or log}"
         )
     facts = answer.result["facts"]

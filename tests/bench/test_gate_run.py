@@ -228,6 +228,13 @@ def test_a_models_file_that_fails_to_import_in_one_arm_names_the_arm(gated, arm)
     assert all(worker.is_closed for _, _, worker in machine.workers)
 
 
+def test_a_version_too_old_for_the_instruments_is_told_so(gated):
+    machine = Machine()
+    machine.records["base"] = failed("No module named 'suite.provenance'", "ModuleNotFoundError")
+    with pytest.raises(GateError, match=r"suite.provenance.*name a newer one"):
+        gated(machine)
+
+
 def test_a_control_that_moves_makes_the_run_contaminated(gated):
     assert gated(Machine(slower=1.10, control=1.08)).exit is Exit.CONTAMINATED
 
