@@ -12,7 +12,7 @@ from bench.anatomy.activations import layers_from, shown_values, values_in
 from bench.anatomy.attaching import attachment_of
 from bench.anatomy.folder import ANATOMY, BETWEEN, DIFFERENCE, METRICS, write_whole
 from bench.anatomy.record import Anatomy, Part
-from bench.anatomy.running import random_feeds, time_of_nodes, values_of_a_run
+from bench.anatomy.running import time_of_nodes, values_of_a_run, working_feeds
 from bench.anatomy.static import anatomy_of
 from bench.graphs.difference import Difference
 from bench.graphs.document import to_json
@@ -68,7 +68,7 @@ def _feeds(
         found, problems = {}, []
         for path in paths:
             try:
-                found[str(path)] = random_feeds(path, {})
+                found[str(path)] = working_feeds(path)
             except Exception as error:
                 problems.append(f"{path.name} was not run: {_told(error)}")
         return found, "random numbers", problems
@@ -117,7 +117,11 @@ def _read(job: Job, entry: Mapping[str, Any], feeds: Mapping[str, Any]) -> tuple
     anatomy, graph = anatomy_of(path, sizes=sizes, **named)
     if anatomy.num_uncounted:
         names = {value.name for value in graph.inputs}
-        shapes = shapes_of_a_run(path, {n: a for n, a in feeds.items() if n in names})
+        try:
+            shapes = shapes_of_a_run(path, {n: a for n, a in feeds.items() if n in names})
+        except Exception as error:  # the nodes that it depends on stay uncounted
+            told = f"shapes that depend on the data are not known: {_told(error)}"
+            return replace(anatomy, problems=(*anatomy.problems, told)), graph
         anatomy, graph = anatomy_of(path, sizes=sizes, shapes=shapes, **named)
     return anatomy, graph
 

@@ -1,13 +1,15 @@
 """Graphs taken apart: spreads, time of nodes, what is kept of them, and what of damaged files."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from graph_files import net, save, value
+from graph_files import chain, net, save, value
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
@@ -17,9 +19,11 @@ from bench.anatomy.attaching import attachment_of
 from bench.anatomy.folder import folder_of, is_fresh, load_anatomies
 from bench.anatomy.make import graphs_of, take_files_apart
 from bench.anatomy.record import anatomy_from
-from bench.anatomy.running import random_feeds, time_of_nodes, values_of_a_run
+from bench.anatomy.running import random_feeds, time_of_nodes, values_of_a_run, working_feeds
 from bench.anatomy.spread import spread_from, spread_of
 from bench.anatomy.static import anatomy_of
+from bench.netron.devtools import INSTALL, find_browser
+from bench.netron.fault import BrowserMissing
 from bench.report.anatomy_view import view_of
 from bench.report.difference_view import difference_view
 from bench.report.load import Run
@@ -27,6 +31,12 @@ from bench.report.spreads import HEIGHT, hill
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Artifact, Record
+
+try:
+    find_browser()
+    HAS_CHROMIUM = True
+except BrowserMissing:
+    HAS_CHROMIUM = False
 
 pytestmark = pytest.mark.heavy
 
@@ -156,6 +166,15 @@ def test_inputs_that_are_no_tensors_are_refused(tmp_path):
         random_feeds(path, {})
 
 
+def test_open_axes_are_made_longer_until_the_graph_runs(tmp_path):
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], name="conv")]
+    weights = {"w": np.ones((1, 1, 100), np.float32)}
+    inputs = [value("x", ["batch", 1, "time"])]
+    outputs = [value("y", ["batch", 1, None])]
+    path = save(tmp_path / "long.onnx", nodes, weights=weights, inputs=inputs, outputs=outputs)
+    assert working_feeds(path)["x"].shape == (1, 1, 128)
+
+
 def test_the_attachment_has_nodes_tensors_and_values(tmp_path):
     path = net(tmp_path / "net.onnx")
     found, graph = anatomy_of(path, model="net", sizes={"batch": 1})
@@ -248,3 +267,42 @@ def test_a_large_graph_is_not_held_in_memory(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="expected up to 10"):
         values_of_a_run(path, ["c"], random_feeds(path, {}))
     assert onnx.load(path).graph.node
+
+
+def test_what_starts_this_imports_no_heavy_library():
+    modules = "bench.afterwards, bench.review.command, bench.advise.command, bench.anatomy.make"
+    heavy = {"torch", "onnx", "onnxruntime", "numpy", "scipy", "netron"}
+    script = f"import sys, {modules}; print(*sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == ""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HAS_CHROMIUM, reason=f"no Chromium on PATH; {INSTALL}")
+def test_a_large_graph_is_drawn_as_blocks_coloured_by_their_time(tmp_path):
+    scopes = [f"layer{number}" for number in range(6)]
+    path = chain(tmp_path / "chain.onnx", 600, scopes=scopes)
+    folder_of(tmp_path).mkdir()
+    assert not take_files_apart({"chain": path}, folder_of(tmp_path))
+    drawn = load_anatomies(tmp_path).pictures["chain"]
+    assert drawn.is_summary
+    assert drawn.num_nodes == 600
+    assert drawn.coloured_by == "share of the time"
+    svg = drawn.path.read_text(encoding="utf-8")
+    assert "layer5" in svg
+    assert "fill:#" in svg
+
+
+@pytest.mark.slow
+def test_without_a_browser_the_rest_is_there_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    path = net(tmp_path / "net.onnx")
+    folder_of(tmp_path).mkdir()
+    assert not take_files_apart({"net": path}, folder_of(tmp_path))
+    found = load_anatomies(tmp_path)
+    assert "net" in found.by_stem
+    assert not found.pictures
+    assert "no browser to draw pictures with" in found.no_pictures
+    assert INSTALL in found.no_pictures
