@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from suite.data.errors import DataError
-from suite.data.parts import must_be_split, part
+from suite.data.parts import must_be_split, part_beside
 from suite.data.pictures import check_picture, decode, first, is_picture
 from suite.data.samples import Image
 
@@ -29,9 +29,6 @@ DIGESTS: Final = {
     "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
 }
 """MD5 of the packed files, as torchvision checks them. They are pickles: no other bytes may be opened."""
-
-ASIDE: Final = 0.25
-"""Share of the training pictures that belongs to the second task (`suite.data.dusk`): it has to see other ones."""
 
 LAYOUT: Final = (
     "expected cifar-10-batches-py/ with the seven files of the original archive, or train/<class>/*.jpg"
@@ -142,12 +139,7 @@ def _indices(num_samples: int, split: str, *, is_aside: bool) -> list[int]:
     """All of the test folder in its order; otherwise that part of the training folder, or of what it sets aside."""
     if split == "test":
         return list(range(num_samples))
-    order = part(num_samples, "train", has_own_test=True)
-    kept = round(len(order) * (1 - ASIDE))
-    if not is_aside:
-        return order[:kept] if split == "train" else part(num_samples, split, has_own_test=True)
-    rest = order[kept:]
-    return [rest[i] for i in part(len(rest), split, has_own_test=True)]
+    return part_beside(num_samples, split, is_aside=is_aside)
 
 
 def _has_tree(place: Path) -> bool:

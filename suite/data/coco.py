@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from suite.data.coco_check import check_annotations
 from suite.data.errors import DataError
-from suite.data.parts import must_be_split, part
+from suite.data.parts import must_be_split, part_beside
 from suite.data.pictures import decode, first
 from suite.data.samples import Scene
 
@@ -51,7 +51,7 @@ def check(root: Path) -> None:
 
 
 def load(root: str, split: str) -> Coco:
-    """The pictures of that split; validation is a seeded tenth of the training pictures.
+    """The pictures of that split; validation is a seeded tenth of the training pictures, and some are set aside.
 
     Raises ValueError for an unknown split.
     """
@@ -59,12 +59,18 @@ def load(root: str, split: str) -> Coco:
     return Coco(Path(root), split)
 
 
+def aside(root: str, split: str) -> Coco:
+    """The training pictures that `load` leaves out, split again; the test pictures are the same."""
+    must_be_split(split)
+    return Coco(Path(root), split, is_aside=True)
+
+
 class Coco:
     """One split; label 0 is background, 1 to 80 are COCO's categories in the order of their ids."""
 
     keeps_label_when_mirrored = True
 
-    def __init__(self, root: Path, split: str) -> None:
+    def __init__(self, root: Path, split: str, *, is_aside: bool = False) -> None:
         folder = FOLDERS["test" if split == "test" else "train"]
         self._file = annotations_file(root, folder)
         data = read_annotations(self._file)
@@ -79,7 +85,9 @@ class Coco:
                 self._objects[row["image_id"]].append(row)
         images = sorted(data["images"], key=lambda row: int(row["id"]))
         chosen = (
-            range(len(images)) if split == "test" else part(len(images), split, has_own_test=True)
+            range(len(images))
+            if split == "test"
+            else part_beside(len(images), split, is_aside=is_aside)
         )
         self._images = [images[i] for i in chosen]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from suite.data.errors import DataError
-from suite.data.parts import SPLITS, must_be_split, part_of
+from suite.data.parts import SPLITS, lies_aside, must_be_split, part_of
 from suite.data.samples import Dataset, Text
 
 CLASSES: Final = ("negative", "positive")
@@ -34,6 +34,8 @@ LONGEST_FIELD: Final = 2**20
 
 SALT: Final = "torch-vitals imdb 1"
 """Seed of the split."""
+AGAIN: Final = "torch-vitals imdb aside 1"
+"""Seed of the split of what is set aside."""
 
 MARKUP: Final = re.compile(r"<\s*/?\s*br\s*/?\s*>", re.IGNORECASE)
 
@@ -76,12 +78,29 @@ def check(root: Path) -> None:
 
 
 def load(root: str, split: str) -> Dataset[Text]:
-    """The cleaned reviews of `split` with 1 for positive; raises DataError as `check` does.
+    """The cleaned reviews of `split` with 1 for positive, some of the training reviews set aside; raises DataError as
+    `check` does.
 
     A review that is in the training and in the test part of the data set is left to the test.
     """
+    reviews = _opened(root, split)
+    if split != "train":
+        return Reviews(reviews)
+    return Reviews(tuple(sample for sample in reviews if not lies_aside(sample.text, SALT)))
+
+
+def aside(root: str, split: str) -> Dataset[Text]:
+    """The training reviews that `load` leaves out, split again; the test reviews are the same."""
+    reviews = _opened(root, split)
+    if split != "test":
+        rest = [s for s in _opened(root, "train") if lies_aside(s.text, SALT)]
+        reviews = tuple(s for s in rest if part_of(s.text, AGAIN, has_own_test=True) == split)
+    return Reviews(reviews)
+
+
+def _opened(root: str, split: str) -> tuple[Text, ...]:
     must_be_split(split)
-    return Reviews(_reviews(Path(root), _stamp(Path(root)))[split])
+    return _reviews(Path(root), _stamp(Path(root)))[split]
 
 
 def read(root: Path) -> Iterator[tuple[str, Text]]:

@@ -15,6 +15,10 @@ TEST_SHARE: Final = 0.2
 """Of a data set that comes without a test part of its own."""
 
 
+ASIDE: Final = 0.25
+"""Share of a folder's training samples that belongs to the second task, which has to see other ones."""
+
+
 def part(num_samples: int, split: str, *, has_own_test: bool = False) -> list[int]:
     """The indices below `num_samples` that form `split`, shuffled, the same on every machine.
 
@@ -34,17 +38,45 @@ def part(num_samples: int, split: str, *, has_own_test: bool = False) -> list[in
     return parts[split]
 
 
+def part_beside(num_samples: int, split: str, *, is_aside: bool) -> list[int]:
+    """As `part` of a training folder that has its own test, a share of `train` set aside; or that share, split again.
+
+    Raises ValueError for an unknown split, and for `test`, which lies elsewhere.
+    """
+    must_be_split(split)
+    if split == "test":
+        raise ValueError(
+            "the test samples lie in a folder of their own; expected train or validation"
+        )
+    order = part(num_samples, "train", has_own_test=True)
+    kept = round(len(order) * (1 - ASIDE))
+    if not is_aside:
+        return order[:kept] if split == "train" else part(num_samples, split, has_own_test=True)
+    rest = order[kept:]
+    return [rest[i] for i in part(len(rest), split, has_own_test=True)]
+
+
 def part_of(text: str, salt: str, *, has_own_test: bool = False) -> str:
     """The split of a text, drawn from nothing but its characters and `salt`, in the same shares as `part`.
 
     So a text that occurs twice lies in one split only, and a text that is added moves no other.
     """
-    digest = hashlib.sha256((salt + text).encode("utf-8", "surrogatepass")).digest()
-    place = int.from_bytes(digest[:4], "big") / 2**32
+    place = _place(text, salt)
     test = 0.0 if has_own_test else TEST_SHARE
     if place < test:
         return "test"
     return "validation" if place < test + (1 - test) * VALIDATION_SHARE else "train"
+
+
+def lies_aside(text: str, salt: str) -> bool:
+    """Whether a training text belongs to the second task: ASIDE of all do, drawn from nothing but the text."""
+    return _place(text, f"{salt} aside") < ASIDE
+
+
+def _place(text: str, salt: str) -> float:
+    """A number in 0..1 that depends on nothing but the characters of both."""
+    digest = hashlib.sha256((salt + text).encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:4], "big") / 2**32
 
 
 def must_be_split(split: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -45,8 +45,9 @@ SECOND: Final = {
 }
 """Kind -> another embedded data set of it, for fine-tuning on a second task."""
 
-SECOND_IN_FOLDER: Final = {"cifar10": "dusk"}
-"""Folder data set -> the second one in the same folder: what was learned there is of no use for an embedded one."""
+SECOND_IN_FOLDER: Final = {"cifar10": "dusk", "coco": "dusk_scenes", "imdb": "endings"}
+"""Folder data set -> other samples of the same folder in another guise: what was learned there is of no use for an
+embedded set."""
 
 NUM_CLASSES: Final = {
     "digits": 10,
@@ -79,8 +80,10 @@ LIBRARIES: Final = {
     "prose": ("tokenizers", "pydoc_data.topics"),
     "docstrings": ("tokenizers", "pydoc_data.topics", "suite.data.docstrings:passages"),
     "imdb": ("tokenizers", "pydoc_data.topics"),
+    "endings": ("tokenizers", "pydoc_data.topics"),
     "cifar10": ("PIL.JpegImagePlugin",),
     "dusk": ("PIL.JpegImagePlugin",),
+    "dusk_scenes": ("PIL.JpegImagePlugin",),
     "coco": ("PIL.JpegImagePlugin",),
 }
 """What a data set imports when it is read, and `module:function` that it calls and caches: for the launcher to do
@@ -117,22 +120,13 @@ def sources_in(folder: Path | None) -> dict[str, Source]:
 
 
 def second_sources(sources: Mapping[str, Source]) -> dict[str, Source]:
-    """Kind -> the data of the second task, for models with outputs for any of them (see `second_source`)."""
+    """Kind -> the data of the second task."""
     return {kind: second_source(source) for kind, source in sources.items()}
 
 
-def second_source(first: Source, *, num_outputs: int | None = None) -> Source:
-    """Other data of the same kind: the first embedded data set that `first` is not and that fits `num_outputs`.
-
-    So a model that learned from a folder goes on to what it would have learned from without one, or to other samples of
-    the same folder. Where neither fits, the one with fewer classes: the task refuses it, with the numbers.
-    None = any number of classes fits.
-    """
-    if first.name in SECOND_IN_FOLDER:
-        return Source(kind=first.kind, name=SECOND_IN_FOLDER[first.name], root=first.root)
-    names = [name for name in (EMBEDDED[first.kind], SECOND[first.kind]) if name != first.name]
-    fitting = [n for n in names if num_outputs is None or NUM_CLASSES[n] <= num_outputs]
-    return Source(kind=first.kind, name=(fitting or names[-1:])[0])
+def second_source(first: Source) -> Source:
+    """Other data of the same kind: of a folder its second guise, else the second embedded data set."""
+    return replace(first, name=SECOND_IN_FOLDER.get(first.name, SECOND[first.kind]))
 
 
 LAYOUTS: Final = (

@@ -176,7 +176,14 @@ MODELS: Final = (
         build=build_rnn,
         sizes={
             "tiny": Size(
-                training=Training(learning_rate=0.008, batch=64, margin=3.0, overfit_steps=150),
+                training=Training(
+                    learning_rate=0.003,
+                    steps=300,
+                    batch=64,
+                    test_samples=800,
+                    margin=3.0,
+                    overfit_steps=150,
+                ),
                 finetuning=Finetuning(
                     steps=30, learning_rate=0.01, rates={"partial": 0.04}, batch=64
                 ),

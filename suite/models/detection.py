@@ -93,7 +93,7 @@ MODELS: Final = (
                     batch=8,
                     clip=5.0,
                     test_samples=64,
-                    overfit_steps=30,
+                    overfit_steps=60,
                     overfit_samples=4,
                     margin=1.0,
                 ),
@@ -112,7 +112,7 @@ MODELS: Final = (
                 inputs={
                     "side": 96,
                     "classes": 2,
-                    "least": 9,
+                    "least": 20,
                     "form": "list",
                     "keeps_aspect": False,
                 },
@@ -171,7 +171,7 @@ MODELS: Final = (
                 inputs={
                     "side": 128,
                     "classes": 2,
-                    "least": 12,
+                    "least": 20,
                     "form": "list",
                     "keeps_aspect": False,
                 },

@@ -36,7 +36,10 @@ MODELS: Final = (
                     batch=16,
                 ),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=32
+                    steps=30,
+                    learning_rate=0.001,
+                    rates={"partial": 0.004, "layerwise": 0.003},
+                    batch=32,
                 ),
                 pruning=Pruning(
                     parameters_left=0.4,
@@ -44,7 +47,7 @@ MODELS: Final = (
                     ignored=("generator.12",),
                     recovery_steps=80,
                     learning_rate=0.001,
-                    max_drop=8.0,
+                    max_drop=20.0,
                 ),
                 quantization=replace(brief.TINY_STATIC, bytes_left=0.7),
                 build={"latent": 16, "width": 8, "channels": 3},

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torchvision.models import ResNet, vgg16
+from torchvision.models import ResNet, vgg16_bn
 from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator, DefaultBoxGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
@@ -55,7 +55,7 @@ def small_ssd300(num_classes: int, divisor: int) -> nn.Module:
     layers divided by `divisor`; the boxes are the published.
     """
     extractor: Any = narrow(
-        lambda: SSDFeatureExtractorVGG(vgg16(weights=None).features, highres=False), divisor
+        lambda: SSDFeatureExtractorVGG(vgg16_bn(weights=None).features, highres=False), divisor
     )
     with torch.no_grad():
         # The picture enters as bytes around 0. Published weights expect that; random ones carry it up to the

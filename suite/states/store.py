@@ -164,10 +164,8 @@ def source_of(job: Job, spec: ModelSpec) -> Source:
 
 
 def second_source_of(job: Job, spec: ModelSpec) -> Source:
-    """Where the samples of the second task come from: as many classes as the model has outputs, or fewer."""
-    assert job.cell is not None
-    outputs = spec.sizes[job.cell.size].inputs.get("classes")
-    return second_source(source_of(job, spec), num_outputs=outputs)
+    """Where the samples of the model's second task come from."""
+    return second_source(source_of(job, spec))
 
 
 def store_of(job: Job) -> Path:

@@ -31,8 +31,8 @@ def write_cifar10(folder: Path) -> Path:
 
 
 def write_coco(folder: Path) -> Path:
-    """Twenty pictures for training and five for the test, each with one object."""
-    for name, first, last in (("train2017", 0, 20), ("val2017", 20, 25)):
+    """Forty pictures for training and five for the test, each with one object."""
+    for name, first, last in (("train2017", 0, 40), ("val2017", 40, 45)):
         numbers = range(first, last)
         for number in numbers:
             write_picture(folder / name / f"{number}.jpg", seed=number)
@@ -67,7 +67,14 @@ def write_imdb(folder: Path) -> Path:
     return file
 
 
-FOLDERS = {"cifar10": write_cifar10, "dusk": write_cifar10, "coco": write_coco, "imdb": write_imdb}
+FOLDERS = {
+    "cifar10": write_cifar10,
+    "dusk": write_cifar10,
+    "coco": write_coco,
+    "dusk_scenes": write_coco,
+    "imdb": write_imdb,
+    "endings": write_imdb,
+}
 
 
 @pytest.fixture(params=[*NUM_CLASSES, *FOLDERS])

@@ -6,12 +6,13 @@ import csv
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.data import imdb
+from suite.data import endings, imdb
 from suite.data.errors import DataError
 from suite.data.parts import SPLITS
 from suite.data.sources import sources_in
@@ -46,12 +47,20 @@ def refusal(root: Path) -> str:
 
 
 def held(root: Path, *splits: str) -> list[tuple[str, int]]:
-    """Texts and labels of these splits."""
+    """Texts and labels of these splits; to the training belongs what is set aside of it."""
     found = []
     for split in splits:
-        data = imdb.load(str(root), split)
-        found += [(data[i].text, data[i].label) for i in range(len(data))]
+        found += rows(imdb.load(str(root), split))
+        if split == "train":
+            found += rows(imdb.aside(str(root), "train")) + rows(
+                imdb.aside(str(root), "validation")
+            )
     return found
+
+
+def rows(data: Any) -> list[tuple[str, int]]:
+    """Texts and labels of a data set."""
+    return [(data[i].text, data[i].label) for i in range(len(data))]
 
 
 def reviews(num: int, split: str = "") -> list[str]:
@@ -76,6 +85,25 @@ def test_validation_is_a_tenth_of_the_training_part(tmp_path: Path) -> None:
     assert not {*train} & {*validation}
     assert 20 <= len(validation) <= 60
     assert len(held(file, "test")) == 2
+
+
+def test_the_second_task_reads_how_reviews_end_that_the_first_has_not_read(tmp_path: Path) -> None:
+    filler = " ".join(["word"] * 80)
+    lines = [f"train,{filler} ends {i},{i % 2}" for i in range(400)]
+    file = str(table(tmp_path, "\n".join(["split,text,label", *lines, "test,A.,0", "test,B.,1"])))
+    first = {text for split in ("train", "validation") for text, _ in rows(imdb.load(file, split))}
+    second = {
+        text for split in ("train", "validation") for text, _ in rows(imdb.aside(file, split))
+    }
+    assert len(first) + len(second) == 400
+    assert not first & second
+    assert 60 <= len(second) <= 140
+    read = [
+        text for split in ("train", "validation") for text, _ in rows(endings.load(file, split))
+    ]
+    assert {len(text.split()) for text in read} == {endings.WORDS}
+    assert all(any(review.endswith(text) for review in second) for text in read)
+    assert rows(endings.load(file, "test")) == [("A.", 0), ("B.", 1)]
 
 
 def test_a_review_that_is_in_both_parts_is_left_to_the_test(tmp_path: Path) -> None:

@@ -31,32 +31,22 @@ def test_without_a_folder_the_second_task_has_the_second_embedded_data() -> None
     assert all(source.kind == kind and not source.root for kind, source in second.items())
 
 
-def test_what_was_learned_from_pictures_in_a_folder_goes_on_to_others_of_it() -> None:
-    first = Source(kind="image", name="cifar10", root="/somewhere")
-    assert second_source(first, num_outputs=10) == replace(first, name="dusk")
-
-
-@pytest.mark.parametrize(
-    ("kind", "name"), [row for row in IN_FOLDER if row[1] not in SECOND_IN_FOLDER]
-)
-def test_what_was_learned_from_a_folder_goes_on_to_the_first_embedded_data(
-    kind: str, name: str
+@pytest.mark.parametrize(("name", "second"), SECOND_IN_FOLDER.items())
+def test_what_was_learned_from_pictures_in_a_folder_goes_on_to_others_of_it(
+    name: str, second: str
 ) -> None:
-    first = {kind: Source(kind=kind, name=name, root="/somewhere")}
-    assert second_sources(first)[kind] == Source(kind=kind, name=EMBEDDED[kind])
+    first = Source(kind=dict(map(reversed, IN_FOLDER))[name], name=name, root="/somewhere")
+    assert second_source(first) == replace(first, name=second)
+
+
+def test_every_folder_has_a_second_task_of_its_own() -> None:
+    assert set(SECOND_IN_FOLDER) == {name for _, name in IN_FOLDER}
 
 
 def test_the_first_and_the_second_data_always_differ() -> None:
     first = sources_in(None)
     assert all(second.name != first[kind].name for kind, second in second_sources(first).items())
     assert set(EMBEDDED) == set(SECOND) == {task.input for task in TASKS.values()}
-
-
-def test_a_model_with_few_outputs_gets_the_data_with_few_classes() -> None:
-    coco = Source(kind="scene", name="coco", root="/somewhere")
-    assert second_source(coco, num_outputs=11).name == "scenes"
-    assert second_source(coco, num_outputs=5).name == "shapes"
-    assert second_source(coco, num_outputs=2).name == "shapes"
 
 
 def test_the_numbers_of_classes_are_those_of_the_data_sets() -> None:
