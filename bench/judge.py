@@ -62,7 +62,7 @@ def judged(record: Record, spec: ModelSpec | None) -> Record:
         )
     if spec is None:
         return record
-    gap = gap_of(spec, record.cell, stage_of(record.step))
+    gap = gap_of(spec, record.cell, stage_of(record.step), str(record.facts.get("data", "")))
     if gap is not None and gap.kind == "known_bug":
         if record.outcome.is_bad:
             return replace(record, outcome=Outcome.KNOWN_BUG)
@@ -88,8 +88,8 @@ def settled(records: Iterable[Record]) -> dict[str, Record]:
     }
 
 
-def gap_of(spec: ModelSpec, cell: Cell, stage: str) -> Gap | None:
-    """The declared gap that covers the cell in that stage, or None."""
+def gap_of(spec: ModelSpec, cell: Cell, stage: str, data: str) -> Gap | None:
+    """The declared gap that covers the cell in that stage on that data set, or None."""
     return spec.gap_for(
         stage=stage,
         backend=cell.backend,
@@ -97,6 +97,7 @@ def gap_of(spec: ModelSpec, cell: Cell, stage: str) -> Gap | None:
         dtype=cell.dtype,
         size=cell.size,
         variant=cell.variant,
+        data=data,
     )
 
 

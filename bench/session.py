@@ -13,7 +13,7 @@ from typing import Any
 from bench.coldstart import IMPORT_RUNNER, cold_measurements
 from bench.judge import gap_of, judged, measurement_of, parity_of, record_of
 from bench.steps import graph_cell, needs, parent_graph_cell, runner_of, stage_of
-from suite.axes import BACKENDS, VARIANTS
+from suite.axes import BACKENDS, TASKS, VARIANTS
 from suite.cell import Cell
 from suite.foundations.cases import CASES
 from suite.outcome import Outcome
@@ -174,15 +174,20 @@ class Session:
             self.changed.notify_all()
         return record
 
+    def _data_of(self, spec: ModelSpec) -> str:
+        """The name of the data set that the model's task is run on."""
+        source = self.request.options.get("sources", {}).get(TASKS[spec.task].input, {})
+        return str(source.get("name", ""))
+
     def _refusal(self, cell: Cell, step: str, worker: Worker | None = None) -> Record | None:
         """The record of a cell that is not to be run: a declared gap, or nothing there to start from."""
         if cell.model not in self.request.specs:
             return self._foundation_gap(cell, step)
         spec, backend = self.request.specs[cell.model], BACKENDS[cell.backend]
-        stage = stage_of(step)
-        gap = gap_of(spec, cell, stage)
+        stage, data = stage_of(step), self._data_of(spec)
+        gap = gap_of(spec, cell, stage, data)
         if gap is None and backend.needs_graph:
-            gap = gap_of(spec, cell, "export")
+            gap = gap_of(spec, cell, "export", data)
         if gap is None and cell.dtype not in backend.dtypes:
             gap = Gap(reason=f"{cell.backend}: {backend.dtypes_reason}", url=backend.dtypes_url)
         if gap is not None and gap.kind == "unsupported":

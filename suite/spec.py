@@ -28,6 +28,8 @@ class Gap:
     dtype: str = ANY
     size: str = ANY
     variant: str = ANY
+    data: str = ANY
+    """Name of a data set (`coco`): what a small model learns from one it need not learn from another."""
     kind: str = "unsupported"
     """unsupported (cannot work, not tried) or known_bug (tried, must fail: a strict xfail)."""
     reason: str
@@ -48,10 +50,12 @@ class Gap:
         dtype: str,
         size: str,
         variant: str = "original",
+        data: str = "",
     ) -> bool:
         """True when the combination lies in this gap (device `cuda:1` matches `cuda`)."""
-        asked = (stage, backend, device.partition(":")[0], dtype, size, variant)
-        held = (self.stage, self.backend, self.device, self.dtype, self.size, self.variant)
+        asked = (stage, backend, device.partition(":")[0], dtype, size, variant, data)
+        own = (self.stage, self.backend, self.device, self.dtype, self.size, self.variant)
+        held = (*own, self.data)
         return all(h in (ANY, a) for h, a in zip(held, asked, strict=True))
 
 

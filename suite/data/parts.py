@@ -15,7 +15,7 @@ TEST_SHARE: Final = 0.2
 """Of a data set that comes without a test part of its own."""
 
 
-ASIDE: Final = 0.25
+ASIDE: Final = 0.1
 """Share of a folder's training samples that belongs to the second task, which has to see other ones."""
 
 

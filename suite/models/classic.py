@@ -78,6 +78,13 @@ def no_eight_bits(cell: str) -> tuple[Gap, ...]:
     )
 
 
+NO_PT2E: Final = Gap(
+    stage="quantize",
+    variant="pt2e",
+    reason="X86InductorQuantizer knows no recurrent layer, and Inductor compiles what is left without an 8-bit kernel",
+    url="https://docs.pytorch.org/ao/stable/pt2e_quantization/pt2e_quant_x86_inductor.html",
+)
+
 BATCH: Final = Export(dynamic={"x": {0: "batch"}})
 BATCH_AND_STEPS: Final = Export(dynamic={"x": {0: "batch", 1: "steps"}}, second={"steps": 17})
 
@@ -219,7 +226,7 @@ MODELS: Final = (
         source="https://docs.pytorch.org/docs/stable/generated/torch.nn.RNN.html",
         requires=("suite.nets.recurrent",),
         head=("head",),
-        gaps=no_eight_bits("RNN"),
+        gaps=(*no_eight_bits("RNN"), NO_PT2E),
         export=Export(
             dynamic={"x": {0: "batch"}},
             static_reason=(
@@ -271,6 +278,7 @@ MODELS: Final = (
         source="https://docs.pytorch.org/docs/stable/generated/torch.nn.LSTM.html",
         requires=("suite.nets.recurrent",),
         head=("head",),
+        gaps=(NO_PT2E,),
         export=BATCH_AND_STEPS,
     ),
     ModelSpec(
@@ -316,7 +324,7 @@ MODELS: Final = (
         source="https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html",
         requires=("suite.nets.recurrent",),
         head=("head",),
-        gaps=no_eight_bits("GRU"),
+        gaps=(*no_eight_bits("GRU"), NO_PT2E),
         export=BATCH_AND_STEPS,
     ),
 )

@@ -42,6 +42,27 @@ NO_HALF_NMS: Final = tuple(
     for dtype in ("bfloat16", "float16")
 )
 
+NO_PT2E: Final = Gap(
+    stage="quantize",
+    variant="pt2e",
+    reason=(
+        "torch.export with the quantizer's patterns guards on the number of boxes that non-maximum suppression leaves"
+        " (GuardOnDataDependentSymNode)"
+    ),
+    url="https://docs.pytorch.org/docs/stable/export.html#limitations-of-torch-export",
+)
+
+NOT_ON_COCO: Final = Gap(
+    stage="train",
+    size="tiny",
+    data="coco",
+    reason=(
+        "54 pictures and a minute are too few for an SSD without a pretrained backbone: mAP50 of 1.6 to 4.3 over"
+        " settings and seeds, where one box for all pictures has 1.4 to 5.6"
+    ),
+    url="https://arxiv.org/abs/1512.02325",
+)
+
 # Pictures are stretched for torchvision's detectors, as SSD's authors did: grey bars beside a picture give candidates
 # with the very same score, whose order no two backends share. YOLO returns its candidates unsorted and
 # keeps the aspect.
@@ -137,7 +158,7 @@ MODELS: Final = (
         head=("rpn.head", "roi_heads.box_predictor"),
         export=STATIC,
         tolerance=SCALED_PIXELS,
-        gaps=NO_HALF_NMS,
+        gaps=(*NO_HALF_NMS, NO_PT2E),
     ),
     ModelSpec(
         name="ssd300",
@@ -171,7 +192,7 @@ MODELS: Final = (
                 inputs={
                     "side": 128,
                     "classes": 2,
-                    "least": 20,
+                    "least": 12,
                     "form": "list",
                     "keeps_aspect": False,
                 },
@@ -193,7 +214,7 @@ MODELS: Final = (
         head=("head",),
         export=STATIC,
         tolerance=PIXELS,
-        gaps=NO_HALF_NMS,
+        gaps=(*NO_HALF_NMS, NO_PT2E, NOT_ON_COCO),
     ),
     ModelSpec(
         name="yolo",

@@ -181,8 +181,8 @@ MODELS: Final = (
         sizes={
             "tiny": Size(
                 training=Training(
-                    learning_rate=0.002,
-                    steps=60,
+                    learning_rate=0.003,
+                    steps=90,
                     batch=8,
                     test_samples=64,
                     overfit_steps=30,
@@ -241,7 +241,7 @@ MODELS: Final = (
                     margin=5.0,
                 ),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=8
+                    steps=20, learning_rate=0.001, rates={"partial": 0.004}, batch=8
                 ),
                 pruning=Pruning(
                     parameters_left=0.96,

@@ -138,6 +138,7 @@ MODELS: Final = (
             "tiny": Size(
                 training=Training(
                     learning_rate=0.002,
+                    steps=300,
                     batch=32,
                     patience=9,
                     test_samples=800,
@@ -241,7 +242,12 @@ MODELS: Final = (
         sizes={
             "tiny": Size(
                 training=Training(
-                    learning_rate=0.002, batch=32, patience=9, test_samples=800, margin=5.0
+                    learning_rate=0.002,
+                    steps=300,
+                    batch=32,
+                    patience=9,
+                    test_samples=800,
+                    margin=5.0,
                 ),
                 finetuning=Finetuning(
                     steps=30,
@@ -296,7 +302,12 @@ MODELS: Final = (
         sizes={
             "tiny": Size(
                 training=Training(
-                    learning_rate=0.002, batch=32, patience=9, test_samples=800, margin=5.0
+                    learning_rate=0.002,
+                    steps=300,
+                    batch=32,
+                    patience=9,
+                    test_samples=800,
+                    margin=5.0,
                 ),
                 finetuning=Finetuning(
                     steps=30,
@@ -349,7 +360,7 @@ MODELS: Final = (
         build=_translator,
         sizes={
             "tiny": Size(
-                training=Training(learning_rate=0.004, steps=150, batch=16, margin=4.0),
+                training=Training(learning_rate=0.004, steps=200, batch=16, margin=4.0),
                 finetuning=Finetuning(
                     steps=30, learning_rate=0.002, rates={"partial": 0.008}, batch=16
                 ),

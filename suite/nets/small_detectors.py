@@ -34,8 +34,8 @@ def small_faster_rcnn(num_classes: int, divisor: int) -> nn.Module:
         rpn_post_nms_top_n_test=50,
         rpn_pre_nms_top_n_train=200,
         rpn_post_nms_top_n_train=100,
-        # All boxes of so small a picture are read from the finest level, as equation 1 of the FPN paper has it.
-        box_roi_pool=MultiScaleRoIAlign(list("0123"), output_size=4, sampling_ratio=2),
+        # Equation 1 of the FPN paper reads all boxes of so small a picture from the finest level.
+        box_roi_pool=MultiScaleRoIAlign(["0"], output_size=4, sampling_ratio=2),
         box_head=TwoMLPHead(width * 4 * 4, 64),
         box_predictor=FastRCNNPredictor(64, num_classes),
         box_detections_per_img=32,

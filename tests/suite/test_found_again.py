@@ -50,7 +50,9 @@ def test_no_boxes_are_found_in_nothing(empty: int) -> None:
     ("rows", "expected"),
     [
         ([{"decibels": [20.0, None]}], True),
-        ([{"decibels": [20.0]}, {"decibels": [2.0]}], False),
+        ([{"decibels": [20.0, 2.0]}, {"decibels": [25.0, 1.0]}], False),
+        ([{"decibels": [25.0]}, {"decibels": [3.0]}, {"decibels": [37.0]}], True),
+        ([{"decibels": [25.0]}, {"decibels": [3.0]}, {"decibels": [-1.0]}], False),
         ([{"decibels": [float("nan")]}], False),
         ([{"decibels": [None]}], False),
         ([{"decibels": [], "found": (5, 10)}], True),

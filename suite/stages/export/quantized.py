@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from suite.axes import VARIANTS
@@ -51,7 +52,7 @@ def place(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit) -
             name="the graph answers like the module on real input",
             holds=len(rows) > 1 and answers_alike(rows),
             evidence=", ".join(f"{row['axis']} {_shown(row)}" for row in rows)
-            + f"; expected {LEAST_SIGNAL:g} dB or {LEAST_FOUND:.0%} of the boxes, or more",
+            + f"; expected a median of {LEAST_SIGNAL:g} dB, or {LEAST_FOUND:.0%} of the boxes",
         )
     ]
     if before := job.options.get("parent_graph", ""):
@@ -100,13 +101,18 @@ def compared(job: Job, spec: ModelSpec, source: Source, graph: Path) -> list[dic
 
 
 def answers_alike(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the outputs agree as far as 8 bits can; not where there was nothing to compare."""
-    heard = [db for row in rows for db in row["decibels"] if db is not None]
+    """Whether the outputs agree as far as 8 bits can, over the inputs; not where there was nothing to compare."""
+    outputs = [
+        [db for db in column if db is not None]
+        for column in zip(*(row["decibels"] for row in rows), strict=True)
+    ]
     boxes = [row["found"] for row in rows if "found" in row]
     found, total = (sum(column) for column in zip(*boxes, strict=True)) if boxes else (0, 0)
-    if not heard and not total:
+    if not any(outputs) and not total:
         return False
-    return all(db >= LEAST_SIGNAL for db in heard) and found >= LEAST_FOUND * total
+    # One input's single number may happen to lie near zero, where any noise is large: the middle one tells.
+    heard = all(median(column) >= LEAST_SIGNAL for column in outputs if column)
+    return heard and found >= LEAST_FOUND * total
 
 
 def _shown(row: Mapping[str, Any]) -> str:
