@@ -57,8 +57,8 @@ NOT_ON_COCO: Final = Gap(
     size="tiny",
     data="coco",
     reason=(
-        "54 pictures and a minute are too few for an SSD without a pretrained backbone: mAP50 of 1.6 to 4.3 over"
-        " settings and seeds, where one box for all pictures has 1.4 to 5.6"
+        "some sixty pictures and a minute are too few for an SSD without a pretrained backbone: mAP50 of 1.6 to 4.3"
+        " over settings and seeds, where one box for all pictures has 1.4 to 5.6"
     ),
     url="https://arxiv.org/abs/1512.02325",
 )
