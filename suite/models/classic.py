@@ -242,7 +242,13 @@ MODELS: Final = (
         build=build_lstm,
         sizes={
             "tiny": Size(
-                training=Training(learning_rate=0.02, batch=64, margin=5.0, overfit_steps=120),
+                training=Training(
+                    learning_rate=0.01,
+                    batch=64,
+                    test_samples=800,
+                    margin=5.0,
+                    overfit_steps=120,
+                ),
                 finetuning=Finetuning(
                     steps=30, learning_rate=0.01, rates={"partial": 0.04}, batch=64
                 ),
