@@ -16,9 +16,9 @@ from suite.data.samples import Dataset, Image, Scene
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LIGHT: Final = (0.4, 0.5, 0.7)
+LIGHT: Final = (0.6, 0.7, 0.85)
 """What red, green and blue are multiplied by: in the dark the eye sees blue best (Purkinje 1825)."""
-NOISE: Final = 8.0
+NOISE: Final = 6.0
 """Deviation of the noise of a sensor in the dark, in values of 0..255."""
 
 Picture = TypeVar("Picture", Image, Scene)

@@ -233,7 +233,7 @@ MODELS: Final = (
                     loss="suite.nets.yolo_loss:yolo_loss",
                 ),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.005, rates={"partial": 0.02}, batch=16
+                    steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=16
                 ),
                 pruning=Pruning(
                     parameters_left=0.4,

@@ -97,7 +97,7 @@ MODELS: Final = (
                     margin=5.0,
                 ),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=8
+                    steps=6, learning_rate=0.0005, rates={"partial": 0.001}, batch=8
                 ),
                 pruning=Pruning(
                     parameters_left=0.4,
@@ -143,7 +143,7 @@ MODELS: Final = (
                     margin=5.0,
                 ),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.001, rates={"partial": 0.0005}, batch=8
+                    steps=6, learning_rate=0.0005, rates={"partial": 0.001}, batch=8
                 ),
                 pruning=Pruning(
                     parameters_left=0.4,
@@ -181,15 +181,15 @@ MODELS: Final = (
         sizes={
             "tiny": Size(
                 training=Training(
-                    learning_rate=0.003,
+                    learning_rate=0.002,
                     steps=90,
-                    batch=8,
+                    batch=16,
                     test_samples=64,
                     overfit_steps=30,
                     margin=5.0,
                 ),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=8
+                    steps=6, learning_rate=0.0005, rates={"partial": 0.001}, batch=16
                 ),
                 pruning=Pruning(
                     parameters_left=0.4,
@@ -241,7 +241,7 @@ MODELS: Final = (
                     margin=5.0,
                 ),
                 finetuning=Finetuning(
-                    steps=20, learning_rate=0.001, rates={"partial": 0.004}, batch=8
+                    steps=3, learning_rate=0.0005, rates={"partial": 0.001}, batch=8
                 ),
                 pruning=Pruning(
                     parameters_left=0.96,

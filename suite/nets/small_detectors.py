@@ -38,6 +38,8 @@ def small_faster_rcnn(num_classes: int, divisor: int) -> nn.Module:
         box_roi_pool=MultiScaleRoIAlign(["0"], output_size=4, sampling_ratio=2),
         box_head=TwoMLPHead(width * 4 * 4, 64),
         box_predictor=FastRCNNPredictor(64, num_classes),
+        # Torchvision's threshold of 0.05 leaves a brief training without a box on many pictures: nothing to compare.
+        box_score_thresh=0.01,
         box_detections_per_img=32,
     )
     return model
