@@ -61,7 +61,7 @@ def test_a_good_tree_passes_and_serves_pictures(tmp_path: Path) -> None:
     train, validation, test = (
         cifar10.load(source.root, split) for split in ("train", "validation", "test")
     )
-    assert (len(train), len(validation), len(test)) == (14, 2, 4)  # four are set aside
+    assert (len(train), len(validation), len(test)) == (16, 2, 4)  # two are set aside
     assert list(test.classes) == ["cat", "dog"]
     assert [test[index].label for index in range(4)] == [0, 0, 1, 1]
     assert test[0].pixels.shape == (24, 32, 3)
@@ -187,4 +187,4 @@ def test_the_original_archive_is_read_by_torchvision(
     test = cifar10.load(str(root), "test")
     assert [test[index].label for index in range(len(test))] == [0, 1, 2, 9]
     assert test[0].pixels.shape == (32, 32, 3)
-    assert len(cifar10.load(str(root), "train")) == 14
+    assert len(cifar10.load(str(root), "train")) == 16

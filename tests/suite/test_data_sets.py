@@ -22,8 +22,8 @@ SEEN = 48
 
 
 def write_cifar10(folder: Path) -> Path:
-    """Two classes, 15 pictures each for training, 5 for the test."""
-    for split, first, last in (("train", 0, 15), ("test", 15, 20)):
+    """Two classes, 60 pictures each for training, 20 for the test."""
+    for split, first, last in (("train", 0, 60), ("test", 60, 80)):
         for shift, label in ((0, "cat"), (100, "dog")):
             for number in range(first, last):
                 write_picture(folder / split / label / f"{number}.png", seed=number + shift)
@@ -31,8 +31,8 @@ def write_cifar10(folder: Path) -> Path:
 
 
 def write_coco(folder: Path) -> Path:
-    """Forty pictures for training and five for the test, each with one object."""
-    for name, first, last in (("train2017", 0, 40), ("val2017", 40, 45)):
+    """120 pictures for training and 20 for the test, each with one object."""
+    for name, first, last in (("train2017", 0, 120), ("val2017", 120, 140)):
         numbers = range(first, last)
         for number in numbers:
             write_picture(folder / name / f"{number}.jpg", seed=number)

@@ -97,7 +97,7 @@ def test_the_second_task_reads_how_reviews_end_that_the_first_has_not_read(tmp_p
     }
     assert len(first) + len(second) == 400
     assert not first & second
-    assert 60 <= len(second) <= 140
+    assert 20 <= len(second) <= 70
     read = [
         text for split in ("train", "validation") for text, _ in rows(endings.load(file, split))
     ]
