@@ -120,7 +120,12 @@ MODELS: Final = (
             # 75 is the smallest side that its pooling leaves anything of; the second head needs about 299.
             "tiny": Size(
                 training=Training(
-                    learning_rate=0.003, steps=120, batch=16, margin=5.0, overfit_steps=40
+                    learning_rate=0.003,
+                    steps=120,
+                    batch=16,
+                    margin=5.0,
+                    overfit_steps=80,
+                    overfit_rate=0.001,
                 ),
                 finetuning=Finetuning(
                     steps=30, learning_rate=0.0015, rates={"partial": 0.006}, batch=16
