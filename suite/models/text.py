@@ -146,9 +146,9 @@ MODELS: Final = (
                     parallel=("ddp", "fsdp", "tensor"),
                 ),
                 finetuning=Finetuning(
-                    steps=30,
+                    steps=20,
                     learning_rate=0.001,
-                    rates={"partial": 0.004},
+                    rates={"partial": 0.02},
                     batch=32,
                     lora=("query", "value"),
                 ),
