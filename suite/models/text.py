@@ -250,9 +250,9 @@ MODELS: Final = (
                     margin=5.0,
                 ),
                 finetuning=Finetuning(
-                    steps=30,
+                    steps=20,
                     learning_rate=0.001,
-                    rates={"partial": 0.004},
+                    rates={"partial": 0.02},
                     batch=32,
                     lora=("query", "value"),
                 ),

@@ -204,7 +204,9 @@ def test_what_netron_cannot_read_is_one_error_and_the_next_picture_is_drawn(stud
 
 
 def test_netrons_own_refusal_is_told(studio, tmp_path, monkeypatch):
-    monkeypatch.setattr(studio_module, "_served", lambda model, blocks_from: (b"no graph", 1, False))
+    monkeypatch.setattr(
+        studio_module, "_served", lambda model, blocks_from: (b"no graph", 1, False)
+    )
     with pytest.raises(NotDrawn, match=r"x\.onnx: Netron cannot show it"):
         studio.take(tmp_path / "x.onnx")
 
