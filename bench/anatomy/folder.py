@@ -106,13 +106,3 @@ def is_fresh(anatomies: Anatomies, graph: Path) -> bool:
 def beside(start: Path, ending: str) -> Path:
     """The file with that ending; the stem may hold full stops, so that `with_suffix` would not do."""
     return start.with_name(f"{start.name}{ending}")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """The whole file or none; raises OSError."""
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        draft.write_text(text, encoding="utf-8", errors="replace")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

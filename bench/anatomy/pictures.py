@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import units
-from bench.anatomy.folder import ANATOMY, DRAWN, MISSING, PICTURE, beside, write_whole
+from bench.anatomy.folder import ANATOMY, DRAWN, MISSING, PICTURE, beside
 from bench.anatomy.record import Anatomy, anatomy_from
 from bench.anatomy.static import stamp_of
 from bench.graphs.skeleton import skeleton_of
@@ -16,6 +16,7 @@ from bench.netron.blocks import block_names, steps_of_graph
 from bench.netron.colours import heat
 from bench.netron.fault import BrowserMissing, PictureError
 from bench.netron.studio import Studio
+from bench.whole import write_whole
 from suite.worker.protocol import Emit, Job
 
 MOST_NODES: Final = 500

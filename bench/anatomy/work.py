@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.anatomy.activations import layers_from, shown_values, values_in
 from bench.anatomy.attaching import attachment_of
-from bench.anatomy.folder import ANATOMY, BETWEEN, DIFFERENCE, METRICS, write_whole
+from bench.anatomy.folder import ANATOMY, BETWEEN, DIFFERENCE, METRICS
 from bench.anatomy.record import Anatomy, Part
 from bench.anatomy.running import time_of_nodes, values_of_a_run, working_feeds
 from bench.anatomy.static import anatomy_of
@@ -20,6 +20,7 @@ from bench.graphs.observed import shapes_of_a_run
 from bench.graphs.record import Graph
 from bench.graphs.weights import compare_files
 from bench.netron.attachment import tensor_errors, write_attachment
+from bench.whole import write_whole
 from suite.worker.protocol import Emit, Job
 
 Graphs = list[tuple[dict[str, Any], Anatomy, Graph]]

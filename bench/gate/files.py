@@ -11,6 +11,7 @@ from bench.gate.html import to_html
 from bench.gate.markdown import to_markdown
 from bench.gate.outcome import Gate
 from bench.gate.problem import GateError
+from bench.whole import write_whole
 
 LATEST = "latest.txt"
 """Names the newest gate's folder, for scripts."""
@@ -23,10 +24,10 @@ def write_files(gate: Gate, folder: Path) -> None:
     """
     text = to_markdown(gate)
     try:
-        _write(folder / "verdict.json", to_json(gate))
-        _write(folder / "verdict.md", text)
-        _write(folder / "verdict.html", to_html(gate))
-        _write(folder.parent / LATEST, f"{folder.name}\n")
+        write_whole(folder / "verdict.json", to_json(gate))
+        write_whole(folder / "verdict.md", text)
+        write_whole(folder / "verdict.html", to_html(gate))
+        write_whole(folder.parent / LATEST, f"{folder.name}\n")
     except OSError as error:
         raise GateError(
             f"{folder}: cannot be written ({error.strerror}); free some disk space or name"
@@ -35,12 +36,3 @@ def write_files(gate: Gate, folder: Path) -> None:
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with contextlib.suppress(OSError), Path(summary).open("a", encoding="utf-8") as file:
             file.write(text)
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

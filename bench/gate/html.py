@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.gate import wording
 from bench.gate.document import share
 from bench.gate.outcome import Gate
 from bench.gate.row import Row
+from bench.pages import joined, templates_in
 from bench.report.html import TEMPLATES as REPORT
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -36,17 +36,8 @@ class Interval:
 
 def to_html(gate: Gate) -> str:
     """The gate as one HTML document, light or dark as the reader's system is."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    style = "".join(
-        folder.joinpath(name).read_text(encoding="utf-8")
-        for folder, name in ((REPORT, "style.css"), (TEMPLATES, "gate.css"))
-    )
+    environment = templates_in(TEMPLATES)
+    style = joined((REPORT / "style.css", TEMPLATES / "gate.css"))
     rows = sorted(gate.rows, key=wording.order_of)
     reach = reach_of(rows)
     return environment.get_template("gate.html.j2").render(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final
 
 from bench.gate.power import chance_bound
 from bench.gate.problem import GateError
+from bench.whole import write_whole
 
 SCHEMA: Final = 1
 PROCEDURE: Final = 1
@@ -108,12 +108,10 @@ def read_ledger(folder: Path, fingerprint: str, plan: str) -> tuple[Ledger, str]
 def write_ledger(folder: Path, ledger: Ledger, plan: str) -> Path:
     """Writes the file whole or not at all. Raises GateError when the disk does not take it."""
     path = _path(folder, ledger.fingerprint, plan)
-    draft = path.with_suffix(f".{os.getpid()}")
     data = {"schema": SCHEMA, "procedure": PROCEDURE, **asdict(ledger)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(data, indent=1), encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, json.dumps(data, indent=1))
     except OSError as error:
         raise GateError(
             f"{path}: cannot be written ({error.strerror}); name another folder with --out"

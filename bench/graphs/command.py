@@ -22,6 +22,7 @@ from bench.graphs.terminal import render
 from bench.graphs.weights import compare_files
 from bench.netron.fault import PictureError
 from bench.netron.studio import DEADLINE
+from bench.whole import write_whole
 
 DEFAULT: Final = Path("graphs.html")
 PIPED_WIDTH: Final = 140
@@ -119,14 +120,14 @@ def _show(
     match arguments.format or ("html" if arguments.pictures else "terminal"):
         case "html":
             out = arguments.out or DEFAULT
-            _write(out, to_html(difference, pictures, missing=missing))
+            write_whole(out, to_html(difference, pictures, missing=missing))
             print(out)
         case "json":
             _print(to_json(difference), arguments.out)
         case _:
             _print_terminal(difference, arguments.out)
             if arguments.pictures:
-                _write(DEFAULT, to_html(difference, pictures, missing=missing))
+                write_whole(DEFAULT, to_html(difference, pictures, missing=missing))
                 print(f"Pictures: {DEFAULT}")
 
 
@@ -142,18 +143,8 @@ def _print_terminal(difference: Difference, out: Path | None) -> None:
 
 def _print(text: str, out: Path | None) -> None:
     if out is not None:
-        _write(out, text)
+        write_whole(out, text)
         return
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def _write(path: Path, text: str) -> None:
-    """The whole file or none."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8", errors="replace")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from bench import units
@@ -16,6 +16,7 @@ from bench.graphs import wording
 from bench.graphs.compare import shape_text
 from bench.graphs.difference import Difference
 from bench.graphs.pictures import COLOURS, Pair
+from bench.pages import templates_in
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 LISTED: Final = 2000
@@ -56,13 +57,7 @@ def _most(difference: Difference) -> int:
 
 @cache
 def _templates() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    return templates_in(TEMPLATES)
 
 
 @cache

@@ -7,7 +7,6 @@ cell and metric; with what is needed to import them elsewhere as what they are.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -21,6 +20,7 @@ from bench.history.entry import SeriesKey
 from bench.history.packing import unpack
 from bench.history.problem import HistoryError
 from bench.history.tables import ENVIRONMENTS, MEASUREMENTS, RECORDS, RUNS, SAMPLES, SERIES
+from bench.whole import write_whole
 
 
 def export_run(store: str, path: Path, name: str = "") -> str:
@@ -30,12 +30,7 @@ def export_run(store: str, path: Path, name: str = "") -> str:
     written.
     """
     document, run = read(store, lambda connection: document_of(connection, name))
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(json.dumps(document, indent=4), encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(path, json.dumps(document, indent=4))
     return run
 
 

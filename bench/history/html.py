@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.history import wording
 from bench.history.geometry import HEIGHT, HUES, WIDTH, plot_of
 from bench.history.look import Look
 from bench.history.terminal import headline
+from bench.pages import joined, templates_in
 from bench.report.html import TEMPLATES as REPORT
+from bench.whole import write_whole
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
 
 def write_html(found: Look, path: Path) -> None:
     """Write the page to `path`, whole or not at all. Raises OSError when it cannot be written."""
-    text = to_html(found)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8", errors="replace")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(path, to_html(found))
 
 
 def to_html(found: Look) -> str:
     """The trends as one HTML document, light or dark as the reader's system is."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    style = "".join(
-        folder.joinpath(name).read_text(encoding="utf-8")
-        for folder, name in ((REPORT, "style.css"), (TEMPLATES, "history.css"))
-    )
+    environment = templates_in(TEMPLATES)
+    style = joined((REPORT / "style.css", TEMPLATES / "history.css"))
     machines = list(found.environments)
     return environment.get_template("history.html.j2").render(
         found=found,

@@ -28,10 +28,10 @@ LEAST_ROUNDS: Final = 3
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Facts: `device`, `threads`, `bandwidth` (bytes/s, read and written), `matmul` (dtype -> FLOP/s, 2 per MAC).
+    """Facts: `device`, `threads`, `bandwidth` (bytes/s, read and written), `matmul` (dtype -> FLOP/s, 2 per MAC),
+    `no_kernel` (dtype -> what PyTorch said).
 
-    Options: `device` (cpu, cuda, cuda:N), `threads` (0 = PyTorch's own choice). A dtype that the device cannot multiply
-    in is left out.
+    Options: `device` (cpu, cuda, cuda:N), `threads` (0 = PyTorch's own choice). Memory that runs out is raised.
     """
     device = str(job.options.get("device", "cpu"))
     if threads := int(job.options.get("threads", 0)):
@@ -39,18 +39,22 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     emit("phase", name="bandwidth")
     bandwidth = copy_rate(device)
     rates: dict[str, float] = {}
+    no_kernel: dict[str, str] = {}
     for dtype in DTYPES:
         emit("phase", name=f"matmul {dtype}")
         try:
             rates[dtype] = matmul_rate(device, getattr(torch, dtype))
-        except (RuntimeError, NotImplementedError):
-            continue
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # "addmm_impl_cpu_" not implemented for 'Half', and the like
+            no_kernel[dtype] = str(error).partition("\n")[0]
     return {
         "facts": {
             "device": device,
             "threads": torch.get_num_threads(),
             "bandwidth": bandwidth,
             "matmul": rates,
+            "no_kernel": no_kernel,
             "float32_precision": torch.get_float32_matmul_precision(),
         }
     }

@@ -12,13 +12,14 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from bench import units
 from bench.advise import telling
 from bench.advise.advice import advice_for
 from bench.anatomy.folder import Anatomies, load_anatomies
+from bench.pages import templates_in
 from bench.report import filters, labels, wording
 from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
@@ -34,6 +35,7 @@ from bench.report.scaling import scalings_of
 from bench.report.targets import targets_of
 from bench.report.text import shortened
 from bench.report.view import MEMORY, RowView, between, quantity_text, row_views
+from bench.whole import write_whole
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 DRAWN: Final = 60
@@ -62,12 +64,7 @@ def write_html(report: Report, path: Path) -> None:
     folder = Path(report.location) if report.location else here
     base = "" if folder == here else f"{Path(os.path.relpath(folder, here)).as_posix()}/"
     text = to_html(report, base=base, anatomies=load_anatomies(folder))
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8", errors="replace")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(path, text)
 
 
 def to_html(report: Report, *, base: str = "", anatomies: Anatomies | None = None) -> str:
@@ -161,13 +158,7 @@ def to_html(report: Report, *, base: str = "", anatomies: Anatomies | None = Non
 
 @cache
 def _templates() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    environment = templates_in(TEMPLATES)
     environment.filters["pct"] = lambda value: f"{value:.4g}"
     environment.filters["tojson_plain"] = lambda data: json.dumps(
         data, indent=1, default=str, ensure_ascii=False

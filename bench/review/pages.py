@@ -8,11 +8,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from bench import units
 from bench.anatomy.folder import Anatomies
+from bench.pages import templates_in
 from bench.report import wording
 from bench.report.anatomies import inlined
 from bench.report.anatomy_view import view_of
@@ -102,13 +103,7 @@ def _render(template: str, values: Mapping[str, Any]) -> str:
 
 @cache
 def _templates() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader([TEMPLATES, REPORT]),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
+    environment = templates_in(TEMPLATES, REPORT)
     environment.filters["pct"] = lambda value: f"{value:.4g}"
     environment.filters["nowrap"] = lambda text: str(text).replace(" ", "\u00a0")
     return environment
