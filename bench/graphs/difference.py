@@ -92,6 +92,15 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DifferingNodes:
+    """The nodes of a difference: what a picture shows of it."""
+
+    added: tuple[NodeRef, ...]
+    removed: tuple[NodeRef, ...]
+    changed: tuple[NodeChange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """Two files side by side."""
 

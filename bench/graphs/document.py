@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from bench.graphs.difference import Difference
+from bench.graphs.difference import Change, Difference, DifferingNodes, NodeChange, NodeRef
 
 SCHEMA: Final = 1
 """1: first version."""
@@ -23,6 +24,23 @@ def to_json(difference: Difference) -> str:
     """The document as indented text with a final newline."""
     document = to_document(difference)
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def nodes_from(document: Mapping[str, Any]) -> DifferingNodes:
+    """The nodes of a document; raises KeyError, TypeError when it is none."""
+    return DifferingNodes(
+        added=tuple(NodeRef(**node) for node in document["added"]),
+        removed=tuple(NodeRef(**node) for node in document["removed"]),
+        changed=tuple(
+            NodeChange(
+                before=NodeRef(**node["before"]),
+                after=NodeRef(**node["after"]),
+                matched_by=node["matched_by"],
+                changes=tuple(Change(**change) for change in node["changes"]),
+            )
+            for node in document["changed"]
+        ),
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.graphs.difference import Difference, NodeRef
+from bench.graphs.difference import Difference, DifferingNodes, NodeRef
 from bench.graphs.wording import changes_text
 from bench.netron.studio import DEADLINE, Picture, Studio
 
@@ -44,7 +44,7 @@ def draw(difference: Difference, *, deadline: float = DEADLINE) -> Pair:
 
 
 def marks(
-    difference: Difference,
+    difference: Difference | DifferingNodes,
 ) -> tuple[tuple[dict[str, str], dict[str, str]], tuple[dict[str, str], dict[str, str]]]:
     """(node -> colour before, after), (node -> tooltip before, after)."""
     colours: tuple[dict[str, str], dict[str, str]] = ({}, {})

@@ -1,5 +1,6 @@
 // Loaded by Netron's page before Netron: says yes to its only question, so that it asks nobody where it is, and
-// attaches our numbers once the graph is drawn. The body then carries data-attached, which tests wait for.
+// attaches our numbers once the graph is drawn and colours the nodes that differ from the graph beside it. The body then
+// carries data-attached and data-marked, which tests wait for.
 const readable = (canvas) => {
   // Netron puts shapes between two brackets that few fonts have.
   const replace = () => {
@@ -13,6 +14,38 @@ const readable = (canvas) => {
   };
   replace();
   new MutationObserver(replace).observe(canvas, { childList: true, subtree: true });
+};
+const mark = (nodes) => {
+  const style = document.createElement("style");
+  style.textContent =
+    ".differs .node-item-type > path{fill:var(--fill)!important}" +
+    ".differs .node-item-type > text{fill:var(--ink)!important}" +
+    ".differs:not(.select) > path{stroke:var(--fill);stroke-width:2px}";
+  document.head.append(style);
+  const colour = () => {
+    let number = 0;
+    for (const [name, { fill, ink, note }] of Object.entries(nodes)) {
+      const group = document.getElementById(`node-name-${name}`);
+      if (!group) {
+        continue;
+      }
+      number += 1;
+      group.classList.add("differs");
+      group.style.setProperty("--fill", fill);
+      group.style.setProperty("--ink", ink);
+      const header = group.querySelector(".node-item-type");
+      if (header) {
+        header.querySelectorAll(":scope > title").forEach((old) => old.remove());
+        const title = document.createElementNS("http://www.w3.org/2000/svg", "title");
+        title.textContent = `${name}\n${note}`;
+        header.prepend(title);
+      }
+    }
+    document.body.dataset.marked = String(number);
+  };
+  colour();
+  // Netron draws anew when a person changes what it shows.
+  new MutationObserver(colour).observe(document.getElementById("target"), { childList: true });
 };
 document.cookie = "consent=1; SameSite=Strict";
 addEventListener("DOMContentLoaded", async () => {
@@ -40,6 +73,13 @@ addEventListener("DOMContentLoaded", async () => {
     await pause();
   }
   readable(document.getElementById("canvas"));
+  const marks = told("marks");
+  if (marks) {
+    const answer = await fetch(marks);
+    if (answer.ok) {
+      mark(await answer.json());
+    }
+  }
   const attachment = told("attachment");
   if (!attachment) {
     return;

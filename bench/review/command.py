@@ -29,6 +29,7 @@ from bench.review.collecting import (
     rooms_of_run,
 )
 from bench.review.graphs import Room
+from bench.review.marking import marked_in
 from bench.review.pages import pages_of
 from bench.review.serving import for_bundle, serve, write_bundle
 from bench.review.site import html_answer, netron_answers
@@ -110,9 +111,10 @@ def _site_of_files(names: Sequence[str], scratch: Path, *, is_quick: bool) -> di
 def _site(
     rooms: Sequence[Room], anatomies: Anatomies, *, title: str, report: Report | None
 ) -> dict[str, Answer]:
-    pages = pages_of(rooms, anatomies, title=title, report=report)
+    marked = [found for room in rooms for found in marked_in(room, anatomies)]
+    pages = pages_of(rooms, anatomies, marked, title=title, report=report)
     own = {path: html_answer(text) for path, text in pages.items()}
-    return {**own, **netron_answers(rooms)}
+    return {**own, **netron_answers(rooms, marked)}
 
 
 def _tell(text: str) -> None:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from bench import units
 from bench.anatomy.folder import Anatomies
+from bench.graphs.pictures import COLOURS
 from bench.pages import templates_in
 from bench.report import wording
 from bench.report.anatomies import inlined
@@ -25,6 +26,7 @@ from bench.report.model import Report
 from bench.report.quality_text import drop_text, metric_text
 from bench.report.text import shortened
 from bench.review.graphs import Exhibit, Room
+from bench.review.marking import Marked, page_beside
 from bench.review.site import PAGES
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -32,7 +34,12 @@ REPORT: Final = TEMPLATES.parents[1] / "report" / "templates"
 
 
 def pages_of(
-    rooms: Sequence[Room], anatomies: Anatomies, *, title: str, report: Report | None
+    rooms: Sequence[Room],
+    anatomies: Anatomies,
+    marked: Sequence[Marked],
+    *,
+    title: str,
+    report: Report | None,
 ) -> dict[str, str]:
     """Path -> HTML of every page of ours but the report."""
     pictures = inlined(anatomies)
@@ -69,6 +76,8 @@ def pages_of(
                     **shared,
                     "room": room,
                     "exhibits": exhibits,
+                    "marked": {e.number: page_beside(e, exhibits, marked) for e in exhibits},
+                    "colours": COLOURS,
                     "differences": _differences(anatomies, exhibits),
                 },
             )

@@ -12,6 +12,7 @@ from typing import Final
 from bench.netron.server import Answer
 from bench.netron.site import netron_files, netron_folder, page_for
 from bench.review.graphs import Exhibit, Room
+from bench.review.marking import Marked
 
 HERE: Final = Path(__file__).parent
 HTML: Final = "text/html; charset=utf-8"
@@ -40,41 +41,60 @@ def html_answer(text: str) -> Answer:
     )
 
 
-def netron_answers(rooms: Sequence[Room]) -> dict[str, Answer]:
-    """Netron, one page of it per graph, the graphs, their numbers. Raises PictureError without a Netron that fits."""
+def netron_answers(rooms: Sequence[Room], marked: Sequence[Marked]) -> dict[str, Answer]:
+    """Netron, its pages, the graphs, their numbers; a page per graph, and one each time it is shown beside another.
+
+    Raises PictureError without a Netron that fits.
+    """
     folder = netron_folder()
     found = {f"netron/{name}": answer for name, answer in netron_files(folder).items()}
     found["netron/LICENSE"] = Answer(kind="text/plain; charset=utf-8", body=HERE / "netron-LICENSE")
     found["netron/boot.js"] = Answer(kind="text/javascript", body=HERE / "boot.js")
     for room in rooms:
         for exhibit in room.exhibits:
-            found |= _of_graph(folder, exhibit)
+            found |= _of_graph(exhibit)
+            found[exhibit.page] = _page(folder, exhibit)
+    for one in marked:
+        marks = f"models/{one.exhibit.number}/against-{one.against.number}.json"
+        found[f"netron/{marks}"] = Answer(
+            kind="application/json", body=one.marks.encode("utf-8", "replace"), headers=_FRESH
+        )
+        found[one.page] = _page(folder, one.exhibit, marks=marks)
     return found
 
 
-def _of_graph(folder: Path, exhibit: Exhibit) -> dict[str, Answer]:
-    """Its page, its files under the names by which it knows them, its numbers."""
+def _of_graph(exhibit: Exhibit) -> dict[str, Answer]:
+    """Its files under the names by which its page knows them, and its numbers."""
     start = f"models/{exhibit.number}/"
-    file = f"{start}model{exhibit.path.suffix.lower()}"
-    found = {f"netron/{file}": _file(exhibit.path)}
+    found = {f"netron/{_name(exhibit)}": _file(exhibit.path)}
     for beside in exhibit.files[1:]:
         # Relative to the graph, as it says itself; `files_of` keeps it inside the graph's folder.
         found[f"netron/{start}{beside.relative_to(exhibit.path.parent).as_posix()}"] = _file(beside)
-    more = {}
     if exhibit.attachment is not None:
-        more["attachment"] = f"{start}numbers.json"
         found[f"netron/{start}numbers.json"] = Answer(
             kind="application/json", body=exhibit.attachment, headers=_FRESH
         )
+    return found
+
+
+def _page(folder: Path, exhibit: Exhibit, **more: str) -> Answer:
+    """Netron's page for it; `more`: what `boot.js` is told beside its numbers."""
+    if exhibit.attachment is not None:
+        more["attachment"] = f"models/{exhibit.number}/numbers.json"
     page = page_for(
         folder,
-        file=file,
+        file=_name(exhibit),
         identifier=f"{exhibit.name[:80]}",
         more=more,
         script="boot.js",
         policy=f"{NETRON}{FRAMED}",
     )
-    return {**found, exhibit.page: replace(page, headers=(*page.headers, *_FRESH))}
+    return replace(page, headers=(*page.headers, *_FRESH))
+
+
+def _name(exhibit: Exhibit) -> str:
+    """Of its file, beside Netron's pages."""
+    return f"models/{exhibit.number}/model{exhibit.path.suffix.lower()}"
 
 
 def _file(path: Path) -> Answer:

@@ -207,12 +207,28 @@ def test_a_comparison_shows_both_and_what_differs(served):
         seen.open(f"{served.address}compare-1-4.html")
         drawn = "f => f.contentDocument && f.contentDocument.body.dataset.attached === 'yes'"
         seen.wait(f"[...document.querySelectorAll('iframe')].every({drawn})")
-        assert "conv.weight" in seen.run("document.body.innerText") or "changed" in seen.run(
-            "document.body.innerText"
-        )
+        assert "batch×8×16×16 → batch×12×16×16" in seen.run("document.body.innerText")
         assert not seen.said
         seen.resize(390, 800)
         assert seen.run("document.documentElement.scrollWidth") <= 390
+
+
+@seen_by_a_browser
+def test_the_nodes_that_differ_are_coloured_on_both_sides(served):
+    with page() as seen:
+        seen.open(f"{served.address}compare-1-4.html")
+        frames = "[...document.querySelectorAll('iframe')].map(f => f.contentDocument)"
+        seen.wait(f"{frames}.every(d => d && d.body && Number(d.body.dataset.marked) > 0)")
+        header = "querySelector('#node-name-conv .node-item-type > path')"
+        fills = seen.run(f"{frames}.map(d => d.defaultView.getComputedStyle(d.{header}).fill)")
+        assert fills == ["rgb(224, 161, 0)"] * 2  # of what changed
+        tooltip = "d.querySelector('#node-name-conv .node-item-type > title').textContent"
+        told = seen.run(f"{frames}.map(d => {tooltip})")
+        assert all("shape" in text for text in told), told
+        assert "changed" in seen.run("document.querySelector('.legend').innerText")
+        seen.open(f"{served.address}netron/1.html")
+        seen.wait("document.body.dataset.attached === 'yes'")
+        assert seen.run("document.body.dataset.marked === undefined")
 
 
 @seen_by_a_browser

@@ -1,0 +1,68 @@
+"""How two graphs that stand side by side differ, told to Netron's pages: which nodes to colour, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.anatomy.folder import Anatomies
+from bench.graphs.document import nodes_from
+from bench.graphs.pictures import marks
+from bench.netron.colours import ink_on
+from bench.review.graphs import Exhibit, Room
+
+LONGEST: Final = 2000
+"""Characters of a node's tooltip."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """A graph that is shown beside another one."""
+
+    exhibit: Exhibit
+    against: Exhibit
+    marks: str
+    """JSON: Netron's name of a node -> its fill, the ink on it, what it says."""
+
+    @property
+    def page(self) -> str:
+        """Path of the page that opens it so, from the root of the review."""
+        return f"netron/{self.exhibit.number}-against-{self.against.number}.html"
+
+
+def marked_in(room: Room, anatomies: Anatomies) -> Iterator[Marked]:
+    """Both sides of every pair of the room whose difference is known."""
+    for first in room.exhibits:
+        for second in room.exhibits:
+            document = anatomies.differences.get((first.stem, second.stem))
+            if document is None:
+                continue
+            try:
+                colours, notes = marks(nodes_from(document))
+            except (KeyError, TypeError):
+                continue  # damaged: the pages then stand side by side without colours
+            for side, (exhibit, against) in enumerate(((first, second), (second, first))):
+                told = {
+                    name: {
+                        "fill": colour,
+                        "ink": ink_on(colour),
+                        "note": notes[side][name][:LONGEST],
+                    }
+                    for name, colour in colours[side].items()
+                }
+                yield Marked(
+                    exhibit=exhibit,
+                    against=against,
+                    marks=json.dumps(told, ensure_ascii=False, allow_nan=False),
+                )
+
+
+def page_beside(
+    exhibit: Exhibit, group: Sequence[Exhibit], marked: Sequence[Marked]
+) -> Marked | None:
+    """How it is shown among those: coloured against the first of them that it was compared with."""
+    return next(
+        (m for other in group for m in marked if (m.exhibit, m.against) == (exhibit, other)), None
+    )
