@@ -88,7 +88,17 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--jobs {get('jobs')}: expected 1 or more, or 0 for the default")
     environment = gather(quick=True)
     num_cores = environment.system.num_cores
-    names = ("models", "models_from", "backend", "device", "dtype", "batch", "variant", "stages")
+    names = (
+        "models",
+        "models_from",
+        "backend",
+        "device",
+        "dtype",
+        "batch",
+        "length",
+        "variant",
+        "stages",
+    )
     asked = Asked(
         size=get("size") or ("base" if wants_bench else "tiny"),
         **{name: get(name) for name in (*names, "threads", "seed", "data", "weights", "nproc")},

@@ -289,7 +289,7 @@ class Session:
         parts = [cell.model, cell.size]
         if cell.variant != "original":
             parts += [cell.variant, *([] if cell.device == "cpu" else [cell.device])]
-        parts += [f"b{cell.batch}"] if cell.batch != 1 else []
+        parts += [cell.extent] if cell.extent != "b1" else []
         return self.folder.onnx / f"{'-'.join(parts).replace(':', '_')}.onnx"
 
     def _coldstart(self, cell: Cell) -> Record:

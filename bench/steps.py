@@ -68,7 +68,8 @@ def _original(cell: Cell) -> set[str]:
     if cell == graph_cell(cell):
         steps.add("export")
     if cell.backend == "eager":
-        steps |= {"size", *LEARNING}
+        # Training goes by the record's own length.
+        steps |= {"size", *(() if cell.length else LEARNING)}
         if (cell.device, cell.dtype) == ("cpu", "float32"):
             steps.add("build")
     return steps

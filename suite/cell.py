@@ -10,7 +10,7 @@ from suite.axes import BACKENDS, DTYPES, SIZES, VARIANTS
 
 _ID: Final = re.compile(
     r"(?P<model>.+)-(?P<size>{sizes})-(?P<backend>{backends})-(?P<device>cpu|cuda(:\d+)?)"
-    r"-(?P<dtype>{dtypes})-b(?P<batch>[1-9]\d*)(-(?P<variant>{variants}))?".format(
+    r"-(?P<dtype>{dtypes})-b(?P<batch>[1-9]\d*)(-l(?P<length>[1-9]\d*))?(-(?P<variant>{variants}))?".format(
         sizes="|".join(SIZES),
         backends="|".join(BACKENDS),
         dtypes="|".join(DTYPES),
@@ -31,17 +31,26 @@ class Cell:
     device: str = "cpu"
     dtype: str = "float32"
     batch: int = 1
+    length: int = 0
+    """Tokens per sample; 0 = those of the model's record, or a model that reads none."""
     variant: str = "original"
     """A row of `suite.axes.VARIANTS`: which of the model's states."""
 
     def __post_init__(self) -> None:
         if self.batch < 1:
             raise ValueError(f"cell batch is {self.batch}; expected 1 or more samples")
+        if self.length < 0:
+            raise ValueError(f"cell length is {self.length}; expected 1 or more tokens, or 0")
+
+    @property
+    def extent(self) -> str:
+        """What goes in at a time, as every id tells it: `b8`, or `b1-l128`."""
+        return f"b{self.batch}-l{self.length}" if self.length else f"b{self.batch}"
 
     @property
     def id(self) -> str:
         """The pytest id, the record's key and the report's anchor, e.g. `bert-base-eager-cpu-float32-b1`."""
-        text = f"{self.model}-{self.size}-{self.backend}-{self.device}-{self.dtype}-b{self.batch}"
+        text = f"{self.model}-{self.size}-{self.backend}-{self.device}-{self.dtype}-{self.extent}"
         return text if self.variant == "original" else f"{text}-{self.variant}"
 
     @property
@@ -55,7 +64,7 @@ class Cell:
         match = _ID.fullmatch(text)
         if match is None:
             raise ValueError(
-                f"{text!r} is no cell id; expected MODEL-SIZE-BACKEND-DEVICE-DTYPE-bBATCH[-VARIANT],"
+                f"{text!r} is no cell id; expected MODEL-SIZE-BACKEND-DEVICE-DTYPE-bBATCH[-lLENGTH][-VARIANT],"
                 " e.g. bert-base-eager-cpu-float32-b1"
             )
         return cls(
@@ -65,6 +74,7 @@ class Cell:
             device=match["device"],
             dtype=match["dtype"],
             batch=int(match["batch"]),
+            length=int(match["length"] or 0),
             variant=match["variant"] or "original",
         )
 

@@ -19,9 +19,10 @@ def expand(
     dtypes: Sequence[str],
     batches: Sequence[int],
     variants: Sequence[str] = ("original",),
+    lengths: Sequence[int] = (),
 ) -> list[Cell]:
     """Every combination, model by model; left out are a size that a model does not have, and a variant where it does
-    not exist or does not run.
+    not exist or does not run. `lengths` are for models that read tokens.
     """
     return [
         Cell(
@@ -31,6 +32,7 @@ def expand(
             device=device,
             dtype=dtype,
             batch=batch,
+            length=length,
             variant=variant,
         )
         for s in specs
@@ -39,6 +41,7 @@ def expand(
         for device in devices
         for dtype in dtypes
         for batch in batches
+        for length in (lengths if reads_tokens(s, size) else ()) or (0,)
         for variant in variants
         if exists(VARIANTS[variant], s, size, device)
         for backend in backends
@@ -156,9 +159,41 @@ def stages_of(text: str, *, num_processes: int) -> tuple[str, ...]:
 
 def batches_of(text: str) -> tuple[int, ...]:
     """`--batch`: one or more positive numbers."""
+    return _numbers("--batch", text, "1,8")
+
+
+def lengths_of(text: str) -> tuple[int, ...]:
+    """`--length`: positive numbers, or empty for none."""
+    return _numbers("--length", text, "64,128") if text else ()
+
+
+def reads_tokens(spec: ModelSpec, size: str) -> bool:
+    """Whether samples of that size are so many tokens of a vocabulary."""
+    return {"vocabulary", "length"} <= set(spec.sizes[size].inputs)
+
+
+def check_lengths(specs: Sequence[ModelSpec], sizes: Sequence[str], lengths: Sequence[int]) -> None:
+    """Raises CatalogError when no model reads tokens, or one has no position for that many."""
+    readers = [
+        (s, size) for s in specs for size in sizes if size in s.sizes if reads_tokens(s, size)
+    ]
+    if lengths and not readers:
+        raise CatalogError(
+            f"--length: none of the chosen models reads tokens ({', '.join(s.name for s in specs)})"
+        )
+    for spec, size in readers:
+        longest = spec.sizes[size].inputs.get("longest", 0)
+        if longest and lengths and max(lengths) > longest:
+            raise CatalogError(
+                f"--length {max(lengths)}: {spec.name} at {size} has positions for {longest} tokens"
+                " at most. Next: a smaller --length, or --models without it"
+            )
+
+
+def _numbers(option: str, text: str, example: str) -> tuple[int, ...]:
     words = text.replace(",", " ").split()
     if not words or not all(w.isdigit() and int(w) > 0 for w in words):
         raise CatalogError(
-            f"--batch {text!r}: expected one or more positive whole numbers, e.g. 1,8"
+            f"{option} {text!r}: expected one or more positive whole numbers, e.g. {example}"
         )
     return tuple(dict.fromkeys(int(w) for w in words))

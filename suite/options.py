@@ -15,10 +15,12 @@ from suite.data.sources import LIBRARIES, Source, second_sources, sources_in
 from suite.expand import (
     backends_of,
     batches_of,
+    check_lengths,
     devices_of,
     dtypes_of,
     expand,
     expand_life,
+    lengths_of,
     sizes_of,
     stages_of,
     variants_of,
@@ -40,6 +42,8 @@ class Asked:
     device: str = "auto"
     dtype: str = "float32"
     batch: str = "1"
+    length: str = ""
+    """Tokens per sample; empty = those of each record."""
     threads: int = 0
     """0 = every core that this process may use."""
     seed: int = 0
@@ -100,7 +104,9 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
         "batches": batches_of(asked.batch),
     }
     variants, backends = variants_of(asked.variant), backends_of(asked.backend)
-    cells = expand(specs, backends=backends, variants=variants, **points)
+    lengths = lengths_of(asked.length)
+    check_lengths(specs, sizes, lengths)
+    cells = expand(specs, backends=backends, variants=variants, lengths=lengths, **points)
     if not cells:
         raise CatalogError(
             f"--size {asked.size}: none of the chosen models has it"

@@ -55,7 +55,9 @@ def graphs_of(run: Run) -> tuple[Kept, ...]:
             kept = Kept(cell=cell, path=run.folder / pure, relative=artifact.path)
             place = (cell.model, cell.size, cell.device, cell.variant)
             known = found.get(place)
-            if kept.path.is_file() and (known is None or cell.batch < known.cell.batch):
+            if kept.path.is_file() and (
+                known is None or (cell.batch, cell.length) < (known.cell.batch, known.cell.length)
+            ):
                 found[place] = kept
     return tuple(found.values())
 
@@ -152,11 +154,11 @@ def draw(paths: Mapping[str, Path], out: Path, worker: Worker, tell: Told) -> li
 
 
 def _by_model(kept: Sequence[Kept], stale: set[Path]) -> list[list[Kept]]:
-    """The graphs by model, size and batch where any of them is stale: states are looked at together."""
-    groups: dict[tuple[str, str, str, int], list[Kept]] = {}
+    """The graphs by model, size, batch and length where any of them is stale: states are looked at together."""
+    groups: dict[tuple[str, str, str, str], list[Kept]] = {}
     for graph in kept:
         cell = graph.cell
-        groups.setdefault((cell.model, cell.size, cell.device, cell.batch), []).append(graph)
+        groups.setdefault((cell.model, cell.size, cell.device, cell.extent), []).append(graph)
     return [group for group in groups.values() if any(graph.path in stale for graph in group)]
 
 

@@ -96,6 +96,7 @@ def bisect_line(row: Row, base: Place, plan: str) -> str:
         *("python", "-m", "pytest", "bench", "-q", "--against", base.sha[:12]),
         *("--models", cell.model, "--size", cell.size, "--backend", cell.backend),
         *("--device", cell.device, "--dtype", cell.dtype, "--batch", str(cell.batch)),
+        *(("--length", str(cell.length)) if cell.length else ()),
         *("--plan", plan),
     ]
     if base.models_from is not None:

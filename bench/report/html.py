@@ -31,7 +31,7 @@ from bench.report.life_view import foundations_view, life_views, stage_anchor
 from bench.report.model import Report
 from bench.report.quality_text import change_text, drop_text, metric_text
 from bench.report.roof_plot import LIMITS, roof_plots
-from bench.report.scaling import scalings_of
+from bench.report.scaling import AXES, scalings_of
 from bench.report.targets import targets_of
 from bench.report.text import shortened
 from bench.report.view import MEMORY, RowView, between, quantity_text, row_views
@@ -74,7 +74,7 @@ def to_html(report: Report, *, base: str = "", anatomies: Anatomies | None = Non
     """
     rows = row_views(report, report.unfinished)
     anatomies = anatomies or Anatomies()
-    scalings = scalings_of(report.rows)
+    scalings = {axis: scalings_of(report.rows, axis) for axis in AXES}
     places, pictures = placed(report, anatomies), inlined(anatomies)
     script = _text("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -143,8 +143,9 @@ def to_html(report: Report, *, base: str = "", anatomies: Anatomies | None = Non
             anatomy_at=places.get,
             roof_plots=roof_plots(report.roofline, labels.labels_of(report)),
             limits=LIMITS,
-            scalings=scalings,
-            scaling_batches=sorted({batch for one in scalings for batch in one.batches}),
+            scalings_by_axis=scalings,
+            has_scaling=any(scalings.values()),
+            extents_of=lambda group: sorted({extent for one in group for extent in one.extents}),
             advice_at=advice_for(report.lives).get,
             telling=telling,
             pictures=pictures,

@@ -12,14 +12,15 @@ from bench.report.wording import REFERENCE, doubt_meaning, step_name, variant_na
 from suite.axes import BACKENDS, VARIANTS
 
 AXES: Final = ("size", "device", "dtype", "batch")
+"""Of rows and of lives."""
 GAPS: Final = ("unsupported", "unavailable")
 FOLLOWS: Final = "state"
 """`Step.kind` of one that had nothing to start from."""
 
 
 def axes_by_row(report: Report) -> dict[str, tuple[str, ...]]:
-    """Row id -> its size, device, dtype and batch, as far as they tell rows of this report apart."""
-    varying = {name for name in AXES if len(_values(report, name)) > 1}
+    """Row id -> its size, device, dtype, batch and length, as far as they tell rows of this report apart."""
+    varying = {name for name in (*AXES, "length") if len(_values(report, name)) > 1}
     return {
         row.id: tuple(text for name, text in _axes(row) if name in varying) for row in report.rows
     }
@@ -192,6 +193,7 @@ def _axes(row: Row) -> tuple[tuple[str, str], ...]:
         ("device", row.device),
         ("dtype", row.dtype),
         ("batch", f"b{row.batch}"),
+        *((("length", f"{row.length} tokens"),) if row.length else ()),
     )
 
 

@@ -95,6 +95,8 @@ class Row:
     device: str
     dtype: str
     batch: int
+    length: int = 0
+    """Tokens per sample, where they were asked for; 0 = the record's own."""
     variant: str = "original"
     """A row of `suite.axes.VARIANTS`: which of the model's states was measured."""
     lanes: tuple[Lane, ...]

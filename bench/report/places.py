@@ -25,13 +25,13 @@ def is_stage(cell: Cell, step: str) -> bool:
 
 def row_id(cell: Cell) -> str:
     """The id of the row that shows this cell when it is benchmarked: what its backends have in common."""
-    text = f"{cell.model}-{cell.size}-{cell.device}-{cell.dtype}-b{cell.batch}"
+    text = f"{cell.model}-{cell.size}-{cell.device}-{cell.dtype}-{cell.extent}"
     return text if cell.variant == "original" else f"{text}-{cell.variant}"
 
 
 def life_id(cell: Cell) -> str:
     """The id of the life that the cell is a part of."""
-    return f"{cell.model}-{cell.size}-{cell.device}-{cell.dtype}-b{cell.batch}-life"
+    return f"{cell.model}-{cell.size}-{cell.device}-{cell.dtype}-{cell.extent}-life"
 
 
 def is_life(place: str) -> bool:

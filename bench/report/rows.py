@@ -89,6 +89,7 @@ def _row(group: Sequence[Record], shared: _Shared, doubter: Doubter) -> Row:
         device=cell.device,
         dtype=cell.dtype,
         batch=cell.batch,
+        length=cell.length,
         variant=cell.variant,
         lanes=lanes,
         speedups=speedups_of(lanes),
@@ -106,7 +107,7 @@ def _closest(cell: Cell, records: Sequence[Record]) -> Record | None:
     return max(
         records,
         key=lambda r: (
-            r.cell.batch == cell.batch,
+            (r.cell.batch, r.cell.length) == (cell.batch, cell.length),
             r.cell.dtype == cell.dtype,
             r.cell.device == cell.device,
             r.outcome.has_run,

@@ -145,7 +145,10 @@ def _row(
         speedups=tuple(_speedup(s, scales.ratios) for s in row.speedups),
         outcomes=tuple(dict.fromkeys(step.outcome for step in steps)),
         search=shortened(
-            " ".join((name_of(row), row.size, row.device, row.dtype, f"b{row.batch}")).lower(), 400
+            " ".join(
+                (name_of(row), row.size, row.device, row.dtype, f"b{row.batch}", *axes)
+            ).lower(),
+            400,
         ),
         sort=_sort_keys(row),
         steps=steps,

@@ -39,9 +39,11 @@ def _requires(family: str) -> tuple[str, ...]:
     return (f"transformers.models.{family}.modeling_{family}",)
 
 
-def _text(*, vocabulary: int, length: int, **more: Any) -> dict[str, Any]:
-    """The `inputs` of a size: BPE vocabulary of the model, tokens per sample, and what the task wants beside."""
-    return {"vocabulary": vocabulary, "length": length, **more}
+def _text(*, vocabulary: int, length: int, longest: int = 0, **more: Any) -> dict[str, Any]:
+    """The `inputs` of a size: BPE vocabulary of the model, tokens per sample, the most that it has positions for (0 =
+    any number), and what the task wants beside.
+    """
+    return {"vocabulary": vocabulary, "length": length, "longest": longest, **more}
 
 
 UNDROPPED: Final = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -108,7 +110,7 @@ MODELS: Final = (
                 ),
                 quantization=brief.TINY_DYNAMIC,
                 build={**TINY_ENCODER, "initializer_range": 0.05},
-                inputs=_text(vocabulary=TINY, length=32),
+                inputs=_text(vocabulary=TINY, length=32, longest=160),
             ),
             "base": Size(
                 training=brief.ATTENTION_TRAINING,
@@ -116,7 +118,7 @@ MODELS: Final = (
                 pruning=brief.HEADS,
                 quantization=brief.DYNAMIC,
                 build=BERT_BASE,
-                inputs=_text(vocabulary=30522, length=128),
+                inputs=_text(vocabulary=30522, length=128, longest=512),
             ),
         },
         outputs=("logits",),
@@ -162,7 +164,7 @@ MODELS: Final = (
                 ),
                 quantization=brief.TINY_DYNAMIC,
                 build=TINY_CLASSIFIER,
-                inputs=_text(vocabulary=WORDS, length=96, classes=2),
+                inputs=_text(vocabulary=WORDS, length=96, longest=160, classes=2),
             ),
             "base": Size(
                 training=replace(brief.ATTENTION_TRAINING, parallel=("ddp", "fsdp", "tensor")),
@@ -170,7 +172,7 @@ MODELS: Final = (
                 pruning=brief.HEADS,
                 quantization=brief.DYNAMIC,
                 build={**BERT_BASE, **SPREAD},
-                inputs=_text(vocabulary=30522, length=128, classes=2),
+                inputs=_text(vocabulary=30522, length=128, longest=512, classes=2),
             ),
         },
         outputs=("logits",),
@@ -207,7 +209,7 @@ MODELS: Final = (
                 ),
                 quantization=brief.TINY_DYNAMIC,
                 build=TINY_ENCODER,
-                inputs=_text(vocabulary=TINY, length=96),
+                inputs=_text(vocabulary=TINY, length=96, longest=160),
             ),
             "base": Size(
                 training=brief.ATTENTION_TRAINING,
@@ -215,7 +217,7 @@ MODELS: Final = (
                 pruning=brief.HEADS,
                 quantization=brief.DYNAMIC,
                 build=BERT_BASE,
-                inputs=_text(vocabulary=30522, length=128),
+                inputs=_text(vocabulary=30522, length=128, longest=512),
             ),
         },
         outputs=("start_logits", "end_logits"),
@@ -266,7 +268,7 @@ MODELS: Final = (
                 ),
                 quantization=brief.TINY_DYNAMIC,
                 build=TINY_CLASSIFIER,
-                inputs=_text(vocabulary=WORDS, length=96, classes=2),
+                inputs=_text(vocabulary=WORDS, length=96, longest=160, classes=2),
             ),
             "base": Size(
                 training=brief.ATTENTION_TRAINING,
@@ -282,7 +284,7 @@ MODELS: Final = (
                     **SPREAD,
                     **IDS,
                 },
-                inputs=_text(vocabulary=50265, length=128, classes=2),
+                inputs=_text(vocabulary=50265, length=128, longest=512, classes=2),
             ),
         },
         outputs=("logits",),
@@ -326,7 +328,7 @@ MODELS: Final = (
                 ),
                 quantization=brief.TINY_DYNAMIC,
                 build={**TINY_CLASSIFIER, "embedding_size": 32},
-                inputs=_text(vocabulary=WORDS, length=96, classes=2),
+                inputs=_text(vocabulary=WORDS, length=96, longest=160, classes=2),
             ),
             "base": Size(
                 training=brief.ATTENTION_TRAINING,
@@ -342,7 +344,7 @@ MODELS: Final = (
                     **SPREAD,
                     **IDS,
                 },
-                inputs=_text(vocabulary=30000, length=128, classes=2),
+                inputs=_text(vocabulary=30000, length=128, longest=512, classes=2),
             ),
         },
         outputs=("logits",),
@@ -383,7 +385,7 @@ MODELS: Final = (
                     "longest": 160,
                     "dropout": 0.0,
                 },
-                inputs=_text(vocabulary=TINY, length=32),
+                inputs=_text(vocabulary=TINY, length=32, longest=160),
             ),
             "base": Size(
                 training=brief.ATTENTION_TRAINING,
@@ -397,7 +399,7 @@ MODELS: Final = (
                     "layers": 6,
                     "feed_forward": 2048,
                 },
-                inputs=_text(vocabulary=37000, length=128),
+                inputs=_text(vocabulary=37000, length=128, longest=512),
             ),
         },
         outputs=("logits",),
@@ -520,7 +522,7 @@ MODELS: Final = (
                     "use_cache": False,
                     **IDS,
                 },
-                inputs=_text(vocabulary=TINY, length=64),
+                inputs=_text(vocabulary=TINY, length=64, longest=160),
             ),
             "base": Size(
                 training=replace(brief.ATTENTION_TRAINING, parallel=("ddp", "fsdp")),
@@ -528,7 +530,7 @@ MODELS: Final = (
                 pruning=brief.FEED_FORWARD,
                 quantization=brief.DYNAMIC,
                 build={"vocab_size": 50257, "use_cache": False, **IDS},
-                inputs=_text(vocabulary=50257, length=128),
+                inputs=_text(vocabulary=50257, length=128, longest=1024),
             ),
         },
         outputs=("logits",),
@@ -579,7 +581,7 @@ MODELS: Final = (
                     "use_cache": False,
                     **IDS,
                 },
-                inputs=_text(vocabulary=TINY, length=64),
+                inputs=_text(vocabulary=TINY, length=64, longest=160),
             ),
             "base": Size(
                 training=brief.ATTENTION_TRAINING,
@@ -599,7 +601,7 @@ MODELS: Final = (
                     "use_cache": False,
                     **IDS,
                 },
-                inputs=_text(vocabulary=49152, length=128),
+                inputs=_text(vocabulary=49152, length=128, longest=2048),
             ),
         },
         outputs=("logits",),

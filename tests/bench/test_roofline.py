@@ -22,7 +22,9 @@ PEAKS = Peaks(device="cpu", threads=2, bandwidth=10e9, matmul={"float32": 100e9}
 TOLD = [{"device": "cpu", "threads": 2, "bandwidth": 10e9, "matmul": {"float32": 100e9}}]
 
 
-def row(*, p50=1e-3, macs=25_000_000, weights=1_000_000, peak=0.0, batch=1, dtype="float32"):
+def row(
+    *, p50=1e-3, macs=25_000_000, weights=1_000_000, peak=0.0, batch=1, length=0, dtype="float32"
+):
     timing = Timing(
         p50=p50, low=None, high=None, confidence=0.95, p90=None, num_samples=9,
         iterations_per_sample=1, throughput=None, throughput_unit="samples",
@@ -31,7 +33,7 @@ def row(*, p50=1e-3, macs=25_000_000, weights=1_000_000, peak=0.0, batch=1, dtyp
     lane = Lane(backend="eager", cell=f"net-b{batch}", steps=(), timing=timing, memory=memory)
     return Row(
         id=f"net-tiny-cpu-{dtype}-b{batch}", model="net", size="tiny", device="cpu", dtype=dtype,
-        batch=batch, lanes=(lane,), parameter_bytes=weights, macs=macs,
+        batch=batch, length=length, lanes=(lane,), parameter_bytes=weights, macs=macs,
     )  # fmt: skip
 
 
@@ -124,10 +126,21 @@ def test_the_report_has_the_roofline_and_says_which_limit(tmp_path):
 
 def test_scaling_is_told_where_several_batches_were_measured():
     (found,) = scalings_of([row(), row(batch=8, p50=2e-3), row(dtype="bfloat16")])
-    assert found.batches == (1, 8)
+    assert found.extents == (1, 8)
+    assert found.rate(8, 2e-3) == pytest.approx(4000)
     (eager,) = found.backends
     assert (eager.gain, eager.ideal) == (pytest.approx(4.0), 8.0)
     assert scalings_of([row()]) == ()
+
+
+def test_scaling_with_the_length_counts_tokens_and_is_apart_from_that_with_the_batch():
+    rows = [row(length=32), row(length=128, p50=8e-3), row(batch=8, length=32)]
+    (found,) = scalings_of(rows, "length")
+    assert found.extents == (32, 128)
+    assert found.rate(128, 8e-3) == pytest.approx(16_000)
+    assert found.backends[0].gain == pytest.approx(0.5)
+    (found,) = scalings_of(rows, "batch")
+    assert found.extents == (1, 8)
 
 
 @pytest.mark.heavy

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from suite.axes import BACKENDS, DTYPES, SIZES, VARIANTS
 from suite.cell import Cell
-from suite.expand import batches_of, choices, devices_of, expand
+from suite.expand import batches_of, check_lengths, choices, devices_of, expand, lengths_of
 from suite.spec import NAME, ModelSpec, Size
 
 
@@ -19,6 +19,7 @@ from suite.spec import NAME, ModelSpec, Size
         device=st.sampled_from(["cpu", "cuda", "cuda:0", "cuda:12"]),
         dtype=st.sampled_from(DTYPES),
         batch=st.integers(1, 10_000),
+        length=st.integers(0, 10_000),
         variant=st.sampled_from(sorted(VARIANTS)),
     )
 )
@@ -54,6 +55,42 @@ def test_a_size_that_a_model_lacks_makes_no_cell():
     ]
 
 
+def reader(**inputs):
+    return ModelSpec(
+        name="reader",
+        family="x",
+        task="language_modeling",
+        build=dict,
+        sizes={"tiny": Size(inputs={"vocabulary": 9, "length": 8, **inputs})},
+        outputs=("y",),
+    )
+
+
+def test_lengths_multiply_the_cells_of_models_that_read_tokens():
+    deaf = ModelSpec(
+        name="deaf", family="x", task="image_classification", build=dict, sizes={"tiny": Size()},
+        outputs=("y",),
+    )  # fmt: skip
+    made = expand(
+        [reader(), deaf], sizes=["tiny"], backends=["eager"], devices=["cpu"], dtypes=["float32"],
+        batches=[1], lengths=lengths_of("4,16"),
+    )  # fmt: skip
+    assert [c.id for c in made] == [
+        "reader-tiny-eager-cpu-float32-b1-l4",
+        "reader-tiny-eager-cpu-float32-b1-l16",
+        "deaf-tiny-eager-cpu-float32-b1",
+    ]
+    with pytest.raises(ValueError, match="none of the chosen models reads tokens"):
+        check_lengths([deaf], ["tiny"], [4])
+
+
+def test_a_length_beyond_a_models_positions_is_refused_before_anything_runs():
+    check_lengths([reader(longest=64)], ["tiny", "base"], [64])
+    check_lengths([reader()], ["tiny"], [4096])
+    with pytest.raises(ValueError, match="reader at tiny has positions for 64 tokens"):
+        check_lengths([reader(longest=64)], ["tiny"], [8, 65])
+
+
 def test_auto_measures_the_gpu_only_where_there_is_one():
     assert devices_of("auto", num_gpus=0) == ("cpu",)
     assert devices_of("auto", num_gpus=2) == ("cpu", "cuda")
@@ -85,3 +122,9 @@ def test_an_unknown_choice_is_answered_with_did_you_mean():
 def test_a_batch_that_is_no_positive_number_is_refused(text):
     with pytest.raises(ValueError, match="--batch"):
         batches_of(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "a", " ", "1.5"])
+def test_a_length_that_is_no_positive_number_is_refused(text):
+    with pytest.raises(ValueError, match="--length"):
+        lengths_of(text)
