@@ -15,6 +15,8 @@ FOLDER: Final = "anatomy"
 """Below the run folder."""
 ANATOMY, METRICS, PICTURE, DRAWN = ".json", ".metrics.json", ".svg", ".picture.json"
 """What is put behind a graph's stem: the anatomy, Netron's attachment, the picture, what is known of the picture."""
+WHOLE: Final = ".whole.svg"
+"""Every node of a graph whose picture is a summary."""
 DIFFERENCE: Final = ".difference.json"
 BETWEEN: Final = "--"
 """Between the stems of two graphs that are compared."""
@@ -34,6 +36,12 @@ class Drawn:
     coloured_by: str
     """latency, MACs, or empty: Netron's own colours."""
     stamp: str
+
+    @property
+    def whole(self) -> Path | None:
+        """The drawing of every node, where this one is a summary and that one could be made in time."""
+        path = self.path.with_name(f"{self.path.name.removesuffix(PICTURE)}{WHOLE}")
+        return path if self.is_summary and path.is_file() else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from bench import units
-from bench.anatomy.folder import ANATOMY, DRAWN, MISSING, PICTURE, beside
+from bench.anatomy.folder import ANATOMY, DRAWN, MISSING, PICTURE, WHOLE, beside
 from bench.anatomy.record import Anatomy, anatomy_from
 from bench.anatomy.static import stamp_of
 from bench.graphs.skeleton import skeleton_of
 from bench.netron.blocks import block_names, steps_of_graph
 from bench.netron.colours import heat
 from bench.netron.fault import BrowserMissing, PictureError
-from bench.netron.studio import Studio
+from bench.netron.studio import Picture, Studio
 from bench.whole import write_whole
 from suite.worker.protocol import Emit, Job
 
 MOST_NODES: Final = 500
-"""A graph with more is drawn as blocks by module: at 547 nodes (bert at base) the layout takes 5.5 s, and nobody
-could read it in a report; Netron itself shows all of them in the review."""
+"""A graph with more stands in the report as blocks by module: nobody could read it there, and at 547 nodes (bert at
+base) it is 1.5 MB. The whole drawing lies beside it, and Netron itself shows all nodes in the review."""
 DEADLINE: Final = 60.0
 """Seconds for one picture."""
+WHOLE_NODES: Final = 5000
+"""A graph with more is drawn as blocks alone."""
+WHOLE_DEADLINE: Final = 30.0
+"""Seconds for the whole drawing of a large graph; that of mvit_v2_s at base would take minutes."""
+ALL_WHOLE: Final = 120.0
+"""Seconds for all whole drawings of large graphs of one run."""
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
@@ -32,41 +39,45 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     Facts: `problems`, and `seconds` by stem. Without a browser nothing is drawn, and a file says so.
     """
     out = Path(job.options["out"])
-    problems, seconds = [], {}
+    problems, seconds, large = [], {}, []
     emit("phase", name="draw")
     try:
         with Studio() as studio:
             for number, entry in enumerate(job.options["graphs"]):
                 path, stem = Path(entry["path"]), str(entry["stem"])
                 try:
-                    seconds[stem] = _draw(studio, path, out / stem, f"g{number}-")
+                    taken = _draw(studio, path, out / stem, f"g{number}-")
                 except (PictureError, OSError, ValueError) as error:
                     problems.append(f"no picture of {path.name}: {str(error)[:300]}")
+                    continue
+                seconds[stem] = taken.seconds
+                if taken.is_summary and taken.num_nodes <= WHOLE_NODES:
+                    large.append((taken.num_nodes, path, out / stem))
+            emit("phase", name="draw_whole")
+            until = time.monotonic() + ALL_WHOLE
+            for _, path, start in sorted(large):  # the smallest first: most are then there in time
+                if time.monotonic() < until:
+                    _draw_whole(studio, path, start)
         (out / MISSING).unlink(missing_ok=True)
     except BrowserMissing as error:
         write_whole(out / MISSING, f"{error}\n")
     return {"facts": {"problems": problems, "seconds": seconds}}
 
 
-def _draw(studio: Studio, path: Path, start: Path, prefix: str) -> float:
+def _draw(studio: Studio, path: Path, start: Path, prefix: str) -> Picture:
     """`start`: the files' path without their endings."""
-    own, costs, by, title = beside(start, ANATOMY), dict[str, float](), "", path.name
-    if own.is_file():  # a .pt2 program has none
-        anatomy = anatomy_from(json.loads(own.read_text(encoding="utf-8")))
-        costs, by = costs_of(anatomy)
-        title = f"{anatomy.model} {anatomy.variant}"
-    whole = sum(costs.values())
-    notes = {key: f"{by}: {units.percent(cost / whole)}" for key, cost in costs.items() if whole}
+    costs, by, title = _told(path, start)
     taken = studio.take(
         path,
         colours=heat(costs) or None,
-        notes=notes,
+        notes=_notes(costs, by),
         block_colours=heat(_by_block(path, costs)) or None,
         prefix=f"{start.name}-{prefix}",
         title=title,
         deadline=DEADLINE,
         most_nodes=MOST_NODES,
     )
+    beside(start, WHOLE).unlink(missing_ok=True)  # of an earlier state of the graph
     write_whole(beside(start, PICTURE), taken.svg)
     known = {
         "width": taken.width,
@@ -77,7 +88,39 @@ def _draw(studio: Studio, path: Path, start: Path, prefix: str) -> float:
         "stamp": stamp_of(path),
     }
     write_whole(beside(start, DRAWN), json.dumps(known))
-    return taken.seconds
+    return taken
+
+
+def _draw_whole(studio: Studio, path: Path, start: Path) -> None:
+    """The drawing of every node as a file of its own; none where it takes too long, since the blocks are there."""
+    costs, by, title = _told(path, start)
+    try:
+        taken = studio.take(
+            path,
+            colours=heat(costs) or None,
+            notes=_notes(costs, by),
+            title=title,
+            deadline=WHOLE_DEADLINE,
+            most_nodes=WHOLE_NODES,
+        )
+    except PictureError:
+        return
+    write_whole(beside(start, WHOLE), taken.svg)
+
+
+def _told(path: Path, start: Path) -> tuple[dict[str, float], str, str]:
+    """(node -> cost, what the cost is, title of the picture)."""
+    own = beside(start, ANATOMY)
+    if not own.is_file():  # a .pt2 program has none
+        return {}, "", path.name
+    anatomy = anatomy_from(json.loads(own.read_text(encoding="utf-8")))
+    return (*costs_of(anatomy), f"{anatomy.model} {anatomy.variant}")
+
+
+def _notes(costs: Mapping[str, float], by: str) -> dict[str, str]:
+    """Node -> what its tooltip says."""
+    whole = sum(costs.values())
+    return {key: f"{by}: {units.percent(cost / whole)}" for key, cost in costs.items() if whole}
 
 
 def costs_of(anatomy: Anatomy) -> tuple[dict[str, float], str]:

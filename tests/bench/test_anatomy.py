@@ -293,6 +293,7 @@ def test_a_large_graph_is_drawn_as_blocks_coloured_by_their_time(tmp_path):
     svg = drawn.path.read_text(encoding="utf-8")
     assert "layer5" in svg
     assert "fill:#" in svg
+    assert drawn.whole.read_text(encoding="utf-8").count("node-name-") >= 600
 
 
 @pytest.mark.slow
