@@ -48,6 +48,11 @@ class Cell:
         return f"b{self.batch}-l{self.length}" if self.length else f"b{self.batch}"
 
     @property
+    def overrides(self) -> dict[str, int]:
+        """Entries of the size's `inputs` that the cell replaces."""
+        return {"length": self.length} if self.length else {}
+
+    @property
     def id(self) -> str:
         """The pytest id, the record's key and the report's anchor, e.g. `bert-base-eager-cpu-float32-b1`."""
         text = f"{self.model}-{self.size}-{self.backend}-{self.device}-{self.dtype}-{self.extent}"

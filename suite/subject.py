@@ -33,7 +33,7 @@ def batch_of(job: Job, spec: ModelSpec, emit: Emit) -> Batch:
         source_of(job, spec),
         num_samples=job.cell.batch,
         seed=int(job.options.get("seed", 0)),
-        overrides={"length": job.cell.length} if job.cell.length else None,
+        overrides=job.cell.overrides,
     )
 
 

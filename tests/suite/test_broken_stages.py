@@ -23,14 +23,16 @@ from suite.data.sources import sources_in
 from suite.spec import ModelSpec
 from suite.stages import finetune, prune, train
 from suite.stages.export import archive
+from suite.stages.export import run as export
 from suite.stages.parallel import run as parallel
+from suite.stages.quantize import graphs
 from suite.stages.quantize import run as quantize
 from suite.states import store
 from suite.training import checkpoint, proofs
 from suite.training.optimizers import OPTIMIZERS
 from suite.worker.protocol import Job
 
-RUN = {"trained": train.run, "pruned": prune.run, "pt2e": quantize.run}
+RUN = {"trained": train.run, "pruned": prune.run, "int8": quantize.run}
 
 
 def changed(name: str, **parts: dict[str, Any]) -> ModelSpec:
@@ -50,20 +52,34 @@ SHORT_GPT2 = partial(
 
 
 def done(spec: ModelSpec, variant: str, states: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The result of the stage of that variant, its states in `states`."""
+    """The result of the stage of that variant, its states in `states` and the graphs beside them."""
     monkeypatch.setattr(store, "spec_for", lambda name, file: spec)
-    cell = Cell(
-        model=spec.name,
-        size="tiny",
-        backend="eager",
-        device="cpu",
-        dtype="float32",
-        batch=1,
-        variant=variant,
-    )
+    job = job_of(spec, variant, states, parent_graph=str(graph_of(spec, states)))
+    return RUN.get(variant, finetune.run)(job, silent)
+
+
+def job_of(spec: ModelSpec, variant: str, states: Path, **options: Any) -> Job:
     sources = {kind: source.as_dict() for kind, source in sources_in(None).items()}
-    job = Job(runner="", cell=cell, options={"sources": sources, "states_dir": str(states)})
-    return RUN.get(variant, finetune.run)(job, lambda kind, /, **data: None)
+    return Job(
+        runner="",
+        cell=Cell(model=spec.name, size="tiny", variant=variant),
+        options={"sources": sources, "states_dir": str(states), **options},
+    )
+
+
+def graph_of(spec: ModelSpec, states: Path) -> Path:
+    return states.parent / f"{states.name}-{spec.name}.onnx"
+
+
+def silent(kind: str, /, **data: Any) -> None:
+    """An emit that nobody listens to."""
+
+
+def exported(spec: ModelSpec, states: Path) -> None:
+    """The graph of the trained state, where its quantization looks for it."""
+    output = graph_of(spec, states)
+    options = {"run_dir": str(output.parent), "output": str(output), "cache_dir": "", "threads": 1}
+    export.run(job_of(spec, "trained", states, **options), silent)
 
 
 @pytest.fixture(scope="module")
@@ -267,6 +283,26 @@ def test_a_graph_that_has_not_shrunk_is_not_smaller(tmp_path: Path) -> None:
     before = tmp_path / "before.onnx"
     assert archive.smaller_claim(before, tmp_path / "less.onnx", "trained").holds
     assert not archive.smaller_claim(before, tmp_path / "same.onnx", "trained").holds
+
+
+def test_8_bits_whose_ranges_come_from_other_data_lose_too_much(
+    claims, trained, tmp_path, monkeypatch
+) -> None:
+    spec, tolerance = spec_for("mlp", ""), "the metric drops within the record's tolerance"
+    exported(spec, tmp_path / "states")
+    assert not lost(claims(spec, "int8"))
+    shutil.rmtree(tmp_path / "states")
+    shutil.copytree(trained, tmp_path / "states")
+    read = graphs.calibration
+
+    def faint(*given: Any) -> Any:
+        for feeds in read(*given):
+            yield {name: array * 1e-3 for name, array in feeds.items()}
+
+    monkeypatch.setattr(graphs, "calibration", faint)
+    result = done(spec, "int8", tmp_path / "states", monkeypatch)
+    missed = {c["name"] for c in result["facts"]["claims"] if not c["holds"]}
+    assert tolerance in missed
 
 
 RANK = {

@@ -29,6 +29,7 @@ def ingredients_of(job: Job, spec: ModelSpec, source: Source, state: str = "") -
         "model": spec.name,
         "size": job.cell.size,
         "batch": job.cell.batch,
+        "length": job.cell.length,
         "dtype": job.cell.dtype,
         "seed": int(options.get("seed", 0)),
         "threads": int(options.get("threads", 0)),

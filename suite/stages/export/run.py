@@ -100,7 +100,14 @@ def _export(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit)
 
     @cache
     def draw(num_samples: int, which: int) -> Mapping[str, Any]:
-        batch = batch_for(spec, cell.size, source, num_samples=num_samples, seed=seed + which)
+        batch = batch_for(
+            spec,
+            cell.size,
+            source,
+            num_samples=num_samples,
+            seed=seed + which,
+            overrides=cell.overrides,
+        )
         data.update(batch.facts)
         return batch.inputs
 
