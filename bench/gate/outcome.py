@@ -30,6 +30,7 @@ class Side:
 
     label: str
     sha: str = ""
+    """Of base the commit that was checked out; of head the one that the work in hand stands on. Empty without git."""
     python: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     changed: tuple[str, ...] = ()

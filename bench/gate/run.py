@@ -29,6 +29,7 @@ from bench.gate.schedule import Schedule
 from bench.gate.thresholds import Thresholds
 from bench.gate.verdict import Verdict
 from bench.plan import PLANS
+from diagnostics.facts import repository
 from suite.cell import Cell
 from suite.options import Selection
 from suite.worker.client import Launcher
@@ -103,7 +104,7 @@ def run_gate(
         Gate(
             gate_id=gate_id,
             base=_side(found["base"]),
-            head=_side(found["head"]),
+            head=replace(_side(found["head"]), sha=repository.describe().commit),
             rows=rows,
             control=schedule.control,
             plan=request.plan,

@@ -64,6 +64,7 @@ def build_report(run: Run) -> Report:
         problems=(*run.problems, *_interruption(info, missing, run.folder.name)),
         totals=totals_of(rows, lives, steps, missing),
         roofline=roofline_of(info, rows),
+        gate=run.gate,
     )
 
 

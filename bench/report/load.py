@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.report.verdicts import GateTold, gate_of
 from suite.record import Record, record_from_dict
 
 
@@ -21,6 +22,8 @@ class Run:
     environment: Mapping[str, Any] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
     """run.json: run_id, command, started_at, finished_at, options, planned, excluded."""
+    gate: GateTold | None = None
+    """The newest gate over the run's commit, where one lies beside the runs."""
     problems: tuple[str, ...] = ()
     """One sentence for everything that is missing or damaged."""
 
@@ -28,12 +31,12 @@ class Run:
 def load_run(folder: Path) -> Run:
     """The run in that folder. Never raises for a damaged one: `problems` says what is missing."""
     problems: list[str] = []
+    environment = _document(folder / "environment.json", "the machine is not described", problems)
     return Run(
         folder=folder,
         records=_records(folder / "records.jsonl", problems),
-        environment=_document(
-            folder / "environment.json", "the machine is not described", problems
-        ),
+        environment=environment,
+        gate=gate_of(folder, environment),
         info=_document(
             folder / "run.json", "the command and what was planned are unknown", problems
         ),

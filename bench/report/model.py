@@ -15,6 +15,7 @@ from typing import Any, Final
 from bench.report.elements import Doubt, Finding, Graph, Parity, Quantity, Step, Timing
 from bench.report.life import Foundation, Life
 from bench.report.roof import Roofline
+from bench.report.verdicts import GateTold
 
 SCHEMA: Final = 2
 
@@ -189,6 +190,8 @@ class Report:
     totals: Totals
     roofline: Roofline | None = None
     """How near each model comes to what the machine can do; None when its peaks were not measured."""
+    gate: GateTold | None = None
+    """The newest gate over the run's commit; None when there is none."""
     schema: int = SCHEMA
 
     def as_dict(self) -> dict[str, Any]:
