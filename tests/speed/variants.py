@@ -30,11 +30,13 @@ EAGER = ("trained", "pruned")
 DEFAULT = "resnet18,inception_v3,unet,vit_b_16,bert_classifier,gpt2"
 
 
-def made(model: str, size: str, out: Path, data: str) -> Path:
+def made(model: str, given: argparse.Namespace) -> Path:
     """The run folder of that model's life; exits where a step fails."""
     command = [sys.executable, "-m", "pytest", str(ROOT / "suite"), "-q", "--models", model]
-    command += ["--size", size, "--stages", "train,prune,quantize,export", "--out", str(out)]
-    command += ["--jobs", "1", *(["--data", data] if data else [])]
+    out = given.out.resolve()
+    command += ["--size", given.size, "--stages", "train,prune,quantize,export", "--out", str(out)]
+    command += ["--jobs", "1", "--threads", str(given.threads)]
+    command += ["--data", given.data] if given.data else []
     done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode:
         print(f"{model}: a step did not pass; its numbers are shown all the same", file=sys.stderr)
@@ -52,10 +54,11 @@ def facts_of(run: Path, model: str) -> dict[tuple[str, str], dict[str, Any]]:
     }
 
 
-def time_arms(model: str, size: str, run: Path, data: str, seconds: float) -> None:
+def time_arms(model: str, run: Path, given: argparse.Namespace) -> None:
     """Prints {arm: seconds of each turn} of all arms in this process, as JSON."""
     import torch
 
+    from suite.backends.eager import use_threads
     from suite.backends.onnxruntime import feeds_for
     from suite.cell import Cell
     from suite.data.sources import sources_in
@@ -65,14 +68,16 @@ def time_arms(model: str, size: str, run: Path, data: str, seconds: float) -> No
     from suite.timing import alternate
     from suite.worker.protocol import Job
 
-    sources = sources_in(Path(data) if data else None)
+    sources = sources_in(Path(given.data) if given.data else None)
     options = {
         "sources": {kind: source.as_dict() for kind, source in sources.items()},
         "states_dir": str(run.parents[1] / "cache" / "states"),
         "seed": 0,
+        "threads": given.threads,
     }
-    cell = Cell(model=model, size=size, variant="trained")
+    cell = Cell(model=model, size=given.size, variant="trained")
     job, spec = Job(runner="", cell=cell, options=options), spec_for(model, "")
+    use_threads(job)
     inputs = batch_of(job, spec, lambda kind, /, **data: None).inputs
 
     def forward(module: Any) -> None:
@@ -83,20 +88,21 @@ def time_arms(model: str, size: str, run: Path, data: str, seconds: float) -> No
     for variant in EAGER:
         calls[f"eager {variant}"] = partial(forward, store.module_of(job, spec, variant).eval())
     for variant in STATES:
-        graph = run / "onnx" / f"{model}-{size}-{variant}.onnx"
+        graph = run / "onnx" / f"{model}-{given.size}-{variant}.onnx"
         if graph.exists():
-            session = open_quietly(graph, 0)
+            session = open_quietly(graph, given.threads)
             feeds = feeds_for(session, inputs)
             calls[f"onnxruntime {variant}"] = partial(session.run, None, feeds)
-    print(json.dumps(alternate(calls, seconds=seconds)))
+    print(json.dumps(alternate(calls, seconds=given.seconds)))
 
 
-def rows_of(model: str, size: str, run: Path, data: str, seconds: float) -> list[dict[str, Any]]:
+def rows_of(model: str, run: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
     """One row an arm."""
     from suite.timing import ratio
 
-    command = [sys.executable, __file__, "--time", str(run), "--models", model, "--size", size]
-    command += ["--seconds", str(seconds), *(["--data", data] if data else [])]
+    command = [sys.executable, __file__, "--time", str(run), "--models", model]
+    command += ["--size", given.size, "--threads", str(given.threads)]
+    command += ["--seconds", str(given.seconds), *(["--data", given.data] if given.data else [])]
     answer = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     if answer.returncode:
         print(f"{model}: not timed: {answer.stderr.strip().splitlines()[-1]}", file=sys.stderr)
@@ -114,7 +120,7 @@ def rows_of(model: str, size: str, run: Path, data: str, seconds: float) -> list
     for arm, values in samples.items():
         backend, variant = arm.split(" ")
         found = ratio(samples["eager trained"], values)
-        graph = run / "onnx" / f"{model}-{size}-{variant}.onnx"
+        graph = run / "onnx" / f"{model}-{given.size}-{variant}.onnx"
         rows.append(
             {
                 "model": model,
@@ -180,20 +186,22 @@ def main() -> None:
     parser.add_argument("--size", default="base", choices=("tiny", "base"))
     parser.add_argument("--data", default="")
     parser.add_argument("--out", type=Path, default=ROOT / ".vitals" / "variants")
+    parser.add_argument("--threads", type=int, default=0, help="default: every core")
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--time", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.time:
-        time_arms(given.models, given.size, given.time, given.data, given.seconds)
+        time_arms(given.models, given.time, given)
         return
     rows = []
     for model in given.models.split(","):
-        run = made(model, given.size, given.out.resolve(), given.data)
-        rows += rows_of(model, given.size, run, given.data, given.seconds)
+        rows += rows_of(model, made(model, given), given)
         print(table(rows))
     if given.markdown:
-        head = f"# Variants at {given.size}\n\n{machine()}. One sample, all arms in turns in one process."
+        threads = f"{given.threads or 'all'} threads"
+        head = f"# Variants at {given.size}\n\n{machine()}; {threads}."
+        head += " One sample, all arms in turns in one process."
         text = f"{head}\n\n{table(rows)}\n"
         given.markdown.write_text(text, encoding="utf-8")
 
