@@ -1,4 +1,8 @@
-"""The pictures of docs/ taken anew: `python tests/bench/take_screenshots.py RUN MODEL`, of a run of `pytest suite`."""
+"""The pictures of docs/ taken anew: `python tests/bench/take_screenshots.py SUITE_RUN MODEL [BENCH_RUN]`.
+
+SUITE_RUN is the folder of a run of `pytest suite`, for the pictures of the review; BENCH_RUN of one of `pytest bench`,
+for that of the report, which `python -m bench report` has written there.
+"""
 
 import argparse
 import base64
@@ -19,6 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("model")
+    parser.add_argument("bench", type=Path, nargs="?")
     arguments = parser.parse_args()
     command = [sys.executable, "-m", "bench", "review", str(arguments.run), "--no-browse"]
     served = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -26,6 +31,9 @@ def main() -> None:
         address = served.stdout.readline().split()[1]
         with page() as seen:
             take(seen, address, arguments.model)
+            if arguments.bench:
+                seen.open((arguments.bench.resolve() / "report.html").as_uri(), height=1000)
+                seen.picture(DOCS / "report.png")
     finally:
         served.terminate()
         served.wait()
