@@ -13,7 +13,7 @@ from suite import brief
 from suite.data.bpe import END, PAD, START
 from suite.lifecycle import Finetuning, Pruning, Training
 from suite.nets.transformers_models import from_config, from_hub
-from suite.spec import Export, ModelSpec, Size
+from suite.spec import Export, ModelSpec, Size, Tolerance
 
 IDS: Final = {"pad_token_id": PAD, "bos_token_id": START, "eos_token_id": END}
 """Where the published tokenizers have other ids, ours win: they change no shape and no parameter."""
@@ -353,6 +353,11 @@ MODELS: Final = (
         requires=_requires("albert"),
         head=("classifier",),
         export=Export(dynamic=MASKED_INPUT),
+        tolerance=Tolerance(
+            rtol=1e-4,
+            atol=1e-5,
+            reason="untrained and tiny, it answers two texts within 3e-3 of each other, and the graph within 3e-7",
+        ),
         tags=("encoder", "attention", "shared_weights"),
     ),
     ModelSpec(
