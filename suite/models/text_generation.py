@@ -1,0 +1,142 @@
+"""The language models: classes of the transformers library with random weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from suite import brief
+from suite.lifecycle import Finetuning, Pruning, Training
+from suite.nets.transformers_models import from_config, from_hub
+from suite.reading import IDS, PACKED_INPUT, TINY, requires, text_inputs
+from suite.spec import Export, ModelSpec, Size
+
+MODELS: Final = (
+    ModelSpec(
+        name="gpt2",
+        family="text",
+        task="language_modeling",
+        build=from_config("gpt2", "GPT2LMHeadModel"),
+        pretrained=from_hub("gpt2", "GPT2LMHeadModel", "openai-community/gpt2", use_cache=False),
+        sizes={
+            "tiny": Size(
+                training=Training(
+                    learning_rate=0.002, steps=150, batch=24, margin=8.0, parallel=("ddp", "fsdp")
+                ),
+                finetuning=Finetuning(
+                    steps=30,
+                    learning_rate=0.001,
+                    rates={"partial": 0.004},
+                    batch=24,
+                    lora=("c_attn",),
+                ),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.8,
+                    recovery_steps=80,
+                    learning_rate=0.001,
+                    max_drop=8.0,
+                ),
+                quantization=brief.TINY_DYNAMIC,
+                build={
+                    "vocab_size": TINY,
+                    "n_positions": 160,
+                    "n_embd": 64,
+                    "n_layer": 2,
+                    "n_head": 4,
+                    "use_cache": False,
+                    **IDS,
+                },
+                inputs=text_inputs(vocabulary=TINY, length=64, longest=160),
+            ),
+            "base": Size(
+                training=replace(brief.ATTENTION_TRAINING, parallel=("ddp", "fsdp")),
+                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("c_attn",)),
+                pruning=brief.FEED_FORWARD,
+                quantization=brief.DYNAMIC,
+                build={"vocab_size": 50257, "use_cache": False, **IDS},
+                inputs=text_inputs(vocabulary=50257, length=128, longest=1024),
+            ),
+        },
+        outputs=("logits",),
+        parameters=124_439_808,
+        source="https://huggingface.co/openai-community/gpt2",
+        requires=requires("gpt2"),
+        head=("lm_head",),
+        export=Export(dynamic=PACKED_INPUT),
+        tags=("decoder", "attention", "generative"),
+    ),
+    ModelSpec(
+        name="llama",
+        family="text",
+        task="language_modeling",
+        build=from_config("llama", "LlamaForCausalLM"),
+        pretrained=from_hub(
+            "llama", "LlamaForCausalLM", "HuggingFaceTB/SmolLM-135M", use_cache=False
+        ),
+        sizes={
+            "tiny": Size(
+                training=Training(learning_rate=0.002, steps=150, batch=24, margin=8.0),
+                finetuning=Finetuning(
+                    steps=30,
+                    learning_rate=0.001,
+                    rates={"partial": 0.004},
+                    batch=24,
+                    lora=("q_proj", "v_proj"),
+                ),
+                pruning=Pruning(
+                    method="feed_forward",
+                    ratio=0.75,
+                    parameters_left=0.8,
+                    macs_left=0.8,
+                    recovery_steps=80,
+                    learning_rate=0.001,
+                    max_drop=8.0,
+                ),
+                quantization=brief.TINY_DYNAMIC,
+                build={
+                    "vocab_size": TINY,
+                    "hidden_size": 72,
+                    "intermediate_size": 144,
+                    "num_hidden_layers": 2,
+                    "num_attention_heads": 9,
+                    "num_key_value_heads": 3,
+                    "max_position_embeddings": 160,
+                    "tie_word_embeddings": True,
+                    "use_cache": False,
+                    **IDS,
+                },
+                inputs=text_inputs(vocabulary=TINY, length=64, longest=160),
+            ),
+            "base": Size(
+                training=brief.ATTENTION_TRAINING,
+                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("q_proj", "v_proj")),
+                pruning=brief.FEED_FORWARD,
+                quantization=brief.DYNAMIC,
+                build={
+                    "vocab_size": 49152,
+                    "hidden_size": 576,
+                    "intermediate_size": 1536,
+                    "num_hidden_layers": 30,
+                    "num_attention_heads": 9,
+                    "num_key_value_heads": 3,
+                    "max_position_embeddings": 2048,
+                    "rms_norm_eps": 1e-5,
+                    "tie_word_embeddings": True,
+                    "use_cache": False,
+                    **IDS,
+                },
+                inputs=text_inputs(vocabulary=49152, length=128, longest=2048),
+            ),
+        },
+        outputs=("logits",),
+        parameters=134_515_008,
+        source="https://huggingface.co/HuggingFaceTB/SmolLM-135M",
+        requires=requires("llama"),
+        head=("lm_head",),
+        export=Export(dynamic=PACKED_INPUT),
+        tags=("decoder", "attention", "generative", "grouped_query"),
+    ),
+)
