@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
+from bench import units
 from bench.gate.row import Exact
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Verdict
@@ -17,6 +19,8 @@ FLOORS: Final[Mapping[str, float]] = {"peak_rss_delta": 4 * 1024**2, "leak": 64 
 """Metric -> bytes below which a difference is the allocator's: arenas grow by pages, heaps by steps of 128 kB."""
 NOISY: Final = tuple(FLOORS)
 """Metrics that a fresh process may give differently; flagged ones are measured again."""
+LEAST: Final = 4
+"""Processes of each arm that can tell anything: four against four do not overlap by chance once in 70 times."""
 
 Values = Mapping[str, tuple[str, float]]
 """Metric -> unit and value."""
@@ -46,6 +50,29 @@ def middle_of(repeats: Sequence[Values]) -> dict[str, tuple[str, float]]:
         for metric in repeats[0]
         if metric in common
     }
+
+
+def confirmed(base: Sequence[Values], head: Sequence[Values], limits: Limits) -> list[Exact]:
+    """One row per metric, out of several fresh processes of each arm.
+
+    The middles are compared. A difference beyond the limit counts where the arms do not overlap, which five against
+    five do by chance once in 252 times whatever their distribution; where they do it is INCONCLUSIVE: an allocator that
+    takes one of two paths makes two values out of one program.
+    """
+    return [
+        _told_apart(exact, *([values[exact.metric][1] for values in arm] for arm in (base, head)))
+        for exact in compared(middle_of(base), middle_of(head), limits)
+    ]
+
+
+def _told_apart(exact: Exact, base: Sequence[float], head: Sequence[float]) -> Exact:
+    ranges = [units.shown(v, exact.unit) for v in (min(base), max(base), min(head), max(head))]
+    note = "middle of {}, {} to {} against {} to {}".format(len(head), *ranges)
+    overlap = min(max(base), max(head)) >= max(min(base), min(head))
+    is_one = overlap or min(len(base), len(head)) < LEAST
+    if exact.verdict is Verdict.NO_REGRESSION or not is_one:
+        return replace(exact, note=note)
+    return replace(exact, note=f"{note}: cannot be told apart", verdict=Verdict.INCONCLUSIVE)
 
 
 def compared(base: Values, head: Values, limits: Limits) -> list[Exact]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from bench.gate.arm import Arm
-from bench.gate.exact import NOISY, Values, compared, middle_of, quality_of, values_of
+from bench.gate.exact import NOISY, Values, compared, confirmed, quality_of, values_of
 from bench.gate.pairing import both
 from bench.gate.row import Row
 from bench.gate.verdict import Verdict
@@ -21,8 +20,8 @@ from suite.worker.protocol import Job
 
 FACTS: Final = "bench.instruments.facts:run"
 AGREEMENT: Final = "bench.instruments.agreement:run"
-REPEATS: Final = 2
-"""Fresh processes more for a memory metric that moved; the middle of the three counts."""
+REPEATS: Final = 5
+"""Fresh processes of each arm for a memory metric that moved; what was seen first chose it, and does not count."""
 GRAPH_GREW: Final = 0.005
 """Share by which a graph's bytes change when its weights do; names and shapes make up less."""
 NOT_RUN: Final = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE, Outcome.KNOWN_BUG)
@@ -55,7 +54,7 @@ def look_at(rows: Sequence[Row], arms: Mapping[str, Arm], folder: Path, say: Say
     for row in alive:
         sides = [values_of(found[name][row.cell.id]) for name in ("base", "head")]
         row.exact = compared(sides[0], sides[1], row.limits)
-        _measure_again(row, arms, sides)
+        _measure_again(row, arms)
     _compare_outputs(alive, arms, outputs)
     kept = {name: arm.session.records for name, arm in arms.items()}
     qualities = quality_of(kept["base"], kept["head"], arms["head"].session.request.specs)
@@ -114,12 +113,12 @@ def _reason(record: Record) -> str:
     )
 
 
-def _measure_again(row: Row, arms: Mapping[str, Arm], first: Sequence[Values]) -> None:
-    """Memory that moved is measured in more fresh processes of both arms, and the middle one counts."""
+def _measure_again(row: Row, arms: Mapping[str, Arm]) -> None:
+    """Memory that moved is measured in more fresh processes of both arms, and these alone count."""
     moved = [e.metric for e in row.exact if e.metric in NOISY and e.verdict is Verdict.REGRESSED]
     if not moved:
         return
-    repeats: dict[str, list[Values]] = {"base": [first[0]], "head": [first[1]]}
+    repeats: dict[str, list[Values]] = {"base": [], "head": []}
     for _ in range(REPEATS):
         records = both(
             lambda name: arms[name].session.attempt(
@@ -129,9 +128,8 @@ def _measure_again(row: Row, arms: Mapping[str, Arm], first: Sequence[Values]) -
         for name, record in records.items():
             if record.outcome.has_run:
                 repeats[name].append(values_of([record]))
-    again = compared(middle_of(repeats["base"]), middle_of(repeats["head"]), row.limits)
-    middle = {e.metric: replace(e, note=f"middle of {len(repeats['head'])}") for e in again}
-    row.exact = [middle.get(e.metric, e) if e.metric in NOISY else e for e in row.exact]
+    again = {e.metric: e for e in confirmed(repeats["base"], repeats["head"], row.limits)}
+    row.exact = [again.get(e.metric, e) if e.metric in NOISY else e for e in row.exact]
 
 
 def _compare_outputs(

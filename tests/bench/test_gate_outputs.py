@@ -10,7 +10,7 @@ from rich.console import Console
 from bench.gate.block import Block
 from bench.gate.cause import bisect_line, likely_files, operator_rows
 from bench.gate.document import to_json
-from bench.gate.exact import compared, middle_of, quality_of, values_of
+from bench.gate.exact import compared, confirmed, middle_of, quality_of, values_of
 from bench.gate.files import write_files
 from bench.gate.html import place, to_html
 from bench.gate.markdown import to_markdown
@@ -86,6 +86,27 @@ def test_the_middle_of_three_fresh_processes_counts_where_all_had_the_metric():
         {"a": ("B", v), **extra} for v, extra in ((9.0, {"b": ("B", 1.0)}), (1.0, {}), (2.0, {}))
     ]
     assert middle_of(repeats) == {"a": ("B", 2.0)}
+
+
+def peaks(*megabytes):
+    return [{"peak_rss_delta": ("B", 1e6 * number)} for number in megabytes]
+
+
+@pytest.mark.parametrize(
+    "base, head, verdict",
+    [
+        ((50, 51, 50, 52, 50), (60, 61, 60, 62, 60), Verdict.REGRESSED),
+        ((60, 61, 60, 62, 60), (50, 51, 50, 52, 50), Verdict.IMPROVED),
+        # An allocator with two paths: the middles differ by a fifth, and both programs are the same one.
+        ((50, 60, 50, 60, 50), (60, 50, 60, 60, 50), Verdict.INCONCLUSIVE),
+        ((50, 51, 50, 52, 50), (52, 51, 50, 52, 51), Verdict.NO_REGRESSION),
+        ((50, 51, 50), (60, 61, 60), Verdict.INCONCLUSIVE),
+    ],
+)
+def test_memory_moved_only_where_fresh_processes_of_both_arms_do_not_overlap(base, head, verdict):
+    (found,) = confirmed(peaks(*base), peaks(*head), Limits())
+    assert found.verdict is verdict
+    assert (verdict is Verdict.INCONCLUSIVE) == found.note.endswith("cannot be told apart")
 
 
 SPECS = {spec.name: spec for spec in builtin_specs()}
