@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from bench.gate.arm import Arm
-from bench.gate.place import Place
+from bench.gate.place import TREE, Place
 from bench.gate.row import Cause, Row
 from bench.steps import graph_cell
 from suite.axes import BACKENDS
@@ -44,7 +46,7 @@ def cause_of(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Caus
         graph=_graphs(row, arms, problems),
         files=tuple(likely_files(base.changed))[:FILES],
         snapshot=snapshot.name if snapshot.exists() else "",
-        bisect=bisect_line(row, base, plan),
+        bisect=bisect_line(row, base, arms["head"].place, plan),
         problems=tuple(problems),
     )
 
@@ -84,30 +86,44 @@ def likely_files(changed: Sequence[str]) -> list[str]:
     return likely or list(changed)
 
 
-def bisect_line(row: Row, base: Place, plan: str) -> str:
-    """A command that finds the commit; empty where no commits lie between the arms.
+def bisect_line(row: Row, base: Place, head: Place, plan: str) -> str:
+    """A command that finds the commit, for the repository's top folder; empty where no commits lie between the arms.
 
     Codes above 1 say nothing about a commit, so git is told to skip it (125).
     """
     if not base.sha or base.uncommitted:
         return ""
     cell = row.cell
+    here = _repository(head.models_from) if head.models_from else TREE
     gate = [
-        *("python", "-m", "pytest", "bench", "-q", "--against", base.sha[:12]),
+        *(_beside(Path(sys.executable), here), "-m", "pytest", _beside(TREE / "bench", here), "-q"),
+        *("--against", base.sha[:12]),
         *("--models", cell.model, "--size", cell.size, "--backend", cell.backend),
         *("--device", cell.device, "--dtype", cell.dtype, "--batch", str(cell.batch)),
         *(("--length", str(cell.length)) if cell.length else ()),
         *("--plan", plan),
     ]
     if base.models_from is not None:
-        root = next((p for p in base.models_from.parents if (p / ".git").exists()), None)
-        own = base.models_from.relative_to(root) if root else base.models_from
-        gate += ["--models-from", str(own)]
+        gate += ["--models-from", _beside(base.models_from, _repository(base.models_from))]
     script = f"{shlex.join(gate)}; code=$?; [ $code -le 1 ] || code=125; exit $code"
     return (
         f"git bisect start HEAD {base.sha[:12]} && git bisect run sh -c {shlex.quote(script)}"
         "; git bisect reset"
     )
+
+
+def _repository(path: Path) -> Path:
+    """The top folder of the repository around it; its own folder where there is none."""
+    return next((p for p in path.parents if (p / ".git").exists()), path.parent)
+
+
+def _beside(path: Path, folder: Path) -> str:
+    """The path as seen from the folder where both have more than a root in common, else whole."""
+    try:
+        shared = Path(os.path.commonpath([path, folder]))
+    except ValueError:  # on another drive
+        return str(path)
+    return os.path.relpath(path, folder) if shared != Path(shared.anchor) else str(path)
 
 
 def _graphs(row: Row, arms: Mapping[str, Arm], problems: list[str]) -> str:

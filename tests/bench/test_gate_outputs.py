@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import shlex
 
 import pytest
 from rich.console import Console
@@ -138,7 +139,7 @@ def test_operators_with_more_calls_come_first_then_those_with_more_time():
 
 def test_the_bisect_line_skips_commits_that_cannot_be_judged():
     place = Place(label="main", tree=TREE, sha="1234567890abcdef")
-    line = bisect_line(Row(cell=CELL, limits=Limits()), place, "standard")
+    line = bisect_line(Row(cell=CELL, limits=Limits()), place, place, "standard")
     assert line.startswith("git bisect start HEAD 1234567890ab && git bisect run sh -c ")
     assert "--models mlp --size tiny --backend eager" in line
     assert "code=125" in line
@@ -147,8 +148,24 @@ def test_the_bisect_line_skips_commits_that_cannot_be_judged():
 def test_there_is_nothing_to_bisect_in_uncommitted_changes_or_folders():
     row = Row(cell=CELL, limits=Limits())
     uncommitted = Place(label="HEAD", tree=TREE, sha="12", uncommitted=("a.py",))
-    assert bisect_line(row, uncommitted, "quick") == ""
-    assert bisect_line(row, Place(label="x", tree=TREE), "quick") == ""
+    assert bisect_line(row, uncommitted, uncommitted, "quick") == ""
+    folder = Place(label="x", tree=TREE)
+    assert bisect_line(row, folder, folder, "quick") == ""
+
+
+def test_the_bisect_line_runs_this_tool_from_the_top_of_another_repository(tmp_path):
+    (tmp_path / "mine" / ".git").mkdir(parents=True)
+    (tmp_path / "checkout" / ".git").mkdir(parents=True)
+    base = Place(
+        label="main", tree=TREE, sha="12345", models_from=tmp_path / "checkout" / "zoo" / "nets.py"
+    )
+    head = Place(label="h", tree=TREE, models_from=tmp_path / "mine" / "zoo" / "nets.py")
+    line = bisect_line(Row(cell=CELL, limits=Limits()), base, head, "quick")
+    script = shlex.split(line)[shlex.split(line).index("-c") + 1]
+    words = shlex.split(script)
+    place = tmp_path / "mine"
+    assert (place / words[3]).resolve() == TREE / "bench"
+    assert words[words.index("--models-from") + 1].rstrip(";") == "zoo/nets.py"
 
 
 def test_only_files_that_a_model_can_depend_on_are_suspected():
