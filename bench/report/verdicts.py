@@ -11,6 +11,8 @@ from typing import Any, Final
 GATES: Final = "gates"
 """Folder beside that of the runs; one of each gate below it."""
 FILE: Final = "verdict.json"
+LOOKED_AT: Final = 50
+"""Newest gates that are read: a report does not cost more from gate to gate."""
 ORDER: Final = ("BROKEN", "REGRESSED", "INCONCLUSIVE", "IMPROVED", "NO-REGRESSION", "NOT TIMED")
 """What a reader wants to see first."""
 
@@ -53,7 +55,7 @@ def gate_of(run: Path, environment: Mapping[str, Any]) -> GateTold | None:
     if not commit:
         return None
     folders = sorted((run.absolute().parent.parent / GATES).glob(f"*/{FILE}"), reverse=True)
-    for path in folders:
+    for path in folders[:LOOKED_AT]:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if _mapping(document["head"]).get("sha") == commit:
