@@ -88,6 +88,23 @@ NO_PT2E: Final = Gap(
 BATCH: Final = Export(dynamic={"x": {0: "batch"}})
 BATCH_AND_STEPS: Final = Export(dynamic={"x": {0: "batch", 1: "steps"}}, second={"steps": 17})
 
+PICTURES: Final = Training(learning_rate=0.002, batch=64, margin=8.0)
+SECOND_PICTURES: Final = Finetuning(
+    steps=12, learning_rate=0.002, rates={"partial": 0.008}, batch=64
+)
+HALF: Final = replace(brief.CHANNELS, recovery_steps=80, learning_rate=0.002)
+READING: Final = Training(batch=64, test_samples=800, margin=5.0, overfit_steps=150)
+SECOND_READING: Final = Finetuning(steps=30, learning_rate=0.005, rates={"partial": 0.02}, batch=64)
+UNITS: Final = Pruning(
+    method="recurrent",
+    parameters_left=0.45,
+    macs_left=0.45,
+    round_to=8,
+    recovery_steps=120,
+    learning_rate=0.003,
+)
+"""These nets are small at `base` too, so that their lives are not cut short there."""
+
 MODELS: Final = (
     ModelSpec(
         name="mlp",
@@ -112,9 +129,9 @@ MODELS: Final = (
                 inputs=PICTURE,
             ),
             "base": Size(
-                training=brief.TRAINING,
-                finetuning=brief.FINETUNING,
-                pruning=replace(brief.CHANNELS, parameters_left=0.55, macs_left=0.55),
+                training=PICTURES,
+                finetuning=SECOND_PICTURES,
+                pruning=replace(HALF, parameters_left=0.55, macs_left=0.55),
                 quantization=brief.STATIC,
                 build={"num_features": 784, "hidden": 128, "num_classes": 10},
                 inputs=PICTURE,
@@ -156,9 +173,9 @@ MODELS: Final = (
                 inputs=PICTURE,
             ),
             "base": Size(
-                training=brief.TRAINING,
-                finetuning=brief.FINETUNING,
-                pruning=brief.CHANNELS,
+                training=PICTURES,
+                finetuning=SECOND_PICTURES,
+                pruning=HALF,
                 quantization=brief.STATIC,
                 build={
                     "channels": 1,
@@ -207,15 +224,9 @@ MODELS: Final = (
                 inputs=ROWS,
             ),
             "base": Size(
-                training=brief.TRAINING,
-                finetuning=brief.FINETUNING,
-                pruning=Pruning(
-                    method="recurrent",
-                    parameters_left=0.45,
-                    macs_left=0.45,
-                    round_to=8,
-                    learning_rate=0.0005,
-                ),
+                training=replace(READING, learning_rate=0.001, steps=300),
+                finetuning=SECOND_READING,
+                pruning=UNITS,
                 quantization=brief.STATIC,
                 build=WIDE,
                 inputs=ROWS,
@@ -265,15 +276,9 @@ MODELS: Final = (
                 inputs=ROWS,
             ),
             "base": Size(
-                training=brief.TRAINING,
-                finetuning=brief.FINETUNING,
-                pruning=Pruning(
-                    method="recurrent",
-                    parameters_left=0.45,
-                    macs_left=0.45,
-                    round_to=8,
-                    learning_rate=0.0005,
-                ),
+                training=replace(READING, learning_rate=0.004),
+                finetuning=SECOND_READING,
+                pruning=UNITS,
                 quantization=brief.DYNAMIC,
                 build=WIDE,
                 inputs=ROWS,
@@ -311,15 +316,9 @@ MODELS: Final = (
                 inputs=ROWS,
             ),
             "base": Size(
-                training=brief.TRAINING,
-                finetuning=brief.FINETUNING,
-                pruning=Pruning(
-                    method="recurrent",
-                    parameters_left=0.45,
-                    macs_left=0.45,
-                    round_to=8,
-                    learning_rate=0.0005,
-                ),
+                training=replace(READING, learning_rate=0.004),
+                finetuning=SECOND_READING,
+                pruning=UNITS,
                 quantization=brief.STATIC,
                 build=WIDE,
                 inputs=ROWS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,7 +42,27 @@ def export(request: Request) -> None:
             verbose=False,
         )
     assert program is not None, "torch.onnx.export with dynamo=True returns a program"
+    share_constants(program.model, request.module.state_dict())
     save(program.model, request.path)
+
+
+def share_constants(model: Any, parameters: Container[str]) -> None:
+    """Keeps one of the constants that are the same to the bit, in place, parameters of the module aside.
+
+    The exporter folds a transposed weight anew for each use of it: an RNN that is unrolled over 28 steps, and small
+    enough to be folded, would carry its weights 28 times.
+    """
+    from onnx_ir.convenience import replace_all_uses_with
+
+    first: dict[tuple[Any, ...], Any] = {}
+    for name, value in list(model.graph.initializers.items()):
+        if name in parameters or value.const_value is None or value.is_graph_output():
+            continue
+        tensor = value.const_value
+        kept = first.setdefault((tensor.dtype, tuple(tensor.shape), tensor.tobytes()), value)
+        if kept is not value:
+            replace_all_uses_with(value, kept)
+            del model.graph.initializers[name]
 
 
 def save(model: Any, path: Path) -> None:
