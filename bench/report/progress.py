@@ -30,8 +30,10 @@ class Progress:
         """Take one finished step into account."""
         self.outcomes[record.outcome.value] += 1
         self.spent.setdefault(record.step, []).append(record.seconds)
-        if self.steps[record.step]:
+        if self.steps.get(record.step):
             self.steps[record.step] -= 1
+        elif self.steps:  # not planned: another step needed what it makes
+            self.total += 1
 
     def rest(self) -> float | None:
         """Seconds that the steps to come will take if they go like those before; None before the first.

@@ -127,6 +127,13 @@ def test_a_step_not_seen_yet_counts_like_the_mean_of_all() -> None:
     assert progress.rest() == 20.0
 
 
+def test_a_step_that_another_one_needed_is_counted_beside_the_plan() -> None:
+    progress = progress_of(2, ["prune"] * 2)
+    for step in ("train", "prune", "train", "prune"):
+        progress.count(record(step=step))
+    assert (progress.num_done, progress.total) == (4, 4)
+
+
 def test_without_a_plan_by_step_the_mean_of_all_is_taken() -> None:
     progress = progress_of(4)
     progress.count(record("export", 30.0))
