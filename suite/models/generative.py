@@ -54,10 +54,26 @@ MODELS: Final = (
                 inputs={"latent": 16, "channels": 3, "side": 64},
             ),
             "base": Size(
-                training=replace(brief.TRAINING, optimizer="adam_gan"),
-                finetuning=brief.FINETUNING,
-                pruning=replace(brief.CHANNELS, ignored=("generator.12",)),
-                quantization=brief.STATIC,
+                training=Training(
+                    optimizer="adam_gan",
+                    learning_rate=0.0005,
+                    steps=250,
+                    weight_decay=0.0,
+                    evaluations=1,
+                    overfit_steps=60,
+                    batch=16,
+                ),
+                finetuning=Finetuning(
+                    steps=20, learning_rate=0.0001, rates={"partial": 0.001}, batch=16
+                ),
+                pruning=replace(
+                    brief.CHANNELS,
+                    ignored=("generator.12",),
+                    recovery_steps=200,
+                    learning_rate=0.0005,
+                    max_drop=20.0,
+                ),
+                quantization=replace(brief.STATIC, max_drop=3.0),
                 build={"latent": 100, "width": 64, "channels": 3},
                 inputs={"latent": 100, "channels": 3, "side": 64},
             ),
