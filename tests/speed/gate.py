@@ -236,7 +236,8 @@ def selftests(given, environment, threads) -> tuple[Ledger, list[MemoryCheck]]:
 def harness_error() -> list[dict[str, object]]:
     """Model -> our p50 over a hand-written loop's, minus 1; by the thread's CPU time, as other work runs here."""
     script = ROOT / "tests" / "bench" / "compare_with_loop.py"
-    command = [sys.executable, str(script), "--clock", "cpu", "--models", "mlp,resnet18,bert"]
+    command = [sys.executable, str(script), "--clock", "cpu", "--threads", "1"]
+    command += ["--models", "mlp,resnet18,bert"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=True)
     document = json.loads(done.stdout.strip().splitlines()[-1])
     return document if isinstance(document, list) else [document]
