@@ -5,7 +5,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.gate.power import chance_bound, detectable, spread_of
@@ -64,6 +64,7 @@ def test_the_order_of_the_blocks_does_not_matter(effects, seed):
 
 @STEADY
 @given(EFFECTS, st.floats(-0.2, 0.2), st.floats(0, 0.2))
+@example([0.0, 0.25, 0.25, -0.5], 0.0, 0.0625)  # a block of just the minimum effect
 def test_a_higher_minimum_effect_is_harder_to_show(effects, least, more):
     assert p_above(effects, least + more) >= p_above(effects, least) - 1e-12
 
