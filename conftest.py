@@ -72,6 +72,10 @@ def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     if (option.against or option.against_python or option.selftest) and not wants_bench:
         raise pytest.UsageError("--against and --selftest go with `pytest bench`")
+    if option.length and not wants_bench:
+        raise pytest.UsageError(
+            "--length goes with `pytest bench`: training has the record's length"
+        )
     if not (wants_bench or _wants(config, SUITE)) or config.option.help:
         return
     if getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):

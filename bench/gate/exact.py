@@ -43,11 +43,13 @@ def _values(measurement: Measurement) -> dict[str, tuple[str, float]]:
 
 
 def middle_of(repeats: Sequence[Values]) -> dict[str, tuple[str, float]]:
-    """Metric -> median over fresh processes that all had it."""
-    common = set.intersection(*(set(values) for values in repeats)) if repeats else set()
+    """Metric -> median over fresh processes that all had it; empty without any."""
+    if not repeats:
+        return {}
+    common = set.intersection(*(set(values) for values in repeats))
     return {
-        metric: (repeats[0][metric][0], median([values[metric][1] for values in repeats]))
-        for metric in repeats[0]
+        metric: (unit, median([values[metric][1] for values in repeats]))
+        for metric, (unit, _) in repeats[0].items()
         if metric in common
     }
 
@@ -68,9 +70,9 @@ def confirmed(base: Sequence[Values], head: Sequence[Values], limits: Limits) ->
 def _told_apart(exact: Exact, base: Sequence[float], head: Sequence[float]) -> Exact:
     ranges = [units.shown(v, exact.unit) for v in (min(base), max(base), min(head), max(head))]
     note = "middle of {}, {} to {} against {} to {}".format(len(head), *ranges)
-    overlap = min(max(base), max(head)) >= max(min(base), min(head))
-    is_one = overlap or min(len(base), len(head)) < LEAST
-    if exact.verdict is Verdict.NO_REGRESSION or not is_one:
+    are_apart = max(base) < min(head) or max(head) < min(base)
+    is_known = are_apart and min(len(base), len(head)) >= LEAST
+    if exact.verdict is Verdict.NO_REGRESSION or is_known:
         return replace(exact, note=note)
     return replace(exact, note=f"{note}: cannot be told apart", verdict=Verdict.INCONCLUSIVE)
 

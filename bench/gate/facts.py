@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from bench.gate.arm import Arm
 from bench.gate.exact import NOISY, Values, compared, confirmed, quality_of, values_of
 from bench.gate.pairing import both
-from bench.gate.row import Row
+from bench.gate.row import Exact, Row
 from bench.gate.verdict import Verdict
 from bench.steps import graph_cell
 from suite.axes import BACKENDS
@@ -114,7 +115,10 @@ def _reason(record: Record) -> str:
 
 
 def _measure_again(row: Row, arms: Mapping[str, Arm]) -> None:
-    """Memory that moved is measured in more fresh processes of both arms, and these alone count."""
+    """Memory that moved is measured in more fresh processes of both arms, and these alone count.
+
+    Where they do not come to an end nothing is known of it: what was seen first is why they were started.
+    """
     moved = [e.metric for e in row.exact if e.metric in NOISY and e.verdict is Verdict.REGRESSED]
     if not moved:
         return
@@ -129,7 +133,14 @@ def _measure_again(row: Row, arms: Mapping[str, Arm]) -> None:
             if record.outcome.has_run:
                 repeats[name].append(values_of([record]))
     again = {e.metric: e for e in confirmed(repeats["base"], repeats["head"], row.limits)}
-    row.exact = [again.get(e.metric, e) if e.metric in NOISY else e for e in row.exact]
+    row.exact = [again.get(e.metric, _unknown(e)) if e.metric in NOISY else e for e in row.exact]
+
+
+def _unknown(exact: Exact) -> Exact:
+    """One that could not be measured again; what had not moved stays as it is."""
+    if exact.verdict is not Verdict.REGRESSED:
+        return exact
+    return replace(exact, verdict=Verdict.INCONCLUSIVE, note="could not be measured again")
 
 
 def _compare_outputs(

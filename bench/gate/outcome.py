@@ -68,7 +68,10 @@ class Gate:
         return exit_of(
             is_broken=any(row.is_broken for row in self.rows) or not compared,
             has_moved=self.moved is not None,
-            verdicts=[row.verdict for row in self.rows if row.verdict is not None and row.is_timed],
+            verdicts=[
+                *(row.verdict for row in self.rows if row.verdict is not None and row.is_timed),
+                *(e.verdict for row in self.rows for e in row.exact),
+            ],
             has_exact_regression=any(row.has_exact_regression for row in self.rows),
             is_strict=self.is_strict,
         )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench.report import facts
+
 GATES: Final = "gates"
 """Folder beside that of the runs; one of each gate below it."""
 FILE: Final = "verdict.json"
@@ -50,7 +52,7 @@ class GateTold:
 
 def gate_of(run: Path, environment: Mapping[str, Any]) -> GateTold | None:
     """The newest gate beside the run folder whose head is the commit that the run was made at; None without one."""
-    git = _mapping(environment.get("git")) or _mapping(environment.get("repository"))
+    git = facts.mapping(environment.get("git")) or facts.mapping(environment.get("repository"))
     commit = git.get("commit")
     if not commit:
         return None
@@ -58,7 +60,7 @@ def gate_of(run: Path, environment: Mapping[str, Any]) -> GateTold | None:
     for path in folders[:LOOKED_AT]:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            if _mapping(document["head"]).get("sha") == commit:
+            if facts.mapping(document["head"]).get("sha") == commit:
                 return _told(path.parent.name, document)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
@@ -80,26 +82,19 @@ def _told(name: str, document: Mapping[str, Any]) -> GateTold:
 
 
 def _row(row: Mapping[str, Any]) -> GateRow:
-    found = _mapping(row.get("latency"))
+    found = facts.mapping(row.get("latency"))
     verdict = str(row.get("verdict") or "NOT TIMED")
     worse = tuple(str(e["metric"]) for e in row.get("exact", ()) if e.get("verdict") == "REGRESSED")
-    if row.get("broken") or row.get("lost"):
+    is_other = facts.mapping(row.get("parity")).get("verdict") == "failed"
+    if row.get("broken") or row.get("lost") or is_other:
         verdict = "BROKEN"
     elif worse:
         verdict = "REGRESSED"
     return GateRow(
         cell=str(row["cell"]),
         verdict=verdict if verdict in ORDER else "NOT TIMED",
-        estimate=_number(found.get("estimate")),
-        low=_number(found.get("low")),
-        high=_number(found.get("high")),
+        estimate=facts.number(found.get("estimate")),
+        low=facts.number(found.get("low")),
+        high=facts.number(found.get("high")),
         exact=worse,
     )
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -111,10 +111,14 @@ def _site_of_files(names: Sequence[str], scratch: Path, *, is_quick: bool) -> di
 def _site(
     rooms: Sequence[Room], anatomies: Anatomies, *, title: str, report: Report | None
 ) -> dict[str, Answer]:
-    marked = [found for room in rooms for found in marked_in(room, anatomies)]
+    marked = {
+        (found.exhibit.number, found.against.number): found
+        for room in rooms
+        for found in marked_in(room, anatomies)
+    }
     pages = pages_of(rooms, anatomies, marked, title=title, report=report)
     own = {path: html_answer(text) for path, text in pages.items()}
-    return {**own, **netron_answers(rooms, marked)}
+    return {**own, **netron_answers(rooms, marked.values())}
 
 
 def _tell(text: str) -> None:

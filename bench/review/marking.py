@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,9 +60,11 @@ def marked_in(room: Room, anatomies: Anatomies) -> Iterator[Marked]:
 
 
 def page_beside(
-    exhibit: Exhibit, group: Sequence[Exhibit], marked: Sequence[Marked]
+    exhibit: Exhibit, group: Sequence[Exhibit], marked: Mapping[tuple[int, int], Marked]
 ) -> Marked | None:
-    """How it is shown among those: coloured against the first of them that it was compared with."""
-    return next(
-        (m for other in group for m in marked if (m.exhibit, m.against) == (exhibit, other)), None
-    )
+    """How it is shown among those: coloured against the first of them that it was compared with.
+
+    `marked`: by the numbers of the graph and of the one beside it.
+    """
+    found = (marked.get((exhibit.number, other.number)) for other in group)
+    return next((one for one in found if one is not None), None)

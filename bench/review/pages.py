@@ -36,7 +36,7 @@ REPORT: Final = TEMPLATES.parents[1] / "report" / "templates"
 def pages_of(
     rooms: Sequence[Room],
     anatomies: Anatomies,
-    marked: Sequence[Marked],
+    marked: Mapping[tuple[int, int], Marked],
     *,
     title: str,
     report: Report | None,

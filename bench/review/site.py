@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -41,7 +41,7 @@ def html_answer(text: str) -> Answer:
     )
 
 
-def netron_answers(rooms: Sequence[Room], marked: Sequence[Marked]) -> dict[str, Answer]:
+def netron_answers(rooms: Sequence[Room], marked: Iterable[Marked]) -> dict[str, Answer]:
     """Netron, its pages, the graphs, their numbers; a page per graph, and one each time it is shown beside another.
 
     Raises PictureError without a Netron that fits.

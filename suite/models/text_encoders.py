@@ -39,6 +39,24 @@ SPREAD: Final = {"initializer_range": 0.04}
 """For classifiers at base: a random model with the published 0.02 looks everywhere alike, so that its one output hardly
 depends on the text (2e-3 between two texts) and parity would prove nothing. About 1/sqrt(768) gives 0.05 and more."""
 
+HEADS: Final = Pruning(
+    method="heads",
+    parameters_left=0.75,
+    macs_left=0.7,
+    recovery_steps=80,
+    learning_rate=0.0015,
+    max_drop=8.0,
+)
+"""At tiny. The classifiers' large vocabulary is most of their parameters, and stays."""
+TELLING: Final = Training(
+    learning_rate=0.002, steps=300, batch=32, patience=9, test_samples=800, margin=5.0
+)
+"""The classifiers at tiny."""
+TELLING_ANEW: Final = Finetuning(
+    steps=20, learning_rate=0.001, rates={"partial": 0.02}, batch=32, lora=("query", "value")
+)
+
+
 MODELS: Final = (
     ModelSpec(
         name="bert",
@@ -58,14 +76,7 @@ MODELS: Final = (
                     batch=32,
                     lora=("query", "value"),
                 ),
-                pruning=Pruning(
-                    method="heads",
-                    parameters_left=0.75,
-                    macs_left=0.7,
-                    recovery_steps=80,
-                    learning_rate=0.0015,
-                    max_drop=8.0,
-                ),
+                pruning=HEADS,
                 quantization=brief.TINY_DYNAMIC,
                 build={**TINY_ENCODER, "initializer_range": 0.05},
                 inputs=text_inputs(vocabulary=TINY, length=32, longest=160),
@@ -96,30 +107,9 @@ MODELS: Final = (
         ),
         sizes={
             "tiny": Size(
-                training=Training(
-                    learning_rate=0.002,
-                    steps=300,
-                    batch=32,
-                    patience=9,
-                    test_samples=800,
-                    margin=5.0,
-                    parallel=("ddp", "fsdp", "tensor"),
-                ),
-                finetuning=Finetuning(
-                    steps=20,
-                    learning_rate=0.001,
-                    rates={"partial": 0.02},
-                    batch=32,
-                    lora=("query", "value"),
-                ),
-                pruning=Pruning(
-                    method="heads",
-                    parameters_left=0.95,
-                    macs_left=0.7,
-                    recovery_steps=80,
-                    learning_rate=0.001,
-                    max_drop=8.0,
-                ),
+                training=replace(TELLING, parallel=("ddp", "fsdp", "tensor")),
+                finetuning=TELLING_ANEW,
+                pruning=replace(HEADS, parameters_left=0.95, learning_rate=0.001),
                 quantization=brief.TINY_DYNAMIC,
                 build=TINY_CLASSIFIER,
                 inputs=text_inputs(vocabulary=WORDS, length=96, longest=160, classes=2),
@@ -157,14 +147,7 @@ MODELS: Final = (
                     batch=16,
                     lora=("query", "value"),
                 ),
-                pruning=Pruning(
-                    method="heads",
-                    parameters_left=0.75,
-                    macs_left=0.7,
-                    recovery_steps=80,
-                    learning_rate=0.0015,
-                    max_drop=8.0,
-                ),
+                pruning=HEADS,
                 quantization=brief.TINY_DYNAMIC,
                 build=TINY_ENCODER,
                 inputs=text_inputs(vocabulary=TINY, length=96, longest=160),
@@ -201,29 +184,9 @@ MODELS: Final = (
         ),
         sizes={
             "tiny": Size(
-                training=Training(
-                    learning_rate=0.002,
-                    steps=300,
-                    batch=32,
-                    patience=9,
-                    test_samples=800,
-                    margin=5.0,
-                ),
-                finetuning=Finetuning(
-                    steps=20,
-                    learning_rate=0.001,
-                    rates={"partial": 0.02},
-                    batch=32,
-                    lora=("query", "value"),
-                ),
-                pruning=Pruning(
-                    method="heads",
-                    parameters_left=0.95,
-                    macs_left=0.7,
-                    recovery_steps=80,
-                    learning_rate=0.001,
-                    max_drop=8.0,
-                ),
+                training=TELLING,
+                finetuning=TELLING_ANEW,
+                pruning=replace(HEADS, parameters_left=0.95, learning_rate=0.001),
                 quantization=brief.TINY_DYNAMIC,
                 build=TINY_CLASSIFIER,
                 inputs=text_inputs(vocabulary=WORDS, length=96, longest=160, classes=2),
@@ -261,29 +224,9 @@ MODELS: Final = (
         pretrained=from_hub("albert", "AlbertForSequenceClassification", "albert/albert-base-v2"),
         sizes={
             "tiny": Size(
-                training=Training(
-                    learning_rate=0.002,
-                    steps=300,
-                    batch=32,
-                    patience=9,
-                    test_samples=800,
-                    margin=5.0,
-                ),
-                finetuning=Finetuning(
-                    steps=30,
-                    learning_rate=0.001,
-                    rates={"partial": 0.004},
-                    batch=32,
-                    lora=("query", "value"),
-                ),
-                pruning=Pruning(
-                    method="heads",
-                    parameters_left=0.95,
-                    macs_left=0.7,
-                    recovery_steps=80,
-                    learning_rate=0.001,
-                    max_drop=8.0,
-                ),
+                training=TELLING,
+                finetuning=replace(TELLING_ANEW, steps=30, rates={"partial": 0.004}),
+                pruning=replace(HEADS, parameters_left=0.95, learning_rate=0.001),
                 quantization=brief.TINY_DYNAMIC,
                 build={**TINY_CLASSIFIER, "embedding_size": 32},
                 inputs=text_inputs(vocabulary=WORDS, length=96, longest=160, classes=2),

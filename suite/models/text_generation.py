@@ -6,10 +6,17 @@ from dataclasses import replace
 from typing import Final
 
 from suite import brief
-from suite.lifecycle import Finetuning, Pruning, Training
+from suite.lifecycle import Finetuning, Training
 from suite.nets.transformers_models import from_config, from_hub
 from suite.reading import IDS, PACKED_INPUT, TINY, requires, text_inputs
 from suite.spec import Export, ModelSpec, Size
+
+FIRST: Final = Training(learning_rate=0.002, steps=150, batch=24, margin=8.0)
+SECOND: Final = Finetuning(steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=24)
+UNITS: Final = replace(
+    brief.FEED_FORWARD, recovery_steps=80, learning_rate=0.001, max_drop=8.0, round_to=1
+)
+"""Both at tiny."""
 
 MODELS: Final = (
     ModelSpec(
@@ -20,25 +27,9 @@ MODELS: Final = (
         pretrained=from_hub("gpt2", "GPT2LMHeadModel", "openai-community/gpt2", use_cache=False),
         sizes={
             "tiny": Size(
-                training=Training(
-                    learning_rate=0.002, steps=150, batch=24, margin=8.0, parallel=("ddp", "fsdp")
-                ),
-                finetuning=Finetuning(
-                    steps=30,
-                    learning_rate=0.001,
-                    rates={"partial": 0.004},
-                    batch=24,
-                    lora=("c_attn",),
-                ),
-                pruning=Pruning(
-                    method="feed_forward",
-                    ratio=0.75,
-                    parameters_left=0.8,
-                    macs_left=0.8,
-                    recovery_steps=80,
-                    learning_rate=0.001,
-                    max_drop=8.0,
-                ),
+                training=replace(FIRST, parallel=("ddp", "fsdp")),
+                finetuning=replace(SECOND, lora=("c_attn",)),
+                pruning=UNITS,
                 quantization=brief.TINY_DYNAMIC,
                 build={
                     "vocab_size": TINY,
@@ -78,23 +69,9 @@ MODELS: Final = (
         ),
         sizes={
             "tiny": Size(
-                training=Training(learning_rate=0.002, steps=150, batch=24, margin=8.0),
-                finetuning=Finetuning(
-                    steps=30,
-                    learning_rate=0.001,
-                    rates={"partial": 0.004},
-                    batch=24,
-                    lora=("q_proj", "v_proj"),
-                ),
-                pruning=Pruning(
-                    method="feed_forward",
-                    ratio=0.75,
-                    parameters_left=0.8,
-                    macs_left=0.8,
-                    recovery_steps=80,
-                    learning_rate=0.001,
-                    max_drop=8.0,
-                ),
+                training=FIRST,
+                finetuning=replace(SECOND, lora=("q_proj", "v_proj")),
+                pruning=UNITS,
                 quantization=brief.TINY_DYNAMIC,
                 build={
                     "vocab_size": TINY,

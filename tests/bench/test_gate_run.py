@@ -1,7 +1,7 @@
 """A whole gate on workers that run nothing: what each kind of change does to the exit code, and what is left behind."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -175,6 +175,23 @@ def test_memory_that_moved_is_measured_again_in_both_arms(gated):
     assert gate.exit is Exit.REGRESSED
     assert gate.rows[0].worst_exact[0].note.startswith("middle of 5, ")
     assert sum(name == "facts:run" for _, name, _ in machine.jobs) == 12
+
+
+def test_memory_that_cannot_be_measured_again_is_no_regression_and_not_passed_by_a_strict_gate(
+    gated,
+):
+    class Once(Machine):
+        def answer(self, arm, job, rng):
+            seen = sum(a == "head" and name == "facts:run" for a, name, _ in self.jobs)
+            found = super().answer(arm, job, rng)
+            is_again = arm == "head" and job.runner.endswith("facts:run") and seen
+            return failed("killed") if is_again else found
+
+    gate = gated(Once(peak=2e8))
+    (moved,) = [e for e in gate.rows[0].exact if e.metric == "peak_rss_delta"]
+    assert (moved.verdict, moved.note) == (Verdict.INCONCLUSIVE, "could not be measured again")
+    assert gate.exit is Exit.PASS
+    assert replace(gate, is_strict=True).exit is Exit.INCONCLUSIVE
 
 
 def test_a_head_that_does_not_run_is_broken(gated):

@@ -50,11 +50,12 @@ def test_verdicts_stand_worst_first_and_a_fact_that_got_worse_is_a_regression(ru
         run, "20261124-1",
         row("a", "NO-REGRESSION"), row("b", "INCONCLUSIVE"), row("c", "REGRESSED", 0.1),
         row("d", "NO-REGRESSION", exact=worse), row("e", broken="no output"), row("f"),
+        row("g", "NO-REGRESSION", parity={"verdict": "failed"}),
     )  # fmt: skip
     gate = load_run(run).gate
-    assert [r.cell for r in gate.rows] == ["e", "c", "d", "b", "a", "f"]
+    assert [r.cell for r in gate.rows] == ["e", "g", "c", "d", "b", "a", "f"]
     assert gate.counts == {
-        "BROKEN": 1, "REGRESSED": 2, "INCONCLUSIVE": 1, "NO-REGRESSION": 1, "NOT TIMED": 1
+        "BROKEN": 2, "REGRESSED": 2, "INCONCLUSIVE": 1, "NO-REGRESSION": 1, "NOT TIMED": 1
     }  # fmt: skip
     report = build_report(load_run(run))
     text = to_html(report)
