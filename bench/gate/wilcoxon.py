@@ -9,9 +9,9 @@ def p_above(effects: Sequence[float], least: float) -> float:
     """P value of "the effect is at most `least`" against "it is larger"; 1.0 for no effects.
 
     Wilcoxon's signed-rank test on effects - least, exact: the distribution of the mid-ranks' sum over all signs, by
-    convolution. An effect of just `least` has the lowest rank and speaks against; left out, as is usual, it would make a
-    higher minimum easier to show. Source: Wilcoxon, Biometrics Bulletin 1 (1945) 80-83; the minimum effect as in Murphy
-    and Myors, Journal of Applied Psychology 84 (1999) 234-248.
+    convolution. An effect of just `least` has the lowest rank and speaks against; left out, as is usual, it would make
+    a higher minimum easier to show. Source: Wilcoxon, Biometrics Bulletin 1 (1945) 80-83; the minimum effect as in
+    Murphy and Myors, Journal of Applied Psychology 84 (1999) 234-248.
     """
     from scipy import stats
 
