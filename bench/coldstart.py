@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 
+from bench.judge import measurement_of
+from suite.axes import BACKENDS
+from suite.cell import Cell
+from suite.outcome import Outcome
 from suite.record import Measurement, Record
+from suite.worker.protocol import Job
+
+if TYPE_CHECKING:
+    from bench.session import Session
 
 COLD_PHASES: Final = ("build", "session", "first_forward")
 """Phases of a worker that are cold metrics, under the same names in `bench.metrics`."""
@@ -23,3 +34,53 @@ def cold_measurements(
         if samples:
             found.append(Measurement(metric=name, unit="s", samples=samples))
     return tuple(found)
+
+
+def cold_record(session: Session, cell: Cell) -> Record:
+    """One observation from every fresh worker of this cell that has run, and from more where too few have."""
+    began = time.monotonic()
+    seen = [
+        record
+        for step in ("latency", "memory")
+        if (record := session.records.get(f"{cell.id}/{step}")) and record.outcome.has_run
+    ]
+    for number in range(len(seen), session.request.cold_replicates):
+        record = session.job(cell, "coldstart", label=f"coldstart-{number}")
+        if not record.outcome.has_run:
+            return record
+        seen.append(record)
+    return replace(
+        session.blank(cell, "coldstart", Outcome.PASSED, None),
+        measurements=cold_measurements(seen, _imports(session, cell)),
+        facts={"workers": len(seen)},
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _imports(session: Session, cell: Cell) -> Measurement | None:
+    """Seconds that a fresh interpreter needs for this cell's libraries; None when they do not import.
+
+    Measured once per set of packages: the models of one library differ by hundredths of a second.
+    """
+    request, backend = session.request, BACKENDS[cell.backend]
+    own = () if backend.needs_graph else request.specs[cell.model].requires
+    modules = tuple(m for m in (*backend.imports, *own) if not m.startswith("suite."))
+    packages = tuple(sorted({m.partition(".")[0] for m in modules}))
+    if packages not in session.import_seconds:
+        answer = session.worker.run(
+            Job(
+                runner=IMPORT_RUNNER,
+                cell=cell,
+                options={
+                    **request.options,
+                    "modules": modules,
+                    "replicates": request.cold_replicates,
+                },
+                deadline=request.deadline,
+                log=str(session.folder.logs / "imports.log"),
+            )
+        )
+        found = answer.result.get("measurements", ())
+        session.import_seconds[packages] = measurement_of(found[0]) if found else None
+    return session.import_seconds[packages]

@@ -21,7 +21,8 @@ from bench.report.html import write_html
 from bench.report.load import load_run
 from bench.report.markdown import to_markdown
 from bench.report.model import Report
-from bench.session import Request, Session
+from bench.request import Request
+from bench.session import Session
 from bench.steps import RUNNERS, graph_cell
 from diagnostics.doctor import examine
 from diagnostics.environment import Environment

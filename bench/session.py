@@ -10,34 +10,18 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Any
 
-from bench.coldstart import IMPORT_RUNNER, cold_measurements
-from bench.judge import gap_of, judged, measurement_of, parity_of, record_of
-from bench.steps import graph_cell, needs, parent_graph_cell, runner_of, stage_of
-from suite.axes import BACKENDS, TASKS, VARIANTS
+from bench import refusals
+from bench.coldstart import cold_record
+from bench.judge import judged, record_of
+from bench.request import Request
+from bench.steps import graph_cell, needs, parent_graph_cell, runner_of
+from suite.axes import BACKENDS, VARIANTS
 from suite.cell import Cell
-from suite.foundations.cases import CASES
 from suite.outcome import Outcome
 from suite.record import Failure, Measurement, Record
-from suite.spec import Gap, ModelSpec
 from suite.store import RunFolder
 from suite.worker.client import Worker
 from suite.worker.protocol import Job
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What the user asked for, resolved: the same for every cell of the run."""
-
-    specs: Mapping[str, ModelSpec]
-    options: Mapping[str, Any]
-    """Goes into every job: models_from, weights, sources, seed, threads, plan."""
-    deadline: float
-    """Seconds per job."""
-    cold_replicates: int
-    cache: str
-    """Folder of the export cache; empty = no cache."""
-    states: str = ""
-    """Folder of the state store: what the stages make and start from."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,7 +80,7 @@ class Session:
         What the cell starts from is made first; a declared gap of the stage `bench` is not tried.
         """
         refusal = self._refusal(cell, step) if cell.model in self.request.specs else None
-        return refusal or self._job(cell, step, label=label, runner=runner, options=options)
+        return refusal or self.job(cell, step, label=label, runner=runner, options=options)
 
     def ahead(
         self, groups: Iterable[Sequence[tuple[Cell, str]]], workers: Sequence[Worker]
@@ -174,63 +158,28 @@ class Session:
             self.changed.notify_all()
         return record
 
-    def _data_of(self, spec: ModelSpec) -> str:
-        """The name of the data set that the model's task is run on."""
-        source = self.request.options.get("sources", {}).get(TASKS[spec.task].input, {})
-        return str(source.get("name", ""))
-
     def _refusal(self, cell: Cell, step: str, worker: Worker | None = None) -> Record | None:
         """The record of a cell that is not to be run: a declared gap, or nothing there to start from."""
+        if why := refusals.declared(self.request, cell, step):
+            return self.blank(cell, step, *why)
         if cell.model not in self.request.specs:
-            return self._foundation_gap(cell, step)
-        spec, backend = self.request.specs[cell.model], BACKENDS[cell.backend]
-        stage, data = stage_of(step), self._data_of(spec)
-        gap = gap_of(spec, cell, stage, data)
-        if gap is None and backend.needs_graph:
-            gap = gap_of(spec, cell, "export", data)
-        if gap is None and cell.dtype not in backend.dtypes:
-            gap = Gap(reason=f"{cell.backend}: {backend.dtypes_reason}", url=backend.dtypes_url)
-        if gap is not None and gap.kind == "unsupported":
-            return self._blank(
-                cell,
-                step,
-                Outcome.UNSUPPORTED,
-                Failure(kind="gap", message=gap.reason, url=gap.url),
-            )
+            return None  # a known-answer case: it starts from nothing
         for made, stage in needs(cell, step):
             before = self.measure(made, stage, worker)
             if not before.outcome.has_run:
-                return self._blank(cell, step, *_without(before))
-        if not backend.needs_graph or step in ("export", "quantize"):
+                return self.blank(cell, step, *refusals.without_state(before))
+        if not BACKENDS[cell.backend].needs_graph or step in ("export", "quantize"):
             return None
-        graph = self.measure(graph_cell(cell), "export", worker)
-        if graph.outcome.has_run or parity_of(graph) == "vacuous":
-            return None
-        failure = Failure(
-            kind="graph",
-            message=f"there is no trustworthy graph to run: the export {graph.outcome.value}"
-            + (f": {graph.failure.message.splitlines()[0]}" if graph.failure else ""),
-            phase="export",
-            log=graph.failure.log if graph.failure else "",
-        )
-        bad = graph.outcome if graph.outcome is Outcome.UNAVAILABLE else Outcome.FAILED
-        return self._blank(cell, step, bad, failure)
-
-    def _foundation_gap(self, cell: Cell, step: str) -> Record | None:
-        """The record of a known-answer case that is declared not to hold in the cell's dtype or on its device."""
-        gap = CASES[step.partition(":")[2]].gap_for(device=cell.device, dtype=cell.dtype)
-        if gap is None:
-            return None
-        failure = Failure(kind="gap", message=gap.reason, url=gap.url)
-        return self._blank(cell, step, Outcome.UNSUPPORTED, failure)
+        why = refusals.without_graph(self.measure(graph_cell(cell), "export", worker))
+        return self.blank(cell, step, *why) if why else None
 
     def _run(self, cell: Cell, step: str, worker: Worker | None) -> Record:
         """The record of a job that is really run."""
         if step == "coldstart":
-            return self._coldstart(cell)
-        return self._job(cell, step, worker=worker)
+            return cold_record(self, cell)
+        return self.job(cell, step, worker=worker)
 
-    def _job(
+    def job(
         self,
         cell: Cell,
         step: str,
@@ -240,7 +189,7 @@ class Session:
         runner: str = "",
         options: Mapping[str, Any] | None = None,
     ) -> Record:
-        """One fresh process, and what it brought home."""
+        """The record of one fresh process, not kept: what it brought home, judged, with its log beside the run."""
         began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
         label = (label or step).replace(":", "-")
         log = self.folder.logs / f"{cell.file_stem}-{label}.log"
@@ -260,7 +209,7 @@ class Session:
             )
         )
         spec = self.request.specs.get(cell.model)
-        record = judged(record_of(answer, self._blank(cell, step, answer.outcome, None)), spec)
+        record = judged(record_of(answer, self.blank(cell, step, answer.outcome, None)), spec)
         facts = dict(record.facts)
         if (
             spec is not None and facts
@@ -292,59 +241,8 @@ class Session:
         parts += [cell.extent] if cell.extent != "b1" else []
         return self.folder.onnx / f"{'-'.join(parts).replace(':', '_')}.onnx"
 
-    def _coldstart(self, cell: Cell) -> Record:
-        """Cold metrics: one observation from every fresh worker of this cell, more workers where too few ran."""
-        began = time.monotonic()
-        seen = [
-            record
-            for step in ("latency", "memory")
-            if (record := self.records.get(f"{cell.id}/{step}")) and record.outcome.has_run
-        ]
-        failed: Record | None = None
-        for number in range(len(seen), self.request.cold_replicates):
-            record = self._job(cell, "coldstart", label=f"coldstart-{number}")
-            if not record.outcome.has_run:
-                failed = record
-                break
-            seen.append(record)
-        if failed is not None:
-            return failed
-        return replace(
-            self._blank(cell, "coldstart", Outcome.PASSED, None),
-            measurements=cold_measurements(seen, self._imports(cell)),
-            facts={"workers": len(seen)},
-            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            seconds=time.monotonic() - began,
-        )
-
-    def _imports(self, cell: Cell) -> Measurement | None:
-        """Seconds that a fresh interpreter needs for this cell's libraries; None when they do not import.
-
-        Measured once per set of packages: the models of one library differ by hundredths of a second.
-        """
-        backend = BACKENDS[cell.backend]
-        own = () if backend.needs_graph else self.request.specs[cell.model].requires
-        modules = tuple(m for m in (*backend.imports, *own) if not m.startswith("suite."))
-        packages = tuple(sorted({m.partition(".")[0] for m in modules}))
-        if packages not in self.import_seconds:
-            answer = self.worker.run(
-                Job(
-                    runner=IMPORT_RUNNER,
-                    cell=cell,
-                    options={
-                        **self.request.options,
-                        "modules": modules,
-                        "replicates": self.request.cold_replicates,
-                    },
-                    deadline=self.request.deadline,
-                    log=str(self.folder.logs / "imports.log"),
-                )
-            )
-            found = answer.result.get("measurements", ())
-            self.import_seconds[packages] = measurement_of(found[0]) if found else None
-        return self.import_seconds[packages]
-
-    def _blank(self, cell: Cell, step: str, outcome: Outcome, failure: Failure | None) -> Record:
+    def blank(self, cell: Cell, step: str, outcome: Outcome, failure: Failure | None) -> Record:
+        """A record without numbers, of this run."""
         return Record(
             run_id=self.folder.run_id,
             cell=cell,
@@ -353,19 +251,3 @@ class Session:
             failure=failure,
             environment_id=self.environment_id,
         )
-
-
-def _without(before: Record) -> tuple[Outcome, Failure]:
-    """How a step ends whose state could not be made."""
-    reason = before.failure.message.splitlines()[0] if before.failure else ""
-    failure = Failure(
-        kind="state",
-        message=f"there is no {before.cell.variant} state to start from: its {before.step} stage"
-        f" {before.outcome.value}{': ' if reason else ''}{reason}",
-        phase=before.step,
-        log=before.failure.log if before.failure else "",
-        url=before.failure.url if before.failure else "",
-    )
-    if before.outcome in (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE):
-        return before.outcome, failure
-    return (Outcome.UNSUPPORTED if before.outcome is Outcome.KNOWN_BUG else Outcome.FAILED), failure

@@ -19,7 +19,8 @@ from bench.gate.place import TREE, Place
 from bench.gate.problem import GateError
 from bench.gate.worktree import ARM_PREFIX
 from bench.plan import Plan
-from bench.session import Request, Session
+from bench.request import Request
+from bench.session import Session
 from suite.options import Selection
 from suite.spec import Gap, ModelSpec
 from suite.store import RunFolder

@@ -7,7 +7,8 @@ import pytest
 
 from bench.judge import settled
 from bench.report.load import load_run
-from bench.session import Request, Session
+from bench.request import Request
+from bench.session import Session
 from bench.steps import graph_cell, steps_of
 from suite.cell import Cell
 from suite.outcome import Outcome
