@@ -1,0 +1,72 @@
+"""What the dynamic loader will make of the installed libraries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unresolved:
+    """A shared library that the loader will not find."""
+
+    library: str
+    distribution: str
+    needs: str
+    supplier: str = ""
+    """The distribution whose RECORD lists a file of that name."""
+    dangling: str = ""
+    """A link of that name which points nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionMiss:
+    """A symbol version that the library which the loader finds does not define."""
+
+    library: str
+    distribution: str
+    provider: str
+    versions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detour:
+    """A library that a variable makes the loader find elsewhere than in the wheels."""
+
+    soname: str
+    library: str
+    """Who asks for it."""
+    distribution: str
+    found: str
+    shipped: str
+    harmless: bool
+    """The asking library has DT_RPATH, which goes first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misbuilt:
+    """An extension module that this interpreter or its NumPy cannot load."""
+
+    path: str
+    distribution: str
+    kind: str
+    """`tag`, `machine`, `numpy` or `not-elf`."""
+    detail: str
+    built_for: str = ""
+    """The Python in the file's name as a wheel's tag says it (`cp310`), for kind `tag`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linkage:
+    """What a walk over the ELF headers of the installed libraries found."""
+
+    num_libraries: int = 0
+    unresolved: tuple[Unresolved, ...] = ()
+    version_misses: tuple[VersionMiss, ...] = ()
+    detours: tuple[Detour, ...] = ()
+    misbuilt: tuple[Misbuilt, ...] = ()
+    openmp: tuple[str, ...] = ()
+    """Copies of Intel's and LLVM's OpenMP runtime (libiomp5, libomp)."""
+    provider_needs: tuple[str, ...] = ()
+    """What the CUDA provider of ONNX Runtime needs and the loader will not find."""
+    provider_wants: tuple[str, ...] = ()
+    """All that it needs."""

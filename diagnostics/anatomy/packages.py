@@ -1,0 +1,94 @@
+"""What is installed: distributions, and their files as RECORD promises them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """One installed distribution, read from its metadata folder."""
+
+    name: str
+    version: str
+    directory: str
+    """The metadata folder."""
+    installer: str = ""
+    requires: tuple[str, ...] = ()
+    requires_python: str = ""
+    tags: tuple[str, ...] = ()
+    editable: bool = False
+    flaw: str = ""
+    """What is wrong with the metadata itself, empty when it can be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaPackage:
+    """One record of conda-meta."""
+
+    name: str
+    version: str
+    build: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """One file that RECORD promises and the disk does not hold."""
+
+    distribution: str
+    path: str
+    kind: str
+    """`missing`, `dangling`, `size` or `unreadable`."""
+    expected: int = -1
+    found: int = -1
+    """Sizes in bytes, -1 when unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """How much of one distribution is damaged."""
+
+    distribution: str
+    num_files: int
+    num_missing: int
+    num_changed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """Files that two distributions both claim with different contents."""
+
+    first: str
+    second: str
+    num_files: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """RECORD of every distribution against the disk."""
+
+    num_files: int = 0
+    losses: tuple[Loss, ...] = ()
+    damages: tuple[Damage, ...] = ()
+    """At most a few per distribution."""
+    overlaps: tuple[Overlap, ...] = ()
+    owners: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Watched top-level package -> distributions that own files in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """What `version.py` of an installed library says about how it was built."""
+
+    package: str
+    version: str
+    """With its local label, such as `2.15.0+cu132`."""
+    cuda: str = ""
+    """Such as `13.2`; empty for a build without CUDA."""
+    hip: str = ""
+    path: str = ""
+    links_cuda: bool = False
+    """Its extension module needs CUDA libraries."""
+    architectures: tuple[str, ...] = ()
+    """Such as `sm_90`, `compute_120`; empty when not read."""
