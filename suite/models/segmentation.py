@@ -92,6 +92,9 @@ def pspnet_parameters(num_classes: int) -> int:
     return RESNET34 + branches + fusion + (9 * 512 + 1) * num_classes
 
 
+LONGER: Final = replace(brief.TRAINING, steps=240, test_samples=64)
+"""At base, where classes are told apart: after sixty steps a net finds what stands out and calls it background."""
+
 MODELS: Final = (
     ModelSpec(
         name="fcn_resnet50",
@@ -123,7 +126,7 @@ MODELS: Final = (
                 inputs={"side": 64, "classes": 2},
             ),
             "base": Size(
-                training=brief.TRAINING,
+                training=LONGER,
                 finetuning=brief.FINETUNING,
                 pruning=brief.CHANNELS,
                 quantization=brief.STATIC,
@@ -169,7 +172,7 @@ MODELS: Final = (
                 inputs={"side": 64, "classes": 2},
             ),
             "base": Size(
-                training=brief.TRAINING,
+                training=LONGER,
                 finetuning=brief.FINETUNING,
                 pruning=brief.CHANNELS,
                 quantization=brief.STATIC,
@@ -216,7 +219,7 @@ MODELS: Final = (
                 inputs={"side": 64, "classes": 2},
             ),
             "base": Size(
-                training=brief.TRAINING,
+                training=LONGER,
                 finetuning=brief.FINETUNING,
                 pruning=brief.CHANNELS,
                 quantization=brief.STATIC,
@@ -268,7 +271,7 @@ MODELS: Final = (
                 inputs={"side": 96, "classes": 2},
             ),
             "base": Size(
-                training=brief.TRAINING,
+                training=LONGER,
                 finetuning=brief.FINETUNING,
                 pruning=replace(brief.CHANNELS, parameters_left=0.96),
                 quantization=brief.STATIC,

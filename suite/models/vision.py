@@ -143,7 +143,7 @@ MODELS: Final = (
                 inputs={"channels": 3, "side": 75, "classes": 10},
             ),
             "base": Size(
-                training=brief.TRAINING,
+                training=replace(brief.TRAINING, overfit_steps=80),
                 finetuning=brief.FINETUNING,
                 pruning=brief.CHANNELS,
                 quantization=brief.STATIC,
