@@ -97,6 +97,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "models_from",
         "backend",
         "device",
+        "train_on",
         "dtype",
         "batch",
         "length",

@@ -32,6 +32,12 @@ def add_options(parser: Any) -> None:
         help="eager, onnxruntime, compiled (default: eager,onnxruntime)",
     )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto = what is there)")
+    add(
+        "--train-on",
+        default="",
+        metavar="DEVICE",
+        help="where weights are trained and pruned for the cells of all devices (default: on each)",
+    )
     add("--dtype", default="float32", help="float32, bfloat16, float16 (default: float32)")
     add("--batch", default="1", help="samples per forward pass, e.g. 1,8 (default: 1)")
     add("--length", default="", help="tokens per sample, e.g. 32,128 (default: each record's own)")

@@ -79,8 +79,11 @@ class BenchRun:
         because each starts from what the one before has made.
         """
         groups: dict[tuple[str, str, str], list[tuple[Cell, str]]] = {}
+        shared = self.selection.job_options.get("train_on", "")
         for cell, step in steps:
-            groups.setdefault((cell.model, cell.size, cell.device), []).append((cell, step))
+            groups.setdefault((cell.model, cell.size, shared or cell.device), []).append(
+                (cell, step)
+            )
         small = all(cell.size == "tiny" and cell.device == "cpu" for cell, _ in steps)
         system = self.environment.system
         room = min(system.num_cores, system.memory_available // LIFE_BYTES) if small else 1

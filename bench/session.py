@@ -164,7 +164,7 @@ class Session:
             return self.blank(cell, step, *why)
         if cell.model not in self.request.specs:
             return None  # a known-answer case: it starts from nothing
-        for made, stage in needs(cell, step):
+        for made, stage in needs(cell, step, self.request.options.get("train_on", "")):
             before = self.measure(made, stage, worker)
             if not before.outcome.has_run:
                 return self.blank(cell, step, *refusals.without_state(before))

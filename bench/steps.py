@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from suite.axes import STAGES, VARIANTS
+from suite.axes import LEARNED, STAGES, VARIANTS
 from suite.cell import Cell
 
 RUNNERS: Final = {
@@ -52,9 +52,11 @@ def graph_cell(cell: Cell) -> Cell:
     return replace(cell, backend="onnxruntime", device=device, dtype="float32")
 
 
-def maker_cell(cell: Cell, variant: str) -> Cell:
-    """The cell whose stage makes that variant of the cell's model."""
-    return replace(cell, variant=variant, backend=VARIANTS[variant].backend)
+def maker_cell(cell: Cell, variant: str, train_on: str = "") -> Cell:
+    """The cell whose stage makes that variant of the cell's model; weights on the device `train_on`, if not empty."""
+    row = VARIANTS[variant]
+    device = train_on if train_on and row.stage in LEARNED else cell.device
+    return replace(cell, variant=variant, backend=row.backend, device=device)
 
 
 def steps_of(cell: Cell) -> tuple[str, ...]:
@@ -85,14 +87,14 @@ def _state(cell: Cell) -> set[str]:
     return steps
 
 
-def needs(cell: Cell, step: str) -> tuple[tuple[Cell, str], ...]:
+def needs(cell: Cell, step: str, train_on: str = "") -> tuple[tuple[Cell, str], ...]:
     """The steps that have to have passed before: they make the states and the graphs that this step starts from."""
     row = VARIANTS[cell.variant]
     is_made_now = step == row.stage
     before = []
     start = row.parent if is_made_now else cell.variant
     if start and (stage := VARIANTS[start].stage):
-        before.append((maker_cell(cell, start), stage))
+        before.append((maker_cell(cell, start, train_on), stage))
     from_graph = is_made_now and row.backend == "onnxruntime"
     if (from_graph or step == "export") and row.parent and VARIANTS[row.parent].is_exported:
         before.append((parent_graph_cell(cell), "export"))

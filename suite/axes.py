@@ -160,6 +160,9 @@ STAGES: Final = ("build", "train", "finetune", "prune", "quantize", "export", "p
 LIFE: Final = ("foundations", *STAGES[:-1])
 """What `pytest suite --stages` takes: what everything rests on, and the stages."""
 
+LEARNED: Final = ("train", "finetune", "prune")
+"""Stages whose states are weights, which run on every device: `--train-on` says where they are made."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:

@@ -34,9 +34,11 @@ FEED_FORWARD: Final = Pruning(
     learning_rate=0.00015,
 )
 """Three quarters of the units between a block's two layers."""
-DYNAMIC: Final = Quantization(max_drop=1.0, method="dynamic")
+TORCHAO: Final = ("float8_dynamic", "int8_dynamic")
+"""8 bits on a GPU, for models made of Linear layers: float8 from Ada and Hopper on, int8 on older ones."""
+DYNAMIC: Final = Quantization(max_drop=1.0, method="dynamic", torchao=TORCHAO)
 """8-bit weights, activations' scales found while running."""
 
 TINY_STATIC: Final = Quantization(max_drop=3.0)
 """At `tiny` a test set of a few hundred samples moves by a point on its own."""
-TINY_DYNAMIC: Final = Quantization(max_drop=3.0, method="dynamic")
+TINY_DYNAMIC: Final = Quantization(max_drop=3.0, method="dynamic", torchao=TORCHAO)

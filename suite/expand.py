@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from suite.axes import BACKENDS, DEVICES, DTYPES, LIFE, SIZES, VARIANTS, Variant
+from suite.axes import BACKENDS, DEVICES, DTYPES, LEARNED, LIFE, SIZES, VARIANTS, Variant
 from suite.catalog import CatalogError, did_you_mean
 from suite.cell import Cell
 from suite.spec import ModelSpec
@@ -57,28 +57,37 @@ def expand_life(
     dtypes: Sequence[str],
     batches: Sequence[int],
     stages: Sequence[str] = LIFE,
+    train_on: str = "",
 ) -> list[Cell]:
-    """The cells of every model's life: one where each of its variants is made, and one where it is exported."""
+    """The cells of every model's life: one where each of its variants is made, and one where it is exported.
+
+    Weights are made on the device `train_on` alone; empty = on every one of `devices`.
+    """
     cells = []
     for variant in VARIANTS.values():
-        backends = dict.fromkeys(
-            (variant.backend, *(["onnxruntime"] if variant.is_exported else []))
-        )
+        makers = (train_on,) if train_on and variant.stage in LEARNED else devices
+        places = {variant.backend: makers}
+        if variant.is_exported and variant.backend != "onnxruntime":
+            places["onnxruntime"] = devices
         wanted = {"build"} if variant.name == "original" else {variant.stage}
         if variant.is_exported:
             wanted.add("export")
         if wanted & set(stages):
-            cells += expand(
-                specs,
-                sizes=sizes,
-                backends=tuple(backends),
-                devices=devices,
-                dtypes=dtypes,
-                batches=batches,
-                variants=(variant.name,),
-            )
+            for backend, found in places.items():
+                cells += expand(
+                    specs,
+                    sizes=sizes,
+                    backends=(backend,),
+                    devices=found,
+                    dtypes=dtypes,
+                    batches=batches,
+                    variants=(variant.name,),
+                )
     place = {spec.name: number for number, spec in enumerate(specs)}
-    return sorted(cells, key=lambda c: (place[c.model], sizes.index(c.size), c.device, c.dtype))
+    return sorted(
+        cells,
+        key=lambda c: (place[c.model], sizes.index(c.size), "" if train_on else c.device, c.dtype),
+    )
 
 
 def exists(variant: Variant, spec: ModelSpec, size: str, device: str) -> bool:
@@ -126,22 +135,32 @@ def dtypes_of(text: str) -> tuple[str, ...]:
     return choices("--dtype", text, DTYPES)
 
 
-def devices_of(text: str, *, num_gpus: int) -> tuple[str, ...]:
+def devices_of(text: str, *, num_gpus: int, option: str = "--device") -> tuple[str, ...]:
     """`--device`: `auto` is cpu and, where there is a GPU, cuda. Raises CatalogError for a GPU that is not there."""
     found: list[str] = []
     for word in text.replace(",", " ").split():
         kind, _, index = word.partition(":")
         if kind not in DEVICES or (index and (kind != "cuda" or not index.isdigit())):
-            raise CatalogError(f"--device {word}: unknown; expected auto, cpu, cuda or cuda:N")
+            raise CatalogError(f"{option} {word}: unknown; expected auto, cpu, cuda or cuda:N")
         if kind == "cuda" and int(index or 0) >= num_gpus:
             raise CatalogError(
-                f"--device {word}: this machine has {num_gpus or 'no'} usable NVIDIA GPU(s);"
+                f"{option} {word}: this machine has {num_gpus or 'no'} usable NVIDIA GPU(s);"
                 " next: python -m diagnostics"
             )
         found += (["cpu", "cuda"] if num_gpus else ["cpu"]) if kind == "auto" else [word]
     if not found:
-        raise CatalogError("--device: empty; expected auto, cpu, cuda or cuda:N")
+        raise CatalogError(f"{option}: empty; expected auto, cpu, cuda or cuda:N")
     return tuple(dict.fromkeys(found))
+
+
+def train_on_of(text: str, *, num_gpus: int) -> str:
+    """`--train-on`: one device, or empty for each cell's own. Raises CatalogError for any other."""
+    if not text:
+        return ""
+    found = devices_of(text, num_gpus=num_gpus, option="--train-on")
+    if text == "auto" or len(found) > 1:
+        raise CatalogError(f"--train-on {text}: expected one device: cpu, cuda or cuda:N")
+    return found[0]
 
 
 def variants_of(text: str) -> tuple[str, ...]:

@@ -118,5 +118,6 @@ class Quantization:
     """How much worse the metric may be: points, or percent where the metric is relative."""
     pt2e: bool = False
     """Whether the second lane (PT2E with the x86 quantizer, compiled) exists for this model."""
-    torchao: str = ""
-    """On CUDA: a row of `suite.quantization.torchao.CONFIGS` for models made of Linear layers; empty = none."""
+    torchao: tuple[str, ...] = ()
+    """On CUDA, for models made of Linear layers: rows of `suite.quantization.torchao.CONFIGS`, of which the first one
+    that the GPU runs is taken; empty = this lane does not exist for the model."""

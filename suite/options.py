@@ -23,6 +23,7 @@ from suite.expand import (
     lengths_of,
     sizes_of,
     stages_of,
+    train_on_of,
     variants_of,
 )
 from suite.spec import ModelSpec
@@ -51,6 +52,8 @@ class Asked:
     weights: str = "random"
     variant: str = "original"
     stages: str = "all"
+    train_on: str = ""
+    """Where weights are trained, fine-tuned and pruned for all devices; empty = on each."""
     nproc: int = 1
     """Processes of the stage `parallel`; 1 = that stage is left out."""
 
@@ -97,6 +100,7 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
     if asked.nproc < 1:
         raise CatalogError(f"--nproc {asked.nproc}: expected 1 or more processes")
     stages = stages_of(asked.stages, num_processes=asked.nproc)
+    train_on = train_on_of(asked.train_on, num_gpus=num_gpus)
     points: dict[str, Any] = {
         "sizes": sizes,
         "devices": devices,
@@ -121,7 +125,7 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
     return Selection(
         specs={spec.name: spec for spec in specs},
         cells=tuple(cells),
-        life=tuple(expand_life(specs, stages=stages, **points)),
+        life=tuple(expand_life(specs, stages=stages, train_on=train_on, **points)),
         foundations=_foundations(points) if "foundations" in stages and not asked.models else (),
         job_options={
             "models_from": str(asked.models_from.resolve()) if asked.models_from else "",
@@ -132,6 +136,7 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
             "seed": asked.seed,
             "threads": asked.threads or num_cores,
             "nproc": asked.nproc,
+            "train_on": train_on,
         },
         excluded=tuple(excluded),
     )

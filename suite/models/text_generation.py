@@ -20,6 +20,9 @@ UNITS: Final = replace(
 FIRST_AT_BASE: Final = replace(brief.ATTENTION_TRAINING, learning_rate=0.0006, steps=120)
 """To be better than mere frequencies takes twice as many steps as to learn the frequencies."""
 
+NO_LINEAR: Final[tuple[str, ...]] = ()
+"""GPT-2 multiplies by Conv1D, which torchao does not look at; its only nn.Linear is tied to the embeddings."""
+
 MODELS: Final = (
     ModelSpec(
         name="gpt2",
@@ -32,7 +35,7 @@ MODELS: Final = (
                 training=replace(FIRST, parallel=("ddp", "fsdp")),
                 finetuning=replace(SECOND, lora=("c_attn",)),
                 pruning=UNITS,
-                quantization=brief.TINY_DYNAMIC,
+                quantization=replace(brief.TINY_DYNAMIC, torchao=NO_LINEAR),
                 build={
                     "vocab_size": TINY,
                     "n_positions": 160,
@@ -48,7 +51,7 @@ MODELS: Final = (
                 training=replace(FIRST_AT_BASE, parallel=("ddp", "fsdp")),
                 finetuning=replace(brief.ATTENTION_FINETUNING, lora=("c_attn",)),
                 pruning=brief.FEED_FORWARD,
-                quantization=brief.DYNAMIC,
+                quantization=replace(brief.DYNAMIC, torchao=NO_LINEAR),
                 build={"vocab_size": 50257, "use_cache": False, **IDS},
                 inputs=text_inputs(vocabulary=50257, length=128, longest=1024),
             ),

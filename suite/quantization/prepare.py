@@ -31,7 +31,7 @@ class Prepared:
     excluded: list[str]
     """Nodes that the record wants in float."""
     facts: dict[str, Any]
-    """JSON-able: whether shapes were inferred symbolically, and whether the graph was optimized."""
+    """JSON-able: whether shapes were inferred symbolically, what contradicted them, whether the graph was optimized."""
 
 
 def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prepared:
@@ -70,8 +70,13 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
     model = onnx.load(path)
     name_all(model)
     restore_scopes(original, model)
-    onnx.save(model, path)
     stored = {tensor.name for tensor in model.graph.initializer}
+    forget_shapes(model, stored)
+    onnx.save(model, path)
+    facts["contradiction"] = contradiction_in(path)
+    if facts["contradiction"]:
+        forget_shapes(model, {value.name for value in model.graph.value_info})
+        onnx.save(model, path)
     return Prepared(
         path=path,
         model=model,
@@ -79,6 +84,29 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
         excluded=named(model, exclusions),
         facts=facts,
     )
+
+
+def forget_shapes(model: Any, names: Collection[str]) -> None:
+    """Drops the noted shapes of these tensors, in place: a stored weight has its own, and ONNX Runtime 1.30 turns a
+    Gemm's weight around without its note, on which shape inference then fails.
+    """
+    kept = [value for value in model.graph.value_info if value.name not in names]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
+
+
+def contradiction_in(path: Path) -> str:
+    """What onnx's own inference says of the shapes that ONNX Runtime's symbolic one has noted; empty = they agree.
+
+    ONNX Runtime 1.30 gives a Resize six dimensions where it has four.
+    """
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+    except onnx.shape_inference.InferenceError as error:
+        return str(error)[:200]
+    return ""
 
 
 def restore_scopes(original: Any, model: Any) -> None:

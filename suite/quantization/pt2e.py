@@ -61,7 +61,7 @@ def quantize_pt2e(
     watch = _Watch()
     before = _bytes_of(module)
     graph: Any = torch.export.export(
-        module, (), dict(inputs), dynamic_shapes=dynamic_shapes
+        module, (), dict(inputs), dynamic_shapes=dynamic_shapes, strict=True
     ).module()
     watch.lap("export")
     tell_calls_apart(graph)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +28,7 @@ class Config:
     dtype: str = ""
     """What the weights have to be before: a name in torch; empty = any floating-point type."""
     multiple: int = 1
-    """Layers whose widths are no multiple of it are left alone by torchao, which says so in a log only."""
+    """On a GPU: layers whose widths are no multiple of it stay as they are; its 8-bit products take no others."""
     capability: tuple[int, int] | None = None
     """The GPU's least compute capability; None = it runs on a CPU too."""
     meaning: str
@@ -66,6 +66,7 @@ CONFIGS: Final = {
         Config(
             name="int8_dynamic",
             make=_int8_dynamic,
+            multiple=8,
             meaning=f"activations and weights in int8, a scale per token and per channel; {SOURCE}",
         ),
         Config(
@@ -78,6 +79,21 @@ CONFIGS: Final = {
     )
 }
 """Name -> configuration: what `Quantization.torchao` may say."""
+
+
+def first_that_runs(configs: Sequence[str], device: str) -> str:
+    """The first of these configurations that the GPU `device` is new enough for; raises Unavailable where none is."""
+    import torch
+
+    capability = torch.cuda.get_device_capability(device)
+    for name in configs:
+        least = CONFIGS[name].capability
+        if least is None or capability >= least:
+            return name
+    raise Unavailable(
+        f"none of torchao's {', '.join(configs)} runs on a GPU of compute capability"
+        f" {'.'.join(map(str, capability))}"
+    )
 
 
 def quantize_linear(module: nn.Module, config: str) -> dict[str, Any]:
@@ -98,12 +114,17 @@ def quantize_linear(module: nn.Module, config: str) -> dict[str, Any]:
     layers = linear_layers(module)
     weights = [layer.weight for layer in layers.values()]
     _must_suit(row, weights)
+    unfit = {name: why for name, layer in layers.items() if (why := _unfit(row, layer))}
     before = bytes_of(module)
     begin = time.perf_counter()
-    quantize_(module, row.make(_is_reduced(weights)))
+    quantize_(
+        module,
+        row.make(_is_reduced(weights)),
+        filter_fn=lambda _, name: name in layers and name not in unfit,
+    )
     seconds = time.perf_counter() - begin
     left = {
-        name: _reason(row, layer)
+        name: unfit.get(name, "torchao gave no reason")
         for name, layer in layers.items()
         if not is_quantized(layer.weight)
     }
@@ -123,7 +144,7 @@ def quantize_linear(module: nn.Module, config: str) -> dict[str, Any]:
             f"torchao ({config}) quantized none of {len(layers)} Linear layers"
             f" ({'; '.join(f'{n}: {r}' for n, r in list(left.items())[:3]) or 'there is none'}); other modules with a"
             f" matrix: {', '.join(others[:3]) or 'none'}; next: turn them into nn.Linear, or set `torchao`"
-            " of the model's Quantization to ''"
+            " of the model's Quantization to ()"
         )
     return facts
 
@@ -208,9 +229,9 @@ def _must_suit(row: Config, weights: list[Any]) -> None:
         )
 
 
-def _reason(row: Config, layer: Any) -> str:
-    """Why torchao left a layer alone."""
+def _unfit(row: Config, layer: Any) -> str:
+    """Why a layer cannot be quantized this way; empty when it can."""
     widths = (layer.in_features, layer.out_features)
-    if any(width % row.multiple for width in widths):
+    if layer.weight.is_cuda and any(width % row.multiple for width in widths):
         return f"{widths[0]} -> {widths[1]} is no multiple of {row.multiple}"
-    return "torchao gave no reason"
+    return ""

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from suite.axes import TASKS, VARIANTS
+from suite.axes import LEARNED, TASKS, VARIANTS
 from suite.catalog import spec_for
 from suite.claims import broken_in
 from suite.data.sources import Source, second_source
@@ -140,7 +140,7 @@ def state_key(job: Job, spec: ModelSpec, variant: str) -> str:
             "parent": state_key(job, spec, row.parent),
             "model": spec.name,
             "size": cell.size,
-            "device": cell.device.partition(":")[0],
+            "device": maker_device(job, row.stage).partition(":")[0],
             "dtype": cell.dtype,
             "seed": int(options.get("seed", 0)),
             "processes": int(options.get("nproc", 1)) if row.stage == "parallel" else 1,
@@ -156,6 +156,13 @@ def state_key(job: Job, spec: ModelSpec, variant: str) -> str:
             "versions": versions(),
         }
     )
+
+
+def maker_device(job: Job, stage: str) -> str:
+    """The device on which that stage runs for the job's cell: weights may be made on another one."""
+    assert job.cell is not None
+    elsewhere = str(job.options.get("train_on", "")) if stage in LEARNED else ""
+    return elsewhere or job.cell.device
 
 
 def source_of(job: Job, spec: ModelSpec) -> Source:

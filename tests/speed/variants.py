@@ -31,12 +31,15 @@ DEFAULT = "resnet18,inception_v3,unet,vit_b_16,bert_classifier,gpt2"
 
 
 def made(model: str, given: argparse.Namespace) -> Path:
-    """The run folder of that model's life; exits where a step fails."""
+    """The run folder of that model's life, or of the one that was led before."""
+    if given.run:
+        return Path(given.run).resolve()
     command = [sys.executable, "-m", "pytest", str(ROOT / "suite"), "-q", "--models", model]
     out = given.out.resolve()
     command += ["--size", given.size, "--stages", "train,prune,quantize,export", "--out", str(out)]
     command += ["--jobs", "1", "--threads", str(given.threads)]
     command += ["--data", given.data] if given.data else []
+    command += ["--device", "cpu", *(["--train-on", given.train_on] if given.train_on else [])]
     done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode:
         print(f"{model}: a step did not pass; its numbers are shown all the same", file=sys.stderr)
@@ -74,6 +77,7 @@ def time_arms(model: str, run: Path, given: argparse.Namespace) -> None:
         "states_dir": str(run.parents[1] / "cache" / "states"),
         "seed": 0,
         "threads": given.threads,
+        "train_on": given.train_on,
     }
     cell = Cell(model=model, size=given.size, variant="trained")
     job, spec = Job(runner="", cell=cell, options=options), spec_for(model, "")
@@ -103,6 +107,7 @@ def rows_of(model: str, run: Path, given: argparse.Namespace) -> list[dict[str, 
     command = [sys.executable, __file__, "--time", str(run), "--models", model]
     command += ["--size", given.size, "--threads", str(given.threads)]
     command += ["--seconds", str(given.seconds), *(["--data", given.data] if given.data else [])]
+    command += ["--train-on", given.train_on]
     answer = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     if answer.returncode:
         print(f"{model}: not timed: {answer.stderr.strip().splitlines()[-1]}", file=sys.stderr)
@@ -188,6 +193,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / ".vitals" / "variants")
     parser.add_argument("--threads", type=int, default=0, help="default: every core")
     parser.add_argument("--seconds", type=float, default=40.0)
+    parser.add_argument(
+        "--train-on", default="", help="device that trains and prunes; default: cpu"
+    )
+    parser.add_argument("--run", help="run folder of a life that was led before, of one model")
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--time", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -14,6 +14,7 @@ from suite.spec import ModelSpec
 from suite.stages.export.detection import branch_free_nms, symbolic_lengths
 from suite.stages.export.flat import flat_forward
 from suite.stages.export.parity import PASSED, ShapeParity
+from suite.stages.export.recurrent import recurrent_loops
 from suite.stages.export.summary import files_of
 from suite.stages.export.variants import flat_axes
 from suite.worker.protocol import Job
@@ -100,6 +101,8 @@ def program_of(spec: ModelSpec, module: Any, traced: Mapping[str, Any]) -> Any:
         if spec.task == "detection":
             patches.enter_context(branch_free_nms())
             patches.enter_context(symbolic_lengths())
+        if any(shapes):
+            patches.enter_context(recurrent_loops())
         patches.enter_context(torch.no_grad())
         patches.enter_context(flat_forward(module, traced))
         return torch.export.export(

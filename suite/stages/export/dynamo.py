@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from suite.backends.inputs import flatten_inputs
 from suite.stages.export.flat import flat_forward
 from suite.stages.export.quick_rewrites import quick_rewrites
+from suite.stages.export.recurrent import recurrent_loops
 
 if TYPE_CHECKING:
     from suite.stages.export.recipes import Request
@@ -30,7 +32,12 @@ def export(request: Request) -> None:
 
     flat = flatten_inputs(request.inputs)
     shapes = {name: dict(request.dynamic.get(name, {})) or None for name in flat}
-    with torch.no_grad(), quick_rewrites(), flat_forward(request.module, request.inputs):
+    with ExitStack() as patches:
+        if request.dynamic:
+            patches.enter_context(recurrent_loops())
+        patches.enter_context(torch.no_grad())
+        patches.enter_context(quick_rewrites())
+        patches.enter_context(flat_forward(request.module, request.inputs))
         program = torch.onnx.export(
             request.module,
             tuple(flat.values()),

@@ -70,10 +70,11 @@ def bf16_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emi
 
 def torchao_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
     """The trained module with its Linear layers in 8 bits by torchao, compiled."""
-    from suite.quantization.torchao import quantize_linear
+    from suite.quantization.torchao import first_that_runs, quantize_linear
 
     assert job.cell is not None
-    config = spec.sizes[job.cell.size].quantization.torchao
+    settings = spec.sizes[job.cell.size].quantization
+    config = first_that_runs(settings.torchao, job.cell.device)
     return _cuda_lane(
         job, spec, lesson, folder, lambda module: quantize_linear(module.to(torch.bfloat16), config)
     )
