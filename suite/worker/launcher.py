@@ -24,10 +24,8 @@ from suite.worker.child import (
     volunteer_for_oom,
     write_all,
 )
+from suite.worker.gpu import NVML_CHECK, forks_can_use_it, is_opened, spare_torchao
 from suite.worker.protocol import Event, Job
-
-NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
-"""With this set, torch.cuda.is_available() asks NVML and leaves the driver, which a fork cannot share, alone."""
 
 
 def main(modules: Sequence[str]) -> None:
@@ -43,7 +41,15 @@ def main(modules: Sequence[str]) -> None:
 
     forks = hasattr(os, "fork")
     started = time.perf_counter()
-    failed = preload(modules) if forks else {}
+    failed, opener = preload(modules) if forks else ({}, "")
+    if forks and not forks_can_use_it():
+        forks = False
+        print(
+            f"{opener or 'a library'} opened the GPU when it was imported, which no forked process can use then:"
+            " every job gets an interpreter of its own, which costs the imports each time",
+            file=sys.stderr,
+            flush=True,
+        )
     emit(
         "ready",
         seconds=time.perf_counter() - started,
@@ -58,13 +64,16 @@ def main(modules: Sequence[str]) -> None:
         emit("exit", status=status)
 
 
-def preload(modules: Sequence[str]) -> dict[str, str]:
+def preload(modules: Sequence[str]) -> tuple[dict[str, str], str]:
     """Imports the modules, calls the functions of `module:function`, and makes the objects cheap to share.
 
-    Returns entry -> error for those that failed; a worker that needs it will say more.
+    Returns entry -> error for those that failed (a worker that needs it will say more), and the entry that opened the
+    GPU, or "".
     """
     os.environ[NVML_CHECK] = "1"
-    failed = {}
+    if any(entry.startswith("transformers.") for entry in modules):
+        spare_torchao()
+    failed, opener = {}, ""
     for entry in modules:
         name, _, function = entry.partition(":")
         try:
@@ -73,11 +82,13 @@ def preload(modules: Sequence[str]) -> dict[str, str]:
                 getattr(module, function)()
         except Exception as error:
             failed[entry] = f"{type(error).__name__}: {error}"
+        if not opener and is_opened():
+            opener = entry
     del os.environ[NVML_CHECK]
     # Without this every collection in a child would touch, and so copy, all of the libraries' objects.
     gc.collect()
     gc.freeze()
-    return failed
+    return failed, opener
 
 
 def num_threads() -> int | None:
