@@ -31,7 +31,7 @@ MODELS: Final = (
                     steps=150,
                     weight_decay=0.0,
                     evaluations=1,
-                    overfit_steps=40,
+                    overfit_steps=80,
                     margin=20.0,
                     batch=16,
                 ),

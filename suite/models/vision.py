@@ -184,7 +184,7 @@ MODELS: Final = (
                 inputs={"channels": 3, "side": 64, "classes": 10},
             ),
             "base": Size(
-                training=brief.ATTENTION_TRAINING,
+                training=replace(brief.ATTENTION_TRAINING, steps=400, batch=32),
                 finetuning=brief.ATTENTION_FINETUNING,
                 pruning=brief.FEED_FORWARD,
                 quantization=replace(brief.STATIC, torchao=brief.TORCHAO),

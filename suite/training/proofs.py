@@ -96,8 +96,9 @@ def other_seed(lesson: Lesson, course: Course) -> tuple[float, float] | None:
 
 def same_claims(losses: Sequence[float], again: Sequence[float], device: str) -> list[Claim]:
     """Two runs with one seed agree, and a resumed run goes on exactly."""
-    # cuDNN and CUDA's atomics may add in another order; a CPU with one number of threads does not.
-    allowed = 0.0 if device == "cpu" else 1e-2
+    # cuDNN and CUDA's atomics may add in another order, in bfloat16, and every step enlarges the difference (an H200:
+    # 1.2% in Faster R-CNN after five steps, 2.5% in FCN after ten); a CPU with one number of threads does not.
+    allowed = 0.0 if device == "cpu" else 5e-2
     rows = (
         ("two runs with one seed agree", range(PROBE)),
         ("a run resumed from its checkpoint goes on exactly", range(PROBE, 2 * PROBE)),
