@@ -140,7 +140,7 @@ MODELS: Final = (
             ),
             # The model itself scales pictures to a short side of 800.
             "base": Size(
-                training=replace(brief.TRAINING, batch=4),
+                training=replace(brief.TRAINING, batch=4, steps=400, test_samples=64),
                 finetuning=replace(brief.FINETUNING, batch=4),
                 pruning=brief.CHANNELS,
                 quantization=brief.STATIC,
@@ -198,7 +198,7 @@ MODELS: Final = (
                 },
             ),
             "base": Size(
-                training=brief.TRAINING,
+                training=replace(brief.TRAINING, steps=600, test_samples=64),
                 finetuning=brief.FINETUNING,
                 pruning=brief.CHANNELS,
                 quantization=brief.STATIC,
@@ -253,7 +253,12 @@ MODELS: Final = (
                 },
             ),
             "base": Size(
-                training=replace(brief.TRAINING, loss="suite.nets.yolo_loss:yolo_loss"),
+                training=replace(
+                    brief.TRAINING,
+                    loss="suite.nets.yolo_loss:yolo_loss",
+                    steps=150,
+                    test_samples=64,
+                ),
                 finetuning=brief.FINETUNING,
                 pruning=brief.CHANNELS,
                 quantization=brief.STATIC,

@@ -94,6 +94,8 @@ def pspnet_parameters(num_classes: int) -> int:
 
 LONGER: Final = replace(brief.TRAINING, steps=240, test_samples=64)
 """At base, where classes are told apart: after sixty steps a net finds what stands out and calls it background."""
+LONGEST: Final = replace(LONGER, steps=600)
+"""For those that have found too few classes by then."""
 
 MODELS: Final = (
     ModelSpec(
@@ -172,7 +174,7 @@ MODELS: Final = (
                 inputs={"side": 64, "classes": 2},
             ),
             "base": Size(
-                training=LONGER,
+                training=LONGEST,
                 finetuning=brief.FINETUNING,
                 pruning=brief.CHANNELS,
                 quantization=brief.STATIC,
@@ -219,7 +221,7 @@ MODELS: Final = (
                 inputs={"side": 64, "classes": 2},
             ),
             "base": Size(
-                training=LONGER,
+                training=LONGEST,
                 finetuning=brief.FINETUNING,
                 pruning=brief.CHANNELS,
                 quantization=brief.STATIC,

@@ -108,7 +108,11 @@ MODELS: Final = (
             "base": Size(
                 training=ANSWERING,
                 finetuning=replace(
-                    brief.ATTENTION_FINETUNING, learning_rate=0.00005, lora=("query", "value")
+                    brief.ATTENTION_FINETUNING,
+                    learning_rate=0.00005,
+                    rates={"partial": 0.002},
+                    lora=("query", "value"),
+                    lora_rate=0.001,
                 ),
                 pruning=replace(brief.HEADS, learning_rate=0.00005),
                 quantization=brief.DYNAMIC,

@@ -53,7 +53,9 @@ MODELS: Final = (
                 inputs=text_inputs(vocabulary=TINY, length=32, longest=160),
             ),
             "base": Size(
-                training=brief.ATTENTION_TRAINING,
+                training=replace(
+                    brief.ATTENTION_TRAINING, learning_rate=0.0001, warmup=0.2, steps=600, batch=16
+                ),
                 finetuning=brief.ATTENTION_FINETUNING,
                 pruning=replace(brief.FEED_FORWARD, parameters_left=0.9, macs_left=0.9),
                 quantization=brief.DYNAMIC,
@@ -128,7 +130,9 @@ MODELS: Final = (
                 inputs=text_inputs(vocabulary=TINY, length=32),
             ),
             "base": Size(
-                training=brief.ATTENTION_TRAINING,
+                training=replace(
+                    brief.ATTENTION_TRAINING, learning_rate=0.001, steps=600, batch=16
+                ),
                 finetuning=replace(brief.ATTENTION_FINETUNING, lora=("q", "v")),
                 pruning=brief.FEED_FORWARD,
                 quantization=brief.DYNAMIC,

@@ -67,7 +67,7 @@ MODELS: Final = (
                 inputs={"frames": 8, "side": 32, "classes": 8},
             ),
             "base": Size(
-                training=brief.ATTENTION_TRAINING,
+                training=replace(brief.ATTENTION_TRAINING, steps=400),
                 finetuning=brief.ATTENTION_FINETUNING,
                 pruning=replace(brief.FEED_FORWARD, macs_left=0.85),
                 quantization=replace(brief.STATIC, torchao=brief.TORCHAO),
@@ -113,7 +113,7 @@ MODELS: Final = (
                 inputs={"frames": 8, "side": 40, "classes": 8},
             ),
             "base": Size(
-                training=brief.TRAINING,
+                training=replace(brief.TRAINING, steps=300),
                 finetuning=brief.FINETUNING,
                 pruning=brief.CHANNELS,
                 quantization=brief.STATIC,

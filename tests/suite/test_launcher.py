@@ -178,3 +178,41 @@ def is_running(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_where_an_import_has_opened_the_gpu_every_job_gets_an_interpreter_of_its_own(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "torch.py").write_text(
+        "class cuda:\n"
+        "    opened = False\n"
+        "    is_initialized = staticmethod(lambda: cuda.opened)\n"
+        "    _is_in_bad_fork = staticmethod(lambda: cuda.opened)\n"
+    )
+    (tmp_path / "curious.py").write_text("import torch\ntorch.cuda.opened = True\n")
+    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parent}{os.pathsep}{tmp_path}")
+    log = tmp_path / "launcher.log"
+    launcher = Launcher(preload=["json", "curious", "csv"], log=log)
+    try:
+        assert launcher.wait_until_ready()["forks"] is False
+        assert "curious opened the GPU when it was imported" in log.read_text()
+        answer = run(launcher, "environment")
+        assert answer.outcome is Outcome.PASSED
+        assert "curious" not in answer.result["facts"]["modules"]
+    finally:
+        launcher.close()
+
+
+@pytest.mark.heavy
+def test_what_transformers_imports_for_all_workers_leaves_out_torchao_which_asks_the_gpu(
+    monkeypatch,
+):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    launcher = Launcher(preload=["transformers.models.bert.modeling_bert"])
+    try:
+        assert launcher.wait_until_ready()["failed"] == {}
+        modules = run(launcher, "environment").result["facts"]["modules"]
+        assert "transformers.models.bert.modeling_bert" in modules
+        assert not [name for name in modules if name.startswith("torchao")]
+    finally:
+        launcher.close()

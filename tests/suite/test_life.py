@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from bench.steps import STEPS, graph_cell, maker_cell, needs, steps_of
-from suite.axes import LIFE, VARIANTS
+from suite.axes import LEARNED, LIFE, VARIANTS
 from suite.catalog import CatalogError
 from suite.cell import Cell
-from suite.expand import expand_life, stages_of, variants_of
+from suite.expand import expand_life, stages_of, train_on_of, variants_of
 from suite.lifecycle import Finetuning, Quantization, Training
 from suite.spec import ModelSpec, Size
 
@@ -33,7 +33,7 @@ def spec(size, name="net"):
     )
 
 
-def life(size=PLAIN, stages=LIFE, devices=("cpu",)):
+def life(size=PLAIN, stages=LIFE, devices=("cpu",), **more):
     return expand_life(
         [spec(size)],
         sizes=("tiny",),
@@ -41,6 +41,7 @@ def life(size=PLAIN, stages=LIFE, devices=("cpu",)):
         dtypes=("float32",),
         batches=(1,),
         stages=stages,
+        **more,
     )
 
 
@@ -78,6 +79,38 @@ def test_eight_bit_graphs_are_made_on_the_cpu_and_torchao_on_the_gpu():
     assert ("int8", "cuda") not in made
     assert ("bf16", "cuda") in made
     assert ("bf16", "cpu") not in made
+
+
+def test_weights_are_made_on_one_device_for_the_cells_of_all():
+    cells = life(RICH, devices=("cpu", "cuda"), train_on="cuda")
+    made = {
+        (VARIANTS[c.variant].stage, c.device)
+        for c in cells
+        if c.backend == VARIANTS[c.variant].backend and c.variant != "original"
+    }
+    assert {device for stage, device in made if stage in LEARNED} == {"cuda"}
+    assert {("quantize", "cpu"), ("quantize", "cuda")} <= made
+    exported = {c.device for c in cells if c.variant == "trained" and c.backend == "onnxruntime"}
+    assert exported == {"cpu", "cuda"}
+
+
+def test_an_eight_bit_graph_for_the_cpu_starts_from_the_weights_of_the_gpu():
+    trained = Cell(model="net", size="tiny", variant="trained")
+    int8 = maker_cell(trained, "int8")
+    assert needs(int8, "quantize", "cuda") == (
+        (replace(trained, device="cuda"), "train"),
+        (graph_cell(trained), "export"),
+    )
+
+
+def test_weights_are_trained_on_one_device_that_is_there():
+    assert train_on_of("", num_gpus=0) == ""
+    assert train_on_of("cuda:1", num_gpus=2) == "cuda:1"
+    with pytest.raises(CatalogError, match="--train-on cuda: this machine has no usable"):
+        train_on_of("cuda", num_gpus=0)
+    for text in ("auto", "cpu,cuda"):
+        with pytest.raises(CatalogError, match="expected one device"):
+            train_on_of(text, num_gpus=1)
 
 
 def test_every_step_comes_after_what_it_needs():

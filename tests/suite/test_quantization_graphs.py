@@ -23,6 +23,7 @@ from suite.quantization.embeddings import quantize_rows
 from suite.quantization.errors import QuantizationError
 from suite.quantization.noise import decibels
 from suite.quantization.outcome import check
+from suite.quantization.prepare import contradiction_in, forget_shapes
 from suite.quantization.region import CARRIERS, LAYERS, region_of
 from suite.quantization.sessions import run
 from suite.quantization.static import quantize_static_graph
@@ -293,3 +294,18 @@ def test_rows_of_a_table_have_a_scale_each_and_zeros_stay_zeros():
     assert values.tolist() == [[64, -127], [0, 0], [127, 64]]
     assert scales.shape == (3, 1)
     np.testing.assert_allclose(values * scales, table, atol=2 / 254)
+
+
+def test_noted_shapes_that_contradict_the_graph_are_seen_and_can_be_forgotten(net):
+    assert contradiction_in(net) == ""
+    model = onnx.load(net)
+    output = model.graph.node[0].output[0]
+    forget_shapes(model, {output})
+    model.graph.value_info.append(
+        onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, [1] * 6)
+    )
+    onnx.save(model, net)
+    assert "differ in rank" in contradiction_in(net)
+    forget_shapes(model, {output})
+    onnx.save(model, net)
+    assert contradiction_in(net) == ""

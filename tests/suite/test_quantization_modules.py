@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,7 +21,13 @@ from suite.quantization.pt2e import (
     quantize_pt2e,
     tell_calls_apart,
 )
-from suite.quantization.torchao import CONFIGS, other_matrices, quantize_linear
+from suite.quantization.torchao import (
+    CONFIGS,
+    _unfit,
+    first_that_runs,
+    other_matrices,
+    quantize_linear,
+)
 from suite.stages.quantize.modules import same_shape_forward
 from suite.tasks.batch import Batch
 from suite.worker.faults import Unavailable
@@ -192,6 +199,27 @@ def test_float8_takes_bfloat16_and_a_gpu_that_can():
         quantize_linear(layers(32, 32), "float8_dynamic")
     with pytest.raises(Unavailable, match=r"needs a GPU of compute capability 8\.9; got cpu"):
         quantize_linear(layers(32, 32).to(torch.bfloat16), "float8_dynamic")
+
+
+@pytest.mark.parametrize(
+    ("capability", "chosen"), [((9, 0), "float8_dynamic"), ((8, 0), "int8_dynamic")]
+)
+def test_a_gpu_takes_the_first_configuration_that_it_can(monkeypatch, capability, chosen):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert first_that_runs(("float8_dynamic", "int8_dynamic"), "cuda") == chosen
+
+
+def test_a_gpu_that_can_none_of_them_is_told_so(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    with pytest.raises(Unavailable, match=r"float8_dynamic runs on a GPU of .* 7\.5"):
+        first_that_runs(("float8_dynamic",), "cuda")
+
+
+def test_layers_whose_widths_a_gpu_cannot_multiply_stay_as_they_are():
+    on_gpu = SimpleNamespace(in_features=64, out_features=10, weight=SimpleNamespace(is_cuda=True))
+    assert "64 -> 10 is no multiple of 16" in _unfit(CONFIGS["float8_dynamic"], on_gpu)
+    on_gpu.out_features = 32
+    assert _unfit(CONFIGS["float8_dynamic"], on_gpu) == ""
 
 
 def test_an_unknown_configuration_is_named_with_those_that_there_are():

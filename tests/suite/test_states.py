@@ -127,6 +127,16 @@ def test_a_state_depends_on_what_it_is_made_from():
     assert key(variant="pruned") != key(longer, variant="pruned"), "a state hangs on its parent"
 
 
+def test_weights_of_one_device_are_the_same_state_for_the_cells_of_all():
+    gpu = Cell(model="net", size="tiny", device="cuda", variant="trained")
+    for variant in ("trained", "pruned"):
+        assert key(variant=variant, train_on="cuda") == key(variant=variant, cell=gpu)
+    assert key(variant="int8", train_on="cuda") not in (
+        key(variant="int8"),
+        key(variant="int8", cell=gpu),
+    ), "a graph is of its device, whoever trained the weights"
+
+
 def test_the_batch_that_is_measured_later_makes_no_other_state():
     assert key() == key(cell=Cell(model="net", size="tiny", batch=8, variant="trained"))
 
