@@ -31,6 +31,8 @@ WATCHED = frozenset(
         "rich",
     ]
 )
+DISTRIBUTIONS = {"PIL": "pillow", "functorch": "torch"}
+"""Import name -> distribution, where they differ."""
 _HARMLESS = frozenset(
     [
         "test",
@@ -83,9 +85,17 @@ def _scan(folder: str, where: str, standard: frozenset[str]) -> list[Shadow]:
     except OSError:
         return []
     found = []
+    # `pip install --target` puts a library where somebody wants it, with its record beside it: no accident.
+    installed = {
+        entry.name.partition("-")[0].lower()
+        for entry in entries
+        if entry.name.endswith(".dist-info")
+    }
     for entry in entries:
         stem, dot, suffix = entry.name.partition(".")
         if stem not in WATCHED and stem not in standard:
+            continue
+        if entry.is_dir() and DISTRIBUTIONS.get(stem, stem) in installed:
             continue
         if dot and suffix in ("py", "pyc") and entry.is_file():
             kind = "file"

@@ -313,6 +313,17 @@ def test_shadows_are_found_in_the_current_folder_and_in_pythonpath(
     ]
 
 
+def test_what_pip_installed_into_a_folder_of_pythonpath_is_no_shadow(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("netron", "PIL", "onnx"):
+        (tmp_path / "there" / name).mkdir(parents=True)
+        (tmp_path / "there" / name / "__init__.py").touch()
+    for name in ("netron-9.0", "pillow-12.0"):
+        (tmp_path / "there" / f"{name}.dist-info").mkdir()
+    found = shadows.shadows(PYTHON_FACTS, {"PYTHONPATH": str(tmp_path / "there")})
+    assert [shadow.name for shadow in found] == ["onnx"]
+
+
 def test_a_cache_below_a_file_names_that_file(tmp_path: Path) -> None:
     write(tmp_path / "file")
     chosen = {"HF_HOME": str(tmp_path / "file" / "hf")}

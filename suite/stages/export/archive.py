@@ -11,7 +11,11 @@ from typing import Any, Final
 from suite.axes import VARIANTS
 from suite.claims import Claim
 from suite.spec import ModelSpec
-from suite.stages.export.detection import branch_free_nms, symbolic_lengths
+from suite.stages.export.detection import (
+    branch_free_decoding,
+    branch_free_nms,
+    symbolic_lengths,
+)
 from suite.stages.export.flat import flat_forward
 from suite.stages.export.parity import PASSED, ShapeParity
 from suite.stages.export.recurrent import recurrent_loops
@@ -100,6 +104,7 @@ def program_of(spec: ModelSpec, module: Any, traced: Mapping[str, Any]) -> Any:
     with ExitStack() as patches:
         if spec.task == "detection":
             patches.enter_context(branch_free_nms())
+            patches.enter_context(branch_free_decoding())
             patches.enter_context(symbolic_lengths())
         if any(shapes):
             patches.enter_context(recurrent_loops())

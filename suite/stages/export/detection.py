@@ -57,6 +57,29 @@ def symbolic_lengths() -> Iterator[None]:
 
 
 @contextmanager
+def branch_free_decoding() -> Iterator[None]:
+    """Within the block torchvision's box coder shapes its boxes without asking whether there are any.
+
+    torch.export of PyTorch 2.11 cannot know; that of 2.15 finds out.
+    """
+    import torch
+    from torchvision.models.detection._utils import BoxCoder
+
+    original = BoxCoder.decode
+
+    def decode(self: Any, rel_codes: Tensor, boxes: list[Tensor]) -> Tensor:
+        num_boxes, width = rel_codes.shape
+        found: Tensor = self.decode_single(rel_codes, torch.cat(boxes))
+        return found.reshape(num_boxes, width // 4, 4)
+
+    BoxCoder.decode = decode
+    try:
+        yield
+    finally:
+        BoxCoder.decode = original
+
+
+@contextmanager
 def branch_free_nms() -> Iterator[None]:
     """Within the block torchvision's models use `batched_nms` from here."""
     import torchvision.ops as ops
