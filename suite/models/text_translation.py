@@ -96,7 +96,7 @@ MODELS: Final = (
         ),
         sizes={
             "tiny": Size(
-                training=Training(learning_rate=0.01, steps=120, batch=16, margin=4.0),
+                training=Training(learning_rate=0.01, steps=160, batch=16, margin=4.0),
                 finetuning=Finetuning(
                     steps=30,
                     learning_rate=0.005,

@@ -43,8 +43,9 @@ MODELS: Final = (
         sizes={
             "tiny": Size(
                 training=Training(
-                    learning_rate=0.002,
-                    steps=150,
+                    learning_rate=0.001,
+                    warmup=0.3,
+                    steps=200,
                     batch=16,
                     test_samples=96,
                     overfit_steps=40,

@@ -143,10 +143,11 @@ MODELS: Final = (
                 inputs={"channels": 3, "side": 75, "classes": 10},
             ),
             "base": Size(
-                training=replace(brief.TRAINING, overfit_steps=80),
+                training=replace(brief.TRAINING, overfit_steps=80, test_samples=360),
                 finetuning=brief.FINETUNING,
                 pruning=brief.CHANNELS,
-                quantization=brief.STATIC,
+                # Pruned, it loses seven points by the eighth bit.
+                quantization=replace(brief.STATIC, calibration_samples=256, seven_bits=False),
                 build={"num_classes": 1000},
                 inputs={"channels": 3, "side": 299, "classes": 1000},
             ),

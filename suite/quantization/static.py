@@ -18,7 +18,7 @@ from suite.quantization.outcome import outcome_of
 from suite.quantization.prepare import Prepared, prepare
 from suite.quantization.region import CARRIERS, LAYERS, region_of
 from suite.quantization.transposed import rewrite_transposed
-from suite.quantization.types import Types, measure_types, types_here
+from suite.quantization.types import U8U8, Types, measure_types, types_here
 
 TRANSPOSED: Final = "ConvTranspose"
 
@@ -38,12 +38,14 @@ def quantize_static_graph(
     """Writes the quantized graph; returns the facts of `outcome_of`, and beside them `calibration` and `prepared`.
 
     Ranges are the smallest and the largest value seen (MinMax). Weights get a scale per channel. `types`: those of
-    this CPU, or the fastest where its flags do not tell. Raises QuantizationError when there is nothing to calibrate
+    this CPU (with whole eight bits where the record wants them), or the fastest where its flags do not tell. Raises QuantizationError when there is nothing to calibrate
     on, when the graph wants other inputs, when a value is not finite, and when an exclusion means no node. That
     nothing was quantized is in the facts: see `outcome.check`.
     """
     if types is None:
         types = types_here()
+    if types is not None and types.reduce_range and not settings.seven_bits:
+        types = U8U8
     measured: dict[str, Any] = {}
     if types is None:
         feeds = list(feeds)

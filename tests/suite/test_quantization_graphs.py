@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -89,6 +91,14 @@ def test_weights_of_seven_bits_stay_within_64(net):
         next(t for t in onnx.load(output).graph.initializer if t.name == "w1_quantized")
     )
     assert np.abs(first.astype(int)).max(axis=(1, 2, 3)).tolist() == [127] * 16  # per channel
+
+
+def test_a_model_that_loses_too_much_by_the_eighth_bit_keeps_it(net):
+    facts, output = quantize(net, pictures(), replace(STATIC, seven_bits=False))
+    assert (facts["types"]["name"], facts["types"]["reduce_range"]) == ("u8u8", False)
+    check(facts, STATIC)
+    exact, _ = quantize(net, pictures(), replace(STATIC, seven_bits=False), types=U8S8)
+    assert exact["types"]["name"] == "u8s8", "where eight bits are fast they stay as they are"
 
 
 def test_an_empty_calibration_set_is_refused(net):
