@@ -38,9 +38,9 @@ def quantize_static_graph(
     """Writes the quantized graph; returns the facts of `outcome_of`, and beside them `calibration` and `prepared`.
 
     Ranges are the smallest and the largest value seen (MinMax). Weights get a scale per channel. `types`: those of
-    this CPU (with whole eight bits where the record wants them), or the fastest where its flags do not tell. Raises QuantizationError when there is nothing to calibrate
-    on, when the graph wants other inputs, when a value is not finite, and when an exclusion means no node. That
-    nothing was quantized is in the facts: see `outcome.check`.
+    this CPU (with whole eight bits where the record wants them), or the fastest where its flags do not tell. Raises
+    QuantizationError when there is nothing to calibrate on, when the graph wants other inputs, when a value is not
+    finite, and when an exclusion means no node. That nothing was quantized is in the facts: see `outcome.check`.
     """
     if types is None:
         types = types_here()

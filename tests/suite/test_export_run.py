@@ -98,6 +98,12 @@ def test_nested_outputs_get_the_names_of_the_record(export):
     assert facts["parity"]["verdict"] == "passed"
 
 
+def test_two_inputs_that_are_answered_alike_are_followed_by_a_third(export):
+    parity = export("saturated").result["facts"]["parity"]
+    assert parity["verdict"] == "passed"
+    assert all(shape["spread"] > 10 for shape in parity["shapes"])
+
+
 def test_a_net_that_ignores_its_input_is_vacuous_not_passed(export):
     parity = export("constant").result["facts"]["parity"]
     assert parity["verdict"] == "vacuous"

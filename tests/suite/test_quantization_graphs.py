@@ -94,7 +94,7 @@ def test_weights_of_seven_bits_stay_within_64(net):
 
 
 def test_a_model_that_loses_too_much_by_the_eighth_bit_keeps_it(net):
-    facts, output = quantize(net, pictures(), replace(STATIC, seven_bits=False))
+    facts, _ = quantize(net, pictures(), replace(STATIC, seven_bits=False))
     assert (facts["types"]["name"], facts["types"]["reduce_range"]) == ("u8u8", False)
     check(facts, STATIC)
     exact, _ = quantize(net, pictures(), replace(STATIC, seven_bits=False), types=U8S8)
