@@ -110,9 +110,9 @@ class Quantization:
     excluded: tuple[str, ...] = ()
     """Nodes that stay in float32, by name or glob: heads that accuracy needs."""
     calibration_samples: int = 64
-    seven_bits: bool = True
-    """static: whether weights may take seven bits where a CPU without VNNI is fast with no more. False for a model that
-    loses too much by it: there it is slower, elsewhere it makes no difference."""
+    eight_bits: tuple[str, ...] = ()
+    """static: variants (int8, pruned_int8) that keep all eight bits of their weights, because they lose too much by
+    seven. A CPU without VNNI is fast with seven alone; elsewhere it makes no difference."""
     least_operators: int = 1
     """How many operators have to come out quantized, at least."""
     bytes_left: float = 0.6

@@ -147,7 +147,9 @@ MODELS: Final = (
                 finetuning=brief.FINETUNING,
                 pruning=brief.CHANNELS,
                 # Pruned, it loses seven points by the eighth bit.
-                quantization=replace(brief.STATIC, calibration_samples=256, seven_bits=False),
+                quantization=replace(
+                    brief.STATIC, calibration_samples=256, eight_bits=("pruned_int8",)
+                ),
                 build={"num_classes": 1000},
                 inputs={"channels": 3, "side": 299, "classes": 1000},
             ),

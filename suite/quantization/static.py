@@ -33,18 +33,19 @@ def quantize_static_graph(
     settings: Quantization,
     *,
     types: Types | None = None,
+    keeps_eight_bits: bool = False,
     threads: int = 1,
 ) -> dict[str, Any]:
     """Writes the quantized graph; returns the facts of `outcome_of`, and beside them `calibration` and `prepared`.
 
     Ranges are the smallest and the largest value seen (MinMax). Weights get a scale per channel. `types`: those of
-    this CPU (with whole eight bits where the record wants them), or the fastest where its flags do not tell. Raises
+    this CPU (never of seven bits with `keeps_eight_bits`), or the fastest where its flags do not tell. Raises
     QuantizationError when there is nothing to calibrate on, when the graph wants other inputs, when a value is not
     finite, and when an exclusion means no node. That nothing was quantized is in the facts: see `outcome.check`.
     """
     if types is None:
         types = types_here()
-    if types is not None and types.reduce_range and not settings.seven_bits:
+    if types is not None and types.reduce_range and keeps_eight_bits:
         types = U8U8
     measured: dict[str, Any] = {}
     if types is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import onnx
 import pytest
@@ -94,10 +92,10 @@ def test_weights_of_seven_bits_stay_within_64(net):
 
 
 def test_a_model_that_loses_too_much_by_the_eighth_bit_keeps_it(net):
-    facts, _ = quantize(net, pictures(), replace(STATIC, seven_bits=False))
+    facts, _ = quantize(net, pictures(), keeps_eight_bits=True)
     assert (facts["types"]["name"], facts["types"]["reduce_range"]) == ("u8u8", False)
     check(facts, STATIC)
-    exact, _ = quantize(net, pictures(), replace(STATIC, seven_bits=False), types=U8S8)
+    exact, _ = quantize(net, pictures(), keeps_eight_bits=True, types=U8S8)
     assert exact["types"]["name"] == "u8s8", "where eight bits are fast they stay as they are"
 
 

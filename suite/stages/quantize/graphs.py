@@ -45,7 +45,14 @@ def graph_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Em
     reference = open_quietly(graph, threads)
     if settings.method == "static":
         feeds = calibration(lesson, reference, settings.calibration_samples)
-        facts = quantize_static_graph(graph, output, feeds, settings, threads=threads)
+        facts = quantize_static_graph(
+            graph,
+            output,
+            feeds,
+            settings,
+            keeps_eight_bits=job.cell.variant in settings.eight_bits,
+            threads=threads,
+        )
     else:
         facts = quantize_dynamic_graph(graph, output, settings)
     quantized = open_quietly(output, threads)
