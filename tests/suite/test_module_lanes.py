@@ -1,0 +1,49 @@
+"""The GPU's lanes, run on a CPU in its place: what they convert, prove and answer. Speed is the GPU's own matter."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = [pytest.mark.heavy, pytest.mark.slow]
+
+
+@pytest.fixture
+def lane_of(monkeypatch, tmp_path):
+    """`lane_of(name)`: the lane of that variant for an untrained, tiny MLP, and the batches to judge it on."""
+    from suite.catalog import spec_for
+    from suite.cell import Cell
+    from suite.data.sources import sources_in
+    from suite.quantization import torchao
+    from suite.stages.quantize.run import LANES
+    from suite.states import store
+    from suite.training.lesson import lesson_for
+    from suite.weights import module_for
+    from suite.worker.protocol import Job
+
+    spec = spec_for("mlp", "")
+    sources = {kind: source.as_dict() for kind, source in sources_in(None).items()}
+    monkeypatch.setattr(store, "module_of", lambda *_: module_for(spec, "tiny", seed=0))
+    monkeypatch.setattr(torchao, "first_that_runs", lambda *_: "int8_dynamic")
+
+    def lane(name):
+        cell = Cell(model="mlp", size="tiny", backend="compiled", variant=name)
+        job = Job(runner="", cell=cell, options={"sources": sources, "seed": 0, "threads": 1})
+        settings = spec.sizes["tiny"].training
+        lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
+        return LANES[name](job, spec, lesson, tmp_path, lambda *_, **__: None), lesson.test()[:2]
+
+    return lane
+
+
+@pytest.mark.parametrize(("name", "num_layers"), [("bf16", 2), ("torchao", 2)])
+def test_a_lane_converts_what_it_says_and_answers_nearly_as_the_module(lane_of, name, num_layers):
+    import torch
+
+    lane, batches = lane_of(name)
+    assert [claim.holds for claim in lane.claims] == [True, True]
+    assert lane.facts["num_quantized"] == num_layers
+    assert set(lane.calls) == {"eager", "float", "quantized"}
+    for batch in batches:
+        (expected,), (answered,) = lane.reference(batch), lane.quantized(batch)
+        assert 0 < float((expected - answered).abs().max()) < 0.1 * float(expected.abs().max())
+        assert answered.dtype is torch.float32
