@@ -157,10 +157,9 @@ def train_on_of(text: str, *, num_gpus: int) -> str:
     """`--train-on`: one device, or empty for each cell's own. Raises CatalogError for any other."""
     if not text:
         return ""
-    found = devices_of(text, num_gpus=num_gpus, option="--train-on")
-    if text == "auto" or len(found) > 1:
+    if text.partition(":")[0] not in ("cpu", "cuda") or len(text.replace(",", " ").split()) != 1:
         raise CatalogError(f"--train-on {text}: expected one device: cpu, cuda or cuda:N")
-    return found[0]
+    return devices_of(text, num_gpus=num_gpus, option="--train-on")[0]
 
 
 def variants_of(text: str) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ def test_weights_are_trained_on_one_device_that_is_there():
     assert train_on_of("cuda:1", num_gpus=2) == "cuda:1"
     with pytest.raises(CatalogError, match="--train-on cuda: this machine has no usable"):
         train_on_of("cuda", num_gpus=0)
-    for text in ("auto", "cpu,cuda"):
+    for text in ("auto", "cpu,cuda", "gpu"):
         with pytest.raises(CatalogError, match="expected one device"):
             train_on_of(text, num_gpus=1)
 

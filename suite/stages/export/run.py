@@ -39,7 +39,7 @@ from suite.subject import source_of
 from suite.tasks.batch import batch_for
 from suite.worker.protocol import Emit, Job
 
-MOST_SECONDS: Final = 4
+MOST_OTHERS: Final = 4
 """Second batches that are looked at until one is answered otherwise than the example: a classifier may answer two texts
 of one class alike, and parity on these would prove nothing."""
 
@@ -136,7 +136,7 @@ def _export(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit)
     example, known = draw(cell.batch, 0), {id(traced): result}
     if example is not traced:
         known[id(example)] = eager(example)
-    for second in range(1, MOST_SECONDS + 1):
+    for second in range(1, MOST_OTHERS + 1):
         other = draw(cell.batch, second)
         known[id(other)] = eager(other)
         spread = spread_of(
