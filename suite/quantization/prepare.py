@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from suite.quantization.count import WEIGHTED, bytes_of
 from suite.quantization.errors import QuantizationError
+from suite.quantization.limit import time_limit
 from suite.quantization.nodes import name_all, named, scope_note
 
 LOGGER: Final = "onnxruntime.quantization.shape_inference"
@@ -17,6 +18,10 @@ LOGGER: Final = "onnxruntime.quantization.shape_inference"
 
 FOLDED: Final = 0.1
 """Share of the graph's bytes that folded constants may add; beyond, only shapes are inferred."""
+
+
+SYMBOLIC_SECONDS: Final = 120.0
+"""For shapes as formulas: sympy was seen to simplify a detector's without end. They are then inferred without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,8 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
     facts = {"symbolic_shapes": True, "symbolic_failure": "", "optimized": True}
     with _Errors() as errors:
         try:
-            quant_pre_process(graph, path, auto_merge=True)
+            with time_limit(SYMBOLIC_SECONDS):
+                quant_pre_process(graph, path, auto_merge=True)
         except Exception as error:  # a bare Exception, or sympy's: shapes that it cannot follow
             facts["symbolic_shapes"] = False
             facts["symbolic_failure"] = f"{type(error).__name__}: {str(error)[:200]}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import onnx
 import pytest
@@ -18,9 +20,11 @@ from quantization_graphs import (
 )
 
 from suite.lifecycle import Quantization
+from suite.quantization import prepare
 from suite.quantization.dynamic import quantize_dynamic_graph
 from suite.quantization.embeddings import quantize_rows
 from suite.quantization.errors import QuantizationError
+from suite.quantization.limit import time_limit
 from suite.quantization.noise import decibels
 from suite.quantization.outcome import check
 from suite.quantization.prepare import contradiction_in, forget_shapes
@@ -317,3 +321,38 @@ def test_noted_shapes_that_contradict_the_graph_are_seen_and_can_be_forgotten(ne
     forget_shapes(model, {output})
     onnx.save(model, net)
     assert contradiction_in(net) == ""
+
+
+def test_work_without_an_end_is_given_one_and_what_swallows_it_is_told_again():
+    told = []
+
+    def swallows_the_first() -> None:
+        while len(told) < 2:
+            try:
+                time.sleep(5)
+            except TimeoutError as error:
+                told.append(error)
+        raise told[-1]
+
+    with pytest.raises(TimeoutError, match=r"longer than 0\.05 s"), time_limit(0.05):
+        swallows_the_first()
+    with time_limit(0.05):
+        pass
+    time.sleep(0.1)  # nothing is left of it
+
+
+def test_shapes_that_take_too_long_as_formulas_are_inferred_without(net, tmp_path, monkeypatch):
+    import onnxruntime.quantization as engine
+
+    original = engine.quant_pre_process
+
+    def endless(*args, skip_symbolic_shape=False, **more):
+        if not skip_symbolic_shape:
+            time.sleep(30)
+        original(*args, skip_symbolic_shape=skip_symbolic_shape, **more)
+
+    monkeypatch.setattr(engine, "quant_pre_process", endless)
+    monkeypatch.setattr(prepare, "SYMBOLIC_SECONDS", 0.1)
+    facts = prepare.prepare(net, tmp_path).facts
+    assert facts["symbolic_shapes"] is False
+    assert "TimeoutError" in facts["symbolic_failure"]
