@@ -76,13 +76,13 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
     model = onnx.load(path)
     name_all(model)
     restore_scopes(original, model)
+    restore_outputs(original, model)
     stored = {tensor.name for tensor in model.graph.initializer}
     forget_shapes(model, stored)
     onnx.save(model, path)
-    facts["contradiction"] = contradiction_in(path)
+    facts["contradiction"] = without_contradiction(path)
     if facts["contradiction"]:
-        forget_shapes(model, {value.name for value in model.graph.value_info})
-        onnx.save(model, path)
+        model = onnx.load(path)
     return Prepared(
         path=path,
         model=model,
@@ -99,6 +99,26 @@ def forget_shapes(model: Any, names: Collection[str]) -> None:
     kept = [value for value in model.graph.value_info if value.name not in names]
     del model.graph.value_info[:]
     model.graph.value_info.extend(kept)
+
+
+def restore_outputs(original: Any, model: Any) -> None:
+    """Gives the model's outputs the shapes that the original declares, in place."""
+    declared = {value.name: value for value in original.graph.output}
+    for value in model.graph.output:
+        if value.name in declared:
+            value.CopyFrom(declared[value.name])
+
+
+def without_contradiction(path: Path) -> str:
+    """Drops all noted shapes of the graph in that file where they contradict it; returns what contradicts."""
+    import onnx
+
+    found = contradiction_in(path)
+    if found:
+        model = onnx.load(path)
+        forget_shapes(model, {value.name for value in model.graph.value_info})
+        onnx.save(model, path)
+    return found
 
 
 def contradiction_in(path: Path) -> str:
