@@ -6,13 +6,13 @@ import shlex
 from collections.abc import Iterator
 
 from diagnostics.environment import Environment
+from diagnostics.facts.shadows import DISTRIBUTIONS
 from diagnostics.finding import Finding, Level
 from diagnostics.registry import check
 from diagnostics.remedy import install
 from diagnostics.requirement import normalise
 from diagnostics.sayings import by_hand, export, finding
 
-PROJECTS = {"PIL": "pillow", "functorch": "torch", "rich": "rich"}
 CORE = frozenset({"torch", "torchvision", "numpy", "onnx", "onnxruntime", "transformers", "netron"})
 
 
@@ -49,7 +49,7 @@ def local_file(environment: Environment) -> Iterator[Finding]:
 
 
 def _what(environment: Environment, name: str) -> str:
-    project = normalise(PROJECTS.get(name, name))
+    project = normalise(DISTRIBUTIONS.get(name, name))
     if project in environment.packages:
         return f"the installed {project}"
     return f"the library {name}" if name in CORE else f"Python's own {name}"
@@ -63,7 +63,7 @@ def empty_folder(environment: Environment) -> Iterator[Finding]:
     of `No module named 'torch'`. Cure: install the library, or run elsewhere.
     """
     for shadow in environment.shadows:
-        project = normalise(PROJECTS.get(shadow.name, shadow.name))
+        project = normalise(DISTRIBUTIONS.get(shadow.name, shadow.name))
         if shadow.kind != "folder" or shadow.name not in CORE or project in environment.packages:
             continue
         yield finding(

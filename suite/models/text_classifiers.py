@@ -55,6 +55,23 @@ ANEW_AT_BASE: Final = Finetuning(
 HEADS_AT_BASE: Final = replace(brief.HEADS, recovery_steps=200, learning_rate=0.00005)
 """ALBERT, whose twelve layers are one, is nine points worse after sixty steps at 3e-5."""
 
+PARALLEL: Final = ("ddp", "fsdp", "tensor")
+TINY_SIZE: Final = Size(
+    training=TELLING,
+    finetuning=TELLING_ANEW,
+    pruning=LARGE_VOCABULARY,
+    quantization=brief.TINY_DYNAMIC,
+    build=TINY_CLASSIFIER,
+    inputs=text_inputs(vocabulary=WORDS, length=96, longest=160, classes=2),
+)
+BASE_SIZE: Final = Size(
+    training=AT_BASE,
+    finetuning=ANEW_AT_BASE,
+    pruning=HEADS_AT_BASE,
+    quantization=brief.DYNAMIC,
+)
+"""Each model adds its own `build` and `inputs`."""
+
 MODELS: Final = (
     ModelSpec(
         name="bert_classifier",
@@ -65,21 +82,10 @@ MODELS: Final = (
             "bert", "BertForSequenceClassification", "google-bert/bert-base-uncased"
         ),
         sizes={
-            "tiny": Size(
-                training=replace(TELLING, parallel=("ddp", "fsdp", "tensor")),
-                finetuning=TELLING_ANEW,
-                pruning=LARGE_VOCABULARY,
-                quantization=brief.TINY_DYNAMIC,
-                build=TINY_CLASSIFIER,
-                inputs=text_inputs(vocabulary=WORDS, length=96, longest=160, classes=2),
-            ),
-            "base": Size(
-                training=replace(
-                    AT_BASE, learning_rate=0.00005, parallel=("ddp", "fsdp", "tensor")
-                ),
-                finetuning=ANEW_AT_BASE,
-                pruning=HEADS_AT_BASE,
-                quantization=brief.DYNAMIC,
+            "tiny": replace(TINY_SIZE, training=replace(TELLING, parallel=PARALLEL)),
+            "base": replace(
+                BASE_SIZE,
+                training=replace(AT_BASE, learning_rate=0.00005, parallel=PARALLEL),
                 build={**BERT_BASE, **SPREAD},
                 inputs=text_inputs(vocabulary=30522, length=128, longest=512, classes=2),
             ),
@@ -101,19 +107,9 @@ MODELS: Final = (
             "roberta", "RobertaForSequenceClassification", "FacebookAI/roberta-base"
         ),
         sizes={
-            "tiny": Size(
-                training=TELLING,
-                finetuning=TELLING_ANEW,
-                pruning=LARGE_VOCABULARY,
-                quantization=brief.TINY_DYNAMIC,
-                build=TINY_CLASSIFIER,
-                inputs=text_inputs(vocabulary=WORDS, length=96, longest=160, classes=2),
-            ),
-            "base": Size(
-                training=AT_BASE,
-                finetuning=ANEW_AT_BASE,
-                pruning=HEADS_AT_BASE,
-                quantization=brief.DYNAMIC,
+            "tiny": TINY_SIZE,
+            "base": replace(
+                BASE_SIZE,
                 # 514 places: RoBERTa counts positions from the padding id on.
                 build={
                     "vocab_size": 50265,
@@ -141,19 +137,13 @@ MODELS: Final = (
         build=from_config("albert", "AlbertForSequenceClassification"),
         pretrained=from_hub("albert", "AlbertForSequenceClassification", "albert/albert-base-v2"),
         sizes={
-            "tiny": Size(
-                training=TELLING,
+            "tiny": replace(
+                TINY_SIZE,
                 finetuning=replace(TELLING_ANEW, steps=30, rates={"partial": 0.004}),
-                pruning=LARGE_VOCABULARY,
-                quantization=brief.TINY_DYNAMIC,
                 build={**TINY_CLASSIFIER, "embedding_size": 32},
-                inputs=text_inputs(vocabulary=WORDS, length=96, longest=160, classes=2),
             ),
-            "base": Size(
-                training=AT_BASE,
-                finetuning=ANEW_AT_BASE,
-                pruning=HEADS_AT_BASE,
-                quantization=brief.DYNAMIC,
+            "base": replace(
+                BASE_SIZE,
                 # The library's defaults are albert-xxlarge; four settings make it albert-base-v2.
                 build={
                     "vocab_size": 30000,
