@@ -14,7 +14,7 @@ from suite.quantization.count import TABLE, weights_by_operator
 from suite.quantization.embeddings import tables_in
 from suite.quantization.errors import QuantizationError
 from suite.quantization.outcome import outcome_of
-from suite.quantization.prepare import Prepared, prepare, without_contradiction
+from suite.quantization.prepare import Prepared, prepare
 from suite.quantization.types import U8S7, U8S8, Types, types_here
 
 OPERATORS: Final = ("MatMul", "Gemm", "LSTM", TABLE)
@@ -69,7 +69,6 @@ def quantize_dynamic_graph(
             )
         middle = time.perf_counter()
         _quantize(prepared, output, chosen, types)
-        without_contradiction(output)
         tables = tables_in(output, prepared) if TABLE in operators else []
         end = time.perf_counter()
     return {

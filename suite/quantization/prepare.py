@@ -36,7 +36,7 @@ class Prepared:
     excluded: list[str]
     """Nodes that the record wants in float."""
     facts: dict[str, Any]
-    """JSON-able: whether shapes were inferred symbolically, what contradicted them, whether the graph was optimized."""
+    """JSON-able: whether shapes were inferred symbolically, and whether the graph was optimized."""
 
 
 def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prepared:
@@ -80,9 +80,6 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
     stored = {tensor.name for tensor in model.graph.initializer}
     forget_shapes(model, stored)
     onnx.save(model, path)
-    facts["contradiction"] = without_contradiction(path)
-    if facts["contradiction"]:
-        model = onnx.load(path)
     return Prepared(
         path=path,
         model=model,
@@ -102,37 +99,14 @@ def forget_shapes(model: Any, names: Collection[str]) -> None:
 
 
 def restore_outputs(original: Any, model: Any) -> None:
-    """Gives the model's outputs the shapes that the original declares, in place."""
+    """Gives the model's outputs the shapes that the original declares, in place.
+
+    ONNX Runtime 1.30 infers six dimensions for a Resize that has four, and a checker then refuses the graph.
+    """
     declared = {value.name: value for value in original.graph.output}
     for value in model.graph.output:
         if value.name in declared:
             value.CopyFrom(declared[value.name])
-
-
-def without_contradiction(path: Path) -> str:
-    """Drops all noted shapes of the graph in that file where they contradict it; returns what contradicts."""
-    import onnx
-
-    found = contradiction_in(path)
-    if found:
-        model = onnx.load(path)
-        forget_shapes(model, {value.name for value in model.graph.value_info})
-        onnx.save(model, path)
-    return found
-
-
-def contradiction_in(path: Path) -> str:
-    """What onnx's own inference says of the shapes that ONNX Runtime's symbolic one has noted; empty = they agree.
-
-    ONNX Runtime 1.30 gives a Resize six dimensions where it has four.
-    """
-    import onnx
-
-    try:
-        onnx.checker.check_model(str(path), full_check=True)
-    except onnx.shape_inference.InferenceError as error:
-        return str(error)[:200]
-    return ""
 
 
 def restore_scopes(original: Any, model: Any) -> None:

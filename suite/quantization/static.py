@@ -15,7 +15,7 @@ from suite.quantization.count import TABLE
 from suite.quantization.embeddings import tables_in
 from suite.quantization.errors import QuantizationError
 from suite.quantization.outcome import outcome_of
-from suite.quantization.prepare import Prepared, prepare, without_contradiction
+from suite.quantization.prepare import Prepared, prepare
 from suite.quantization.region import CARRIERS, LAYERS, region_of
 from suite.quantization.transposed import rewrite_transposed
 from suite.quantization.types import U8U8, Types, measure_types, types_here
@@ -66,7 +66,6 @@ def quantize_static_graph(
         middle = time.perf_counter()
         reader = Calibration(feeds, prepared.inputs, graph.name)
         _quantize(prepared, output, reader, region, types)
-        without_contradiction(output)
         tables = tables_in(output, prepared) if TABLE in operators else []
         end = time.perf_counter()
     return {

@@ -27,7 +27,6 @@ from suite.quantization.errors import QuantizationError
 from suite.quantization.limit import time_limit
 from suite.quantization.noise import decibels
 from suite.quantization.outcome import check
-from suite.quantization.prepare import contradiction_in, forget_shapes
 from suite.quantization.region import CARRIERS, LAYERS, region_of
 from suite.quantization.sessions import run
 from suite.quantization.static import quantize_static_graph
@@ -308,17 +307,28 @@ def test_rows_of_a_table_have_a_scale_each_and_zeros_stay_zeros():
     np.testing.assert_allclose(values * scales, table, atol=2 / 254)
 
 
-def test_noted_shapes_that_contradict_the_graph_are_seen_and_can_be_forgotten(net):
-    assert contradiction_in(net) == ""
+def test_a_wrong_note_of_a_weights_shape_is_forgotten_and_the_others_stay(net):
     model = onnx.load(net)
-    output = model.graph.node[0].output[0]
-    forget_shapes(model, {output})
-    model.graph.value_info.append(
-        onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, [1] * 6)
-    )
+    weight, other = model.graph.initializer[0].name, model.graph.node[0].output[0]
+    for name in (weight, other):
+        model.graph.value_info.append(
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1] * 6)
+        )
+    prepare.forget_shapes(model, {weight})
+    assert [value.name for value in model.graph.value_info][-1] == other
+    assert weight not in {value.name for value in model.graph.value_info}
+
+
+def test_outputs_keep_the_shapes_that_the_graph_declares(net):
+    original, model = onnx.load(net), onnx.load(net)
+    wrong = onnx.helper.make_tensor_type_proto(onnx.TensorProto.FLOAT, [1] * 6)
+    model.graph.output[0].type.CopyFrom(wrong)
     onnx.save(model, net)
-    assert "differ in rank" in prepare.without_contradiction(net)
-    assert contradiction_in(net) == ""
+    with pytest.raises(onnx.shape_inference.InferenceError, match="rank"):
+        onnx.checker.check_model(str(net), full_check=True)
+    prepare.restore_outputs(original, model)
+    onnx.save(model, net)
+    onnx.checker.check_model(str(net), full_check=True)
 
 
 def test_work_without_an_end_is_given_one_and_what_swallows_it_is_told_again():
