@@ -8,23 +8,23 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bench.gate.errors import GateError
 from bench.gate.options import add_options as add_gate_options
 from bench.gate.options import asked_of
 from bench.gate.plugin import Done, GatePlugin
-from bench.gate.problem import GateError
 from bench.options import add_options
 from bench.plan import PLANS
 from bench.report.live import live_display, open_console
-from bench.report.model import Report
 from bench.report.terminal import render_terminal
 from bench.run import BenchRun, RunError, open_run
-from bench.steps import GRAPHS, STEPS, steps_of
+from bench.summary.model import Report
 from diagnostics.doctor import examine
 from diagnostics.environment import Environment, gather
 from diagnostics.finding import Level
 from suite.catalog import CatalogError
 from suite.cell import Cell
 from suite.data.errors import DataError
+from suite.engine.steps import GRAPHS, STEPS, steps_of
 from suite.foundations.cases import CASES
 from suite.options import Asked, Selection, resolve
 from suite.outcome import Outcome

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bench.advise import command as advise
-from bench.graphs import command as graphs
+from bench.graph_diff import command as graphs
 from bench.history import command as history
 from bench.report import command as report
 from bench.review import command as review

@@ -8,15 +8,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from bench.judge import measurement_of
 from suite.axes import BACKENDS
 from suite.cell import Cell
+from suite.engine.outcome_rules import measurement_of
 from suite.outcome import Outcome
 from suite.record import Measurement, Record
 from suite.worker.protocol import Job
 
 if TYPE_CHECKING:
-    from bench.session import Session
+    from suite.engine.session import Session
 
 COLD_PHASES: Final = ("build", "session", "first_forward")
 """Phases of a worker that are cold metrics, under the same names in `bench.metrics`."""

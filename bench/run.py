@@ -11,19 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.afterwards import is_whole, peaks_for, take_apart
 from bench.history.rows import without_password
-from bench.judge import settled
 from bench.plan import Plan
-from bench.report.build import build_report
-from bench.report.folder import NoSuchRun, find_run
+from bench.post_run import is_whole, peaks_for, take_apart
 from bench.report.html import write_html
-from bench.report.load import load_run
 from bench.report.markdown import to_markdown
-from bench.report.model import Report
-from bench.request import Request
-from bench.session import Session
-from bench.steps import RUNNERS, graph_cell
+from bench.runs.folder import NoSuchRun, find_run
+from bench.runs.load import load_run
+from bench.summary.build import build_report
+from bench.summary.model import Report
 from diagnostics.doctor import examine
 from diagnostics.environment import Environment
 from diagnostics.explain import explain
@@ -31,6 +27,10 @@ from diagnostics.finding import Level
 from diagnostics.redact import for_this_machine
 from suite.axes import BACKENDS
 from suite.cell import Cell
+from suite.engine.outcome_rules import settled
+from suite.engine.run_config import Request
+from suite.engine.session import Session
+from suite.engine.steps import RUNNERS, graph_cell
 from suite.foundations.cases import PRELOAD
 from suite.options import Selection
 from suite.record import Record
@@ -134,7 +134,7 @@ class BenchRun:
 
     def _recorded(self) -> str:
         """Puts the run into the history; what went wrong there costs no run, its folder has everything."""
-        from bench.history.problem import HistoryError
+        from bench.history.errors import HistoryError
         from bench.history.recording import record_run  # SQLAlchemy: only after the measuring
 
         if not self.session.records:

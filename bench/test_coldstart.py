@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.coldstart import COLD_PHASES
-from bench.front import CLOCK, replay
+from bench.pytest_benchmark_bridge import CLOCK, replay
 
 
 @pytest.mark.benchmark(group="coldstart", timer=CLOCK, warmup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.front import CLOCK, replay
+from bench.pytest_benchmark_bridge import CLOCK, replay
 
 
 @pytest.mark.benchmark(group="latency", timer=CLOCK, warmup=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from diagnostics.anatomy import Distribution
 from diagnostics.environment import Environment
+from diagnostics.records import Distribution
 from diagnostics.requirement import Requirement, applies, parse_requirement
 from diagnostics.version import allows
 

@@ -10,7 +10,27 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from diagnostics.anatomy import (
+from diagnostics.codec import decode, encode
+from diagnostics.facts import (
+    builds,
+    distributions,
+    gpu,
+    hub,
+    interpreter,
+    linkage,
+    measurement_noise,
+    ports,
+    record,
+    repository,
+    shadows,
+    storage,
+    system,
+    toolchain,
+    variables,
+)
+from diagnostics.facts.loader import Loader
+from diagnostics.facts.timed_collector import Slot, collect
+from diagnostics.records import (
     Build,
     CondaPackage,
     Disk,
@@ -29,26 +49,6 @@ from diagnostics.anatomy import (
     Toolchain,
     Trial,
 )
-from diagnostics.codec import decode, encode
-from diagnostics.facts import (
-    builds,
-    distributions,
-    gpu,
-    hub,
-    interpreter,
-    linkage,
-    ports,
-    quiet,
-    record,
-    repository,
-    shadows,
-    storage,
-    system,
-    toolchain,
-    variables,
-)
-from diagnostics.facts.loader import Loader
-from diagnostics.facts.slot import Slot, collect
 
 SCHEMA = 1
 """Of the saved facts. 1: first."""
@@ -155,7 +155,7 @@ def gather(python: str | None = None, *, quick: bool = False) -> Environment:
     beside = {
         "gpu": _slot("gpu", partial(gpu.devices, probe), seconds=gpu.PROBE_SECONDS + 1),
         "git": _slot("git", repository.describe, seconds=3.0),
-        "quiet": _slot("quiet", quiet.describe, seconds=2.0),
+        "quiet": _slot("quiet", measurement_noise.describe, seconds=2.0),
     }
     subject = _python(path, errors)
     chosen = collect("variables", variables.watched, {}, errors)

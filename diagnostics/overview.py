@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from diagnostics.choice import driver_version
 from diagnostics.environment import Environment
-from diagnostics.sayings import gib
+from diagnostics.finding_builders import gib
+from diagnostics.torch_build_choice import driver_version
 
 
 def detail(environment: Environment, area: str) -> str:

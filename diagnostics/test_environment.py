@@ -12,8 +12,8 @@ import pytest
 from diagnostics.doctor import reduce, run
 from diagnostics.environment import Environment, gather
 from diagnostics.finding import Finding, Level
+from diagnostics.install_commands import line
 from diagnostics.registry import Check, CheckResult, checks
-from diagnostics.remedy import line
 
 
 @functools.cache

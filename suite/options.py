@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from suite import describe
+from suite import spec_codec
 from suite.axes import BACKENDS, DTYPES, TASKS
 from suite.catalog import CatalogError, builtin_specs, catalogue_modules, joined, select
 from suite.cell import Cell
@@ -159,13 +159,15 @@ def user_specs(path: Path) -> tuple[ModelSpec, ...]:
     worker = Launcher()
     try:
         answer = worker.run(
-            Job(runner=describe.RUNNER, options={"models_from": str(path.resolve())}, deadline=180)
+            Job(
+                runner=spec_codec.RUNNER, options={"models_from": str(path.resolve())}, deadline=180
+            )
         )
     finally:
         worker.close()
     if answer.failure is not None:
         raise CatalogError(answer.failure.message)
-    return tuple(describe.from_dict(data) for data in answer.result["facts"]["specs"])
+    return tuple(spec_codec.from_dict(data) for data in answer.result["facts"]["specs"])
 
 
 def _check_weights(weights: str, specs: Sequence[ModelSpec], sizes: Sequence[str]) -> None:

@@ -16,10 +16,10 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     """Facts: `modules`, in the order of the tree, each with `name` (path), `kind` (class), `parameters` (own and of all
     below), `shape` (of what it gave last; empty for one that never ran), `macs` and `weights`: name, shape, histogram.
 
-    Options: those of `suite.subject`.
+    Options: those of `suite.built_model`.
     """
+    from suite.built_model import subject_for
     from suite.macs import macs_by_module
-    from suite.subject import subject_for
 
     subject = subject_for(job, emit)
     module, inputs = subject.module, subject.batch.inputs

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.spec import ModelSpec
-from suite.worker.faults import Unavailable
+from suite.worker.errors import Unavailable
 
 PICKLES = ("pytorch_model.bin", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 

@@ -11,8 +11,7 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 
-from bench.advise.advice import DEFAULT_DROP, Advice, Limits, advice_for
-from bench.advise.telling import (
+from bench.advise.advice_text import (
     cost_text,
     limits_text,
     size_text,
@@ -20,10 +19,11 @@ from bench.advise.telling import (
     state_text,
     verdict,
 )
-from bench.report.build import build_report
 from bench.report.command import RUNS
-from bench.report.folder import NoSuchRun, find_run, runs_in
-from bench.report.load import load_run
+from bench.runs.folder import NoSuchRun, find_run, runs_in
+from bench.runs.load import load_run
+from bench.summary.advice import DEFAULT_DROP, Advice, Limits, advice_for
+from bench.summary.build import build_report
 from suite.catalog import did_you_mean
 
 NONE: Final = 1

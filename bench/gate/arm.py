@@ -15,12 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from bench.gate.errors import GateError
 from bench.gate.place import TREE, Place
-from bench.gate.problem import GateError
 from bench.gate.worktree import ARM_PREFIX
 from bench.plan import Plan
-from bench.request import Request
-from bench.session import Session
+from suite.engine.run_config import Request
+from suite.engine.session import Session
 from suite.options import Selection
 from suite.spec import Gap, ModelSpec
 from suite.store import RunFolder

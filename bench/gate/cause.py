@@ -12,8 +12,8 @@ from typing import Any, Final
 from bench.gate.arm import Arm
 from bench.gate.place import TREE, Place
 from bench.gate.row import Cause, Row
-from bench.steps import graph_cell
 from suite.axes import BACKENDS
+from suite.engine.steps import graph_cell
 from suite.record import Record
 from suite.worker.protocol import Job
 

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 
 from bench.gate.document import to_json
+from bench.gate.errors import GateError
 from bench.gate.html import to_html
 from bench.gate.markdown import to_markdown
 from bench.gate.outcome import Gate
-from bench.gate.problem import GateError
-from bench.whole import write_whole
+from diagnostics.atomic_write import write_whole
 
 LATEST = "latest.txt"
 """Names the newest gate's folder, for scripts."""

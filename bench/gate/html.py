@@ -12,8 +12,8 @@ from bench.gate import wording
 from bench.gate.document import share
 from bench.gate.outcome import Gate
 from bench.gate.row import Row
-from bench.pages import joined, templates_in
 from bench.report.html import TEMPLATES as REPORT
+from bench.templates import joined, templates_in
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 WIDTH: Final = 240

@@ -8,9 +8,9 @@ from typing import Final
 
 from bench.gate import control_models as controls
 from bench.gate.arm import Arm
+from bench.gate.errors import GateError
 from bench.gate.exact import compared, values_of
-from bench.gate.facts import FACTS
-from bench.gate.problem import GateError
+from bench.gate.static_facts import FACTS
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Verdict
 from suite.cell import Cell

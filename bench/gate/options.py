@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.gate.problem import GateError
-from bench.report.folder import is_run
+from bench.gate.errors import GateError
+from bench.runs.folder import is_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from bench.gate.arm import Arm
 from bench.gate.block import Block, block_of
 from bench.gate.budget import Budget
-from bench.instruments.baton import GONE
+from bench.instruments.turn_lock import GONE
 from suite.cell import Cell
 from suite.record import Record
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.gate.problem import GateError
+from bench.gate.errors import GateError
 from bench.gate.worktree import (
     Commit,
     changed_files,

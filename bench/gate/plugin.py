@@ -10,9 +10,9 @@ from typing import Any, Final
 import pytest
 from rich.console import Console
 
+from bench.gate.errors import GateError
 from bench.gate.options import Asked
 from bench.gate.outcome import Gate
-from bench.gate.problem import GateError
 from bench.gate.row import Row
 from bench.gate.run import CONTROL_CELL, Request, run_gate
 from bench.gate.thresholds import thresholds_in

@@ -19,13 +19,13 @@ from bench.gate.arm import Arm, Start, introduced, opened
 from bench.gate.block import Block
 from bench.gate.budget import BUDGETS, Budget
 from bench.gate.cause import cause_of
-from bench.gate.facts import look_at
+from bench.gate.errors import GateError
 from bench.gate.outcome import Gate, Side
 from bench.gate.pairing import CONTROL, BlockFailed, both, run_block
 from bench.gate.place import base_place, head_place
-from bench.gate.problem import GateError
 from bench.gate.row import Row
 from bench.gate.schedule import Schedule
+from bench.gate.static_facts import look_at
 from bench.gate.thresholds import Thresholds
 from bench.gate.verdict import Verdict
 from bench.plan import PLANS

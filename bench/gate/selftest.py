@@ -12,15 +12,15 @@ from typing import Any, Final
 from bench.gate import control_models as controls
 from bench.gate.arm import Arm, Start, introduced, opened
 from bench.gate.budget import BUDGETS, Budget
-from bench.gate.ledger import Ledger, Noise, Tally, read_ledger, write_ledger
+from bench.gate.errors import GateError
 from bench.gate.memory_control import MemoryCheck, control_cell, memory_checks
 from bench.gate.pairing import CONTROL, both, run_block
 from bench.gate.place import head_place
 from bench.gate.power import spread_of
-from bench.gate.problem import GateError
 from bench.gate.row import Row
 from bench.gate.run import CONTROL_CELL, terminable
 from bench.gate.schedule import Schedule, effects_of, moved
+from bench.gate.selftest_history import Ledger, Noise, Tally, read_ledger, write_ledger
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Verdict, detectable_effect
 from bench.plan import PLANS

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from bench import units
 from bench.gate.control_models import WORKLOADS
-from bench.gate.ledger import Ledger, Tally
 from bench.gate.selftest import SelfTest
+from bench.gate.selftest_history import Ledger, Tally
 
 WORDS = {0: "the same work", 5: "5% more work", 10: "10% more work"}
 

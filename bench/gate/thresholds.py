@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bench.gate.problem import GateError
+from bench.gate.errors import GateError
 from suite.catalog import did_you_mean
 from suite.cell import Cell
 

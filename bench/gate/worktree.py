@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.gate.problem import GateError
+from bench.gate.errors import GateError
 
 PREFIX: Final = "vitals-base-"
 """Begins the name of every folder with a checkout; the process's number follows."""

@@ -15,12 +15,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from bench.history.benchmark_file import OURS, PARTIAL, SOURCE
+from bench.history.compression import unpack
 from bench.history.database import read
 from bench.history.entry import SeriesKey
-from bench.history.packing import unpack
-from bench.history.problem import HistoryError
+from bench.history.errors import HistoryError
 from bench.history.tables import ENVIRONMENTS, MEASUREMENTS, RECORDS, RUNS, SAMPLES, SERIES
-from bench.whole import write_whole
+from diagnostics.atomic_write import write_whole
 
 
 def export_run(store: str, path: Path, name: str = "") -> str:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from bench.history.clock import believable
 from bench.history.entry import Point, RecordEntry, RunEntry, SeriesKey
-from bench.history.problem import HistoryError
+from bench.history.errors import HistoryError
 from bench.history.rows import in_sentinels
 from bench.stats import percentile
 

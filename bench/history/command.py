@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench.history import STORE
-from bench.history.problem import HistoryError
-from bench.report.folder import NoSuchRun, find_run
+from bench.history.errors import HistoryError
+from bench.runs.folder import NoSuchRun, find_run
 
 if TYPE_CHECKING:
-    from bench.history.look import Look
+    from bench.history.query import Look
 
 RUNS: Final = Path(".vitals", "runs")
 PAGE: Final = Path(".vitals", "history.html")
@@ -95,7 +95,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _draw(models: Sequence[str], arguments: argparse.Namespace) -> None:
-    from bench.history.look import look
+    from bench.history.query import look
 
     if arguments.last < 1:
         raise HistoryError(f"--last {arguments.last}: expected 1 or more runs")

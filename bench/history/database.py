@@ -16,8 +16,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from bench.history.faults import CAUGHT, LOST, Fault, fault_of, said
-from bench.history.problem import HistoryError
+from bench.history.database_errors import CAUGHT, LOST, Fault, fault_of, said
+from bench.history.errors import HistoryError
 from bench.history.schema import NEWEST, bring_up, version_of
 
 BUSY_SECONDS: Final = 30.0

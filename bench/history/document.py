@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from bench.history.changes import RATE
-from bench.history.look import Look
+from bench.history.query import Look
 from bench.history.trend import Trend
 
 SCHEMA: Final = 1

@@ -9,11 +9,11 @@ from markupsafe import Markup
 
 from bench.history import wording
 from bench.history.geometry import HEIGHT, HUES, WIDTH, plot_of
-from bench.history.look import Look
+from bench.history.query import Look
 from bench.history.terminal import headline
-from bench.pages import joined, templates_in
 from bench.report.html import TEMPLATES as REPORT
-from bench.whole import write_whole
+from bench.templates import joined, templates_in
+from diagnostics.atomic_write import write_whole
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 

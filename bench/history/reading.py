@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from bench.history.problem import HistoryError
+from bench.history.errors import HistoryError
 from bench.history.tables import ENVIRONMENTS, MEASUREMENTS, RECORDS, RUNS, SERIES
 from bench.metrics import METRICS
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from bench.history.database import DEADLINE, address_of, shown, write
 from bench.history.entry import RunEntry
-from bench.history.problem import HistoryError
+from bench.history.errors import HistoryError
 from bench.history.rows import entry_of
 from bench.history.writing import write_entry
-from bench.report.load import load_run
+from bench.runs.load import load_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bench.figures import figure
+from bench.derived_metrics import figure
 from bench.history.clock import believable
 from bench.history.entry import Point, RecordEntry, RunEntry, key_of
 from bench.metrics import METRICS
-from bench.report.load import Run
-from bench.report.machine import machine_of
+from bench.runs.load import Run
 from bench.stats import Estimate, percentile
+from bench.summary.machine import machine_of
 from suite.record import Measurement, Record
 
 SOURCE: Final = "torch-vitals"

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, inspect, text
 
-from bench.history.problem import HistoryError
+from bench.history.errors import HistoryError
 from bench.history.tables import METADATA
 
 VERSION_TABLE: Final = "vitals_version"

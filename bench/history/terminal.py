@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.history.drawing import CHANGE, DOT, LEVEL, chart_of, columns_of, sparkline
-from bench.history.look import Look
+from bench.history.query import Look
 from bench.history.trend import Trend
 from bench.history.wording import (
     change_of,
@@ -23,7 +23,7 @@ from bench.history.wording import (
     titles_of,
     value_of,
 )
-from bench.report.wording import plural
+from bench.summary.wording import plural
 
 CHARTS: Final = 8
 """Series up to which each has a chart."""

@@ -9,7 +9,7 @@ from typing import Final
 from bench import units
 from bench.history.reading import Seen, Series
 from bench.history.trend import Change, Trend
-from bench.report.wording import metric_name, plural
+from bench.summary.wording import metric_name, plural
 
 BASES: Final = {
     "ratio": "in sentinels: times over that of a fixed workload beside them, comparable across machines",

@@ -9,8 +9,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bench.history.compression import pack
 from bench.history.entry import Point, RecordEntry, RunEntry
-from bench.history.packing import pack
 from bench.history.tables import ENVIRONMENTS, MEASUREMENTS, RECORDS, RUNS, SAMPLES, SERIES
 
 CHUNK: Final = 500

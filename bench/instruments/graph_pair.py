@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from bench.graphs.compare import compare
-from bench.graphs.read import read
-from bench.graphs.wording import changes_text, headline
+from bench.graph_diff.compare import compare
+from bench.graph_diff.wording import changes_text, headline
+from bench.onnx_graph.read import read
 from suite.worker.protocol import Emit, Job
 
 SHOWN: Final = 5

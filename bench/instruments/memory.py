@@ -13,7 +13,7 @@ from bench.instruments.stopwatch import CLOCK, NS, Clock
 from bench.instruments.tensor_bytes import count_tensor_bytes
 from bench.plan import PLANS, Plan
 from suite.backends.runnable import Runnable, runnable_for
-from suite.resident import NotHereError, peak_rss_delta, status_bytes
+from suite.process_memory import NotHereError, peak_rss_delta, status_bytes
 from suite.worker.protocol import Emit, Job
 
 MIN_LEAK_ITERATIONS: Final = 6

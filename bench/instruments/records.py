@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from typing import Any
 
-from suite import describe
+from suite import spec_codec
 from suite.catalog import spec_for
 from suite.provenance import versions
 from suite.worker.protocol import Emit, Job
@@ -21,7 +21,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in job.options["models"]:
         try:
-            found[name] = describe.to_dict(spec_for(name, own))
+            found[name] = spec_codec.to_dict(spec_for(name, own))
         except KeyError:
             found[name] = None
     return {"facts": {"specs": found, "python": platform.python_version(), "versions": versions()}}

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from suite.built_model import subject_for
 from suite.macs import count_macs
-from suite.subject import subject_for
 from suite.worker.protocol import Emit, Job
 
 

@@ -12,10 +12,10 @@ from suite.backends.eager import device_facts, require_device, use_threads
 from suite.backends.runnable import Runnable
 from suite.catalog import spec_for
 from suite.states import store
-from suite.training.lesson import lesson_for
 from suite.training.loaders import moved
 from suite.training.loop import Course, fit
 from suite.training.memory import peak_memory
+from suite.training.setup import lesson_for
 from suite.worker.protocol import Emit, Job
 
 LEAST = 2

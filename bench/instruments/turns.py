@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from bench.instruments.baton import Baton, join
 from bench.instruments.counters import disturbances, read_counters
 from bench.instruments.gpu_clocks import gpu_reasons
 from bench.instruments.latency import quiet_collector
 from bench.instruments.sentinel import sentinel
 from bench.instruments.stopwatch import CLOCK, NS, Clock, overhead, time_round
+from bench.instruments.turn_lock import Baton, join
 from bench.instruments.warmup import warm_up
 from bench.plan import PLANS, Plan
 from bench.stats import median

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import units
-from bench.graphs.difference import Difference
-from bench.graphs.distribution import Histogram, histogram_text
-from bench.graphs.record import Graph
+from bench.graph_diff.difference import Difference
+from bench.onnx_graph.distribution import Histogram, histogram_text
+from bench.onnx_graph.record import Graph
 
 SIGNATURE: Final = "netron:attachment"
 ERROR: Final = "quantization SNR"

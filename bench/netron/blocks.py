@@ -8,9 +8,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
-from bench.graphs.read import operator_of, parsed, scope_of
-from bench.graphs.skeleton import Skeleton
 from bench.netron.step import Step, Steps
+from bench.onnx_graph.read import operator_of, parsed, scope_of
+from bench.onnx_graph.skeleton import Skeleton
 
 MOST_BLOCKS: Final = 60
 """Blocks that can be taken in at a glance."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from bench.netron.fault import BrowserFailed, BrowserMissing, PictureTimedOut
+from bench.netron.errors import BrowserFailed, BrowserMissing, PictureTimedOut
 
 PROGRAMS: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """Looked for on PATH, in this order."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench.netron.colours import ink_on
-from bench.netron.fault import NotDrawn
+from bench.netron.errors import NotDrawn
 from bench.netron.style import CLASS, TONED, Rules, style_of
 
 SVG: Final = "http://www.w3.org/2000/svg"

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, Final
 
-from bench.netron.fault import NotDrawn
+from bench.netron.errors import NotDrawn
 from bench.netron.step import Step, Steps
 
 MODEL: Final = "models/model.json"

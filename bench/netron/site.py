@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from bench.netron.fault import PictureError
+from bench.netron.errors import PictureError
 from bench.netron.server import POLICY, Answer
 
 KINDS: Final = {

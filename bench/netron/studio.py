@@ -10,16 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from bench.graphs.read import parsed
-from bench.graphs.skeleton import skeleton_of
 from bench.netron.blocks import blocks_of, steps_of_graph
 from bench.netron.devtools import Browser, find_browser
-from bench.netron.fault import BrowserFailed, NotDrawn, PictureError, PictureTimedOut
+from bench.netron.errors import BrowserFailed, NotDrawn, PictureError, PictureTimedOut
 from bench.netron.finish import finish
 from bench.netron.program import program_of, steps_of_program
 from bench.netron.server import Answer, Server
 from bench.netron.short import shortened
 from bench.netron.site import netron_files, netron_folder, page_for
+from bench.onnx_graph.read import parsed
+from bench.onnx_graph.skeleton import skeleton_of
 
 CAPTURE: Final = Path(__file__).with_name("capture.js")
 MOST_NODES: Final = 5000
@@ -55,7 +55,7 @@ def picture(
 ) -> str:
     """Netron's drawing of an .onnx or .pt2 file as one SVG element that needs nothing else.
 
-    `colours`: node's name -> #rrggbb (`bench.graphs.key` for nodes without one); None leaves
+    `colours`: node's name -> #rrggbb (`bench.graph_diff.key` for nodes without one); None leaves
     Netron's own. `notes`: node's name -> text of its tooltip. `deadline`: seconds. Over 5,000 nodes
     the drawing shows blocks by module. Raises BrowserMissing without a browser, GraphError for an
     ONNX file that cannot be read, another PictureError for all else. For several pictures: Studio.

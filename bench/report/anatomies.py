@@ -7,10 +7,10 @@ from typing import Final
 
 from markupsafe import Markup
 
-from bench.anatomy.folder import Anatomies
+from bench.graph_analysis.folder import Anatomies
 from bench.report.anatomy_view import LAYERS, AnatomyView, anatomy_view
-from bench.report.life import Life
-from bench.report.model import Report, Row
+from bench.summary.lifecycle_records import Life
+from bench.summary.model import Report, Row
 
 ROOM: Final = 5_000_000
 """Characters of pictures in one report; what is larger stays a file beside it."""

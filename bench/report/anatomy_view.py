@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.anatomy.folder import Anatomies, Drawn
-from bench.anatomy.record import Anatomy, Layer
-from bench.anatomy.static import layer_name
+from bench.charts.histograms import axis_of_spreads, hill, zero_mark
+from bench.graph_analysis.folder import Anatomies, Drawn
+from bench.graph_analysis.record import Anatomy, Layer
+from bench.graph_analysis.static import layer_name
 from bench.report.difference_view import DifferenceView, difference_view
-from bench.report.spreads import axis_of_spreads, hill, zero_mark
-from bench.report.wording import variant_name
+from bench.summary.wording import variant_name
 from suite.axes import VARIANTS
 
 LAYERS: Final = 40
@@ -37,7 +37,7 @@ class SpreadCell:
 
     layer: Layer
     path: str
-    """See `bench.report.spreads.hill`."""
+    """See `bench.charts.histograms.hill`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,14 +12,14 @@ from typing import Final
 
 from rich.console import Console
 
-from bench.report.build import build_report
 from bench.report.document import to_json
-from bench.report.folder import NoSuchRun, find_run
 from bench.report.html import write_html
-from bench.report.load import load_run
 from bench.report.markdown import to_markdown
-from bench.report.model import Report
 from bench.report.terminal import render_terminal
+from bench.runs.folder import NoSuchRun, find_run
+from bench.runs.load import load_run
+from bench.summary.build import build_report
+from bench.summary.model import Report
 
 TEXTS: Final[dict[str, Callable[[Report], str]]] = {"md": to_markdown, "json": to_json}
 """Format -> how it is written as one text."""

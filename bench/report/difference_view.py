@@ -25,7 +25,7 @@ class DifferenceView:
 
 
 def difference_view(before: str, after: str, document: Mapping[str, Any]) -> DifferenceView:
-    """The difference between the states of these names; `document`: of `bench.graphs.document`."""
+    """The difference between the states of these names; `document`: of `bench.graph_diff.document`."""
     tensors = [t for t in document.get("tensors", ()) if isinstance(t, Mapping) and _is_weight(t)]
     measured = [t for t in tensors if not t.get("is_equal") and t.get("max_abs") is not None]
     num_equal = sum(bool(t.get("is_equal")) for t in tensors)

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from bench.report.model import Report
+from bench.summary.model import Report
 
 
 def to_document(report: Report) -> dict[str, Any]:

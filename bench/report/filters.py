@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
-from bench.report.elements import Parity
 from bench.report.text import shortened
+from bench.summary.elements import Parity
 
 
 def web_link(url: str) -> str:

@@ -16,26 +16,27 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from bench import units
-from bench.advise import telling
-from bench.advise.advice import advice_for
-from bench.anatomy.folder import Anatomies, load_anatomies
-from bench.pages import templates_in
-from bench.report import filters, labels, wording
+from bench.advise import advice_text
+from bench.charts.geometry import log_axis, share
+from bench.charts.roofline import LIMITS, roof_plots
+from bench.graph_analysis.folder import Anatomies, load_anatomies
+from bench.report import filters
 from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
-from bench.report.endings import outcome_counts
-from bench.report.geometry import log_axis, share
-from bench.report.headline import average, headline
-from bench.report.lanes import LEAST_EFFECT
-from bench.report.life_view import foundations_view, life_views, stage_anchor
-from bench.report.model import Report
-from bench.report.quality_text import change_text, drop_text, metric_text
-from bench.report.roof_plot import LIMITS, roof_plots
-from bench.report.scaling import AXES, scalings_of
+from bench.report.lifecycle_view import foundations_view, life_views, stage_anchor
 from bench.report.targets import targets_of
 from bench.report.text import shortened
 from bench.report.view import MEMORY, RowView, between, quantity_text, row_views
-from bench.whole import write_whole
+from bench.summary import labels, wording
+from bench.summary.advice import advice_for
+from bench.summary.backend_results import LEAST_EFFECT
+from bench.summary.headline import average, headline
+from bench.summary.model import Report
+from bench.summary.quality_text import change_text, drop_text, metric_text
+from bench.summary.scaling import AXES, scalings_of
+from bench.summary.step_outcomes import outcome_counts
+from bench.templates import templates_in
+from diagnostics.atomic_write import write_whole
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 DRAWN: Final = 60
@@ -147,7 +148,7 @@ def to_html(report: Report, *, base: str = "", anatomies: Anatomies | None = Non
             has_scaling=any(scalings.values()),
             extents_of=lambda group: sorted({extent for one in group for extent in one.extents}),
             advice_at=advice_for(report.lives).get,
-            telling=telling,
+            advice_text=advice_text,
             pictures=pictures,
             no_pictures=anatomies.no_pictures,
             shape_keys=filters.shape_keys,

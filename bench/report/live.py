@@ -23,7 +23,7 @@ from rich.text import Text
 from bench import units
 from bench.report.progress import Progress, progress_of
 from bench.report.table import COLORS
-from bench.report.wording import MARKS, outcome_name, step_name
+from bench.summary.wording import MARKS, outcome_name, step_name
 from suite.record import Record
 
 

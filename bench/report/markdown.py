@@ -6,8 +6,11 @@ import re
 from typing import Final
 
 from bench import units
-from bench.report.headline import average, headline
-from bench.report.labels import (
+from bench.report.lifecycle_markdown import life_markdown
+from bench.report.lifecycle_table import life_legend
+from bench.report.markup import line, safe
+from bench.summary.headline import average, headline
+from bench.summary.labels import (
     backends_of,
     common_axes,
     doubts_of,
@@ -17,11 +20,8 @@ from bench.report.labels import (
     ratio_text,
     stage_name,
 )
-from bench.report.life_markdown import life_markdown
-from bench.report.life_table import life_legend
-from bench.report.markup import line, safe
-from bench.report.model import Lane, Report, Row
-from bench.report.wording import (
+from bench.summary.model import Lane, Report, Row
+from bench.summary.wording import (
     MARKS,
     NOT_REACHED,
     REFERENCE,

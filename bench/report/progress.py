@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.report.wording import OUTCOMES
+from bench.summary.wording import OUTCOMES
 from suite.record import Record
 
 

@@ -11,10 +11,10 @@ from rich.text import Text
 
 from bench import units
 from bench.report.columns import Column, drawn
-from bench.report.elements import Timing
-from bench.report.labels import backends_of, labels_of, ratio_text
-from bench.report.model import Report, Row, Speedup
-from bench.report.wording import NOT_REACHED, REFERENCE, metric_name, outcome_name
+from bench.summary.elements import Timing
+from bench.summary.labels import backends_of, labels_of, ratio_text
+from bench.summary.model import Report, Row, Speedup
+from bench.summary.wording import NOT_REACHED, REFERENCE, metric_name, outcome_name
 
 COLORS: Final = {
     "passed": "green",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bench.report.anchor import anchor
-from bench.report.elements import Step
-from bench.report.life_view import stage_anchor
-from bench.report.model import Report
+from bench.report.lifecycle_view import stage_anchor
 from bench.report.view import RowView
+from bench.summary.elements import Step
+from bench.summary.model import Report
 
 
 def targets_of(report: Report, rows: Sequence[RowView]) -> Callable[[Step], str]:

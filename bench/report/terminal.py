@@ -10,13 +10,13 @@ from rich.markup import escape
 from rich.text import Text
 
 from bench import units
-from bench.report.endings import outcome_counts
-from bench.report.headline import average, headline
-from bench.report.labels import common_axes, doubts_of, followers_of, grouped, stage_name
-from bench.report.life_table import life_legend, life_table
-from bench.report.model import Report
+from bench.report.lifecycle_table import life_legend, life_table
 from bench.report.table import COLORS, short, table_of
-from bench.report.wording import MARKS, NOT_REACHED, outcome_name, plural, step_name
+from bench.summary.headline import average, headline
+from bench.summary.labels import common_axes, doubts_of, followers_of, grouped, stage_name
+from bench.summary.model import Report
+from bench.summary.step_outcomes import outcome_counts
+from bench.summary.wording import MARKS, NOT_REACHED, outcome_name, plural, step_name
 
 LISTED: Final = 40
 """Cells that did not pass beyond this many are counted, not listed; the HTML has them all."""

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bench import units
-from bench.report.anchor import anchor
-from bench.report.elements import Quantity, Step
-from bench.report.geometry import (
+from bench.charts.geometry import (
     Diverging,
     RatioAxis,
     Strip,
@@ -18,10 +16,12 @@ from bench.report.geometry import (
     share,
     strip_of,
 )
-from bench.report.labels import axes_by_row, labels_of, name_of, times
-from bench.report.model import Lane, Report, Row, Speedup
+from bench.report.anchor import anchor
 from bench.report.text import shortened
-from bench.report.wording import NOT_REACHED, backend_name, metric_name
+from bench.summary.elements import Quantity, Step
+from bench.summary.labels import axes_by_row, labels_of, name_of, times
+from bench.summary.model import Lane, Report, Row, Speedup
+from bench.summary.wording import NOT_REACHED, backend_name, metric_name
 
 MEMORY = ("peak_rss_delta", "peak_tensor_bytes", "cuda_allocated", "cuda_reserved")
 """Memory metrics with a column and bars; others (leak) are in the model's details."""

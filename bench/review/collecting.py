@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.anatomy.folder import METRICS, Anatomies, folder_of
-from bench.anatomy.make import graphs_of
-from bench.graphs.external import files_of
-from bench.graphs.fault import GraphError
-from bench.report.load import Run
-from bench.report.model import Report
-from bench.report.places import life_id, row_id, variant_rank
-from bench.report.wording import variant_name
+from bench.graph_analysis.folder import METRICS, Anatomies, folder_of
+from bench.graph_analysis.make import graphs_of
+from bench.onnx_graph.errors import GraphError
+from bench.onnx_graph.external import files_of
 from bench.review.graphs import Exhibit, Room
+from bench.runs.load import Run
+from bench.summary.model import Report
+from bench.summary.places import life_id, row_id, variant_rank
+from bench.summary.wording import variant_name
 
 SUFFIXES = (".onnx", ".pt2")
 

@@ -11,16 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from bench import units
-from bench.anatomy.folder import Anatomies, load_anatomies
-from bench.anatomy.make import make_anatomies, take_files_apart
-from bench.netron.fault import PictureError
+from bench.graph_analysis.folder import Anatomies, load_anatomies
+from bench.graph_analysis.make import make_anatomies, take_files_apart
+from bench.netron.errors import PictureError
 from bench.netron.server import Answer
-from bench.report.build import build_report
 from bench.report.command import RUNS
-from bench.report.folder import NoSuchRun, find_run
 from bench.report.html import to_html
-from bench.report.load import load_run
-from bench.report.model import Report
 from bench.review.collecting import (
     SUFFIXES,
     NothingToReview,
@@ -33,6 +29,10 @@ from bench.review.marking import marked_in
 from bench.review.pages import pages_of
 from bench.review.serving import for_bundle, serve, write_bundle
 from bench.review.site import html_answer, netron_answers
+from bench.runs.folder import NoSuchRun, find_run
+from bench.runs.load import load_run
+from bench.summary.build import build_report
+from bench.summary.model import Report
 
 TROUBLE: Final = 2
 

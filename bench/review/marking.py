@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.anatomy.folder import Anatomies
-from bench.graphs.document import nodes_from
-from bench.graphs.pictures import marks
+from bench.graph_analysis.folder import Anatomies
+from bench.graph_diff.document import nodes_from
+from bench.graph_diff.pictures import marks
 from bench.netron.colours import ink_on
 from bench.review.graphs import Exhibit, Room
 

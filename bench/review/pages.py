@@ -12,22 +12,22 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from bench import units
-from bench.anatomy.folder import Anatomies
-from bench.graphs.pictures import COLOURS
-from bench.pages import templates_in
-from bench.report import wording
+from bench.charts.geometry import share
+from bench.graph_analysis.folder import Anatomies
+from bench.graph_diff.pictures import COLOURS
 from bench.report.anatomies import inlined
 from bench.report.anatomy_view import view_of
 from bench.report.difference_view import DifferenceView, difference_view
-from bench.report.geometry import share
-from bench.report.labels import times
-from bench.report.life import Life, State
-from bench.report.model import Report
-from bench.report.quality_text import drop_text, metric_text
 from bench.report.text import shortened
 from bench.review.graphs import Exhibit, Room
 from bench.review.marking import Marked, page_beside
 from bench.review.site import PAGES
+from bench.summary import wording
+from bench.summary.labels import times
+from bench.summary.lifecycle_records import Life, State
+from bench.summary.model import Report
+from bench.summary.quality_text import drop_text, metric_text
+from bench.templates import templates_in
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 REPORT: Final = TEMPLATES.parents[1] / "report" / "templates"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from diagnostics.checks.driver import driver_of
-from diagnostics.choice import install_best
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
+from diagnostics.finding_builders import finding
 from diagnostics.registry import Skipped, check, need
-from diagnostics.sayings import finding
 from diagnostics.tables import architectures
+from diagnostics.torch_build_choice import install_best
 
 
 @check("arch-too-new", "torch was built for this GPU (not too old a build)", "driver")

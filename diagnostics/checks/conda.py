@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from diagnostics.checks.libraries import TORCH_TRIALS
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
+from diagnostics.finding_builders import finding
 from diagnostics.registry import Skipped, check
-from diagnostics.sayings import finding
 from diagnostics.version import allows
 
 

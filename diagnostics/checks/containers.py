@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diagnostics.anatomy import Driver
 from diagnostics.checks.driver import BROKEN_CUDA
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
+from diagnostics.finding_builders import as_root, by_hand, export, finding
+from diagnostics.records import Driver
 from diagnostics.registry import Skipped, check, need
-from diagnostics.sayings import as_root, by_hand, export, finding
 
 
 def _inside(environment: Environment) -> Driver:

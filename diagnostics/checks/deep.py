@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diagnostics.anatomy import Trial
 from diagnostics.environment import Environment
 from diagnostics.finding import Evidence, Finding, Fix, Level
+from diagnostics.finding_builders import by_hand, finding
+from diagnostics.records import Trial
 from diagnostics.registry import Skipped, check
-from diagnostics.sayings import by_hand, finding
 
 IMPORTS = ("deep-import:torch",)
 

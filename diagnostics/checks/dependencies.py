@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from diagnostics.dependencies import Lack, unmet
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
+from diagnostics.finding_builders import finding, listing
+from diagnostics.install_commands import install
 from diagnostics.registry import check
-from diagnostics.remedy import install
-from diagnostics.sayings import finding, listing
 
 CORE = ("torch", "torchvision", "torchaudio", "transformers")
 """Packages that do not work at all when a dependency is wrong."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
+from diagnostics.finding_builders import by_hand, export, finding
 from diagnostics.registry import Skipped, check, need
-from diagnostics.sayings import by_hand, export, finding
 
 RENDEZVOUS = ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE")
 

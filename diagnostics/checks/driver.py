@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diagnostics.anatomy import Driver
-from diagnostics.choice import driver_version, has_gpu, install_best, newest_cuda
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
+from diagnostics.finding_builders import as_root, by_hand, finding
+from diagnostics.records import Driver
 from diagnostics.registry import Skipped, check, need
-from diagnostics.sayings import as_root, by_hand, finding
 from diagnostics.tables import drivers
+from diagnostics.torch_build_choice import driver_version, has_gpu, install_best, newest_cuda
 
 BROKEN_CUDA = ("deep-cuda*", "deep-nccl", "deep-matmul:cuda*", "deep-onnxruntime:CUDA*")
 

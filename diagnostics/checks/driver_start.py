@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from diagnostics.checks.driver import BROKEN_CUDA, driver_of
-from diagnostics.choice import has_gpu
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
+from diagnostics.finding_builders import as_root, by_hand, export, finding
 from diagnostics.registry import Skipped, check
-from diagnostics.sayings import as_root, by_hand, export, finding
+from diagnostics.torch_build_choice import has_gpu
 
 
 @check("compat-803", "libcuda belongs to the running driver", "driver")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diagnostics.anatomy import Damage, Loss
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
+from diagnostics.finding_builders import finding, listing
+from diagnostics.install_commands import in_turn, install, remove
+from diagnostics.records import Damage, Loss
 from diagnostics.registry import check, need
-from diagnostics.remedy import in_turn, install, remove
-from diagnostics.sayings import finding, listing
 
 CODE = (".py", ".so", ".pyd", ".dll", ".json", ".cubin", ".bc", ".h")
 NVIDIA = "nvidia-"

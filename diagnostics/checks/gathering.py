@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
+from diagnostics.finding_builders import finding
 from diagnostics.registry import check
-from diagnostics.sayings import finding
 
 
 @check("facts-missing", "Every fact could be gathered", "doctor")

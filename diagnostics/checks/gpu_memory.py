@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
+from diagnostics.finding_builders import by_hand, export, finding, gib
 from diagnostics.registry import Skipped, check
-from diagnostics.sayings import by_hand, export, finding, gib
 
 
 @check("cuda-oom-other-process", "GPU memory is free", "driver")

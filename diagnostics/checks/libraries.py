@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diagnostics.anatomy import Unresolved
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
+from diagnostics.finding_builders import finding, listing
+from diagnostics.install_commands import install
+from diagnostics.records import Unresolved
 from diagnostics.registry import check, need
-from diagnostics.remedy import install
 from diagnostics.requirement import parse_requirement
-from diagnostics.sayings import finding, listing
 
 CORE = frozenset(
     ["torch", "torchvision", "torchaudio", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diagnostics.choice import has_gpu
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
+from diagnostics.finding_builders import finding, listing
+from diagnostics.install_commands import in_turn, install, remove
 from diagnostics.registry import Skipped, check, need
-from diagnostics.remedy import in_turn, install, remove
-from diagnostics.sayings import finding, listing
+from diagnostics.torch_build_choice import has_gpu
 
 FLAVOURS = (
     "onnxruntime",

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
+from diagnostics.finding_builders import by_hand, finding, listing
+from diagnostics.install_commands import install
 from diagnostics.registry import Skipped, check
-from diagnostics.remedy import install
-from diagnostics.sayings import by_hand, finding, listing
 from diagnostics.tables import torch_releases
 from diagnostics.version import allows
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from diagnostics.environment import Environment
 from diagnostics.facts.shadows import DISTRIBUTIONS
 from diagnostics.finding import Finding, Level
+from diagnostics.finding_builders import by_hand, export, finding
+from diagnostics.install_commands import install
 from diagnostics.registry import check
-from diagnostics.remedy import install
 from diagnostics.requirement import normalise
-from diagnostics.sayings import by_hand, export, finding
 
 CORE = frozenset({"torch", "torchvision", "numpy", "onnx", "onnxruntime", "transformers", "netron"})
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
+from diagnostics.finding_builders import by_hand, export, finding, gib
 from diagnostics.registry import check
-from diagnostics.sayings import by_hand, export, finding, gib
 
 ROOM_FOR_TORCH = 10 << 30
 """A CUDA build with its libraries takes 5.4 GB and is unpacked beside its download."""

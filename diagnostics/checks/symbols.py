@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diagnostics.anatomy import VersionMiss
 from diagnostics.checks.libraries import CORE, TORCH_TRIALS
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
+from diagnostics.finding_builders import by_hand, export, finding, listing
+from diagnostics.records import VersionMiss
 from diagnostics.registry import check, need
-from diagnostics.sayings import by_hand, export, finding, listing
 
 SYSTEM_LIBRARIES = ("libc.so", "libm.so", "libpthread.so", "libdl.so", "librt.so", "ld-linux")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diagnostics.choice import has_gpu
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
+from diagnostics.finding_builders import as_root, by_hand, export, finding
+from diagnostics.install_commands import install
 from diagnostics.registry import Skipped, check, need
-from diagnostics.remedy import install
-from diagnostics.sayings import as_root, by_hand, export, finding
+from diagnostics.torch_build_choice import has_gpu
 
 
 def _system_package(environment: Environment, debian: str, fedora: str, why: str) -> Fix:

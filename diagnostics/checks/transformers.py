@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
+from diagnostics.finding_builders import by_hand, export, finding, listing
+from diagnostics.install_commands import install
 from diagnostics.registry import Skipped, check, need
-from diagnostics.remedy import install
 from diagnostics.requirement import parse_requirement
-from diagnostics.sayings import by_hand, export, finding, listing
 from diagnostics.version import allows
 
 FLOOR = ">=2.6"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diagnostics.choice import has_gpu
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
+from diagnostics.finding_builders import export, finding
 from diagnostics.registry import Skipped, check
-from diagnostics.sayings import export, finding
+from diagnostics.torch_build_choice import has_gpu
 
 HIDDEN_DEVICES = ("deep-cuda*", "deep-matmul:cuda*", "deep-nccl")
 SLOW = {

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diagnostics.anatomy import Build
-from diagnostics.choice import (
+from diagnostics.environment import Environment
+from diagnostics.finding import Finding, Fix, Level
+from diagnostics.finding_builders import by_hand, finding
+from diagnostics.install_commands import install
+from diagnostics.records import Build
+from diagnostics.registry import Skipped, check, need
+from diagnostics.tables import torch_releases
+from diagnostics.torch_build_choice import (
     declared_torch,
     has_gpu,
     install_best,
     newest_cuda,
     partner_requirement,
 )
-from diagnostics.environment import Environment
-from diagnostics.finding import Finding, Fix, Level
-from diagnostics.registry import Skipped, check, need
-from diagnostics.remedy import install
-from diagnostics.sayings import by_hand, finding
-from diagnostics.tables import torch_releases
 from diagnostics.version import allows, parse
 
 PARTNERS = ("torchvision", "torchaudio")

@@ -16,10 +16,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from diagnostics.anatomy import Trial
 from diagnostics.deep import scripts
 from diagnostics.environment import Environment
 from diagnostics.finding import Level
+from diagnostics.records import Trial
 from diagnostics.registry import CheckResult
 
 NUM_AT_ONCE = 2

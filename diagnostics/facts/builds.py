@@ -10,9 +10,9 @@ import os
 import re
 from pathlib import Path
 
-from diagnostics.anatomy import Build
-from diagnostics.facts.kernel_file import text
 from diagnostics.facts.loader import Loader
+from diagnostics.facts.procfs import text
+from diagnostics.records import Build
 
 _PACKAGES = ("torch", "torchvision", "torchaudio")
 _ASSIGN = re.compile(

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from diagnostics.facts.kernel_file import fields, number, text
+from diagnostics.facts.procfs import fields, number, text
 
 _UNLIMITED = 1 << 60
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from diagnostics.anatomy import CondaPackage, Distribution
+from diagnostics.records import CondaPackage, Distribution
 from diagnostics.requirement import normalise
 
 

@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from diagnostics.anatomy import Driver, Gpu
 from diagnostics.facts import gpu_probe
-from diagnostics.facts.kernel_file import names, text
+from diagnostics.facts.procfs import names, text
+from diagnostics.records import Driver, Gpu
 
 PROBE_SECONDS = 8.0
 _VERSION = re.compile(r"(?:Kernel Module|for \S+)\s+(?:\S+\s+)?(\d{3}\.\d+(?:\.\d+)?)")

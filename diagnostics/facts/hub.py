@@ -9,8 +9,8 @@ import os
 import struct
 from pathlib import Path
 
-from diagnostics.anatomy import Hub
 from diagnostics.facts.storage import hub_home
+from diagnostics.records import Hub
 
 _TRUE = ("1", "ON", "YES", "TRUE")
 NUM_LOOKED = 200

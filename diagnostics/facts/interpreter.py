@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from diagnostics.anatomy import Interpreter
-from diagnostics.facts import patient
+from diagnostics.facts import interpreter_probe
+from diagnostics.records import Interpreter
 
 PATIENT_SECONDS = 10.0
 
@@ -45,7 +45,7 @@ def describe(python: str | None = None) -> tuple[Interpreter, str]:
     """(the interpreter, why it had to be guessed from the disk or "")."""
     failure = ""
     if python is None or os.path.abspath(python) == os.path.abspath(sys.executable):
-        data: dict[str, Any] = patient.describe()
+        data: dict[str, Any] = interpreter_probe.describe()
         own = True
         data["paths"] = [path for path in data["paths"] if os.path.abspath(path) != os.getcwd()]
     else:
@@ -68,7 +68,7 @@ def describe(python: str | None = None) -> tuple[Interpreter, str]:
 
 
 def _ask(python: str) -> dict[str, Any]:
-    source = Path(patient.__file__).read_text(encoding="utf-8")
+    source = Path(interpreter_probe.__file__).read_text(encoding="utf-8")
     done = subprocess.run(
         [python, "-I", "-c", source],
         capture_output=True,

@@ -9,9 +9,9 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from diagnostics.anatomy import Detour, Interpreter, Linkage, Unresolved, VersionMiss
 from diagnostics.facts.loader import Loader
 from diagnostics.facts.misbuilt import misbuilt_modules
+from diagnostics.records import Detour, Interpreter, Linkage, Unresolved, VersionMiss
 
 DRIVER_LIBRARIES = ("libcuda.so", "libnvidia-", "libnvcuvid.so", "libamdhip64", "libze_loader")
 """Installed with a driver, not with a wheel: their absence is the driver checks' matter."""

@@ -9,8 +9,8 @@ import mmap
 import os
 import re
 
-from diagnostics.anatomy import Interpreter, Misbuilt
 from diagnostics.facts.loader import Loader
+from diagnostics.records import Interpreter, Misbuilt
 
 _TAGGED = re.compile(r"\.cpython-(\d+t?d?)-([\w]+)-[\w-]+\.so$")
 _OLD_NUMPY = (b"numpy.core._multiarray_umath", b"numpy.core.multiarray")

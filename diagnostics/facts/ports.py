@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from diagnostics.anatomy import Ports
-from diagnostics.facts.kernel_file import names
+from diagnostics.facts.procfs import names
+from diagnostics.records import Ports
 
 NETRON_PORT = 8080
 

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from diagnostics.anatomy import Damage, Distribution, Files, Loss, Overlap
+from diagnostics.records import Damage, Distribution, Files, Loss, Overlap
 
 WATCHED = frozenset({"torch", "torchvision", "torchaudio", "onnx", "onnxruntime", "numpy", "cv2"})
 NUM_EXAMPLES = 6

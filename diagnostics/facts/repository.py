@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 
-from diagnostics.anatomy import Repository
+from diagnostics.records import Repository
 
 GIT_SECONDS = 2.0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from diagnostics.anatomy import Interpreter, Shadow
+from diagnostics.records import Interpreter, Shadow
 
 WATCHED = frozenset(
     [

@@ -9,7 +9,7 @@ import os
 import tempfile
 from contextlib import suppress
 
-from diagnostics.anatomy import Disk, Interpreter
+from diagnostics.records import Disk, Interpreter
 
 
 def disks(interpreter: Interpreter, variables: dict[str, str]) -> tuple[Disk, ...]:

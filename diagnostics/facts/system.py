@@ -11,9 +11,9 @@ import platform
 import re
 from contextlib import suppress
 
-from diagnostics.anatomy import System
 from diagnostics.facts import cgroup
-from diagnostics.facts.kernel_file import fields, number, text
+from diagnostics.facts.procfs import fields, number, text
+from diagnostics.records import System
 
 try:
     import resource

@@ -13,8 +13,8 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from diagnostics.anatomy import Interpreter, Toolchain
-from diagnostics.facts.kernel_file import text
+from diagnostics.facts.procfs import text
+from diagnostics.records import Interpreter, Toolchain
 
 _RELEASE = re.compile(r"release (\d+\.\d+)")
 NVCC_SECONDS = 3.0

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from diagnostics.finding import Evidence, Finding, Fix, Level
 from diagnostics.lint import variant_rules
 from diagnostics.lint.correction import Target, corrections
+from diagnostics.lint.errors import Problem
 from diagnostics.lint.plan import FAMILY, Plan, Wish, candidates, is_open_ended
-from diagnostics.lint.problem import Problem
 from diagnostics.tables import torch_releases as table
 from diagnostics.tables.torch_releases import Python
 from diagnostics.tables.version import is_final, numbers

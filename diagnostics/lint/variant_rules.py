@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from diagnostics.finding import Level
+from diagnostics.lint.errors import Problem
 from diagnostics.lint.plan import FAMILY, Plan, Wish, candidates, is_open_ended
-from diagnostics.lint.problem import Problem
 from diagnostics.tables import torch_releases as table
 from diagnostics.tables.drivers import cuda_of_variant
 from diagnostics.tables.torch_releases import Python

@@ -7,9 +7,9 @@ from typing import Any
 
 from diagnostics.checkup import Checkup
 from diagnostics.finding import Finding
+from diagnostics.install_commands import line
 from diagnostics.redact import Redactor
 from diagnostics.registry import AREAS
-from diagnostics.remedy import line
 
 SCHEMA = 1
 """1: first. Fields are only ever added under one number."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from diagnostics.checkup import Checkup
 from diagnostics.environment import KEY_PACKAGES
 from diagnostics.finding import Finding, Level
+from diagnostics.install_commands import line
 from diagnostics.overview import detail
 from diagnostics.redact import Redactor
 from diagnostics.registry import AREAS, Check
-from diagnostics.remedy import line
 from diagnostics.render.terminal import MARKS, summary
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from diagnostics.checkup import Checkup
 from diagnostics.doctor import Diagnosis
 from diagnostics.finding import Finding, Level, Safety
+from diagnostics.install_commands import line
 from diagnostics.overview import detail
 from diagnostics.registry import CheckResult
-from diagnostics.remedy import line
 
 MARKS = {
     Level.OK: ("✓", "green"),

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from suite.backends.inputs import flatten_outputs, move
 from suite.backends.runnable import Runnable
-from suite.subject import subject_for
-from suite.worker.faults import Unavailable
+from suite.built_model import subject_for
+from suite.worker.errors import Unavailable
 from suite.worker.protocol import Emit, Job
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from suite.backends.inputs import flatten_inputs
 from suite.backends.runnable import Runnable
+from suite.built_model import batch_of
 from suite.catalog import spec_for
-from suite.subject import batch_of
-from suite.worker.faults import Unavailable
+from suite.worker.errors import Unavailable
 from suite.worker.protocol import Emit, Job
 
 

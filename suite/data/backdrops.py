@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from suite.data.parts import SPLITS
+from suite.data.splits import SPLITS
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from suite.data.errors import DataError
-from suite.data.parts import must_be_split, part_beside
 from suite.data.pictures import check_picture, decode, first, is_picture
 from suite.data.samples import Image
+from suite.data.splits import must_be_split, part_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

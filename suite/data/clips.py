@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from suite.data.backdrops import backdrop, brush, contrasting, paint
 from suite.data.digits import bold_stroke, labels
-from suite.data.parts import SPLITS, part
 from suite.data.samples import Clip
+from suite.data.splits import SPLITS, part
 
 if TYPE_CHECKING:
     import numpy as np

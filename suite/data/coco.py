@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from suite.data.coco_check import check_annotations
 from suite.data.errors import DataError
-from suite.data.parts import must_be_split, part_beside
 from suite.data.pictures import decode, first
 from suite.data.samples import Scene
+from suite.data.splits import must_be_split, part_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from suite.data.parts import part
 from suite.data.samples import Image
+from suite.data.splits import part
 
 if TYPE_CHECKING:
     import numpy as np

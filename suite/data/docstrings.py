@@ -11,8 +11,8 @@ from typing import Final
 
 from suite.data import prose
 from suite.data.errors import DataError
-from suite.data.parts import must_be_split, part_of
 from suite.data.samples import Dataset, Text
+from suite.data.splits import must_be_split, part_of
 
 TOPICS: Final = {
     "execution": (

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from suite.data import cifar10
-from suite.data.parts import SPLITS
 from suite.data.samples import Dataset, Image, Scene
+from suite.data.splits import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from suite.data.errors import DataError
-from suite.data.parts import SPLITS, lies_aside, must_be_split, part_of
 from suite.data.samples import Dataset, Text
+from suite.data.splits import SPLITS, lies_aside, must_be_split, part_of
 
 CLASSES: Final = ("negative", "positive")
 LABELS: Final = {"0": 0, "1": 1, "neg": 0, "pos": 1, "negative": 0, "positive": 1}

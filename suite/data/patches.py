@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from suite.data.backdrops import brush, paint, photographs
 from suite.data.digits import CLASSES, bold_stroke, labels
-from suite.data.parts import SPLITS, part
 from suite.data.samples import Image
+from suite.data.splits import SPLITS, part
 
 if TYPE_CHECKING:
     import numpy as np

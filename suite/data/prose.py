@@ -8,8 +8,8 @@ from functools import cache
 from importlib import import_module
 from typing import Final
 
-from suite.data.parts import must_be_split, part_of
 from suite.data.samples import Dataset, Text
+from suite.data.splits import must_be_split, part_of
 
 CLASSES: Final = ("language", "objects")
 """language: statements, expressions, execution, the debugger. objects: the data model and the built-in types."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from suite.data.backdrops import backdrop, brush, contrasting, paint
-from suite.data.parts import SPLITS, must_be_split
 from suite.data.samples import Scene
 from suite.data.scenes import NUM_SCENES, bounds, squares
+from suite.data.splits import SPLITS, must_be_split
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from suite.data.parts import SPLITS, must_be_split, part_of
 from suite.data.samples import Dataset, Speech
+from suite.data.splits import SPLITS, must_be_split, part_of
 
 if TYPE_CHECKING:
     import numpy as np

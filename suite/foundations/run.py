@@ -9,7 +9,7 @@ import torch
 
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.foundations.cases import case_of
-from suite.worker.faults import Unsupported
+from suite.worker.errors import Unsupported
 from suite.worker.protocol import Emit, Job
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from suite import brief
+from suite import presets
 from suite.lifecycle import Finetuning, Pruning, Training
 from suite.spec import Export, Gap, ModelSpec, Size
 
@@ -92,7 +92,7 @@ PICTURES: Final = Training(learning_rate=0.002, batch=64, margin=8.0)
 SECOND_PICTURES: Final = Finetuning(
     steps=12, learning_rate=0.002, rates={"partial": 0.008}, batch=64
 )
-HALF: Final = replace(brief.CHANNELS, recovery_steps=80, learning_rate=0.002)
+HALF: Final = replace(presets.CHANNELS, recovery_steps=80, learning_rate=0.002)
 READING: Final = Training(batch=64, test_samples=800, margin=5.0, overfit_steps=150)
 SECOND_READING: Final = Finetuning(steps=30, learning_rate=0.005, rates={"partial": 0.02}, batch=64)
 UNITS: Final = Pruning(
@@ -124,7 +124,7 @@ MODELS: Final = (
                     learning_rate=0.0025,
                     max_drop=8.0,
                 ),
-                quantization=replace(brief.TINY_STATIC, pt2e=True),
+                quantization=replace(presets.TINY_STATIC, pt2e=True),
                 build={"num_features": 784, "hidden": 16, "num_classes": 10},
                 inputs=PICTURE,
             ),
@@ -132,7 +132,7 @@ MODELS: Final = (
                 training=PICTURES,
                 finetuning=SECOND_PICTURES,
                 pruning=replace(HALF, parameters_left=0.55, macs_left=0.55),
-                quantization=brief.STATIC,
+                quantization=presets.STATIC,
                 build={"num_features": 784, "hidden": 128, "num_classes": 10},
                 inputs=PICTURE,
             ),
@@ -162,7 +162,7 @@ MODELS: Final = (
                     learning_rate=0.0025,
                     max_drop=8.0,
                 ),
-                quantization=replace(brief.TINY_STATIC, pt2e=True),
+                quantization=replace(presets.TINY_STATIC, pt2e=True),
                 build={
                     "channels": 1,
                     "side": 28,
@@ -176,7 +176,7 @@ MODELS: Final = (
                 training=PICTURES,
                 finetuning=SECOND_PICTURES,
                 pruning=HALF,
-                quantization=brief.STATIC,
+                quantization=presets.STATIC,
                 build={
                     "channels": 1,
                     "side": 28,
@@ -219,7 +219,7 @@ MODELS: Final = (
                     learning_rate=0.01,
                     max_drop=12.0,
                 ),
-                quantization=brief.TINY_STATIC,
+                quantization=presets.TINY_STATIC,
                 build=NARROW,
                 inputs=ROWS,
             ),
@@ -227,7 +227,7 @@ MODELS: Final = (
                 training=replace(READING, learning_rate=0.001, steps=300),
                 finetuning=SECOND_READING,
                 pruning=UNITS,
-                quantization=brief.STATIC,
+                quantization=presets.STATIC,
                 build=WIDE,
                 inputs=ROWS,
             ),
@@ -271,7 +271,7 @@ MODELS: Final = (
                     learning_rate=0.01,
                     max_drop=8.0,
                 ),
-                quantization=replace(brief.TINY_DYNAMIC, torchao=()),
+                quantization=replace(presets.TINY_DYNAMIC, torchao=()),
                 build=NARROW,
                 inputs=ROWS,
             ),
@@ -279,7 +279,7 @@ MODELS: Final = (
                 training=replace(READING, learning_rate=0.004),
                 finetuning=SECOND_READING,
                 pruning=UNITS,
-                quantization=replace(brief.DYNAMIC, torchao=()),
+                quantization=replace(presets.DYNAMIC, torchao=()),
                 build=WIDE,
                 inputs=ROWS,
             ),
@@ -311,7 +311,7 @@ MODELS: Final = (
                     learning_rate=0.01,
                     max_drop=12.0,
                 ),
-                quantization=brief.TINY_STATIC,
+                quantization=presets.TINY_STATIC,
                 build=NARROW,
                 inputs=ROWS,
             ),
@@ -319,7 +319,7 @@ MODELS: Final = (
                 training=replace(READING, learning_rate=0.004),
                 finetuning=SECOND_READING,
                 pruning=UNITS,
-                quantization=brief.STATIC,
+                quantization=presets.STATIC,
                 build=WIDE,
                 inputs=ROWS,
             ),

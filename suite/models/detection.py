@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from suite import brief
+from suite import presets
 from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, Gap, ModelSpec, Size, Tolerance
@@ -140,10 +140,10 @@ MODELS: Final = (
             ),
             # The model itself scales pictures to a short side of 800.
             "base": Size(
-                training=replace(brief.TRAINING, batch=4, steps=400, test_samples=64),
-                finetuning=replace(brief.FINETUNING, batch=4),
-                pruning=brief.CHANNELS,
-                quantization=brief.STATIC,
+                training=replace(presets.TRAINING, batch=4, steps=400, test_samples=64),
+                finetuning=replace(presets.FINETUNING, batch=4),
+                pruning=presets.CHANNELS,
+                quantization=presets.STATIC,
                 build={"num_classes": 91},
                 inputs={"side": 640, "classes": 91, "form": "list", "keeps_aspect": False},
             ),
@@ -198,10 +198,10 @@ MODELS: Final = (
                 },
             ),
             "base": Size(
-                training=replace(brief.TRAINING, steps=600, test_samples=64),
-                finetuning=brief.FINETUNING,
-                pruning=brief.CHANNELS,
-                quantization=brief.STATIC,
+                training=replace(presets.TRAINING, steps=600, test_samples=64),
+                finetuning=presets.FINETUNING,
+                pruning=presets.CHANNELS,
+                quantization=presets.STATIC,
                 build={"num_classes": 91},
                 inputs={"side": 300, "classes": 91, "form": "list", "keeps_aspect": False},
             ),
@@ -242,7 +242,7 @@ MODELS: Final = (
                     learning_rate=0.01,
                     max_drop=8.0,
                 ),
-                quantization=brief.TINY_STATIC,
+                quantization=presets.TINY_STATIC,
                 build={"num_classes": 1, "width": 4, "anchor_scale": 128 / 416},
                 inputs={
                     "side": 128,
@@ -254,14 +254,14 @@ MODELS: Final = (
             ),
             "base": Size(
                 training=replace(
-                    brief.TRAINING,
+                    presets.TRAINING,
                     loss="suite.nets.yolo_loss:yolo_loss",
                     steps=150,
                     test_samples=64,
                 ),
-                finetuning=brief.FINETUNING,
-                pruning=brief.CHANNELS,
-                quantization=brief.STATIC,
+                finetuning=presets.FINETUNING,
+                pruning=presets.CHANNELS,
+                quantization=presets.STATIC,
                 build={"num_classes": 80, "width": 16, "anchor_scale": 1.0},
                 inputs={"side": 416, "classes": 81, "form": "tensor", "keeps_aspect": True},
             ),

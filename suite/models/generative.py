@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from suite import brief
+from suite import presets
 from suite.lifecycle import Finetuning, Pruning, Training
 from suite.spec import Export, ModelSpec, Size
 
@@ -49,7 +49,7 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=20.0,
                 ),
-                quantization=replace(brief.TINY_STATIC, bytes_left=0.7),
+                quantization=replace(presets.TINY_STATIC, bytes_left=0.7),
                 build={"latent": 16, "width": 8, "channels": 3},
                 inputs={"latent": 16, "channels": 3, "side": 64},
             ),
@@ -67,13 +67,13 @@ MODELS: Final = (
                     steps=20, learning_rate=0.0001, rates={"partial": 0.001}, batch=16
                 ),
                 pruning=replace(
-                    brief.CHANNELS,
+                    presets.CHANNELS,
                     ignored=("generator.12",),
                     recovery_steps=200,
                     learning_rate=0.0005,
                     max_drop=20.0,
                 ),
-                quantization=replace(brief.STATIC, max_drop=3.0),
+                quantization=replace(presets.STATIC, max_drop=3.0),
                 build={"latent": 100, "width": 64, "channels": 3},
                 inputs={"latent": 100, "channels": 3, "side": 64},
             ),

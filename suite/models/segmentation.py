@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from suite import brief
+from suite import presets
 from suite.lifecycle import Finetuning, Pruning, Training
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, Gap, ModelSpec, Size, Tolerance
@@ -92,7 +92,7 @@ def pspnet_parameters(num_classes: int) -> int:
     return RESNET34 + branches + fusion + (9 * 512 + 1) * num_classes
 
 
-LONGER: Final = replace(brief.TRAINING, steps=240, test_samples=64)
+LONGER: Final = replace(presets.TRAINING, steps=240, test_samples=64)
 """At base, where classes are told apart: after sixty steps a net finds what stands out and calls it background."""
 LONGEST: Final = replace(LONGER, steps=600)
 """For those that have found too few classes by then."""
@@ -123,15 +123,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=12.0,
                 ),
-                quantization=replace(brief.TINY_STATIC, pt2e=True),
+                quantization=replace(presets.TINY_STATIC, pt2e=True),
                 build={"num_classes": 2, "divisor": 4},
                 inputs={"side": 64, "classes": 2},
             ),
             "base": Size(
                 training=LONGER,
-                finetuning=brief.FINETUNING,
-                pruning=brief.CHANNELS,
-                quantization=brief.STATIC,
+                finetuning=presets.FINETUNING,
+                pruning=presets.CHANNELS,
+                quantization=presets.STATIC,
                 build={"num_classes": 21},
                 inputs={"side": 256, "classes": 21},
             ),
@@ -169,15 +169,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=12.0,
                 ),
-                quantization=replace(brief.TINY_STATIC, pt2e=True),
+                quantization=replace(presets.TINY_STATIC, pt2e=True),
                 build={"num_classes": 2, "divisor": 4},
                 inputs={"side": 64, "classes": 2},
             ),
             "base": Size(
                 training=LONGEST,
-                finetuning=brief.FINETUNING,
-                pruning=brief.CHANNELS,
-                quantization=brief.STATIC,
+                finetuning=presets.FINETUNING,
+                pruning=presets.CHANNELS,
+                quantization=presets.STATIC,
                 build={"num_classes": 21},
                 inputs={"side": 256, "classes": 21},
             ),
@@ -216,15 +216,15 @@ MODELS: Final = (
                     learning_rate=0.002,
                     max_drop=12.0,
                 ),
-                quantization=brief.TINY_STATIC,
+                quantization=presets.TINY_STATIC,
                 build={"num_classes": 2, "divisor": 4},
                 inputs={"side": 64, "classes": 2},
             ),
             "base": Size(
                 training=LONGEST,
-                finetuning=brief.FINETUNING,
-                pruning=brief.CHANNELS,
-                quantization=brief.STATIC,
+                finetuning=presets.FINETUNING,
+                pruning=presets.CHANNELS,
+                quantization=presets.STATIC,
                 build={"num_classes": 21},
                 inputs={"side": 256, "classes": 21},
             ),
@@ -268,15 +268,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=12.0,
                 ),
-                quantization=replace(brief.TINY_STATIC, bytes_left=0.75),
+                quantization=replace(presets.TINY_STATIC, bytes_left=0.75),
                 build={"num_classes": 2, "divisor": 4},
                 inputs={"side": 96, "classes": 2},
             ),
             "base": Size(
                 training=LONGER,
-                finetuning=brief.FINETUNING,
-                pruning=replace(brief.CHANNELS, parameters_left=0.96),
-                quantization=brief.STATIC,
+                finetuning=presets.FINETUNING,
+                pruning=replace(presets.CHANNELS, parameters_left=0.96),
+                quantization=presets.STATIC,
                 build={"num_classes": 21},
                 inputs={"side": 288, "classes": 21},
             ),

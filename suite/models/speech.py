@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from suite import brief
+from suite import presets
 from suite.lifecycle import Finetuning, Pruning, Training
 from suite.nets.transformers_models import from_config, from_hub
 from suite.spec import Export, ModelSpec, Size
@@ -55,7 +55,7 @@ MODELS: Final = (
                     learning_rate=0.002,
                     max_drop=8.0,
                 ),
-                quantization=replace(brief.TINY_DYNAMIC, operators=("MatMul", "Gemm")),
+                quantization=replace(presets.TINY_DYNAMIC, operators=("MatMul", "Gemm")),
                 build={
                     "vocab_size": 32,
                     "hidden_size": 64,
@@ -72,10 +72,10 @@ MODELS: Final = (
             ),
             # The library's defaults are wav2vec2-base.
             "base": Size(
-                training=brief.ATTENTION_TRAINING,
-                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("q_proj", "v_proj")),
-                pruning=brief.HEADS,
-                quantization=replace(brief.DYNAMIC, operators=("MatMul", "Gemm")),
+                training=presets.ATTENTION_TRAINING,
+                finetuning=replace(presets.ATTENTION_FINETUNING, lora=("q_proj", "v_proj")),
+                pruning=presets.HEADS,
+                quantization=replace(presets.DYNAMIC, operators=("MatMul", "Gemm")),
                 build={"vocab_size": 32},
                 inputs={"length": 16_000},
             ),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from suite import brief
+from suite import presets
 from suite.lifecycle import Finetuning, Training
 from suite.models.text_encoders import BERT_BASE, HEADS, TINY_ENCODER
 from suite.nets.transformers_models import from_config, from_hub
-from suite.reading import IDS, MASKED_INPUT, requires, text_inputs
 from suite.spec import Export, ModelSpec, Size, Tolerance
+from suite.text_inputs import IDS, MASKED_INPUT, requires, text_inputs
 
 WORDS: Final = 4096
 """Vocabulary of the tiny classifiers: what tells their classes apart are words, not pieces of words."""
@@ -36,7 +36,7 @@ TELLING_ANEW: Final = Finetuning(
 
 
 AT_BASE: Final = replace(
-    brief.ATTENTION_TRAINING,
+    presets.ATTENTION_TRAINING,
     learning_rate=0.00003,
     steps=300,
     batch=32,
@@ -52,7 +52,7 @@ ANEW_AT_BASE: Final = Finetuning(
     batch=32,
     lora=("query", "value"),
 )
-HEADS_AT_BASE: Final = replace(brief.HEADS, recovery_steps=200, learning_rate=0.00005)
+HEADS_AT_BASE: Final = replace(presets.HEADS, recovery_steps=200, learning_rate=0.00005)
 """ALBERT, whose twelve layers are one, is nine points worse after sixty steps at 3e-5."""
 
 PARALLEL: Final = ("ddp", "fsdp", "tensor")
@@ -60,7 +60,7 @@ TINY_SIZE: Final = Size(
     training=TELLING,
     finetuning=TELLING_ANEW,
     pruning=LARGE_VOCABULARY,
-    quantization=brief.TINY_DYNAMIC,
+    quantization=presets.TINY_DYNAMIC,
     build=TINY_CLASSIFIER,
     inputs=text_inputs(vocabulary=WORDS, length=96, longest=160, classes=2),
 )
@@ -68,7 +68,7 @@ BASE_SIZE: Final = Size(
     training=AT_BASE,
     finetuning=ANEW_AT_BASE,
     pruning=HEADS_AT_BASE,
-    quantization=brief.DYNAMIC,
+    quantization=presets.DYNAMIC,
 )
 """Each model adds its own `build` and `inputs`."""
 

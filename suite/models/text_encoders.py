@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from suite import brief
+from suite import presets
 from suite.lifecycle import Finetuning, Pruning, Training
 from suite.nets.transformers_models import from_config, from_hub
-from suite.reading import IDS, MASKED_INPUT, TINY, requires, text_inputs
 from suite.spec import Export, ModelSpec, Size
+from suite.text_inputs import IDS, MASKED_INPUT, TINY, requires, text_inputs
 
 UNDROPPED: Final = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 """Two layers of width 64 learn little in a brief training when a tenth of them is switched off."""
@@ -37,10 +37,10 @@ HEADS: Final = Pruning(
 )
 """At tiny."""
 
-FILLING: Final = replace(brief.ATTENTION_TRAINING, learning_rate=0.0001, steps=300, batch=16)
+FILLING: Final = replace(presets.ATTENTION_TRAINING, learning_rate=0.0001, steps=300, batch=16)
 """At base: from random weights to better than the frequencies of tokens."""
 ANSWERING: Final = replace(
-    brief.ATTENTION_TRAINING, learning_rate=0.00005, steps=300, batch=16, overfit_rate=0.00003
+    presets.ATTENTION_TRAINING, learning_rate=0.00005, steps=300, batch=16, overfit_rate=0.00003
 )
 
 
@@ -64,15 +64,15 @@ MODELS: Final = (
                     lora=("query", "value"),
                 ),
                 pruning=HEADS,
-                quantization=brief.TINY_DYNAMIC,
+                quantization=presets.TINY_DYNAMIC,
                 build={**TINY_ENCODER, "initializer_range": 0.05},
                 inputs=text_inputs(vocabulary=TINY, length=32, longest=160),
             ),
             "base": Size(
                 training=FILLING,
-                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("query", "value")),
-                pruning=brief.HEADS,
-                quantization=brief.DYNAMIC,
+                finetuning=replace(presets.ATTENTION_FINETUNING, lora=("query", "value")),
+                pruning=presets.HEADS,
+                quantization=presets.DYNAMIC,
                 build=BERT_BASE,
                 inputs=text_inputs(vocabulary=30522, length=128, longest=512),
             ),
@@ -101,21 +101,21 @@ MODELS: Final = (
                     lora=("query", "value"),
                 ),
                 pruning=HEADS,
-                quantization=brief.TINY_DYNAMIC,
+                quantization=presets.TINY_DYNAMIC,
                 build=TINY_ENCODER,
                 inputs=text_inputs(vocabulary=TINY, length=96, longest=160),
             ),
             "base": Size(
                 training=ANSWERING,
                 finetuning=replace(
-                    brief.ATTENTION_FINETUNING,
+                    presets.ATTENTION_FINETUNING,
                     learning_rate=0.00005,
                     rates={"partial": 0.002},
                     lora=("query", "value"),
                     lora_rate=0.001,
                 ),
-                pruning=replace(brief.HEADS, learning_rate=0.00005),
-                quantization=brief.DYNAMIC,
+                pruning=replace(presets.HEADS, learning_rate=0.00005),
+                quantization=presets.DYNAMIC,
                 build=BERT_BASE,
                 inputs=text_inputs(vocabulary=30522, length=128, longest=512),
             ),

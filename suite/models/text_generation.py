@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from suite import brief
+from suite import presets
 from suite.lifecycle import Finetuning, Training
 from suite.nets.transformers_models import from_config, from_hub
-from suite.reading import IDS, PACKED_INPUT, TINY, requires, text_inputs
 from suite.spec import Export, ModelSpec, Size
+from suite.text_inputs import IDS, PACKED_INPUT, TINY, requires, text_inputs
 
 FIRST: Final = Training(learning_rate=0.002, steps=150, batch=24, margin=8.0)
 SECOND: Final = Finetuning(steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=24)
 UNITS: Final = replace(
-    brief.FEED_FORWARD, recovery_steps=80, learning_rate=0.001, max_drop=8.0, round_to=1
+    presets.FEED_FORWARD, recovery_steps=80, learning_rate=0.001, max_drop=8.0, round_to=1
 )
 """All three at tiny."""
-FIRST_AT_BASE: Final = replace(brief.ATTENTION_TRAINING, learning_rate=0.0006, steps=300)
+FIRST_AT_BASE: Final = replace(presets.ATTENTION_TRAINING, learning_rate=0.0006, steps=300)
 """To be better than mere frequencies takes longer than to learn them: 120 steps sufficed on one machine and not on
 another."""
 
@@ -36,7 +36,7 @@ MODELS: Final = (
                 training=replace(FIRST, parallel=("ddp", "fsdp")),
                 finetuning=replace(SECOND, lora=("c_attn",)),
                 pruning=UNITS,
-                quantization=replace(brief.TINY_DYNAMIC, torchao=NO_LINEAR),
+                quantization=replace(presets.TINY_DYNAMIC, torchao=NO_LINEAR),
                 build={
                     "vocab_size": TINY,
                     "n_positions": 160,
@@ -50,9 +50,9 @@ MODELS: Final = (
             ),
             "base": Size(
                 training=replace(FIRST_AT_BASE, parallel=("ddp", "fsdp")),
-                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("c_attn",)),
-                pruning=brief.FEED_FORWARD,
-                quantization=replace(brief.DYNAMIC, torchao=NO_LINEAR),
+                finetuning=replace(presets.ATTENTION_FINETUNING, lora=("c_attn",)),
+                pruning=presets.FEED_FORWARD,
+                quantization=replace(presets.DYNAMIC, torchao=NO_LINEAR),
                 build={"vocab_size": 50257, "use_cache": False, **IDS},
                 inputs=text_inputs(vocabulary=50257, length=128, longest=1024),
             ),
@@ -78,7 +78,7 @@ MODELS: Final = (
                 training=FIRST,
                 finetuning=replace(SECOND, lora=("q_proj", "v_proj")),
                 pruning=UNITS,
-                quantization=brief.TINY_DYNAMIC,
+                quantization=presets.TINY_DYNAMIC,
                 build={
                     "vocab_size": TINY,
                     "hidden_size": 72,
@@ -95,9 +95,9 @@ MODELS: Final = (
             ),
             "base": Size(
                 training=FIRST_AT_BASE,
-                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("q_proj", "v_proj")),
-                pruning=brief.FEED_FORWARD,
-                quantization=brief.DYNAMIC,
+                finetuning=replace(presets.ATTENTION_FINETUNING, lora=("q_proj", "v_proj")),
+                pruning=presets.FEED_FORWARD,
+                quantization=presets.DYNAMIC,
                 build={
                     "vocab_size": 49152,
                     "hidden_size": 576,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
-from suite import brief
+from suite import presets
 from suite.data.bpe import PAD, START
 from suite.lifecycle import Finetuning, Pruning, Training
 from suite.nets.transformers_models import from_config, from_hub
-from suite.reading import IDS, PAIR_INPUT, TINY, requires, text_inputs
 from suite.spec import Export, ModelSpec, Size
+from suite.text_inputs import IDS, PAIR_INPUT, TINY, requires, text_inputs
 
 
 def _translator(**settings: Any) -> Any:
@@ -40,7 +40,7 @@ MODELS: Final = (
                     learning_rate=0.002,
                     max_drop=8.0,
                 ),
-                quantization=brief.TINY_DYNAMIC,
+                quantization=presets.TINY_DYNAMIC,
                 build={
                     "vocabulary": TINY,
                     "width": 64,
@@ -54,11 +54,15 @@ MODELS: Final = (
             ),
             "base": Size(
                 training=replace(
-                    brief.ATTENTION_TRAINING, learning_rate=0.0001, warmup=0.2, steps=600, batch=16
+                    presets.ATTENTION_TRAINING,
+                    learning_rate=0.0001,
+                    warmup=0.2,
+                    steps=600,
+                    batch=16,
                 ),
-                finetuning=brief.ATTENTION_FINETUNING,
-                pruning=replace(brief.FEED_FORWARD, parameters_left=0.9, macs_left=0.9),
-                quantization=brief.DYNAMIC,
+                finetuning=presets.ATTENTION_FINETUNING,
+                pruning=replace(presets.FEED_FORWARD, parameters_left=0.9, macs_left=0.9),
+                quantization=presets.DYNAMIC,
                 build={
                     "vocabulary": 37000,
                     "width": 512,
@@ -113,7 +117,7 @@ MODELS: Final = (
                     learning_rate=0.005,
                     max_drop=8.0,
                 ),
-                quantization=brief.TINY_DYNAMIC,
+                quantization=presets.TINY_DYNAMIC,
                 build={
                     "vocab_size": TINY,
                     "d_model": 64,
@@ -131,11 +135,11 @@ MODELS: Final = (
             ),
             "base": Size(
                 training=replace(
-                    brief.ATTENTION_TRAINING, learning_rate=0.001, steps=600, batch=16
+                    presets.ATTENTION_TRAINING, learning_rate=0.001, steps=600, batch=16
                 ),
-                finetuning=replace(brief.ATTENTION_FINETUNING, lora=("q", "v")),
-                pruning=brief.FEED_FORWARD,
-                quantization=brief.DYNAMIC,
+                finetuning=replace(presets.ATTENTION_FINETUNING, lora=("q", "v")),
+                pruning=presets.FEED_FORWARD,
+                quantization=presets.DYNAMIC,
                 build={
                     "vocab_size": 32128,
                     "use_cache": False,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from suite import brief
+from suite import presets
 from suite.lifecycle import Finetuning, Pruning, Training
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, ModelSpec, Size
@@ -63,15 +63,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=8.0,
                 ),
-                quantization=replace(brief.TINY_STATIC, torchao=brief.TORCHAO),
+                quantization=replace(presets.TINY_STATIC, torchao=presets.TORCHAO),
                 build={"num_classes": 8, "small_side": 32},
                 inputs={"frames": 8, "side": 32, "classes": 8},
             ),
             "base": Size(
-                training=replace(brief.ATTENTION_TRAINING, steps=400),
-                finetuning=brief.ATTENTION_FINETUNING,
-                pruning=replace(brief.FEED_FORWARD, macs_left=0.85),
-                quantization=replace(brief.STATIC, torchao=brief.TORCHAO),
+                training=replace(presets.ATTENTION_TRAINING, steps=400),
+                finetuning=presets.ATTENTION_FINETUNING,
+                pruning=replace(presets.FEED_FORWARD, macs_left=0.85),
+                quantization=replace(presets.STATIC, torchao=presets.TORCHAO),
                 build={"num_classes": 400},
                 inputs={"frames": 16, "side": 224, "classes": 400},
             ),
@@ -109,15 +109,15 @@ MODELS: Final = (
                     learning_rate=0.0015,
                     max_drop=8.0,
                 ),
-                quantization=brief.TINY_STATIC,
+                quantization=presets.TINY_STATIC,
                 build={"num_classes": 8, "divisor": 8},
                 inputs={"frames": 8, "side": 40, "classes": 8},
             ),
             "base": Size(
-                training=replace(brief.TRAINING, steps=300),
-                finetuning=brief.FINETUNING,
-                pruning=brief.CHANNELS,
-                quantization=brief.STATIC,
+                training=replace(presets.TRAINING, steps=300),
+                finetuning=presets.FINETUNING,
+                pruning=presets.CHANNELS,
+                quantization=presets.STATIC,
                 build={"num_classes": 400},
                 inputs={"frames": 16, "side": 112, "classes": 400},
             ),

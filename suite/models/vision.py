@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from suite import brief
+from suite import presets
 from suite.lifecycle import Finetuning, Pruning, Training
 from suite.nets.published import torchvision_weights
 from suite.spec import Export, ModelSpec, Size
@@ -90,15 +90,15 @@ MODELS: Final = (
                     learning_rate=0.0015,
                     max_drop=8.0,
                 ),
-                quantization=replace(brief.TINY_STATIC, pt2e=True),
+                quantization=replace(presets.TINY_STATIC, pt2e=True),
                 build={"num_classes": 10, "divisor": 4},
                 inputs={"channels": 3, "side": 64, "classes": 10},
             ),
             "base": Size(
-                training=replace(brief.TRAINING, parallel=("ddp", "fsdp")),
-                finetuning=brief.FINETUNING,
-                pruning=brief.CHANNELS,
-                quantization=brief.STATIC,
+                training=replace(presets.TRAINING, parallel=("ddp", "fsdp")),
+                finetuning=presets.FINETUNING,
+                pruning=presets.CHANNELS,
+                quantization=presets.STATIC,
                 build={"num_classes": 1000},
                 inputs={"channels": 3, "side": 224, "classes": 1000},
             ),
@@ -138,17 +138,17 @@ MODELS: Final = (
                     learning_rate=0.003,
                     max_drop=8.0,
                 ),
-                quantization=brief.TINY_STATIC,
+                quantization=presets.TINY_STATIC,
                 build={"num_classes": 10, "divisor": 4, "has_auxiliary": False, "dropout": 0.1},
                 inputs={"channels": 3, "side": 75, "classes": 10},
             ),
             "base": Size(
-                training=replace(brief.TRAINING, overfit_steps=80, test_samples=360),
-                finetuning=brief.FINETUNING,
-                pruning=brief.CHANNELS,
+                training=replace(presets.TRAINING, overfit_steps=80, test_samples=360),
+                finetuning=presets.FINETUNING,
+                pruning=presets.CHANNELS,
                 # Pruned, it loses seven points by the eighth bit.
                 quantization=replace(
-                    brief.STATIC, calibration_samples=256, eight_bits=("pruned_int8",)
+                    presets.STATIC, calibration_samples=256, eight_bits=("pruned_int8",)
                 ),
                 build={"num_classes": 1000},
                 inputs={"channels": 3, "side": 299, "classes": 1000},
@@ -182,15 +182,15 @@ MODELS: Final = (
                     learning_rate=0.001,
                     max_drop=8.0,
                 ),
-                quantization=replace(brief.TINY_STATIC, torchao=brief.TORCHAO),
+                quantization=replace(presets.TINY_STATIC, torchao=presets.TORCHAO),
                 build={"num_classes": 10, "side": 64, "layers": 2, "heads": 4, "width": 64},
                 inputs={"channels": 3, "side": 64, "classes": 10},
             ),
             "base": Size(
-                training=replace(brief.ATTENTION_TRAINING, steps=400, batch=32),
-                finetuning=brief.ATTENTION_FINETUNING,
-                pruning=brief.FEED_FORWARD,
-                quantization=replace(brief.STATIC, torchao=brief.TORCHAO),
+                training=replace(presets.ATTENTION_TRAINING, steps=400, batch=32),
+                finetuning=presets.ATTENTION_FINETUNING,
+                pruning=presets.FEED_FORWARD,
+                quantization=replace(presets.STATIC, torchao=presets.TORCHAO),
                 build={"num_classes": 1000, "side": 224, "layers": 12, "heads": 12, "width": 768},
                 inputs={"channels": 3, "side": 224, "classes": 1000},
             ),

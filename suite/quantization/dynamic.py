@@ -13,8 +13,8 @@ from suite.lifecycle import Quantization
 from suite.quantization.count import TABLE, weights_by_operator
 from suite.quantization.embeddings import tables_in
 from suite.quantization.errors import QuantizationError
-from suite.quantization.outcome import outcome_of
 from suite.quantization.prepare import Prepared, prepare
+from suite.quantization.report import outcome_of
 from suite.quantization.types import U8S7, U8S8, Types, types_here
 
 OPERATORS: Final = ("MatMul", "Gemm", "LSTM", TABLE)

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from suite.quantization.count import WEIGHTED, bytes_of
 from suite.quantization.errors import QuantizationError
-from suite.quantization.limit import time_limit
 from suite.quantization.nodes import name_all, named, scope_note
+from suite.quantization.timeout import time_limit
 
 LOGGER: Final = "onnxruntime.quantization.shape_inference"
 """Where `quant_pre_process` says that its optimizer failed: it goes on with the graph as it was."""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from suite.claims import Claim
 from suite.lifecycle import Quantization
 from suite.quantization.errors import QuantizationError
-from suite.quantization.outcome import listed, smaller_claim
+from suite.quantization.report import listed, smaller_claim
 from suite.quantization.types import types_here
-from suite.worker.faults import Unavailable
+from suite.worker.errors import Unavailable
 
 if TYPE_CHECKING:
     from torch import nn

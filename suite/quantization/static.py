@@ -14,9 +14,9 @@ from suite.quantization.calibration import Calibration, Feeds
 from suite.quantization.count import TABLE
 from suite.quantization.embeddings import tables_in
 from suite.quantization.errors import QuantizationError
-from suite.quantization.outcome import outcome_of
 from suite.quantization.prepare import Prepared, prepare
-from suite.quantization.region import CARRIERS, LAYERS, region_of
+from suite.quantization.quantized_region import CARRIERS, LAYERS, region_of
+from suite.quantization.report import outcome_of
 from suite.quantization.transposed import rewrite_transposed
 from suite.quantization.types import U8U8, Types, measure_types, types_here
 

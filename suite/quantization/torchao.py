@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from suite.quantization.errors import QuantizationError
 from suite.quantization.types import types_here
-from suite.worker.faults import Unavailable
+from suite.worker.errors import Unavailable
 
 if TYPE_CHECKING:
     import torch

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from suite.backends.eager import use_threads
 from suite.backends.inputs import flatten_outputs
+from suite.built_model import batch_of
 from suite.spec import ModelSpec
-from suite.subject import batch_of
 from suite.weights import module_for
 from suite.worker.protocol import Emit, Job
 

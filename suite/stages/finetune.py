@@ -15,10 +15,10 @@ from suite.provenance import key_of
 from suite.quality import change_unit, drop, gain, shown
 from suite.spec import ModelSpec
 from suite.states import entries, store
-from suite.training.lesson import Lesson, lesson_for, num_samples_of
 from suite.training.loop import fit
-from suite.training.proofs import finite_claim
 from suite.training.quality import module_forward, quality
+from suite.training.sanity_checks import finite_claim
+from suite.training.setup import Lesson, lesson_for, num_samples_of
 from suite.training.strategies import STRATEGIES
 from suite.weights import module_for
 from suite.worker.protocol import Emit, Job

@@ -20,11 +20,11 @@ from suite.quality import change_unit, drop, shown
 from suite.spec import ModelSpec
 from suite.states import store
 from suite.timing import alternate, ratio
-from suite.training.lesson import Lesson, lesson_for, num_samples_of
 from suite.training.loaders import moved
 from suite.training.loop import fit
-from suite.training.proofs import finite_claim
 from suite.training.quality import module_forward, quality
+from suite.training.sanity_checks import finite_claim
+from suite.training.setup import Lesson, lesson_for, num_samples_of
 from suite.worker.protocol import Emit, Job
 
 LATENCY_SECONDS = 0.6

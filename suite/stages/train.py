@@ -10,11 +10,12 @@ from suite.backends.eager import device_facts, require_device, use_threads
 from suite.claims import as_dicts
 from suite.spec import ModelSpec
 from suite.states import store
+from suite.training.early_stopping import train_watched
 from suite.training.health import Signs, diagnose
 from suite.training.layers import dead_shares, gradients
-from suite.training.lesson import lesson_for, num_samples_of
 from suite.training.memory import peak_memory
-from suite.training.proofs import (
+from suite.training.quality import module_forward, quality, trivial_quality
+from suite.training.sanity_checks import (
     finite_claim,
     learnt_claims,
     other_seed,
@@ -22,8 +23,7 @@ from suite.training.proofs import (
     repeated,
     same_claims,
 )
-from suite.training.quality import module_forward, quality, trivial_quality
-from suite.training.watched import train_watched
+from suite.training.setup import lesson_for, num_samples_of
 from suite.worker.protocol import Emit, Job
 
 

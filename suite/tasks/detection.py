@@ -19,9 +19,9 @@ from suite.tasks.batch import Batch
 from suite.tasks.detections import detections_of
 from suite.tasks.examples import Example, Examples
 from suite.tasks.framing import scaled
+from suite.tasks.letterbox import squared
 from suite.tasks.modes import losses_computed
 from suite.tasks.pictures import facts_of, picture_examples
-from suite.tasks.squares import squared
 
 LEAST: Final = 1.0
 """Pixels: boxes thinner than this after scaling are dropped; the losses divide by their size."""

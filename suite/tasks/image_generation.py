@@ -14,12 +14,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from suite.data.samples import Dataset, Image
 from suite.data.sources import Source
 from suite.tasks import image_classification
+from suite.tasks.adversaries import Player
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
 from suite.tasks.framing import centred, framed, tensor_of
 from suite.tasks.outputs import must_be_finite
 from suite.tasks.pictures import facts_of, may_mirror, picture_examples
-from suite.tasks.players import Player
 from suite.tasks.wasserstein import features, sliced_wasserstein
 
 REAL: Final = 0.9

@@ -14,9 +14,9 @@ from torch import Tensor
 from suite.data.errors import DataError
 from suite.data.samples import Dataset
 from suite.data.sources import Source
+from suite.tasks.dataset_cache import Kept
 from suite.tasks.examples import Example, Examples, must_hold
 from suite.tasks.framing import Framing, centred, drawn, grey, lit
-from suite.tasks.kept import Kept
 
 NORMALIZATION: Final = {
     # channels -> mean, deviation

@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 
 from suite.training.loop import Course
-from suite.training.trainee import Trainee
+from suite.training.train_state import Trainee
 
 TENSORS: Final = "checkpoint.safetensors"
 DOCUMENT: Final = "checkpoint.json"

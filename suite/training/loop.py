@@ -13,8 +13,8 @@ import torch
 
 from suite.tasks.batch import Batch
 from suite.training.loaders import moved
-from suite.training.micro import is_out_of_memory, pieces
-from suite.training.trainee import Trainee
+from suite.training.micro_batches import is_out_of_memory, pieces
+from suite.training.train_state import Trainee
 
 
 class TrainingError(RuntimeError):

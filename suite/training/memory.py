@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from suite.resident import NotHereError, reset_peak, settle, status_bytes
+from suite.process_memory import NotHereError, reset_peak, settle, status_bytes
 
 
 @contextmanager

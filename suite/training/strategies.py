@@ -15,10 +15,10 @@ from suite.backends.inputs import flatten_outputs
 from suite.claims import Claim
 from suite.lifecycle import Finetuning
 from suite.training.layers import head_of, in_order
-from suite.training.lesson import Lesson
 from suite.training.loaders import moved
 from suite.training.loop import Course
-from suite.training.trainee import Trainee
+from suite.training.setup import Lesson
+from suite.training.train_state import Trainee
 
 Watch = Callable[[Trainee, Course], str]
 LORA_RATE: Final = 4.0

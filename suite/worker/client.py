@@ -18,7 +18,7 @@ from typing import IO, Any, Protocol
 
 from suite.outcome import Outcome
 from suite.record import Failure
-from suite.worker.faults import num_oom_kills, outcome_of, signal_name, tail_of
+from suite.worker.errors import num_oom_kills, outcome_of, signal_name, tail_of
 from suite.worker.protocol import Job
 
 START_DEADLINE = 300.0

@@ -1,4 +1,4 @@
-"""Small ONNX files and graph records for the tests of bench.graphs and bench.netron."""
+"""Small ONNX files and graph records for the tests of bench.graph_diff and bench.netron."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.graphs.record import Graph, Node, Value
+from bench.onnx_graph.record import Graph, Node, Value
 
 EVIL = (
     '"><script>window.pwned=1</script><img src=x onerror=window.pwned=2>',

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from bench.graphs.observed import shapes_of_a_run
-from bench.graphs.read import read
+from bench.onnx_graph.observed import shapes_of_a_run
+from bench.onnx_graph.read import read
 from suite.backends.inputs import flatten_inputs
+from suite.built_model import subject_for
 from suite.macs import count_macs
-from suite.subject import subject_for
 
 
 def macs(job, emit):

@@ -25,7 +25,7 @@ from sqlalchemy.pool import NullPool
 from bench.history.database import address_of
 from bench.history.entry import RunEntry
 from bench.history.rows import entry_of
-from bench.report.load import Run
+from bench.runs.load import Run
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Measurement, Record

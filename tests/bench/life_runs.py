@@ -200,7 +200,7 @@ def _ended(record: Record, bad: tuple[Outcome, str, str]) -> Record:
 
 
 def _following(cell: Cell, step: str, before: Record) -> Record:
-    """The record of a step that had nothing to start from, as bench.session words it."""
+    """The record of a step that had nothing to start from, as suite.engine.session words it."""
     outcome = before.outcome if before.outcome is Outcome.UNSUPPORTED else Outcome.FAILED
     failure = before.failure
     return replace(

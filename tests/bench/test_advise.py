@@ -6,9 +6,9 @@ import pytest
 from life_runs import write_suite_run
 
 from bench.__main__ import main
-from bench.advise.advice import Limits, advice_for, advise
-from bench.advise.telling import cost_text, size_text, speed_text, verdict
-from bench.report.life import Clock, Life, Quality, Ratio, State, Training
+from bench.advise.advice_text import cost_text, size_text, speed_text, verdict
+from bench.summary.advice import Limits, advice_for, advise
+from bench.summary.lifecycle_records import Clock, Life, Quality, Ratio, State, Training
 
 ACCURACY = Quality(
     task="image_classification", name="accuracy", unit="%", direction="higher", change_unit="points"

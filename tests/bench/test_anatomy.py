@@ -14,20 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
 
-from bench.anatomy.activations import layers_from, shown_values, snr_db, values_in
-from bench.anatomy.attaching import attachment_of
-from bench.anatomy.folder import folder_of, is_fresh, load_anatomies
-from bench.anatomy.make import graphs_of, take_files_apart
-from bench.anatomy.record import anatomy_from
-from bench.anatomy.running import random_feeds, time_of_nodes, values_of_a_run, working_feeds
-from bench.anatomy.spread import spread_from, spread_of
-from bench.anatomy.static import anatomy_of
+from bench.charts.histograms import HEIGHT, hill
+from bench.graph_analysis.activations import layers_from, shown_values, snr_db, values_in
+from bench.graph_analysis.attaching import attachment_of
+from bench.graph_analysis.folder import folder_of, is_fresh, load_anatomies
+from bench.graph_analysis.make import graphs_of, take_files_apart
+from bench.graph_analysis.record import anatomy_from
+from bench.graph_analysis.running import random_feeds, time_of_nodes, values_of_a_run, working_feeds
+from bench.graph_analysis.spread import spread_from, spread_of
+from bench.graph_analysis.static import anatomy_of
 from bench.netron.devtools import INSTALL, find_browser
-from bench.netron.fault import BrowserMissing
+from bench.netron.errors import BrowserMissing
 from bench.report.anatomy_view import view_of
 from bench.report.difference_view import difference_view
-from bench.report.load import Run
-from bench.report.spreads import HEIGHT, hill
+from bench.runs.load import Run
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Artifact, Record
@@ -263,14 +263,16 @@ def test_shapes_are_no_weights_that_differ():
 
 def test_a_large_graph_is_not_held_in_memory(tmp_path, monkeypatch):
     path = net(tmp_path / "net.onnx")
-    monkeypatch.setattr("bench.anatomy.running.LARGEST", 10)
+    monkeypatch.setattr("bench.graph_analysis.running.LARGEST", 10)
     with pytest.raises(ValueError, match="expected up to 10"):
         values_of_a_run(path, ["c"], random_feeds(path, {}))
     assert onnx.load(path).graph.node
 
 
 def test_what_starts_this_imports_no_heavy_library():
-    modules = "bench.afterwards, bench.review.command, bench.advise.command, bench.anatomy.make"
+    modules = (
+        "bench.post_run, bench.review.command, bench.advise.command, bench.graph_analysis.make"
+    )
     heavy = {"torch", "onnx", "onnxruntime", "numpy", "scipy", "netron"}
     script = f"import sys, {modules}; print(*sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run(

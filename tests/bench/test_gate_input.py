@@ -11,9 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from bench.gate.errors import GateError
 from bench.gate.options import asked_of
 from bench.gate.place import TREE, base_place, head_place
-from bench.gate.problem import GateError
 from bench.gate.thresholds import DEFAULTS, Thresholds, parse_thresholds, thresholds_in
 from bench.gate.worktree import ARM_PREFIX, PREFIX, checked_out, commit_of, forget_dead
 from suite.cell import Cell

@@ -11,6 +11,7 @@ from rich.console import Console
 from bench.gate.block import Block
 from bench.gate.cause import bisect_line, likely_files, operator_rows
 from bench.gate.document import to_json
+from bench.gate.errors import GateError
 from bench.gate.exact import compared, confirmed, middle_of, quality_of, values_of
 from bench.gate.files import write_files
 from bench.gate.html import place, to_html
@@ -18,7 +19,6 @@ from bench.gate.markdown import to_markdown
 from bench.gate.outcome import Gate, Side
 from bench.gate.place import TREE, Place
 from bench.gate.plugin import judge
-from bench.gate.problem import GateError
 from bench.gate.row import Cause, Row
 from bench.gate.terminal import render
 from bench.gate.thresholds import Limits

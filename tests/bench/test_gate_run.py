@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from bench.gate.budget import Budget
-from bench.gate.problem import GateError
+from bench.gate.errors import GateError
 from bench.gate.run import Request, run_gate
 from bench.gate.selftest import run_selftest
 from bench.gate.thresholds import Thresholds, parse_thresholds
 from bench.gate.verdict import Exit, Verdict
-from suite import describe
+from suite import spec_codec
 from suite.catalog import builtin_specs
 from suite.options import Asked, resolve
 from suite.outcome import Outcome
@@ -97,7 +97,9 @@ class Machine:
     def catalogue(self, job):
         known = {name: SPECS.get(name) for name in job.options["models"]}
         return passed(
-            specs={name: describe.to_dict(spec) if spec else None for name, spec in known.items()},
+            specs={
+                name: spec_codec.to_dict(spec) if spec else None for name, spec in known.items()
+            },
             versions={"torch": "2"},
         )
 
@@ -213,7 +215,7 @@ def test_a_model_that_base_does_not_have_is_new_and_no_failure_of_its_own(gated)
 
 
 def test_a_gap_that_is_new_in_head_fails(gated):
-    data = describe.to_dict(SPECS["mlp"])
+    data = spec_codec.to_dict(SPECS["mlp"])
     gap = {"backend": "eager", "stage": "bench", "reason": "given up", "url": "https://x"}
     machine = Machine()
     machine.records["head"] = passed(specs={"mlp": {**data, "gaps": [gap]}}, versions={})
@@ -223,7 +225,7 @@ def test_a_gap_that_is_new_in_head_fails(gated):
 
 
 def test_a_gap_in_both_is_skipped(gated):
-    data = describe.to_dict(SPECS["mlp"])
+    data = spec_codec.to_dict(SPECS["mlp"])
     gap = {"backend": "onnxruntime", "stage": "bench", "reason": "never", "url": "https://x"}
     machine = Machine()
     for arm in ("base", "head"):
@@ -268,7 +270,7 @@ def test_with_another_interpreter_the_control_runs_head_against_head(gated):
 
 def test_libraries_that_differ_are_named(gated):
     machine = Machine()
-    data = {"mlp": describe.to_dict(SPECS["mlp"])}
+    data = {"mlp": spec_codec.to_dict(SPECS["mlp"])}
     machine.records["base"] = passed(specs=data, versions={"torch": "1"})
     assert "the arms' libraries differ: torch 1 → 2" in gated(machine, python="/other/python").notes
 
@@ -313,7 +315,7 @@ def self_tested(machine, out):
 
     def records(job):
         return passed(
-            specs={n: describe.to_dict(specs[n]) for n in job.options["models"]}, versions={}
+            specs={n: spec_codec.to_dict(specs[n]) for n in job.options["models"]}, versions={}
         )
 
     machine.catalogue = records

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bench.instruments.baton import GONE, ArmLost, join
+from bench.instruments.turn_lock import GONE, ArmLost, join
 from bench.instruments.turns import settle, take_turns, turn_of
 
 

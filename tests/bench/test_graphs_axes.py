@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.graphs.axes import default_sizes, extent, parse_sizes
+from bench.onnx_graph.axes import default_sizes, extent, parse_sizes
 
 SIZES = {"batch": 2, "sequence": 128, "samples": 16000}
 

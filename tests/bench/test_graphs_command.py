@@ -9,11 +9,11 @@ from onnx import helper
 from rich.console import Console
 
 from bench.__main__ import main
-from bench.graphs.compare import compare
-from bench.graphs.document import to_document, to_json
-from bench.graphs.html import to_html
-from bench.graphs.pictures import COLOURS, marks
-from bench.graphs.terminal import render
+from bench.graph_diff.compare import compare
+from bench.graph_diff.document import to_document, to_json
+from bench.graph_diff.html import to_html
+from bench.graph_diff.pictures import COLOURS, marks
+from bench.graph_diff.terminal import render
 from bench.netron import studio
 
 
@@ -207,6 +207,6 @@ def test_the_deadline_of_pictures_can_be_given(files, capsys, monkeypatch):
         def take(self, model, *, deadline, **_):
             raise studio.PictureTimedOut(f"{model}: no picture within {deadline:g} s")
 
-    monkeypatch.setattr("bench.graphs.pictures.Studio", Slow)
+    monkeypatch.setattr("bench.graph_diff.pictures.Studio", Slow)
     assert main(["graphs", *files, "--pictures", "--deadline", "3", "--format", "json"]) == 2
     assert "no picture within 3 s" in capsys.readouterr().err

@@ -6,10 +6,10 @@ from graph_files import graph, node
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.graphs.compare import compare
-from bench.graphs.match import match
-from bench.graphs.naming import bare, is_numbered
-from bench.graphs.record import Tensor, Value
+from bench.graph_diff.compare import compare
+from bench.graph_diff.match import match
+from bench.graph_diff.naming import bare, is_numbered
+from bench.onnx_graph.record import Tensor, Value
 
 
 def tensor(name, shape=(3, 3), dtype="float"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.graphs.macs import COUNTERS, Call, macs_of
+from bench.onnx_graph.macs import COUNTERS, Call, macs_of
 
 BATCH, LENGTH, WIDTH, HIDDEN = 3, 7, 16, 32
 

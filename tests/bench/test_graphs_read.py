@@ -9,10 +9,10 @@ import pytest
 from graph_files import EVIL, chain, net, save, value
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.graphs.fault import GraphError
-from bench.graphs.key import keys_of
-from bench.graphs.read import read
-from bench.graphs.skeleton import skeleton_of
+from bench.graph_diff.key import keys_of
+from bench.onnx_graph.errors import GraphError
+from bench.onnx_graph.read import read
+from bench.onnx_graph.skeleton import skeleton_of
 
 
 def test_a_file_is_told_in_full(tmp_path):

@@ -14,8 +14,8 @@ from report_runs import MODELS, write_run
 from bench.__main__ import main
 from bench.history.benchmark_export import export_run
 from bench.history.benchmark_file import fingerprint_of, read_file
-from bench.history.look import look
-from bench.history.problem import HistoryError
+from bench.history.errors import HistoryError
+from bench.history.query import look
 from bench.history.recording import record_entry, record_run
 from bench.history.rows import entry_of
 

@@ -19,8 +19,8 @@ from sqlalchemy import Connection, text
 
 from bench.history import database
 from bench.history.database import address_of, shown, write
-from bench.history.look import look
-from bench.history.problem import HistoryError
+from bench.history.errors import HistoryError
+from bench.history.query import look
 from bench.history.recording import record_entry, record_run
 
 pytest_plugins = ["history_fixtures"]

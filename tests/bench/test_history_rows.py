@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from report_runs import MODELS, write_run
 
 from bench.history.clock import believable
-from bench.history.packing import pack, unpack
+from bench.history.compression import pack, unpack
 from bench.history.rows import UNKNOWN, entry_of, in_sentinels, without_password
-from bench.report.load import Run, load_run
+from bench.runs.load import Run, load_run
 from bench.stats import median, percentile
 from suite.cell import Cell
 from suite.outcome import Outcome

@@ -11,10 +11,10 @@ from history_stores import Server, entry, num_rows, run_of, run_python
 from report_runs import MODELS, write_run
 from sqlalchemy import Connection, inspect, text
 
+from bench.history.compression import unpack
 from bench.history.database import DEADLINE, _tried, address_of, read, write
-from bench.history.look import look
-from bench.history.packing import unpack
-from bench.history.problem import HistoryError
+from bench.history.errors import HistoryError
+from bench.history.query import look
 from bench.history.recording import record_entry, record_run
 from bench.history.rows import entry_of
 from bench.history.schema import MIGRATIONS, NEWEST, VERSION_TABLE, VERSIONS, bring_up, version_of

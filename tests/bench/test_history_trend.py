@@ -15,9 +15,9 @@ from rich.console import Console
 from bench.history.database import write
 from bench.history.document import document_of, to_json
 from bench.history.drawing import BLOCKS, DOT, chart_of, columns_of, sparkline
+from bench.history.errors import HistoryError
 from bench.history.html import to_html, write_html
-from bench.history.look import Look, look
-from bench.history.problem import HistoryError
+from bench.history.query import Look, look
 from bench.history.recording import record_entry
 from bench.history.terminal import render_terminal
 from bench.history.wording import change_of, titles_of

@@ -12,7 +12,7 @@ from bench.instruments import memory
 from bench.instruments.tensor_bytes import summed
 from bench.plan import PLANS, Plan
 from bench.stats import theil_sen
-from suite import resident
+from suite import process_memory
 from suite.backends.runnable import Runnable
 from suite.cell import Cell
 from suite.worker.protocol import Job
@@ -52,7 +52,7 @@ def test_an_injected_200_mb_are_reported_within_two_percent():
         block = bytearray(200 * MB)
         return len(block)
 
-    peak, base = resident.peak_rss_delta(call, call, 2)
+    peak, base = process_memory.peak_rss_delta(call, call, 2)
     assert peak == pytest.approx(200 * MB, rel=0.02)
     assert base > 0
 
@@ -61,14 +61,16 @@ def test_an_injected_200_mb_are_reported_within_two_percent():
 def test_an_earlier_higher_peak_is_not_reported():
     high = bytearray(300 * MB)
     del high
-    peak, _ = resident.peak_rss_delta(lambda: None, lambda: len(bytearray(50 * MB)), 1)
+    peak, _ = process_memory.peak_rss_delta(lambda: None, lambda: len(bytearray(50 * MB)), 1)
     assert peak == pytest.approx(50 * MB, rel=0.05)
 
 
 @linux_only
 def test_what_the_first_pass_keeps_for_itself_counts():
     arena = []
-    peak, _ = resident.peak_rss_delta(lambda: arena.append(bytearray(80 * MB)), lambda: None, 3)
+    peak, _ = process_memory.peak_rss_delta(
+        lambda: arena.append(bytearray(80 * MB)), lambda: None, 3
+    )
     assert peak == pytest.approx(80 * MB, rel=0.05)
 
 
@@ -77,7 +79,7 @@ def test_pages_of_files_do_not_count(tmp_path):
     file = tmp_path / "library.so"
     file.write_bytes(b"\1" * (100 * MB))
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as code:
-        peak, _ = resident.peak_rss_delta(lambda: code[:: mmap.PAGESIZE], lambda: None, 1)
+        peak, _ = process_memory.peak_rss_delta(lambda: code[:: mmap.PAGESIZE], lambda: None, 1)
     assert peak < 5 * MB
 
 
@@ -101,8 +103,8 @@ def test_work_that_keeps_nothing_has_no_leak():
 
 
 def test_what_the_kernel_does_not_tell_is_absent_with_its_reason(monkeypatch, tmp_path):
-    monkeypatch.setattr(resident, "STATUS", tmp_path / "status")
-    monkeypatch.setattr(resident, "CLEAR_REFS", tmp_path / "away" / "clear_refs")
+    monkeypatch.setattr(process_memory, "STATUS", tmp_path / "status")
+    monkeypatch.setattr(process_memory, "CLEAR_REFS", tmp_path / "away" / "clear_refs")
     found, absent = memory.measure(runnable(lambda: None), PLAN, silent)
     assert found == []
     assert absent["peak_rss_delta"].startswith("not available here because")
@@ -113,10 +115,10 @@ def test_what_the_kernel_does_not_tell_is_absent_with_its_reason(monkeypatch, tm
 def test_a_status_without_the_field_says_which(monkeypatch, tmp_path):
     status = tmp_path / "status"
     status.write_text("Name:\tpython\nVmRSS:\t    100 kB\n")
-    monkeypatch.setattr(resident, "STATUS", status)
-    assert resident.status_bytes("VmRSS") == 102_400
-    with pytest.raises(resident.NotHereError, match="VmHWM"):
-        resident.status_bytes("VmHWM")
+    monkeypatch.setattr(process_memory, "STATUS", status)
+    assert process_memory.status_bytes("VmRSS") == 102_400
+    with pytest.raises(process_memory.NotHereError, match="VmHWM"):
+        process_memory.status_bytes("VmHWM")
 
 
 def test_the_leak_pass_keeps_to_the_plan_s_time():

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from bench.netron.devtools import INSTALL, Browser, find_browser
-from bench.netron.fault import BrowserFailed, BrowserMissing, PictureTimedOut
+from bench.netron.errors import BrowserFailed, BrowserMissing, PictureTimedOut
 
 STAND_IN = """#!{python}
 import json, os, sys, time

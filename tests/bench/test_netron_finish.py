@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.netron.colours import STEPS, heat, ink_on
-from bench.netron.fault import NotDrawn
+from bench.netron.errors import NotDrawn
 from bench.netron.finish import finish, writable
 from bench.netron.style import style_of
 

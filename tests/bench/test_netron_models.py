@@ -9,18 +9,18 @@ from graph_files import EVIL, chain, graph, net, node
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.graphs.compare import compare
-from bench.graphs.distribution import histograms_of
-from bench.graphs.read import read
-from bench.graphs.record import Value
-from bench.graphs.skeleton import skeleton_of
-from bench.graphs.weights import compare_files
+from bench.graph_diff.compare import compare
 from bench.netron.attachment import attachment, tensor_errors, write_attachment
 from bench.netron.blocks import MOST_BLOCKS, block_names, blocks_of, steps_of_graph
-from bench.netron.fault import NotDrawn, PictureError
+from bench.netron.errors import NotDrawn, PictureError
 from bench.netron.program import program_of, steps_of_program
 from bench.netron.short import shortened
 from bench.netron.site import netron_files, netron_folder, page_for
+from bench.onnx_graph.distribution import histograms_of
+from bench.onnx_graph.read import read
+from bench.onnx_graph.record import Value
+from bench.onnx_graph.skeleton import skeleton_of
+from bench.onnx_graph.weights import compare_files
 
 
 def test_netrons_page_is_edited_to_open_the_file_and_call_nobody():

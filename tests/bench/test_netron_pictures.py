@@ -17,18 +17,18 @@ from graph_files import EVIL, chain, net, save, value
 from onnx import helper
 
 from bench.__main__ import main
-from bench.graphs.distribution import histograms_of
-from bench.graphs.fault import GraphError
-from bench.graphs.read import read
 from bench.netron import studio as studio_module
 from bench.netron.attachment import attachment
 from bench.netron.colours import heat
 from bench.netron.devtools import INSTALL, Browser, find_browser
-from bench.netron.fault import BrowserMissing, NotDrawn, PictureTimedOut
+from bench.netron.errors import BrowserMissing, NotDrawn, PictureTimedOut
 from bench.netron.finish import writable
 from bench.netron.server import Answer, Server
 from bench.netron.site import netron_files, netron_folder, page_for
 from bench.netron.studio import Studio, picture
+from bench.onnx_graph.distribution import histograms_of
+from bench.onnx_graph.errors import GraphError
+from bench.onnx_graph.read import read
 
 try:
     CHROMIUM = find_browser()

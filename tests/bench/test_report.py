@@ -13,12 +13,12 @@ import pytest
 from life_runs import LIVES, benched_records, write_suite_run
 from report_runs import BAD, MODELS, write_run
 
-from bench.report.build import build_report
 from bench.report.document import to_document, to_json
-from bench.report.headline import headline
-from bench.report.lanes import LEAST_EFFECT
-from bench.report.load import Run, load_run
-from bench.report.model import Report
+from bench.runs.load import Run, load_run
+from bench.summary.backend_results import LEAST_EFFECT
+from bench.summary.build import build_report
+from bench.summary.headline import headline
+from bench.summary.model import Report
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Artifact, Failure, Measurement, Record

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from life_runs import LIVES, life_records
 
-from bench.report.build import build_report
-from bench.report.label_places import LETTER, LINE, WIDTH, places_for
-from bench.report.life import Curve, Training
-from bench.report.load import Run
-from bench.report.pareto import front
-from bench.report.plots import curve_plot, states_plot
-from bench.report.ticks import axis_of
+from bench.charts.label_places import LETTER, LINE, WIDTH, places_for
+from bench.charts.plots import curve_plot, states_plot
+from bench.charts.ticks import axis_of
+from bench.runs.load import Run
+from bench.summary.build import build_report
+from bench.summary.lifecycle_records import Curve, Training
+from bench.summary.pareto import front
 
 FINITE = st.floats(min_value=-1e9, max_value=1e9, allow_nan=False).filter(
     lambda value: value == 0 or abs(value) > 1e-6

@@ -12,9 +12,9 @@ import pytest
 from report_runs import MODELS, write_run
 
 from bench.__main__ import main
-from bench.report.build import build_report
-from bench.report.folder import NoSuchRun, find_run, runs_in
-from bench.report.load import load_run
+from bench.runs.folder import NoSuchRun, find_run, runs_in
+from bench.runs.load import load_run
+from bench.summary.build import build_report
 
 FEW = MODELS[:3]
 

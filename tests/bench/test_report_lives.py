@@ -14,12 +14,12 @@ from life_runs import BAD, GAP_URL, LIVES, benched_records, life_records, write_
 from life_stages import record_of
 from report_runs import latency_record
 
-from bench.report.build import build_report
 from bench.report.document import to_json
-from bench.report.headline import average, headline
-from bench.report.life import Life
-from bench.report.load import Run, load_run
-from bench.report.model import Report
+from bench.runs.load import Run, load_run
+from bench.summary.build import build_report
+from bench.summary.headline import average, headline
+from bench.summary.lifecycle_records import Life
+from bench.summary.model import Report
 from suite.cell import Cell
 from suite.foundations.cases import CASES
 from suite.outcome import Outcome

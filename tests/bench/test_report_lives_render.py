@@ -11,11 +11,11 @@ import pytest
 from life_runs import LIVES, benched_records, write_folder, write_suite_run
 from test_report_render import EVIL, Page, printed
 
-from bench.report.build import build_report
 from bench.report.html import to_html
-from bench.report.load import Run, load_run
 from bench.report.markdown import to_markdown
-from bench.report.model import Report
+from bench.runs.load import Run, load_run
+from bench.summary.build import build_report
+from bench.summary.model import Report
 from suite.record import Record
 
 

@@ -11,14 +11,14 @@ from life_runs import write_suite_run
 from pages import page
 from report_runs import MODELS, write_run
 
-from bench.anatomy.folder import folder_of
-from bench.anatomy.static import anatomy_of
+from bench.graph_analysis.folder import folder_of
+from bench.graph_analysis.static import anatomy_of
 from bench.netron.devtools import INSTALL, find_browser
-from bench.netron.fault import BrowserMissing
+from bench.netron.errors import BrowserMissing
 from bench.netron.server import Answer, Server
-from bench.report.build import build_report
 from bench.report.html import to_html, write_html
-from bench.report.load import load_run
+from bench.runs.load import load_run
+from bench.summary.build import build_report
 
 try:
     find_browser()

@@ -13,15 +13,15 @@ import pytest
 from report_runs import BAD, MODELS, write_run
 from rich.console import Console
 
+from bench.charts.geometry import diverging, log_axis, ratio_axis, share
 from bench.report.anchor import anchor
-from bench.report.build import build_report
-from bench.report.geometry import diverging, log_axis, ratio_axis, share
 from bench.report.html import to_html, write_html
-from bench.report.load import Run, load_run
 from bench.report.markdown import to_markdown
-from bench.report.model import Report
 from bench.report.terminal import render_terminal
 from bench.report.view import between
+from bench.runs.load import Run, load_run
+from bench.summary.build import build_report
+from bench.summary.model import Report
 from suite.record import Record
 
 EVIL = (

@@ -5,10 +5,10 @@ import json
 import pytest
 from report_runs import write_run
 
-from bench.report.build import build_report
 from bench.report.document import to_json
 from bench.report.html import to_html
-from bench.report.load import load_run
+from bench.runs.load import load_run
+from bench.summary.build import build_report
 
 COMMIT = "abcdef123456"
 

@@ -21,7 +21,7 @@ from pages import page
 
 from bench.__main__ import main
 from bench.netron.devtools import INSTALL, find_browser
-from bench.netron.fault import BrowserMissing
+from bench.netron.errors import BrowserMissing
 
 try:
     find_browser()

@@ -3,15 +3,15 @@
 import pytest
 from report_runs import write_run
 
-from bench.afterwards import is_whole, peaks_for
-from bench.report.build import build_report
-from bench.report.elements import Quantity, Timing
+from bench.post_run import is_whole, peaks_for
 from bench.report.html import to_html
-from bench.report.load import load_run
-from bench.report.model import Lane, Row
-from bench.report.roof import Peaks
-from bench.report.roofline import peaks_of, point_of, roofline_of
-from bench.report.scaling import scalings_of
+from bench.runs.load import load_run
+from bench.summary.build import build_report
+from bench.summary.elements import Quantity, Timing
+from bench.summary.model import Lane, Row
+from bench.summary.roofline import peaks_of, point_of, roofline_of
+from bench.summary.roofline_records import Peaks
+from bench.summary.scaling import scalings_of
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Measurement, Record

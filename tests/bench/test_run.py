@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bench.plan import PLANS
-from bench.report.load import load_run
 from bench.run import RunError, described, open_run, preload_for
+from bench.runs.load import load_run
 from diagnostics.environment import gather
 from suite.options import Asked, resolve
 from suite.outcome import Outcome

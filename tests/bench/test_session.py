@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from bench.judge import settled
-from bench.report.load import load_run
-from bench.request import Request
-from bench.session import Session
-from bench.steps import graph_cell, steps_of
+from bench.runs.load import load_run
 from suite.cell import Cell
+from suite.engine.outcome_rules import settled
+from suite.engine.run_config import Request
+from suite.engine.session import Session
+from suite.engine.steps import graph_cell, steps_of
 from suite.outcome import Outcome
 from suite.record import Failure
 from suite.spec import Gap, ModelSpec, Size

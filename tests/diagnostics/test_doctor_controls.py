@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from patients import (
+from sample_environments import (
     SITE,
     VERSIONS,
     build,
@@ -19,7 +19,7 @@ from patients import (
     with_gpu,
 )
 
-from diagnostics import anatomy as a
+from diagnostics import records as a
 from diagnostics.doctor import examine, exit_code
 from diagnostics.environment import Environment
 from diagnostics.finding import Level

@@ -7,9 +7,9 @@ import sys
 import time
 
 import pytest
-from patients import healthy, python, system
+from sample_environments import healthy, python, system
 
-from diagnostics import anatomy as a
+from diagnostics import records as a
 from diagnostics.deep import trials
 from diagnostics.deep.trials import ATTEMPTS, IMPORTS, Attempt, attempt, execute
 from diagnostics.doctor import examine, run

@@ -9,9 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from patients import PYTHON_FACTS
+from sample_environments import PYTHON_FACTS
 
-from diagnostics.anatomy import Distribution
 from diagnostics.environment import gather
 from diagnostics.facts import (
     builds,
@@ -28,7 +27,8 @@ from diagnostics.facts import (
 )
 from diagnostics.facts.linkage import walk
 from diagnostics.facts.loader import Loader, cached_libraries
-from diagnostics.facts.slot import Slot, collect
+from diagnostics.facts.timed_collector import Slot, collect
+from diagnostics.records import Distribution
 
 
 def write(path: Path, content: str | bytes = "") -> Path:
@@ -423,9 +423,9 @@ def test_the_probe_in_the_patient_is_valid_for_python_3_9() -> None:
     import ast
 
     from diagnostics.deep import scripts
-    from diagnostics.facts import gpu_probe, patient
+    from diagnostics.facts import gpu_probe, interpreter_probe
 
-    for module in (patient, gpu_probe):
+    for module in (interpreter_probe, gpu_probe):
         ast.parse(Path(str(module.__file__)).read_text(), feature_version=(3, 9))
     for name in dir(scripts):
         if name.isupper():

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from patients import healthy, with_gpu
+from sample_environments import healthy, with_gpu
 from test_doctor_rows import CUDNN, ROWS, UNRESOLVED, damaged
 
 import diagnostics.checks
-from diagnostics import anatomy as a
+from diagnostics import records as a
 from diagnostics.doctor import UnknownCode, chosen, examine, exit_code, reduce, run
 from diagnostics.environment import from_dict
 from diagnostics.finding import Finding, Level
@@ -175,7 +175,7 @@ def test_one_accident_in_many_packages_is_one_finding_with_one_command() -> None
 
 
 def test_a_package_that_many_ask_for_is_named_once() -> None:
-    from patients import VERSIONS, installed
+    from sample_environments import VERSIONS, installed
 
     fields = installed({name: v for name, v in VERSIONS.items() if name != "numpy"})
     (result,) = examine(healthy(**fields), select=["dependency-unmet"])
@@ -209,7 +209,7 @@ def test_the_fingerprint_ignores_load_and_sees_versions() -> None:
 
 
 def with_load(load: float) -> a.System:
-    from patients import system
+    from sample_environments import system
 
     return system(load=load, memory_available=1)
 

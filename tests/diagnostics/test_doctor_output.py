@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from patients import healthy, system, variables, with_gpu
+from sample_environments import healthy, system, variables, with_gpu
 from test_doctor_rows import damaged
 
 from diagnostics import registry

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from patients import healthy, system
+from sample_environments import healthy, system
 from test_doctor_rows import damaged
 
 from diagnostics.doctor import examine, reduce

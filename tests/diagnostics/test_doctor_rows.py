@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from patients import (
+from sample_environments import (
     GIB,
     PYTHON,
     SITE,
@@ -23,12 +23,12 @@ from patients import (
     with_gpu,
 )
 
-from diagnostics import anatomy as a
+from diagnostics import records as a
 from diagnostics.doctor import examine
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
+from diagnostics.install_commands import line
 from diagnostics.registry import checks
-from diagnostics.remedy import line
 
 
 @dataclass(frozen=True)

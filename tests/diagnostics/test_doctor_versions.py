@@ -110,7 +110,7 @@ def test_markers_hold(marker: str, holds: bool) -> None:
 
 
 def test_what_an_extra_asks_for_counts_when_somebody_asks_for_the_extra() -> None:
-    from patients import distribution, healthy
+    from sample_environments import distribution, healthy
 
     torch = distribution("torch", "2.15.0", requires=("cuda-toolkit[cublas]==13.2.2",))
     kit = distribution(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from diagnostics.explain import handbook
+from diagnostics.explain import docs_page
 from diagnostics.explain.cli import main, main_run
 from diagnostics.explain.watched import HEAD, TAIL, Tape
 
@@ -148,4 +148,4 @@ def test_the_tools_import_no_heavy_library() -> None:
 
 def test_the_page_of_known_messages_is_up_to_date() -> None:
     page = (ROOT / "docs" / "explain.md").read_text("utf-8")
-    assert page == handbook.page(), "python -m diagnostics.explain.handbook > docs/explain.md"
+    assert page == docs_page.page(), "python -m diagnostics.explain.docs_page > docs/explain.md"

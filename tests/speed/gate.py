@@ -31,11 +31,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench import units
 from bench.gate.block import Block
-from bench.gate.ledger import Ledger, Tally
 from bench.gate.memory_control import MemoryCheck
 from bench.gate.power import chance_bound
 from bench.gate.run import Request, run_gate, terminable
 from bench.gate.selftest import run_selftest
+from bench.gate.selftest_history import Ledger, Tally
 from bench.gate.thresholds import Thresholds
 from bench.run import preload_for
 from diagnostics.environment import Environment, gather

@@ -29,12 +29,12 @@ from rich.console import Console  # noqa: E402
 
 from bench.history.database import address_of, shown, write  # noqa: E402
 from bench.history.entry import RunEntry  # noqa: E402
-from bench.history.look import look  # noqa: E402
+from bench.history.query import look  # noqa: E402
 from bench.history.recording import record_run  # noqa: E402
 from bench.history.rows import entry_of  # noqa: E402
 from bench.history.terminal import render_terminal  # noqa: E402
 from bench.history.writing import write_entry  # noqa: E402
-from bench.report.load import load_run  # noqa: E402
+from bench.runs.load import load_run  # noqa: E402
 
 STOPS = (1_000, 10_000, 100_000)
 TURNS = 7

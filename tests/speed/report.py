@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 from pages import page
 from report_runs import MODELS, write_run
 
-from bench.netron.fault import BrowserMissing
+from bench.netron.errors import BrowserMissing
 from bench.netron.server import Answer, Server
-from bench.report.build import build_report
 from bench.report.html import write_html
-from bench.report.load import load_run
+from bench.runs.load import load_run
+from bench.summary.build import build_report
 
 SECONDS, MEGABYTES = 5.0, 15.0
 SCROLL = """(async () => {

@@ -63,11 +63,11 @@ def time_arms(model: str, run: Path, given: argparse.Namespace) -> None:
 
     from suite.backends.eager import use_threads
     from suite.backends.onnxruntime import feeds_for
+    from suite.built_model import batch_of
     from suite.cell import Cell
     from suite.data.sources import sources_in
     from suite.quantization.sessions import open_quietly
     from suite.states import store
-    from suite.subject import batch_of
     from suite.timing import alternate
     from suite.worker.protocol import Job
 

@@ -27,7 +27,7 @@ def raises(job, emit):
 
 
 def lacks(job, emit):
-    from suite.worker.faults import Unavailable
+    from suite.worker.errors import Unavailable
 
     raise Unavailable("no such device here")
 

@@ -22,13 +22,13 @@ from suite.cell import Cell
 from suite.data.sources import sources_in
 from suite.spec import ModelSpec
 from suite.stages import finetune, prune, train
-from suite.stages.export import archive
+from suite.stages.export import pt2
 from suite.stages.export import run as export
 from suite.stages.parallel import run as parallel
 from suite.stages.quantize import graphs
 from suite.stages.quantize import run as quantize
 from suite.states import store
-from suite.training import checkpoint, proofs
+from suite.training import checkpoint, sanity_checks
 from suite.training.optimizers import OPTIMIZERS
 from suite.worker.protocol import Job
 
@@ -154,7 +154,7 @@ def test_a_resumed_run_that_forgets_its_optimizer_is_found_out(claims, monkeypat
             optimizer.state.clear()
         return course
 
-    monkeypatch.setattr(proofs.checkpoint, "load", forgetful)
+    monkeypatch.setattr(sanity_checks.checkpoint, "load", forgetful)
     assert lost(claims(changed("mlp", training={"steps": 30, "margin": -99.0}), "trained")) == {
         "a run resumed from its checkpoint goes on exactly"
     }
@@ -271,18 +271,18 @@ def test_a_program_of_another_module_does_not_answer_like_this_one(monkeypatch) 
     spec = spec_for("mlp", "")
     module, other = (spec.build(**spec.sizes["tiny"].build).eval() for _ in range(2))
     inputs = {"x": torch.rand(2, 1, 28, 28)}
-    assert archive.archive_claim(spec, module, inputs, [inputs]).holds
-    program = archive.program_of
-    monkeypatch.setattr(archive, "program_of", lambda s, m, t: program(s, other, t))
-    assert not archive.archive_claim(spec, module, inputs, [inputs]).holds
+    assert pt2.archive_claim(spec, module, inputs, [inputs]).holds
+    program = pt2.program_of
+    monkeypatch.setattr(pt2, "program_of", lambda s, m, t: program(s, other, t))
+    assert not pt2.archive_claim(spec, module, inputs, [inputs]).holds
 
 
 def test_a_graph_that_has_not_shrunk_is_not_smaller(tmp_path: Path) -> None:
     for name, num_bytes in (("before", 100), ("same", 100), ("less", 99)):
         (tmp_path / f"{name}.onnx").write_bytes(bytes(num_bytes))
     before = tmp_path / "before.onnx"
-    assert archive.smaller_claim(before, tmp_path / "less.onnx", "trained").holds
-    assert not archive.smaller_claim(before, tmp_path / "same.onnx", "trained").holds
+    assert pt2.smaller_claim(before, tmp_path / "less.onnx", "trained").holds
+    assert not pt2.smaller_claim(before, tmp_path / "same.onnx", "trained").holds
 
 
 def test_8_bits_whose_ranges_come_from_other_data_lose_too_much(

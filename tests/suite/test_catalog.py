@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from suite import describe
+from suite import spec_codec
 from suite.axes import SIZES, TASKS
 from suite.catalog import CatalogError, builtin_specs, joined, select, spec_for, specs_in
 from suite.spec import Gap, ModelSpec, Size
@@ -103,7 +103,7 @@ def test_a_name_that_is_taken_is_refused():
 
 @pytest.mark.parametrize("spec", builtin_specs(), ids=lambda s: s.name)
 def test_a_record_crosses_to_the_parent_as_json(spec):
-    copy = describe.from_dict(json.loads(json.dumps(describe.to_dict(spec))))
+    copy = spec_codec.from_dict(json.loads(json.dumps(spec_codec.to_dict(spec))))
     for name in ("name", "task", "sizes", "export", "tolerance", "gaps", "outputs", "requires"):
         ours, theirs = getattr(spec, name), getattr(copy, name)
         assert json.dumps(ours, default=lambda o: describe_dict(o)) == json.dumps(

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from suite.data import coco
-from suite.data.parts import SPLITS
 from suite.data.sources import NUM_CLASSES
+from suite.data.splits import SPLITS
 from tests.suite.picture_files import write_picture
 
 SEEN = 48

@@ -9,7 +9,7 @@ import pytest
 
 from suite.data import docstrings, prose
 from suite.data.errors import DataError
-from suite.data.parts import SPLITS
+from suite.data.splits import SPLITS
 
 SOURCE = '''
 """Of the module.

@@ -9,7 +9,7 @@ from PIL import Image
 from suite.data import clips, digits, patches, scenes, shapes, zooms
 from suite.data.backdrops import brush, paint
 from suite.data.clips import NUM_FRAMES
-from suite.data.parts import SPLITS
+from suite.data.splits import SPLITS
 
 SCENES = pytest.mark.parametrize("data", [scenes, shapes], ids=["scenes", "shapes"])
 

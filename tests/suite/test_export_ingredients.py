@@ -10,7 +10,7 @@ from suite.cell import Cell
 from suite.data.sources import Source
 from suite.provenance import key_of
 from suite.spec import Export, ModelSpec, Size, Tolerance
-from suite.stages.export.ingredients import ingredients_of
+from suite.stages.export.cache_key import ingredients_of
 from suite.worker.protocol import Job
 
 

@@ -410,14 +410,14 @@ def test_a_run_gives_the_evidence_and_its_meaning():
 
 
 def test_a_gap_is_unsupported_with_its_reason_and_link():
-    from suite.worker.faults import Unsupported
+    from suite.worker.errors import Unsupported
 
     with pytest.raises(Unsupported, match=r"loss_scaling in float16 on cpu: .*issues/74739"):
         run(job("loss_scaling", dtype="float16"))
 
 
 def test_a_device_that_is_not_there_is_unavailable():
-    from suite.worker.faults import Unavailable
+    from suite.worker.errors import Unavailable
 
     with pytest.raises(Unavailable, match="device cuda:77"):
         run(job("adam", device="cuda:77"))

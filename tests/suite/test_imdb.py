@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from suite.data import endings, imdb
 from suite.data.errors import DataError
-from suite.data.parts import SPLITS
 from suite.data.sources import sources_in
+from suite.data.splits import SPLITS
 
 GOOD = 'split,text,label\ntrain,"Fine, really.",1\ntrain,Poor.,0\ntest,Great.,1\ntest,Bad.,0\n'
 

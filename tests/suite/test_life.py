@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from bench.steps import STEPS, graph_cell, maker_cell, needs, steps_of
 from suite.axes import LEARNED, LIFE, VARIANTS
 from suite.catalog import CatalogError
 from suite.cell import Cell
+from suite.engine.steps import STEPS, graph_cell, maker_cell, needs, steps_of
 from suite.expand import expand_life, stages_of, train_on_of, variants_of
 from suite.lifecycle import Finetuning, Quantization, Training
 from suite.spec import ModelSpec, Size

@@ -16,7 +16,7 @@ def lane_of(monkeypatch, tmp_path):
     from suite.quantization import torchao
     from suite.stages.quantize.run import LANES
     from suite.states import store
-    from suite.training.lesson import lesson_for
+    from suite.training.setup import lesson_for
     from suite.weights import module_for
     from suite.worker.protocol import Job
 

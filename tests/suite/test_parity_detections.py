@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from suite.spec import Tolerance
-from suite.stages.export.near_ties import aligned, moving_outputs
+from suite.stages.export.detection_matching import aligned, moving_outputs
 from suite.stages.export.parity import FAILED, PASSED, compare, spread_of
 
 NAMES = ["boxes", "labels", "scores"]

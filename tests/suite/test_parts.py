@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.data.parts import SPLITS, TEST_SHARE, VALIDATION_SHARE, part, part_of
+from suite.data.splits import SPLITS, TEST_SHARE, VALIDATION_SHARE, part, part_of
 
 
 @given(num_samples=st.integers(0, 500), has_own_test=st.booleans())

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from suite.data import prose
-from suite.data.parts import SPLITS
+from suite.data.splits import SPLITS
 
 
 def texts(split: str) -> list[str]:

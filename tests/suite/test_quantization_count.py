@@ -15,7 +15,7 @@ from suite.quantization.count import count, weights_by_operator
 from suite.quantization.errors import QuantizationError
 from suite.quantization.kernels import kernels
 from suite.quantization.nodes import named, scopes_of
-from suite.quantization.outcome import check, claims_of, outcome_of
+from suite.quantization.report import check, claims_of, outcome_of
 
 pytestmark = pytest.mark.heavy
 

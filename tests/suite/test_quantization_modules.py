@@ -13,7 +13,6 @@ from torch import nn
 
 from suite.lifecycle import Quantization
 from suite.quantization.errors import QuantizationError
-from suite.quantization.noise import decibels
 from suite.quantization.pt2e import (
     claims_of,
     compile_quantized,
@@ -21,6 +20,7 @@ from suite.quantization.pt2e import (
     quantize_pt2e,
     tell_calls_apart,
 )
+from suite.quantization.snr import decibels
 from suite.quantization.torchao import (
     CONFIGS,
     _unfit,
@@ -30,7 +30,7 @@ from suite.quantization.torchao import (
 )
 from suite.stages.quantize.modules import same_shape_forward
 from suite.tasks.batch import Batch
-from suite.worker.faults import Unavailable
+from suite.worker.errors import Unavailable
 
 pytestmark = pytest.mark.heavy
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from suite.quantization.noise import decibels, signal_to_noise
+from suite.quantization.snr import decibels, signal_to_noise
 
 pytestmark = pytest.mark.heavy
 

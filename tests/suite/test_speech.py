@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from suite.data import bass, speech
-from suite.data.parts import SPLITS
+from suite.data.splits import SPLITS
 
 VOICES = pytest.mark.parametrize("voice", [speech, bass], ids=["speech", "bass"])
 

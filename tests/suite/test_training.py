@@ -58,7 +58,7 @@ def batch(count=8, seed=0):
 
 
 def trainee(net, **more):
-    from suite.training.trainee import trainee_for
+    from suite.training.train_state import trainee_for
 
     settings = replace(SETTINGS, **more)
     return trainee_for(SPEC, net, settings, steps=settings.steps)

@@ -8,7 +8,7 @@ from safetensors.torch import save_file, save_model
 
 from suite.catalog import spec_for
 from suite.weights import WeightsError, module_for, weights_in
-from suite.worker.faults import Unavailable
+from suite.worker.errors import Unavailable
 
 
 def logits(module, size=28):

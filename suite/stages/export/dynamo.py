@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from suite.backends.inputs import flatten_inputs
 from suite.stages.export.flat import flat_forward
-from suite.stages.export.quick_rewrites import quick_rewrites
 from suite.stages.export.recurrent import recurrent_loops
+from suite.stages.export.rewrites import quick_rewrites
 
 if TYPE_CHECKING:
     from suite.stages.export.recipes import Request

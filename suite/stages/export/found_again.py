@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from suite.stages.export.near_ties import PARTS
+from suite.stages.export.detection_matching import PARTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from suite.spec import Tolerance
-from suite.stages.export.near_ties import moving_outputs
+from suite.stages.export.detection_matching import moving_outputs
 
 if TYPE_CHECKING:
     import numpy as np

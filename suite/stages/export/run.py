@@ -10,17 +10,17 @@ from typing import Any, Final
 
 from suite import claims
 from suite.axes import VARIANTS
+from suite.built_model import source_of
 from suite.catalog import spec_for
 from suite.data.sources import Source
 from suite.provenance import key_of
 from suite.spec import ModelSpec
 from suite.stages.export import cache as store
 from suite.stages.export import quantized
-from suite.stages.export.archive import life_claims
 from suite.stages.export.attempts import as_dicts, first_that_works
+from suite.stages.export.cache_key import ingredients_of
+from suite.stages.export.detection_matching import aligned
 from suite.stages.export.flat import names_of_outputs, num_results
-from suite.stages.export.ingredients import ingredients_of
-from suite.stages.export.near_ties import aligned
 from suite.stages.export.parity import (
     FAILED,
     VACUOUS_BELOW,
@@ -31,11 +31,11 @@ from suite.stages.export.parity import (
     spread_of,
     verdict_of,
 )
+from suite.stages.export.pt2 import life_claims
 from suite.stages.export.recipes import Request, recipes_for
 from suite.stages.export.summary import files_of, summary_of
 from suite.stages.export.variants import BATCH, Variant, axis_names, flat_axes, variants
 from suite.states.store import module_of, state_key
-from suite.subject import source_of
 from suite.tasks.batch import batch_for
 from suite.worker.protocol import Emit, Job
 

@@ -13,12 +13,12 @@ import torch
 import torch.distributed as dist
 
 from suite.catalog import spec_for
-from suite.stages.parallel.course import STEPS, undisturbed
+from suite.stages.parallel.history import STEPS, undisturbed
 from suite.stages.parallel.wrapping import WRAPPERS
 from suite.states import store
-from suite.training.lesson import lesson_for
 from suite.training.loaders import moved
-from suite.training.micro import pieces
+from suite.training.micro_batches import pieces
+from suite.training.setup import lesson_for
 from suite.training.strategies import digest
 from suite.worker.protocol import Job
 

@@ -17,11 +17,11 @@ import torch
 from suite.backends.eager import device_facts, require_device
 from suite.claims import Claim, as_dicts
 from suite.spec import ModelSpec
-from suite.stages.parallel.course import STEPS, undisturbed
+from suite.stages.parallel.history import STEPS, undisturbed
 from suite.states import store
-from suite.training.lesson import lesson_for
 from suite.training.loop import fit
-from suite.worker.faults import Unavailable
+from suite.training.setup import lesson_for
+from suite.worker.errors import Unavailable
 from suite.worker.protocol import Emit, Job
 
 TOLERANCE: Final = 2e-3

@@ -12,15 +12,15 @@ import torch
 
 from suite.axes import VARIANTS
 from suite.quantization.dynamic import quantize_dynamic_graph
-from suite.quantization.outcome import claims_of
+from suite.quantization.report import claims_of
 from suite.quantization.sessions import open_quietly
 from suite.quantization.static import quantize_static_graph
 from suite.spec import ModelSpec
 from suite.stages.export.quantized import GRAPH
 from suite.stages.quantize.lane import Lane
 from suite.states.store import StateMissing, module_of
-from suite.training.lesson import Lesson
 from suite.training.quality import session_forward
+from suite.training.setup import Lesson
 from suite.worker.protocol import Emit, Job
 
 CALIBRATION_BATCH: Final = 8

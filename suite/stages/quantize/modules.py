@@ -18,9 +18,9 @@ from suite.spec import ModelSpec
 from suite.stages.quantize.lane import Lane
 from suite.states import store
 from suite.tasks.batch import Batch
-from suite.training.lesson import Lesson
 from suite.training.loaders import moved
 from suite.training.quality import Forward, module_forward
+from suite.training.setup import Lesson
 from suite.worker.protocol import Emit, Job
 
 

@@ -14,8 +14,8 @@ from suite.stages.quantize.graphs import graph_lane
 from suite.stages.quantize.modules import bf16_lane, pt2e_lane, torchao_lane
 from suite.states import store
 from suite.timing import alternate, ratio
-from suite.training.lesson import lesson_for, num_samples_of
 from suite.training.quality import quality
+from suite.training.setup import lesson_for, num_samples_of
 from suite.worker.protocol import Emit, Job
 
 LATENCY_SECONDS: Final = 0.6

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import stubs
-from ward import PREFIX, Clone, compile_library
+from fake_machine import PREFIX, Clone, compile_library
 
 HERE = Path(__file__).parent
 _REMOVALS: list[subprocess.Popen[bytes]] = []

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ward import apply, look
+from fake_machine import apply, look
 
 
 def driver(cuda: Path | None, nvml: Path | None, *codes: str, **said: str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ward import Clone, apply, compile_library, look, wheel
+from fake_machine import Clone, apply, compile_library, look, wheel
 
 CUFILE = "nvidia-cufile"
 TORCH_IMPORT = "import torch; print(torch.__version__)"

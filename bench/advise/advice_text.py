@@ -1,0 +1,69 @@
+"""Advice in words, the same on the terminal and in the report."""
+
+from __future__ import annotations
+
+from bench import units
+from bench.summary.advice import Advice, Limits
+from bench.summary.labels import times
+from bench.summary.lifecycle_records import Quality, State
+from bench.summary.quality_text import change_text, drop_text, metric_text
+from bench.summary.wording import backend_name, variant_name
+
+
+def limits_text(limits: Limits, quality: Quality | None) -> str:
+    """`quality within 1.0 points of the trained model, at most 50.0 MB`."""
+    parts = [
+        f"quality within {drop_text(quality, limits.max_drop)} of the trained model in float32"
+    ]
+    if limits.max_bytes is not None:
+        parts.append(f"at most {units.num_bytes(limits.max_bytes)}")
+    if limits.max_seconds is not None:
+        parts.append(f"at most {units.seconds(limits.max_seconds)}")
+    return ", ".join(parts)
+
+
+def state_text(state: State) -> str:
+    """`pruned + int8 on ONNX Runtime`."""
+    return f"{variant_name(state.name)} on {backend_name(state.backend)}"
+
+
+def speed_text(state: State) -> str:
+    """`4.35× as fast (4.05-6.02×), 166 µs`."""
+    if state.ratio is None:
+        return "speed unknown"
+    ratio, text = state.ratio, f"{times(state.ratio.value)} as fast"
+    if ratio.low is not None and ratio.high is not None:
+        text += f" ({times(ratio.low)[:-1]}–{times(ratio.high)})"
+    return f"{text}, {units.seconds(state.latency.p50)}" if state.latency else text
+
+
+def size_text(state: State, reference: State | None) -> str:
+    """`85.6 kB, 3.5× smaller`."""
+    text = units.num_bytes(state.num_bytes)
+    before = reference.num_bytes if reference else None
+    if not state.num_bytes or not before:
+        return text
+    if state.num_bytes <= before:
+        return f"{text}, {times(before / state.num_bytes)} smaller"
+    return f"{text}, {times(state.num_bytes / before)} larger"
+
+
+def cost_text(state: State, quality: Quality | None) -> str:
+    """`loses 0.4 points (95.3% to 94.9%)`; `gains ...` when it is better."""
+    if state.drop is None:
+        return "quality unknown"
+    now = metric_text(quality, state.metric)
+    if state.drop <= 0:
+        return f"no loss ({now}, {change_text(quality, -state.drop)})"
+    return f"loses {drop_text(quality, state.drop)} (now {now})"
+
+
+def verdict(advice: Advice) -> str:
+    """The answer in one sentence."""
+    if advice.fastest is None:
+        return "No state qualifies."
+    fastest, smallest = advice.fastest, advice.smallest
+    if smallest is None or smallest is fastest:
+        both = "the fastest and the smallest" if smallest else "the fastest"
+        return f"Ship {state_text(fastest)}: {both} that qualifies."
+    return f"Ship {state_text(fastest)} for speed, {state_text(smallest)} for size."

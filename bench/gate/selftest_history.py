@@ -1,0 +1,132 @@
+"""Ledger: what self-tests of one environment have found, added up over runs, one JSON file per fingerprint and plan."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from bench.gate.errors import GateError
+from bench.gate.power import chance_bound
+from diagnostics.atomic_write import write_whole
+
+SCHEMA: Final = 1
+PROCEDURE: Final = 1
+"""Goes up when turns, blocks or tests change: what an earlier procedure saw says nothing of this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How rows of one known difference were judged."""
+
+    rows: int = 0
+    regressed: int = 0
+    passed: int = 0
+    """NO-REGRESSION or IMPROVED."""
+    inconclusive: int = 0
+
+    def plus(self, other: Tally) -> Tally:
+        """Both together."""
+        return Tally(
+            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        )
+
+    @property
+    def recall(self) -> float | None:
+        """Share that was found."""
+        return self.regressed / self.rows if self.rows else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """Block effects about their row's estimate, added up."""
+
+    squares: float = 0.0
+    degrees: int = 0
+
+    def plus(self, other: Noise) -> Noise:
+        """Both together."""
+        return Noise(squares=self.squares + other.squares, degrees=self.degrees + other.degrees)
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of block effects; infinite when unknown."""
+        return math.sqrt(self.squares / self.degrees) if self.degrees else math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """All that is known of one environment."""
+
+    fingerprint: str
+    runs: int = 0
+    tallies: Mapping[int, Tally] = field(default_factory=dict)
+    """Percent of more work (0 = the same) -> how it was judged."""
+    noise: Mapping[str, Noise] = field(default_factory=dict)
+    """Workload -> its noise."""
+
+    def plus(self, other: Ledger) -> Ledger:
+        """Both together; of the same fingerprint."""
+        keys = sorted({*self.tallies, *other.tallies})
+        names = sorted({*self.noise, *other.noise})
+        return Ledger(
+            fingerprint=self.fingerprint,
+            runs=self.runs + other.runs,
+            tallies={
+                k: self.tallies.get(k, Tally()).plus(other.tallies.get(k, Tally())) for k in keys
+            },
+            noise={n: self.noise.get(n, Noise()).plus(other.noise.get(n, Noise())) for n in names},
+        )
+
+    @property
+    def false_alarm_bound(self) -> float:
+        """Upper 95% bound on the chance that an unchanged row is called REGRESSED."""
+        same = self.tallies.get(0, Tally())
+        return chance_bound(same.regressed, same.rows)
+
+
+def read_ledger(folder: Path, fingerprint: str, plan: str) -> tuple[Ledger, str]:
+    """What is kept of that environment, and a note when the file could not be read: then it begins anew."""
+    path = _path(folder, fingerprint, plan)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["schema"] != SCHEMA:
+            raise ValueError(f"schema {data['schema']!r}, this version reads {SCHEMA}")
+        if (data["fingerprint"], data["procedure"]) != (fingerprint, PROCEDURE):
+            raise ValueError("it is of another machine or another procedure")
+        return _from(data), ""
+    except FileNotFoundError:
+        return Ledger(fingerprint=fingerprint), ""
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        note = f"{path} could not be read ({error}); earlier self-tests are left out"
+        return Ledger(fingerprint=fingerprint), note
+
+
+def write_ledger(folder: Path, ledger: Ledger, plan: str) -> Path:
+    """Writes the file whole or not at all. Raises GateError when the disk does not take it."""
+    path = _path(folder, ledger.fingerprint, plan)
+    data = {"schema": SCHEMA, "procedure": PROCEDURE, **asdict(ledger)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(data, indent=1))
+    except OSError as error:
+        raise GateError(
+            f"{path}: cannot be written ({error.strerror}); name another folder with --out"
+        ) from error
+    return path
+
+
+def _from(data: Mapping[str, Any]) -> Ledger:
+    return Ledger(
+        fingerprint=data["fingerprint"],
+        runs=int(data["runs"]),
+        tallies={int(k): Tally(**v) for k, v in data["tallies"].items()},
+        noise={k: Noise(**v) for k, v in data["noise"].items()},
+    )
+
+
+def _path(folder: Path, fingerprint: str, plan: str) -> Path:
+    return folder / f"{fingerprint}-{plan}.json"

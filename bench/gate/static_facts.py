@@ -1,0 +1,224 @@
+"""What both arms say of every cell before anything is timed: does it run, is it the same function, how big is it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from bench.gate.arm import Arm
+from bench.gate.exact import NOISY, Values, compared, confirmed, quality_of, values_of
+from bench.gate.pairing import both
+from bench.gate.row import Exact, Row
+from bench.gate.verdict import Verdict
+from suite.axes import BACKENDS
+from suite.cell import Cell
+from suite.engine.steps import graph_cell
+from suite.outcome import Outcome
+from suite.record import Record
+from suite.worker.protocol import Job
+
+FACTS: Final = "bench.instruments.facts:run"
+AGREEMENT: Final = "bench.instruments.agreement:run"
+REPEATS: Final = 5
+"""Fresh processes of each arm for a memory metric that moved; what was seen first chose it, and does not count."""
+GRAPH_GREW: Final = 0.005
+"""Share by which a graph's bytes change when its weights do; names and shapes make up less."""
+NOT_RUN: Final = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE, Outcome.KNOWN_BUG)
+
+Say = Callable[[str], None]
+
+
+def look_at(rows: Sequence[Row], arms: Mapping[str, Arm], folder: Path, say: Say) -> None:
+    """Fills in everything of the rows but speed: outcome in both arms, parity, exact numbers, quality."""
+    outputs = {name: folder / name / "outputs" for name in arms}
+    for place in outputs.values():
+        place.mkdir(parents=True, exist_ok=True)
+    _leave_out(rows, arms)
+    timed = [row for row in rows if row.is_timed]
+    cells = [row.cell for row in timed]
+    say(f"graphs, sizes and memory of {len(cells)} cells in both arms")
+
+    def work(name: str) -> dict[str, tuple[Record, ...]]:
+        arm = arms[name]
+        # From both ends: what one arm has exported, the other finds in the cache when the sources are the same.
+        arm.session.export_ahead(cells if name == "head" else cells[::-1], [arm.worker])
+        return {cell.id: _records(arm, cell, outputs[name]) for cell in cells}
+
+    # Two arms of the same sources would make the same state at once; one after the other the second finds it.
+    makes_states = any(cell.variant != "original" for cell in cells)
+    found = {name: work(name) for name in ("base", "head")} if makes_states else both(work)
+    for row in timed:
+        _judge_outcomes(row, *(found[name][row.cell.id] for name in ("base", "head")))
+    alive = [row for row in timed if row.is_timed]
+    for row in alive:
+        sides = [values_of(found[name][row.cell.id]) for name in ("base", "head")]
+        row.exact = compared(sides[0], sides[1], row.limits)
+        _measure_again(row, arms)
+    _compare_outputs(alive, arms, outputs)
+    kept = {name: arm.session.records for name, arm in arms.items()}
+    qualities = quality_of(kept["base"], kept["head"], arms["head"].session.request.specs)
+    for row in alive:
+        row.exact += [q for key, q in qualities.items() if _is_of(key, arms["head"], row.cell)]
+
+
+def _leave_out(rows: Sequence[Row], arms: Mapping[str, Arm]) -> None:
+    """Marks the rows of models and sizes that one arm does not have."""
+    for row in rows:
+        model, size = row.cell.model, row.cell.size
+        specs = {name: arm.session.request.specs.get(model) for name, arm in arms.items()}
+        if specs["base"] is None or size not in specs["base"].sizes:
+            row.skipped = "new: base does not have it"
+        if specs["head"] is None or size not in specs["head"].sizes:
+            row.skipped, row.lost = "", "gone: base has it, head does not"
+
+
+def _records(arm: Arm, cell: Cell, outputs: Path) -> tuple[Record, ...]:
+    """The cell's facts, and its graph's where it runs one."""
+    record = arm.session.attempt(
+        cell,
+        "memory",
+        runner=FACTS,
+        label="facts",
+        options={"outputs": str(outputs / f"{cell.file_stem}.npz")},
+    )
+    if not BACKENDS[cell.backend].needs_graph:
+        return (record,)
+    return (record, arm.session.measure(graph_cell(cell), "export"))
+
+
+def _judge_outcomes(row: Row, base: Sequence[Record], head: Sequence[Record]) -> None:
+    before, after = base[0], head[0]
+    if after.outcome.is_bad:
+        row.broken = f"head {after.outcome.value}: {_reason(after)}"
+    elif after.outcome in NOT_RUN and before.outcome.has_run:
+        row.lost = f"base ran it, head says {after.outcome.value}: {_reason(after)}"
+    elif after.outcome in NOT_RUN:
+        row.skipped = f"{after.outcome.value} in both: {_reason(after)}"
+    elif not before.outcome.has_run:
+        row.skipped = (
+            f"base {before.outcome.value}: {_reason(before)}; there is nothing to compare with"
+        )
+    for record in head[1:]:
+        if record.outcome.is_bad and not row.broken:
+            row.broken = f"head's export {record.outcome.value}: {_reason(record)}"
+
+
+def _reason(record: Record) -> str:
+    failure = record.failure
+    return (
+        (failure.message.strip().splitlines() or [failure.kind])[0]
+        if failure
+        else "no reason given"
+    )
+
+
+def _measure_again(row: Row, arms: Mapping[str, Arm]) -> None:
+    """Memory that moved is measured in more fresh processes of both arms, and these alone count.
+
+    Where they do not come to an end nothing is known of it: what was seen first is why they were started.
+    """
+    moved = [e.metric for e in row.exact if e.metric in NOISY and e.verdict is Verdict.REGRESSED]
+    if not moved:
+        return
+    repeats: dict[str, list[Values]] = {"base": [], "head": []}
+    for _ in range(REPEATS):
+        records = both(
+            lambda name: arms[name].session.attempt(
+                row.cell, "memory", runner=FACTS, label="facts-again"
+            )
+        )
+        for name, record in records.items():
+            if record.outcome.has_run:
+                repeats[name].append(values_of([record]))
+    again = {e.metric: e for e in confirmed(repeats["base"], repeats["head"], row.limits)}
+    row.exact = [again.get(e.metric, _unknown(e)) if e.metric in NOISY else e for e in row.exact]
+
+
+def _unknown(exact: Exact) -> Exact:
+    """One that could not be measured again; what had not moved stays as it is."""
+    if exact.verdict is not Verdict.REGRESSED:
+        return exact
+    return replace(exact, verdict=Verdict.INCONCLUSIVE, note="could not be measured again")
+
+
+def _compare_outputs(
+    rows: Sequence[Row], arms: Mapping[str, Arm], outputs: Mapping[str, Path]
+) -> None:
+    """Whether head is still the same function as base: no speed verdict without that."""
+    pairs = []
+    for row in rows:
+        if not row.limits.checks_parity:
+            row.parity, row.parity_note = "off", "switched off in pyproject.toml"
+            continue
+        tolerance = arms["head"].session.request.specs[row.cell.model].tolerance
+        stem = f"{row.cell.file_stem}.npz"
+        pairs.append(
+            {
+                "key": row.cell.id,
+                "base": str(outputs["base"] / stem),
+                "head": str(outputs["head"] / stem),
+                "rtol": tolerance.rtol,
+                "atol": max([tolerance.atol, *tolerance.outputs.values()]),
+            }
+        )
+    if not pairs:
+        return
+    arm = arms["head"]
+    log = str(arm.session.folder.logs / "agreement.log")
+    answer = arm.worker.run(
+        Job(
+            runner=AGREEMENT,
+            options={"pairs": pairs},
+            deadline=arm.session.request.deadline,
+            log=log,
+        )
+    )
+    verdicts: Mapping[str, Any] = answer.result.get("facts", {}).get("pairs", {})
+    lost = {
+        "verdict": "failed",
+        "reason": answer.failure.message if answer.failure else "no answer",
+    }
+    for row in rows:
+        if row.parity:
+            continue
+        said = verdicts.get(row.cell.id, lost)
+        row.parity, row.parity_note = said["verdict"], said["reason"]
+        if row.parity != "passed" and (why := _other_weights(row, rows, arms)):
+            row.parity, row.parity_note = "incomparable", why
+        elif row.parity == "other":
+            row.parity = "failed"
+
+
+def _other_weights(row: Row, rows: Sequence[Row], arms: Mapping[str, Arm]) -> str:
+    """Why the arms' weights are not the same ones, so that their outputs cannot be; empty when they should be."""
+    model = (row.cell.model, row.cell.size)
+    has_grown = any(
+        exact.metric in ("parameters", "parameter_bytes") and exact.base != exact.head
+        for other in rows
+        if (other.cell.model, other.cell.size) == model
+        for exact in other.exact
+    ) or any(abs(e.share or 0) > GRAPH_GREW for e in row.exact if e.metric == "onnx_bytes")
+    if has_grown:
+        return "the number of parameters changed, so the weights are not the same"
+    states = [_states(arm, row.cell) for arm in arms.values()]
+    if states[0] != states[1]:
+        return f"the {row.cell.variant} states were made by different sources; their quality is compared"
+    return ""
+
+
+def _states(arm: Arm, cell: Cell) -> set[str]:
+    """Keys of the states of that variant that the arm has made or found."""
+    return {
+        str(record.facts["state"]["key"])
+        for record in arm.session.records.values()
+        if (record.cell.model, record.cell.size, record.cell.variant)
+        == (cell.model, cell.size, cell.variant)
+        and isinstance(record.facts.get("state"), Mapping)
+    }
+
+
+def _is_of(key: str, head: Arm, cell: Cell) -> bool:
+    record = head.session.records[key]
+    return (record.cell.model, record.cell.size) == (cell.model, cell.size)

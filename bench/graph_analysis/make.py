@@ -1,0 +1,221 @@
+"""Makes the anatomies of a run's graphs that are missing or stale, after the run, in workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.graph_analysis.folder import Anatomies, folder_of, is_fresh, load_anatomies
+from bench.graph_analysis.static import stamp_of
+from bench.runs.load import Run
+from suite.axes import VARIANTS
+from suite.cell import Cell
+from suite.outcome import Outcome
+from suite.worker.client import Launcher, Worker
+from suite.worker.protocol import Job
+
+WORK: Final = "bench.graph_analysis.work:run"
+PICTURES: Final = "bench.graph_analysis.pictures:run"
+PRELOAD: Final = ("torch", "onnx", "bench.graph_analysis.work")
+"""For the graphs of a run, whose inputs the tasks make; a user's file needs no torch."""
+DEADLINE: Final = 600.0
+"""Seconds for the graphs of one model."""
+
+MANY: Final = 24
+"""Graphs whose pictures take half a minute."""
+FIRST: Final = ("original", "trained")
+"""States that others are made from."""
+
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A graph that a run has left."""
+
+    cell: Cell
+    path: Path
+    relative: str
+    """To the run folder."""
+
+
+def graphs_of(run: Run) -> tuple[Kept, ...]:
+    """The graphs of the run that are still there, in the order in which they were made.
+
+    Of a state that was exported for several batches the smallest: but for the batch it is the same graph.
+    """
+    found: dict[tuple[str, str, str, str], Kept] = {}
+    for record in run.records:
+        for artifact in record.artifacts:
+            pure, cell = Path(artifact.path), record.cell
+            if artifact.kind != "onnx" or ".." in pure.parts or pure.is_absolute():
+                continue
+            kept = Kept(cell=cell, path=run.folder / pure, relative=artifact.path)
+            place = (cell.model, cell.size, cell.device, cell.variant)
+            known = found.get(place)
+            if kept.path.is_file() and (
+                known is None or (cell.batch, cell.length) < (known.cell.batch, known.cell.length)
+            ):
+                found[place] = kept
+    return tuple(found.values())
+
+
+def make_anatomies(
+    run: Run,
+    *,
+    worker: Worker | None = None,
+    draws_all: bool = True,
+    tell: Told = lambda text: None,
+) -> Anatomies:
+    """Everything that is known of the run's graphs, made now where it is missing. Never raises for a bad graph.
+
+    `draws_all`: of a large run too every state is drawn; else of more than MANY graphs the first state of each model.
+
+    `worker`: one that is open already; else a launcher of our own is started where there is anything to do. `tell` is
+    called with a line about each thing that is begun.
+    """
+    known, kept = load_anatomies(run.folder), graphs_of(run)
+    todo = [graph for graph in kept if not is_fresh(known, graph.path)]
+    drawn = [g for g in kept if draws_all or len(kept) <= MANY or g.cell.variant in FIRST]
+    undrawn = [g for g in drawn if not _is_drawn(known, g.path)]
+    if not todo and (not undrawn or known.no_pictures):
+        return known
+    out = folder_of(run.folder)
+    try:
+        out.mkdir(exist_ok=True)
+    except OSError:  # a run folder that cannot be written is shown without
+        return known
+    own = None if worker else Launcher(preload=PRELOAD)
+    doer = worker or own
+    assert doer is not None
+    try:
+        options = run.info.get("options")
+        problems = [
+            problem
+            for cells in _by_model(kept, {g.path for g in todo})
+            for problem in _take_apart(cells, out, options, doer, tell)
+        ]
+        known = load_anatomies(run.folder)
+        missing = {
+            graph.path.stem: graph.path
+            for graph in drawn
+            if graph.path.stem in known.by_stem and not _is_drawn(known, graph.path)
+        }
+        problems += draw(missing, out, doer, tell)
+    finally:
+        if own is not None:
+            own.close()
+    known = load_anatomies(run.folder)
+    return Anatomies(
+        by_stem=known.by_stem,
+        pictures=known.pictures,
+        differences=known.differences,
+        no_pictures=known.no_pictures,
+        problems=(*known.problems, *problems),
+    )
+
+
+def take_files_apart(
+    paths: Mapping[str, Path], out: Path, *, tell: Told = lambda text: None
+) -> list[str]:
+    """Anatomies of a user's ONNX files, run on random numbers, and pictures of all files, into `out`; what went wrong.
+
+    `paths`: stem of what is written -> file. Every ONNX file is compared with the first.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    launcher = Launcher(preload=("onnx", "bench.graph_analysis.work"))
+    problems = []
+    try:
+        tell(f"taking {len(paths)} {'file' if len(paths) == 1 else 'files'} apart ...")
+        graphs = [(s, p) for s, p in paths.items() if p.suffix.lower() == ".onnx"]
+        for stem, path in graphs:
+            entries = [_asked(path, stem, stem, "")]
+            if (stem, path) != graphs[0]:
+                first, before = graphs[0]
+                entries = [_asked(before, first, first, ""), _asked(path, stem, stem, first)]
+            job = Job(runner=WORK, options={"out": str(out), "graphs": entries}, deadline=DEADLINE)
+            problems += _problems(launcher.run(job))
+        return problems + draw(paths, out, launcher, tell)
+    finally:
+        launcher.close()
+
+
+def draw(paths: Mapping[str, Path], out: Path, worker: Worker, tell: Told) -> list[str]:
+    """Netron's pictures of these graphs (stem -> file), into `out` beside their anatomies; what went wrong."""
+    if not paths:
+        return []
+    tell(f"drawing {len(paths)} {'graph' if len(paths) == 1 else 'graphs'} ...")
+    graphs = [{"path": str(path.resolve()), "stem": stem} for stem, path in paths.items()]
+    options = {"out": str(out.resolve()), "graphs": graphs}
+    deadline = DEADLINE + 10.0 * len(paths)
+    return _problems(worker.run(Job(runner=PICTURES, options=options, deadline=deadline)))
+
+
+def _by_model(kept: Sequence[Kept], stale: set[Path]) -> list[list[Kept]]:
+    """The graphs by model, size, batch and length where any of them is stale: states are looked at together."""
+    groups: dict[tuple[str, str, str, str], list[Kept]] = {}
+    for graph in kept:
+        cell = graph.cell
+        groups.setdefault((cell.model, cell.size, cell.device, cell.extent), []).append(graph)
+    return [group for group in groups.values() if any(graph.path in stale for graph in group)]
+
+
+def _take_apart(
+    kept: Sequence[Kept], out: Path, options: object, worker: Worker, tell: Told
+) -> list[str]:
+    cell = kept[0].cell
+    tell(f"taking {cell.model} apart, {len(kept)} {'graph' if len(kept) == 1 else 'graphs'} ...")
+    variants = {graph.cell.variant for graph in kept}
+    order = list(VARIANTS)
+    graphs = [
+        {
+            "path": str(graph.path.resolve()),
+            "stem": graph.path.stem,
+            "relative": graph.relative,
+            "variant": graph.cell.variant,
+            "parent": parent if (parent := _parent(graph.cell.variant)) in variants else "",
+        }
+        for graph in sorted(kept, key=lambda g: _place(order, g.cell.variant))
+    ]
+    asked: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
+    job = Job(
+        runner=WORK,
+        cell=cell,
+        options={
+            "models_from": str(asked.get("models_from") or ""),
+            "sources": asked.get("sources") or {},
+            "seed": asked.get("seed") or 0,
+            "threads": asked.get("threads") or 0,
+            "out": str(out.resolve()),
+            "graphs": graphs,
+        },
+        deadline=DEADLINE,
+    )
+    return [f"{cell.model}: {problem}" for problem in _problems(worker.run(job))]
+
+
+def _problems(answer: Any) -> list[str]:
+    if answer.outcome is not Outcome.PASSED:
+        told = answer.failure.message.splitlines()[0] if answer.failure else answer.outcome.value
+        return [f"it was not taken apart ({told[:200]})"]
+    return list(answer.result.get("facts", {}).get("problems", ()))
+
+
+def _asked(path: Path, stem: str, variant: str, parent: str) -> dict[str, Any]:
+    names = {"stem": stem, "relative": path.name, "variant": variant, "parent": parent}
+    return {"path": str(path.resolve()), **names}
+
+
+def _parent(variant: str) -> str:
+    return VARIANTS[variant].parent if variant in VARIANTS else ""
+
+
+def _place(order: Sequence[str], variant: str) -> int:
+    return order.index(variant) if variant in order else len(order)
+
+
+def _is_drawn(known: Anatomies, path: Path) -> bool:
+    picture = known.pictures.get(path.stem)
+    return picture is not None and picture.stamp == stamp_of(path)

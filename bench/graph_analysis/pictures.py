@@ -1,0 +1,148 @@
+"""Worker side. Netron's pictures of a run's graphs, one browser for all, coloured by where the time goes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from bench import units
+from bench.graph_analysis.folder import ANATOMY, DRAWN, MISSING, PICTURE, WHOLE, beside
+from bench.graph_analysis.record import Anatomy, anatomy_from
+from bench.graph_analysis.static import stamp_of
+from bench.netron.blocks import block_names, steps_of_graph
+from bench.netron.colours import heat
+from bench.netron.errors import BrowserMissing, PictureError
+from bench.netron.studio import Picture, Studio
+from bench.onnx_graph.skeleton import skeleton_of
+from diagnostics.atomic_write import write_whole
+from suite.worker.protocol import Emit, Job
+
+MOST_NODES: Final = 500
+"""A graph with more stands in the report as blocks by module: nobody could read it there, and at 547 nodes (bert at
+base) it is 1.5 MB. The whole drawing lies beside it, and Netron itself shows all nodes in the review."""
+DEADLINE: Final = 60.0
+"""Seconds for one picture."""
+WHOLE_NODES: Final = 5000
+"""A graph with more is drawn as blocks alone."""
+WHOLE_DEADLINE: Final = 30.0
+"""Seconds for the whole drawing of a large graph; that of llama at base takes 80 s."""
+ALL_WHOLE: Final = 120.0
+"""Seconds for all whole drawings of large graphs of one run."""
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Draws `options["graphs"]` (`path` and `stem` of each) into the folder `options["out"]`, beside their anatomies.
+
+    Facts: `problems`, and `seconds` by stem. Without a browser nothing is drawn, and a file says so.
+    """
+    out = Path(job.options["out"])
+    problems, seconds, large = [], {}, []
+    emit("phase", name="draw")
+    try:
+        with Studio() as studio:
+            for number, entry in enumerate(job.options["graphs"]):
+                path, stem = Path(entry["path"]), str(entry["stem"])
+                try:
+                    taken = _draw(studio, path, out / stem, f"g{number}-")
+                except (PictureError, OSError, ValueError) as error:
+                    problems.append(f"no picture of {path.name}: {str(error)[:300]}")
+                    continue
+                seconds[stem] = taken.seconds
+                if taken.is_summary and taken.num_nodes <= WHOLE_NODES:
+                    large.append((taken.num_nodes, path, out / stem))
+            emit("phase", name="draw_whole")
+            until = time.monotonic() + ALL_WHOLE
+            for _, path, start in sorted(large):  # the smallest first: most are then there in time
+                if time.monotonic() < until:
+                    _draw_whole(studio, path, start)
+        (out / MISSING).unlink(missing_ok=True)
+    except BrowserMissing as error:
+        write_whole(out / MISSING, f"{error}\n")
+    return {"facts": {"problems": problems, "seconds": seconds}}
+
+
+def _draw(studio: Studio, path: Path, start: Path, prefix: str) -> Picture:
+    """`start`: the files' path without their endings."""
+    costs, by, title = _told(path, start)
+    taken = studio.take(
+        path,
+        colours=heat(costs) or None,
+        notes=_notes(costs, by),
+        block_colours=heat(_by_block(path, costs)) or None,
+        prefix=f"{start.name}-{prefix}",
+        title=title,
+        deadline=DEADLINE,
+        most_nodes=MOST_NODES,
+    )
+    beside(start, WHOLE).unlink(missing_ok=True)  # of an earlier state of the graph
+    write_whole(beside(start, PICTURE), taken.svg)
+    known = {
+        "width": taken.width,
+        "height": taken.height,
+        "num_nodes": taken.num_nodes,
+        "is_summary": taken.is_summary,
+        "coloured_by": by if costs else "",
+        "stamp": stamp_of(path),
+    }
+    write_whole(beside(start, DRAWN), json.dumps(known))
+    return taken
+
+
+def _draw_whole(studio: Studio, path: Path, start: Path) -> None:
+    """The drawing of every node as a file of its own; none where it takes too long, since the blocks are there."""
+    try:
+        costs, by, title = _told(path, start)
+        taken = studio.take(
+            path,
+            colours=heat(costs) or None,
+            notes=_notes(costs, by),
+            title=title,
+            deadline=WHOLE_DEADLINE,
+            most_nodes=WHOLE_NODES,
+        )
+        write_whole(beside(start, WHOLE), taken.svg)
+    except (PictureError, OSError, ValueError):
+        return
+
+
+def _told(path: Path, start: Path) -> tuple[dict[str, float], str, str]:
+    """(node -> cost, what the cost is, title of the picture)."""
+    own = beside(start, ANATOMY)
+    if not own.is_file():  # a .pt2 program has none
+        return {}, "", path.name
+    anatomy = anatomy_from(json.loads(own.read_text(encoding="utf-8")))
+    return (*costs_of(anatomy), f"{anatomy.model} {anatomy.variant}")
+
+
+def _notes(costs: Mapping[str, float], by: str) -> dict[str, str]:
+    """Node -> what its tooltip says."""
+    whole = sum(costs.values())
+    return {key: f"{by}: {units.percent(cost / whole)}" for key, cost in costs.items() if whole}
+
+
+def costs_of(anatomy: Anatomy) -> tuple[dict[str, float], str]:
+    """(key of a node of the main graph -> cost, what the cost is): time where it was taken, else MACs."""
+    times = {p.key: p.seconds for p in anatomy.parts if p.seconds}
+    if times:
+        return times, "share of the time"
+    return {p.key: float(p.macs) for p in anatomy.parts if p.macs}, "share of the MACs"
+
+
+def _by_block(path: Path, costs: Mapping[str, float]) -> dict[str, float]:
+    """Block of the summary -> cost; empty for a graph that is drawn whole."""
+    if not costs:
+        return {}
+    skeleton = skeleton_of(path)
+    if len(skeleton.keys) <= MOST_NODES:
+        return {}
+    names = block_names([step.scope for step in steps_of_graph(path, skeleton).steps])
+    found: dict[str, float] = {}
+    # Where functions were put in place there are more steps than keys; the blocks then stay grey.
+    if len(names) != len(skeleton.keys):
+        return {}
+    for block, key in zip(names, skeleton.keys, strict=True):
+        found[block] = found.get(block, 0.0) + costs.get(key, 0.0)
+    return found

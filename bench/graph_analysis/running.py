@@ -1,0 +1,216 @@
+"""Worker side. A graph run once for its inner values and a few times for the time of its nodes."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any, Final
+
+from bench.graph_diff.naming import family
+from bench.onnx_graph.record import Graph, Node
+
+LARGEST: Final = 1_500_000_000
+"""Bytes of a graph whose inner values are looked at: it is held in memory twice meanwhile; 2 GB is protobuf's end."""
+PROFILED: Final = 0.5
+"""Seconds of profiled runs, three at least."""
+MOST_RUNS: Final = 20
+KERNEL: Final = "_kernel_time"
+OPEN: Final = (8, 128, 2048, 16_000)
+"""Extents of open axes that are tried, shortest first."""
+FUSED: Final = 4
+"""Nodes in a row that are fused into one at most, as far as is looked for its root."""
+MADE: Final = ("_nchwc", "_nhwc")
+"""What the layout optimizer puts behind the name of a value to name the node that gives it."""
+
+
+def values_of_a_run(path: Path, names: Sequence[str], feeds: Mapping[str, Any]) -> dict[str, Any]:
+    """Value -> numpy array in one run on `feeds`, nothing fused; those of the main graph alone.
+
+    Raises what ONNX Runtime raises, ValueError for a graph that is too large.
+    """
+    import onnx
+    import onnxruntime
+
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"the graph has {path.stat().st_size:,} bytes; expected up to {LARGEST:,}")
+    model = onnx.load(path)
+    made = {name for node in model.graph.node for name in node.output if name}
+    wanted = [name for name in dict.fromkeys(names) if name in made]
+    if not wanted:
+        return {}
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return dict(zip(wanted, session.run(wanted, dict(feeds)), strict=True))
+
+
+def time_of_nodes(
+    path: Path, graph: Graph, feeds: Mapping[str, Any], *, threads: int = 0
+) -> tuple[dict[str, float], float]:
+    """(key of a node -> seconds of one run, seconds that belong to no node of the file).
+
+    Optimized as in a real session: a fused node's time is that of the node it is named after.
+    Each is the median over several runs. Raises what ONNX Runtime raises.
+    """
+    import onnx
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory(prefix="vitals-profile-") as folder:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder, "profile"))
+        optimized = Path(folder, "optimized.onnx")
+        if path.stat().st_size < LARGEST:
+            options.optimized_model_filepath = str(optimized)
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session.run(None, dict(feeds))
+        began, num_runs = perf_counter(), 1
+        while num_runs < 4 or (perf_counter() - began < PROFILED and num_runs < MOST_RUNS):
+            session.run(None, dict(feeds))
+            num_runs += 1
+        profile = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+        outputs = {}
+        if optimized.is_file():
+            model = onnx.load(optimized, load_external_data=False)
+            outputs = {node.name: tuple(node.output) for node in model.graph.node}
+    spent: dict[tuple[str, str], list[float]] = {}
+    for event in profile:
+        name, operator = str(event.get("name", "")), str(event.get("args", {}).get("op_name", ""))
+        if event.get("cat") == "Node" and name.endswith(KERNEL):
+            own = spent.setdefault((name.removesuffix(KERNEL), operator), [])
+            own.append(float(event["dur"]) * 1e-6)
+    return _assigned(spent, graph, outputs, num_runs)
+
+
+def _assigned(
+    spent: Mapping[tuple[str, str], Sequence[float]],
+    graph: Graph,
+    outputs: Mapping[str, tuple[str, ...]],
+    num_runs: int,
+) -> tuple[dict[str, float], float]:
+    """The seconds by node of the file.
+
+    `spent`: (node of the optimized graph, its operator) -> seconds. `outputs`: node of the optimized graph -> values
+    that it gives.
+    """
+    main = {node.key: node for node in graph.nodes if not node.outer}
+    makers = {value.name: node for node in main.values() for value in node.outputs}
+    # Their time is in that of the loop or branch around them.
+    inner = {node.key.rpartition("/")[2] for node in graph.nodes if node.outer} - main.keys()
+    found: dict[str, float] = {}
+    unassigned = 0.0
+    for (name, operator), durations in spent.items():
+        if name in inner:
+            continue
+        seconds = median(durations) * len(durations) / num_runs
+        node = _maker(name, outputs.get(name, ()), main, makers)
+        if node is not None:
+            key = _at_its_root(node, operator, makers).key
+            found[key] = found.get(key, 0.0) + seconds
+        else:
+            unassigned += seconds
+    return found, unassigned
+
+
+def _maker(
+    name: str, outputs: Sequence[str], main: Mapping[str, Node], makers: Mapping[str, Node]
+) -> Node | None:
+    """The node of the file that a node of the optimized graph stands for; None when it was made up."""
+    if name in main:
+        return main[name]
+    for value in outputs:
+        if value in makers:
+            return makers[value]
+    plain = name.removeprefix("fused ").partition("_token_")[0].partition("/MatMulAddFusion")[0]
+    for end in MADE:
+        plain = plain.removesuffix(end)
+    return main.get(plain) or makers.get(plain)
+
+
+def _at_its_root(node: Node, operator: str, makers: Mapping[str, Node]) -> Node:
+    """The node that a fused one is named after: the Conv of a Conv with its Relu, whose result the Relu gives."""
+    found = node
+    for _ in range(FUSED):
+        if family(found.operator) == family(operator):
+            return found
+        above = makers.get(found.inputs[0]) if found.inputs else None
+        if above is None:
+            break
+        found = above
+    return node
+
+
+def working_feeds(path: Path) -> dict[str, Any]:
+    """Random feeds that the graph takes: open axes are made longer until it runs. Raises what ONNX Runtime raises."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    for number, open_size in enumerate(OPEN, start=1):
+        feeds = random_feeds(path, {}, open_size)
+        try:
+            session.run(None, feeds)
+        except Exception:
+            # A speech model, for one, makes nothing of eight samples.
+            if number == len(OPEN):
+                raise
+        else:
+            return feeds
+    raise AssertionError("OPEN is not empty")
+
+
+def random_feeds(path: Path, sizes: Mapping[str, int], open_size: int = 8) -> dict[str, Any]:
+    """Input -> array of the declared type and shape: normal numbers, zeros for whole ones; the same on every call.
+
+    Open axes take their extent from `sizes`, else `open_size`; a first open axis is a batch of 1.
+    Raises what ONNX Runtime raises, ValueError for an input that is no tensor of numbers or text.
+    """
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    dice = np.random.default_rng(0)
+    feeds: dict[str, Any] = {}
+    for port in session.get_inputs():
+        shape = [
+            d if isinstance(d, int) and d > 0 else sizes.get(str(d), 1 if place == 0 else open_size)
+            for place, d in enumerate(port.shape)
+        ]
+        kind = TYPES.get(port.type)
+        if kind is None:
+            raise ValueError(f"input {port.name!r} is {port.type}; expected a tensor of numbers")
+        if kind.startswith("float"):
+            feeds[port.name] = dice.standard_normal(shape).astype(kind)
+        else:
+            feeds[port.name] = np.zeros(shape, dtype=kind)
+    return feeds
+
+
+TYPES: Final = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    "tensor(bool)": "bool",
+    **{
+        f"tensor({sign}int{bits})": f"{sign}int{bits}"
+        for sign in ("", "u")
+        for bits in (8, 16, 32, 64)
+    },
+    "tensor(string)": "object",
+}
+"""ONNX Runtime's name of a type -> numpy's."""

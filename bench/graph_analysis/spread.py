@@ -1,0 +1,72 @@
+"""How numbers are distributed: counts in bins, moments, zeros; small enough to keep for every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bench.onnx_graph.distribution import counts_of
+
+BINS: Final = 40
+"""Of equal width from the smallest to the largest; a drawing beside others has room for no more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """The distribution of the elements of one tensor."""
+
+    num: int
+    """Elements, NaN and infinities among them."""
+    num_zero: int
+    num_other: int
+    """Elements that are NaN or infinite; nothing below counts them."""
+    low: float
+    high: float
+    """The smallest and the largest finite element: ends of the first and the last bin."""
+    mean: float
+    std: float
+    """Of the population."""
+    counts: tuple[int, ...]
+
+    @property
+    def sparsity(self) -> float:
+        """Share of elements that are exactly zero, 0 to 1."""
+        return self.num_zero / self.num if self.num else 0.0
+
+
+def spread_of(array: Any) -> Spread | None:
+    """The spread of a numpy array of any shape and numeric type; None when it has no finite element."""
+    import numpy as np
+
+    flat = array.reshape(-1)
+    numbers = flat if flat.dtype in (np.float32, np.float64) else flat.astype(np.float32)
+    is_finite = np.isfinite(numbers)
+    finite = numbers if is_finite.all() else numbers[is_finite]
+    if finite.size == 0:
+        return None
+    low, high = float(finite.min()), float(finite.max())
+    return Spread(
+        num=int(numbers.size),
+        num_zero=int(finite.size - np.count_nonzero(finite)),
+        num_other=int(numbers.size - finite.size),
+        low=low,
+        high=high,
+        mean=float(finite.mean(dtype=np.float64)),
+        std=float(finite.std(dtype=np.float64)),
+        counts=counts_of(finite, low, high, BINS),
+    )
+
+
+def spread_from(data: Mapping[str, Any]) -> Spread:
+    """The spread that `asdict` gave; raises KeyError, TypeError or ValueError for anything else."""
+    return Spread(
+        num=int(data["num"]),
+        num_zero=int(data["num_zero"]),
+        num_other=int(data["num_other"]),
+        low=float(data["low"]),
+        high=float(data["high"]),
+        mean=float(data["mean"]),
+        std=float(data["std"]),
+        counts=tuple(int(count) for count in data["counts"]),
+    )

@@ -1,0 +1,160 @@
+"""What a graph's file alone tells: nodes, operators, bytes, and the spread of every weight."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.graph_analysis.record import Anatomy, Layer, Part, Port
+from bench.graph_analysis.spread import spread_of
+from bench.graph_diff.compare import shape_text
+from bench.graph_diff.naming import bare
+from bench.onnx_graph.errors import GraphError
+from bench.onnx_graph.read import read
+from bench.onnx_graph.record import Graph, Tensor, Value
+from bench.onnx_graph.sources import Source, parameters_of, sources_of, weights_of
+from bench.onnx_graph.weights import Weights
+
+LEAST: Final = 2
+"""Elements below which a tensor is a constant of the arithmetic, not weights."""
+ROWS: Final = "_rows"
+"""Behind the name of an embedding that `suite.quantization` stored row by row, each with a scale of its own."""
+WEIGHTS: Final = ("float", "float16", "bfloat16", "double")
+"""Types whose tensors are weights; integers are when they have a scale."""
+
+
+def anatomy_of(
+    path: Path,
+    *,
+    model: str,
+    size: str = "",
+    variant: str = "original",
+    relative: str = "",
+    sizes: Mapping[str, int] | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+) -> tuple[Anatomy, Graph]:
+    """The graph taken apart, nothing run yet, and the graph itself. Raises GraphError when it cannot be read.
+
+    `sizes` and `shapes`: see `bench.onnx_graph.read`. Weights whose bytes are missing make a problem, not an error.
+    """
+    graph = read(path, sizes=sizes, shapes=shapes)
+    weights, problems = weights_in(path, graph)
+    counts = Counter(node.operator for node in graph.nodes)
+    dtypes: dict[str, tuple[int, int]] = {}
+    for tensor in graph.tensors:
+        number, size_ = dtypes.get(tensor.dtype, (0, 0))
+        dtypes[tensor.dtype] = (number + 1, size_ + tensor.num_bytes)
+    found = Anatomy(
+        model=model,
+        size=size,
+        variant=variant,
+        path=relative or path.name,
+        num_bytes=graph.num_bytes,
+        stamp=stamp_of(path),
+        producer=graph.producer,
+        ir_version=graph.ir_version,
+        opsets=graph.opsets,
+        inputs=tuple(map(_port, graph.inputs)),
+        outputs=tuple(map(_port, graph.outputs)),
+        operators=tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))),
+        num_nodes=len(graph.nodes),
+        initializer_bytes=graph.initializer_bytes,
+        dtypes=tuple(
+            (dtype, number, size_)
+            for dtype, (number, size_) in sorted(dtypes.items(), key=lambda pair: -pair[1][1])
+        ),
+        macs=graph.macs,
+        num_uncounted=graph.num_uncounted,
+        parts=tuple(
+            Part(key=n.key, operator=n.operator, scope=n.scope, macs=n.macs)
+            for n in graph.nodes
+            if n.macs != 0
+        ),
+        weights=weights,
+        problems=problems,
+    )
+    return found, graph
+
+
+def weights_in(path: Path, graph: Graph) -> tuple[tuple[Layer, ...], tuple[str, ...]]:
+    """(the weights in the order of the file, dequantized; what could not be read, a sentence each)."""
+    behind = _sources(graph)
+    scales = parameters_of(graph) | {n for s in behind.values() for n in (s.scale, s.zero_point)}
+    layers, unread = [], []
+    with Weights(path) as weights:
+        for tensor in graph.tensors:
+            source = behind.get(tensor.name)
+            if tensor.name in scales or not _is_weight(tensor, source):
+                continue
+            if tensor.name not in weights or source is None:
+                unread.append(f"{tensor.name[:80]}: computed or sparse, not stored as it is")
+                continue
+            try:
+                spread = spread_of(weights.numbers(source))
+            except GraphError as error:
+                unread.append(str(error))
+                continue
+            if spread is not None:
+                layers.append(
+                    Layer(
+                        name=layer_name(tensor.name),
+                        actual=tensor.name,
+                        dtype=tensor.dtype,
+                        shape=shape_text(tensor.shape),
+                        spread=spread,
+                    )
+                )
+    more = [f"{len(unread) - 3} more weights could not be read"] if len(unread) > 3 else []
+    return tuple(layers), (*unread[:3], *more)
+
+
+def layer_name(name: str) -> str:
+    """A stored tensor's or a node's name without what a quantizer put behind it."""
+    return bare(name).removesuffix(ROWS)
+
+
+def stamp_of(path: Path) -> str:
+    """Bytes and time of the file: another stamp, another file. Empty when it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_size}-{found.st_mtime_ns}"
+
+
+def _sources(graph: Graph) -> dict[str, Source]:
+    """Tensor -> how to get its numbers: with a scale where anything in the graph gives it one."""
+    plain = sources_of(graph)
+    found = {t.name: plain[t.name] for t in graph.tensors if t.name in plain}
+    for source in plain.values():
+        if source.scale:
+            found[source.tensor] = source
+    for node in graph.nodes:
+        for source in weights_of(node, plain).values():
+            if source.scale:
+                found[source.tensor] = source
+    for name in [name for name, source in found.items() if not source.scale]:
+        if f"{name}_scale" in found:
+            zero = f"{name}_zero_point"
+            found[name] = Source(
+                tensor=name,
+                scale=f"{name}_scale",
+                zero_point=zero if zero in found else "",
+                axis=0,
+            )
+    return found
+
+
+def _is_weight(tensor: Tensor, source: Source | None) -> bool:
+    elements = 1
+    for extent in tensor.shape:
+        elements *= extent
+    if elements < LEAST:
+        return False
+    return tensor.dtype in WEIGHTS or (source is not None and bool(source.scale))
+
+
+def _port(value: Value) -> Port:
+    return Port(name=value.name, dtype=value.dtype, shape=shape_text(value.shape))

@@ -1,0 +1,196 @@
+"""Worker side. Takes the graphs of one model apart: numbers at rest, numbers in a run, time of nodes, differences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.graph_analysis.activations import layers_from, shown_values, values_in
+from bench.graph_analysis.attaching import attachment_of
+from bench.graph_analysis.folder import ANATOMY, BETWEEN, DIFFERENCE, METRICS
+from bench.graph_analysis.record import Anatomy, Part
+from bench.graph_analysis.running import time_of_nodes, values_of_a_run, working_feeds
+from bench.graph_analysis.static import anatomy_of
+from bench.graph_diff.difference import Difference
+from bench.graph_diff.document import to_json
+from bench.netron.attachment import tensor_errors, write_attachment
+from bench.onnx_graph.observed import shapes_of_a_run
+from bench.onnx_graph.record import Graph
+from bench.onnx_graph.weights import compare_files
+from diagnostics.atomic_write import write_whole
+from suite.worker.protocol import Emit, Job
+
+Graphs = list[tuple[dict[str, Any], Anatomy, Graph]]
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Writes the anatomies of `options["graphs"]` into the folder `options["out"]`; facts: `problems`.
+
+    Each graph has `path`, `stem` (of the files that are written), `relative`, `variant` and `parent` (the variant it is
+    compared with, or empty), parents first. Without a cell they are files of the user's, and run on random numbers.
+    """
+    out, asked = Path(job.options["out"]), job.options["graphs"]
+    threads = int(job.options.get("threads", 0))
+    emit("phase", name="input")
+    feeds, fed, problems = _feeds(job, [Path(entry["path"]) for entry in asked], emit)
+    emit("phase", name="read")
+    found: Graphs = []
+    for entry in asked:
+        try:
+            found.append((entry, *_read(job, entry, feeds.get(entry["path"], {}))))
+        except Exception as error:  # a broken graph of one state costs that state alone
+            problems.append(f"{Path(entry['path']).name}: {_told(error)}")
+    emit("phase", name="run")
+    found = _run(found, feeds, fed, threads)
+    emit("phase", name="compare")
+    for entry, anatomy, graph in found:
+        stem = str(entry["stem"])
+        parent = next(((e, g) for e, _, g in found if e["variant"] == entry["parent"]), None)
+        difference = None
+        if parent is not None:
+            anatomy, difference = _compared(parent[1], graph, anatomy)
+        if parent is not None and difference is not None:
+            name = f"{parent[0]['stem']}{BETWEEN}{stem}{DIFFERENCE}"
+            write_whole(out / name, to_json(_named(difference)))
+        write_whole(out / f"{stem}{ANATOMY}", json.dumps(anatomy.as_dict(), ensure_ascii=False))
+        document = attachment_of(graph, anatomy, difference, against=entry["parent"])
+        write_attachment(out / f"{stem}{METRICS}", document)
+    return {"facts": {"problems": problems}}
+
+
+def _feeds(
+    job: Job, paths: Sequence[Path], emit: Emit
+) -> tuple[dict[str, dict[str, Any]], str, list[str]]:
+    """(path -> input -> array, what they are, what went wrong); a path that there is nothing for is left out."""
+    if job.cell is None:
+        found, problems = {}, []
+        for path in paths:
+            try:
+                found[str(path)] = working_feeds(path)
+            except Exception as error:
+                problems.append(f"{path.name} was not run: {_told(error)}")
+        return found, "random numbers", problems
+    try:
+        tensors, fed = _batch(job, emit)
+    except Exception as error:
+        return {}, "", [f"nothing was run: {_told(error)}"]
+    return {str(path): tensors for path in paths}, fed, []
+
+
+def _batch(job: Job, emit: Emit) -> tuple[dict[str, Any], str]:
+    """(input -> array of the model's own batch, what it is)."""
+    assert job.cell is not None
+    from suite.backends.inputs import flatten_inputs
+    from suite.built_model import batch_of
+    from suite.catalog import spec_for
+
+    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    batch = batch_of(job, spec, emit)
+    data = batch.facts.get("data", "")
+    many = "1 sample" if batch.num_samples == 1 else f"{batch.num_samples} samples"
+    tensors = flatten_inputs(batch.inputs)
+    arrays = {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}
+    return arrays, f"{data}, {many}" if data else many
+
+
+def _read(job: Job, entry: Mapping[str, Any], feeds: Mapping[str, Any]) -> tuple[Anatomy, Graph]:
+    path = Path(entry["path"])
+    named: Any = {
+        "model": job.cell.model if job.cell else path.name,
+        "size": job.cell.size if job.cell else "",
+        "variant": str(entry["variant"]),
+        "relative": str(entry["relative"]),
+    }
+    anatomy, graph = anatomy_of(path, **named)
+    if not feeds or not anatomy.num_uncounted:
+        return anatomy, graph
+    # Open axes have the extents of what is fed; what depends on the data is known in a run alone.
+    sizes = {
+        str(dim): int(extent)
+        for value in graph.inputs
+        if value.name in feeds
+        for dim, extent in zip(value.shape or (), feeds[value.name].shape, strict=False)
+        if isinstance(dim, str)
+    }
+    anatomy, graph = anatomy_of(path, sizes=sizes, **named)
+    if anatomy.num_uncounted:
+        names = {value.name for value in graph.inputs}
+        try:
+            shapes = shapes_of_a_run(path, {n: a for n, a in feeds.items() if n in names})
+        except Exception as error:  # the nodes that it depends on stay uncounted
+            told = f"shapes that depend on the data are not known: {_told(error)}"
+            return replace(anatomy, problems=(*anatomy.problems, told)), graph
+        anatomy, graph = anatomy_of(path, sizes=sizes, shapes=shapes, **named)
+    return anatomy, graph
+
+
+def _run(found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, threads: int) -> Graphs:
+    """The same with the spreads of activations and the time of nodes."""
+    shown = shown_values([graph for _, _, graph in found])
+    kept: dict[str, dict[str, Any]] = {}
+    result: Graphs = []
+    for entry, anatomy, graph in found:
+        path = Path(entry["path"])
+        if entry["path"] not in feeds:
+            result.append((entry, anatomy, graph))
+            continue
+        try:
+            names = {value.name for value in graph.inputs}
+            own = {n: array for n, array in feeds[entry["path"]].items() if n in names}
+            spent, unassigned = time_of_nodes(path, graph, own, threads=threads)
+            told = values_in(graph, shown)
+            values = values_of_a_run(path, list(told.values()), own)
+            kept[entry["variant"]] = {layer: values[v] for layer, v in told.items() if v in values}
+            anatomy = replace(
+                anatomy,
+                fed=fed,
+                parts=_timed(anatomy, graph, spent),
+                seconds=sum(spent.values()) + unassigned,
+                unassigned=unassigned,
+                activations=layers_from(values, told, kept.get(entry["parent"], {})),
+            )
+        except Exception as error:
+            problems = (*anatomy.problems, f"not run: {_told(error)}")
+            anatomy = replace(anatomy, problems=problems)
+        result.append((entry, anatomy, graph))
+    return result
+
+
+def _timed(anatomy: Anatomy, graph: Graph, spent: Mapping[str, float]) -> tuple[Part, ...]:
+    known = {part.key: part for part in anatomy.parts}
+    return tuple(
+        replace(known[node.key], seconds=spent.get(node.key))
+        if node.key in known
+        else Part(
+            key=node.key, operator=node.operator, scope=node.scope, macs=0, seconds=spent[node.key]
+        )
+        for node in graph.nodes
+        if node.key in known or node.key in spent
+    )
+
+
+def _compared(before: Graph, graph: Graph, anatomy: Anatomy) -> tuple[Anatomy, Difference | None]:
+    """The anatomy with the errors of its weights, and the difference; None when it cannot be made."""
+    try:
+        difference = compare_files(before, graph)
+    except Exception as error:
+        told = f"not compared with {Path(before.path).name}: {_told(error)}"
+        return replace(anatomy, problems=(*anatomy.problems, told)), None
+    errors = tensor_errors(difference)
+    weights = tuple(replace(w, snr_db=errors.get(w.actual)) for w in anatomy.weights)
+    return replace(anatomy, weights=weights), difference
+
+
+def _named(difference: Difference) -> Difference:
+    """Run folders are handed around: what is told of a file is its name."""
+    sides = (difference.before, difference.after)
+    before, after = (replace(side, path=Path(side.path).name) for side in sides)
+    return replace(difference, before=before, after=after)
+
+
+def _told(error: BaseException) -> str:
+    lines: Sequence[str] = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:300]

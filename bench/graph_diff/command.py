@@ -1,0 +1,150 @@
+"""`python -m bench graphs A.onnx B.onnx`: what differs between two graphs, in the terminal, as JSON or as a page."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from bench.graph_diff.compare import compare
+from bench.graph_diff.difference import Difference
+from bench.graph_diff.document import to_json
+from bench.graph_diff.html import to_html
+from bench.graph_diff.pictures import Pair, draw
+from bench.graph_diff.terminal import render
+from bench.netron.errors import PictureError
+from bench.netron.studio import DEADLINE
+from bench.onnx_graph.axes import parse_sizes
+from bench.onnx_graph.errors import GraphError
+from bench.onnx_graph.read import read
+from bench.onnx_graph.weights import compare_files
+from diagnostics.atomic_write import write_whole
+
+DEFAULT: Final = Path("graphs.html")
+PIPED_WIDTH: Final = 140
+"""Columns where nobody's window is the limit."""
+DIFFERENT: Final = 1
+TROUBLE: Final = 2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("before", type=Path, metavar="A.onnx")
+    parser.add_argument("after", type=Path, metavar="B.onnx")
+    parser.add_argument(
+        "--format",
+        choices=("terminal", "json", "html"),
+        help="default: terminal, or html with --pictures",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"write here instead (default for html: {DEFAULT})",
+    )
+    parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help="both graphs side by side as Netron draws them, differences coloured (needs Chromium)",
+    )
+    parser.add_argument(
+        "--axes",
+        default="",
+        metavar="SIZES",
+        help="sizes of open axes for the MACs, e.g. batch=1,sequence=128 (default: batch=1)",
+    )
+    parser.add_argument(
+        "--no-weights",
+        action="store_true",
+        help="compare the graphs alone; no file of weights is needed",
+    )
+    parser.add_argument(
+        "--deadline",
+        type=float,
+        default=DEADLINE,
+        metavar="SECONDS",
+        help=f"for each picture (default: {DEADLINE:g})",
+    )
+    parser.add_argument(
+        "--exit-code",
+        action="store_true",
+        help=f"end with {DIFFERENT} when the graphs differ, as diff does",
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Compare; 0 when that was done, 1 with --exit-code when they differ, 2 when it could not be done.
+
+    A comparison whose pictures could not be drawn is shown without them, and ends with 2.
+    """
+    pictures, missing = None, ""
+    try:
+        difference = _compared(arguments)
+        pictures = draw(difference, deadline=arguments.deadline) if arguments.pictures else None
+    except PictureError as error:
+        missing = str(error)
+        print(f"python -m bench graphs: {error}", file=sys.stderr)
+    except (GraphError, ValueError) as error:
+        print(f"python -m bench graphs: {error}", file=sys.stderr)
+        return TROUBLE
+    try:
+        _show(difference, pictures, missing, arguments)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    except OSError as error:
+        place = error.filename or arguments.out
+        print(
+            f"python -m bench graphs: {place} cannot be written ({error.strerror});"
+            " name another file with --out",
+            file=sys.stderr,
+        )
+        return TROUBLE
+    if missing:
+        return TROUBLE
+    return DIFFERENT if arguments.exit_code and not difference.is_empty else 0
+
+
+def _compared(arguments: argparse.Namespace) -> Difference:
+    sizes = parse_sizes(arguments.axes) if arguments.axes else None
+    before, after = (read(path, sizes=sizes) for path in (arguments.before, arguments.after))
+    return compare(before, after) if arguments.no_weights else compare_files(before, after)
+
+
+def _show(
+    difference: Difference, pictures: Pair | None, missing: str, arguments: argparse.Namespace
+) -> None:
+    match arguments.format or ("html" if arguments.pictures else "terminal"):
+        case "html":
+            out = arguments.out or DEFAULT
+            write_whole(out, to_html(difference, pictures, missing=missing))
+            print(out)
+        case "json":
+            _print(to_json(difference), arguments.out)
+        case _:
+            _print_terminal(difference, arguments.out)
+            if arguments.pictures:
+                write_whole(DEFAULT, to_html(difference, pictures, missing=missing))
+                print(f"Pictures: {DEFAULT}")
+
+
+def _print_terminal(difference: Difference, out: Path | None) -> None:
+    if out is not None:
+        with out.open("w", encoding="utf-8", errors="replace") as file:
+            render(difference, Console(file=file, width=PIPED_WIDTH))
+        return
+    is_bare = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    render(difference, Console(width=PIPED_WIDTH if is_bare else None))
+    sys.stdout.flush()
+
+
+def _print(text: str, out: Path | None) -> None:
+    if out is not None:
+        write_whole(out, text)
+        return
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    sys.stdout.write(text)
+    sys.stdout.flush()

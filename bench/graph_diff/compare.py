@@ -1,0 +1,210 @@
+"""Compares two graphs; pure: two records in, one out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from bench.graph_diff.difference import Change, Difference, NodeChange, NodeRef, Side
+from bench.graph_diff.match import Match, match, origin
+from bench.graph_diff.naming import bare
+from bench.onnx_graph.record import Graph, Node, Shape, Value
+
+
+def compare(before: Graph, after: Graph) -> Difference:
+    """What was added, removed and changed; the weights' values are not looked at."""
+    return compare_matched(before, after, match(before, after))
+
+
+def compare_matched(before: Graph, after: Graph, pairs: Sequence[Match]) -> Difference:
+    """The same for nodes that are matched already."""
+    known = {pair.before.key for pair in pairs}
+    new = {pair.after.key for pair in pairs}
+    sources = _sources(before, after, pairs)
+    changed = []
+    for pair in pairs:
+        if changes := _changes(pair, *sources):
+            changed.append(
+                NodeChange(
+                    before=_ref(pair.before),
+                    after=_ref(pair.after),
+                    matched_by=pair.by,
+                    changes=tuple(changes),
+                )
+            )
+    return Difference(
+        before=_side(before),
+        after=_side(after),
+        general=tuple(_general(before, after)),
+        added=tuple(_ref(n) for n in after.nodes if n.key not in new),
+        removed=tuple(_ref(n) for n in before.nodes if n.key not in known),
+        changed=tuple(changed),
+        num_same=len(pairs) - len(changed),
+        num_renamed=sum(pair.before.key != pair.after.key for pair in pairs),
+        operators=_histogram(before, after),
+    )
+
+
+def shape_text(shape: Shape | None) -> str:
+    """`batch×64×56×56`; `?` for one that is not known, `scalar` for no axes."""
+    if shape is None:
+        return "?"
+    return "×".join(str(extent) for extent in shape) or "scalar"
+
+
+def _ref(node: Node) -> NodeRef:
+    return NodeRef(key=node.key, operator=node.operator, scope=node.scope, outer=node.outer)
+
+
+def _side(graph: Graph) -> Side:
+    numbers: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for tensor in graph.tensors:
+        if tensor.is_initializer:
+            numbers[tensor.dtype] += 1
+            sizes[tensor.dtype] += tensor.num_bytes
+    return Side(
+        path=graph.path,
+        num_bytes=graph.num_bytes,
+        num_nodes=len(graph.nodes),
+        producer=graph.producer,
+        macs=graph.macs,
+        num_uncounted=graph.num_uncounted,
+        open_axes=graph.open_axes,
+        initializer_bytes=graph.initializer_bytes,
+        dtypes=tuple((name, numbers[name], size) for name, size in sizes.most_common()),
+    )
+
+
+def _histogram(before: Graph, after: Graph) -> tuple[tuple[str, int, int], ...]:
+    left, right = (Counter(n.operator for n in graph.nodes) for graph in (before, after))
+    rows = [(name, left[name], right[name]) for name in left | right if left[name] != right[name]]
+    return tuple(sorted(rows, key=lambda row: (-abs(row[1] - row[2]), row[0])))
+
+
+def _general(before: Graph, after: Graph) -> Iterable[Change]:
+    if before.producer != after.producer:
+        yield Change(what="producer", name="", before=before.producer, after=after.producer)
+    if before.ir_version != after.ir_version:
+        yield Change(
+            what="IR version", name="", before=str(before.ir_version), after=str(after.ir_version)
+        )
+    left, right = dict(before.opsets), dict(after.opsets)
+    for domain in sorted(left | right):
+        if left.get(domain) != right.get(domain):
+            texts = (str(side.get(domain, "")) for side in (left, right))
+            yield Change(what="opset", name=domain, before=next(texts), after=next(texts))
+    yield from _interface("input", before.inputs, after.inputs)
+    yield from _interface("output", before.outputs, after.outputs)
+
+
+def _interface(what: str, before: Sequence[Value], after: Sequence[Value]) -> Iterable[Change]:
+    left, right = ({v.name: v for v in values} for values in (before, after))
+    for name in dict.fromkeys((*left, *right)):
+        texts = [_value_text(side[name]) if name in side else "" for side in (left, right)]
+        if texts[0] != texts[1]:
+            yield Change(what=what, name=name, before=texts[0], after=texts[1])
+    if left.keys() == right.keys() and list(left) != list(right):
+        yield Change(what=what, name="order", before=", ".join(left), after=", ".join(right))
+
+
+def _value_text(value: Value) -> str:
+    return f"{value.dtype or '?'} {shape_text(value.shape)}"
+
+
+def _sources(
+    before: Graph, after: Graph, pairs: Sequence[Match]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """For both sides: value -> a word for where it comes from that is the same on both when the place is."""
+    return (
+        _words(before, {pair.before.key: str(n) for n, pair in enumerate(pairs)}),
+        _words(after, {pair.after.key: str(n) for n, pair in enumerate(pairs)}),
+    )
+
+
+def _words(graph: Graph, numbers: dict[str, str]) -> dict[str, str]:
+    """A node that is on one side alone, with one input beside its weights, is looked through: that it
+    was added or removed is told once, not again by what follows. ONNX sorts nodes: producers first.
+    """
+    find = origin(graph)
+    words = {value.name: f"input {place}" for place, value in enumerate(graph.inputs)}
+    for node in graph.nodes:
+        flowing = [words[start] for name in node.inputs if (start := find(name)) in words]
+        for place, value in enumerate(node.outputs):
+            if node.key in numbers:
+                words[value.name] = f"{numbers[node.key]}:{place}"
+            elif len(flowing) == 1:
+                words[value.name] = flowing[0]
+            else:
+                words[value.name] = f"node {node.key}:{place}"
+    names = {name for node in graph.nodes for name in node.inputs if name}
+    return {name: words.get(find(name), "weights") for name in names}
+
+
+def _changes(pair: Match, left: dict[str, str], right: dict[str, str]) -> Iterable[Change]:
+    before, after = pair.before, pair.after
+    found = []
+    if before.operator != after.operator:
+        found.append(Change(what="operator", name="", before=before.operator, after=after.operator))
+    mine, theirs = dict(before.attributes), dict(after.attributes)
+    is_same_kind = before.operator == after.operator
+    for name in sorted(mine | theirs if is_same_kind else mine.keys() & theirs.keys()):
+        if mine.get(name) != theirs.get(name):
+            found.append(
+                Change(
+                    what="attribute",
+                    name=name,
+                    before=mine.get(name, ""),
+                    after=theirs.get(name, ""),
+                )
+            )
+    for number, (one, other) in enumerate(zip(before.outputs, after.outputs, strict=False)):
+        label = bare(one.name) if len(before.outputs) > 1 else ""
+        if _differs(one.shape, other.shape):
+            found.append(
+                Change(
+                    what="shape",
+                    name=label or (str(number) if number else ""),
+                    before=shape_text(one.shape),
+                    after=shape_text(other.shape),
+                )
+            )
+        if one.dtype and other.dtype and one.dtype != other.dtype:
+            found.append(Change(what="dtype", name=label, before=one.dtype, after=other.dtype))
+    if len(before.outputs) != len(after.outputs):
+        found.append(
+            Change(
+                what="output",
+                name="number",
+                before=str(len(before.outputs)),
+                after=str(len(after.outputs)),
+            )
+        )
+    found += _rewired(before, after, left, right)
+    return found
+
+
+def _differs(before: Shape | None, after: Shape | None) -> bool:
+    """Only where both are known: that one file says less of its shapes is no change of the graph."""
+    if before is None or after is None:
+        return False
+    if len(before) != len(after):
+        return True
+    return any(
+        one != other and (isinstance(one, int) and isinstance(other, int))
+        for one, other in zip(before, after, strict=True)
+    )
+
+
+def _rewired(
+    before: Node, after: Node, left: dict[str, str], right: dict[str, str]
+) -> Iterable[Change]:
+    """Inputs that come from elsewhere; quantized operators, which take scales too, are left alone."""
+    if before.operator != after.operator:
+        return
+    for number in range(max(len(before.inputs), len(after.inputs))):
+        one, other = (
+            node.inputs[number] if number < len(node.inputs) else "" for node in (before, after)
+        )
+        if bare(one) != bare(other) and left.get(one, "") != right.get(other, ""):
+            yield Change(what="input", name=str(number), before=one, after=other)

@@ -1,0 +1,138 @@
+"""How two graphs differ, as a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.onnx_graph.record import Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One thing that is not the same on both sides."""
+
+    what: str
+    """attribute, shape, dtype, operator, input, output, producer, opset, ir version."""
+    name: str
+    """Of the attribute, the value, the domain; empty when there is but one."""
+    before: str
+    """Empty where it is not there."""
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRef:
+    """A node on one side alone."""
+
+    key: str
+    operator: str
+    scope: str
+    outer: str
+    """Key of the node of the main graph around it; empty in the main graph."""
+
+    @property
+    def drawn(self) -> str:
+        """Key of the node that a picture shows for it."""
+        return self.outer or self.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeChange:
+    """A node on both sides that is not the same."""
+
+    before: NodeRef
+    after: NodeRef
+    matched_by: str
+    """name, structure (operator, scope and producers) or outputs."""
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorChange:
+    """The weights of one tensor on both sides, told in numbers of the float domain."""
+
+    name: str
+    """Its name before."""
+    other: str
+    """Its name after."""
+    dtypes: tuple[str, str]
+    shapes: tuple[Shape, Shape]
+    num_bytes: tuple[int, int]
+    is_dequantized: tuple[bool, bool]
+    """Integers that were multiplied by their scale before they were compared."""
+    is_equal: bool = False
+    """Every element is the same, NaN included."""
+    max_abs: float | None = None
+    """Largest absolute difference; None when the shapes differ or an element is not finite."""
+    mean_abs: float | None = None
+    cosine: float | None = None
+    """Of the angle between both; None beside when one of them is all zeros."""
+    snr_db: float | None = None
+    """10 log10 of the power before over the power of the difference; None beside when there is no difference."""
+    note: str = ""
+    """Why there is no number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """What is told of one file."""
+
+    path: str
+    num_bytes: int
+    num_nodes: int
+    producer: str
+    macs: int
+    num_uncounted: int
+    """Nodes whose multiply-accumulates depend on open axes."""
+    open_axes: tuple[str, ...]
+    """Names of the inputs' axes that have no size."""
+    initializer_bytes: int
+    dtypes: tuple[tuple[str, int, int], ...]
+    """(dtype, initializers, bytes), largest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferingNodes:
+    """The nodes of a difference: what a picture shows of it."""
+
+    added: tuple[NodeRef, ...]
+    removed: tuple[NodeRef, ...]
+    changed: tuple[NodeChange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Two files side by side."""
+
+    before: Side
+    after: Side
+    general: tuple[Change, ...]
+    """Inputs, outputs, opsets, producer, IR version."""
+    added: tuple[NodeRef, ...]
+    removed: tuple[NodeRef, ...]
+    changed: tuple[NodeChange, ...]
+    num_same: int
+    num_renamed: int
+    """Nodes that were matched under another name."""
+    operators: tuple[tuple[str, int, int], ...]
+    """(operator, before, after) of those whose number differs, largest difference first."""
+    tensors: tuple[TensorChange, ...] = ()
+    """Those on both sides, largest relative error first."""
+    tensors_added: tuple[str, ...] = ()
+    tensors_removed: tuple[str, ...] = ()
+    quantization_parameters: tuple[str, ...] = ()
+    """Scales and zero points that are new."""
+    are_weights_compared: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing differs, weights included where they were compared; the size of the files may."""
+        return not (
+            self.general
+            or self.added
+            or self.removed
+            or self.changed
+            or self.tensors_added
+            or self.tensors_removed
+            or any(not t.is_equal for t in self.tensors)
+        )

@@ -1,0 +1,68 @@
+"""Two of Netron's pictures for a comparison, with the differences coloured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.graph_diff.difference import Difference, DifferingNodes, NodeRef
+from bench.graph_diff.wording import changes_text
+from bench.netron.studio import DEADLINE, Picture, Studio
+
+COLOURS: Final = {"added": "#1a7f4e", "removed": "#c0392b", "changed": "#e0a100"}
+"""Told apart by brightness too, and by the words in their tooltips."""
+PREFIXES: Final = ("a-", "b-")
+"""Before the ids of the two pictures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """The two pictures."""
+
+    before: Picture
+    after: Picture
+
+    @property
+    def both(self) -> tuple[Picture, Picture]:
+        """In order."""
+        return (self.before, self.after)
+
+
+def draw(difference: Difference, *, deadline: float = DEADLINE) -> Pair:
+    """Both pictures from one browser; `deadline`: seconds for each. Raises PictureError."""
+    colours, notes = marks(difference)
+    paths = [Path(side.path) for side in (difference.before, difference.after)]
+    with Studio() as studio:
+        found = [
+            studio.take(
+                path, colours=colours[n], notes=notes[n], prefix=PREFIXES[n], deadline=deadline
+            )
+            for n, path in enumerate(paths)
+        ]
+    return Pair(before=found[0], after=found[1])
+
+
+def marks(
+    difference: Difference | DifferingNodes,
+) -> tuple[tuple[dict[str, str], dict[str, str]], tuple[dict[str, str], dict[str, str]]]:
+    """(node -> colour before, after), (node -> tooltip before, after)."""
+    colours: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    notes: tuple[dict[str, str], dict[str, str]] = ({}, {})
+
+    def mark(side: int, node: NodeRef, word: str, note: str) -> None:
+        # What differs inside a loop or a branch shows on the node around it as a change.
+        kind = word if not node.outer else "changed"
+        if node.outer and node.drawn in colours[side]:
+            return
+        colours[side][node.drawn] = COLOURS[kind]
+        notes[side][node.drawn] = note if not node.outer else f"inside: {note}"
+
+    for change in difference.changed:
+        mark(0, change.before, "changed", changes_text(change))
+        mark(1, change.after, "changed", changes_text(change))
+    for node in difference.removed:
+        mark(0, node, "removed", "removed")
+    for node in difference.added:
+        mark(1, node, "added", "added")
+    return colours, notes

@@ -1,0 +1,1 @@
+"""ONNX files as records: nodes, shapes, multiply-accumulates and weights."""

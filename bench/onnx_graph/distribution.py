@@ -1,0 +1,87 @@
+"""How the elements of stored tensors are distributed, small enough for one line of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bench.onnx_graph.weights import Weights
+
+BARS: Final = "▁▂▃▄▅▆▇█"
+BINS: Final = 24
+CHUNK: Final = 1 << 22
+"""Elements that are counted at once."""
+LEAST: Final = 32
+"""Elements below which a histogram says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """Counts in bins of equal width."""
+
+    low: float
+    high: float
+    """Ends of the first and the last bin: the smallest and the largest finite element."""
+    counts: tuple[int, ...]
+    num_other: int = 0
+    """Elements that are NaN or infinite."""
+
+
+def histograms_of(path: Path, *, bins: int = BINS) -> dict[str, Histogram]:
+    """Tensor -> histogram, of the numbers in an ONNX file with LEAST elements or more. Raises GraphError."""
+    import numpy as np
+
+    found = {}
+    with Weights(path) as weights:
+        for name in weights.names():
+            array = weights.array(name)
+            if array.size < LEAST or array.dtype.kind in "OSUVb":
+                continue
+            numbers = array.reshape(-1)
+            if numbers.dtype != np.float64:
+                numbers = numbers.astype(np.float32)
+            finite = numbers[np.isfinite(numbers)]
+            if finite.size == 0:
+                continue
+            low, high = float(finite.min()), float(finite.max())
+            found[name] = Histogram(
+                low=low,
+                high=high,
+                counts=counts_of(finite, low, high, bins),
+                num_other=int(numbers.size - finite.size),
+            )
+    return found
+
+
+def counts_of(finite: Any, low: float, high: float, bins: int) -> tuple[int, ...]:
+    """Elements of a flat numpy array in `bins` bins of equal width from `low` to `high`, its smallest and its largest.
+
+    In double precision: numbers of single precision may lie too close together to put bins between them.
+    """
+    import numpy as np
+
+    total = np.zeros(bins, dtype=np.int64)
+    try:
+        for start in range(0, finite.size, CHUNK):
+            part = finite[start : start + CHUNK].astype(np.float64)
+            total += np.histogram(part, bins=bins, range=(low, high if high > low else low + 1))[0]
+    except ValueError:  # too close together even so
+        return (int(finite.size), *[0] * (bins - 1))
+    return tuple(int(count) for count in total)
+
+
+def histogram_text(histogram: Histogram) -> str:
+    """`-0.21 ▁▂▅█▇▃▁ 0.19`."""
+    text = f"{histogram.low:.3g} {sparkline(histogram.counts)} {histogram.high:.3g}"
+    return f"{text}, {histogram.num_other:,} NaN or infinite" if histogram.num_other else text
+
+
+def sparkline(counts: Sequence[float]) -> str:
+    """A bar for each number, the largest one full; what is not zero is never drawn as if it were the lowest."""
+    largest = max(counts, default=0)
+    if largest <= 0:
+        return BARS[0] * len(counts)
+    last = len(BARS) - 1
+    return "".join(BARS[max(round(c / largest * last), 1) if c > 0 else 0] for c in counts)

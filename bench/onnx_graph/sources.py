@@ -1,0 +1,170 @@
+"""Which stored tensor a node's input is, quantized or not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from bench.graph_diff.naming import FAMILIES
+from bench.onnx_graph.record import Graph, Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A stored tensor and how to get its numbers in the float domain: (tensor - zero point) x scale."""
+
+    tensor: str
+    scale: str = ""
+    """Empty: it is stored as it is."""
+    zero_point: str = ""
+    axis: int = 1
+    """Which axis a scale of one dimension goes along."""
+    block: int = 0
+    """Elements along the axis that share a scale; 0 = all."""
+    is_transposed: bool = False
+    """Its last two axes are swapped, compared to the operator that it is a version of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """Where a quantized operator has one of its weights: positions of its inputs."""
+
+    plain: int
+    """Position in the operator that it is a version of."""
+    data: int
+    scale: int | None = None
+    """None: the file names it `NAME_scale`."""
+    zero_point: int | None = None
+    axis: int = -1
+    is_transposed: bool = False
+
+
+LAYOUTS: Final[dict[str, tuple[_Layout, ...]]] = {
+    "QLinearConv": (_Layout(plain=1, data=3, scale=4, zero_point=5, axis=0),),
+    "QLinearMatMul": (_Layout(plain=1, data=3, scale=4, zero_point=5),),
+    "QGemm": (_Layout(plain=1, data=3, scale=4, zero_point=5),),
+    "ConvInteger": (_Layout(plain=1, data=1, zero_point=3, axis=0),),
+    "MatMulInteger": (_Layout(plain=1, data=1, zero_point=3),),
+    "MatMulIntegerToFloat": (_Layout(plain=1, data=1, scale=3, zero_point=5),),
+    "DynamicQuantizeMatMul": (_Layout(plain=1, data=1, scale=2, zero_point=3),),
+    **dict.fromkeys(
+        ("QLinearAdd", "QLinearMul"),
+        (
+            _Layout(plain=0, data=0, scale=1, zero_point=2),
+            _Layout(plain=1, data=3, scale=4, zero_point=5),
+        ),
+    ),
+    "DynamicQuantizeLSTM": (
+        _Layout(plain=1, data=1, scale=8, zero_point=9, is_transposed=True),
+        _Layout(plain=2, data=2, scale=10, zero_point=11, is_transposed=True),
+        _Layout(plain=3, data=3),
+    ),
+}
+"""Operator without domain -> its weights."""
+
+QUANTIZED_ONLY: Final = frozenset(name for name in FAMILIES if name.startswith("QLinear"))
+"""Those without a row have no weights that are known."""
+PARAMETERS: Final = {
+    "QuantizeLinear": (1, 2),
+    "DequantizeLinear": (1, 2),
+    "QLinearConv": (1, 2, 4, 5, 6, 7),
+    "QLinearMatMul": (1, 2, 4, 5, 6, 7),
+    "QLinearAdd": (1, 2, 4, 5, 6, 7),
+    "QLinearMul": (1, 2, 4, 5, 6, 7),
+    "QGemm": (1, 2, 4, 5, 7, 8),
+    "QLinearSigmoid": (1, 2, 3, 4),
+    "QLinearLeakyRelu": (1, 2, 3, 4),
+    "QLinearSoftmax": (1, 2, 3, 4),
+    "QLinearAveragePool": (1, 2, 3, 4),
+    "QLinearGlobalAveragePool": (1, 2, 3, 4),
+}
+"""Operator -> the inputs that are scales and zero points."""
+QUANTIZED: Final = "_quantized"
+ENDS: Final = ("_scale", "_zero_point")
+"""What ONNX Runtime's quantizer puts behind a tensor's name to name its parameters."""
+STORED: Final = frozenset({"Identity", "Cast"})
+"""What hands a stored tensor on."""
+
+
+def sources_of(graph: Graph) -> dict[str, Source]:
+    """Value -> the stored tensor that it is, directly or behind DequantizeLinear, Identity and Cast."""
+    names = {tensor.name for tensor in graph.tensors}
+    found = {name: _stored(name, names) for name in names}
+    for node in graph.nodes:
+        operator = node.operator.rpartition("::")[2]
+        if not node.inputs or not node.outputs or node.inputs[0] not in found:
+            continue
+        if operator in STORED:
+            found[node.outputs[0].name] = found[node.inputs[0]]
+        elif operator == "DequantizeLinear" and len(node.inputs) > 1:
+            attributes = dict(node.attributes)
+            found[node.outputs[0].name] = Source(
+                tensor=found[node.inputs[0]].tensor,
+                scale=node.inputs[1],
+                zero_point=node.inputs[2] if len(node.inputs) > 2 else "",
+                axis=_number(attributes.get("axis"), 1),
+                block=_number(attributes.get("block_size"), 0),
+            )
+    return found
+
+
+def weights_of(node: Node, sources: Mapping[str, Source]) -> dict[int, Source]:
+    """Input's position in the plain operator -> the stored tensor there."""
+    operator = node.operator.rpartition("::")[2]
+    layouts = LAYOUTS.get(operator, () if operator in QUANTIZED_ONLY else None)
+    if layouts is None:
+        found = {n: sources[name] for n, name in enumerate(node.inputs) if name in sources}
+    else:
+        found = {
+            layout.plain: _laid_out(node, layout, sources)
+            for layout in layouts
+            if _at(node, layout.data) in sources
+        }
+    if operator in ("Gemm", "QGemm") and 1 in found and dict(node.attributes).get("transB") == "1":
+        found[1] = replace(found[1], is_transposed=True)
+    return found
+
+
+def _laid_out(node: Node, layout: _Layout, sources: Mapping[str, Source]) -> Source:
+    source = sources[_at(node, layout.data)]
+    scale = source.scale if layout.scale is None else _at(node, layout.scale)
+    if not scale:
+        return source
+    return Source(
+        tensor=source.tensor,
+        scale=scale,
+        zero_point=source.zero_point if layout.zero_point is None else _at(node, layout.zero_point),
+        axis=layout.axis,
+        is_transposed=layout.is_transposed,
+    )
+
+
+def parameters_of(graph: Graph) -> set[str]:
+    """Names of the tensors that are scales and zero points."""
+    names = {tensor.name for tensor in graph.tensors}
+    used = {
+        _at(node, place)
+        for node in graph.nodes
+        for place in PARAMETERS.get(node.operator.rpartition("::")[2], ())
+    }
+    stored = (name for name in names if name.endswith(QUANTIZED))
+    named = {f"{name.removesuffix(QUANTIZED)}{end}" for name in stored for end in ENDS}
+    return (used | named) & names
+
+
+def _stored(name: str, names: Collection[str]) -> Source:
+    """The tensor, with the scale and the zero point that ONNX Runtime's quantizer named after it."""
+    start = name.removesuffix(QUANTIZED)
+    scale, zero = (f"{start}{end}" for end in ENDS)
+    if start == name or scale not in names:
+        return Source(tensor=name)
+    return Source(tensor=name, scale=scale, zero_point=zero if zero in names else "", axis=-1)
+
+
+def _at(node: Node, place: int) -> str:
+    return node.inputs[place] if place < len(node.inputs) else ""
+
+
+def _number(text: str | None, default: int) -> int:
+    return default if text is None else int(text)

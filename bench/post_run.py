@@ -1,0 +1,57 @@
+"""What is done once everything is measured: the machine's peaks, and the run's graphs taken apart and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from bench.graph_analysis.make import make_anatomies
+from bench.runs.load import load_run
+from suite.outcome import Outcome
+from suite.record import Record
+from suite.worker.client import Worker
+from suite.worker.protocol import Job
+
+PEAKS: Final = "bench.instruments.roofline:run"
+DEADLINE: Final = 120.0
+"""Seconds for the peaks of one device; 5 s on two cores."""
+HASTY: Final = ("quick",)
+"""Plans after which the peaks are not worth their seconds."""
+
+
+def peaks_for(
+    records: Iterable[Record], options: Mapping[str, Any], worker: Worker
+) -> list[dict[str, Any]]:
+    """The peaks of every device that a latency was measured on, as the instrument tells them; see `run.json`.
+
+    Empty after a hasty plan, and for a device whose peaks could not be measured: the report then has no roofline.
+    """
+    plan = options.get("plan")
+    name = plan.get("name") if isinstance(plan, Mapping) else plan
+    devices = dict.fromkeys(
+        r.cell.device for r in records if r.step == "latency" and r.measurements
+    )
+    if name in HASTY:
+        return []
+    found = []
+    for device in devices:
+        asked = {"device": device, "threads": options.get("threads") or 0}
+        answer = worker.run(Job(runner=PEAKS, options=asked, deadline=DEADLINE))
+        if answer.outcome is Outcome.PASSED and (own := answer.result.get("facts")):
+            found.append(dict(own))
+    return found
+
+
+def is_whole(planned: Sequence[Mapping[str, Any]], records: Mapping[str, Record]) -> bool:
+    """Whether every planned step has its record: after one that was broken off nobody wants to wait."""
+    done = {(tuple(sorted(r.cell.as_dict().items())), r.step) for r in records.values()}
+    return all((tuple(sorted(p["cell"].items())), p["step"]) in done for p in planned)
+
+
+def take_apart(folder: Path, worker: Worker) -> None:
+    """The anatomies and pictures of the run's graphs, into its folder; what fails there costs no run.
+
+    Of a large run the other states' pictures are left to `python -m bench review`.
+    """
+    make_anatomies(load_run(folder), worker=worker, draws_all=False)

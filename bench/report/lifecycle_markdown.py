@@ -1,0 +1,61 @@
+"""The lives of a run's models as a table in Markdown."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.report.lifecycle_table import HEADS
+from bench.report.markup import line, safe
+from bench.summary.labels import life_names, times
+from bench.summary.lifecycle_records import Life
+from bench.summary.matrix import Group, groups_of, stages_in, summed_states
+from bench.summary.model import Report
+from bench.summary.quality_text import drop_text, metric_text
+from bench.summary.wording import MARKS, variant_name
+
+ROWS: Final = 500
+
+
+def life_markdown(report: Report) -> str:
+    """One line per life: a mark per stage, the quality as trained, and what pruning and quantizing cost and bring."""
+    groups, states = groups_of(report.lives), summed_states(report.lives)
+    names = life_names(report)
+    heads = ["model", *(safe(HEADS.get(group.step, group.step)) for group in groups), "trained"]
+    for state in states:
+        heads += [f"drop {variant_name(state)}", f"speed {variant_name(state)}"]
+    aligns = [":--", *(":-:" for _ in groups), *("--:" for _ in range(1 + 2 * len(states)))]
+    lines = [line(heads), line(aligns)]
+    for life in report.lives[:ROWS]:
+        cells = [safe(names[life.id]), *(_marks(life, group) for group in groups)]
+        cells.append(_trained(life))
+        for name in states:
+            cells += _state(life, name)
+        lines.append(line(cells))
+    if len(report.lives) > ROWS:
+        lines.append(line([f"and {len(report.lives) - ROWS} more", *("" for _ in heads[1:])]))
+    return "\n".join(lines)
+
+
+def _marks(life: Life, group: Group) -> str:
+    return "".join(
+        MARKS.get(stage.step.outcome, "?") if stage else "\u2002"
+        for stage in stages_in(life, group)
+    )
+
+
+def _trained(life: Life) -> str:
+    value = life.training.trained if life.training else None
+    if value is None:
+        return ""
+    name = life.quality.name if life.quality else ""
+    return safe(f"{metric_text(life.quality, value)} {name}")
+
+
+def _state(life: Life, name: str) -> list[str]:
+    """The state's drop and its speed; a drop that is out of bounds is marked."""
+    state = life.state(name)
+    if state is None:
+        return ["", ""]
+    lost = drop_text(life.quality, state.drop) if state.drop is not None else ""
+    mark = f" {MARKS['failed']}" if lost and state.outcome != "passed" else ""
+    return [f"{lost}{mark}", times(state.ratio.value) if state.ratio else ""]

@@ -1,0 +1,101 @@
+"""The lives of a run's models as a table on a terminal: a mark per stage, then what they came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from rich.table import Table
+from rich.text import Text
+
+from bench import units
+from bench.report.columns import Column, drawn, fitting
+from bench.report.table import COLORS, NAME
+from bench.summary.labels import life_names, times
+from bench.summary.lifecycle_records import Life
+from bench.summary.matrix import Group, groups_of, stages_in, summed_states
+from bench.summary.model import Report
+from bench.summary.quality_text import drop_text, metric_text
+from bench.summary.wording import MARKS, variant_name
+
+HEADS: Final = {"finetune": "tune", "quantize": "quant", "parallel": "par"}
+"""Stage -> a head as narrow as its marks."""
+
+
+def life_table(report: Report, width: int) -> Table:
+    """One row per life in as many columns as fit into `width` characters: marks first, then quality, then speed."""
+    lives, names = report.lives, life_names(report)
+    columns = {"model": Column("model", [Text(names[life.id]) for life in lives], False)}
+    groups = groups_of(lives)
+    for group in groups:
+        head = HEADS.get(group.step, group.step)
+        columns[group.step] = Column(head, [_marks(life, group) for life in lives], False)
+    columns["trained"] = _column("quality\ntrained", lives, _trained)
+    states = summed_states(lives)
+    for state in states:
+        short = variant_name(state).replace(" + ", "+")
+        columns[f"drop {state}"] = _column(f"drop\n{short}", lives, _drop(state))
+    for state in states:
+        short = variant_name(state).replace(" + ", "+")
+        columns[f"speed {state}"] = _column(f"speed\n{short}", lives, _speed(state))
+    columns["metric"] = _column("metric", lives, lambda life: _metric(life), is_number=False)
+    order = ["model", *(group.step for group in groups), "trained"]
+    for state in states:
+        order += [f"drop {state}", f"speed {state}"]
+    return drawn(fitting(columns, width, [*order, "metric"], least=NAME))
+
+
+def life_legend(report: Report) -> str:
+    """What the marks stand for, stage by stage, where one has several."""
+    parts = [
+        f"{HEADS.get(group.step, group.step)}: {', '.join(place.name for place in group.places)}"
+        for group in groups_of(report.lives)
+        if not group.is_alone
+    ]
+    if summed_states(report.lives):
+        parts.append("drop and speed against the trained model in eager PyTorch")
+    return "; ".join(parts)
+
+
+def _marks(life: Life, group: Group) -> Text:
+    text = Text()
+    for stage in stages_in(life, group):
+        outcome = stage.step.outcome if stage else ""
+        text.append(MARKS.get(outcome, "?") if outcome else " ", COLORS.get(outcome, ""))
+    return text
+
+
+def _column(
+    title: str, lives: Sequence[Life], cell: Callable[[Life], Text], *, is_number: bool = True
+) -> Column:
+    return Column(title, [cell(life) for life in lives], is_number)
+
+
+def _trained(life: Life) -> Text:
+    value = life.training.trained if life.training else None
+    return Text(metric_text(life.quality, value), style="" if value is not None else "dim")
+
+
+def _metric(life: Life) -> Text:
+    return Text(life.quality.name if life.quality else "", style="dim")
+
+
+def _drop(name: str) -> Callable[[Life], Text]:
+    def cell(life: Life) -> Text:
+        state = life.state(name)
+        if state is None or state.drop is None:
+            return Text(units.ABSENT, style="dim")
+        text = drop_text(life.quality, state.drop).replace(" points", " pt")
+        return Text(text, style="" if state.outcome == "passed" else COLORS["failed"])
+
+    return cell
+
+
+def _speed(name: str) -> Callable[[Life], Text]:
+    def cell(life: Life) -> Text:
+        state = life.state(name)
+        if state is None or state.ratio is None:
+            return Text(units.ABSENT, style="dim")
+        return Text(times(state.ratio.value), style="green" if state.ratio.value > 1.05 else "")
+
+    return cell

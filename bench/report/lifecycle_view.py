@@ -1,0 +1,143 @@
+"""What the HTML templates show of lives: ready positions, groups and anchors, so that templates only place them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.charts.plots import CurvePlot, StatesPlot, curve_plot, states_plot
+from bench.report.anchor import anchor
+from bench.report.text import shortened
+from bench.summary.labels import AXES, life_names
+from bench.summary.lifecycle_records import Curve, Foundation, Life, Stage, State
+from bench.summary.matrix import Group, ends_of, groups_of, stages_in, summed_states
+from bench.summary.model import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageView:
+    """One stage, ready to be placed."""
+
+    stage: Stage
+    anchor: str
+    cell_anchor: str
+    """The cell's own anchor, where nothing else on the page has it; empty otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifeView:
+    """One life, ready to be placed."""
+
+    life: Life
+    anchor: str
+    name: str
+    axes: tuple[str, ...]
+    marks: tuple[tuple[Stage | None, ...], ...]
+    """Per group of the matrix, its stages."""
+    stages: tuple[StageView, ...]
+    outcomes: tuple[str, ...]
+    search: str
+    curve: CurvePlot | None
+    recovery: CurvePlot | None
+    parallel: tuple[CurvePlot | None, ...]
+    plot: StatesPlot | None
+    sort: Mapping[str, float]
+    """Key -> number to sort by; a key without a number is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseView:
+    """One known-answer case with its ends by device and dtype."""
+
+    case: str
+    meaning: str
+    ends: tuple[Foundation | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundationsView:
+    """The known-answer cases, ready to be placed."""
+
+    places: tuple[tuple[str, str], ...]
+    """(device, dtype): the columns."""
+    cases: tuple[CaseView, ...]
+
+
+def stage_anchor(cell: str, step: str) -> str:
+    """The anchor of a stage: a cell may go through several."""
+    return anchor(f"{cell}:{step}")
+
+
+def life_views(report: Report) -> tuple[tuple[Group, ...], tuple[str, ...], tuple[LifeView, ...]]:
+    """The columns of the matrix, the states that sum a life up, and every life."""
+    groups, states = groups_of(report.lives), summed_states(report.lives)
+    names = life_names(report)
+    lanes = {lane.cell for row in report.rows for lane in row.lanes}
+    views = []
+    for life in report.lives:
+        claimed: set[str] = set(lanes)
+        stages = []
+        for stage in life.stages:
+            cell = stage.step.cell
+            own = "" if cell in claimed else anchor(cell)
+            claimed.add(cell)
+            stages.append(
+                StageView(stage=stage, anchor=stage_anchor(cell, stage.step.step), cell_anchor=own)
+            )
+        axes = names[life.id].removeprefix(life.model).split()
+        words = (life.model, *(str(getattr(life, axis)) for axis in AXES))
+        quality = life.quality.name if life.quality else ""
+        views.append(
+            LifeView(
+                life=life,
+                anchor=anchor(life.id),
+                name=shortened(life.model, 80),
+                axes=tuple(axes),
+                marks=tuple(stages_in(life, group) for group in groups),
+                stages=tuple(stages),
+                outcomes=tuple(ends_of(life)),
+                search=shortened(" ".join((*words, quality)).lower(), 400),
+                curve=curve_plot(_curve(life), life.training),
+                recovery=curve_plot(life.recovery),
+                parallel=tuple(curve_plot(parallel.curve) for parallel in life.parallel),
+                plot=states_plot(life),
+                sort=_sort_keys(life, states),
+            )
+        )
+    return groups, states, tuple(views)
+
+
+def foundations_view(report: Report) -> FoundationsView | None:
+    """The known-answer cases by device and dtype; None when none was asked."""
+    if not report.foundations:
+        return None
+    places = tuple(dict.fromkeys((case.device, case.dtype) for case in report.foundations))
+    by_place = {(c.case, c.device, c.dtype): c for c in report.foundations}
+    meanings = {c.case: c.meaning for c in report.foundations}
+    return FoundationsView(
+        places=places,
+        cases=tuple(
+            CaseView(
+                case=case,
+                meaning=meaning,
+                ends=tuple(by_place.get((case, device, dtype)) for device, dtype in places),
+            )
+            for case, meaning in meanings.items()
+        ),
+    )
+
+
+def _curve(life: Life) -> Curve | None:
+    return life.training.curve if life.training else None
+
+
+def _sort_keys(life: Life, states: tuple[str, ...]) -> dict[str, float]:
+    found: dict[str, float | None] = {
+        "trained": life.training.trained if life.training else None,
+    }
+    for name in states:
+        state: State | None = life.state(name)
+        key = name.replace("_", "-")
+        found[f"drop-{key}"] = state.drop if state else None
+        found[f"speed-{key}"] = state.ratio.value if state and state.ratio else None
+    return {key: value for key, value in found.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Stored runs: where run folders lie, and how one is read back."""

@@ -1,0 +1,170 @@
+"""Lanes of the report: what one backend brought home for one cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from bench.derived_metrics import counted, figure, throughput
+from bench.metrics import METRICS
+from bench.stats import CONFIDENCE, Estimate, median
+from bench.summary.elements import Doubt, Quantity, Timing
+from bench.summary.model import Lane, Speedup
+from bench.summary.step_outcomes import step_of
+from bench.summary.wording import REFERENCE
+from suite.record import Measurement, Record
+
+Doubter = Callable[[Measurement], Sequence[Doubt]]
+"""Gives the reasons to distrust a measurement under the plan in force."""
+
+DRAWN: Final = 120
+"""Samples kept for drawing; a strip on a screen cannot show more."""
+
+
+LEAST_EFFECT: Final = 1.05
+"""Ratio that a speed-up must clear with its whole interval before it is called one. Two fresh
+processes that run the same code differ by 4-10% on shared machines, and an interval from within
+one process cannot see that."""
+
+
+def lane_of(backend: str, records: Sequence[Record], doubter: Doubter) -> Lane:
+    """What these records, one per step of one cell, say together. Steps that did not pass give no numbers."""
+    ran = [record for record in records if record.outcome.has_run]
+    latency = next((r for r in ran if r.step == "latency"), None)
+    return Lane(
+        backend=backend,
+        cell=records[0].cell.id,
+        steps=tuple(step_of(record) for record in records),
+        timing=timing_of(latency) if latency else None,
+        memory=_quantities(ran, "memory"),
+        coldstart=_quantities(ran, "coldstart"),
+        absent=_absent(ran),
+        doubts=tuple(d for r in ran for m in r.measurements for d in doubter(m)),
+    )
+
+
+def speedups_of(lanes: Sequence[Lane]) -> tuple[Speedup, ...]:
+    """How much faster every other backend is than eager; empty when eager has no latency."""
+    reference = next((lane.timing for lane in lanes if lane.backend == REFERENCE), None)
+    if reference is None or not reference.p50 > 0:
+        return ()
+    return tuple(
+        _speedup(lane.backend, reference, lane.timing)
+        for lane in lanes
+        if lane.backend != REFERENCE and lane.timing is not None and lane.timing.p50 > 0
+    )
+
+
+def _speedup(backend: str, reference: Timing, timing: Timing) -> Speedup:
+    low = high = None
+    if reference.low and reference.high and timing.low and timing.high:
+        # The worst case of both intervals: two 95% intervals hold together in at least 90% of
+        # runs, whatever the shape of the noise, and no pairing of samples is invented.
+        low, high = reference.low / timing.high, reference.high / timing.low
+    verdict = "unclear"
+    if low is not None and high is not None:
+        if low > LEAST_EFFECT:
+            verdict = "faster"
+        elif high < 1 / LEAST_EFFECT:
+            verdict = "slower"
+    return Speedup(
+        backend=backend,
+        over=REFERENCE,
+        ratio=reference.p50 / timing.p50,
+        low=low,
+        high=high,
+        verdict=verdict,
+    )
+
+
+def timing_of(
+    record: Record, metric: str = "latency", rate_metric: str = "throughput"
+) -> Timing | None:
+    """The record's samples of that metric, in seconds, with what they are per second; None without finite ones."""
+    measurement = record.measurement(metric)
+    if measurement is None or not _finite(measurement.samples):
+        return None
+    middle, tail = figure(record, metric), figure(record, metric, 0.9)
+    if middle is None:
+        return None
+    rate = _rate(record, rate_metric)
+    return Timing(
+        p50=middle.value,
+        low=middle.low,
+        high=middle.high,
+        confidence=CONFIDENCE,
+        p90=tail.value if tail else None,
+        num_samples=len(measurement.samples),
+        iterations_per_sample=measurement.iterations_per_sample,
+        throughput=rate.value if rate else None,
+        throughput_unit=counted(record.facts),
+        stopped=_stopped(measurement.facts),
+        samples=_thinned(measurement.samples),
+    )
+
+
+def _rate(record: Record, metric: str) -> Estimate | None:
+    source = record.measurement(METRICS[metric].derived_from)
+    return throughput(source, record.facts) if source else None
+
+
+def _absent(records: Sequence[Record]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for record in records:
+        absent = record.facts.get("absent")
+        if isinstance(absent, Mapping):
+            found.update((str(metric), str(why)) for metric, why in absent.items())
+    return found
+
+
+def _stopped(facts: Mapping[str, object]) -> str:
+    found = facts.get("stopped_because")
+    return found.replace("_", " ") if isinstance(found, str) else ""
+
+
+def _quantities(records: Sequence[Record], step: str) -> tuple[Quantity, ...]:
+    found = []
+    for record in records:
+        if record.step != step:
+            continue
+        taken = {m.metric: m for m in record.measurements}
+        derived = [m.name for m in METRICS.values() if m.derived_from in taken]
+        hidden = {METRICS[name].derived_from for name in derived}
+        for name in (*(n for n in taken if n not in hidden), *derived):
+            quantity = quantity_of(record, name)
+            if quantity is not None:
+                found.append(quantity)
+    return tuple(found)
+
+
+def quantity_of(record: Record, name: str) -> Quantity | None:
+    """What the record says of that metric in one number; None without a finite one."""
+    if name in METRICS:
+        estimate = figure(record, name)
+        if estimate is None or not math.isfinite(estimate.value):
+            return None
+        return Quantity(
+            metric=name,
+            value=estimate.value,
+            unit=METRICS[name].unit,
+            num_samples=estimate.num_samples,
+        )
+    measurement = record.measurement(name)
+    if measurement is None or not _finite(measurement.samples):
+        return None
+    return Quantity(
+        metric=name,
+        value=median(measurement.samples),
+        unit=measurement.unit,
+        num_samples=len(measurement.samples),
+    )
+
+
+def _finite(samples: Sequence[float]) -> bool:
+    return bool(samples) and all(math.isfinite(sample) for sample in samples)
+
+
+def _thinned(samples: Sequence[float]) -> tuple[float, ...]:
+    step = max(1, math.ceil(len(samples) / DRAWN))
+    return tuple(samples[::step])

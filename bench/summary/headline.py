@@ -1,0 +1,95 @@
+"""The run in one sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from bench.summary.model import Report
+from bench.summary.wording import REFERENCE, backend_name, plural, variant_name
+
+
+def headline(report: Report) -> str:
+    """E.g. `28 of 30 models measured. ONNX Runtime is faster on 21, eager on 4, 1 too close to tell.`
+
+    Of a run that measures nothing, `401 of 420 steps passed on 28 models. 123 of 126 known answers came out.`
+    """
+    totals = report.totals
+    if not totals.num_rows:
+        return _of_stages(report)
+    noun = "model" if _is_by_model(report) else "configuration"
+    if "latency" not in _steps(report):
+        passed, steps = totals.outcomes.get("passed", 0), sum(totals.outcomes.values())
+        return f"{passed} of {plural(steps, 'step')} passed on {plural(totals.num_rows, noun)}."
+    if totals.num_measured == totals.num_planned:
+        first = f"{plural(totals.num_planned, noun)} measured."
+    else:
+        first = f"{totals.num_measured} of {plural(totals.num_planned, noun)} measured."
+    return " ".join((first, *(_comparison(report, name) for name in totals.mean_speedup)))
+
+
+def average(report: Report) -> str:
+    """E.g. `ONNX Runtime runs at 1.36 times eager's speed in the geometric mean.`; empty without a comparison."""
+    parts = [
+        f"{backend_name(backend)} runs at {mean:.2f} times eager's speed in the geometric mean."
+        for backend, mean in report.totals.mean_speedup.items()
+    ]
+    noun = "model" if len({life.model for life in report.lives}) == len(report.lives) else "life"
+    means = [
+        f"{variant_name(name)} {mean:.2f}× ({_of(report.totals.num_state_speedups[name], noun)})"
+        for name, mean in report.totals.mean_state_speedup.items()
+    ]
+    if means:
+        parts.append(
+            f"Speed against the trained model in eager PyTorch, in the geometric mean: {', '.join(means)}."
+        )
+    return " ".join(parts)
+
+
+def _of(count: int, noun: str) -> str:
+    return f"{count} lives" if noun == "life" and count != 1 else plural(count, noun)
+
+
+def _of_stages(report: Report) -> str:
+    parts = []
+    if report.lives:
+        ends = Counter(stage.step.outcome for life in report.lives for stage in life.stages)
+        what = plural(ends.total(), "step")
+        parts.append(
+            f"{ends['passed']} of {what} passed on {plural(report.totals.num_models, 'model')}."
+        )
+    if report.foundations:
+        ends = Counter(case.step.outcome for case in report.foundations)
+        parts.append(f"{ends['passed']} of {plural(ends.total(), 'known answer')} came out.")
+    return " ".join(parts) or "Nothing was recorded in this run."
+
+
+def _comparison(report: Report, backend: str) -> str:
+    """How that backend did against eager over all rows, in one sentence."""
+    totals = report.totals
+    faster, slower = totals.num_faster.get(backend, 0), totals.num_slower.get(backend, 0)
+    unclear = totals.num_unclear.get(backend, 0)
+    parts = []
+    if faster:
+        parts.append(f"{backend_name(backend)} is faster on {faster}")
+    if slower:
+        parts.append(
+            f"{REFERENCE} on {slower}"
+            if parts
+            else f"{backend_name(REFERENCE)} is faster than {backend_name(backend)} on {slower}"
+        )
+    if unclear:
+        parts.append(
+            f"{unclear} too close to tell"
+            if parts
+            else f"{backend_name(backend)} and eager are too close to tell on {unclear}"
+        )
+    return f"{', '.join(parts)}."
+
+
+def _steps(report: Report) -> set[str]:
+    lanes = (lane for row in report.rows for lane in row.lanes)
+    return {s.step for lane in lanes for s in lane.steps} | {s.step for s in report.unfinished}
+
+
+def _is_by_model(report: Report) -> bool:
+    return len({row.model for row in report.rows}) == len(report.rows)

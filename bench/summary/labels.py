@@ -1,0 +1,201 @@
+"""Short names: a row is called by its model and only those axes in which the run's rows differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from bench.summary.elements import Step
+from bench.summary.model import Report, Row, Speedup
+from bench.summary.wording import REFERENCE, doubt_meaning, step_name, variant_name
+from suite.axes import BACKENDS, VARIANTS
+
+AXES: Final = ("size", "device", "dtype", "batch")
+"""Of rows and of lives."""
+GAPS: Final = ("unsupported", "unavailable")
+FOLLOWS: Final = "state"
+"""`Step.kind` of one that had nothing to start from."""
+
+
+def axes_by_row(report: Report) -> dict[str, tuple[str, ...]]:
+    """Row id -> its size, device, dtype, batch and length, as far as they tell rows of this report apart."""
+    varying = {name for name in (*AXES, "length") if len(_values(report, name)) > 1}
+    return {
+        row.id: tuple(text for name, text in _axes(row) if name in varying) for row in report.rows
+    }
+
+
+def labels_of(report: Report) -> dict[str, str]:
+    """Row id -> `bert`, or `bert cuda b8` in a run with several devices and batches."""
+    axes = axes_by_row(report)
+    return {row.id: " ".join((name_of(row), *axes[row.id])) for row in report.rows}
+
+
+def name_of(row: Row) -> str:
+    """`resnet18`, or `resnet18 · int8` for another state than the original."""
+    return row.model if row.variant == "original" else f"{row.model} · {variant_name(row.variant)}"
+
+
+def life_names(report: Report) -> dict[str, str]:
+    """Life id -> its model, with those of size, device, dtype and batch in which the lives of this report differ."""
+    varying = [a for a in AXES if len({getattr(life, a) for life in report.lives}) > 1]
+    return {
+        life.id: " ".join(
+            (life.model, *(_life_axis(axis, getattr(life, axis)) for axis in varying))
+        )
+        for life in report.lives
+    }
+
+
+def _life_axis(axis: str, value: object) -> str:
+    return f"b{value}" if axis == "batch" else str(value)
+
+
+def common_axes(report: Report) -> tuple[str, ...]:
+    """What all rows share, e.g. base, cpu, float32, batch 1."""
+    if not report.rows:
+        shared = {axis: {getattr(life, axis) for life in report.lives} for axis in AXES}
+        return tuple(
+            f"batch {value}" if axis == "batch" else str(value)
+            for axis, values in shared.items()
+            if len(values) == 1
+            for value in values
+        )
+    return tuple(
+        f"batch {text[1:]}" if name == "batch" else text
+        for name, text in _axes(report.rows[0])
+        if len(_values(report, name)) == 1
+    )
+
+
+def backends_of(report: Report) -> tuple[str, ...]:
+    """Every backend of the report, eager first."""
+    found = {lane.backend for row in report.rows for lane in row.lanes}
+    order = {name: place for place, name in enumerate((REFERENCE, *BACKENDS))}
+    return tuple(sorted(found, key=lambda name: (order.get(name, len(order)), name)))
+
+
+def times(ratio: float) -> str:
+    """`1.62×`; two decimals below 10, so that ratios line up."""
+    return (
+        f"{ratio:.2f}×" if ratio < 9.995 else f"{ratio:.1f}×" if ratio < 99.95 else f"{ratio:,.0f}×"
+    )
+
+
+def ratio_text(speedup: Speedup) -> str:
+    """`▲ 1.62×`: up = faster than eager, down = slower, `≈` = the intervals cannot tell."""
+    mark = {"faster": "▲", "slower": "▼"}.get(speedup.verdict, "≈")
+    return f"{mark} {times(speedup.ratio)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Steps that ended alike for one reason, so that one cause is told once."""
+
+    first: Step
+    steps: tuple[str, ...]
+    cells: tuple[str, ...]
+
+
+def grouped(steps: Iterable[Step]) -> tuple[Group, ...]:
+    """The steps with those of one cell, outcome and reason put together, order kept; a gap once for all cells of its
+    model. Those that had nothing to start from are left to `followers_of`.
+    """
+    found: dict[tuple[str, str, str], list[Step]] = {}
+    for step in steps:
+        if step.kind == FOLLOWS:
+            continue
+        whose = step.model if step.outcome in GAPS else step.cell
+        found.setdefault((whose, step.outcome, step.reason), []).append(step)
+    return tuple(
+        Group(
+            first=max(members, key=lambda step: len(step.log_tail)),
+            steps=tuple(dict.fromkeys(member.step for member in members)),
+            cells=tuple(dict.fromkeys(member.cell for member in members)),
+        )
+        for members in found.values()
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followers:
+    """Steps that were not tried because the state that they start from could not be made, all with one outcome."""
+
+    outcome: str
+    num_steps: int
+    models: tuple[tuple[str, tuple[Step, ...]], ...]
+    """(model, its steps)."""
+
+
+def followers_of(steps: Iterable[Step]) -> tuple[Followers, ...]:
+    """The steps that had nothing to start from, by outcome and model, order kept."""
+    found: dict[str, dict[str, list[Step]]] = {}
+    for step in steps:
+        if step.kind == FOLLOWS:
+            found.setdefault(step.outcome, {}).setdefault(step.model, []).append(step)
+    return tuple(
+        Followers(
+            outcome=outcome,
+            num_steps=sum(map(len, models.values())),
+            models=tuple((model, tuple(own)) for model, own in models.items()),
+        )
+        for outcome, models in found.items()
+    )
+
+
+def stage_name(step: Step) -> str:
+    """`quantize int8`, `export pruned`; by the step's name alone where that says it all: `build`, `train`, `prune`."""
+    name = step_name(step.step)
+    is_alone = [v.name for v in VARIANTS.values() if v.stage == step.step] == [step.variant]
+    if is_alone or step.variant == "original":
+        return name
+    return f"{name} {variant_name(step.variant)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtGroup:
+    """One kind of doubt and every lane that has it."""
+
+    code: str
+    summary: str
+    """What this kind of doubt is, in general; the numbers are with each cell."""
+    advice: tuple[str, ...]
+    """What to do, each advice once."""
+    lanes: tuple[tuple[str, str, str], ...]
+    """(row id, row label, backend)."""
+
+
+def doubts_of(report: Report) -> tuple[DoubtGroup, ...]:
+    """The report's doubts by kind, the most frequent first."""
+    lanes: dict[str, dict[tuple[str, str, str], None]] = {}
+    advice: dict[str, dict[str, None]] = {}
+    labels = labels_of(report)
+    for row in report.rows:
+        for lane in row.lanes:
+            for doubt in lane.doubts:
+                lanes.setdefault(doubt.code, {})[row.id, labels[row.id], lane.backend] = None
+                advice.setdefault(doubt.code, {})[doubt.advice] = None
+    return tuple(
+        DoubtGroup(
+            code=code,
+            summary=doubt_meaning(code),
+            advice=tuple(text for text in advice[code] if text)[:3],
+            lanes=tuple(found),
+        )
+        for code, found in sorted(lanes.items(), key=lambda pair: -len(pair[1]))
+    )
+
+
+def _axes(row: Row) -> tuple[tuple[str, str], ...]:
+    return (
+        ("size", row.size),
+        ("device", row.device),
+        ("dtype", row.dtype),
+        ("batch", f"b{row.batch}"),
+        *((("length", f"{row.length} tokens"),) if row.length else ()),
+    )
+
+
+def _values(report: Report, axis: str) -> frozenset[object]:
+    return frozenset(getattr(row, axis) for row in report.rows)

@@ -1,0 +1,162 @@
+"""Lives of a run's models: the records of one model's stages put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Final, TypeVar
+
+from bench.summary import facts
+from bench.summary.elements import Step
+from bench.summary.lifecycle_records import Life, Quality, Stage
+from bench.summary.model import Row
+from bench.summary.places import is_foundation, is_stage, life_id, stage_rank, variant_rank
+from bench.summary.stage_results import curve_of, parallel_of, quantized_of, training_of, tuning_of
+from bench.summary.step_outcomes import step_of
+from bench.summary.variants import states_of
+from suite.axes import TASKS
+from suite.cell import Cell
+from suite.claims import Claim
+from suite.quality import change_unit, gain
+from suite.record import Record
+
+T = TypeVar("T")
+
+MOMENTS: Final = {
+    "train": ("untrained", "trained"),
+    "finetune": ("scratch", "finetuned"),
+    "prune": ("trained", "recovered"),
+    "quantize": ("parent", "quantized"),
+}
+"""Stage -> the two moments whose quality it has to be judged by."""
+
+
+def lives_of(
+    records: Sequence[Record],
+    missing: Iterable[Step],
+    cells: Mapping[str, Cell],
+    rows: Sequence[Row],
+) -> tuple[Life, ...]:
+    """One life per model, size, device, dtype and batch with a stage that was run or planned, in the run's order.
+
+    `missing` are planned steps without a record, `cells` the planned cells by id, `rows` what was benchmarked.
+    """
+    places: dict[str, Cell] = {}
+    held: dict[str, list[Record]] = {}
+    planned: dict[str, list[Step]] = {}
+    for cell, step, record in (
+        *((r.cell, step_of(r), r) for r in records),
+        *((cells[s.cell], s, None) for s in missing if s.cell in cells),
+    ):
+        if is_foundation(step.step) or not is_stage(cell, step.step):
+            continue
+        places.setdefault(life_id(cell), cell)
+        if record is None:
+            planned.setdefault(life_id(cell), []).append(step)
+        else:
+            held.setdefault(life_id(cell), []).append(record)
+    return tuple(
+        _life(cell, held.get(name, ()), planned.get(name, ()), rows)
+        for name, cell in places.items()
+    )
+
+
+def _life(
+    cell: Cell, records: Sequence[Record], planned: Sequence[Step], rows: Sequence[Row]
+) -> Life:
+    quality = _quality(cell.model, records)
+    by_step = {(record.step, record.cell.variant): record for record in records}
+    here = (cell.model, cell.size, cell.device, cell.dtype, cell.batch)
+    benched = {
+        row.variant: row
+        for row in rows
+        if (row.model, row.size, row.device, row.dtype, row.batch) == here
+    }
+    stages = [*(_stage(record, quality) for record in records), *(Stage(step=s) for s in planned)]
+    train, prune = by_step.get(("train", "trained")), by_step.get(("prune", "pruned"))
+    metric = facts.mapping(prune.facts.get("metric")) if prune else {}
+    return Life(
+        id=life_id(cell),
+        model=cell.model,
+        size=cell.size,
+        device=cell.device,
+        dtype=cell.dtype,
+        batch=cell.batch,
+        quality=quality,
+        stages=tuple(
+            sorted(stages, key=lambda s: (stage_rank(s.step.step), variant_rank(s.step.variant)))
+        ),
+        states=states_of(by_step, benched, quality),
+        training=training_of(train) if train else None,
+        recovery=curve_of(prune.facts.get("curve")) if prune else None,
+        pruned_before_recovery=facts.number(metric.get("pruned")),
+        tunings=_each(records, "finetune", lambda record: tuning_of(record, _task(quality))),
+        quantized=_each(records, "quantize", quantized_of),
+        parallel=_each(records, "parallel", parallel_of),
+    )
+
+
+def _each(
+    records: Sequence[Record], step: str, make: Callable[[Record], T | None]
+) -> tuple[T, ...]:
+    """What is made of the records of that step, by variant; those without numbers are left out."""
+    found = sorted(
+        (record for record in records if record.step == step),
+        key=lambda record: variant_rank(record.cell.variant),
+    )
+    return tuple(made for record in found if (made := make(record)) is not None)
+
+
+def _task(quality: Quality | None) -> str:
+    return quality.task if quality else ""
+
+
+def _stage(record: Record, quality: Quality | None) -> Stage:
+    raw = facts.mapping(record.facts.get("metric"))
+    metric = {str(k): v for k, value in raw.items() if (v := facts.number(value)) is not None}
+    first, last = MOMENTS.get(record.step, ("", ""))
+    before, after = metric.get(first), metric.get(last)
+    better = None
+    if quality and before is not None and after is not None:
+        better = gain(quality.task, before, after)
+    state = facts.mapping(record.facts.get("state"))
+    cache_ = facts.mapping(record.facts.get("cache"))
+    return Stage(
+        step=step_of(record),
+        claims=tuple(
+            Claim(
+                name=facts.text(claim.get("name")),
+                holds=claim.get("holds") is True,
+                evidence=facts.text(claim.get("evidence")),
+            )
+            for claim in facts.entries(record.facts.get("claims"))
+        ),
+        metric=metric,
+        before=before,
+        after=after,
+        gain=better,
+        is_reused=state.get("reused") is True or cache_.get("hit") is True,
+    )
+
+
+def _quality(model: str, records: Sequence[Record]) -> Quality | None:
+    """The metric of the model's task: the records name it, and those of an older run are of the catalogue's models."""
+    named = (facts.text(record.facts.get("task")) for record in records)
+    task = next((name for name in named if name), "") or _catalogue().get(model, "")
+    row = TASKS.get(task)
+    if row is None:
+        return None
+    return Quality(
+        task=task,
+        name=row.metric,
+        unit=row.metric_unit,
+        direction=row.metric_direction,
+        change_unit=change_unit(task),
+    )
+
+
+@cache
+def _catalogue() -> dict[str, str]:
+    from suite.catalog import builtin_specs
+
+    return {spec.name: spec.task for spec in builtin_specs()}

@@ -1,0 +1,36 @@
+"""The quality metric and its changes in words."""
+
+from __future__ import annotations
+
+import math
+
+from bench import units
+from bench.summary.lifecycle_records import Quality
+
+
+def metric_text(quality: Quality | None, value: float | None) -> str:
+    """`91.0%`, `12.4`; `-` without a value."""
+    if value is None or not math.isfinite(value):
+        return units.ABSENT
+    if quality is not None and quality.unit == "%":
+        return f"{value:.1f}%"
+    return units.significant(value)
+
+
+def change_text(quality: Quality | None, change: float | None, *, sign: bool = True) -> str:
+    """`+23.4 points`, `-4.2%`: a gain with its sign; `-` without one."""
+    if change is None or math.isnan(change):
+        return units.ABSENT
+    if math.isinf(change):
+        return "beyond measure"
+    unit = quality.change_unit if quality else ""
+    number = f"{change + 0.0:{'+' if sign else ''}.{1 if abs(change) < 100 else 0}f}"
+    number = number.replace("-0.0", "0.0") if float(number) == 0 else number
+    return f"{number}%" if unit == "%" else f"{number} {unit}".rstrip()
+
+
+def drop_text(quality: Quality | None, drop: float | None) -> str:
+    """`1.2 points`: how much worse; `none` for as good as before or better, with how much."""
+    if drop is None:
+        return units.ABSENT
+    return change_text(quality, drop, sign=False)

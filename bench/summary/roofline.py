@@ -1,0 +1,87 @@
+"""The roofline of a run: what the machine can do at most, and how near each model comes; pure, from records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from bench.summary import facts
+from bench.summary.model import Lane, Row
+from bench.summary.roofline_records import Peaks, Roofline, RoofPoint
+
+FLOPS_PER_MAC: Final = 2
+BUSY: Final = 0.1
+"""Share of the roof below which neither arithmetic nor memory is what a model waits for."""
+CACHED: Final = 1.05
+"""Share above which data must have come from a cache: the roof is that of main memory."""
+
+
+def peaks_of(entries: object) -> tuple[Peaks, ...]:
+    """The peaks that a run has written down as `roofline`; what is not as it has to be is left out."""
+    found = []
+    for entry in facts.entries(entries):
+        bandwidth = facts.number(entry.get("bandwidth"))
+        rates = {
+            str(dtype): rate
+            for dtype, value in facts.mapping(entry.get("matmul")).items()
+            if (rate := facts.number(value)) is not None and rate > 0
+        }
+        if bandwidth and rates:
+            found.append(
+                Peaks(
+                    device=facts.text(entry.get("device")),
+                    threads=facts.whole(entry.get("threads")),
+                    bandwidth=bandwidth,
+                    matmul=rates,
+                )
+            )
+    return tuple(found)
+
+
+def roofline_of(info: Mapping[str, Any], rows: Sequence[Row]) -> Roofline | None:
+    """The roofline of the run; None when its peaks were not measured or no model has both MACs and a latency."""
+    peaks = peaks_of(info.get("roofline"))
+    by_device = {peak.device: peak for peak in peaks}
+    points = [
+        point
+        for row in rows
+        for lane in row.lanes
+        if row.device in by_device
+        and (point := point_of(row, lane, by_device[row.device])) is not None
+    ]
+    return Roofline(peaks=peaks, points=tuple(points)) if points else None
+
+
+def point_of(row: Row, lane: Lane, peaks: Peaks) -> RoofPoint | None:
+    """Where that backend of that row is; None when something that it takes was not measured."""
+    rate = peaks.matmul.get(row.dtype)
+    num_bytes = least_bytes(row)
+    if lane.timing is None or not row.macs or not num_bytes or rate is None:
+        return None
+    work, seconds = FLOPS_PER_MAC * row.macs, lane.timing.p50
+    intensity = work / num_bytes
+    memory_roof = intensity * peaks.bandwidth
+    roof = min(rate, memory_roof)
+    share = work / seconds / roof
+    if share > CACHED:
+        limit = "cache"
+    elif share < BUSY:
+        limit = "overhead"
+    else:
+        limit = "memory" if memory_roof < rate else "compute"
+    return RoofPoint(
+        row=row.id,
+        backend=lane.backend,
+        cell=lane.cell,
+        flops=work / seconds,
+        bytes_per_second=num_bytes / seconds,
+        intensity=intensity,
+        share=share,
+        limit=limit,
+    )
+
+
+def least_bytes(row: Row) -> float:
+    """Bytes that one pass has to move at least: every weight once, and the activations' peak written and read once."""
+    peaks = [p for lane in row.lanes if (p := lane.quantity("peak_tensor_bytes")) is not None]
+    return float(row.parameter_bytes or 0) + 2 * max(peaks, default=0.0)

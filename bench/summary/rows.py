@@ -1,0 +1,116 @@
+"""Rows of the report: the records of one model, state, size, device, dtype and batch side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from bench.summary.backend_results import Doubter, lane_of, speedups_of
+from bench.summary.elements import Step
+from bench.summary.graphs import count_of, graph_of, parity_of
+from bench.summary.model import Row
+from bench.summary.places import EXPORT, is_foundation, is_stage, row_id, variant_rank
+from bench.summary.step_outcomes import step_of
+from bench.summary.training_rows import learning_of
+from suite.axes import BACKENDS
+from suite.cell import Cell
+from suite.record import Record
+
+SHARED: Final = (EXPORT, "size")
+"""Taken once per model, size and state; other devices, dtypes and batches share them."""
+
+_Shared = Mapping[tuple[str, str, str], Sequence[Record]]
+
+
+def rows_of(records: Iterable[Record], doubter: Doubter) -> tuple[Row, ...]:
+    """One row per (model, size, device, dtype, batch, variant) that was benchmarked, in the order in which the run met
+    them, the states of one model together. Stages of a model's life make no row.
+    """
+    groups: dict[str, list[Record]] = {}
+    shared: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        if is_foundation(record.step) or (
+            is_stage(record.cell, record.step) and record.step != EXPORT
+        ):
+            continue
+        groups.setdefault(row_id(record.cell), []).append(record)
+        if record.step in SHARED:
+            shared.setdefault(_model(record.cell), []).append(record)
+    measured = {_model(group[0].cell) for group in groups.values() if _has_own(group)}
+    first: dict[str, int] = {}
+    for group in groups.values():
+        first.setdefault(row_id(replace(group[0].cell, variant="original")), len(first))
+
+    def place(group: Sequence[Record]) -> tuple[int, tuple[int, str]]:
+        cell = group[0].cell
+        return first[row_id(replace(cell, variant="original"))], variant_rank(cell.variant)
+
+    return tuple(
+        _row(group, shared, doubter)
+        for group in sorted(groups.values(), key=place)
+        # A run on a GPU alone exports on the CPU: that is no row, its graph is in the GPU's row. Nor is a state
+        # that was exported as a stage of the model's life and not measured.
+        if _has_own(group)
+        or (group[0].cell.variant == "original" and _model(group[0].cell) not in measured)
+    )
+
+
+def _model(cell: Cell) -> tuple[str, str, str]:
+    return cell.model, cell.size, cell.variant
+
+
+def _has_own(group: Sequence[Record]) -> bool:
+    return any(record.step not in SHARED for record in group)
+
+
+def _row(group: Sequence[Record], shared: _Shared, doubter: Doubter) -> Row:
+    cell = group[0].cell
+    common = shared.get(_model(cell), ())
+    size = _closest(cell, [r for r in common if r.step == "size"])
+    export = _closest(cell, [r for r in common if r.step == EXPORT])
+    by_backend: dict[str, list[Record]] = {}
+    for record in group:
+        by_backend.setdefault(record.cell.backend, []).append(record)
+    order = {name: place for place, name in enumerate(BACKENDS)}
+    lanes = tuple(
+        lane_of(backend, by_backend[backend], doubter)
+        for backend in sorted(by_backend, key=lambda name: (order.get(name, len(order)), name))
+    )
+    own = {record.key for record in group}
+    outside: tuple[Step, ...] = tuple(
+        step_of(r) for r in (size, export) if r is not None and r.key not in own
+    )
+    return Row(
+        shared=outside,
+        id=row_id(cell),
+        model=cell.model,
+        size=cell.size,
+        device=cell.device,
+        dtype=cell.dtype,
+        batch=cell.batch,
+        length=cell.length,
+        variant=cell.variant,
+        lanes=lanes,
+        speedups=speedups_of(lanes),
+        parameters=count_of(size, "parameters"),
+        parameter_bytes=count_of(size, "parameter_bytes"),
+        macs=count_of(size, "macs"),
+        graph=graph_of(export),
+        parity=parity_of(export),
+        learning=learning_of(group),
+    )
+
+
+def _closest(cell: Cell, records: Sequence[Record]) -> Record | None:
+    """The record whose cell has most in common with `cell`."""
+    return max(
+        records,
+        key=lambda r: (
+            (r.cell.batch, r.cell.length) == (cell.batch, cell.length),
+            r.cell.dtype == cell.dtype,
+            r.cell.device == cell.device,
+            r.outcome.has_run,
+        ),
+        default=None,
+    )

@@ -1,0 +1,151 @@
+"""Ratios of a life's states: how many times faster than the trained model in eager PyTorch, and where that is from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from bench.stats import percentile
+from bench.summary import facts
+from bench.summary.elements import Timing
+from bench.summary.lifecycle_records import MASKED, Clock, Ratio, State
+from bench.summary.model import Row
+from bench.summary.wording import REFERENCE
+from suite.axes import VARIANTS
+from suite.record import Record
+
+TRAINED: Final = "trained"
+
+Records = Mapping[tuple[str, str], Record]
+"""(step, variant) -> record of one life."""
+
+OTHER: Final = 2.0
+"""A latency that is off by more is not of the same batch: machines drift by tenths between two processes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arms:
+    """What one stage timed in turns in one process: arm -> seconds."""
+
+    samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    eager: str = ""
+    """The arm that is the stage's starting point in eager PyTorch; empty when none was timed."""
+    alike: str = ""
+    """The arm that is the starting point in float on the backend that the result runs on."""
+
+    def clock(self, arm: str) -> Clock | None:
+        """The arm's median with its interval, or None when it was not timed."""
+        found = percentile(self.samples.get(arm, ()), 0.5)
+        if found is None:
+            return None
+        return Clock(p50=found.value, low=found.low, high=found.high, num_samples=found.num_samples)
+
+    def ratio(self, arm: str) -> Ratio | None:
+        """How many times faster than the eager arm, by neighbouring samples."""
+        before, after = self.samples.get(self.eager, ()), self.samples.get(arm, ())
+        if not before or len(before) != len(after):
+            return None
+        found = percentile([a / b for a, b in zip(before, after, strict=True)], 0.5)
+        if found is None:
+            return None
+        return Ratio(value=found.value, low=found.low, high=found.high, is_paired=True)
+
+
+def arms_of(record: Record) -> Arms:
+    """What the record of a stage has timed; no arm at all where it timed nothing."""
+    raw = facts.mapping(record.facts.get("latency"))
+    samples = {str(name): facts.seconds(values) for name, values in raw.items()}
+    samples = {name: values for name, values in samples.items() if values}
+    if record.step == "prune":
+        return Arms(samples=samples, eager=TRAINED)
+    if "compiled" in samples:  # two floats: as the module is, and compiled as the result is
+        return Arms(samples=samples, eager="float", alike="compiled")
+    return Arms(samples=samples, eager="eager" if "eager" in samples else "", alike="float")
+
+
+def clock_of(timing: Timing) -> Clock:
+    """The benchmark's latency without its samples."""
+    return Clock(p50=timing.p50, low=timing.low, high=timing.high, num_samples=timing.num_samples)
+
+
+def compared(states: Sequence[State], records: Records, rows: Mapping[str, Row]) -> list[State]:
+    """The states with their ratio to the trained model in eager PyTorch."""
+    reference, is_benched = _reference(states, rows)
+    prune = records.get(("prune", "pruned"))
+    pruning = arms_of(prune).ratio("pruned") if prune else None
+    macs = next((s.macs for s in states if s.name in (TRAINED, "original") and s.macs), None)
+    found = []
+    for state in states:
+        ratio: Ratio | None = None
+        row = rows.get(state.name)
+        lane = row.lane(state.backend) if row else None
+        if (state.name, state.backend) == (TRAINED, REFERENCE):
+            ratio = Ratio(value=1.0, low=None, high=None, is_paired=True) if reference else None
+        elif not (is_benched and lane is not None and lane.timing is not None):
+            ratio = _in_turns(state, records, pruning)
+        if ratio is None and reference and state.latency:
+            ratio = _across(reference, state.latency)
+        left = macs / state.macs if macs and state.macs else None
+        found.append(
+            replace(
+                state,
+                ratio=ratio,
+                macs_ratio=left,
+                is_other_batch=_is_other_batch(state.latency, ratio, reference),
+            )
+        )
+    return found
+
+
+def _is_other_batch(own: Clock | None, ratio: Ratio | None, reference: Clock | None) -> bool:
+    """Whether a latency is far from what its own ratio makes of the reference's: it cannot be of the same batch."""
+    if own is None or ratio is None or reference is None:
+        return False
+    expected = reference.p50 / ratio.value
+    return not 1 / OTHER < own.p50 / expected < OTHER
+
+
+def _reference(states: Sequence[State], rows: Mapping[str, Row]) -> tuple[Clock | None, bool]:
+    """Eager, trained; or as built, which is as fast; and whether the benchmark has timed it."""
+    for name in (TRAINED, "original"):
+        lane = rows[name].lane(REFERENCE) if name in rows else None
+        if lane is not None and lane.timing is not None:
+            return clock_of(lane.timing), True
+    found = (s.latency for s in states if (s.name, s.backend) == (TRAINED, REFERENCE))
+    return next(found, None), False
+
+
+def _in_turns(state: State, records: Records, pruning: Ratio | None) -> Ratio | None:
+    """The ratio by what was timed in turns in the stage's own process; chained over pruning where that came first."""
+    if state.name == MASKED or (state.name, state.backend) == ("pruned", REFERENCE):
+        prune = records.get(("prune", "pruned"))
+        return arms_of(prune).ratio(state.name) if prune else None
+    for (step, variant), record in records.items():
+        if step != "quantize" or variant not in VARIANTS or record.cell.backend != state.backend:
+            continue
+        arms, parent = arms_of(record), VARIANTS[variant].parent
+        arm = {variant: "quantized", parent: arms.alike}.get(state.name)
+        ratio = arms.ratio(arm) if arm else None
+        if ratio is None:
+            continue
+        return ratio if parent == TRAINED else _chained(pruning, ratio)
+    return None
+
+
+def _chained(first: Ratio | None, second: Ratio) -> Ratio | None:
+    if first is None:
+        return None
+    ends = (first.low, first.high, second.low, second.high)
+    low = high = None
+    if all(ends):
+        low, high = (first.low or 0) * (second.low or 0), (first.high or 0) * (second.high or 0)
+    return Ratio(value=first.value * second.value, low=low, high=high, is_paired=False)
+
+
+def _across(reference: Clock, own: Clock) -> Ratio:
+    """The ratio of two processes, with the worst case of both intervals."""
+    low = high = None
+    if reference.low and reference.high and own.low and own.high:
+        low, high = reference.low / own.high, reference.high / own.low
+    return Ratio(value=reference.p50 / own.p50, low=low, high=high, is_paired=False)

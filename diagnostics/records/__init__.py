@@ -1,0 +1,46 @@
+"""The facts about one machine as data: what collectors fill in and checks read."""
+
+from __future__ import annotations
+
+from diagnostics.records.gpu import Driver, Gpu
+from diagnostics.records.linkage import Detour, Linkage, Misbuilt, Unresolved, VersionMiss
+from diagnostics.records.machine import Disk, Ports, Quiet, System
+from diagnostics.records.packages import (
+    Build,
+    CondaPackage,
+    Damage,
+    Distribution,
+    Files,
+    Loss,
+    Overlap,
+)
+from diagnostics.records.python import Interpreter, Shadow
+from diagnostics.records.tools import Hub, Repository, Toolchain
+from diagnostics.records.trial import Trial
+
+__all__ = [
+    "Build",
+    "CondaPackage",
+    "Damage",
+    "Detour",
+    "Disk",
+    "Distribution",
+    "Driver",
+    "Files",
+    "Gpu",
+    "Hub",
+    "Interpreter",
+    "Linkage",
+    "Loss",
+    "Misbuilt",
+    "Overlap",
+    "Ports",
+    "Quiet",
+    "Repository",
+    "Shadow",
+    "System",
+    "Toolchain",
+    "Trial",
+    "Unresolved",
+    "VersionMiss",
+]

@@ -1,0 +1,67 @@
+"""Why a step is not run at all: how it ends instead, and what is said."""
+
+from __future__ import annotations
+
+from suite.axes import BACKENDS
+from suite.cell import Cell
+from suite.engine.outcome_rules import gap_of, parity_of
+from suite.engine.run_config import Request
+from suite.engine.steps import stage_of
+from suite.foundations.cases import CASES
+from suite.outcome import Outcome
+from suite.record import Failure, Record
+from suite.spec import Gap
+
+Refusal = tuple[Outcome, Failure]
+
+
+def declared(request: Request, cell: Cell, step: str) -> Refusal | None:
+    """That a gap is declared on the model's record, on the backend or on the known-answer case; None when none is."""
+    gap = _gap(request, cell, step)
+    if gap is None or gap.kind != "unsupported":
+        return None
+    return Outcome.UNSUPPORTED, Failure(kind="gap", message=gap.reason, url=gap.url)
+
+
+def without_state(before: Record) -> Refusal:
+    """That the state could not be made which the step starts from; `before` is the record of the stage that failed."""
+    reason = before.failure.message.splitlines()[0] if before.failure else ""
+    failure = Failure(
+        kind="state",
+        message=f"there is no {before.cell.variant} state to start from: its {before.step} stage"
+        f" {before.outcome.value}{': ' if reason else ''}{reason}",
+        phase=before.step,
+        log=before.failure.log if before.failure else "",
+        url=before.failure.url if before.failure else "",
+    )
+    if before.outcome in (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE):
+        return before.outcome, failure
+    return (Outcome.UNSUPPORTED if before.outcome is Outcome.KNOWN_BUG else Outcome.FAILED), failure
+
+
+def without_graph(export: Record) -> Refusal | None:
+    """That there is no graph to trust; None where `export` made one. A vacuous parity has one: it may be right."""
+    if export.outcome.has_run or parity_of(export) == "vacuous":
+        return None
+    failure = Failure(
+        kind="graph",
+        message=f"there is no trustworthy graph to run: the export {export.outcome.value}"
+        + (f": {export.failure.message.splitlines()[0]}" if export.failure else ""),
+        phase="export",
+        log=export.failure.log if export.failure else "",
+    )
+    bad = export.outcome if export.outcome is Outcome.UNAVAILABLE else Outcome.FAILED
+    return bad, failure
+
+
+def _gap(request: Request, cell: Cell, step: str) -> Gap | None:
+    if cell.model not in request.specs:
+        return CASES[step.partition(":")[2]].gap_for(device=cell.device, dtype=cell.dtype)
+    spec, backend = request.specs[cell.model], BACKENDS[cell.backend]
+    data = request.data_of(spec)
+    gap = gap_of(spec, cell, stage_of(step), data)
+    if gap is None and backend.needs_graph:
+        gap = gap_of(spec, cell, "export", data)
+    if gap is None and cell.dtype not in backend.dtypes:
+        gap = Gap(reason=f"{cell.backend}: {backend.dtypes_reason}", url=backend.dtypes_url)
+    return gap

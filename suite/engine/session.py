@@ -1,0 +1,253 @@
+"""One run of the benchmark: turns cells and steps into jobs, answers into records, records into the run folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Any
+
+from bench.coldstart import cold_record
+from suite.axes import BACKENDS, VARIANTS
+from suite.cell import Cell
+from suite.engine import preconditions
+from suite.engine.outcome_rules import judged, record_of
+from suite.engine.run_config import Request
+from suite.engine.steps import graph_cell, needs, parent_graph_cell, runner_of
+from suite.outcome import Outcome
+from suite.record import Failure, Measurement, Record
+from suite.store import RunFolder
+from suite.worker.client import Worker
+from suite.worker.protocol import Job
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """A run in progress."""
+
+    request: Request
+    folder: RunFolder
+    worker: Worker
+    environment_id: str = ""
+    on_begin: Callable[[Cell, str], None] = lambda cell, step: None
+    on_end: Callable[[Record], None] = lambda record: None
+    diagnose: Callable[[str], list[dict[str, Any]]] = lambda text: []
+    """What a doctor says to the text of a failure: findings as data."""
+    records: dict[str, Record] = field(default_factory=dict)
+    """Key -> record: `settled` ones of an interrupted run that is being resumed, then our own."""
+    pending: set[str] = field(default_factory=set)
+    """Keys of steps that are done ahead and not done yet."""
+    changed: Condition = field(default_factory=Condition)
+    """Guards `records` and `pending`, and is notified when they change; its lock may be taken twice by one thread."""
+    threads: list[Thread] = field(default_factory=list)
+    share: int = 0
+    """Intra-op threads of each worker while several work side by side; 0 = as the user said."""
+    is_stopped: bool = False
+    import_seconds: dict[tuple[str, ...], Measurement | None] = field(default_factory=dict)
+    """Packages -> what importing them costs: the same for every cell that needs them, so measured once a run."""
+
+    def measure(self, cell: Cell, step: str, worker: Worker | None = None) -> Record:
+        """The record of that cell and step: made now, once; what it starts from is made first.
+
+        It is in the run folder before this returns. Never raises for what happens in a worker. A step that is being
+        done ahead is waited for.
+        """
+        key = f"{cell.id}/{step}"
+        with self.changed:
+            while worker is None and key in self.pending:
+                self.changed.wait()
+            if (known := self.records.get(key)) is not None:
+                return known
+        refusal = self._refusal(cell, step, worker)
+        with self.changed:
+            self.on_begin(cell, step)
+        return self._kept(refusal or self._run(cell, step, worker))
+
+    def attempt(
+        self,
+        cell: Cell,
+        step: str,
+        *,
+        runner: str,
+        options: Mapping[str, Any] | None = None,
+        label: str = "",
+    ) -> Record:
+        """The record of one more fresh process that runs `runner` on the cell; not kept, so that it can be repeated.
+
+        What the cell starts from is made first; a declared gap of the stage `bench` is not tried.
+        """
+        refusal = self._refusal(cell, step) if cell.model in self.request.specs else None
+        return refusal or self.job(cell, step, label=label, runner=runner, options=options)
+
+    def ahead(
+        self, groups: Iterable[Sequence[tuple[Cell, str]]], workers: Sequence[Worker]
+    ) -> None:
+        """Begins with steps before they are asked for, one group per worker at a time; `measure` then waits for them.
+
+        The steps of a group are done in their order. Not for steps whose numbers other work would disturb.
+        """
+        self.join()
+        todo = [list(group) for group in groups if group]
+        self.pending |= {f"{cell.id}/{step}" for group in todo for cell, step in group}
+        self.pending -= set(self.records)
+
+        def serve(worker: Worker) -> None:
+            while True:
+                with self.changed:
+                    if not todo or self.is_stopped:
+                        return
+                    group = todo.pop(0)
+                try:
+                    for cell, step in group:
+                        self.measure(cell, step, worker)
+                        if self.is_stopped:
+                            return
+                finally:  # also when this thread fails: whoever waits must not wait for ever
+                    with self.changed:
+                        self.pending -= {f"{cell.id}/{step}" for cell, step in group}
+                        self.changed.notify_all()
+
+        self.share = max(1, int(self.request.options.get("threads", 1)) // max(1, len(workers)))
+        self.threads = [Thread(target=serve, args=(worker,), daemon=True) for worker in workers]
+        for thread in self.threads:
+            thread.start()
+
+    def join(self) -> None:
+        """Waits until everything that was begun ahead is done."""
+        try:
+            for thread in self.threads:
+                thread.join()
+        except BaseException:
+            self.stop()
+            raise
+        self.threads, self.share = [], 0
+
+    def stop(self) -> None:
+        """Begins nothing more and keeps no record of what is broken off now: it did not crash."""
+        self.is_stopped = True
+
+    def export_ahead(self, cells: Sequence[Cell], workers: Sequence[Worker]) -> None:
+        """Makes the graphs of `cells` before anything is measured, one export per worker at a time.
+
+        An export is not a measurement, so several may run side by side; while a cell is measured none does.
+        """
+        graphs = dict.fromkeys(graph_cell(c) for c in cells if BACKENDS[c.backend].needs_graph)
+        self.ahead(
+            [
+                [(g, "export")]
+                for g in graphs
+                if g.variant == "original"
+                and f"{g.id}/export" not in self.records
+                and not self._refusal(g, "export")
+            ],
+            workers,
+        )
+        self.join()
+
+    def _kept(self, record: Record) -> Record:
+        with self.changed:
+            if self.is_stopped:
+                return record
+            self.records[record.key] = record
+            self.pending.discard(record.key)
+            self.folder.append(record)
+            self.on_end(record)
+            self.changed.notify_all()
+        return record
+
+    def _refusal(self, cell: Cell, step: str, worker: Worker | None = None) -> Record | None:
+        """The record of a cell that is not to be run: a declared gap, or nothing there to start from."""
+        if why := preconditions.declared(self.request, cell, step):
+            return self.blank(cell, step, *why)
+        if cell.model not in self.request.specs:
+            return None  # a known-answer case: it starts from nothing
+        for made, stage in needs(cell, step, self.request.options.get("train_on", "")):
+            before = self.measure(made, stage, worker)
+            if not before.outcome.has_run:
+                return self.blank(cell, step, *preconditions.without_state(before))
+        if not BACKENDS[cell.backend].needs_graph or step in ("export", "quantize"):
+            return None
+        why = preconditions.without_graph(self.measure(graph_cell(cell), "export", worker))
+        return self.blank(cell, step, *why) if why else None
+
+    def _run(self, cell: Cell, step: str, worker: Worker | None) -> Record:
+        """The record of a job that is really run."""
+        if step == "coldstart":
+            return cold_record(self, cell)
+        return self.job(cell, step, worker=worker)
+
+    def job(
+        self,
+        cell: Cell,
+        step: str,
+        *,
+        label: str = "",
+        worker: Worker | None = None,
+        runner: str = "",
+        options: Mapping[str, Any] | None = None,
+    ) -> Record:
+        """The record of one fresh process, not kept: what it brought home, judged, with its log beside the run."""
+        began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+        label = (label or step).replace(":", "-")
+        log = self.folder.logs / f"{cell.file_stem}-{label}.log"
+        answer = (worker or self.worker).run(
+            Job(
+                runner=runner or runner_of(step),
+                cell=cell,
+                options={
+                    **self.request.options,
+                    **(options or {}),
+                    **self._paths(cell),
+                    **({"threads": self.share} if self.share else {}),
+                    "case": step.partition(":")[2],
+                },
+                deadline=self.request.deadline,
+                log=str(log),
+            )
+        )
+        spec = self.request.specs.get(cell.model)
+        record = judged(record_of(answer, self.blank(cell, step, answer.outcome, None)), spec)
+        facts = dict(record.facts)
+        if (
+            spec is not None and facts
+        ):  # so that a report knows the metric, also of a user's own model
+            facts.setdefault("task", spec.task)
+        if record.outcome.is_bad and record.failure is not None:
+            facts["diagnosis"] = self.diagnose(
+                f"{record.failure.log_tail}\n{record.failure.message}"
+            )
+        return replace(record, facts=facts, started_at=started_at, seconds=time.monotonic() - began)
+
+    def _paths(self, cell: Cell) -> dict[str, str]:
+        """Where graphs and states lie and go, for those who need them."""
+        parent = VARIANTS[cell.variant].parent
+        return {
+            "graph": str(self.graph_of(cell)),
+            "output": str(self.graph_of(cell)),
+            "parent_graph": str(self.graph_of(parent_graph_cell(cell))) if parent else "",
+            "cache_dir": self.request.cache,
+            "states_dir": self.request.states,
+            "run_dir": str(self.folder.path),
+        }
+
+    def graph_of(self, cell: Cell) -> Path:
+        """The file of the cell's graph in the run folder."""
+        parts = [cell.model, cell.size]
+        if cell.variant != "original":
+            parts += [cell.variant, *([] if cell.device == "cpu" else [cell.device])]
+        parts += [cell.extent] if cell.extent != "b1" else []
+        return self.folder.onnx / f"{'-'.join(parts).replace(':', '_')}.onnx"
+
+    def blank(self, cell: Cell, step: str, outcome: Outcome, failure: Failure | None) -> Record:
+        """A record without numbers, of this run."""
+        return Record(
+            run_id=self.folder.run_id,
+            cell=cell,
+            step=step,
+            outcome=outcome,
+            failure=failure,
+            environment_id=self.environment_id,
+        )

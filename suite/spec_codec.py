@@ -1,0 +1,73 @@
+"""A models file of the user's, described: its records without the callables, so that the parent need not run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from suite.catalog import specs_in
+from suite.lifecycle import Finetuning, Pruning, Quantization, Training
+from suite.spec import Export, Gap, ModelSpec, Size, Tolerance
+from suite.worker.protocol import Emit, Job
+
+RUNNER = "suite.spec_codec:run"
+
+LIFE = {
+    "training": Training,
+    "finetuning": Finetuning,
+    "pruning": Pruning,
+    "quantization": Quantization,
+}
+"""Field of a size -> its type."""
+
+
+def run(job: Job, emit: Emit) -> dict[str, Any]:
+    """Worker side. The records of `options["models_from"]` as JSON-able data; raises CatalogError."""
+    emit("phase", name="import")
+    return {"facts": {"specs": [to_dict(s) for s in specs_in(Path(job.options["models_from"]))]}}
+
+
+def to_dict(spec: ModelSpec) -> dict[str, Any]:
+    """Everything on the record but its callables; whether there is a `pretrained` is kept as a claim."""
+    data = asdict(replace(spec, build=_elsewhere, pretrained=None))
+    del data["build"]
+    return {**data, "pretrained": spec.pretrained is not None}
+
+
+def from_dict(data: Mapping[str, Any]) -> ModelSpec:
+    """The record in the parent; calling its `build` there is a programming error and says so."""
+    fields = dict(data)
+    export = dict(fields["export"])
+    # JSON has no integer keys.
+    export["dynamic"] = {
+        name: {int(axis): label for axis, label in axes.items()}
+        for name, axes in export["dynamic"].items()
+    }
+    fields |= {
+        "build": _elsewhere,
+        "pretrained": _elsewhere if fields["pretrained"] else None,
+        "sizes": {name: _size(size) for name, size in fields["sizes"].items()},
+        "outputs": tuple(fields["outputs"]),
+        "requires": tuple(fields["requires"]),
+        "tags": tuple(fields["tags"]),
+        "head": tuple(fields["head"]),
+        "export": Export(**export),
+        "tolerance": Tolerance(**fields["tolerance"]),
+        "gaps": tuple(Gap(**gap) for gap in fields["gaps"]),
+    }
+    return ModelSpec(**fields)
+
+
+def _size(data: Mapping[str, Any]) -> Size:
+    """One size; JSON has no tuples."""
+    parts = {
+        name: kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in data[name].items()})
+        for name, kind in LIFE.items()
+    }
+    return Size(**{**data, **parts})
+
+
+def _elsewhere(**_: object) -> Any:
+    raise AssertionError("a user's model is built in a worker only")

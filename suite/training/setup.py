@@ -1,0 +1,112 @@
+"""Worker side. Lesson: what a job trains on: model, data, settings, device and seed, in one place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from torch import nn
+
+from suite.data.sources import Source
+from suite.lifecycle import Training
+from suite.spec import ModelSpec
+from suite.tasks.batch import Batch
+from suite.training.loaders import fixed, stream
+from suite.training.train_state import Loss, Trainee, loss_of, trainee_for
+from suite.worker.protocol import Job
+
+EVALUATION_BATCH: Final = 32
+"""Samples per forward pass when a metric is computed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """One task for one model."""
+
+    spec: ModelSpec
+    size: str
+    source: Source
+    settings: Training
+    steps: int
+    seed: int
+    device: str
+    dtype: str
+    num_workers: int
+
+    @property
+    def loss(self) -> Loss:
+        """The loss, called as `loss(module, batch)`."""
+        return loss_of(self.spec, self.settings)
+
+    def test(self) -> list[Batch]:
+        """The test samples that the metric is computed on: always the same."""
+        return self._fixed("test", self.settings.test_samples)
+
+    def validation(self) -> list[Batch]:
+        """Samples to watch training with: half as many."""
+        return self._fixed("validation", max(1, self.settings.test_samples // 2))
+
+    def batches(
+        self, *, start: int = 0, batch: int = 0, seed: int | None = None
+    ) -> Iterator[Batch]:
+        """Training batches for ever, from batch `start` on."""
+        return stream(
+            self.spec,
+            self.size,
+            self.source,
+            batch=batch or self.settings.batch,
+            seed=self.seed if seed is None else seed,
+            start=start,
+            num_workers=self.num_workers,
+            pin_memory=self.device != "cpu",
+        )
+
+    def trainee(self, module: nn.Module, **more: Any) -> Trainee:
+        """The module ready to be trained on this; `more` goes to `trainee_for`."""
+        return trainee_for(
+            self.spec,
+            module,
+            self.settings,
+            steps=self.steps,
+            device=self.device,
+            dtype=self.dtype,
+            **more,
+        )
+
+    def _fixed(self, split: str, most: int) -> list[Batch]:
+        # A graph that takes one picture at a time is judged on one at a time.
+        is_static = not any("batch" in axes.values() for axes in self.spec.export.dynamic.values())
+        batch = 1 if is_static else min(EVALUATION_BATCH, self.settings.batch)
+        return fixed(
+            self.spec, self.size, self.source, split=split, batch=batch, most=most, seed=self.seed
+        )
+
+
+def lesson_for(
+    job: Job, spec: ModelSpec, source: Source, settings: Training, *, steps: int = 0
+) -> Lesson:
+    """The lesson of a job: on `source`, for `steps` steps (0 = as the settings say)."""
+    assert job.cell is not None
+    return Lesson(
+        spec=spec,
+        size=job.cell.size,
+        source=source,
+        settings=settings,
+        steps=steps or settings.steps,
+        seed=int(job.options.get("seed", 0)),
+        device=job.cell.device,
+        dtype=job.cell.dtype,
+        num_workers=workers_for(job.cell.device),
+    )
+
+
+def workers_for(device: str) -> int:
+    """Data loader workers: none beside a training that uses the CPU itself, a few to feed a GPU."""
+    return 0 if device == "cpu" else min(4, max(1, (os.cpu_count() or 2) - 1))
+
+
+def num_samples_of(batches: Sequence[Batch]) -> int:
+    """Samples in all of them."""
+    return sum(batch.num_samples for batch in batches)

@@ -1,0 +1,134 @@
+"""Worker side. Trainee: a model with all that learning changes: players, optimizers, schedules, random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from suite.axes import TASKS
+from suite.lifecycle import Training
+from suite.spec import ModelSpec
+from suite.tasks.adversaries import Player
+from suite.tasks.batch import Batch
+from suite.training.optimizers import optimizer_for
+from suite.training.schedules import factor
+
+Loss = Callable[[nn.Module, Batch], Tensor]
+
+
+@dataclass(slots=True, kw_only=True)
+class Trainee:
+    """One model in training."""
+
+    module: nn.Module
+    players: Sequence[Player]
+    """One, or two that play against each other."""
+    optimizers: Sequence[torch.optim.Optimizer]
+    """One per player."""
+    settings: Training
+    steps: int
+    """Optimizer steps of the whole training: what the schedule is stretched over."""
+    step: int = 0
+    """Steps done."""
+    micro_batch: int
+    scaler: Any
+    """Scales the loss for float16; does nothing for other types."""
+    autocast: torch.dtype | None = None
+    device: str = "cpu"
+    frozen: Sequence[nn.Module] = field(default_factory=tuple)
+    """Modules kept in eval mode: their normalization statistics must not move either."""
+
+    def set_rates(self) -> None:
+        """Learning rates of the current step, by the schedule, on each group's own."""
+        scale = factor(self.settings.schedule, self.step, self.steps, self.settings.warmup)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * scale
+
+    def to_train_mode(self) -> None:
+        """The module in train mode, what is frozen in eval mode."""
+        self.module.train()
+        for module in self.frozen:
+            module.eval()
+
+
+def trainee_for(
+    spec: ModelSpec,
+    module: nn.Module,
+    settings: Training,
+    *,
+    steps: int,
+    device: str = "cpu",
+    dtype: str = "float32",
+    groups: Iterable[Mapping[str, Any]] | None = None,
+    frozen: Sequence[nn.Module] = (),
+) -> Trainee:
+    """The module on its device with optimizers for all its trainable weights, or for `groups` of them.
+
+    `groups` are optimizer groups with `params` and `lr` of a single player. On CUDA training runs under autocast to
+    bfloat16 where the GPU has it; for the cell's dtype `bfloat16` or `float16` on every device.
+    """
+    module = module.to(device)
+    players = players_of(spec, module, settings)
+    rate = settings.learning_rate
+    optimizers = [
+        optimizer_for(
+            settings.optimizer,
+            [{"params": player.parameters}] if groups is None else [dict(g) for g in groups],
+            learning_rate=rate,
+            weight_decay=settings.weight_decay,
+        )
+        for player in players
+    ]
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+    autocast = autocast_type(device, dtype)
+    return Trainee(
+        module=module,
+        players=players,
+        optimizers=optimizers,
+        settings=settings,
+        steps=steps,
+        micro_batch=settings.micro_batch or settings.batch,
+        scaler=torch.amp.GradScaler(device.partition(":")[0], enabled=autocast is torch.float16),
+        autocast=autocast,
+        device=device,
+        frozen=frozen,
+    )
+
+
+def players_of(spec: ModelSpec, module: nn.Module, settings: Training) -> Sequence[Player]:
+    """The task's players, or the one that all trainable weights are."""
+    task: Any = import_module(TASKS[spec.task].module)
+    if hasattr(task, "players") and not settings.loss:
+        found: Sequence[Player] = task.players(module)
+        return found
+    loss = loss_of(spec, settings)
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    return (Player(name="model", parameters=parameters, loss=lambda batch: loss(module, batch)),)
+
+
+def loss_of(spec: ModelSpec, settings: Training) -> Loss:
+    """The loss that the record names, or the task's own."""
+    if not settings.loss:
+        found: Loss = import_module(TASKS[spec.task].module).loss
+        return found
+    name, _, function = settings.loss.partition(":")
+    named: Loss = getattr(import_module(name), function)
+    return named
+
+
+def autocast_type(device: str, dtype: str) -> torch.dtype | None:
+    """The type that training computes in beside float32, or None."""
+    if dtype != "float32":
+        chosen: torch.dtype = getattr(torch, dtype)
+        return chosen
+    if device != "cpu" and torch.cuda.is_bf16_supported():
+        return torch.bfloat16
+    return None
