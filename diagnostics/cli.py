@@ -14,7 +14,7 @@ from pathlib import Path
 
 from diagnostics.checkup import Checkup
 from diagnostics.doctor import UnknownCode, chosen, run
-from diagnostics.environment import Environment, from_dict, gather
+from diagnostics.environment import Environment, gather
 from diagnostics.facts.interpreter import NotAPython
 from diagnostics.options import Misuse, codes, parser, silenced
 from diagnostics.redact import Redactor, for_this_machine
@@ -84,8 +84,8 @@ def _facts(options: argparse.Namespace) -> Environment:
     # The JSON report carries the facts as well.
     inner = data.get("environment", data) if isinstance(data, dict) else data
     try:
-        return from_dict(inner)
-    except (ValueError, TypeError) as error:
+        return Environment.from_dict(inner)
+    except ValueError as error:
         raise Misuse(
             f"{options.facts} holds no facts: {error}; make them with --save-facts"
         ) from None

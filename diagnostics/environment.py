@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
-from diagnostics.codec import decode, encode
+from diagnostics.codec import decode_as, encode
 from diagnostics.facts import (
     builds,
     distributions,
@@ -103,6 +103,25 @@ class Environment:
     errors: dict[str, str] = field(default_factory=dict)
     """Collector -> why it has nothing."""
 
+    @classmethod
+    def from_dict(cls, data: object) -> Self:
+        """Return the record that `as_dict()` wrote; other keys of the document are ignored.
+
+        Raises ValueError, with the field, for a document of another shape or of a newer schema.
+        """
+        schema = data.get("schema", SCHEMA) if isinstance(data, dict) else SCHEMA
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise ValueError(
+                f"Environment.schema: expected at most {SCHEMA}, got schema {schema};"
+                " made by a newer version"
+            )
+        return decode_as(cls, data)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions by package name, with the build's label where one is known: `2.15.0+cu132`."""
+        return self.packages | {name: build.version for name, build in self.builds.items()}
+
     @property
     def torch(self) -> Build | None:
         """How torch was built, None when it is not installed."""
@@ -131,15 +150,6 @@ class Environment:
             "versions": versions,
         }
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def from_dict(data: object) -> Environment:
-    """The record that `as_dict()` wrote. Raises ValueError with the field that is wrong."""
-    if isinstance(data, dict) and int(data.get("schema", SCHEMA)) > SCHEMA:
-        raise ValueError(f"facts of schema {data['schema']}; this doctor reads up to {SCHEMA}")
-    found = decode(Environment, data)
-    assert isinstance(found, Environment)
-    return found
 
 
 def gather(python: str | None = None, *, quick: bool = False) -> Environment:

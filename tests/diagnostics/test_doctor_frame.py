@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sample_environments import healthy, with_gpu
 from test_doctor_rows import CUDNN, ROWS, UNRESOLVED, damaged
 
 import diagnostics.checks
 from diagnostics import records as a
 from diagnostics.doctor import UnknownCode, chosen, examine, exit_code, reduce, run
-from diagnostics.environment import from_dict
+from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
 from diagnostics.registry import AREAS, Check, CheckResult, checks
 
@@ -187,18 +189,66 @@ def test_a_package_that_many_ask_for_is_named_once() -> None:
 def test_every_machine_survives_being_saved_and_replayed() -> None:
     for row in ROWS:
         text = json.dumps(row.patient.as_dict())
-        assert from_dict(json.loads(text)) == row.patient
+        assert Environment.from_dict(json.loads(text)) == row.patient
 
 
 def test_facts_of_another_version_are_read_as_far_as_they_go() -> None:
     data = healthy().as_dict()
     data["unheard_of"] = 1
     del data["hub"]
-    assert from_dict(data).hub is None
+    assert Environment.from_dict(data).hub is None
     with pytest.raises(ValueError, match="schema 99"):
-        from_dict(data | {"schema": 99})
+        Environment.from_dict(data | {"schema": 99})
     with pytest.raises(ValueError, match=r"Environment\.system: System\.load: expected float"):
-        from_dict(data | {"system": {"load": "high"}})
+        Environment.from_dict(data | {"system": {"load": "high"}})
+
+
+def test_labels_interpreter_checkout_and_gpus_are_attributes_of_a_document() -> None:
+    there = with_gpu(git=a.Repository(commit="4be1c0ffee7d", dirty=True))
+    document = json.loads(json.dumps({**there.as_dict(), "findings": [], "fingerprint": "x"}))
+    found = Environment.from_dict(document)
+    assert (found.versions["torch"], found.versions["onnx"]) == ("2.15.0+cu132", "1.23.2")
+    assert (found.python.version, found.gpus[0].name) == ("3.11.7", "NVIDIA H100")
+    assert (found.git.commit, found.git.dirty) == ("4be1c0ffee7d", True)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"schema": "one"}, "Environment.schema: expected int, got str"),
+        ({"python": "3.12.1"}, "Environment.python: expected an object for Interpreter, got str"),
+        ({"gpus": 5}, "Environment.gpus: expected a list, got int"),
+        ({"gpus": [{"index": "0"}]}, r"Environment.gpus: \[0\]: Gpu.index: expected int, got str"),
+        ({"builds": [1]}, "Environment.builds: expected an object, got list"),
+        ({"builds": {"torch": {}}}, r"Environment.builds: \['torch'\]: Build.package is missing"),
+        ({"driver": 1}, "Environment.driver: expected an object for Driver, got int"),
+    ],
+)
+def test_a_document_of_another_shape_is_refused_with_its_field(
+    change: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(ValueError, match=field):
+        Environment.from_dict(healthy().as_dict() | change)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from([*healthy().as_dict(), "schema", "index"]), inner, max_size=4
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_no_document_makes_the_reader_raise_anything_but_a_value_error(document: object) -> None:
+    base = healthy().as_dict()
+    try:
+        Environment.from_dict(base | document if isinstance(document, dict) else document)
+    except ValueError:
+        return
 
 
 def test_the_fingerprint_ignores_load_and_sees_versions() -> None:
