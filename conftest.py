@@ -17,6 +17,7 @@ from bench.plan import PLANS
 from bench.report.live import live_display, open_console
 from bench.report.terminal import render_terminal
 from bench.run import BenchRun, RunError, open_run
+from bench.steps import GRAPHS, STEPS, steps_of
 from bench.summary.model import Report
 from diagnostics.doctor import examine
 from diagnostics.environment import Environment, gather
@@ -24,7 +25,6 @@ from diagnostics.finding import Level
 from suite.catalog import CatalogError
 from suite.cell import Cell
 from suite.data.errors import DataError
-from suite.engine.steps import GRAPHS, STEPS, steps_of
 from suite.foundations.cases import CASES
 from suite.options import Asked, Selection, resolve
 from suite.outcome import Outcome
@@ -192,7 +192,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         cell = _cell(item)
         step = _step(item).partition(":")[0]
         return (
-            (place.get(cell.id, -1), STEPS.index(step) if step in STEPS else -1)
+            (place.get(cell.id, -1), [*STEPS].index(step) if step in STEPS else -1)
             if cell
             else (-1, 0)
         )

@@ -18,6 +18,7 @@ from bench.report.html import write_html
 from bench.report.markdown import to_markdown
 from bench.runs.folder import NoSuchRun, find_run
 from bench.runs.load import load_run
+from bench.steps import STEPS
 from bench.summary.build import build_report
 from bench.summary.model import Report
 from diagnostics.doctor import examine
@@ -30,7 +31,7 @@ from suite.cell import Cell
 from suite.engine.outcome_rules import settled
 from suite.engine.run_config import Request
 from suite.engine.session import Session
-from suite.engine.steps import RUNNERS, graph_cell
+from suite.engine.steps import graph_cell
 from suite.foundations.cases import PRELOAD
 from suite.options import Selection
 from suite.record import Record
@@ -186,6 +187,7 @@ def open_run(
         ),
         folder=folder,
         worker=start(folder),
+        steps=STEPS,
         environment_id=fingerprint,
         records=settled(records),
         diagnose=diagnosis,
@@ -245,7 +247,7 @@ def described(environment: Environment) -> dict[str, Any]:
 
 def preload_for(selection: Selection) -> tuple[str, ...]:
     """Modules for the launcher: what the cells need, and the code of every step."""
-    steps = (runner.partition(":")[0] for runner in RUNNERS.values())
+    steps = (row.runner.partition(":")[0] for row in STEPS.values())
     cells = (*selection.cells, *selection.life)
     exports = any(BACKENDS[cell.backend].needs_graph for cell in cells)
     wanted = (*selection.preload(), *steps, *(PRELOAD if selection.life else ()))

@@ -10,13 +10,12 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Any
 
-from bench.coldstart import cold_record
 from suite.axes import BACKENDS, VARIANTS
 from suite.cell import Cell
 from suite.engine import preconditions
 from suite.engine.outcome_rules import judged, record_of
 from suite.engine.run_config import Request
-from suite.engine.steps import graph_cell, needs, parent_graph_cell, runner_of
+from suite.engine.steps import STEPS, Step, graph_cell, needs, parent_graph_cell
 from suite.outcome import Outcome
 from suite.record import Failure, Measurement, Record
 from suite.store import RunFolder
@@ -31,6 +30,8 @@ class Session:
     request: Request
     folder: RunFolder
     worker: Worker
+    steps: Mapping[str, Step] = field(default_factory=lambda: STEPS)
+    """What can be done with a cell: the suite's own steps, and those that a caller adds."""
     environment_id: str = ""
     on_begin: Callable[[Cell, str], None] = lambda cell, step: None
     on_end: Callable[[Record], None] = lambda record: None
@@ -175,8 +176,8 @@ class Session:
 
     def _run(self, cell: Cell, step: str, worker: Worker | None) -> Record:
         """The record of a job that is really run."""
-        if step == "coldstart":
-            return cold_record(self, cell)
+        if (compose := self.steps[step.partition(":")[0]].compose) is not None:
+            return compose(self, cell)
         return self.job(cell, step, worker=worker)
 
     def job(
@@ -195,7 +196,7 @@ class Session:
         log = self.folder.logs / f"{cell.file_stem}-{label}.log"
         answer = (worker or self.worker).run(
             Job(
-                runner=runner or runner_of(step),
+                runner=runner or self.steps[step.partition(":")[0]].runner,
                 cell=cell,
                 options={
                     **self.request.options,

@@ -2,45 +2,87 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from suite.axes import LEARNED, STAGES, VARIANTS
 from suite.cell import Cell
 
-RUNNERS: Final = {
-    "foundations": "suite.foundations.run:run",
-    "build": "suite.stages.build:run",
-    "train": "suite.stages.train:run",
-    "finetune": "suite.stages.finetune:run",
-    "prune": "suite.stages.prune:run",
-    "quantize": "suite.stages.quantize.run:run",
-    "export": "suite.stages.export.run:run",
-    "parallel": "suite.stages.parallel.run:run",
-    "size": "bench.instruments.size:run",
-    "latency": "bench.instruments.latency:run",
-    "memory": "bench.instruments.memory:run",
-    "coldstart": "bench.instruments.coldstart:run",
-    "training": "bench.instruments.training:run",
-    "dataloader": "bench.instruments.dataloader:run",
+if TYPE_CHECKING:
+    from suite.engine.session import Session
+    from suite.record import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing that is done with a cell in a fresh process."""
+
+    name: str
+    """Unique; the test's name, the record's step."""
+    runner: str
+    """Worker side: `package.module:function`, called as `function(job, emit)`."""
+    applies: Callable[[Cell], bool]
+    """Whether the step makes sense for a cell."""
+    needs_graph: bool = False
+    """Whether a cell of a backend that runs graphs needs its graph before this step."""
+    compose: Callable[[Session, Cell], Record] | None = None
+    """Makes the step's record from other records and jobs of the session; None = the record is that of one job."""
+
+
+def _makes(stage: str) -> Callable[[Cell], bool]:
+    """Whether a cell is where its variant is made by that stage."""
+
+    def applies(cell: Cell) -> bool:
+        row = VARIANTS[cell.variant]
+        return row.stage == stage and cell.backend == row.backend
+
+    return applies
+
+
+def _is_built(cell: Cell) -> bool:
+    """One build for all devices and types."""
+    return is_original(cell) and (cell.backend, cell.device, cell.dtype) == (
+        "eager",
+        "cpu",
+        "float32",
+    )
+
+
+def _is_exported(cell: Cell) -> bool:
+    """One graph for all devices."""
+    is_exported = is_original(cell) or VARIANTS[cell.variant].is_exported
+    return is_exported and cell == graph_cell(cell)
+
+
+def is_original(cell: Cell) -> bool:
+    """Whether the cell is of the model as built."""
+    return cell.variant == "original"
+
+
+STEPS: Final[Mapping[str, Step]] = {
+    row.name: row
+    for row in (
+        Step(
+            name="foundations",
+            runner="suite.foundations.run:run",
+            applies=lambda cell: False,  # of no model: its cells are made apart
+        ),
+        Step(name="build", runner="suite.stages.build:run", applies=_is_built),
+        Step(name="train", runner="suite.stages.train:run", applies=_makes("train")),
+        Step(name="finetune", runner="suite.stages.finetune:run", applies=_makes("finetune")),
+        Step(name="prune", runner="suite.stages.prune:run", applies=_makes("prune")),
+        Step(name="quantize", runner="suite.stages.quantize.run:run", applies=_makes("quantize")),
+        Step(
+            name="export",
+            runner="suite.stages.export.run:run",
+            applies=_is_exported,
+            needs_graph=True,
+        ),
+        Step(name="parallel", runner="suite.stages.parallel.run:run", applies=_makes("parallel")),
+    )
 }
-"""Step -> worker-side function, in the order in which a cell's steps run."""
-
-STEPS: Final = tuple(RUNNERS)
-
-MEASURED: Final = ("latency", "memory", "coldstart")
-"""Steps that measure a model being run, in whatever state it is."""
-
-GRAPHS: Final = ("export", *MEASURED)
-"""Steps for which the graph has to be there."""
-
-LEARNING: Final = ("training", "dataloader")
-"""Steps that measure a model being trained: one state, in eager PyTorch."""
-
-
-def runner_of(step: str) -> str:
-    """The worker-side function of a step; of `foundations:matmul` that of `foundations`."""
-    return RUNNERS[step.partition(":")[0]]
+"""The suite's own steps, in the order in which a cell's steps run; `bench.steps` adds what measures."""
 
 
 def graph_cell(cell: Cell) -> Cell:
@@ -59,32 +101,9 @@ def maker_cell(cell: Cell, variant: str, train_on: str = "") -> Cell:
     return replace(cell, variant=variant, backend=row.backend, device=device)
 
 
-def steps_of(cell: Cell) -> tuple[str, ...]:
-    """The steps that make sense for a cell: one build and one graph for all devices; size is of the module."""
-    steps = _original(cell) if cell.variant == "original" else _state(cell)
-    return tuple(step for step in STEPS if step in steps)
-
-
-def _original(cell: Cell) -> set[str]:
-    steps = set(MEASURED)
-    if cell == graph_cell(cell):
-        steps.add("export")
-    if cell.backend == "eager":
-        # Training goes by the record's own length.
-        steps |= {"size", *(() if cell.length else LEARNING)}
-        if (cell.device, cell.dtype) == ("cpu", "float32"):
-            steps.add("build")
-    return steps
-
-
-def _state(cell: Cell) -> set[str]:
-    row = VARIANTS[cell.variant]
-    steps = {row.stage} if cell.backend == row.backend else set()
-    if row.is_exported and cell == graph_cell(cell):
-        steps.add("export")
-    if row.is_measured and cell.backend in (row.backends or (cell.backend,)):
-        steps |= {*MEASURED, *(["size"] if cell.backend == "eager" else [])}
-    return steps
+def steps_of(cell: Cell, steps: Mapping[str, Step] = STEPS) -> tuple[str, ...]:
+    """The names of those of `steps` that make sense for a cell, in their order."""
+    return tuple(name for name, row in steps.items() if row.applies(cell))
 
 
 def needs(cell: Cell, step: str, train_on: str = "") -> tuple[tuple[Cell, str], ...]:

@@ -9,8 +9,8 @@ import pytest
 
 from bench.derived_metrics import counted, figure
 from bench.metrics import METRICS
+from bench.steps import STEPS
 from suite.cell import Cell
-from suite.engine.steps import STEPS
 from suite.outcome import Outcome
 from suite.record import Measurement, Record
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 
 from bench.runs.load import load_run
+from bench.steps import STEPS, steps_of
 from suite.cell import Cell
 from suite.engine.outcome_rules import settled
 from suite.engine.run_config import Request
 from suite.engine.session import Session
-from suite.engine.steps import graph_cell, steps_of
+from suite.engine.steps import graph_cell
 from suite.outcome import Outcome
 from suite.record import Failure
 from suite.spec import Gap, ModelSpec, Size
@@ -65,6 +66,7 @@ def session_of(tmp_path):
             ),
             folder=folder,
             worker=worker,
+            steps=STEPS,
             records=records or {},
             diagnose=lambda text: [{"code": "seen", "text": text}],
         )

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from bench.steps import STEPS, steps_of
 from suite.axes import LEARNED, LIFE, VARIANTS
 from suite.catalog import CatalogError
 from suite.cell import Cell
-from suite.engine.steps import STEPS, graph_cell, maker_cell, needs, steps_of
+from suite.engine.steps import graph_cell, maker_cell, needs
 from suite.expand import expand_life, stages_of, train_on_of, variants_of
 from suite.lifecycle import Finetuning, Quantization, Training
 from suite.spec import ModelSpec, Size
@@ -118,7 +119,7 @@ def test_every_step_comes_after_what_it_needs():
     place = {}
     order = sorted(
         (
-            (cells.index(cell), STEPS.index(step), cell, step)
+            (cells.index(cell), [*STEPS].index(step), cell, step)
             for cell in cells
             for step in steps_of(cell)
             if step in LIFE

@@ -1,0 +1,67 @@
+"""The steps that measure a cell, beside the suite's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from bench.coldstart import cold_record
+from suite.axes import VARIANTS
+from suite.cell import Cell
+from suite.engine import steps as suite_steps
+from suite.engine.steps import Step, is_original
+
+
+def _is_measured(cell: Cell) -> bool:
+    """A state that is measured, on a backend that runs it."""
+    row = VARIANTS[cell.variant]
+    return is_original(cell) or (
+        row.is_measured and cell.backend in (row.backends or (cell.backend,))
+    )
+
+
+def _is_sized(cell: Cell) -> bool:
+    """Sizes are those of the module, whatever runs it."""
+    return _is_measured(cell) and cell.backend == "eager"
+
+
+def _is_trained(cell: Cell) -> bool:
+    """Training is measured from the model as built, in eager PyTorch, by the record's own length."""
+    return is_original(cell) and cell.backend == "eager" and not cell.length
+
+
+MEASURING: Final = (
+    Step(name="size", runner="bench.instruments.size:run", applies=_is_sized),
+    Step(
+        name="latency",
+        runner="bench.instruments.latency:run",
+        applies=_is_measured,
+        needs_graph=True,
+    ),
+    Step(
+        name="memory",
+        runner="bench.instruments.memory:run",
+        applies=_is_measured,
+        needs_graph=True,
+    ),
+    Step(
+        name="coldstart",
+        runner="bench.instruments.coldstart:run",
+        applies=_is_measured,
+        needs_graph=True,
+        compose=cold_record,
+    ),
+    Step(name="training", runner="bench.instruments.training:run", applies=_is_trained),
+    Step(name="dataloader", runner="bench.instruments.dataloader:run", applies=_is_trained),
+)
+
+STEPS: Final[Mapping[str, Step]] = {**suite_steps.STEPS, **{row.name: row for row in MEASURING}}
+"""Every step, in the order in which a cell's steps run."""
+
+GRAPHS: Final = tuple(name for name, row in STEPS.items() if row.needs_graph)
+"""Steps for which the graph has to be there."""
+
+
+def steps_of(cell: Cell) -> tuple[str, ...]:
+    """The steps that make sense for a cell: one build and one graph for all devices; size is of the module."""
+    return suite_steps.steps_of(cell, STEPS)
