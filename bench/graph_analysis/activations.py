@@ -10,7 +10,7 @@ from bench.graph_analysis.record import Layer
 from bench.graph_analysis.spread import spread_of
 from bench.graph_analysis.static import layer_name
 from bench.graph_diff.compare import shape_text
-from bench.graph_diff.naming import bare
+from bench.onnx_graph.names import bare
 from bench.onnx_graph.record import Graph
 
 DEQUANTIZED: Final = "_DequantizeLinear_Output"

@@ -9,9 +9,9 @@ from bench import units
 from bench.graph_analysis.record import Anatomy, Layer
 from bench.graph_analysis.spread import Spread
 from bench.graph_analysis.static import layer_name
-from bench.graph_diff.difference import Difference
+from bench.graph_diff.difference import Difference, tensor_errors
 from bench.graph_diff.wording import changes_text
-from bench.netron.attachment import attachment, tensor_errors
+from bench.netron.attachment import attachment
 from bench.onnx_graph.distribution import Histogram, histogram_text
 from bench.onnx_graph.record import Graph
 

@@ -10,7 +10,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any, Final
 
-from bench.graph_diff.naming import family
+from bench.onnx_graph.names import family
 from bench.onnx_graph.record import Graph, Node
 
 LARGEST: Final = 1_500_000_000

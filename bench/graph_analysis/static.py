@@ -10,8 +10,8 @@ from typing import Final
 from bench.graph_analysis.record import Anatomy, Layer, Part, Port
 from bench.graph_analysis.spread import spread_of
 from bench.graph_diff.compare import shape_text
-from bench.graph_diff.naming import bare
 from bench.onnx_graph.errors import GraphError
+from bench.onnx_graph.names import bare
 from bench.onnx_graph.read import read
 from bench.onnx_graph.record import Graph, Tensor, Value
 from bench.onnx_graph.sources import Source, parameters_of, sources_of, weights_of

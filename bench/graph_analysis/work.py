@@ -14,12 +14,12 @@ from bench.graph_analysis.folder import ANATOMY, BETWEEN, DIFFERENCE, METRICS
 from bench.graph_analysis.record import Anatomy, Part
 from bench.graph_analysis.running import time_of_nodes, values_of_a_run, working_feeds
 from bench.graph_analysis.static import anatomy_of
-from bench.graph_diff.difference import Difference
+from bench.graph_diff.difference import Difference, tensor_errors
 from bench.graph_diff.document import to_json
-from bench.netron.attachment import tensor_errors, write_attachment
+from bench.graph_diff.weights import compare_files
+from bench.netron.attachment import write_attachment
 from bench.onnx_graph.observed import shapes_of_a_run
 from bench.onnx_graph.record import Graph
-from bench.onnx_graph.weights import compare_files
 from diagnostics.atomic_write import write_whole
 from suite.worker.protocol import Emit, Job
 

@@ -1,1 +1,1 @@
-"""ONNX graphs as records: what a file holds, what its nodes cost, and how two files differ."""
+"""Two ONNX graphs compared: nodes matched, weights compared in the float domain, shown as text, JSON or a page."""

@@ -16,12 +16,12 @@ from bench.graph_diff.document import to_json
 from bench.graph_diff.html import to_html
 from bench.graph_diff.pictures import Pair, draw
 from bench.graph_diff.terminal import render
+from bench.graph_diff.weights import compare_files
 from bench.netron.errors import PictureError
 from bench.netron.studio import DEADLINE
 from bench.onnx_graph.axes import parse_sizes
 from bench.onnx_graph.errors import GraphError
 from bench.onnx_graph.read import read
-from bench.onnx_graph.weights import compare_files
 from diagnostics.atomic_write import write_whole
 
 DEFAULT: Final = Path("graphs.html")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bench.graph_diff.difference import Change, Difference, NodeChange, NodeRef, Side
 from bench.graph_diff.match import Match, match, origin
-from bench.graph_diff.naming import bare
+from bench.onnx_graph.names import bare
 from bench.onnx_graph.record import Graph, Node, Shape, Value
 
 

@@ -136,3 +136,12 @@ class Difference:
             or self.tensors_removed
             or any(not t.is_equal for t in self.tensors)
         )
+
+
+def tensor_errors(difference: Difference) -> dict[str, float]:
+    """Tensor after -> dB, of the weights that were quantized; for `errors`."""
+    return {
+        t.other: t.snr_db
+        for t in difference.tensors
+        if t.snr_db is not None and t.is_dequantized[1]
+    }

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
 
-from bench.graph_diff.naming import bare, family, is_numbered
+from bench.onnx_graph.names import bare, family, is_numbered
 from bench.onnx_graph.record import Graph, Node
 from bench.onnx_graph.sources import sources_of, weights_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.graph_diff.match import Match
-from bench.graph_diff.naming import bare, family, is_numbered
+from bench.onnx_graph.names import bare, family, is_numbered
 from bench.onnx_graph.record import Graph
 from bench.onnx_graph.sources import Source, sources_of, weights_of
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import units
-from bench.graph_diff.difference import Difference
 from bench.onnx_graph.distribution import Histogram, histogram_text
 from bench.onnx_graph.record import Graph
 
@@ -55,15 +54,6 @@ def write_attachment(path: Path, document: Mapping[str, Any]) -> None:
         raise ValueError(f"{path}: expected a name that ends in .json; Netron ignores any other")
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8", errors="replace")
-
-
-def tensor_errors(difference: Difference) -> dict[str, float]:
-    """Tensor after -> dB, of the weights that were quantized; for `errors`."""
-    return {
-        t.other: t.snr_db
-        for t in difference.tensors
-        if t.snr_db is not None and t.is_dequantized[1]
-    }
 
 
 def _of_nodes(graph: Graph, latency: Mapping[str, float]) -> Iterator[dict[str, Any]]:

@@ -55,7 +55,7 @@ def picture(
 ) -> str:
     """Netron's drawing of an .onnx or .pt2 file as one SVG element that needs nothing else.
 
-    `colours`: node's name -> #rrggbb (`bench.graph_diff.key` for nodes without one); None leaves
+    `colours`: node's name -> #rrggbb (`bench.onnx_graph.keys` for nodes without one); None leaves
     Netron's own. `notes`: node's name -> text of its tooltip. `deadline`: seconds. Over 5,000 nodes
     the drawing shows blocks by module. Raises BrowserMissing without a browser, GraphError for an
     ONNX file that cannot be read, another PictureError for all else. For several pictures: Studio.

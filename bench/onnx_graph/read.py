@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from bench.graph_diff.key import keys_of
 from bench.onnx_graph.attributes import plain, told
 from bench.onnx_graph.axes import default_sizes, extent
 from bench.onnx_graph.errors import explained
 from bench.onnx_graph.external import files_of
+from bench.onnx_graph.keys import keys_of
 from bench.onnx_graph.macs import Call, macs_of
 from bench.onnx_graph.record import Graph, Node, Shape, Value
 from bench.onnx_graph.skeleton import Skeleton, skeleton_of

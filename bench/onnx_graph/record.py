@@ -37,7 +37,7 @@ class Node:
     """One operation."""
 
     key: str
-    """Unique in its graph: the name where the node has one of its own (`bench.graph_diff.key`). Nodes inside loops and
+    """Unique in its graph: the name where the node has one of its own (`bench.onnx_graph.keys`). Nodes inside loops and
     branches have the key of the node around them in front, with a slash."""
     operator: str
     """With its domain where that is not ONNX's own: `com.microsoft::FusedMatMul`."""

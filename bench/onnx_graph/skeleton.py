@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from bench.graph_diff.key import keys_of
 from bench.onnx_graph.errors import explained
+from bench.onnx_graph.keys import keys_of
 from bench.onnx_graph.message import content_of, copy, put
 from diagnostics.model import onnx_file as proto
 from diagnostics.model.onnx_rules import TWO_GIB

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from bench.graph_diff.naming import FAMILIES
+from bench.onnx_graph.names import FAMILIES
 from bench.onnx_graph.record import Graph, Node
 
 

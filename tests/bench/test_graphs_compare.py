@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bench.graph_diff.compare import compare
 from bench.graph_diff.match import match
-from bench.graph_diff.naming import bare, is_numbered
+from bench.onnx_graph.names import bare, is_numbered
 from bench.onnx_graph.record import Tensor, Value
 
 

@@ -9,8 +9,8 @@ import pytest
 from graph_files import EVIL, chain, net, save, value
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.graph_diff.key import keys_of
 from bench.onnx_graph.errors import GraphError
+from bench.onnx_graph.keys import keys_of
 from bench.onnx_graph.read import read
 from bench.onnx_graph.skeleton import skeleton_of
 

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
+from bench.graph_diff.weights import compare_files
 from bench.onnx_graph.distribution import histogram_text, histograms_of, sparkline
 from bench.onnx_graph.errors import GraphError
 from bench.onnx_graph.read import read
-from bench.onnx_graph.weights import Weights, compare_files, dequantized
+from bench.onnx_graph.weights import Weights, dequantized
 
 
 def compared(before, after):

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.graph_diff.compare import compare
-from bench.netron.attachment import attachment, tensor_errors, write_attachment
+from bench.graph_diff.difference import tensor_errors
+from bench.graph_diff.weights import compare_files
+from bench.netron.attachment import attachment, write_attachment
 from bench.netron.blocks import MOST_BLOCKS, block_names, blocks_of, steps_of_graph
 from bench.netron.errors import NotDrawn, PictureError
 from bench.netron.program import program_of, steps_of_program
@@ -20,7 +22,6 @@ from bench.onnx_graph.distribution import histograms_of
 from bench.onnx_graph.read import read
 from bench.onnx_graph.record import Value
 from bench.onnx_graph.skeleton import skeleton_of
-from bench.onnx_graph.weights import compare_files
 
 
 def test_netrons_page_is_edited_to_open_the_file_and_call_nobody():
