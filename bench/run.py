@@ -18,6 +18,8 @@ from bench.report.html import write_html
 from bench.report.markdown import to_markdown
 from bench.runs.folder import NoSuchRun, find_run
 from bench.runs.load import load_run
+from bench.runs.machine import FILE as MACHINE
+from bench.runs.machine import Machine
 from bench.steps import STEPS
 from bench.summary.build import build_report
 from bench.summary.model import Report
@@ -172,7 +174,7 @@ def open_run(
     else:
         folder, records, started_at = _resumed(runs, resume, options)
     fingerprint = environment.fingerprint()
-    folder.write_json("environment.json", described(environment))
+    folder.write_json(MACHINE, described(environment))
     start = worker or (
         lambda f: Launcher(preload=preload_for(selection), log=f.logs / "launcher.log")
     )
@@ -234,15 +236,14 @@ def described(environment: Environment) -> dict[str, Any]:
     Run folders are handed around: as artifacts of a build, as attachments of an issue.
     """
     findings = [
-        finding.as_dict()
+        finding
         for result in examine(environment)
         for finding in result.findings
         if finding.level.rank >= Level.WARN.rank
     ]
-    redacted = for_this_machine(environment.packages.values()).data(
-        {**environment.as_dict(), "findings": findings}
-    )
-    return {**redacted, "fingerprint": environment.fingerprint()}
+    machine = Machine.of(environment, findings)
+    redacted = for_this_machine(environment.versions.values()).data(machine.as_dict())
+    return {**redacted, "fingerprint": machine.fingerprint}
 
 
 def preload_for(selection: Selection) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def entry_of(run: Run, *, now: datetime | None = None) -> RunEntry:
         problems.append(
             f"the run says that it began at {info.get('started_at')!r}: filed under the time of recording"
         )
-    git = _mapping(run.environment, "git") or _mapping(run.environment, "repository")
+    git = run.machine.environment.git if run.machine else None
     options = _mapping(info, "options")
     return RunEntry(
         key=f"{name}-{_first_line(run)}",
@@ -48,8 +48,8 @@ def entry_of(run: Run, *, now: datetime | None = None) -> RunEntry:
         started_at=started or now,
         finished_at=believable(info.get("finished_at"), now),
         recorded_at=now,
-        commit=_text(git.get("commit") or ""),
-        is_dirty=bool(git.get("dirty")) if git else None,
+        commit=_text(git.commit) if git else "",
+        is_dirty=git.dirty if git and git.commit else None,
         facts={"command": without_password(_text(info.get("command") or "")), "options": options},
         environments=_environments(run),
         records=tuple(
@@ -163,8 +163,8 @@ def _settings(
 
 def _environments(run: Run) -> dict[str, dict[str, Any]]:
     """Every fingerprint that a record names; the described one is the one of `environment.json`."""
-    described = str(run.environment.get("fingerprint") or "")
-    facts = {label: value for label, value in machine_of(run.environment) if label != "Commit"}
+    described = run.machine.fingerprint if run.machine else ""
+    facts = {label: value for label, value in machine_of(run.machine) if label != "Commit"}
     found: dict[str, dict[str, Any]] = {r.environment_id or UNKNOWN: {} for r in run.records}
     return {name: facts if name == described else {} for name in found}
 

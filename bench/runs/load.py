@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.summary.verdicts import GateTold, gate_of
+from bench.runs.machine import FILE as MACHINE
+from bench.runs.machine import Machine
+from bench.runs.verdicts import GateVerdict, newest_gate
 from suite.record import Record, record_from_dict
 
 
@@ -19,10 +21,11 @@ class Run:
     folder: Path
     records: tuple[Record, ...] = ()
     """In the order written; a later record of the same cell and step has replaced the earlier."""
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    machine: Machine | None = None
+    """None when `environment.json` is missing or damaged."""
     info: Mapping[str, Any] = field(default_factory=dict)
     """run.json: run_id, command, started_at, finished_at, options, planned, excluded."""
-    gate: GateTold | None = None
+    gate: GateVerdict | None = None
     """The newest gate over the run's commit, where one lies beside the runs."""
     problems: tuple[str, ...] = ()
     """One sentence for everything that is missing or damaged."""
@@ -31,20 +34,33 @@ class Run:
 def load_run(folder: Path) -> Run:
     """The run in that folder. Never raises for a damaged one: `problems` says what is missing."""
     problems: list[str] = []
-    environment = _document(folder / "environment.json", "the machine is not described", problems)
+    machine = _machine(folder / MACHINE, problems)
     return Run(
         folder=folder,
         records=_records(folder / "records.jsonl", problems),
-        environment=environment,
-        gate=gate_of(folder, environment),
+        machine=machine,
+        gate=newest_gate(folder, machine.environment.git.commit) if machine else None,
         info=_document(
             folder / "run.json", "the command and what was planned are unknown", problems
-        ),
+        )
+        or {},
         problems=tuple(problems),
     )
 
 
-def _document(path: Path, loss: str, problems: list[str]) -> dict[str, Any]:
+def _machine(path: Path, problems: list[str]) -> Machine | None:
+    loss = "the machine is not described"
+    data = _document(path, loss, problems)
+    if data is None:
+        return None
+    try:
+        return Machine.from_dict(data)
+    except ValueError as error:
+        problems.append(f"{path.name} does not describe a machine ({_short(error)}): {loss}.")
+        return None
+
+
+def _document(path: Path, loss: str, problems: list[str]) -> dict[str, Any] | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8", errors="replace"))
     except FileNotFoundError:
@@ -55,48 +71,50 @@ def _document(path: Path, loss: str, problems: list[str]) -> dict[str, Any]:
         if isinstance(data, dict):
             return data
         problems.append(f"{path.name} holds a {type(data).__name__}, not an object: {loss}.")
-    return {}
+    return None
 
 
 def _records(path: Path, problems: list[str]) -> tuple[Record, ...]:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        file = path.open("rb")
     except FileNotFoundError:
         problems.append(f"{path.name} is missing: no cell of this run was recorded.")
         return ()
     except OSError as error:
         problems.append(f"{path.name} cannot be read ({_short(error)}).")
         return ()
-    lines = text.split("\n")
-    ends_clean = lines[-1] == ""
     found: dict[str, Record] = {}
     dropped: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            data = json.loads(line)
-            if not isinstance(data, dict):
-                raise ValueError(f"a {type(data).__name__}, not an object")
-            record = record_from_dict(data)
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            if number == len(lines) and not ends_clean:
-                problems.append(
-                    f"{path.name}: the last line ({number}) is cut off and was dropped;"
-                    " the run was stopped while writing it."
-                )
-            else:
-                dropped.append(f"line {number}: {_short(error)}")
-            continue
-        found.pop(record.key, None)
-        found[record.key] = record
+    is_cut_off = False
+    with file:  # line by line: the text of a long run is as large as its report
+        for number, raw in enumerate(file, start=1):
+            line = raw.decode("utf-8", "replace")
+            if not line.strip():
+                continue
+            try:
+                data = json.loads(line)
+                if not isinstance(data, dict):
+                    raise ValueError(f"a {type(data).__name__}, not an object")
+                record = record_from_dict(data)
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                if raw.endswith(b"\n"):
+                    dropped.append(f"line {number}: {_short(error)}")
+                else:
+                    is_cut_off = True
+                    problems.append(
+                        f"{path.name}: the last line ({number}) is cut off and was dropped;"
+                        " the run was stopped while writing it."
+                    )
+                continue
+            found.pop(record.key, None)
+            found[record.key] = record
     if dropped:
         more = f" (and {len(dropped) - 3} more)" if len(dropped) > 3 else ""
         problems.append(
             f"{path.name}: {len(dropped)} line(s) could not be read and were dropped:"
             f" {'; '.join(dropped[:3])}{more}."
         )
-    if not found and not dropped and ends_clean:
+    if not found and not dropped and not is_cut_off:
         problems.append(f"{path.name} is empty: no cell of this run was recorded.")
     return tuple(found.values())
 

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable
 
 from bench.summary.elements import Finding
+from diagnostics import finding as doctor
+from diagnostics.finding import Level
 
-_ORDER: Final = {"crash": 0, "error": 1, "warn": 2, "info": 3}
-_HARMLESS: Final = ("ok", "skip")
+HARMLESS = (Level.OK, Level.SKIP)
 
 
-def findings_from(entries: object) -> tuple[Finding, ...]:
-    """Findings out of JSON-able data, worst first; harmless ones and entries of another shape are left out."""
-    found = [
+def findings_from(findings: Iterable[doctor.Finding]) -> tuple[Finding, ...]:
+    """Return the findings that need attention, the worst first."""
+    found = [item for item in findings if item.level not in HARMLESS]
+    return tuple(
         Finding(
-            level=str(entry.get("level", "info")),
-            code=str(entry.get("code", "")),
-            summary=str(entry.get("summary", "")),
-            cause=str(entry.get("cause") or ""),
-            fixes=tuple(text for fix in _list(entry.get("fixes")) if (text := _command(fix))),
+            level=item.level.value,
+            code=item.code,
+            summary=item.summary,
+            cause=item.cause,
+            fixes=tuple(text for fix in item.fixes if (text := _command(fix))),
         )
-        for entry in _list(entries)
-        if isinstance(entry, Mapping) and entry.get("level") not in _HARMLESS
-    ]
-    return tuple(sorted(found, key=lambda finding: _ORDER.get(finding.level, len(_ORDER))))
+        for item in sorted(found, key=lambda item: -item.level.rank)
+    )
 
 
-def _command(fix: object) -> str:
+def _command(fix: doctor.Fix) -> str:
     """The line to run, or what to do where there is none."""
-    if not isinstance(fix, Mapping):
-        return str(fix)
-    words = " ".join(str(word) for word in _list(fix.get("argv")))
-    return str(fix.get("shell") or words or fix.get("why") or "")
-
-
-def _list(value: object) -> list[object]:
-    return list(value) if isinstance(value, (list, tuple)) else []
+    return fix.shell or " ".join(fix.argv) or fix.why

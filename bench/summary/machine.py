@@ -1,87 +1,82 @@
-"""The machine in a few lines: what a reader needs to know beside the numbers."""
+"""Machine table of a report: the facts about hardware and software that decide the numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from bench import units
+from bench.runs.machine import Machine
+from diagnostics.environment import Environment
+from diagnostics.records import Gpu, Interpreter, Repository, System
 
 PACKAGES: Final = ("torch", "onnxruntime", "transformers", "torchvision", "onnx")
 """Distributions whose versions decide the numbers."""
 
 
-def machine_of(environment: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """(label, value) pairs out of environment facts; what the facts lack is left out."""
-    system = _mapping(environment, "system")
-    python = environment.get("python")
-    interpreter = _mapping(environment, "interpreter") or _mapping(environment, "python")
+def machine_of(machine: Machine | None) -> tuple[tuple[str, str], ...]:
+    """Return (label, value) pairs; unknown facts are left out, and there are none without a machine."""
+    if machine is None:
+        return ()
+    facts = machine.environment
+    system = facts.system
     pairs = (
-        ("Processor", system.get("cpu_model")),
+        ("Processor", system.cpu_model),
         ("Cores", _cores(system)),
         ("Memory", _memory(system)),
-        ("GPU", _gpus(environment)),
-        ("System", _join(system.get("distro"), system.get("kernel"), system.get("container"))),
-        ("Python", interpreter.get("version") or (python if isinstance(python, str) else None)),
-        *((name, version) for name, version in _versions(environment).items()),
-        ("Commit", _commit(_mapping(environment, "repository") or _mapping(environment, "git"))),
-        ("Fingerprint", environment.get("fingerprint")),
+        ("GPU", _gpus(facts.gpus)),
+        ("System", _join(system.distro, system.kernel, system.container)),
+        ("Python", _python(facts.python)),
+        *_versions(facts),
+        ("Commit", _commit(facts.git)),
+        ("Fingerprint", machine.fingerprint),
     )
-    return tuple((label, str(value)) for label, value in pairs if value not in (None, "", 0))
+    return tuple((label, value) for label, value in pairs if value)
 
 
-def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = data.get(key)
-    return value if isinstance(value, Mapping) else {}
+def _join(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
 
 
-def _list(value: object) -> Sequence[Any]:
-    return value if isinstance(value, (list, tuple)) else ()
+def _cores(system: System) -> str:
+    """`2 of 96`: those that the process may use, of those that the kernel shows."""
+    if not system.num_cpus:
+        return ""
+    if system.num_cores == system.num_cpus:
+        return str(system.num_cores)
+    return f"{system.num_cores} of {system.num_cpus}"
 
 
-def _join(*parts: object) -> str:
-    return " · ".join(str(part) for part in parts if part)
+def _memory(system: System) -> str:
+    total = system.memory_limit or system.memory_total
+    return units.num_bytes(total) if total > 0 else ""
 
 
-def _cores(system: Mapping[str, Any]) -> str | None:
-    cores = system.get("num_cores") or system.get("num_affinity") or system.get("num_cpus")
-    shown = system.get("num_cpus")
-    if not cores:
-        return None
-    return f"{cores} of {shown}" if shown and shown != cores else str(cores)
-
-
-def _memory(system: Mapping[str, Any]) -> str | None:
-    total = system.get("memory_limit") or system.get("memory_total")
-    return units.num_bytes(total) if isinstance(total, (int, float)) and total else None
-
-
-def _gpus(environment: Mapping[str, Any]) -> str:
-    gpus = _list(environment.get("gpus")) or _list(_mapping(environment, "gpu").get("gpus"))
-    names = [str(gpu.get("name", "?")) if isinstance(gpu, Mapping) else str(gpu) for gpu in gpus]
+def _gpus(gpus: tuple[Gpu, ...]) -> str:
+    """`2 × NVIDIA H200`."""
+    names = [gpu.name for gpu in gpus]
     return ", ".join(
         f"{names.count(name)} × {name}" if names.count(name) > 1 else name
         for name in dict.fromkeys(names)
     )
 
 
-def _versions(environment: Mapping[str, Any]) -> dict[str, str]:
-    packages = environment.get("packages")
-    found = dict(packages) if isinstance(packages, Mapping) else {}
-    for item in _list(environment.get("distributions")) or _list(packages):
-        if isinstance(item, Mapping):
-            found.setdefault(str(item.get("name")).lower(), item.get("version"))
-    for build in _list(environment.get("builds")):  # has the local label, e.g. +cu132
-        if isinstance(build, Mapping) and build.get("version"):
-            found[str(build.get("package"))] = build["version"]
-    torch = environment.get("torch")
-    if isinstance(torch, Mapping) and torch.get("version"):
-        found["torch"] = torch["version"]
-    return {name: str(found[name]) for name in PACKAGES if found.get(name)}
+def _python(interpreter: Interpreter) -> str:
+    """The version; with the implementation where it is not CPython, and where the build has no global lock."""
+    if not interpreter.version:
+        return ""
+    name = "" if interpreter.implementation == "cpython" else interpreter.implementation
+    lock = "free-threaded" if interpreter.free_threaded else ""
+    return " ".join(part for part in (name, interpreter.version, lock) if part)
 
 
-def _commit(repository: Mapping[str, Any]) -> str | None:
-    commit = repository.get("commit")
-    if not commit:
-        return None
-    return f"{str(commit)[:10]}{', with changes' if repository.get('dirty') else ''}"
+def _versions(facts: Environment) -> list[tuple[str, str]]:
+    """(package, version); of a wheel with its local label, such as `2.15.0+cu132`."""
+    known = facts.versions
+    if "onnxruntime" not in known and "onnxruntime-gpu" in known:
+        known = {**known, "onnxruntime": f"{known['onnxruntime-gpu']} (gpu)"}
+    return [(name, known[name]) for name in PACKAGES if name in known]
+
+
+def _commit(repository: Repository) -> str:
+    changed = ", with changes" if repository.dirty else ""
+    return f"{repository.commit[:10]}{changed}" if repository.commit else ""

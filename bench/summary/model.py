@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from bench.runs.verdicts import GateVerdict
 from bench.summary.elements import Doubt, Finding, Graph, Parity, Quantity, Step, Timing
 from bench.summary.lifecycle_records import Foundation, Life
 from bench.summary.roofline_records import Roofline
-from bench.summary.verdicts import GateTold
 
 SCHEMA: Final = 2
 
@@ -190,7 +190,7 @@ class Report:
     totals: Totals
     roofline: Roofline | None = None
     """How near each model comes to what the machine can do; None when its peaks were not measured."""
-    gate: GateTold | None = None
+    gate: GateVerdict | None = None
     """The newest gate over the run's commit; None when there is none."""
     schema: int = SCHEMA
 

@@ -26,6 +26,9 @@ from bench.history.database import address_of
 from bench.history.entry import RunEntry
 from bench.history.rows import entry_of
 from bench.runs.load import Run
+from bench.runs.machine import Machine
+from diagnostics.environment import Environment
+from diagnostics.records import Interpreter, Repository, System
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Measurement, Record
@@ -170,11 +173,14 @@ def run_of(
     return Run(
         folder=Path(name),
         records=tuple(records),
-        environment={
-            "fingerprint": fingerprint,
-            "system": {"cpu_model": "AMD EPYC 9R14", "num_cpus": 2, "num_cores": 2},
-            "git": {"commit": commit or f"c{number:011x}", "dirty": False},
-        },
+        machine=Machine(
+            environment=Environment(
+                python=Interpreter(executable="python", version="3.11.7"),
+                system=System(cpu_model="AMD EPYC 9R14", num_cpus=2, num_cores=2),
+                git=Repository(commit=commit or f"c{number:011x}"),
+            ),
+            fingerprint=fingerprint,
+        ),
         info={
             "run_id": name,
             "command": "pytest bench",

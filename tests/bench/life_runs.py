@@ -10,11 +10,11 @@ from typing import Any
 
 from life_stages import made, record_of
 from report_runs import (
-    ENVIRONMENT,
     coldstart_record,
     latency_record,
     learning_records,
     memory_record,
+    write_machine,
 )
 
 from suite.axes import VARIANTS
@@ -102,7 +102,7 @@ def write_folder(
     folder.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps(record.as_dict()) + "\n" for record in records]
     (folder / "records.jsonl").write_text("".join(lines), encoding="utf-8")
-    (folder / "environment.json").write_text(json.dumps(ENVIRONMENT), encoding="utf-8")
+    write_machine(folder)
     info = {
         "run_id": folder.name,
         "command": "pytest suite --nproc 2",

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bench.plan import PLANS
+from bench.runs.machine import FILE as MACHINE
+from bench.runs.machine import Machine
+from diagnostics.environment import Environment
+from diagnostics.finding import Finding, Fix, Level
+from diagnostics.records import Build, Interpreter, Repository, System
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Artifact, Failure, Measurement, Record
@@ -64,29 +69,47 @@ BAD = {
 }  # fmt: skip
 """Model -> how one step of its onnxruntime cell ends (the size of a realistic bad day)."""
 
-ENVIRONMENT: dict[str, Any] = {
-    "interpreter": {"version": "3.11.7", "executable": "python"},
-    "system": {
-        "cpu_model": "AMD EPYC 9R14", "num_cpus": 96, "num_cores": 2, "memory_total": 403_000_000_000,
-        "memory_limit": 16_000_000_000, "distro": "Debian 12", "kernel": "6.8.0", "container": "docker",
+ENVIRONMENT: Final = Environment(
+    python=Interpreter(executable="python", version="3.11.7"),
+    system=System(
+        cpu_model="AMD EPYC 9R14",
+        num_cpus=96,
+        num_cores=2,
+        memory_total=403_000_000_000,
+        memory_limit=16_000_000_000,
+        distro="Debian 12",
+        kernel="6.8.0",
+        container="docker",
+    ),
+    packages={
+        "torch": "2.15.0",
+        "torchvision": "0.29.0",
+        "transformers": "5.23.0",
+        "onnx": "1.24.0",
+        "onnxruntime": "1.32.0",
     },
-    "gpus": [],
-    "distributions": [
-        {"name": name, "version": version}
-        for name, version in (
-            ("torch", "2.15.0"), ("torchvision", "0.29.0"), ("transformers", "5.23.0"),
-            ("onnx", "1.24.0"), ("onnxruntime", "1.32.0"),
-        )
-    ],
-    "repository": {"commit": "4be1c0ffee7d51", "dirty": True},
-    "findings": [
-        {"code": "tv-quota", "level": "warn", "summary": "The control group grants 2 of 96 processors.",
-         "cause": "Libraries that count processors start 96 threads.",
-         "fixes": [{"argv": ["export", "OMP_NUM_THREADS=2"], "why": "as many threads as processors"}]},
-        {"code": "tv-python", "level": "ok", "summary": "Python 3.11.7 is supported."},
-    ],
-    "fingerprint": "a41c9be2d07f",
-}  # fmt: skip
+    builds={"torch": Build(package="torch", version="2.15.0+cu132", cuda="13.2")},
+    git=Repository(commit="4be1c0ffee7d51", dirty=True),
+)
+FINDINGS: Final = (
+    Finding(
+        code="tv-quota",
+        area="memory",
+        level=Level.WARN,
+        summary="The control group grants 2 of 96 processors.",
+        cause="Libraries that count processors start 96 threads.",
+        fixes=(Fix(argv=("export", "OMP_NUM_THREADS=2"), why="as many threads as processors"),),
+    ),
+    Finding(code="tv-python", area="python", level=Level.OK, summary="Python 3.11.7 is supported."),
+)
+
+
+def write_machine(
+    folder: Path, environment: Environment = ENVIRONMENT, findings: tuple[Finding, ...] = FINDINGS
+) -> None:
+    """Write `environment.json` as a run does."""
+    machine = Machine.of(environment, findings)
+    (folder / MACHINE).write_text(json.dumps(machine.as_dict()), encoding="utf-8")
 
 
 def write_run(
@@ -112,7 +135,7 @@ def write_run(
     folder.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps(record.as_dict()) + "\n" for record in records]
     (folder / "records.jsonl").write_text("".join(lines), encoding="utf-8")
-    (folder / "environment.json").write_text(json.dumps(ENVIRONMENT), encoding="utf-8")
+    write_machine(folder)
     info = {
         "run_id": folder.name,
         "command": "pytest bench --plan standard",

@@ -196,7 +196,7 @@ def test_a_run_whose_clock_was_never_set_is_filed_under_now_and_says_so() -> Non
 def test_a_machine_that_is_not_described_has_a_fingerprint_of_its_own() -> None:
     run = run_of(1)
     run = replace(
-        run, environment={}, records=tuple(replace(r, environment_id="") for r in run.records)
+        run, machine=None, records=tuple(replace(r, environment_id="") for r in run.records)
     )
     entry = entry_of(run, now=NOW)
     assert set(entry.environments) == {UNKNOWN}

@@ -19,6 +19,7 @@ from bench.summary.backend_results import LEAST_EFFECT
 from bench.summary.build import build_report
 from bench.summary.headline import headline
 from bench.summary.model import Report
+from diagnostics.finding import Finding, Fix, Level
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Artifact, Failure, Measurement, Record
@@ -235,12 +236,13 @@ def test_an_unfinished_run_says_how_to_go_on() -> None:
 
 
 def test_the_diagnosis_of_a_failure_comes_with_its_fix() -> None:
-    finding = {
-        "code": "tv-x",
-        "level": "error",
-        "summary": "torch and torchvision do not fit",
-        "fixes": [{"argv": ["pip", "install", "torchvision"], "shell": ""}],
-    }
+    finding = Finding(
+        code="tv-x",
+        area="versions",
+        level=Level.ERROR,
+        summary="torch and torchvision do not fit",
+        fixes=(Fix(argv=("pip", "install", "torchvision"), why="a pair that fits"),),
+    ).as_dict()
     broken = record(
         EAGER, "latency", outcome=Outcome.FAILED, facts={"diagnosis": [finding, "nonsense"]}
     )
@@ -288,7 +290,7 @@ def test_the_made_up_run_is_whole(tmp_path: Path) -> None:
     assert {step.model for step in report.unfinished} == set(BAD)
     assert ("Processor", "AMD EPYC 9R14") in report.machine
     assert ("Cores", "2 of 96") in report.machine
-    assert ("torch", "2.15.0") in report.machine
+    assert ("torch", "2.15.0+cu132") in report.machine
     assert [finding.code for finding in report.findings] == ["tv-quota"]
     assert report.seconds == 762.0
     assert dict(report.settings)["Data"] == "digits, prose"

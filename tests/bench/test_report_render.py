@@ -20,8 +20,12 @@ from bench.report.markdown import to_markdown
 from bench.report.terminal import render_terminal
 from bench.report.view import between
 from bench.runs.load import Run, load_run
+from bench.runs.machine import Machine
 from bench.summary.build import build_report
 from bench.summary.model import Report
+from diagnostics.environment import Environment
+from diagnostics.finding import Finding, Level
+from diagnostics.records import Build, Gpu, Interpreter, Repository, System
 from suite.record import Record
 
 EVIL = (
@@ -122,10 +126,18 @@ def hostile(records: tuple[Record, ...]) -> Report:
         "excluded": [{"what": text, "reason": text}],
         "planned": [{"cell": text, "step": text}],
     }
-    environment = {"system": {"cpu_model": text}, "findings": [{"level": "warn", "summary": text}]}
-    return build_report(
-        Run(folder=Path("x"), records=tuple(found), info=info, environment=environment)
+    machine = Machine(
+        environment=Environment(
+            python=Interpreter(executable=text, version=text),
+            system=System(cpu_model=text),
+            gpus=(Gpu(index=0, name=text, memory_total=1),),
+            builds={"torch": Build(package="torch", version=text)},
+            git=Repository(commit=text),
+        ),
+        fingerprint=text,
+        findings=(Finding(code=text, area=text, level=Level.WARN, summary=text),),
     )
+    return build_report(Run(folder=Path("x"), records=tuple(found), info=info, machine=machine))
 
 
 def printed(report: Report, width: int, *, terminal: bool = False, html: Path | None = None) -> str:

@@ -1,14 +1,16 @@
 """The report tells what the newest gate over its commit said."""
 
 import json
+from dataclasses import replace
 
 import pytest
-from report_runs import write_run
+from report_runs import ENVIRONMENT, write_machine, write_run
 
 from bench.report.document import to_json
 from bench.report.html import to_html
 from bench.runs.load import load_run
 from bench.summary.build import build_report
+from diagnostics.records import Repository
 
 COMMIT = "abcdef123456"
 
@@ -40,7 +42,7 @@ def write_gate(run, name, *rows, sha=COMMIT):
 def run(tmp_path):
     folder = tmp_path / "runs" / "20261124-100000-r"
     write_run(folder)
-    (folder / "environment.json").write_text(json.dumps({"git": {"commit": COMMIT}}))
+    write_machine(folder, replace(ENVIRONMENT, git=Repository(commit=COMMIT)))
     return folder
 
 

@@ -1,5 +1,6 @@
 """Opening and closing a run."""
 
+import platform
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from bench.plan import PLANS
 from bench.run import RunError, described, open_run, preload_for
 from bench.runs.load import load_run
+from bench.summary.machine import machine_of
 from diagnostics.environment import gather
 from suite.options import Asked, resolve
 from suite.outcome import Outcome
@@ -43,7 +45,12 @@ def test_a_run_says_what_it_is_going_to_do_before_it_does_it(opened):
     found = load_run(run.folder.path)
     assert found.info["finished_at"] is None
     assert len(found.info["planned"]) == 1
-    assert found.environment["fingerprint"] == run.session.environment_id
+    assert found.machine.fingerprint == run.session.environment_id
+    # Of a checkout, an interpreter and wheels that are here: what is written is what is read.
+    assert found.problems[:1] == ("records.jsonl is missing: no cell of this run was recorded.",)
+    labels = dict(machine_of(found.machine))
+    assert labels["Python"].startswith(platform.python_version())
+    assert labels["torch"] == found.machine.environment.builds["torch"].version
 
 
 def test_a_finished_run_has_closed_its_worker_and_left_a_report(opened):
