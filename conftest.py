@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bench.gate.errors import GateError
 from bench.gate.options import add_options as add_gate_options
-from bench.gate.options import asked_of
+from bench.gate.options import parse_options
 from bench.gate.plugin import Done, GatePlugin
 from bench.options import add_options
 from bench.plan import PLANS
@@ -109,7 +109,9 @@ def pytest_configure(config: pytest.Config) -> None:
         **{name: get(name) for name in (*names, "threads", "seed", "data", "weights", "nproc")},
     )
     try:
-        gate = asked_of(config.option, config.invocation_params.args, config.invocation_params.dir)
+        gate = parse_options(
+            config.option, config.invocation_params.args, config.invocation_params.dir
+        )
         # A gate leaves one core to whatever else runs here: it compares, and absolute speed is not its matter.
         cores = max(1, num_cores - 1) if gate.is_gate or gate.selftest else num_cores
         selection = resolve(asked, num_gpus=len(environment.gpus), num_cores=cores)

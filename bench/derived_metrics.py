@@ -10,7 +10,7 @@ from bench.stats import Estimate, percentile, theil_sen
 from suite.record import Measurement, Record
 
 
-def figure(record: Record, name: str, q: float = 0.5) -> Estimate | None:
+def derive(record: Record, name: str, q: float = 0.5) -> Estimate | None:
     """The metric's value on this record with its interval, in the metric's unit, or None when it
     was not measured.
 
@@ -46,6 +46,6 @@ def throughput(latency: Measurement, facts: Mapping[str, Any]) -> Estimate | Non
     )
 
 
-def counted(facts: Mapping[str, Any]) -> str:
+def throughput_unit(facts: Mapping[str, Any]) -> str:
     """What throughput counts on a record with these facts: tokens or samples."""
     return "tokens" if facts.get("num_tokens") else "samples"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bench import units
-from bench.plan import Plan, harder_than
+from bench.plan import Plan, next_harder_plan
 from bench.stats import (
     NORMAL_MAD,
     kendall_z,
@@ -308,7 +308,7 @@ WORDS: Final = {
 
 
 def _harder(plan: Plan, why: str, otherwise: str) -> str:
-    harder = harder_than(plan.name)
+    harder = next_harder_plan(plan.name)
     return f"use --plan {harder}: {why}" if harder else otherwise
 
 

@@ -124,7 +124,7 @@ PLANS: Final = {
 publish."""
 
 
-def harder_than(name: str) -> str | None:
+def next_harder_plan(name: str) -> str | None:
     """The next plan that measures harder than `name`, or None for the hardest and for a plan of
     one's own.
     """

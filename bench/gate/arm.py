@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.gate.errors import GateError
-from bench.gate.place import TREE, Place
+from bench.gate.source_tree import TREE, SourceTree
 from bench.gate.worktree import ARM_PREFIX
 from bench.plan import Plan
 from suite.engine.run_config import Request
@@ -31,15 +31,15 @@ INSTRUMENTS: Final = ("bench", "diagnostics")
 """Packages that both arms take from the tree of the work in hand: one ruler for both."""
 GATE_PRELOAD: Final = (
     "bench.instruments.turns",
-    "bench.instruments.facts",
+    "bench.instruments.static_facts",
     "bench.instruments.agreement",
-    "bench.instruments.records",
+    "bench.instruments.model_specs",
     "bench.instruments.profile",
 )
 PAD: Final = 2048
 """Characters of the folders that an arm imports from and of what fills them up."""
-RECORDS: Final = "bench.instruments.records:run"
-FOREIGN: Final = ("ModuleNotFoundError", "ImportError", "AttributeError", "TypeError")
+RECORDS: Final = "bench.instruments.model_specs:run"
+MISFIT_ERRORS: Final = ("ModuleNotFoundError", "ImportError", "AttributeError", "TypeError")
 """How sources fail that are older than what the instruments need."""
 RECORDS_DEADLINE: Final = 180.0
 
@@ -50,7 +50,7 @@ class Arm:
 
     name: str
     """base or head."""
-    place: Place
+    sources: SourceTree
     python: str
     session: Session
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -69,9 +69,9 @@ Start = Callable[..., Worker]
 
 
 @contextmanager
-def opened(
+def open_arm(
     name: str,
-    place: Place,
+    sources: SourceTree,
     *,
     selection: Selection,
     plan: Plan,
@@ -89,17 +89,17 @@ def opened(
     options = {
         **selection.job_options,
         "plan": plan.as_dict(),
-        "models_from": str(place.models_from) if place.models_from else "",
+        "models_from": str(sources.models_from) if sources.models_from else "",
     }
-    with _tree_of(place) as tree:
+    with _import_folder(sources) as tree:
         worker = start(
             python=python,
             tree=tree,
-            paths=place.paths,
+            paths=sources.paths,
             preload=(*preload, *GATE_PRELOAD),
             log=run.logs / "launcher.log",
-            prefix=fixed_addresses(),
-            variables=alike(tree, place.paths),
+            prefix=fixed_address_prefix(),
+            variables=equalize_environment(tree, sources.paths),
         )
         try:
             session = Session(
@@ -114,12 +114,12 @@ def opened(
                 folder=run,
                 worker=worker,
             )
-            yield Arm(name=name, place=place, python=python, session=session)
+            yield Arm(name=name, sources=sources, python=python, session=session)
         finally:
             worker.close()
 
 
-def introduced(arm: Arm, models: Sequence[str]) -> Arm:
+def handshake(arm: Arm, models: Sequence[str]) -> Arm:
     """The arm after it has said which models it has and with which libraries; its gaps are its own.
 
     Raises GateError when it does not start, lacks PyTorch, or its models file does not import.
@@ -128,10 +128,10 @@ def introduced(arm: Arm, models: Sequence[str]) -> Arm:
         try:
             ready = arm.worker.wait_until_ready()
         except LauncherError as error:
-            raise GateError(f"{_who(arm)} does not start: {error}") from error
+            raise GateError(f"{_arm_title(arm)} does not start: {error}") from error
         if "torch" in ready["failed"]:
             raise GateError(
-                f"{_who(arm)}: {arm.python} cannot import torch ({ready['failed']['torch']});"
+                f"{_arm_title(arm)}: {arm.python} cannot import torch ({ready['failed']['torch']});"
                 f" next: python -m diagnostics --python {arm.python}"
             )
     options = {**arm.session.request.options, "models": list(models)}
@@ -140,15 +140,15 @@ def introduced(arm: Arm, models: Sequence[str]) -> Arm:
         Job(runner=RECORDS, options=options, deadline=RECORDS_DEADLINE, log=log)
     )
     if answer.failure is not None:
-        is_foreign = answer.failure.kind in FOREIGN
+        is_foreign = answer.failure.kind in MISFIT_ERRORS
         hint = " (its sources do not fit the instruments of this version; name a newer one)"
         raise GateError(
-            f"{_who(arm)} cannot list its models: {answer.failure.message}{hint if is_foreign else ''};"
+            f"{_arm_title(arm)} cannot list its models: {answer.failure.message}{hint if is_foreign else ''};"
             f" its log: {answer.failure.log or log}"
         )
     facts = answer.result["facts"]
     specs = {
-        name: _own(arm.session.request.specs[name], data)
+        name: _spec_of_arm(arm.session.request.specs[name], data)
         for name, data in facts["specs"].items()
         if data is not None
     }
@@ -161,7 +161,7 @@ def introduced(arm: Arm, models: Sequence[str]) -> Arm:
     )
 
 
-def _own(spec: ModelSpec, data: Mapping[str, Any]) -> ModelSpec:
+def _spec_of_arm(spec: ModelSpec, data: Mapping[str, Any]) -> ModelSpec:
     """The record as this arm has it, as far as the parent needs it: sizes that exist, gaps, libraries."""
     known = Gap.__dataclass_fields__
     gaps = tuple(
@@ -173,14 +173,14 @@ def _own(spec: ModelSpec, data: Mapping[str, Any]) -> ModelSpec:
 
 
 @contextmanager
-def _tree_of(place: Place) -> Iterator[Path]:
+def _import_folder(sources: SourceTree) -> Iterator[Path]:
     """The folder that the arm imports from: its own `suite`, and the instruments of the work in hand.
 
     Both arms have one, under names of one length: a difference in how they import would be one in their memory.
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{ARM_PREFIX}{os.getpid()}-"))
     try:
-        (folder / "suite").symlink_to(place.tree / "suite", target_is_directory=True)
+        (folder / "suite").symlink_to(sources.tree / "suite", target_is_directory=True)
         for package in INSTRUMENTS:
             (folder / package).symlink_to(TREE / package, target_is_directory=True)
         yield folder
@@ -190,7 +190,7 @@ def _tree_of(place: Place) -> Iterator[Path]:
 
 
 @cache
-def fixed_addresses() -> tuple[str, ...]:
+def fixed_address_prefix() -> tuple[str, ...]:
     """The command in front of a launcher that switches address randomization off; empty where that is not allowed.
 
     All blocks of an arm are forks of one launcher and share its layout, so chance dealt once would last a whole gate.
@@ -204,7 +204,7 @@ def fixed_addresses() -> tuple[str, ...]:
     return command if done.returncode == 0 else ()
 
 
-def alike(tree: Path, paths: Sequence[Path]) -> dict[str, str]:
+def equalize_environment(tree: Path, paths: Sequence[Path]) -> dict[str, str]:
     """Environment variables that make both arms' environments equally long, and their hashes the same.
 
     The environment lies at the beginning of the stack: its length decides where all that comes after it lies.
@@ -213,5 +213,5 @@ def alike(tree: Path, paths: Sequence[Path]) -> dict[str, str]:
     return {"PYTHONHASHSEED": "0", "VITALS_PAD": "x" * max(0, PAD - used)}
 
 
-def _who(arm: Arm) -> str:
-    return f"the {arm.name} arm, {arm.place.label},"
+def _arm_title(arm: Arm) -> str:
+    return f"the {arm.name} arm, {arm.sources.label},"

@@ -10,7 +10,7 @@ from typing import Any, Final
 from bench.instruments.sentinel import is_off
 from bench.stats import median
 
-FEWEST: Final = 4
+MIN_UNDISTURBED_PAIRS: Final = 4
 """Undisturbed pairs that are enough; with fewer all pairs count, for what is left would be a chance selection."""
 
 
@@ -33,14 +33,14 @@ class Block:
     """How far the two arms' medians apart would have strayed from the paired effect: what pairing took out."""
 
 
-def block_of(base: Mapping[str, Any], head: Mapping[str, Any], *, begins: str) -> Block:
+def summarize_block(base: Mapping[str, Any], head: Mapping[str, Any], *, begins: str) -> Block:
     """The block of two arms' turns, as `bench.instruments.turns` returns them. Raises ValueError for no turns."""
     num = min(len(base["seconds"]), len(head["seconds"]))
     if not num:
         raise ValueError("a block without turns; expected four or more of each arm")
-    good = good_pairs(base, head, num)
+    good = undisturbed_pairs(base, head, num)
     pairs = [(base["seconds"][i], head["seconds"][i]) for i in range(num)]
-    is_enough = sum(good) >= min(FEWEST, num)
+    is_enough = sum(good) >= min(MIN_UNDISTURBED_PAIRS, num)
     kept = [pair for pair, ok in zip(pairs, good, strict=True) if ok or not is_enough]
     effect = median([math.log(b / a) for a, b in kept])
     middle = (median([a for a, _ in kept]), median([b for _, b in kept]))
@@ -56,7 +56,7 @@ def block_of(base: Mapping[str, Any], head: Mapping[str, Any], *, begins: str) -
     )
 
 
-def good_pairs(base: Mapping[str, Any], head: Mapping[str, Any], num: int) -> list[bool]:
+def undisturbed_pairs(base: Mapping[str, Any], head: Mapping[str, Any], num: int) -> list[bool]:
     """For each pair of neighbouring turns, whether nothing disturbed either; no rule knows the arm or the time.
 
     A pair counts whole or not at all, so that a void never takes a turn from one arm alone.

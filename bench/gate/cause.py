@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.gate.arm import Arm
-from bench.gate.place import TREE, Place
 from bench.gate.row import Cause, Row
+from bench.gate.source_tree import TREE, SourceTree
 from suite.axes import BACKENDS
 from suite.engine.steps import graph_cell
 from suite.record import Record
@@ -25,7 +25,7 @@ SOURCES: Final = (".py", ".toml", ".txt", ".json", ".yaml", ".cpp", ".cu", ".h")
 ELSEWHERE: Final = ("tests/", "docs/", "bench/", "diagnostics/", ".github/")
 
 
-def cause_of(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Cause:
+def find_cause(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Cause:
     """What differs between the arms in that cell. Never raises: what could not be looked at is in `problems`."""
     problems: list[str] = []
     snapshot = folder / f"{row.cell.file_stem}-memory.pickle"
@@ -40,13 +40,13 @@ def cause_of(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Caus
         else:
             problems.append(f"no profile of {name}: {_why(record)}")
     operators = operator_rows(profiles["base"], profiles["head"]) if len(profiles) == 2 else ()
-    base = arms["base"].place
+    base = arms["base"].sources
     return Cause(
         operators=tuple(operators[:SHOWN]),
         graph=_graphs(row, arms, problems),
         files=tuple(likely_files(base.changed))[:FILES],
         snapshot=snapshot.name if snapshot.exists() else "",
-        bisect=bisect_line(row, base, arms["head"].place, plan),
+        bisect=bisect_command(row, base, arms["head"].sources, plan),
         problems=tuple(problems),
     )
 
@@ -86,7 +86,7 @@ def likely_files(changed: Sequence[str]) -> list[str]:
     return likely or list(changed)
 
 
-def bisect_line(row: Row, base: Place, head: Place, plan: str) -> str:
+def bisect_command(row: Row, base: SourceTree, head: SourceTree, plan: str) -> str:
     """A command that finds the commit, for the repository's top folder; empty where no commits lie between the arms.
 
     Codes above 1 say nothing about a commit, so git is told to skip it (125).

@@ -15,7 +15,7 @@ from bench.gate.verdict import Finding
 
 def to_json(gate: Gate) -> str:
     """The whole gate as one JSON document; times in seconds, effects as shares of base (0.05 = 5% slower)."""
-    moved = gate.moved
+    moved = gate.control_shift
     document = {
         "schema": SCHEMA,
         "gate_id": gate.gate_id,

@@ -26,7 +26,7 @@ Values = Mapping[str, tuple[str, float]]
 """Metric -> unit and value."""
 
 
-def values_of(records: Iterable[Record]) -> dict[str, tuple[str, float]]:
+def metric_values(records: Iterable[Record]) -> dict[str, tuple[str, float]]:
     """The exact metrics and the memory metrics among the records' measurements; `leak` from the live bytes."""
     found: dict[str, tuple[str, float]] = {}
     for record in records:
@@ -42,7 +42,7 @@ def _values(measurement: Measurement) -> dict[str, tuple[str, float]]:
     return {measurement.metric: (measurement.unit, median(measurement.samples))}
 
 
-def middle_of(repeats: Sequence[Values]) -> dict[str, tuple[str, float]]:
+def median_values(repeats: Sequence[Values]) -> dict[str, tuple[str, float]]:
     """Metric -> median over fresh processes that all had it; empty without any."""
     if not repeats:
         return {}
@@ -54,7 +54,7 @@ def middle_of(repeats: Sequence[Values]) -> dict[str, tuple[str, float]]:
     }
 
 
-def confirmed(base: Sequence[Values], head: Sequence[Values], limits: Limits) -> list[Exact]:
+def compare_repeats(base: Sequence[Values], head: Sequence[Values], limits: Limits) -> list[Exact]:
     """One row per metric, out of several fresh processes of each arm.
 
     The middles are compared. A difference beyond the limit counts where the arms do not overlap, which five against
@@ -62,12 +62,14 @@ def confirmed(base: Sequence[Values], head: Sequence[Values], limits: Limits) ->
     takes one of two paths makes two values out of one program.
     """
     return [
-        _told_apart(exact, *([values[exact.metric][1] for values in arm] for arm in (base, head)))
-        for exact in compared(middle_of(base), middle_of(head), limits)
+        _require_separation(
+            exact, *([values[exact.metric][1] for values in arm] for arm in (base, head))
+        )
+        for exact in compare_values(median_values(base), median_values(head), limits)
     ]
 
 
-def _told_apart(exact: Exact, base: Sequence[float], head: Sequence[float]) -> Exact:
+def _require_separation(exact: Exact, base: Sequence[float], head: Sequence[float]) -> Exact:
     ranges = [units.shown(v, exact.unit) for v in (min(base), max(base), min(head), max(head))]
     note = "middle of {}, {} to {} against {} to {}".format(len(head), *ranges)
     are_apart = max(base) < min(head) or max(head) < min(base)
@@ -77,7 +79,7 @@ def _told_apart(exact: Exact, base: Sequence[float], head: Sequence[float]) -> E
     return replace(exact, note=f"{note}: cannot be told apart", verdict=Verdict.INCONCLUSIVE)
 
 
-def compared(base: Values, head: Values, limits: Limits) -> list[Exact]:
+def compare_values(base: Values, head: Values, limits: Limits) -> list[Exact]:
     """One row per metric that both arms have and that has a threshold, in the order of the thresholds."""
     return [
         _compared(metric, base[metric], head[metric], limits.shares[metric])
@@ -107,7 +109,7 @@ QUALITY: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
 much of it may be lost."""
 
 
-def quality_of(
+def compare_quality(
     base: Mapping[str, Record], head: Mapping[str, Record], specs: Mapping[str, ModelSpec]
 ) -> dict[str, Exact]:
     """Record key -> the quality that both arms reached in a stage, where both went through it.

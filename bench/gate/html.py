@@ -38,22 +38,22 @@ def to_html(gate: Gate) -> str:
     """The gate as one HTML document, light or dark as the reader's system is."""
     environment = templates_in(TEMPLATES)
     style = joined((REPORT / "style.css", TEMPLATES / "gate.css"))
-    rows = sorted(gate.rows, key=wording.order_of)
-    reach = reach_of(rows)
+    rows = sorted(gate.rows, key=wording.urgency)
+    reach = axis_reach(rows)
     return environment.get_template("gate.html.j2").render(
         gate=gate,
         code=int(gate.exit),
-        rows=[(row, interval_of(row, reach)) for row in rows],
-        news=[row for row in rows if wording.order_of(row)[0] < 4],
+        rows=[(row, interval_on_axis(row, reach)) for row in rows],
+        news=[row for row in rows if wording.urgency(row)[0] < 4],
         reach=reach,
-        marks=[(place(limit, reach), name) for limit, name in limits_of(rows, reach)],
+        marks=[(place(limit, reach), name) for limit, name in threshold_marks(rows, reach)],
         width=WIDTH,
         style=Markup(style),  # ours, not the gate's
         words=wording,
     )
 
 
-def reach_of(rows: list[Row]) -> float:
+def axis_reach(rows: list[Row]) -> float:
     """Share that the axis shows to either side: nine tenths of all ends, within LEAST_REACH and MOST_REACH."""
     ends = sorted(
         abs(end)
@@ -66,7 +66,7 @@ def reach_of(rows: list[Row]) -> float:
     return min(max(1.1 * wanted, LEAST_REACH), MOST_REACH)
 
 
-def interval_of(row: Row, reach: float) -> Interval | None:
+def interval_on_axis(row: Row, reach: float) -> Interval | None:
     """Where the row's interval lies on the axis; None without one."""
     found = row.finding
     if found is None or not row.is_timed:
@@ -84,7 +84,7 @@ def interval_of(row: Row, reach: float) -> Interval | None:
     )
 
 
-def limits_of(rows: list[Row], reach: float) -> list[tuple[float, str]]:
+def threshold_marks(rows: list[Row], reach: float) -> list[tuple[float, str]]:
     """The thresholds that most rows share: the minimum effect and the clear margin, where the axis reaches them."""
     if not rows:
         return []

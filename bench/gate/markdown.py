@@ -11,14 +11,14 @@ from bench.gate.verdict import Exit, Verdict
 from bench.gate.wording import (
     MARKS,
     cause_lines,
+    changed_facts,
     control_text,
     detectable_text,
     effect_text,
     exact_text,
-    moved_facts,
-    order_of,
     reason_text,
     times_text,
+    urgency,
     verdict_text,
 )
 from bench.report.markup import line, safe
@@ -37,16 +37,16 @@ MOST: Final = 300
 
 def to_markdown(gate: Gate) -> str:
     """The gate with news on top and the rest folded; text of users cannot become markup or mentions."""
-    rows = sorted(gate.rows, key=order_of)
-    news = [row for row in rows if order_of(row)[0] < 4]
-    calm = [row for row in rows if order_of(row)[0] >= 4]
+    rows = sorted(gate.rows, key=urgency)
+    news = [row for row in rows if urgency(row)[0] < 4]
+    calm = [row for row in rows if urgency(row)[0] >= 4]
     blocks = [
         f"## {ICONS[gate.exit]} Gate: {safe(gate.sentence)}",
         f"{safe(gate.base.label)} → {safe(gate.head.label)} · plan {safe(gate.plan)}"
         f" · {units.seconds(gate.seconds)} · exit code {int(gate.exit)}",
     ]
     blocks += [f"> ⚠️ {safe(note)}" for note in gate.notes]
-    if gate.moved is not None:
+    if gate.control_shift is not None:
         blocks.append(f"> ⚠️ {safe(control_text(gate))}")
     if news:
         blocks.append(_table(news[:MOST]))
@@ -82,7 +82,7 @@ def _table(rows: list[Row]) -> str:
 
 
 def _explained(row: Row) -> str:
-    lines = [exact_text(e) for e in moved_facts(row)]
+    lines = [exact_text(e) for e in changed_facts(row)]
     if reason := reason_text(row):
         lines.insert(0, reason)
     if row.cause:

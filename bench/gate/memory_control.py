@@ -9,7 +9,7 @@ from typing import Final
 from bench.gate import control_models as controls
 from bench.gate.arm import Arm
 from bench.gate.errors import GateError
-from bench.gate.exact import compared, values_of
+from bench.gate.exact import compare_values, metric_values
 from bench.gate.static_facts import FACTS
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Verdict
@@ -68,7 +68,9 @@ def memory_checks(arms: Mapping[str, Arm]) -> list[MemoryCheck]:
     )
     found = []
     for name, base, head, metric, expected, tolerance in cases:
-        exact = [e for e in compared(values[base], values[head], Limits()) if e.metric == metric]
+        exact = [
+            e for e in compare_values(values[base], values[head], Limits()) if e.metric == metric
+        ]
         found.append(
             MemoryCheck(
                 name=name,
@@ -87,7 +89,7 @@ def _values(arm: Arm, model: str) -> dict[str, tuple[str, float]]:
     if not record.outcome.has_run:
         reason = record.failure.message if record.failure else record.outcome.value
         raise GateError(f"the control {model} does not run: {reason}; next: python -m diagnostics")
-    return values_of([record])
+    return metric_values([record])
 
 
 def control_cell(model: str) -> Cell:

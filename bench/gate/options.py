@@ -13,7 +13,7 @@ from bench.runs.folder import is_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class GateOptions:
     """The gate's options as the user typed them."""
 
     against: str = ""
@@ -50,12 +50,12 @@ def add_options(parser: Any) -> None:
     )
 
 
-def asked_of(option: Any, arguments: list[str], started_in: Path) -> Asked:
+def parse_options(option: Any, arguments: list[str], started_in: Path) -> GateOptions:
     """The gate's options, checked as far as files go. Raises GateError naming the option.
 
     `--strict` is pytest's own word, so it is looked for among the arguments.
     """
-    asked = Asked(
+    asked = GateOptions(
         against=option.against,
         python=_interpreter(option.against_python, started_in),
         selftest=option.selftest,

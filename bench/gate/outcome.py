@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from bench.gate.block import Block
 from bench.gate.row import Row
-from bench.gate.schedule import moved
+from bench.gate.schedule import control_shift
 from bench.gate.thresholds import Limits
-from bench.gate.verdict import Exit, Finding, Verdict, exit_of
+from bench.gate.verdict import Exit, Finding, Verdict, exit_code
 
 SCHEMA: Final = 1
 """Of verdict.json. 1: first version."""
@@ -57,17 +57,17 @@ class Gate:
     """Doubts about the run as a whole."""
 
     @property
-    def moved(self) -> Finding | None:
+    def control_shift(self) -> Finding | None:
         """The negative control's finding when it moved."""
-        return moved(self.control, least=Limits().least)
+        return control_shift(self.control, least=Limits().least)
 
     @property
     def exit(self) -> Exit:
         """How the build ends."""
         compared = [row for row in self.rows if row.is_timed or row.is_broken or row.lost]
-        return exit_of(
+        return exit_code(
             is_broken=any(row.is_broken for row in self.rows) or not compared,
-            has_moved=self.moved is not None,
+            has_control_shifted=self.control_shift is not None,
             verdicts=[
                 *(row.verdict for row in self.rows if row.verdict is not None and row.is_timed),
                 *(e.verdict for row in self.rows for e in row.exact),

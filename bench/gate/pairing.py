@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.gate.arm import Arm
-from bench.gate.block import Block, block_of
+from bench.gate.block import Block, summarize_block
 from bench.gate.budget import Budget
 from bench.instruments.turn_lock import GONE
 from suite.cell import Cell
@@ -30,7 +30,7 @@ class BlockFailed(RuntimeError):
         super().__init__(failure.message if failure else record.outcome.value)
 
 
-def both(work: Callable[[str], Any]) -> dict[str, Any]:
+def run_in_both_arms(work: Callable[[str], Any]) -> dict[str, Any]:
     """What `work` returns for `base` and for `head`, side by side; raises the first error of the two.
 
     The calling thread sleeps; Ctrl-C reaches it at once, and the arms' launchers are then closed by their owner.
@@ -71,7 +71,7 @@ def run_block(
     begins = ("base", "head")[number % 2]
     cells = {"base": cell, "head": cell} if isinstance(cell, Cell) else cell
     with tempfile.TemporaryDirectory(prefix="vitals-") as folder:
-        records = both(
+        records = run_in_both_arms(
             lambda name: _one(
                 arms[name], cells[name], runner, label, number, budget, begins, folder
             )
@@ -84,7 +84,7 @@ def run_block(
         if not records[name].outcome.has_run:
             raise BlockFailed(name, records[name])
     turns = {name: record.facts["turns"] for name, record in records.items()}
-    return block_of(turns["base"], turns["head"], begins=begins)
+    return summarize_block(turns["base"], turns["head"], begins=begins)
 
 
 def _one(

@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 
 from bench.gate.errors import GateError
-from bench.gate.options import Asked
+from bench.gate.options import GateOptions
 from bench.gate.outcome import Gate
 from bench.gate.row import Row
-from bench.gate.run import CONTROL_CELL, Request, run_gate
-from bench.gate.thresholds import thresholds_in
+from bench.gate.run import NEGATIVE_CONTROL, GateConfig, run_gate
+from bench.gate.thresholds import load_thresholds
 from bench.gate.verdict import Verdict
 from diagnostics.environment import Environment
 from suite.catalog import CatalogError
@@ -42,7 +42,7 @@ class GatePlugin:
     """Registered only when `--against`, `--against-python` or `--selftest` was given."""
 
     def __init__(
-        self, asked: Asked, selection: Selection, environment: Environment, console: Console
+        self, asked: GateOptions, selection: Selection, environment: Environment, console: Console
     ) -> None:
         self._asked = asked
         self._selection = selection
@@ -57,7 +57,7 @@ class GatePlugin:
             cells = self._selection.cells
             metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells])
         if name == "test_selftest" and self._asked.selftest:
-            metafunc.parametrize("cell", [CONTROL_CELL], ids=["machine"])
+            metafunc.parametrize("cell", [NEGATIVE_CONTROL], ids=["machine"])
 
     def done(self, request: pytest.FixtureRequest) -> Done:
         """The gate or the self-test, run by the first test that asks for it."""
@@ -110,7 +110,7 @@ class GatePlugin:
         self._done.passed, self._done.sentence = found.supports_plan, found.sentence
         self._done.show = lambda console: render_selftest(found, console)
 
-    def _request(self, config: pytest.Config, session: pytest.Session) -> Request:
+    def _request(self, config: pytest.Config, session: pytest.Session) -> GateConfig:
         from bench.run import preload_for
 
         get = config.getoption
@@ -120,9 +120,9 @@ class GatePlugin:
             item.callspec.params["cell"] for item in session.items if hasattr(item, "callspec")
         }
         cells = tuple(cell for cell in self._selection.cells if cell in chosen)
-        return Request(
+        return GateConfig(
             selection=_narrowed(self._selection, cells),
-            thresholds=thresholds_in(_pyproject(own, started_in, Path(config.rootpath))),
+            thresholds=load_thresholds(_pyproject(own, started_in, Path(config.rootpath))),
             against=self._asked.against,
             python=self._asked.python,
             models_from=own.resolve() if own else None,
@@ -160,7 +160,7 @@ class GatePlugin:
         return report.outcome, "", ""
 
 
-def judge(row: Row, *, is_strict: bool) -> str:
+def failure_reason(row: Row, *, is_strict: bool) -> str:
     """Why the cell's test fails; empty when it passes."""
     from bench.gate.wording import effect_text, exact_text, reason_text
 

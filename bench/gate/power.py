@@ -35,7 +35,7 @@ def detectable(spread: float, num_blocks: int, *, least: float, alpha: float) ->
     return least + reach * spread / math.sqrt(num_blocks * EFFICIENCY)
 
 
-def chance_bound(num_events: int, num_trials: int, confidence: float = 0.95) -> float:
+def probability_bound(num_events: int, num_trials: int, confidence: float = 0.95) -> float:
     """The upper bound on a probability of which `num_events` were seen in `num_trials`; 1.0 for no trials.
 
     Source: Clopper and Pearson, Biometrika 26 (1934) 404-413.

@@ -15,17 +15,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench.gate.arm import Arm, Start, introduced, opened
+from bench.gate.arm import Arm, Start, handshake, open_arm
 from bench.gate.block import Block
 from bench.gate.budget import BUDGETS, Budget
-from bench.gate.cause import cause_of
+from bench.gate.cause import find_cause
 from bench.gate.errors import GateError
 from bench.gate.outcome import Gate, Side
-from bench.gate.pairing import CONTROL, BlockFailed, both, run_block
-from bench.gate.place import base_place, head_place
+from bench.gate.pairing import CONTROL, BlockFailed, run_block, run_in_both_arms
 from bench.gate.row import Row
 from bench.gate.schedule import Schedule
-from bench.gate.static_facts import look_at
+from bench.gate.source_tree import resolve_base, working_tree
+from bench.gate.static_facts import compare_static_facts
 from bench.gate.thresholds import Thresholds
 from bench.gate.verdict import Verdict
 from bench.plan import PLANS
@@ -34,7 +34,7 @@ from suite.cell import Cell
 from suite.options import Selection
 from suite.worker.client import Launcher
 
-CONTROL_CELL: Final = Cell(model="negative-control", size="tiny")
+NEGATIVE_CONTROL: Final = Cell(model="negative-control", size="tiny")
 OUT: Final = ".vitals"
 """The folder of ours; one that the user named is theirs, and gets no file beside those asked for."""
 CAUSES: Final = 8
@@ -42,7 +42,7 @@ CAUSES: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class GateConfig:
     """What the user asked the gate for, resolved."""
 
     selection: Selection
@@ -63,7 +63,7 @@ class Request:
 
 
 def run_gate(
-    request: Request,
+    request: GateConfig,
     *,
     say: Callable[[str], None] = lambda text: None,
     start: Start = Launcher,
@@ -86,20 +86,20 @@ def run_gate(
         raise GateError(
             f"--out {request.out}: cannot be written ({error.strerror}); name another folder"
         ) from error
-    with terminable(), _arms(request, folder, start) as arms:
+    with sigterm_as_interrupt(), _arms(request, folder, start) as arms:
         say("importing the libraries in both arms ...")
-        found = both(lambda name: introduced(arms[name], list(request.selection.specs)))
+        found = run_in_both_arms(lambda name: handshake(arms[name], list(request.selection.specs)))
         arms = {**arms, **found}
         rows = [
             Row(cell=cell, limits=request.thresholds.for_cell(cell))
             for cell in request.selection.cells
         ]
-        look_at(rows, found, folder, say)
+        compare_static_facts(rows, found, folder, say)
         schedule = _timed(rows, arms, budget or BUDGETS[request.plan], say)
         regressed = [row for row in rows if row.verdict is Verdict.REGRESSED and row.is_timed]
         for row in regressed[:CAUSES]:
             say(f"looking for the cause: {row.cell.id}")
-            row.cause = cause_of(row, found, folder, request.plan)
+            row.cause = find_cause(row, found, folder, request.plan)
     return (
         Gate(
             gate_id=gate_id,
@@ -129,7 +129,12 @@ def _timed(
     def control(number: int) -> Block:
         try:
             return run_block(
-                same, CONTROL_CELL, number=number, budget=budget, runner=CONTROL, label="control"
+                same,
+                NEGATIVE_CONTROL,
+                number=number,
+                budget=budget,
+                runner=CONTROL,
+                label="control",
             )
         except BlockFailed as error:
             raise GateError(
@@ -149,9 +154,9 @@ def _timed(
 
 
 @contextmanager
-def _arms(request: Request, folder: Path, start: Start) -> Iterator[dict[str, Arm]]:
+def _arms(request: GateConfig, folder: Path, start: Start) -> Iterator[dict[str, Arm]]:
     """Both arms, their launchers importing; with another interpreter a twin of head as the control's base."""
-    head = head_place(request.models_from)
+    head = working_tree(request.models_from)
     common: dict[str, Any] = {
         "selection": request.selection,
         "plan": PLANS[request.plan],
@@ -163,22 +168,22 @@ def _arms(request: Request, folder: Path, start: Start) -> Iterator[dict[str, Ar
     }
     with contextlib.ExitStack() as stack:
         base = stack.enter_context(
-            base_place(request.against, request.models_from, request.started_in)
+            resolve_base(request.against, request.models_from, request.started_in)
         )
         if request.python:
             base = replace(base, label=f"{base.label} under {request.python}")
         python = request.python or sys.executable
         arms = {
-            "base": stack.enter_context(opened("base", base, python=python, **common)),
-            "head": stack.enter_context(opened("head", head, **common)),
+            "base": stack.enter_context(open_arm("base", base, python=python, **common)),
+            "head": stack.enter_context(open_arm("head", head, **common)),
         }
         if request.python:
-            arms["control"] = stack.enter_context(opened("control", head, **common))
+            arms["control"] = stack.enter_context(open_arm("control", head, **common))
         yield arms
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
+def sigterm_as_interrupt() -> Iterator[None]:
     """Lets SIGTERM end the block like Ctrl-C, so that what it opened is closed: a cancelled job sends it."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -195,21 +200,21 @@ def terminable() -> Iterator[None]:
 
 
 def _side(arm: Arm) -> Side:
-    place = arm.place
+    sources = arm.sources
     return Side(
-        label=place.label,
-        sha=place.sha,
+        label=sources.label,
+        sha=sources.sha,
         python=arm.python,
         versions=arm.versions,
-        changed=place.changed,
-        uncommitted=place.uncommitted,
+        changed=sources.changed,
+        uncommitted=sources.uncommitted,
     )
 
 
 def _notes(
     arms: Mapping[str, Arm], rows: Sequence[Row], control: Sequence[Block]
 ) -> tuple[str, ...]:
-    base = arms["base"].place
+    base = arms["base"].sources
     notes = [f"the arms' libraries differ: {text}"] if (text := _other_versions(arms)) else []
     if base.sha and not base.changed:
         notes.append("the arms are the same sources: a difference here is the machine's")

@@ -15,11 +15,11 @@ from bench.gate.row import Row
 from bench.gate.verdict import (
     Finding,
     Verdict,
-    confirmed,
+    confirmed_verdict,
     detectable_effect,
-    finding_of,
     is_flagged,
-    screened,
+    screen_verdict,
+    summarize_effects,
 )
 from bench.gate.wilcoxon import holm
 
@@ -56,9 +56,9 @@ class Schedule:
             self.say(f"screen {sweep + 1} of {self.budget.screen}: {_rows(timed)}")
             self._sweep(timed, "screen")
         for row in (alive := [row for row in timed if row.is_timed]):
-            found = finding_of(effects_of(row.screen), least=row.limits.least)
+            found = summarize_effects(effects_of(row.screen), least=row.limits.least)
             self._settle(
-                row, found, screened(found, least=row.limits.least, clear=row.limits.clear)
+                row, found, screen_verdict(found, least=row.limits.least, clear=row.limits.clear)
             )
         flagged = [row for row in alive if row.verdict is Verdict.INCONCLUSIVE]
         self._confirm(flagged, until=self.budget.confirm)
@@ -87,14 +87,16 @@ class Schedule:
             self.say(f"confirm {len(todo[0].confirm) + 1} of {until}: {_rows(todo)}")
             self._sweep(todo, "confirm")
         alive = [row for row in family if row.is_timed and row.confirm]
-        found = [finding_of(effects_of(row.confirm), least=row.limits.least) for row in alive]
+        found = [
+            summarize_effects(effects_of(row.confirm), least=row.limits.least) for row in alive
+        ]
         worse = holm([f.p_regressed for f in found])
         better = holm([f.p_improved for f in found])
         for row, finding, up, down in zip(alive, found, worse, better, strict=True):
             if row not in rows:
                 continue
             row.adjusted = up
-            verdict = confirmed(
+            verdict = confirmed_verdict(
                 finding, adjusted=up, adjusted_improved=down, clear=row.limits.clear
             )
             self._settle(row, finding, verdict, family=len(alive))
@@ -149,14 +151,14 @@ def effects_of(blocks: Sequence[Block]) -> list[float]:
     return [block.effect for block in blocks]
 
 
-def moved(control: Sequence[Block], *, least: float) -> Finding | None:
+def control_shift(control: Sequence[Block], *, least: float) -> Finding | None:
     """What the negative control says when it moved, in either direction; None when it stood still.
 
     Both arms run the same work there, so that a move is the machine's or the harness's.
     """
     if not control:
         return None
-    found = finding_of(effects_of(control), least=least)
+    found = summarize_effects(effects_of(control), least=least)
     if min(found.p_regressed, found.p_improved) <= CONTROL_ALPHA / 2:
         return found
     return None
@@ -169,7 +171,7 @@ def flagged_rows(rows: Sequence[Row]) -> list[Row]:
         for row in rows
         if row.screen
         and is_flagged(
-            finding_of(effects_of(row.screen), least=row.limits.least),
+            summarize_effects(effects_of(row.screen), least=row.limits.least),
             least=row.limits.least,
             clear=row.limits.clear,
         )

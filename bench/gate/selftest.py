@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.gate import control_models as controls
-from bench.gate.arm import Arm, Start, introduced, opened
+from bench.gate.arm import Arm, Start, handshake, open_arm
 from bench.gate.budget import BUDGETS, Budget
 from bench.gate.errors import GateError
 from bench.gate.memory_control import MemoryCheck, control_cell, memory_checks
-from bench.gate.pairing import CONTROL, both, run_block
-from bench.gate.place import head_place
+from bench.gate.pairing import CONTROL, run_block, run_in_both_arms
 from bench.gate.power import spread_of
 from bench.gate.row import Row
-from bench.gate.run import CONTROL_CELL, terminable
-from bench.gate.schedule import Schedule, effects_of, moved
-from bench.gate.selftest_history import Ledger, Noise, Tally, read_ledger, write_ledger
+from bench.gate.run import NEGATIVE_CONTROL, sigterm_as_interrupt
+from bench.gate.schedule import Schedule, control_shift, effects_of
+from bench.gate.selftest_history import Noise, SelftestHistory, Tally, load_history, save_history
+from bench.gate.source_tree import working_tree
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Verdict, detectable_effect
 from bench.plan import PLANS
@@ -35,14 +35,14 @@ MORE: Final = (0, 5, 10)
 class SelfTest:
     """What one self-test found, and all of them together."""
 
-    this: Ledger
-    total: Ledger
+    this: SelftestHistory
+    total: SelftestHistory
     detectable: Mapping[str, float]
     """Workload -> share of the smallest slowdown that is found in 4 of 5 runs; from all self-tests here."""
     threshold: float
     """Share that the plan's threshold asks for."""
     memory: Sequence[MemoryCheck]
-    has_control_moved: bool
+    has_control_shifted: bool
     rows: Sequence[Row] = ()
     note: str = ""
 
@@ -62,7 +62,7 @@ class SelfTest:
         return (
             self.supported <= self.threshold
             and not self.missed
-            and not self.has_control_moved
+            and not self.has_control_shifted
             and not self.this.tallies.get(0, Tally()).regressed
             and all(check.holds for check in self.memory)
         )
@@ -83,7 +83,7 @@ class SelfTest:
             reasons.append("unchanged work was called REGRESSED")
         if self.missed:
             reasons.append("10% more work was called NO-REGRESSION")
-        if self.has_control_moved:
+        if self.has_control_shifted:
             reasons.append("the negative control moved")
         reasons += [f"{c.name} was not reported as it is" for c in self.memory if not c.holds]
         return f"this machine does not support the plan's threshold: {'; '.join(reasons)}"
@@ -107,12 +107,12 @@ def run_selftest(
     budget = budget or BUDGETS[plan]
     selection = (select or control_selection)(threads)
     folder = out / "selftest" / "work"
-    with terminable(), contextlib.ExitStack() as stack:
+    with sigterm_as_interrupt(), contextlib.ExitStack() as stack:
         arms = {
             name: stack.enter_context(
-                opened(
+                open_arm(
                     name,
-                    head_place(Path(selection.job_options["models_from"])),
+                    working_tree(Path(selection.job_options["models_from"])),
                     selection=selection,
                     plan=PLANS["standard"],
                     folder=folder,
@@ -125,7 +125,7 @@ def run_selftest(
             for name in ("base", "head")
         }
         say("importing the libraries in both arms ...")
-        arms = both(lambda name: introduced(arms[name], list(selection.specs)))
+        arms = run_in_both_arms(lambda name: handshake(arms[name], list(selection.specs)))
         say("memory controls")
         memory = memory_checks(arms)
         schedule = _schedule(arms, budget, say)
@@ -135,17 +135,17 @@ def run_selftest(
         raise GateError(
             f"the control {broken.cell.model} does not run: {broken.broken or broken.skipped}"
         )
-    this = ledger_of(schedule.rows, fingerprint)
-    before, note = read_ledger(out / "selftest", fingerprint, plan)
+    this = history_of_rows(schedule.rows, fingerprint)
+    before, note = load_history(out / "selftest", fingerprint, plan)
     total = before.plus(this)
-    write_ledger(out / "selftest", total, plan)
+    save_history(out / "selftest", total, plan)
     return SelfTest(
         this=this,
         total=total,
-        detectable=detectable_of(total, budget),
+        detectable=detectable_shares(total, budget),
         threshold=Limits().shares["latency_clear"],
         memory=memory,
-        has_control_moved=moved(schedule.control, least=Limits().least) is not None,
+        has_control_shifted=control_shift(schedule.control, least=Limits().least) is not None,
         rows=schedule.rows,
         note=note,
     )
@@ -172,7 +172,7 @@ def _schedule(arms: Mapping[str, Arm], budget: Budget, say: Callable[[str], None
     ]
 
     def take(row: Row, number: int) -> Any:
-        cells = {"base": control_cell(kind_of(row)), "head": row.cell}
+        cells = {"base": control_cell(workload_of(row)), "head": row.cell}
         return run_block(arms, cells, number=number, budget=budget)
 
     return Schedule(
@@ -180,25 +180,25 @@ def _schedule(arms: Mapping[str, Arm], budget: Budget, say: Callable[[str], None
         budget=budget,
         take_block=take,
         take_control=lambda number: run_block(
-            arms, CONTROL_CELL, number=number, budget=budget, runner=CONTROL, label="control"
+            arms, NEGATIVE_CONTROL, number=number, budget=budget, runner=CONTROL, label="control"
         ),
         say=say,
     )
 
 
-def kind_of(row: Row) -> str:
+def workload_of(row: Row) -> str:
     """The workload of a control row."""
     return row.cell.model.partition("-plus-")[0]
 
 
-def more_of(row: Row) -> int:
+def percent_more_work(row: Row) -> int:
     """Percent of more work in a control row's head arm."""
     return int(row.cell.model.partition("-plus-")[2] or 0)
 
 
-def ledger_of(rows: Sequence[Row], fingerprint: str) -> Ledger:
+def history_of_rows(rows: Sequence[Row], fingerprint: str) -> SelftestHistory:
     """The rows' verdicts and noise, added up."""
-    found = Ledger(fingerprint=fingerprint, runs=1)
+    found = SelftestHistory(fingerprint=fingerprint, runs=1)
     for row in rows:
         one = Tally(
             rows=1,
@@ -213,14 +213,16 @@ def ledger_of(rows: Sequence[Row], fingerprint: str) -> Ledger:
                 squares = spread_of(effects_of(blocks)) ** 2 * degrees
                 noise = noise.plus(Noise(squares=squares, degrees=degrees))
         found = found.plus(
-            Ledger(
-                fingerprint=fingerprint, tallies={more_of(row): one}, noise={kind_of(row): noise}
+            SelftestHistory(
+                fingerprint=fingerprint,
+                tallies={percent_more_work(row): one},
+                noise={workload_of(row): noise},
             )
         )
     return found
 
 
-def detectable_of(ledger: Ledger, budget: Budget) -> dict[str, float]:
+def detectable_shares(ledger: SelftestHistory, budget: Budget) -> dict[str, float]:
     """Workload -> share of the smallest slowdown that the plan's blocks find in 4 of 5 runs."""
     return {
         kind: math.expm1(

@@ -1,4 +1,4 @@
-"""Ledger: what self-tests of one environment have found, added up over runs, one JSON file per fingerprint and plan."""
+"""What self-tests of one environment have found, added up over runs: one JSON file per fingerprint and plan."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.gate.errors import GateError
-from bench.gate.power import chance_bound
+from bench.gate.power import probability_bound
 from diagnostics.atomic_write import write_whole
 
 SCHEMA: Final = 1
@@ -58,7 +58,7 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class SelftestHistory:
     """All that is known of one environment."""
 
     fingerprint: str
@@ -68,11 +68,11 @@ class Ledger:
     noise: Mapping[str, Noise] = field(default_factory=dict)
     """Workload -> its noise."""
 
-    def plus(self, other: Ledger) -> Ledger:
+    def plus(self, other: SelftestHistory) -> SelftestHistory:
         """Both together; of the same fingerprint."""
         keys = sorted({*self.tallies, *other.tallies})
         names = sorted({*self.noise, *other.noise})
-        return Ledger(
+        return SelftestHistory(
             fingerprint=self.fingerprint,
             runs=self.runs + other.runs,
             tallies={
@@ -85,10 +85,10 @@ class Ledger:
     def false_alarm_bound(self) -> float:
         """Upper 95% bound on the chance that an unchanged row is called REGRESSED."""
         same = self.tallies.get(0, Tally())
-        return chance_bound(same.regressed, same.rows)
+        return probability_bound(same.regressed, same.rows)
 
 
-def read_ledger(folder: Path, fingerprint: str, plan: str) -> tuple[Ledger, str]:
+def load_history(folder: Path, fingerprint: str, plan: str) -> tuple[SelftestHistory, str]:
     """What is kept of that environment, and a note when the file could not be read: then it begins anew."""
     path = _path(folder, fingerprint, plan)
     try:
@@ -99,13 +99,13 @@ def read_ledger(folder: Path, fingerprint: str, plan: str) -> tuple[Ledger, str]
             raise ValueError("it is of another machine or another procedure")
         return _from(data), ""
     except FileNotFoundError:
-        return Ledger(fingerprint=fingerprint), ""
+        return SelftestHistory(fingerprint=fingerprint), ""
     except (OSError, ValueError, KeyError, TypeError) as error:
         note = f"{path} could not be read ({error}); earlier self-tests are left out"
-        return Ledger(fingerprint=fingerprint), note
+        return SelftestHistory(fingerprint=fingerprint), note
 
 
-def write_ledger(folder: Path, ledger: Ledger, plan: str) -> Path:
+def save_history(folder: Path, ledger: SelftestHistory, plan: str) -> Path:
     """Writes the file whole or not at all. Raises GateError when the disk does not take it."""
     path = _path(folder, ledger.fingerprint, plan)
     data = {"schema": SCHEMA, "procedure": PROCEDURE, **asdict(ledger)}
@@ -119,8 +119,8 @@ def write_ledger(folder: Path, ledger: Ledger, plan: str) -> Path:
     return path
 
 
-def _from(data: Mapping[str, Any]) -> Ledger:
-    return Ledger(
+def _from(data: Mapping[str, Any]) -> SelftestHistory:
+    return SelftestHistory(
         fingerprint=data["fingerprint"],
         runs=int(data["runs"]),
         tallies={int(k): Tally(**v) for k, v in data["tallies"].items()},

@@ -11,7 +11,7 @@ from rich.text import Text
 from bench import units
 from bench.gate.control_models import WORKLOADS
 from bench.gate.selftest import SelfTest
-from bench.gate.selftest_history import Ledger, Tally
+from bench.gate.selftest_history import SelftestHistory, Tally
 
 WORDS = {0: "the same work", 5: "5% more work", 10: "10% more work"}
 
@@ -82,5 +82,5 @@ def _workloads(found: SelfTest) -> Table:
     return table
 
 
-def _tally(ledger: Ledger, more: int) -> Tally:
+def _tally(ledger: SelftestHistory, more: int) -> Tally:
     return ledger.tallies.get(more, Tally())

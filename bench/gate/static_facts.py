@@ -8,8 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.gate.arm import Arm
-from bench.gate.exact import NOISY, Values, compared, confirmed, quality_of, values_of
-from bench.gate.pairing import both
+from bench.gate.exact import (
+    NOISY,
+    Values,
+    compare_quality,
+    compare_repeats,
+    compare_values,
+    metric_values,
+)
+from bench.gate.pairing import run_in_both_arms
 from bench.gate.row import Exact, Row
 from bench.gate.verdict import Verdict
 from suite.axes import BACKENDS
@@ -19,7 +26,7 @@ from suite.outcome import Outcome
 from suite.record import Record
 from suite.worker.protocol import Job
 
-FACTS: Final = "bench.instruments.facts:run"
+FACTS: Final = "bench.instruments.static_facts:run"
 AGREEMENT: Final = "bench.instruments.agreement:run"
 REPEATS: Final = 5
 """Fresh processes of each arm for a memory metric that moved; what was seen first chose it, and does not count."""
@@ -30,7 +37,9 @@ NOT_RUN: Final = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE, Outcome.KNOWN_BUG)
 Say = Callable[[str], None]
 
 
-def look_at(rows: Sequence[Row], arms: Mapping[str, Arm], folder: Path, say: Say) -> None:
+def compare_static_facts(
+    rows: Sequence[Row], arms: Mapping[str, Arm], folder: Path, say: Say
+) -> None:
     """Fills in everything of the rows but speed: outcome in both arms, parity, exact numbers, quality."""
     outputs = {name: folder / name / "outputs" for name in arms}
     for place in outputs.values():
@@ -48,17 +57,19 @@ def look_at(rows: Sequence[Row], arms: Mapping[str, Arm], folder: Path, say: Say
 
     # Two arms of the same sources would make the same state at once; one after the other the second finds it.
     makes_states = any(cell.variant != "original" for cell in cells)
-    found = {name: work(name) for name in ("base", "head")} if makes_states else both(work)
+    found = (
+        {name: work(name) for name in ("base", "head")} if makes_states else run_in_both_arms(work)
+    )
     for row in timed:
         _judge_outcomes(row, *(found[name][row.cell.id] for name in ("base", "head")))
     alive = [row for row in timed if row.is_timed]
     for row in alive:
-        sides = [values_of(found[name][row.cell.id]) for name in ("base", "head")]
-        row.exact = compared(sides[0], sides[1], row.limits)
+        sides = [metric_values(found[name][row.cell.id]) for name in ("base", "head")]
+        row.exact = compare_values(sides[0], sides[1], row.limits)
         _measure_again(row, arms)
     _compare_outputs(alive, arms, outputs)
     kept = {name: arm.session.records for name, arm in arms.items()}
-    qualities = quality_of(kept["base"], kept["head"], arms["head"].session.request.specs)
+    qualities = compare_quality(kept["base"], kept["head"], arms["head"].session.request.specs)
     for row in alive:
         row.exact += [q for key, q in qualities.items() if _is_of(key, arms["head"], row.cell)]
 
@@ -124,15 +135,15 @@ def _measure_again(row: Row, arms: Mapping[str, Arm]) -> None:
         return
     repeats: dict[str, list[Values]] = {"base": [], "head": []}
     for _ in range(REPEATS):
-        records = both(
+        records = run_in_both_arms(
             lambda name: arms[name].session.attempt(
                 row.cell, "memory", runner=FACTS, label="facts-again"
             )
         )
         for name, record in records.items():
             if record.outcome.has_run:
-                repeats[name].append(values_of([record]))
-    again = {e.metric: e for e in confirmed(repeats["base"], repeats["head"], row.limits)}
+                repeats[name].append(metric_values([record]))
+    again = {e.metric: e for e in compare_repeats(repeats["base"], repeats["head"], row.limits)}
     row.exact = [again.get(e.metric, _unknown(e)) if e.metric in NOISY else e for e in row.exact]
 
 

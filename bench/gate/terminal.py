@@ -16,14 +16,14 @@ from bench.gate.verdict import Exit, Verdict
 from bench.gate.wording import (
     MARKS,
     cause_lines,
+    changed_facts,
     control_text,
     detectable_text,
     effect_text,
     exact_text,
-    moved_facts,
-    order_of,
     reason_text,
     times_text,
+    urgency,
     verdict_text,
     void_text,
 )
@@ -49,9 +49,9 @@ def render(gate: Gate, console: Console, folder: Path | None = None) -> None:
     console.print(Text(facts, style="dim"))
     for note in gate.notes:
         console.print(Text.assemble(("! ", "yellow"), note))
-    rows = sorted(gate.rows, key=order_of)
-    news = [row for row in rows if order_of(row)[0] < 4]
-    calm = [row for row in rows if order_of(row)[0] >= 4]
+    rows = sorted(gate.rows, key=urgency)
+    news = [row for row in rows if urgency(row)[0] < 4]
+    calm = [row for row in rows if urgency(row)[0] >= 4]
     if rows:
         console.print(_table([*news, *calm[:CALM]]))
     if len(calm) > CALM:
@@ -59,7 +59,7 @@ def render(gate: Gate, console: Console, folder: Path | None = None) -> None:
     for row in news:
         _explain(row, console)
     if text := control_text(gate):
-        console.print(Text(text, style="dim" if gate.moved is None else "bold red"))
+        console.print(Text(text, style="dim" if gate.control_shift is None else "bold red"))
     if text := void_text([b for r in gate.rows for b in (*r.screen, *r.confirm)]):
         console.print(Text(text, style="dim"))
     if folder is not None:
@@ -93,7 +93,7 @@ def _table(rows: list[Row]) -> Table:
 
 
 def _explain(row: Row, console: Console) -> None:
-    lines = [exact_text(e) for e in moved_facts(row)]
+    lines = [exact_text(e) for e in changed_facts(row)]
     if reason := reason_text(row):
         lines.insert(0, reason)
     if row.cause:

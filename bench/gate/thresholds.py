@@ -85,7 +85,7 @@ class Thresholds:
         return Limits(shares=shares, checks_parity=bool(said.get(PARITY, True)))
 
 
-def thresholds_in(pyproject: Path) -> Thresholds:
+def load_thresholds(pyproject: Path) -> Thresholds:
     """What the file says; nothing when it is not there or has no such table. Raises GateError naming the key."""
     try:
         document = tomllib.loads(pyproject.read_text(encoding="utf-8"))

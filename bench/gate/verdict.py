@@ -54,7 +54,7 @@ class Finding:
     """Standard deviation of the block effects."""
 
 
-def finding_of(effects: Sequence[float], *, least: float) -> Finding:
+def summarize_effects(effects: Sequence[float], *, least: float) -> Finding:
     """What the effects of some blocks say against a minimum effect `least` (log units)."""
     return Finding(
         estimate=hodges_lehmann(effects),
@@ -72,14 +72,14 @@ def is_flagged(found: Finding, *, least: float, clear: float) -> bool:
     return abs(found.estimate) > least or found.high is None or found.high >= clear
 
 
-def screened(found: Finding, *, least: float, clear: float) -> Verdict:
+def screen_verdict(found: Finding, *, least: float, clear: float) -> Verdict:
     """The verdict after the screen alone. It never says REGRESSED or IMPROVED: those take fresh blocks."""
     if is_flagged(found, least=least, clear=clear):
         return Verdict.INCONCLUSIVE
     return Verdict.NO_REGRESSION
 
 
-def confirmed(
+def confirmed_verdict(
     found: Finding,
     *,
     adjusted: float,
@@ -102,10 +102,10 @@ def detectable_effect(spread: float, *, num_blocks: int, least: float, family: i
     return detectable(spread, num_blocks, least=least, alpha=ALPHA / LOOKS / max(1, family))
 
 
-def exit_of(
+def exit_code(
     *,
     is_broken: bool,
-    has_moved: bool,
+    has_control_shifted: bool,
     verdicts: Sequence[Verdict],
     has_exact_regression: bool,
     is_strict: bool,
@@ -119,7 +119,7 @@ def exit_of(
         return Exit.BROKEN
     if has_exact_regression:
         return Exit.REGRESSED
-    if has_moved:
+    if has_control_shifted:
         return Exit.CONTAMINATED
     if Verdict.REGRESSED in verdicts:
         return Exit.REGRESSED

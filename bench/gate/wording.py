@@ -94,7 +94,7 @@ def reason_text(row: Row) -> str:
     return row.broken or row.lost or row.skipped
 
 
-def moved_facts(row: Row) -> list[Exact]:
+def changed_facts(row: Row) -> list[Exact]:
     """The exact numbers that changed, worse ones first."""
     changed = [e for e in row.exact if e.verdict is not Verdict.NO_REGRESSION]
     return sorted(changed, key=lambda e: e.verdict is not Verdict.REGRESSED)
@@ -115,7 +115,7 @@ def cause_lines(cause: Cause) -> list[str]:
 
 def control_text(gate: Gate) -> str:
     """What the negative control says."""
-    moved = gate.moved
+    moved = gate.control_shift
     if moved is not None:
         return (
             f"The negative control, the same work in both arms, moved by"
@@ -131,7 +131,7 @@ def void_text(blocks: list[Block]) -> str:
     return f"{void} of {pairs} pairs of turns were disturbed" if pairs else ""
 
 
-def order_of(row: Row) -> tuple[int, float]:
+def urgency(row: Row) -> tuple[int, float]:
     """What a reader has to act on comes first."""
     if row.is_broken:
         return 0, 0.0

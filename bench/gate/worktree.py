@@ -34,13 +34,13 @@ class Commit:
     subject: str
 
 
-def repository_of(folder: Path) -> Path | None:
+def find_repository(folder: Path) -> Path | None:
     """The top folder of the git repository that `folder` lies in, or None. Raises GateError without git."""
     done = _git(folder, "rev-parse", "--show-toplevel")
     return Path(done.stdout.strip()) if done.returncode == 0 else None
 
 
-def commit_of(repository: Path, ref: str) -> Commit:
+def resolve_commit(repository: Path, ref: str) -> Commit:
     """The commit that `ref` names there. Raises GateError with the next step when there is none."""
     if ref.startswith("-"):
         raise GateError(f"--against {ref}: expected a git ref, a folder, or HEAD")
@@ -72,9 +72,9 @@ def uncommitted_files(repository: Path) -> list[str]:
 
 
 @contextmanager
-def checked_out(commit: Commit) -> Iterator[Path]:
+def checkout(commit: Commit) -> Iterator[Path]:
     """The commit's files in a temporary folder; the folder and git's note of it are gone when the block ends."""
-    forget_dead(commit.repository)
+    remove_stale_checkouts(commit.repository)
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     tree = folder / "tree"
     try:
@@ -89,7 +89,7 @@ def checked_out(commit: Commit) -> Iterator[Path]:
         _remove(commit.repository, folder, tree)
 
 
-def forget_dead(repository: Path) -> list[Path]:
+def remove_stale_checkouts(repository: Path) -> list[Path]:
     """Removes what runs that were killed have left behind, and returns the folders."""
     gone = []
     for folder in Path(tempfile.gettempdir()).glob(f"{ARM_PREFIX}*"):

@@ -29,12 +29,12 @@ def export_run(store: str, path: Path, name: str = "") -> str:
     Raises HistoryError when there is no such run or it has no times, OSError when `path` cannot be
     written.
     """
-    document, run = read(store, lambda connection: document_of(connection, name))
+    document, run = read(store, lambda connection: to_document(connection, name))
     write_whole(path, json.dumps(document, indent=4))
     return run
 
 
-def document_of(connection: Connection, name: str) -> tuple[dict[str, Any], str]:
+def to_document(connection: Connection, name: str) -> tuple[dict[str, Any], str]:
     """The file's content, and the name of the run."""
     run = _chosen(connection, name)
     times = _times(connection, run.id)

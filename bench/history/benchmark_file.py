@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench.history.clock import believable
 from bench.history.entry import Point, RecordEntry, RunEntry, SeriesKey
 from bench.history.errors import HistoryError
-from bench.history.rows import in_sentinels
+from bench.history.rows import sentinel_ratio
+from bench.history.timestamps import parse_timestamp
 from bench.stats import percentile
 
 SOURCE: Final = "pytest-benchmark"
@@ -53,7 +53,7 @@ def _run(
 ) -> RunEntry:
     ours = _mapping(data, OURS)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    at = believable(data.get("datetime"), now)
+    at = parse_timestamp(data.get("datetime"), now)
     commit = _mapping(data, "commit_info")
     machine = _mapping(data, "machine_info")
     fingerprint = str(ours.get("fingerprint") or fingerprint_of(machine))
@@ -64,7 +64,7 @@ def _run(
         name=str(ours.get("run") or f"{path.stem}-{digest[:6]}"),
         source=str(ours.get("source") or SOURCE),
         started_at=at or now,
-        finished_at=believable(ours.get("finished_at"), now),
+        finished_at=parse_timestamp(ours.get("finished_at"), now),
         recorded_at=now,
         commit=str(commit.get("id") or "")[:12],
         is_dirty=commit.get("dirty") if isinstance(commit.get("dirty"), bool) else None,
@@ -168,7 +168,7 @@ def _point(
         p99=tails[1].value if tails[1] else None,
         num_samples=len(samples) or int(stats.get("rounds") or 1),
         sentinel=sentinel,
-        ratio=in_sentinels(float(value), series.unit, sentinel),
+        ratio=sentinel_ratio(float(value), series.unit, sentinel),
         samples=samples if len(samples) > 1 else (),
         iterations=int(stats.get("iterations") or 1),
     )

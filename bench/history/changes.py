@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.history.search import LEAST_SIDE, best_place
+from bench.history.search import MIN_SIDE, best_split
 from bench.stats import median
 
-LEAST_VALUES: Final = 8
+MIN_VALUES: Final = 8
 """Fewest values of a series that is searched: 7 have too few orders for any p-value below 5%."""
 RATE: Final = 0.05
 """Share of the series told as changed that may be false alarms (false discovery rate)."""
-ORDERS: Final = (1_999, 100_000)
+PERMUTATION_LIMITS: Final = (1_999, 100_000)
 """Fewest and most random orders of one search."""
 
 
@@ -51,16 +51,18 @@ class Shift:
     """True when it shows inside groups: moving from one machine to another does not explain it."""
 
 
-def shifts(tracks: Sequence[Track], rate: float = RATE) -> list[list[Shift]]:
+def find_shifts(tracks: Sequence[Track], rate: float = RATE) -> list[list[Shift]]:
     """The changes of every track, oldest first.
 
     The tracks with 8 values or more are one family: Benjamini-Hochberg over their first searches
     bounds the expected share of falsely told tracks by `rate`. A told track is searched on: both
     sides of a change, which share its level in halves; the first shares the one that selected it.
     """
-    tested = [i for i, track in enumerate(tracks) if len(track.values) >= LEAST_VALUES]
+    tested = [i for i, track in enumerate(tracks) if len(track.values) >= MIN_VALUES]
     # Enough random orders that one changed series among unchanged ones can reach its level.
-    orders = min(ORDERS[1], max(ORDERS[0], math.ceil(4 * len(tested) / rate)))
+    orders = min(
+        PERMUTATION_LIMITS[1], max(PERMUTATION_LIMITS[0], math.ceil(4 * len(tested) / rate))
+    )
     first = {i: _search(tracks[i], orders) for i in tested}
     level = rejection_level([found.p_value for found in first.values()], rate)
     result: list[list[Shift]] = [[] for _ in tracks]
@@ -99,7 +101,7 @@ def _bisected(
         side = Track(
             values=track.values[low:high], groups=track.groups[low:high], least=track.least
         )
-        if len(side.values) >= 2 * LEAST_SIDE:
+        if len(side.values) >= 2 * MIN_SIDE:
             inner = _search(side, orders)
             if inner.p_value <= level / 2:
                 yield from _bisected(side, inner, begin + low, level / 2, orders)
@@ -107,11 +109,11 @@ def _bisected(
 
 def _search(track: Track, orders: int) -> _Found:
     """The best place and its p-value: over all values, and where they have groups inside these too."""
-    at, p_value = best_place(track.values, orders=orders)
+    at, p_value = best_split(track.values, orders=orders)
     is_within = True
     if len(set(track.groups)) > 1:
         centred = _centred(track.values, track.groups)
-        at_within, p_within = best_place(centred, track.groups, orders=orders)
+        at_within, p_within = best_split(centred, track.groups, orders=orders)
         is_within = p_within <= p_value
         # Two looks, of which the better counts: twice its p-value holds for both (Bonferroni).
         p_value = min(1.0, 2 * min(p_value, p_within))

@@ -14,7 +14,7 @@ from bench.history.errors import HistoryError
 from bench.runs.folder import NoSuchRun, find_run
 
 if TYPE_CHECKING:
-    from bench.history.query import Look
+    from bench.history.query import QueryResult
 
 RUNS: Final = Path(".vitals", "runs")
 PAGE: Final = Path(".vitals", "history.html")
@@ -95,13 +95,13 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _draw(models: Sequence[str], arguments: argparse.Namespace) -> None:
-    from bench.history.query import look
+    from bench.history.query import query_trends
 
     if arguments.last < 1:
         raise HistoryError(f"--last {arguments.last}: expected 1 or more runs")
     asked = [n for text in arguments.metric or ["latency"] for n in text.split(",") if n]
     metrics = [] if "all" in asked else asked
-    found = look(arguments.store, models, metrics, last=arguments.last)
+    found = query_trends(arguments.store, models, metrics, last=arguments.last)
     out: Path | None = arguments.out
     match arguments.format or _format_of(out):
         case "html":
@@ -124,7 +124,7 @@ def _format_of(out: Path | None) -> str:
     return {".html": "html", ".json": "json"}.get(out.suffix.lower() if out else "", "terminal")
 
 
-def _to_terminal(found: Look, out: Path | None) -> None:
+def _to_terminal(found: QueryResult, out: Path | None) -> None:
     from rich.console import Console
 
     from bench.history.terminal import render_terminal

@@ -16,9 +16,15 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from bench.history.database_errors import CAUGHT, LOST, Fault, fault_of, said
+from bench.history.database_errors import (
+    DATABASE_ERRORS,
+    LOST,
+    DatabaseFailure,
+    classify_error,
+    error_text,
+)
 from bench.history.errors import HistoryError
-from bench.history.schema import NEWEST, bring_up, version_of
+from bench.history.schema import NEWEST, schema_version, upgrade_schema
 
 BUSY_SECONDS: Final = 30.0
 """How long one attempt waits for another writer."""
@@ -78,7 +84,7 @@ def write(store: str, work: Callable[[Connection], T], *, deadline: float = DEAD
         _make_folder(Path(str(url.database)))
 
     def attempt(connection: Connection) -> T:
-        bring_up(connection)
+        upgrade_schema(connection)
         return work(connection)
 
     return _tried(url, attempt, writes=True, deadline=deadline)
@@ -97,11 +103,11 @@ def read(store: str, work: Callable[[Connection], T], *, deadline: float = DEADL
     )
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
         raise missing
-    found = _tried(url, version_of, writes=False, deadline=deadline)
+    found = _tried(url, schema_version, writes=False, deadline=deadline)
     if found is None:
         raise missing
     if found != NEWEST:
-        _tried(url, bring_up, writes=True, deadline=deadline)
+        _tried(url, upgrade_schema, writes=True, deadline=deadline)
     return _tried(url, work, writes=False, deadline=deadline)
 
 
@@ -115,19 +121,19 @@ def _tried(url: URL, work: Callable[[Connection], T], *, writes: bool, deadline:
                 return work(connection)
         except HistoryError as error:
             raise HistoryError(f"history {shown(url)}: {error}") from error
-        except CAUGHT as error:
-            fault = fault_of(error)
+        except DATABASE_ERRORS as error:
+            fault = classify_error(error)
             if fault is None:
                 raise
             num_losses += fault is LOST
-            if not fault.is_passing or num_losses > MOST_LOSSES or time.monotonic() > ends:
+            if not fault.is_transient or num_losses > MOST_LOSSES or time.monotonic() > ends:
                 raise HistoryError(_sentence(url, fault, error)) from error
         time.sleep(pause * random.uniform(0.5, 1.5))  # so that writers do not meet again in step
         pause = min(2 * pause, 1.0)
 
 
-def _sentence(url: URL, fault: Fault, error: Exception) -> str:
-    return f"history {shown(url)}: {fault.what} ({said(error)}); {fault.cure}"
+def _sentence(url: URL, fault: DatabaseFailure, error: Exception) -> str:
+    return f"history {shown(url)}: {fault.what} ({error_text(error)}); {fault.next_step}"
 
 
 def _make_folder(path: Path) -> None:

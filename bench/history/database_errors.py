@@ -11,60 +11,63 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class DatabaseFailure:
     """One way in which a database fails."""
 
     what: str
     """What happened."""
-    cure: str
+    next_step: str
     """What to do next."""
-    is_passing: bool = False
+    is_transient: bool = False
     """True when it is over as soon as somebody else is done."""
 
 
-BUSY: Final = Fault(
+BUSY: Final = DatabaseFailure(
     what="others kept it busy for all the time that was given",
-    cure="try again when fewer jobs write, or find the program that holds it",
-    is_passing=True,
+    next_step="try again when fewer jobs write, or find the program that holds it",
+    is_transient=True,
 )
-LOST: Final = Fault(
-    what="the connection broke in the middle", cure="see whether the server runs", is_passing=True
+LOST: Final = DatabaseFailure(
+    what="the connection broke in the middle",
+    next_step="see whether the server runs",
+    is_transient=True,
 )
-AWAY: Final = Fault(
+AWAY: Final = DatabaseFailure(
     what="it cannot be reached",
-    cure="see whether the server runs and the address is right, or name another one with --store",
+    next_step="see whether the server runs and the address is right, or name another one with --store",
 )
-CLOSED: Final = Fault(
+CLOSED: Final = DatabaseFailure(
     what="it cannot be opened",
-    cure="see that the folder is there and may be written, or name another file with --store",
+    next_step="see that the folder is there and may be written, or name another file with --store",
 )
-READ_ONLY: Final = Fault(
+READ_ONLY: Final = DatabaseFailure(
     what="it may only be read",
-    cure="make the file and its folder writable (a server: grant the role INSERT, UPDATE, DELETE and"
+    next_step="make the file and its folder writable (a server: grant the role INSERT, UPDATE, DELETE and"
     " CREATE), or name another one with --store",
 )
-FULL: Final = Fault(
+FULL: Final = DatabaseFailure(
     what="there is no space left for it",
-    cure="free some, or name a database elsewhere with --store",
+    next_step="free some, or name a database elsewhere with --store",
 )
-FOREIGN: Final = Fault(
-    what="it is no SQLite database", cure="name another file with --store, or move this one away"
+FOREIGN: Final = DatabaseFailure(
+    what="it is no SQLite database",
+    next_step="name another file with --store, or move this one away",
 )
-DAMAGED: Final = Fault(
+DAMAGED: Final = DatabaseFailure(
     what="the file is damaged",
-    cure="move it away (`sqlite3 FILE .recover` saves what can be read) and record the run folders"
+    next_step="move it away (`sqlite3 FILE .recover` saves what can be read) and record the run folders"
     " again: python -m bench history record RUN",
 )
-BROKEN_DISK: Final = Fault(
-    what="the disk gave an error", cure="look at the disk (full? unplugged? a network folder?)"
+BROKEN_DISK: Final = DatabaseFailure(
+    what="the disk gave an error", next_step="look at the disk (full? unplugged? a network folder?)"
 )
-NO_DATABASE: Final = Fault(
+NO_DATABASE: Final = DatabaseFailure(
     what="the server has no database of that name",
-    cure="create it (createdb NAME), or name another one with --store",
+    next_step="create it (createdb NAME), or name another one with --store",
 )
-REFUSED: Final = Fault(
+REFUSED: Final = DatabaseFailure(
     what="the server does not let this user in",
-    cure="see user and password; a password is best kept in PGPASSWORD or ~/.pgpass",
+    next_step="see user and password; a password is best kept in PGPASSWORD or ~/.pgpass",
 )
 
 SQLITE: Final = (
@@ -107,7 +110,7 @@ ANSWERS: Final = (
 """Words of a server that does not let anybody in -> what they mean."""
 
 
-def fault_of(error: Exception) -> Fault | None:
+def classify_error(error: Exception) -> DatabaseFailure | None:
     """What the error means, or None for one that is no failure of the database but a defect of ours."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
@@ -126,21 +129,21 @@ def fault_of(error: Exception) -> Fault | None:
     return None
 
 
-def _unreachable(text: str) -> Fault:
+def _unreachable(text: str) -> DatabaseFailure:
     """Why no connection came about; before there is one, a server's answer is text alone."""
     return next((fault for words, fault in ANSWERS if re.search(words, text)), AWAY)
 
 
-def said(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """The database's own words, on one line."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     text = " ".join(str(cause).split()) or type(cause).__name__
     return text if len(text) <= 300 else f"{text[:299]}…"
 
 
-def _first(rows: tuple[tuple[str, Fault], ...], code: str) -> Fault | None:
+def _first(rows: tuple[tuple[str, DatabaseFailure], ...], code: str) -> DatabaseFailure | None:
     return next((fault for beginning, fault in rows if code.startswith(beginning)), None)
 
 
-CAUGHT: Final = (SQLAlchemyError, sqlite3.Error)
+DATABASE_ERRORS: Final = (SQLAlchemyError, sqlite3.Error)
 """All that a database raises: SQLite's own errors too, for those of a new connection come as they are."""

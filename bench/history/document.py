@@ -8,19 +8,19 @@ from datetime import datetime
 from typing import Any, Final
 
 from bench.history.changes import RATE
-from bench.history.query import Look
+from bench.history.query import QueryResult
 from bench.history.trend import Trend
 
 SCHEMA: Final = 1
 """Of this document: raised when a field changes its meaning or goes away."""
 
 
-def to_json(found: Look) -> str:
+def to_json(found: QueryResult) -> str:
     """The trends with their points and changes as JSON, with a final newline."""
-    return json.dumps(document_of(found), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(to_document(found), indent=1, ensure_ascii=False) + "\n"
 
 
-def document_of(found: Look) -> dict[str, Any]:
+def to_document(found: QueryResult) -> dict[str, Any]:
     """The trends as JSON-able data."""
     return {
         "schema": SCHEMA,

@@ -31,7 +31,7 @@ class Chart:
     high: float
 
 
-def columns_of(trend: Trend, width: int) -> tuple[list[float], dict[int, Change]]:
+def resample(trend: Trend, width: int) -> tuple[list[float], dict[int, Change]]:
     """At most `width` numbers (the medians of equal stretches), and the columns at which the level changed."""
     numbers = trend.compared
     places = [i for i, number in enumerate(numbers) if number is not None]
@@ -51,11 +51,11 @@ def sparkline(values: Sequence[float]) -> str:
     """One block per value, from the lowest to the highest."""
     if not values:
         return ""
-    low, high = range_of(values)
+    low, high = axis_range(values)
     return "".join(BLOCKS[round((len(BLOCKS) - 1) * (v - low) / (high - low))] for v in values)
 
 
-def range_of(values: Sequence[float]) -> tuple[float, float]:
+def axis_range(values: Sequence[float]) -> tuple[float, float]:
     """The ends of an axis that holds the values; at least 4% wide, so that noise does not fill it."""
     low, high = min(values), max(values)
     middle = (low + high) / 2
@@ -63,10 +63,10 @@ def range_of(values: Sequence[float]) -> tuple[float, float]:
     return middle - room / 2, middle + room / 2
 
 
-def chart_of(trend: Trend, width: int, height: int) -> Chart:
+def draw_chart(trend: Trend, width: int, height: int) -> Chart:
     """The trend's points as dots on a grid, the levels between changes as lines behind them."""
-    values, marks = columns_of(trend, width)
-    low, high = range_of(values)
+    values, marks = resample(trend, width)
+    low, high = axis_range(values)
     grid = [[" "] * len(values) for _ in range(height)]
 
     def row(value: float) -> int:

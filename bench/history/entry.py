@@ -35,7 +35,7 @@ class SeriesKey:
         return f"{self.cell}/{self.step}/{self.metric} {self.settings}".rstrip()
 
 
-def key_of(cell: Cell, *, step: str, metric: str, unit: str, settings: str = "") -> SeriesKey:
+def series_key(cell: Cell, *, step: str, metric: str, unit: str, settings: str = "") -> SeriesKey:
     """The series of a cell's metric."""
     return SeriesKey(
         cell=cell.id,

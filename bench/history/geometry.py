@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from bench.history.drawing import range_of
+from bench.history.drawing import axis_range
 from bench.history.trend import Change, Trend
 from bench.history.wording import compared_of, moment, value_of
 from bench.stats import median
@@ -44,14 +44,14 @@ class Plot:
     """(percent from the top, label)."""
 
 
-def plot_of(trend: Trend, machines: Sequence[str]) -> Plot:
+def layout_plot(trend: Trend, machines: Sequence[str]) -> Plot:
     """The drawing of the trend; points without the number that is compared are left out.
 
     The place of a fingerprint among `machines` decides its colour.
     """
     numbers = trend.compared
     drawn = [(i, number) for i, number in enumerate(numbers) if number is not None]
-    low, high = range_of([number for _, number in drawn])
+    low, high = axis_range([number for _, number in drawn])
     step = (WIDTH - 2 * MARGIN) / max(1, len(numbers) - 1)
 
     def x(place: float) -> float:
@@ -72,7 +72,7 @@ def plot_of(trend: Trend, machines: Sequence[str]) -> Plot:
                 x=x(i),
                 y=y(number),
                 hue=machines.index(trend.points[i].fingerprint) % HUES,
-                text=_told(trend, i),
+                text=_tooltip(trend, i),
             )
             for i, number in drawn
         ),
@@ -85,7 +85,7 @@ def plot_of(trend: Trend, machines: Sequence[str]) -> Plot:
     )
 
 
-def _told(trend: Trend, place: int) -> str:
+def _tooltip(trend: Trend, place: int) -> str:
     point = trend.points[place]
     parts = [moment(point.at), value_of(trend.series, point.value)]
     if trend.basis == "ratio" and point.ratio is not None:

@@ -8,8 +8,8 @@ from typing import Final
 from markupsafe import Markup
 
 from bench.history import wording
-from bench.history.geometry import HEIGHT, HUES, WIDTH, plot_of
-from bench.history.query import Look
+from bench.history.geometry import HEIGHT, HUES, WIDTH, layout_plot
+from bench.history.query import QueryResult
 from bench.history.terminal import headline
 from bench.report.html import TEMPLATES as REPORT
 from bench.templates import joined, templates_in
@@ -18,12 +18,12 @@ from diagnostics.atomic_write import write_whole
 TEMPLATES: Final = Path(__file__).with_name("templates")
 
 
-def write_html(found: Look, path: Path) -> None:
+def write_html(found: QueryResult, path: Path) -> None:
     """Write the page to `path`, whole or not at all. Raises OSError when it cannot be written."""
     write_whole(path, to_html(found))
 
 
-def to_html(found: Look) -> str:
+def to_html(found: QueryResult) -> str:
     """The trends as one HTML document, light or dark as the reader's system is."""
     environment = templates_in(TEMPLATES)
     style = joined((REPORT / "style.css", TEMPLATES / "history.css"))
@@ -32,7 +32,7 @@ def to_html(found: Look) -> str:
         found=found,
         title=headline(found),
         rows=[
-            (number, title, trend, plot_of(trend, machines))
+            (number, title, trend, layout_plot(trend, machines))
             for number, (title, trend) in enumerate(
                 zip(wording.titles_of(found.trends), found.trends, strict=True)
             )

@@ -9,15 +9,15 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from bench.history.database import address_of, read, shown
-from bench.history.reading import environments_in, points_of, series_in
-from bench.history.trend import Trend, trends_of
+from bench.history.series import find_series, load_environments, load_points
+from bench.history.trend import Trend, find_trends
 
 LAST: Final = 200
 """Newest points of a series that are looked at, where nothing else is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class QueryResult:
     """Trends, and the history they come from."""
 
     store: str
@@ -28,20 +28,20 @@ class Look:
     last: int
 
 
-def look(
+def query_trends(
     store: str, models: Sequence[str] = (), metrics: Sequence[str] = (), *, last: int = LAST
-) -> Look:
+) -> QueryResult:
     """The trends, searched for changes as one family. Raises HistoryError when there is nothing to look at."""
 
     def found(connection: Connection) -> tuple[list[Trend], dict[str, dict[str, Any]]]:
-        machines = environments_in(connection)
-        series = series_in(connection, models, metrics)
-        points = [(one, points_of(connection, one, last)) for one in series]
-        return trends_of([pair for pair in points if pair[1]], machines), machines
+        machines = load_environments(connection)
+        series = find_series(connection, models, metrics)
+        points = [(one, load_points(connection, one, last)) for one in series]
+        return find_trends([pair for pair in points if pair[1]], machines), machines
 
     trends, machines = read(store, found)
     used = {point.fingerprint for trend in trends for point in trend.points}
-    return Look(
+    return QueryResult(
         store=shown(address_of(store)),
         trends=tuple(trends),
         environments={name: machines.get(name, {}) for name in sorted(used)},

@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.history.database import DEADLINE, address_of, shown, write
 from bench.history.entry import RunEntry
 from bench.history.errors import HistoryError
-from bench.history.rows import entry_of
+from bench.history.rows import run_entry
 from bench.history.writing import write_entry
 from bench.runs.load import load_run
 
@@ -52,7 +52,7 @@ def record_run(folder: Path, store: str, *, deadline: float = DEADLINE) -> Recor
             " Name a run that measured something"
         )
     try:
-        return record_entry(entry_of(run), store, deadline=deadline)
+        return record_entry(run_entry(run), store, deadline=deadline)
     except HistoryError as error:
         raise HistoryError(
             f"{error}. Nothing of this run was recorded there; {folder} keeps all of it. Then:"

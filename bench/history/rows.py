@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bench.derived_metrics import figure
-from bench.history.clock import believable
-from bench.history.entry import Point, RecordEntry, RunEntry, key_of
+from bench.derived_metrics import derive
+from bench.history.entry import Point, RecordEntry, RunEntry, series_key
+from bench.history.timestamps import parse_timestamp
 from bench.metrics import METRICS
 from bench.runs.load import Run
 from bench.stats import Estimate, percentile
@@ -28,13 +28,13 @@ REASON: Final = 500
 """Characters kept of why a cell did not pass; the run folder has the rest."""
 
 
-def entry_of(run: Run, *, now: datetime | None = None) -> RunEntry:
+def run_entry(run: Run, *, now: datetime | None = None) -> RunEntry:
     """The run as it goes into a history; `problems` says what was missing or not to be believed."""
     now = now or datetime.now(UTC)
     problems = list(run.problems)
     info = run.info
     name = _text(info.get("run_id") or run.folder.name)
-    started = believable(info.get("started_at"), now)
+    started = parse_timestamp(info.get("started_at"), now)
     if started is None:
         problems.append(
             f"the run says that it began at {info.get('started_at')!r}: filed under the time of recording"
@@ -46,14 +46,16 @@ def entry_of(run: Run, *, now: datetime | None = None) -> RunEntry:
         name=name,
         source=SOURCE,
         started_at=started or now,
-        finished_at=believable(info.get("finished_at"), now),
+        finished_at=parse_timestamp(info.get("finished_at"), now),
         recorded_at=now,
         commit=_text(git.commit) if git else "",
         is_dirty=git.dirty if git and git.commit else None,
         facts={"command": without_password(_text(info.get("command") or "")), "options": options},
         environments=_environments(run),
         records=tuple(
-            record_entry(record, options, at=believable(record.started_at, now) or started or now)
+            record_entry(
+                record, options, at=parse_timestamp(record.started_at, now) or started or now
+            )
             for record in run.records
         ),
         problems=tuple(problems),
@@ -100,14 +102,14 @@ def _point(
     is_own = name == measurement.metric
     known = METRICS.get(name)
     # A record may hold one metric several times, e.g. once per number of loader workers.
-    found = percentile(measurement.samples, 0.5) if is_own else figure(record, name)
+    found = percentile(measurement.samples, 0.5) if is_own else derive(record, name)
     if found is None or not math.isfinite(found.value):
         return
     unit = known.unit if known else measurement.unit
     sentinel = _sentinel(measurement)
     many = is_own and len(measurement.samples) > 1
     yield Point(
-        series=key_of(
+        series=series_key(
             record.cell,
             step=record.step,
             metric=name,
@@ -126,13 +128,13 @@ def _point(
         p99=_value(percentile(measurement.samples, 0.99)) if many else None,
         num_samples=found.num_samples,
         sentinel=sentinel,
-        ratio=in_sentinels(found.value, unit, sentinel),
+        ratio=sentinel_ratio(found.value, unit, sentinel),
         samples=measurement.samples if many else (),
         iterations=measurement.iterations_per_sample,
     )
 
 
-def in_sentinels(value: float, unit: str, sentinel: float | None) -> float | None:
+def sentinel_ratio(value: float, unit: str, sentinel: float | None) -> float | None:
     """A time over the sentinel's, a rate times it: a plain number that machines share. None for anything else."""
     if sentinel is None or unit not in TIMES or not value > 0:
         return None

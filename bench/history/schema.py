@@ -20,7 +20,7 @@ LOCK: Final = 0x76697461
 """Key of the advisory lock under which one writer makes the tables while the others wait."""
 
 
-def version_of(connection: Connection) -> str | None:
+def schema_version(connection: Connection) -> str | None:
     """The version of the tables, or None where there are none.
 
     Raises HistoryError when they come from a newer torch-vitals than this one.
@@ -37,17 +37,17 @@ def version_of(connection: Connection) -> str | None:
     )
 
 
-def bring_up(connection: Connection, *, to: str = "head") -> None:
+def upgrade_schema(connection: Connection, *, to: str = "head") -> None:
     """Make what is missing of the tables, in the connection's transaction: all of it or nothing.
 
     Raises HistoryError for tables of a newer version.
     """
     wanted = NEWEST if to == "head" else to
-    if version_of(connection) == wanted:
+    if schema_version(connection) == wanted:
         return
     if connection.dialect.name == "postgresql":  # SQLite's writer has the file to itself already
         connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
-        if version_of(connection) == wanted:
+        if schema_version(connection) == wanted:
             return
     from alembic import command  # needed once in the life of a database
     from alembic.config import Config

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-LEAST_SIDE: Final = 3
+MIN_SIDE: Final = 3
 """Values on either side of a change: one or two are no level yet."""
-FAR_OUT: Final = 3.0
+WINSOR_LIMIT: Final = 3.0
 """Robust standard deviations from the median at which a value is pulled in."""
 EXCEEDANCES: Final = 20
 """The test ends when this many random orders did better: the p-value is large, whatever follows."""
@@ -40,7 +40,7 @@ BATCHES: Final = (50, 200, 1_000)
 """Random orders that are tried at once: few at first, since most series end there."""
 
 
-def best_place(
+def best_split(
     values: Sequence[float], groups: Sequence[str] = (), *, orders: int
 ) -> tuple[int, float]:
     """Index of the first value after the best place, and its permutation p-value over at most `orders` orders.
@@ -50,11 +50,11 @@ def best_place(
     """
     import numpy as np
 
-    if len(values) < 2 * LEAST_SIDE:
-        raise ValueError(f"{len(values)} values leave no place with {LEAST_SIDE} on either side")
-    row = np.array(pulled_in(values), dtype=float)
+    if len(values) < 2 * MIN_SIDE:
+        raise ValueError(f"{len(values)} values leave no place with {MIN_SIDE} on either side")
+    row = np.array(winsorized(values), dtype=float)
     scores = _scores(row[None, :])[0]
-    best, at = float(scores.max()), LEAST_SIDE + int(scores.argmax())
+    best, at = float(scores.max()), MIN_SIDE + int(scores.argmax())
     if not best > 0:
         return at, 1.0
     names = np.array(groups if groups else [""] * len(row))
@@ -75,9 +75,9 @@ def best_place(
     return at, (num_better + 1) / (done + 1)
 
 
-def pulled_in(values: Sequence[float]) -> list[float]:
+def winsorized(values: Sequence[float]) -> list[float]:
     """The values, none further from their median than three robust standard deviations."""
-    middle, spread = median(values), FAR_OUT * NORMAL_MAD * mad(values)
+    middle, spread = median(values), WINSOR_LIMIT * NORMAL_MAD * mad(values)
     if not spread:
         return list(values)
     return [min(max(value, middle - spread), middle + spread) for value in values]
@@ -92,7 +92,7 @@ def _scores(rows: Array) -> Array:
     import numpy as np
 
     n = rows.shape[1]
-    k = np.arange(LEAST_SIDE, n - LEAST_SIDE + 1)
+    k = np.arange(MIN_SIDE, n - MIN_SIDE + 1)
     sums = np.cumsum(rows - rows.mean(axis=1, keepdims=True), axis=1)[:, k - 1]
     scores: Array = np.abs(sums) / np.sqrt(k * (n - k) / n)
     scores[scores <= 1e-12 * np.abs(rows).max()] = 0.0  # constant values, but for rounding

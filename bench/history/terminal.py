@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.history.drawing import CHANGE, DOT, LEVEL, chart_of, columns_of, sparkline
-from bench.history.query import Look
+from bench.history.drawing import CHANGE, DOT, LEVEL, draw_chart, resample, sparkline
+from bench.history.query import QueryResult
 from bench.history.trend import Trend
 from bench.history.wording import (
     change_of,
@@ -36,7 +36,7 @@ TOLD: Final = 6
 COLORS: Final = {"worse": "red", "better": "green", "changed": "yellow"}
 
 
-def render_terminal(found: Look, console: Console) -> None:
+def render_terminal(found: QueryResult, console: Console) -> None:
     """Print the trends, the newest value of each, and where it changed."""
     console.print()
     console.print(Text(headline(found), style="bold"))
@@ -51,7 +51,7 @@ def render_terminal(found: Look, console: Console) -> None:
         console.print(Text("A series is searched for changes from 8 runs on.", style="dim"))
 
 
-def headline(found: Look) -> str:
+def headline(found: QueryResult) -> str:
     """How many series changed, and in which direction."""
     changed = [trend for trend in found.trends if trend.changes]
     series = f"{len(found.trends):,} series"
@@ -71,7 +71,7 @@ def _print_chart(trend: Trend, title: str, console: Console) -> None:
     head.append(f"  {metric_of(trend.series)} {last_of(trend)}", style="not bold")
     console.print(head)
     room = min(console.width, WIDEST) - 14
-    chart = chart_of(trend, max(room, 10), HEIGHT)
+    chart = draw_chart(trend, max(room, 10), HEIGHT)
     for number, line in enumerate(chart.rows):
         label = {0: chart.high, HEIGHT - 1: chart.low}.get(number)
         text = Text(f"{compared_of(trend, label) if label is not None else '':>11} │ ", style="dim")
@@ -87,7 +87,7 @@ def _print_chart(trend: Trend, title: str, console: Console) -> None:
         console.print(Text(f"  and {plural(len(trend.changes) - TOLD, 'earlier change')}"))
 
 
-def _print_lines(found: Look, console: Console) -> None:
+def _print_lines(found: QueryResult, console: Console) -> None:
     metrics = {trend.series.metric for trend in found.trends}
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("series", no_wrap=True)
@@ -98,7 +98,7 @@ def _print_lines(found: Look, console: Console) -> None:
     table.add_column("newest", justify="right", no_wrap=True)
     table.add_column("last change of level", ratio=1)
     for trend, title in zip(found.trends, titles_of(found.trends), strict=True):
-        values, marks = columns_of(trend, SPARK)
+        values, marks = resample(trend, SPARK)
         line = Text(sparkline(values), style="cyan")
         for column, change in marks.items():
             line.stylize(f"bold {COLORS[change.verdict]}", column, column + 1)

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench.history.changes import LEAST_VALUES, RATE, Shift, Track, shifts
-from bench.history.reading import Seen, Series
+from bench.history.changes import MIN_VALUES, RATE, Shift, Track, find_shifts
 from bench.history.rows import TIMES, UNKNOWN
+from bench.history.series import Series, SeriesPoint
 from bench.metrics import METRICS
 
-LEAST_MOVE: Final = math.log(1.02)
+MIN_MOVE: Final = math.log(1.02)
 """A level that moved by less than 2% is not told: no two builds of the same code agree better."""
 
 
@@ -39,7 +39,7 @@ class Trend:
     """One series over time."""
 
     series: Series
-    points: tuple[Seen, ...]
+    points: tuple[SeriesPoint, ...]
     """Oldest first."""
     basis: str
     """What is compared: ratio (times told in sentinels, across machines), exact (any difference,
@@ -55,28 +55,28 @@ class Trend:
         return tuple(p.ratio if self.basis == "ratio" else p.value for p in self.points)
 
 
-def trends_of(
-    found: Sequence[tuple[Series, tuple[Seen, ...]]],
+def find_trends(
+    found: Sequence[tuple[Series, tuple[SeriesPoint, ...]]],
     environments: Mapping[str, Mapping[str, Any]],
     *,
     rate: float = RATE,
 ) -> list[Trend]:
     """The trends of the series, searched as one family at this false discovery rate."""
-    bases = [basis_of(series, points) for series, points in found]
+    bases = [comparison_basis(series, points) for series, points in found]
     places = [_places(points, basis) for (_, points), basis in zip(found, bases, strict=True)]
     tracks = [
         _track(points, basis, members)
         for (_, points), basis, groups in zip(found, bases, places, strict=True)
         for members in groups
     ]
-    rest = iter(zip(tracks, shifts(tracks, rate), strict=True))
+    rest = iter(zip(tracks, find_shifts(tracks, rate), strict=True))
     result = []
     for (series, points), basis, groups in zip(found, bases, places, strict=True):
         changes = _exact(series, points, environments) if basis == "exact" else []
         is_searched = basis == "exact"
         for members in groups:
             track, told = next(rest)
-            is_searched |= len(track.values) >= LEAST_VALUES
+            is_searched |= len(track.values) >= MIN_VALUES
             changes += [
                 _change(series, points, members, shift, environments, is_log=track.least > 0)
                 for shift in told
@@ -93,7 +93,7 @@ def trends_of(
     return result
 
 
-def basis_of(series: Series, points: Sequence[Seen]) -> str:
+def comparison_basis(series: Series, points: Sequence[SeriesPoint]) -> str:
     """What of the points is compared: ratio, exact or value."""
     metric = METRICS.get(series.metric)
     if metric and metric.is_deterministic:
@@ -102,7 +102,7 @@ def basis_of(series: Series, points: Sequence[Seen]) -> str:
     return "ratio" if has_ratio and 2 * has_ratio >= len(points) else "value"
 
 
-def _places(points: Sequence[Seen], basis: str) -> list[list[int]]:
+def _places(points: Sequence[SeriesPoint], basis: str) -> list[list[int]]:
     """Indices of the points that are compared with one another: all, or those of one machine."""
     if basis == "exact":
         return []
@@ -112,18 +112,18 @@ def _places(points: Sequence[Seen], basis: str) -> list[list[int]]:
     return [[i for i, p in enumerate(points) if p.fingerprint == name] for name in machines]
 
 
-def _track(points: Sequence[Seen], basis: str, members: Sequence[int]) -> Track:
+def _track(points: Sequence[SeriesPoint], basis: str, members: Sequence[int]) -> Track:
     values = [points[i].ratio if basis == "ratio" else points[i].value for i in members]
     known = [value for value in values if value is not None]
     groups = [points[i].fingerprint for i in members]
     if min(known, default=0.0) > 0:
-        return Track(values=[math.log(v) for v in known], groups=groups, least=LEAST_MOVE)
+        return Track(values=[math.log(v) for v in known], groups=groups, least=MIN_MOVE)
     return Track(values=known, groups=groups)
 
 
 def _change(
     series: Series,
-    points: Sequence[Seen],
+    points: Sequence[SeriesPoint],
     members: Sequence[int],
     shift: Shift,
     environments: Mapping[str, Mapping[str, Any]],
@@ -144,7 +144,7 @@ def _change(
 
 
 def _exact(
-    series: Series, points: Sequence[Seen], environments: Mapping[str, Mapping[str, Any]]
+    series: Series, points: Sequence[SeriesPoint], environments: Mapping[str, Mapping[str, Any]]
 ) -> list[Change]:
     found = []
     begin = 0
@@ -177,7 +177,7 @@ def _verdict(series: Series, size: float) -> str:
 
 
 def _surroundings(
-    old: Seen, new: Seen, environments: Mapping[str, Mapping[str, Any]]
+    old: SeriesPoint, new: SeriesPoint, environments: Mapping[str, Mapping[str, Any]]
 ) -> tuple[str, ...]:
     """`torch 2.14.0 -> 2.15.0`, for everything that the two machines do not share."""
     before, after = environments.get(old.fingerprint, {}), environments.get(new.fingerprint, {})

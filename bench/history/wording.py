@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from bench import units
-from bench.history.reading import Seen, Series
+from bench.history.series import Series, SeriesPoint
 from bench.history.trend import Change, Trend
 from bench.summary.wording import metric_name, plural
 
@@ -126,5 +126,5 @@ def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
 
 
-def _commit(point: Seen) -> str:
+def _commit(point: SeriesPoint) -> str:
     return f"{point.commit[:10]}{' with changes' if point.is_dirty else ''}"

@@ -10,7 +10,7 @@ MILLI: Final = 1e-3
 
 
 class CudaEvents:
-    """`Marks` on one device's current stream."""
+    """`DeviceTimer` on one device's current stream."""
 
     def __init__(self, device: str) -> None:
         self._device = torch.device(device)

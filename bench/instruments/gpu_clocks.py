@@ -44,6 +44,6 @@ def gpu_reasons(uuid: str) -> Callable[[], int] | None:
     return read
 
 
-def words(bits: int) -> list[str]:
+def reason_names(bits: int) -> list[str]:
     """The reasons in words."""
     return [name for bit, name in SLOWED.items() if bits & bit]

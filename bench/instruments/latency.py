@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from bench.instruments.counters import read_counters
-from bench.instruments.gpu_clocks import gpu_reasons, words
+from bench.instruments.gpu_clocks import gpu_reasons, reason_names
 from bench.instruments.phases import Phases
 from bench.instruments.rounds import Boundary, Rounds, take_rounds
 from bench.instruments.sentinel import sentinel
 from bench.instruments.settings import settings
-from bench.instruments.stopwatch import CLOCK, Clock, Marks, overhead, time_round
+from bench.instruments.stopwatch import CLOCK, Clock, DeviceTimer, overhead, time_round
 from bench.instruments.warmup import Warmup, warm_up
 from bench.plan import PLANS, Plan
 from bench.stats import mad, median
@@ -73,7 +73,7 @@ def measure(
     def look() -> Boundary:
         return Boundary(sentinel=read_sentinel(), counters=read_counters(reasons))
 
-    with quiet_collector():
+    with paused_garbage_collector():
         emit("phase", name="warmup")
         warm = warm_up(timed, plan, target, clock=clock)
         gc.collect()
@@ -103,7 +103,7 @@ def measure(
 
 
 @contextmanager
-def quiet_collector() -> Iterator[None]:
+def paused_garbage_collector() -> Iterator[None]:
     """The garbage collector off, and all that lives now out of its sight, until the block ends."""
     was_on = gc.isenabled()
     gc.collect()
@@ -153,11 +153,11 @@ def _facts(warm: Warmup, rounds: Rounds, plan: Plan, cost: float, target: float)
         "involuntary_switches": last.switches - first.switches,
         "major_faults": last.major_faults - first.major_faults,
         "throttled_periods": last.throttled - first.throttled,
-        "gpu_throttle": words(gpu),
+        "gpu_throttle": reason_names(gpu),
     }
 
 
-def _cuda(device: str) -> tuple[Marks, Any]:
+def _cuda(device: str) -> tuple[DeviceTimer, Any]:
     import torch
 
     from bench.instruments.cuda_events import CudaEvents

@@ -16,7 +16,7 @@ CLOCK: Final[Clock] = time.perf_counter_ns
 NS: Final = 1e-9
 
 
-class Marks(Protocol):
+class DeviceTimer(Protocol):
     """A second clock beside the first, e.g. CUDA events around the same round."""
 
     def begin(self) -> None:
@@ -36,7 +36,7 @@ def time_round(
     iterations: int,
     *,
     clock: Clock = CLOCK,
-    marks: Marks | None = None,
+    marks: DeviceTimer | None = None,
 ) -> float:
     """Seconds that `iterations` calls take together, from an idle device to an idle device."""
     synchronize()
@@ -55,7 +55,7 @@ def overhead(
     synchronize: Callable[[], None],
     *,
     clock: Clock = CLOCK,
-    marks: Marks | None = None,
+    marks: DeviceTimer | None = None,
     trials: int = 33,
 ) -> float:
     """Seconds that timing a round adds to it: the median of rounds of no calls at all."""

@@ -40,14 +40,14 @@ def count_tensor_bytes(call: Callable[[], Any]) -> TensorBytes:
     with profile(use_cpu=True, profile_memory=True) as profiler:
         call()
     events = profiler.kineto_results.events() if profiler.kineto_results else []
-    return summed(
+    return summarize_changes(
         event.nbytes()
         for event in sorted(events, key=lambda event: event.start_ns())
         if event.name() == EVENT and _is_cpu(event)
     )
 
 
-def summed(changes: Iterable[int]) -> TensorBytes:
+def summarize_changes(changes: Iterable[int]) -> TensorBytes:
     """The figures of a row of changes: bytes handed out (positive) and given back (negative)."""
     changes = list(changes)
     levels = list(accumulate(changes, initial=0))

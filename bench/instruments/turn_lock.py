@@ -1,4 +1,4 @@
-"""Worker side. Baton: what two processes pass to each other, so that only one of them works at a time."""
+"""Worker side. TurnLock: what two processes pass to each other, so that only one of them works at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-KNOCK: Final = 0.01
+CONNECT_RETRY_SECONDS: Final = 0.01
 """Seconds between two tries to reach the other arm, before anything is measured."""
 GONE: Final = ".gone"
 """Ends the name of the file that says: one of the two arms has ended, nobody will come any more."""
@@ -21,17 +21,17 @@ class ArmLost(RuntimeError):
     """The other arm's process is gone; its own record says why."""
 
 
-class Baton:
+class TurnLock:
     """One end of a stream between two arms; `take` sleeps until the other hands over."""
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
         self._lines = stream.makefile("rb")
 
-    def take(self) -> int | None:
+    def acquire(self) -> int | None:
         """The number of disturbed turns that the other arm has had so far; None when it said that this is the end.
 
-        Raises ArmLost when the other arm is gone, TimeoutError when it keeps the baton too long.
+        Raises ArmLost when the other arm is gone, TimeoutError when it keeps the lock too long.
         """
         line = self._lines.readline()
         if not line:
@@ -39,15 +39,15 @@ class Baton:
         number = json.loads(line)
         return None if number is None else int(number)
 
-    def hand_over(self, *, num_bad: int) -> None:
+    def release(self, *, num_bad: int) -> None:
         """Lets the other arm work; `num_bad` turns of this arm were disturbed so far."""
-        self._say(num_bad)
+        self._send(num_bad)
 
     def end(self) -> None:
         """Tells the other arm that no more turns come."""
-        self._say(None)
+        self._send(None)
 
-    def _say(self, word: int | None) -> None:
+    def _send(self, word: int | None) -> None:
         try:
             self._stream.sendall(json.dumps(word).encode() + b"\n")
         except OSError as error:
@@ -55,19 +55,19 @@ class Baton:
 
 
 @contextmanager
-def join(path: str, *, begins: bool, deadline: float) -> Iterator[Baton]:
-    """The baton of the two arms that meet at the socket `path`; returns when both are there.
+def join(path: str, *, begins: bool, deadline: float) -> Iterator[TurnLock]:
+    """The lock of the two arms that meet at the socket `path`; returns when both are there.
 
-    The arm that begins listens. Raises TimeoutError, also from the baton, when the other does not come or answer
+    The arm that begins listens. Raises TimeoutError, also from the lock, when the other does not come or answer
     within `deadline` seconds.
     """
     if not hasattr(socket, "AF_UNIX"):
         raise RuntimeError("two arms meet at a Unix socket, which this system does not have")
-    stream = _listen(path, deadline) if begins else _knock(path, deadline)
+    stream = _listen(path, deadline) if begins else _connect(path, deadline)
     with stream:
         stream.settimeout(deadline)
         try:
-            yield Baton(stream)
+            yield TurnLock(stream)
         finally:
             with contextlib.suppress(OSError):
                 stream.shutdown(socket.SHUT_RDWR)  # a file made of it would keep it open
@@ -88,7 +88,7 @@ def _listen(path: str, deadline: float) -> socket.socket:
                 _still_expected(path, until)
 
 
-def _knock(path: str, deadline: float) -> socket.socket:
+def _connect(path: str, deadline: float) -> socket.socket:
     until = time.monotonic() + deadline
     while True:
         stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -98,7 +98,7 @@ def _knock(path: str, deadline: float) -> socket.socket:
         except (FileNotFoundError, ConnectionRefusedError):
             stream.close()
             _still_expected(path, until)
-            time.sleep(KNOCK)
+            time.sleep(CONNECT_RETRY_SECONDS)
 
 
 def _still_expected(path: str, until: float) -> None:

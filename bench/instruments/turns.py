@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from bench.instruments.counters import disturbances, read_counters
 from bench.instruments.gpu_clocks import gpu_reasons
-from bench.instruments.latency import quiet_collector
+from bench.instruments.latency import paused_garbage_collector
 from bench.instruments.sentinel import sentinel
 from bench.instruments.stopwatch import CLOCK, NS, Clock, overhead, time_round
-from bench.instruments.turn_lock import Baton, join
+from bench.instruments.turn_lock import TurnLock, join
 from bench.instruments.warmup import warm_up
 from bench.plan import PLANS, Plan
 from bench.stats import median
@@ -36,7 +36,7 @@ SETTLED: Final = 0.05
 """A process whose threads use less than this share of a core while it sleeps has its thread pools asleep."""
 SETTLE_STEP: Final = 0.002
 SETTLE_MOST: Final = 0.06
-"""Seconds that a process waits at most for its own pools to sleep before it passes the baton."""
+"""Seconds that a process waits at most for its own pools to sleep before it passes the lock."""
 
 
 Turn = Callable[[], tuple[float, float, tuple[str, ...]]]
@@ -85,11 +85,11 @@ def _run(job: Job, emit: Emit, subject: Runnable) -> dict[str, Any]:
         subject.call()
         subject.synchronize()
         emit("phase", name="meet")
-        with join(job.options["meeting"], begins=begins, deadline=job.deadline) as baton:
+        with join(job.options["meeting"], begins=begins, deadline=job.deadline) as lock:
             found = alternate(
                 subject,
                 plan,
-                baton,
+                lock,
                 emit,
                 begins=begins,
                 device=device,
@@ -102,7 +102,7 @@ def _run(job: Job, emit: Emit, subject: Runnable) -> dict[str, Any]:
 def alternate(
     subject: Runnable,
     plan: Plan,
-    baton: Baton,
+    lock: TurnLock,
     emit: Emit,
     *,
     begins: bool,
@@ -111,13 +111,13 @@ def alternate(
     seconds: float,
     clock: Clock = CLOCK,
 ) -> dict[str, Any]:
-    """Warms up and takes turns with whoever holds the other end of the baton."""
+    """Warms up and takes turns with whoever holds the other end of the lock."""
     reasons = _gpu(device)
     read_sentinel = sentinel(clock)
     emit("phase", name="warmup")
-    with quiet_collector():
+    with paused_garbage_collector():
         if not begins:
-            baton.take()
+            lock.acquire()
         cost = overhead(subject.synchronize, clock=clock)
         target = max(PART_SECONDS, plan.overhead_ratio * cost)
 
@@ -140,7 +140,7 @@ def alternate(
                 after = read_counters(reasons)
                 spoiled.append(disturbances(before, after, parts[-1]))
                 before = after
-            seconds, why = turn_of(parts, spoiled)
+            seconds, why = summarize_turn(parts, spoiled)
             return seconds / warm.iterations, max(first, read_sentinel()), why
 
         def wake() -> None:
@@ -148,11 +148,11 @@ def alternate(
                 subject.call()
                 subject.synchronize()
 
-        waited = settle()
-        baton.hand_over(num_bad=0)
+        waited = wait_for_idle_threads()
+        lock.release(num_bad=0)
         emit("phase", name="turns")
         taken = take_turns(
-            turn, wake, baton, begins=begins, num_turns=num_turns, seconds=seconds, clock=clock
+            turn, wake, lock, begins=begins, num_turns=num_turns, seconds=seconds, clock=clock
         )
     return {
         "seconds": [t[0] for t in taken],
@@ -166,7 +166,7 @@ def alternate(
     }
 
 
-def turn_of(
+def summarize_turn(
     parts: Sequence[float], spoiled: Sequence[tuple[str, ...]]
 ) -> tuple[float, tuple[str, ...]]:
     """Seconds of a turn: the median of its undisturbed parts; with none of those, of all, and what spoiled them."""
@@ -179,7 +179,7 @@ def turn_of(
 def take_turns(
     turn: Turn,
     wake: Callable[[], None],
-    baton: Baton,
+    lock: TurnLock,
     *,
     begins: bool,
     num_turns: int,
@@ -187,17 +187,17 @@ def take_turns(
     clock: Clock = CLOCK,
     rest: Callable[[], float] | None = None,
 ) -> list[tuple[float, float, tuple[str, ...]]]:
-    """Turns one after another, two while the baton is here, until the arm that begins has seen enough.
+    """Turns one after another, two while the lock is here, until the arm that begins has seen enough.
 
     The nth turn of one arm lies next to the nth of the other. Ends after an even number of turns: `num_turns`
     without a disturbance in either arm, or `seconds` used up, four at least.
     """
     found: list[tuple[float, float, tuple[str, ...]]] = []
-    rest = rest or settle
+    rest = rest or wait_for_idle_threads
     deadline = clock() * NS + seconds
     num_bad = 0
     while True:
-        others = baton.take()
+        others = lock.acquire()
         if others is None:
             return found
         wake()
@@ -208,16 +208,16 @@ def take_turns(
             good = len(found) - num_bad - others
             if good >= num_turns or clock() * NS >= deadline:
                 rest()
-                baton.end()
+                lock.end()
                 return found
         if not is_first:
             found.append(turn())
             num_bad += bool(found[-1][2])
         rest()
-        baton.hand_over(num_bad=num_bad)
+        lock.release(num_bad=num_bad)
 
 
-def settle(clock: Callable[[], float] = time.process_time) -> float:
+def wait_for_idle_threads(clock: Callable[[], float] = time.process_time) -> float:
     """Seconds until this process's thread pools slept: idle threads of OpenMP and ONNX Runtime spin for a while."""
     waited = 0.0
     while waited < SETTLE_MOST:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from bench.derived_metrics import counted, figure, throughput
+from bench.derived_metrics import derive, throughput, throughput_unit
 from bench.metrics import METRICS
 from bench.stats import CONFIDENCE, Estimate, median
 from bench.summary.elements import Doubt, Quantity, Timing
@@ -85,7 +85,7 @@ def timing_of(
     measurement = record.measurement(metric)
     if measurement is None or not _finite(measurement.samples):
         return None
-    middle, tail = figure(record, metric), figure(record, metric, 0.9)
+    middle, tail = derive(record, metric), derive(record, metric, 0.9)
     if middle is None:
         return None
     rate = _rate(record, rate_metric)
@@ -98,7 +98,7 @@ def timing_of(
         num_samples=len(measurement.samples),
         iterations_per_sample=measurement.iterations_per_sample,
         throughput=rate.value if rate else None,
-        throughput_unit=counted(record.facts),
+        throughput_unit=throughput_unit(record.facts),
         stopped=_stopped(measurement.facts),
         samples=_thinned(measurement.samples),
     )
@@ -141,7 +141,7 @@ def _quantities(records: Sequence[Record], step: str) -> tuple[Quantity, ...]:
 def quantity_of(record: Record, name: str) -> Quantity | None:
     """What the record says of that metric in one number; None without a finite one."""
     if name in METRICS:
-        estimate = figure(record, name)
+        estimate = derive(record, name)
         if estimate is None or not math.isfinite(estimate.value):
             return None
         return Quantity(

@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 
 from bench.history.database import address_of
 from bench.history.entry import RunEntry
-from bench.history.rows import entry_of
+from bench.history.rows import run_entry
 from bench.runs.load import Run
 from bench.runs.machine import Machine
 from diagnostics.environment import Environment
@@ -194,7 +194,7 @@ def run_of(
 def entry(number: int, **options: Any) -> RunEntry:
     """The entry of `run_of`, under a key of its own."""
     run = run_of(number, **options)
-    return replace(entry_of(run), key=run.folder.name)
+    return replace(run_entry(run), key=run.folder.name)
 
 
 def num_rows(store: str) -> dict[str, int]:

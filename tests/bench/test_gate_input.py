@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 
 from bench.gate.errors import GateError
-from bench.gate.options import asked_of
-from bench.gate.place import TREE, base_place, head_place
-from bench.gate.thresholds import DEFAULTS, Thresholds, parse_thresholds, thresholds_in
-from bench.gate.worktree import ARM_PREFIX, PREFIX, checked_out, commit_of, forget_dead
+from bench.gate.options import parse_options
+from bench.gate.source_tree import TREE, resolve_base, working_tree
+from bench.gate.thresholds import DEFAULTS, Thresholds, load_thresholds, parse_thresholds
+from bench.gate.worktree import ARM_PREFIX, PREFIX, checkout, remove_stale_checkouts, resolve_commit
 from suite.cell import Cell
 
 ROOT = Path(__file__).parents[2]
@@ -61,12 +61,12 @@ def option(**fields):
 
 
 def asked(tmp_path, **fields):
-    return asked_of(option(**fields), [], tmp_path)
+    return parse_options(option(**fields), [], tmp_path)
 
 
 def test_head_is_the_commit_and_the_uncommitted_changes_are_the_other_arm(project):
     own = project / "nets" / "models.py"
-    with base_place("HEAD", own, project) as base:
+    with resolve_base("HEAD", own, project) as base:
         assert base.models_from.read_text() == "MODELS = ()  # second\n"
         assert base.models_from != own
         assert base.changed == ("nets/models.py",)
@@ -78,7 +78,7 @@ def test_head_is_the_commit_and_the_uncommitted_changes_are_the_other_arm(projec
 
 
 def test_a_models_file_is_taken_from_each_arms_own_tree(project):
-    with base_place("HEAD~1", project / "nets" / "models.py", project) as base:
+    with resolve_base("HEAD~1", project / "nets" / "models.py", project) as base:
         assert base.models_from.read_text() == "MODELS = ()  # first\n"
         assert base.tree == TREE
 
@@ -86,14 +86,14 @@ def test_a_models_file_is_taken_from_each_arms_own_tree(project):
 def test_a_folder_with_the_other_version_will_do_as_well(project, tmp_path):
     other = tmp_path / "other"
     git(tmp_path, "clone", "-q", str(project), str(other))
-    with base_place(str(other), project / "nets" / "models.py", tmp_path) as base:
+    with resolve_base(str(other), project / "nets" / "models.py", tmp_path) as base:
         assert base.models_from == other / "nets" / "models.py"
 
 
 def test_a_ref_that_does_not_exist_is_named_with_those_that_do(project):
     with (
         pytest.raises(GateError, match=r"--against nope: no such folder and no such git ref.*main"),
-        base_place("nope", project / "nets" / "models.py", project),
+        resolve_base("nope", project / "nets" / "models.py", project),
     ):
         pass
 
@@ -103,19 +103,19 @@ def test_a_branch_that_only_the_remote_has_is_suggested(project, tmp_path):
     git(project, "branch", "feature")
     git(tmp_path, "clone", "-q", str(project), str(other))
     with pytest.raises(GateError, match="did you mean origin/feature"):
-        commit_of(other, "feature")
+        resolve_commit(other, "feature")
 
 
 def test_a_shallow_clone_says_how_to_fetch_the_rest(project, tmp_path):
     shallow = tmp_path / "shallow"
     git(tmp_path, "clone", "-q", "--depth", "1", f"file://{project}", str(shallow))
     with pytest.raises(GateError, match="fetch-depth: 0"):
-        commit_of(shallow, "HEAD~1")
+        resolve_commit(shallow, "HEAD~1")
 
 
 def test_a_ref_that_looks_like_an_option_never_reaches_git(project):
     with pytest.raises(GateError, match="expected a git ref"):
-        commit_of(project, "--upload-pack=true")
+        resolve_commit(project, "--upload-pack=true")
 
 
 def test_outside_of_a_repository_only_a_folder_will_do(tmp_path):
@@ -123,7 +123,7 @@ def test_outside_of_a_repository_only_a_folder_will_do(tmp_path):
     own.write_text("MODELS = ()")
     with (
         pytest.raises(GateError, match="lies in no git repository"),
-        base_place("main", own, tmp_path),
+        resolve_base("main", own, tmp_path),
     ):
         pass
 
@@ -132,7 +132,7 @@ def test_a_folder_without_sources_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with (
         pytest.raises(GateError, match="holds no suite/spec.py"),
-        base_place("./empty", None, tmp_path),
+        resolve_base("./empty", None, tmp_path),
     ):
         pass
 
@@ -142,7 +142,7 @@ def test_a_models_file_that_the_other_version_does_not_have_is_named(project):
     new.write_text("MODELS = ()")
     with (
         pytest.raises(GateError, match="--models-from new_models.py: is not in HEAD"),
-        base_place("HEAD", new, project),
+        resolve_base("HEAD", new, project),
     ):
         pass
     assert git(project, "worktree", "list").count("\n") == 0
@@ -151,11 +151,14 @@ def test_a_models_file_that_the_other_version_does_not_have_is_named(project):
 def test_a_missing_git_is_one_sentence(project, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(GateError, match="git is not installed"):
-        commit_of(project, "HEAD")
+        resolve_commit(project, "HEAD")
 
 
 def test_the_worktree_is_gone_when_the_block_fails(project):
-    with pytest.raises(RuntimeError, match="inside"), checked_out(commit_of(project, "HEAD")) as t:
+    with (
+        pytest.raises(RuntimeError, match="inside"),
+        checkout(resolve_commit(project, "HEAD")) as t,
+    ):
         raise RuntimeError("inside")
     assert not t.exists()
     assert git(project, "worktree", "list").count("\n") == 0
@@ -165,9 +168,9 @@ SLEEPER = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from bench.gate.run import terminable
-from bench.gate.worktree import checked_out, commit_of
-with terminable(), checked_out(commit_of(Path({project!r}), "HEAD")) as tree:
+from bench.gate.run import sigterm_as_interrupt
+from bench.gate.worktree import checkout, resolve_commit
+with sigterm_as_interrupt(), checkout(resolve_commit(Path({project!r}), "HEAD")) as tree:
     print(tree, flush=True)
     time.sleep(60)
 """
@@ -200,17 +203,17 @@ def test_what_a_killed_gate_left_behind_is_removed_by_the_next(project):
     assert tree.is_dir()
     assert tree.parent.name.startswith(PREFIX)
     arm = Path(tempfile.mkdtemp(prefix=f"{ARM_PREFIX}{child.pid}-"))
-    assert {tree.parent, arm} <= set(forget_dead(project))
+    assert {tree.parent, arm} <= set(remove_stale_checkouts(project))
     assert not arm.exists()
     assert not tree.parent.exists()
-    with checked_out(commit_of(project, "HEAD")) as mine:
-        assert forget_dead(project) == []
+    with checkout(resolve_commit(project, "HEAD")) as mine:
+        assert remove_stale_checkouts(project) == []
         assert mine.is_dir()
 
 
 def test_without_a_ref_the_base_is_the_work_in_hand(tmp_path):
-    with base_place("", None, tmp_path) as base:
-        assert base == head_place(None)
+    with resolve_base("", None, tmp_path) as base:
+        assert base == working_tree(None)
 
 
 def test_an_interpreter_that_is_not_there_is_named(tmp_path):
@@ -245,8 +248,8 @@ def test_options_that_do_not_go_together_are_named(tmp_path):
 
 
 def test_strict_is_read_from_the_arguments(tmp_path):
-    assert asked_of(option(against="main"), ["bench", "--strict"], tmp_path).is_strict
-    assert not asked_of(option(against="main"), ["bench"], tmp_path).is_strict
+    assert parse_options(option(against="main"), ["bench", "--strict"], tmp_path).is_strict
+    assert not parse_options(option(against="main"), ["bench"], tmp_path).is_strict
 
 
 RESNET = Cell(model="resnet18", size="base")
@@ -259,19 +262,19 @@ def test_thresholds_are_per_benchmark_and_the_narrower_pattern_may_come_last(tmp
         '[tool.vitals.thresholds."resnet*"]\nlatency = 0.1\nparity = false\n'
         f'[tool.vitals.thresholds."{RESNET.id}"]\npeak_tensor_bytes = "2%"\n'
     )
-    limits = thresholds_in(file).for_cell(RESNET)
+    limits = load_thresholds(file).for_cell(RESNET)
     assert limits.shares["latency"] == 0.1
     assert limits.shares["latency_clear"] == 0.25
     assert limits.shares["peak_tensor_bytes"] == 0.02
     assert not limits.checks_parity
-    other = thresholds_in(file).for_cell(Cell(model="bert", size="base"))
+    other = load_thresholds(file).for_cell(Cell(model="bert", size="base"))
     assert other.shares["latency"] == 0.03
     assert other.shares["latency_clear"] == pytest.approx(0.075)
     assert other.checks_parity
 
 
 def test_without_a_table_the_defaults_hold(tmp_path):
-    assert thresholds_in(tmp_path / "pyproject.toml") == Thresholds()
+    assert load_thresholds(tmp_path / "pyproject.toml") == Thresholds()
     assert Thresholds().for_cell(RESNET).shares == DEFAULTS
 
 
@@ -297,7 +300,7 @@ def test_a_file_that_is_no_toml_is_named(tmp_path):
     file = tmp_path / "pyproject.toml"
     file.write_text("[tool")
     with pytest.raises(GateError, match=r"pyproject.toml: cannot be read as TOML"):
-        thresholds_in(file)
+        load_thresholds(file)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.gate import control_models as controls
-from bench.instruments import agreement, facts, profile, records
+from bench.instruments import agreement, model_specs, profile, static_facts
 from suite.cell import Cell
 from suite.data.sources import sources_in
 from suite.worker.protocol import Job
@@ -71,7 +71,7 @@ def test_outputs_that_cannot_be_read_fail(tmp_path):
 @pytest.mark.heavy
 def test_facts_of_one_process_hold_size_memory_and_outputs(tmp_path):
     target = tmp_path / "outputs.npz"
-    found = facts.run(job("mlp", outputs=str(target)), silent)
+    found = static_facts.run(job("mlp", outputs=str(target)), silent)
     values = {m["metric"]: m["samples"][0] for m in found["measurements"]}
     assert values["parameters"] == 784 * 16 + 16 + 16 * 10 + 10
     assert values["macs"] == 784 * 16 + 16 * 10
@@ -90,7 +90,7 @@ def test_a_profile_counts_the_calls_of_every_operator_per_pass():
 
 @pytest.mark.heavy
 def test_an_arm_lists_its_own_records_and_says_which_it_lacks():
-    found = records.run(Job(runner="", options={"models": ["mlp", "nope"]}), silent)["facts"]
+    found = model_specs.run(Job(runner="", options={"models": ["mlp", "nope"]}), silent)["facts"]
     assert found["specs"]["mlp"]["name"] == "mlp"
     assert found["specs"]["nope"] is None
     assert "torch" in found["versions"]
@@ -103,7 +103,7 @@ def test_more_work_gives_the_same_outputs(kind, tmp_path):
     for more in (0, 10):
         target = tmp_path / f"{more}.npz"
         name = controls.work_name(kind, more)
-        facts.run(job(name, models_from=controls.__file__, outputs=str(target)), silent)
+        static_facts.run(job(name, models_from=controls.__file__, outputs=str(target)), silent)
         with np.load(target) as found:
             arrays.append(found["0000"])
     assert np.array_equal(*arrays)

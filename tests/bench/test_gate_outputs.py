@@ -9,20 +9,26 @@ import pytest
 from rich.console import Console
 
 from bench.gate.block import Block
-from bench.gate.cause import bisect_line, likely_files, operator_rows
+from bench.gate.cause import bisect_command, likely_files, operator_rows
 from bench.gate.document import to_json
 from bench.gate.errors import GateError
-from bench.gate.exact import compared, confirmed, middle_of, quality_of, values_of
+from bench.gate.exact import (
+    compare_quality,
+    compare_repeats,
+    compare_values,
+    median_values,
+    metric_values,
+)
 from bench.gate.files import write_files
 from bench.gate.html import place, to_html
 from bench.gate.markdown import to_markdown
 from bench.gate.outcome import Gate, Side
-from bench.gate.place import TREE, Place
-from bench.gate.plugin import judge
+from bench.gate.plugin import failure_reason
 from bench.gate.row import Cause, Row
+from bench.gate.source_tree import TREE, SourceTree
 from bench.gate.terminal import render
 from bench.gate.thresholds import Limits
-from bench.gate.verdict import Verdict, finding_of
+from bench.gate.verdict import Verdict, summarize_effects
 from suite.catalog import builtin_specs
 from suite.cell import Cell
 from suite.outcome import Outcome
@@ -47,7 +53,7 @@ def record(step="memory", facts=None, **metrics):
 
 def verdict_of(metric, base, head, **shares):
     limits = Limits(shares={**Limits().shares, **shares})
-    rows = compared({metric: ("B", base)}, {metric: ("B", head)}, limits)
+    rows = compare_values({metric: ("B", base)}, {metric: ("B", head)}, limits)
     return rows[0].verdict
 
 
@@ -77,7 +83,7 @@ def test_a_threshold_lets_a_fact_grow():
 
 
 def test_a_leak_is_the_slope_of_the_live_bytes():
-    found = values_of([record(live_bytes=[i * 1e6 for i in range(20)], peak_rss_delta=[5.0])])
+    found = metric_values([record(live_bytes=[i * 1e6 for i in range(20)], peak_rss_delta=[5.0])])
     assert found["leak"] == ("B/iteration", pytest.approx(1e6))
     assert found["peak_rss_delta"] == ("B", 5.0)
 
@@ -86,7 +92,7 @@ def test_the_middle_of_three_fresh_processes_counts_where_all_had_the_metric():
     repeats = [
         {"a": ("B", v), **extra} for v, extra in ((9.0, {"b": ("B", 1.0)}), (1.0, {}), (2.0, {}))
     ]
-    assert middle_of(repeats) == {"a": ("B", 2.0)}
+    assert median_values(repeats) == {"a": ("B", 2.0)}
 
 
 def peaks(*megabytes):
@@ -105,7 +111,7 @@ def peaks(*megabytes):
     ],
 )
 def test_memory_moved_only_where_fresh_processes_of_both_arms_do_not_overlap(base, head, verdict):
-    (found,) = confirmed(peaks(*base), peaks(*head), Limits())
+    (found,) = compare_repeats(peaks(*base), peaks(*head), Limits())
     assert found.verdict is verdict
     assert (verdict is Verdict.INCONCLUSIVE) == found.note.endswith("cannot be told apart")
 
@@ -119,14 +125,14 @@ def quality(trained):
 
 def test_a_faster_model_that_got_worse_than_its_record_allows_is_a_regression():
     allowed = SPECS["mlp"].sizes["tiny"].pruning.max_drop
-    worse = quality_of(quality(90.0), quality(90.0 - allowed - 1), SPECS)["k"]
-    same = quality_of(quality(90.0), quality(90.0 - allowed + 1), SPECS)["k"]
+    worse = compare_quality(quality(90.0), quality(90.0 - allowed - 1), SPECS)["k"]
+    same = compare_quality(quality(90.0), quality(90.0 - allowed + 1), SPECS)["k"]
     assert (worse.verdict, same.verdict) == (Verdict.REGRESSED, Verdict.NO_REGRESSION)
     assert "may be lost" in worse.note
 
 
 def test_quality_that_one_arm_does_not_have_is_not_compared():
-    assert quality_of({}, quality(90.0), SPECS) == {}
+    assert compare_quality({}, quality(90.0), SPECS) == {}
 
 
 def test_operators_with_more_calls_come_first_then_those_with_more_time():
@@ -138,8 +144,8 @@ def test_operators_with_more_calls_come_first_then_those_with_more_time():
 
 
 def test_the_bisect_line_skips_commits_that_cannot_be_judged():
-    place = Place(label="main", tree=TREE, sha="1234567890abcdef")
-    line = bisect_line(Row(cell=CELL, limits=Limits()), place, place, "standard")
+    place = SourceTree(label="main", tree=TREE, sha="1234567890abcdef")
+    line = bisect_command(Row(cell=CELL, limits=Limits()), place, place, "standard")
     assert line.startswith("git bisect start HEAD 1234567890ab && git bisect run sh -c ")
     assert "--models mlp --size tiny --backend eager" in line
     assert "code=125" in line
@@ -147,20 +153,20 @@ def test_the_bisect_line_skips_commits_that_cannot_be_judged():
 
 def test_there_is_nothing_to_bisect_in_uncommitted_changes_or_folders():
     row = Row(cell=CELL, limits=Limits())
-    uncommitted = Place(label="HEAD", tree=TREE, sha="12", uncommitted=("a.py",))
-    assert bisect_line(row, uncommitted, uncommitted, "quick") == ""
-    folder = Place(label="x", tree=TREE)
-    assert bisect_line(row, folder, folder, "quick") == ""
+    uncommitted = SourceTree(label="HEAD", tree=TREE, sha="12", uncommitted=("a.py",))
+    assert bisect_command(row, uncommitted, uncommitted, "quick") == ""
+    folder = SourceTree(label="x", tree=TREE)
+    assert bisect_command(row, folder, folder, "quick") == ""
 
 
 def test_the_bisect_line_runs_this_tool_from_the_top_of_another_repository(tmp_path):
     (tmp_path / "mine" / ".git").mkdir(parents=True)
     (tmp_path / "checkout" / ".git").mkdir(parents=True)
-    base = Place(
+    base = SourceTree(
         label="main", tree=TREE, sha="12345", models_from=tmp_path / "checkout" / "zoo" / "nets.py"
     )
-    head = Place(label="h", tree=TREE, models_from=tmp_path / "mine" / "zoo" / "nets.py")
-    line = bisect_line(Row(cell=CELL, limits=Limits()), base, head, "quick")
+    head = SourceTree(label="h", tree=TREE, models_from=tmp_path / "mine" / "zoo" / "nets.py")
+    line = bisect_command(Row(cell=CELL, limits=Limits()), base, head, "quick")
     script = shlex.split(line)[shlex.split(line).index("-c") + 1]
     words = shlex.split(script)
     place = tmp_path / "mine"
@@ -195,7 +201,7 @@ def row(model, effects, verdict, **fields):
         limits=Limits(),
         parity="passed",
         screen=blocks(effects),
-        finding=finding_of(effects, least=Limits().least) if effects else None,
+        finding=summarize_effects(effects, least=Limits().least) if effects else None,
         verdict=verdict,
         detectable=0.04,
     )
@@ -221,7 +227,7 @@ def gate():
         files=("nets/cnn.py",),
         bisect="git bisect start HEAD 12",
     )
-    grown = compared({"parameters": ("1", 1000.0)}, {"parameters": ("1", 1030.0)}, Limits())
+    grown = compare_values({"parameters": ("1", 1000.0)}, {"parameters": ("1", 1030.0)}, Limits())
     rows = [
         row("same", same, Verdict.NO_REGRESSION),
         row("slow", slow, Verdict.REGRESSED, cause=cause, exact=grown, confirm=blocks(slow)),
@@ -320,9 +326,9 @@ def test_a_folder_that_cannot_be_written_is_named(gate, tmp_path):
 
 
 def test_a_test_fails_for_what_its_row_says(gate):
-    reasons = {r.cell.model: judge(r, is_strict=False) for r in gate.rows}
+    reasons = {r.cell.model: failure_reason(r, is_strict=False) for r in gate.rows}
     assert reasons["same"] == reasons["unclear"] == reasons["new"] == ""
     assert "slower by +11%" in reasons["slow"]
     assert "parameters 1,000 → 1,030 (+3%)" in reasons["slow"]
     assert "outputs differ" in reasons["other"]
-    assert "inconclusive" in judge(gate.rows[2], is_strict=True)
+    assert "inconclusive" in failure_reason(gate.rows[2], is_strict=True)

@@ -8,7 +8,7 @@ import pytest
 
 from bench.gate.budget import Budget
 from bench.gate.errors import GateError
-from bench.gate.run import Request, run_gate
+from bench.gate.run import GateConfig, run_gate
 from bench.gate.selftest import run_selftest
 from bench.gate.thresholds import Thresholds, parse_thresholds
 from bench.gate.verdict import Exit, Verdict
@@ -63,14 +63,14 @@ class Machine:
         name = job.runner.rpartition(".")[2]
         self.jobs.append((arm, name, job))
         is_head = arm == "head"
-        if name == "records:run":
+        if name == "model_specs:run":
             return self.records.get(arm) or self.catalogue(job)
         if (message := self.head_fails if is_head else self.base_fails) and name != "run:run":
             return failed(message)
         if name == "run:run":  # the export
             Path(job.options["output"]).parent.mkdir(parents=True, exist_ok=True)
             return passed(parity={"verdict": "passed"})
-        if name == "facts:run":
+        if name == "static_facts:run":
             values = {
                 "parameters": ("1", self.parameters if is_head else 1000.0),
                 "peak_rss_delta": ("B", self.peak if is_head else 1e6),
@@ -114,7 +114,7 @@ def gated(tmp_path):
             num_gpus=0,
             num_cores=1,
         )
-        request = Request(
+        request = GateConfig(
             **{
                 "selection": selection,
                 "thresholds": Thresholds(),
@@ -176,7 +176,7 @@ def test_memory_that_moved_is_measured_again_in_both_arms(gated):
     gate = gated(machine)
     assert gate.exit is Exit.REGRESSED
     assert gate.rows[0].worst_exact[0].note.startswith("middle of 5, ")
-    assert sum(name == "facts:run" for _, name, _ in machine.jobs) == 12
+    assert sum(name == "static_facts:run" for _, name, _ in machine.jobs) == 12
 
 
 def test_memory_that_cannot_be_measured_again_is_no_regression_and_not_passed_by_a_strict_gate(
@@ -184,9 +184,9 @@ def test_memory_that_cannot_be_measured_again_is_no_regression_and_not_passed_by
 ):
     class Once(Machine):
         def answer(self, arm, job, rng):
-            seen = sum(a == "head" and name == "facts:run" for a, name, _ in self.jobs)
+            seen = sum(a == "head" and name == "static_facts:run" for a, name, _ in self.jobs)
             found = super().answer(arm, job, rng)
-            is_again = arm == "head" and job.runner.endswith("facts:run") and seen
+            is_again = arm == "head" and job.runner.endswith("static_facts:run") and seen
             return failed("killed") if is_again else found
 
     gate = gated(Once(peak=2e8))
@@ -353,7 +353,7 @@ class Controls(Machine):
     """Reports the memory controls as they are."""
 
     def answer(self, arm, job, rng):
-        if job.runner.endswith("facts:run"):
+        if job.runner.endswith("static_facts:run"):
             model = job.cell.model
             values = {
                 "peak_rss_delta": 2e8 if model == "greedy" else 0.0,

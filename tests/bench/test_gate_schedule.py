@@ -6,12 +6,12 @@ from collections import Counter
 
 import pytest
 
-from bench.gate.block import Block, block_of
+from bench.gate.block import Block, summarize_block
 from bench.gate.budget import BUDGETS, Budget
 from bench.gate.outcome import Gate, Side
 from bench.gate.pairing import BlockFailed
 from bench.gate.row import Row
-from bench.gate.schedule import Schedule, moved
+from bench.gate.schedule import Schedule, control_shift
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Exit, Verdict
 from suite.cell import Cell
@@ -172,7 +172,9 @@ def gate(schedule, **fields):
 
 def test_a_negative_control_that_moves_makes_every_speed_worthless():
     schedule, _ = scheduled({"a": 0.10}, control=0.08)
-    assert moved(schedule.control, least=Limits().least).estimate == pytest.approx(0.08, abs=0.01)
+    assert control_shift(schedule.control, least=Limits().least).estimate == pytest.approx(
+        0.08, abs=0.01
+    )
     assert gate(schedule).exit is Exit.CONTAMINATED
     assert "contaminated" in gate(schedule).sentence
 
@@ -211,34 +213,34 @@ def turns(seconds, sentinels=None, reasons=None):
 
 def test_what_slows_both_arms_for_a_while_cancels_between_neighbours():
     drift = [1.0, 1.5, 2.0, 1.2, 0.9, 1.1, 1.3, 1.6]
-    found = block_of(turns(drift), turns([1.1 * t for t in drift]), begins="head")
+    found = summarize_block(turns(drift), turns([1.1 * t for t in drift]), begins="head")
     assert found.effect == pytest.approx(0.0953, abs=1e-3)
 
 
 def test_a_disturbed_turn_voids_its_neighbour_too():
     reasons = [[], ["delayed"], [], [], [], [], [], []]
     head = [1.0, 9.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
-    found = block_of(turns([1.0] * 8), turns(head, reasons=reasons), begins="base")
+    found = summarize_block(turns([1.0] * 8), turns(head, reasons=reasons), begins="base")
     assert (found.num_void, found.effect) == (1, 0.0)
 
 
 def test_a_sentinel_off_its_median_voids_a_pair_whichever_arm_it_was_in():
     slow = [3e-5] * 7 + [9e-5]
     for base, head in ((slow, None), (None, slow)):
-        found = block_of(turns([1.0] * 8, base), turns([1.0] * 8, head), begins="base")
+        found = summarize_block(turns([1.0] * 8, base), turns([1.0] * 8, head), begins="base")
         assert found.num_void == 1
 
 
 def test_all_pairs_count_when_nearly_all_were_disturbed():
     reasons = [["delayed"]] * 7 + [[]]
-    found = block_of(turns([1.0] * 8), turns([1.1] * 8, reasons=reasons), begins="base")
+    found = summarize_block(turns([1.0] * 8), turns([1.1] * 8, reasons=reasons), begins="base")
     assert found.are_voids_kept
     assert found.num_void == 7
 
 
 def test_a_block_without_turns_says_so():
     with pytest.raises(ValueError, match="without turns"):
-        block_of(turns([]), turns([]), begins="base")
+        summarize_block(turns([]), turns([]), begins="base")
 
 
 def test_every_plan_has_a_budget():

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bench.gate.power import chance_bound, detectable, spread_of
+from bench.gate.power import detectable, probability_bound, spread_of
 from bench.gate.verdict import (
     ALPHA,
     Exit,
     Verdict,
-    confirmed,
-    exit_of,
-    finding_of,
+    confirmed_verdict,
+    exit_code,
     is_flagged,
-    screened,
+    screen_verdict,
+    summarize_effects,
 )
 from bench.gate.walsh import bound, hodges_lehmann, signed_rank_counts, walsh_averages
 from bench.gate.wilcoxon import holm, p_above, p_below
@@ -59,7 +59,7 @@ def test_the_bounds_enclose_the_estimate(effects):
 def test_the_order_of_the_blocks_does_not_matter(effects, seed):
     shuffled = list(effects)
     random.Random(seed).shuffle(shuffled)
-    assert finding_of(shuffled, least=LEAST) == finding_of(effects, least=LEAST)
+    assert summarize_effects(shuffled, least=LEAST) == summarize_effects(effects, least=LEAST)
 
 
 @STEADY
@@ -119,21 +119,21 @@ def test_more_blocks_and_less_noise_detect_smaller_effects():
 
 
 def test_no_alarm_in_300_rows_bounds_the_chance_of_one_at_one_percent():
-    assert chance_bound(0, 300) == pytest.approx(0.00994, abs=2e-4)
-    assert chance_bound(3, 3) == 1.0
+    assert probability_bound(0, 300) == pytest.approx(0.00994, abs=2e-4)
+    assert probability_bound(3, 3) == 1.0
 
 
 def test_a_screen_never_says_regressed():
-    found = finding_of([0.2] * 4 + [0.21], least=LEAST)
+    found = summarize_effects([0.2] * 4 + [0.21], least=LEAST)
     assert is_flagged(found, least=LEAST, clear=CLEAR)
-    assert screened(found, least=LEAST, clear=CLEAR) is Verdict.INCONCLUSIVE
+    assert screen_verdict(found, least=LEAST, clear=CLEAR) is Verdict.INCONCLUSIVE
 
 
 def test_a_slowdown_within_the_margin_passes_only_when_it_is_clear():
     quiet, wild = [0.001 * i for i in range(-5, 5)], [0.03 * i for i in range(-4, 6)]
     ask = {"adjusted": 1.0, "adjusted_improved": 1.0, "clear": CLEAR}
-    assert confirmed(finding_of(quiet, least=LEAST), **ask) is Verdict.NO_REGRESSION
-    assert confirmed(finding_of(wild, least=LEAST), **ask) is Verdict.INCONCLUSIVE
+    assert confirmed_verdict(summarize_effects(quiet, least=LEAST), **ask) is Verdict.NO_REGRESSION
+    assert confirmed_verdict(summarize_effects(wild, least=LEAST), **ask) is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
@@ -144,31 +144,31 @@ def test_a_slowdown_within_the_margin_passes_only_when_it_is_clear():
         ({"verdicts": [Verdict.REGRESSED]}, Exit.REGRESSED),
         ({"verdicts": [Verdict.INCONCLUSIVE]}, Exit.PASS),
         ({"verdicts": [Verdict.INCONCLUSIVE], "is_strict": True}, Exit.INCONCLUSIVE),
-        ({"verdicts": [Verdict.REGRESSED], "has_moved": True}, Exit.CONTAMINATED),
-        ({"has_exact_regression": True, "has_moved": True}, Exit.REGRESSED),
+        ({"verdicts": [Verdict.REGRESSED], "has_control_shifted": True}, Exit.CONTAMINATED),
+        ({"has_exact_regression": True, "has_control_shifted": True}, Exit.REGRESSED),
         ({"is_broken": True, "verdicts": [Verdict.REGRESSED]}, Exit.BROKEN),
     ],
 )
 def test_what_makes_numbers_worthless_comes_before_what_they_say(facts, code):
     fields = {
         "is_broken": False,
-        "has_moved": False,
+        "has_control_shifted": False,
         "verdicts": [],
         "has_exact_regression": False,
         "is_strict": False,
     }
-    assert exit_of(**{**fields, **facts}) is code
+    assert exit_code(**{**fields, **facts}) is code
 
 
 def row_verdict(noise, shift):
     """One row through screen, confirm and one more look, as the gate does it; a family of one."""
-    found = finding_of([noise() + shift for _ in range(5)], least=LEAST)
+    found = summarize_effects([noise() + shift for _ in range(5)], least=LEAST)
     if not is_flagged(found, least=LEAST, clear=CLEAR):
         return Verdict.NO_REGRESSION
     effects = [noise() + shift for _ in range(10)]
     for _ in range(2):
-        found = finding_of(effects, least=LEAST)
-        verdict = confirmed(
+        found = summarize_effects(effects, least=LEAST)
+        verdict = confirmed_verdict(
             found, adjusted=found.p_regressed, adjusted_improved=found.p_improved, clear=CLEAR
         )
         if verdict is not Verdict.INCONCLUSIVE:

@@ -6,17 +6,17 @@ import time
 import pytest
 
 from bench.instruments.turn_lock import GONE, ArmLost, join
-from bench.instruments.turns import settle, take_turns, turn_of
+from bench.instruments.turns import summarize_turn, take_turns, wait_for_idle_threads
 
 
 def pair(path, work, deadline=5.0):
-    """Runs `work(begins, baton)` in two threads that meet at the path; what each returned or raised."""
+    """Runs `work(begins, lock)` in two threads that meet at the path; what each returned or raised."""
     found = {}
 
     def arm(begins):
         try:
-            with join(path, begins=begins, deadline=deadline) as baton:
-                found[begins] = work(begins, baton)
+            with join(path, begins=begins, deadline=deadline) as lock:
+                found[begins] = work(begins, lock)
         except Exception as error:
             found[begins] = error
 
@@ -39,7 +39,7 @@ def turns(path, *, num_turns=8, seconds=60.0, reasons=(), clock=time.perf_counte
     """The order in which the arms worked, and every arm's turns."""
     order, running = [], []
 
-    def work(begins, baton):
+    def work(begins, lock):
         def turn():
             running.append(begins)
             assert len(running) == 1, "both arms at once"
@@ -48,15 +48,15 @@ def turns(path, *, num_turns=8, seconds=60.0, reasons=(), clock=time.perf_counte
             return 1.0, 3e-5, tuple(reasons)
 
         if not begins:
-            assert baton.take() == 0
+            assert lock.acquire() == 0
         else:
-            baton.hand_over(num_bad=0)
+            lock.release(num_bad=0)
         if not begins:
-            baton.hand_over(num_bad=0)
+            lock.release(num_bad=0)
         return take_turns(
             turn,
             lambda: None,
-            baton,
+            lock,
             begins=begins,
             num_turns=num_turns,
             seconds=seconds,
@@ -88,10 +88,10 @@ def test_disturbed_turns_are_replaced_until_the_time_is_up(path):
 
 
 def test_an_arm_that_dies_in_the_middle_ends_the_other_at_once(path):
-    def work(begins, baton):
+    def work(begins, lock):
         if begins:
             raise RuntimeError("boom")
-        return baton.take()
+        return lock.acquire()
 
     began = time.monotonic()
     found = pair(path, work, deadline=60.0)
@@ -116,19 +116,19 @@ def test_an_arm_that_nobody_joins_gives_up_at_its_deadline(path):
 
 def test_a_turn_is_the_median_of_its_undisturbed_parts():
     spoiled = [(), ("delayed",), (), ("delayed",), ()]
-    assert turn_of([1.0, 9.0, 1.2, 8.0, 1.1], spoiled) == (1.1, ())
+    assert summarize_turn([1.0, 9.0, 1.2, 8.0, 1.1], spoiled) == (1.1, ())
 
 
 def test_a_turn_without_an_undisturbed_part_is_void_and_says_why():
     spoiled = [("delayed",), ("quota",), ("delayed",)]
-    assert turn_of([1.0, 2.0, 3.0], spoiled) == (2.0, ("delayed", "quota"))
+    assert summarize_turn([1.0, 2.0, 3.0], spoiled) == (2.0, ("delayed", "quota"))
 
 
 def test_an_arm_hands_over_when_its_threads_are_asleep():
     spinning = iter([0.0, 0.002, 0.002, 0.004, 0.004, 0.00401, 0.00401])
-    assert settle(lambda: next(spinning)) == pytest.approx(0.006)
+    assert wait_for_idle_threads(lambda: next(spinning)) == pytest.approx(0.006)
 
 
 def test_an_arm_whose_threads_never_sleep_hands_over_all_the_same():
     total = iter(i * 0.002 for i in range(1000))
-    assert settle(lambda: next(total)) <= 0.07
+    assert wait_for_idle_threads(lambda: next(total)) <= 0.07

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.history.changes import LEAST_VALUES, Track, rejection_level, shifts
-from bench.history.search import LEAST_SIDE, best_place, pulled_in
+from bench.history.changes import MIN_VALUES, Track, find_shifts, rejection_level
+from bench.history.search import MIN_SIDE, best_split, winsorized
 
 STEP = math.log(1.1)
 LEAST = math.log(1.02)
@@ -28,7 +28,7 @@ def stepped(dice: random.Random, before: int, after: int, sigma: float = 0.02) -
 
 def found(values: list[float], groups: list[str] | None = None, least: float = 0.0) -> list[int]:
     track = Track(values=values, groups=groups or [], least=least)
-    return [shift.at for shift in shifts([track])[0]]
+    return [shift.at for shift in find_shifts([track])[0]]
 
 
 @given(FLOATS, st.integers(min_value=0, max_value=80))
@@ -42,13 +42,13 @@ def test_constant_values_have_no_change(value: float, count: int) -> None:
 def test_a_place_leaves_three_values_on_either_side_and_its_p_value_is_one(
     values: list[float],
 ) -> None:
-    at, p_value = best_place(values, orders=199)
-    assert LEAST_SIDE <= at <= len(values) - LEAST_SIDE
+    at, p_value = best_split(values, orders=199)
+    assert MIN_SIDE <= at <= len(values) - MIN_SIDE
     assert 0 < p_value <= 1
-    assert best_place(values, orders=199) == (at, p_value)
+    assert best_split(values, orders=199) == (at, p_value)
 
 
-@given(st.lists(FLOATS, max_size=LEAST_VALUES - 1))
+@given(st.lists(FLOATS, max_size=MIN_VALUES - 1))
 @settings(max_examples=20, deadline=None)
 def test_fewer_than_eight_values_are_not_searched(values: list[float]) -> None:
     assert found(values) == []
@@ -124,7 +124,7 @@ def test_a_step_inside_two_alternating_machines_is_found_and_sized_inside_them()
         dice.gauss(0, 0.01) + (0.4 if group == "b" else 0.0) + (STEP if i >= 30 else 0.0)
         for i, group in enumerate(groups)
     ]
-    (shift,) = shifts([Track(values=values, groups=groups, least=LEAST)])[0]
+    (shift,) = find_shifts([Track(values=values, groups=groups, least=LEAST)])[0]
     assert abs(shift.at - 30) <= 1
     assert shift.is_within
     assert shift.size == pytest.approx(STEP, abs=0.02)
@@ -133,14 +133,14 @@ def test_a_step_inside_two_alternating_machines_is_found_and_sized_inside_them()
 def test_a_change_that_comes_with_another_machine_is_told_as_such() -> None:
     dice = random.Random(2)
     groups = ["a"] * 20 + ["b"] * 20
-    (shift,) = shifts([Track(values=stepped(dice, 20, 20), groups=groups)])[0]
+    (shift,) = find_shifts([Track(values=stepped(dice, 20, 20), groups=groups)])[0]
     assert (shift.at, shift.is_within) == (20, False)
 
 
 def test_up_and_down_again_are_two_changes() -> None:
     dice = random.Random(3)
     values = stepped(dice, 30, 20, sigma=0.01) + noise(dice, 25, 0.01)
-    (up, down) = shifts([Track(values=values, least=LEAST)])[0]
+    (up, down) = find_shifts([Track(values=values, least=LEAST)])[0]
     assert (up.at, down.at) == (30, 50)
     assert up.size == pytest.approx(STEP, abs=0.01)
     assert down.size == pytest.approx(-STEP, abs=0.01)
@@ -158,7 +158,7 @@ def test_the_share_of_false_alarms_is_bounded_over_all_series() -> None:
         dice = random.Random(seed)
         tracks = [Track(values=stepped(dice, 20, 12)) for _ in range(4)]
         tracks += [Track(values=noise(dice, 32)) for _ in range(36)]
-        result = shifts(tracks)
+        result = find_shifts(tracks)
         assert all(result[:4]), "a changed series must not be lost among unchanged ones"
         told += sum(map(bool, result))
         false += sum(map(bool, result[4:]))
@@ -189,6 +189,6 @@ def test_the_level_is_the_one_of_benjamini_and_hochberg(
 
 def test_a_value_far_out_is_pulled_in_and_the_others_stay() -> None:
     values = [1.0, 1.1, 0.9, 1.05, 0.95, 9.0]
-    pulled = pulled_in(values)
+    pulled = winsorized(values)
     assert pulled[:5] == values[:5]
     assert 1.1 < pulled[5] < 2.0

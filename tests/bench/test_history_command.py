@@ -15,9 +15,9 @@ from bench.__main__ import main
 from bench.history.benchmark_export import export_run
 from bench.history.benchmark_file import fingerprint_of, read_file
 from bench.history.errors import HistoryError
-from bench.history.query import look
+from bench.history.query import query_trends
 from bench.history.recording import record_entry, record_run
-from bench.history.rows import entry_of
+from bench.history.rows import run_entry
 
 pytest_plugins = ["history_fixtures"]
 
@@ -83,10 +83,10 @@ def test_a_benchmark_of_anybody_is_a_series_under_its_full_name(
     store = str(tmp_path / "history.db")
     record_entry(read_file(files / "with.json"), store)
     data = json.loads((files / "with.json").read_text())["benchmarks"][0]
-    (trend,) = look(store, ["test_sorting.py::test_sort[[]10]"]).trends
+    (trend,) = query_trends(store, ["test_sorting.py::test_sort[[]10]"]).trends
     assert trend.points[0].value == pytest.approx(data["stats"]["median"], rel=1e-12)
     assert trend.basis == "value"
-    assert look(store, ["test_sorting.py::test_sort[200]"]).trends[0].points
+    assert query_trends(store, ["test_sorting.py::test_sort[200]"]).trends[0].points
 
 
 def test_a_run_of_ours_is_a_file_that_pytest_benchmark_compares(
@@ -121,7 +121,10 @@ def test_a_run_of_ours_goes_by_file_into_another_history_as_what_it_is(
     record_entry(whole, here)
     export_run(here, out)
     record_entry(read_file(out), store)
-    theirs, ours = look(store, ["mlp"], ["latency"]), look(here, ["mlp"], ["latency"])
+    theirs, ours = (
+        query_trends(store, ["mlp"], ["latency"]),
+        query_trends(here, ["mlp"], ["latency"]),
+    )
     assert theirs.trends[0].points == ours.trends[0].points
     assert theirs.environments == ours.environments
     # The run itself, recorded later, brings what the file had no room for.
@@ -260,7 +263,7 @@ def test_nothing_of_the_history_is_imported_before_it_is_used() -> None:
 
 def test_drawing_imports_neither_torch_nor_a_migration_tool(tmp_path: Path) -> None:
     store = str(tmp_path / "history.db")
-    record_entry(entry_of(run_of(0)), store)
+    record_entry(run_entry(run_of(0)), store)
     script = (
         "import sys\nfrom bench.__main__ import main\n"
         f"assert main(['history', '--store', {store!r}]) == 0\n"

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, text
 from bench.history import database
 from bench.history.database import address_of, shown, write
 from bench.history.errors import HistoryError
-from bench.history.query import look
+from bench.history.query import query_trends
 from bench.history.recording import record_entry, record_run
 
 pytest_plugins = ["history_fixtures"]
@@ -75,13 +75,13 @@ def test_a_folder_without_records_has_nothing_to_record(tmp_path: Path) -> None:
 def test_no_history_is_said_and_none_is_made_by_looking(tmp_path: Path) -> None:
     place = tmp_path / "history.db"
     with pytest.raises(HistoryError, match=r"none yet.*history record RUN"):
-        look(str(place))
+        query_trends(str(place))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_empty_server_has_no_history_yet(server: Server) -> None:
     with pytest.raises(HistoryError, match="none yet"):
-        look(server.new_database())
+        query_trends(server.new_database())
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_file_that_is_something_else_is_left_as_it_is(tmp_path: Path) -> None:
     place.write_text("my notes\n" * 200)
     assert "no SQLite database" in refused(str(place))
     with pytest.raises(HistoryError, match="no SQLite database"):
-        look(str(place))
+        query_trends(str(place))
     assert place.read_text() == "my notes\n" * 200
 
 
@@ -138,12 +138,14 @@ def test_a_damaged_file_is_told_with_how_to_save_it(tmp_path: Path) -> None:
 def test_a_file_that_may_only_be_read_is_told_and_can_be_looked_at(open_folder: Path) -> None:
     place = open_folder / "history.db"
     record_entry(entry(0), str(place))
-    look(str(place))  # imports what a look takes, for the other user may not read our libraries
+    query_trends(
+        str(place)
+    )  # imports what a look takes, for the other user may not read our libraries
     before = num_rows(str(place))
     place.chmod(0o444)
     with unprivileged():
         message = refused(str(place))
-        (mlp,) = look(str(place), ["mlp"], ["latency"]).trends
+        (mlp,) = query_trends(str(place), ["mlp"], ["latency"]).trends
     assert "may only be read" in message or "cannot be opened" in message
     assert len(mlp.points) == 1
     assert num_rows(str(place)) == before
@@ -250,7 +252,7 @@ def test_a_user_who_may_only_read_can_look_and_not_record(server: Server) -> Non
     message = refused(reader)
     assert "may only be read" in message
     assert "GRANT" in message.upper()
-    assert len(look(reader, ["mlp"], ["latency"]).trends) == 1
+    assert len(query_trends(reader, ["mlp"], ["latency"]).trends) == 1
     assert num_rows(store)["runs"] == 1
 
 
@@ -314,5 +316,5 @@ def test_a_path_with_signs_that_mean_something_in_addresses_is_a_path(tmp_path: 
     place = tmp_path / "a b?c#d%20e" / "history.db"
     record_entry(entry(0), str(place))
     assert place.is_file()
-    assert len(look(str(place)).trends) == 4
+    assert len(query_trends(str(place)).trends) == 4
     assert os.listdir(tmp_path) == ["a b?c#d%20e"]

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_runs import MODELS, write_run
 
-from bench.history.clock import believable
 from bench.history.compression import pack, unpack
-from bench.history.rows import UNKNOWN, entry_of, in_sentinels, without_password
+from bench.history.rows import UNKNOWN, run_entry, sentinel_ratio, without_password
+from bench.history.timestamps import parse_timestamp
 from bench.runs.load import Run, load_run
 from bench.stats import median, percentile
 from suite.cell import Cell
@@ -29,7 +29,7 @@ DOUBLES = st.floats(allow_nan=True, allow_infinity=True, width=64)
 
 
 def points(run: Run) -> dict[str, object]:
-    return {p.series.metric: p for r in entry_of(run, now=NOW).records for p in r.points}
+    return {p.series.metric: p for r in run_entry(run, now=NOW).records for p in r.points}
 
 
 def with_record(**fields: object) -> Run:
@@ -99,10 +99,10 @@ def test_bytes_and_times_without_a_sentinel_have_no_ratio() -> None:
 
 
 def test_a_ratio_is_a_time_over_the_sentinel_or_a_rate_times_it() -> None:
-    assert in_sentinels(0.03, "s", 1e-3) == pytest.approx(30)
-    assert in_sentinels(200.0, "1/s", 1e-3) == pytest.approx(0.2)
-    assert in_sentinels(200.0, "B", 1e-3) is None
-    assert in_sentinels(0.0, "s", 1e-3) is None
+    assert sentinel_ratio(0.03, "s", 1e-3) == pytest.approx(30)
+    assert sentinel_ratio(200.0, "1/s", 1e-3) == pytest.approx(0.2)
+    assert sentinel_ratio(200.0, "B", 1e-3) is None
+    assert sentinel_ratio(0.0, "s", 1e-3) is None
 
 
 def test_series_of_other_settings_are_other_series_but_exact_metrics_know_no_threads() -> None:
@@ -131,7 +131,7 @@ def test_samples_that_are_no_numbers_give_no_point() -> None:
 
 def test_a_record_that_did_not_pass_is_kept_with_its_reason_and_without_values() -> None:
     failure = Failure(kind="SIGSEGV", message="died\0 of \ud800" + "x" * 900)
-    (record,) = entry_of(with_record(outcome=Outcome.CRASHED, failure=failure), now=NOW).records
+    (record,) = run_entry(with_record(outcome=Outcome.CRASHED, failure=failure), now=NOW).records
     assert record.outcome == "crashed"
     assert record.reason.startswith("SIGSEGV: died\N{REPLACEMENT CHARACTER} of ?")
     assert len(record.reason) == 500
@@ -140,7 +140,7 @@ def test_a_record_that_did_not_pass_is_kept_with_its_reason_and_without_values()
 
 def test_every_record_of_a_bad_day_has_an_entry(tmp_path: Path) -> None:
     records = write_run(tmp_path / "run", models=MODELS[:12])
-    entry = entry_of(load_run(tmp_path / "run"), now=NOW)
+    entry = run_entry(load_run(tmp_path / "run"), now=NOW)
     assert {(r.cell, r.step) for r in entry.records} == {(r.cell.id, r.step) for r in records}
     assert len({r.digest for r in entry.records}) == len(records)
 
@@ -151,13 +151,13 @@ def test_a_run_keeps_its_key_when_it_is_resumed_and_two_runs_of_one_name_have_tw
     first, other = tmp_path / "a" / "20261124-000000-abcd", tmp_path / "b" / "20261124-000000-abcd"
     write_run(first, models=MODELS[:2], seed=1, finished=False)
     write_run(other, models=MODELS[2:4], seed=2)
-    before = entry_of(load_run(first), now=NOW).key
+    before = run_entry(load_run(first), now=NOW).key
     whole = tmp_path / "c" / "20261124-000000-abcd"
     records = write_run(whole, models=MODELS[:2], seed=1)
     with (first / "records.jsonl").open("a") as file:
         file.write(json.dumps(records[-1].as_dict()) + "\n")
-    assert entry_of(load_run(first), now=NOW).key == before
-    assert entry_of(load_run(other), now=NOW).key != before
+    assert run_entry(load_run(first), now=NOW).key == before
+    assert run_entry(load_run(other), now=NOW).key != before
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_run_keeps_its_key_when_it_is_resumed_and_two_runs_of_one_name_have_tw
 def test_a_moment_that_cannot_have_been_is_not_believed(
     text: object, expected: datetime | None
 ) -> None:
-    assert believable(text, NOW) == expected
+    assert parse_timestamp(text, NOW) == expected
 
 
 def test_a_run_whose_clock_was_never_set_is_filed_under_now_and_says_so() -> None:
@@ -187,7 +187,7 @@ def test_a_run_whose_clock_was_never_set_is_filed_under_now_and_says_so() -> Non
     run = replace(
         run, records=tuple(replace(r, started_at="1970-01-01T00:00:09") for r in run.records)
     )
-    entry = entry_of(run, now=NOW)
+    entry = run_entry(run, now=NOW)
     assert entry.started_at == NOW
     assert {record.at for record in entry.records} == {NOW}
     assert any("1970" in problem for problem in entry.problems)
@@ -198,7 +198,7 @@ def test_a_machine_that_is_not_described_has_a_fingerprint_of_its_own() -> None:
     run = replace(
         run, machine=None, records=tuple(replace(r, environment_id="") for r in run.records)
     )
-    entry = entry_of(run, now=NOW)
+    entry = run_entry(run, now=NOW)
     assert set(entry.environments) == {UNKNOWN}
 
 
@@ -208,5 +208,5 @@ def test_a_password_on_the_command_line_is_not_kept() -> None:
         "pytest bench --store postgresql+psycopg://ci:***@db.example/vitals --size tiny"
     )
     run = run_of(1)
-    entry = entry_of(replace(run, info={**run.info, "command": text}), now=NOW)
+    entry = run_entry(replace(run, info={**run.info, "command": text}), now=NOW)
     assert "s3cr" not in str(entry)

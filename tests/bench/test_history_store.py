@@ -14,10 +14,17 @@ from sqlalchemy import Connection, inspect, text
 from bench.history.compression import unpack
 from bench.history.database import DEADLINE, _tried, address_of, read, write
 from bench.history.errors import HistoryError
-from bench.history.query import look
+from bench.history.query import query_trends
 from bench.history.recording import record_entry, record_run
-from bench.history.rows import entry_of
-from bench.history.schema import MIGRATIONS, NEWEST, VERSION_TABLE, VERSIONS, bring_up, version_of
+from bench.history.rows import run_entry
+from bench.history.schema import (
+    MIGRATIONS,
+    NEWEST,
+    VERSION_TABLE,
+    VERSIONS,
+    schema_version,
+    upgrade_schema,
+)
 from bench.history.tables import METADATA
 
 pytest_plugins = ["history_fixtures"]
@@ -99,16 +106,16 @@ def test_a_copy_of_a_run_under_another_folder_name_is_the_same_run(
 
 def test_a_resumed_run_adds_what_is_new_and_replaces_what_was_taken_again(store: str) -> None:
     run = run_of(1, models=("mlp", "cnn"))
-    first = replace(entry_of(replace(run, records=run.records[:4])), key="one", finished_at=None)
+    first = replace(run_entry(replace(run, records=run.records[:4])), key="one", finished_at=None)
     record_entry(first, store)
     slower = run_of(1, models=("mlp", "cnn"), seconds=0.060)
     records = (*run.records[:1], slower.records[1], *run.records[2:])
-    second = replace(entry_of(replace(run, records=records)), key="one")
+    second = replace(run_entry(replace(run, records=records)), key="one")
     done = record_entry(second, store)
     assert (done.num_records, done.num_known) == (3, 3)
     assert num_rows(store)["runs"] == 1
     assert num_rows(store)["records"] == 6
-    (mlp,) = look(store, ["mlp"], ["latency"]).trends
+    (mlp,) = query_trends(store, ["mlp"], ["latency"]).trends
     assert [round(point.value, 2) for point in mlp.points] == [0.06]
 
 
@@ -143,7 +150,7 @@ def test_a_writer_killed_halfway_leaves_nothing_of_its_run(store: str, is_empty:
     process.communicate()
     if before is None:
         with pytest.raises(HistoryError, match="none yet"):
-            look(store)
+            query_trends(store)
     else:
         assert num_rows(store) == before
     # And whoever comes next is not in its way.
@@ -165,7 +172,9 @@ def test_work_that_fails_leaves_nothing(store: str) -> None:
 
 def made_at(store: str, version: str) -> None:
     """Empty tables of that version."""
-    _tried(address_of(store), lambda c: bring_up(c, to=version), writes=True, deadline=DEADLINE)
+    _tried(
+        address_of(store), lambda c: upgrade_schema(c, to=version), writes=True, deadline=DEADLINE
+    )
 
 
 def test_tables_of_version_1_with_a_run_in_them_become_those_of_version_2(store: str) -> None:
@@ -185,7 +194,7 @@ def test_tables_of_version_1_with_a_run_in_them_become_those_of_version_2(store:
     )
 
     def insert(connection: Connection) -> None:
-        assert version_of(connection) == "0001"
+        assert schema_version(connection) == "0001"
         columns = {column["name"] for column in inspect(connection).get_columns("vitals_runs")}
         assert "commit_id" not in columns
         for statement in old:
@@ -196,19 +205,19 @@ def test_tables_of_version_1_with_a_run_in_them_become_those_of_version_2(store:
 
     _tried(address_of(store), insert, writes=True, deadline=DEADLINE)
     record_entry(entry(1), store)
-    (mlp,) = look(store, ["mlp"], ["latency"]).trends
+    (mlp,) = query_trends(store, ["mlp"], ["latency"]).trends
     assert [point.run for point in mlp.points] == ["old", "20261002-030000-0001"]
     assert [point.commit for point in mlp.points] == ["", "c00000000001"]
     indices = read(store, lambda c: inspect(c).get_indexes("vitals_measurements"))
     assert ["series_id", "at"] in [index["column_names"] for index in indices]
-    assert read(store, version_of) == NEWEST
+    assert read(store, schema_version) == NEWEST
 
 
 def test_a_look_at_tables_of_version_1_brings_them_to_the_newest_too(store: str) -> None:
     made_at(store, "0001")
     with pytest.raises(HistoryError, match="it is empty"):
-        look(store)
-    assert read(store, version_of) == NEWEST
+        query_trends(store)
+    assert read(store, schema_version) == NEWEST
 
 
 def test_the_migrations_make_the_tables_that_the_code_knows(store: str) -> None:
@@ -241,7 +250,7 @@ def test_tables_of_a_newer_version_are_left_alone(store: str) -> None:
     newer = text(f"UPDATE {VERSION_TABLE} SET version_num = '0099'")
     write(store, lambda connection: connection.execute(newer))
     before = num_rows(store)
-    for attempt in (lambda: record_entry(entry(1), store), lambda: look(store)):
+    for attempt in (lambda: record_entry(entry(1), store), lambda: query_trends(store)):
         with pytest.raises(HistoryError, match=r"0099.*upgrade torch-vitals"):
             attempt()
     assert num_rows(store) == before
@@ -267,7 +276,7 @@ def test_the_tables_of_others_are_not_touched(store: str) -> None:
 def test_text_and_numbers_that_databases_refuse_do_not_stop_a_run(store: str) -> None:
     run = run_of(1)
     info = {**run.info, "options": {"share": float("nan"), "name": "a\0b", "half": "\ud800"}}
-    record_entry(entry_of(replace(run, info=info)), store)
+    record_entry(run_entry(replace(run, info=info)), store)
     assert num_rows(store)["runs"] == 1
 
 

@@ -128,7 +128,7 @@ def test_garbage_is_not_collected_inside_a_round():
 
 
 def test_the_collector_is_left_as_it_was_found_when_a_call_fails():
-    with pytest.raises(ValueError, match="broken"), latency.quiet_collector():
+    with pytest.raises(ValueError, match="broken"), latency.paused_garbage_collector():
         raise ValueError("broken")
     assert gc.isenabled()
 

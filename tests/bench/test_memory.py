@@ -9,7 +9,7 @@ import pytest
 from scripted import Machine
 
 from bench.instruments import memory
-from bench.instruments.tensor_bytes import summed
+from bench.instruments.tensor_bytes import summarize_changes
 from bench.plan import PLANS, Plan
 from bench.stats import theil_sen
 from suite import process_memory
@@ -40,10 +40,10 @@ def runnable(call, module=None):
 
 
 def test_a_peak_is_the_highest_level_of_what_was_handed_out():
-    found = summed([100, 50, -100, 200, -50])
+    found = summarize_changes([100, 50, -100, 200, -50])
     assert (found.peak, found.kept, found.total, found.num_allocations) == (250, 200, 350, 3)
-    assert summed([]).peak == 0
-    assert summed([-10, 5]).peak == 0
+    assert summarize_changes([]).peak == 0
+    assert summarize_changes([-10, 5]).peak == 0
 
 
 @linux_only

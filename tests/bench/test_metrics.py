@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.derived_metrics import counted, figure
+from bench.derived_metrics import derive, throughput_unit
 from bench.metrics import METRICS
 from bench.steps import STEPS
 from suite.cell import Cell
@@ -54,36 +54,36 @@ def latency(*samples):
 
 
 def test_throughput_is_samples_over_the_median_latency():
-    found = figure(record(latency(*[0.1, 0.2, 0.4] * 5), num_samples=8), "throughput")
+    found = derive(record(latency(*[0.1, 0.2, 0.4] * 5), num_samples=8), "throughput")
     assert found.value == pytest.approx(40)
     assert found.low == pytest.approx(20)
     assert found.high == pytest.approx(80)
-    assert counted({"num_samples": 8, "num_tokens": None}) == "samples"
+    assert throughput_unit({"num_samples": 8, "num_tokens": None}) == "samples"
 
 
 def test_throughput_counts_tokens_where_there_are_any():
     one = record(latency(0.5), num_samples=1, num_tokens=100)
-    assert figure(one, "throughput").value == pytest.approx(200)
-    assert counted(one.facts) == "tokens"
+    assert derive(one, "throughput").value == pytest.approx(200)
+    assert throughput_unit(one.facts) == "tokens"
 
 
 def test_throughput_without_a_number_of_samples_is_absent():
-    assert figure(record(latency(0.5)), "throughput") is None
+    assert derive(record(latency(0.5)), "throughput") is None
 
 
 def test_a_p90_of_few_rounds_is_absent():
-    assert figure(record(latency(*[0.1] * 28)), "latency", 0.9) is None
-    assert figure(record(latency(*[0.1] * 29)), "latency", 0.9).value == pytest.approx(0.1)
+    assert derive(record(latency(*[0.1] * 28)), "latency", 0.9) is None
+    assert derive(record(latency(*[0.1] * 29)), "latency", 0.9).value == pytest.approx(0.1)
 
 
 def test_a_leak_is_the_slope_of_the_live_bytes():
     levels = Measurement(
         metric="live_bytes", unit="B", samples=tuple(1e9 + 1e6 * i for i in range(20))
     )
-    assert figure(record(levels), "leak").value == pytest.approx(1e6)
+    assert derive(record(levels), "leak").value == pytest.approx(1e6)
 
 
 def test_what_was_not_measured_has_no_figure():
-    assert figure(record(), "latency") is None
+    assert derive(record(), "latency") is None
     with pytest.raises(KeyError):
-        figure(record(), "beauty")
+        derive(record(), "beauty")

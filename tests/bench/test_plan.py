@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.plan import PLANS, Plan, harder_than
+from bench.plan import PLANS, Plan, next_harder_plan
 from bench.stats import samples_needed
 
 
@@ -38,11 +38,11 @@ def test_a_standard_cell_is_measured_within_three_seconds():
 def test_a_harder_plan_takes_longer():
     plans = list(PLANS.values())
     for easy, hard in pairwise(plans):
-        assert harder_than(easy.name) == hard.name
+        assert next_harder_plan(easy.name) == hard.name
         assert easy.cap_seconds < hard.cap_seconds
         assert easy.warmup_seconds < hard.warmup_seconds
-    assert harder_than("rigorous") is None
-    assert harder_than("my own") is None
+    assert next_harder_plan("rigorous") is None
+    assert next_harder_plan("my own") is None
 
 
 def test_an_unknown_field_is_named():

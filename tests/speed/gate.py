@@ -32,10 +32,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from bench import units
 from bench.gate.block import Block
 from bench.gate.memory_control import MemoryCheck
-from bench.gate.power import chance_bound
-from bench.gate.run import Request, run_gate, terminable
+from bench.gate.power import probability_bound
+from bench.gate.run import GateConfig, run_gate, sigterm_as_interrupt
 from bench.gate.selftest import run_selftest
-from bench.gate.selftest_history import Ledger, Tally
+from bench.gate.selftest_history import SelftestHistory, Tally
 from bench.gate.thresholds import Thresholds
 from bench.run import preload_for
 from diagnostics.environment import Environment, gather
@@ -62,7 +62,7 @@ import json, sys
 from pathlib import Path
 import pytest
 sys.path.insert(0, {root!r})
-from bench.instruments.latency import quiet_collector
+from bench.instruments.latency import paused_garbage_collector
 from suite.backends.runnable import runnable_for
 from suite.cell import Cell
 from suite.worker.protocol import Job
@@ -107,7 +107,7 @@ def main() -> None:
     kept = given.out / "speed.json"
     found = json.loads(kept.read_text()) if given.append and kept.exists() else {}
     found = {"aa": {}, "other": {}, "harness": [], "seconds": 0.0, "gates": 0, "drift": [], **found}
-    with terminable(), load(quiet=given.quiet):
+    with sigterm_as_interrupt(), load(quiet=given.quiet):
         while sum(found["aa"].values()) < given.rows:
             folder = one_gate(selection, environment, given, found)
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +146,7 @@ def one_gate(selection: Selection, environment: Environment, given, found) -> Pa
     """One gate whose arms are the same sources; adds its verdicts to the counts. Returns its folder."""
     began = time.monotonic()
     gate, folder = run_gate(
-        Request(
+        GateConfig(
             selection=selection,
             thresholds=Thresholds(),
             started_in=Path.cwd(),
@@ -161,7 +161,7 @@ def one_gate(selection: Selection, environment: Environment, given, found) -> Pa
     for name, number in verdicts.items():
         found["aa"][name] = found["aa"].get(name, 0) + number
     found["facts"] = found.get("facts", 0) + sum(len(row.worst_exact) for row in gate.rows)
-    found["moved"] = found.get("moved", 0) + (gate.moved is not None)
+    found["moved"] = found.get("moved", 0) + (gate.control_shift is not None)
     found["gates"] += 1
     found["seconds"] += time.monotonic() - began
     blocks: list[Block] = [b for row in gate.rows for b in (*row.screen, *row.confirm)]
@@ -215,7 +215,7 @@ def pytest_benchmark(selection: Selection, graphs: Path) -> dict[str, int]:
     }
 
 
-def selftests(given, environment, threads) -> tuple[Ledger, list[MemoryCheck]]:
+def selftests(given, environment, threads) -> tuple[SelftestHistory, list[MemoryCheck]]:
     """The ledger of all self-tests here, and the memory controls of the last."""
     found = None
     for number in range(given.selftests):
@@ -229,7 +229,7 @@ def selftests(given, environment, threads) -> tuple[Ledger, list[MemoryCheck]]:
         )
         print(f"self-test {number + 1}: {found.sentence}", file=sys.stderr, flush=True)
     if found is None:
-        return Ledger(fingerprint=environment.fingerprint()), []
+        return SelftestHistory(fingerprint=environment.fingerprint()), []
     return found.total, list(found.memory)
 
 
@@ -243,7 +243,7 @@ def harness_error() -> list[dict[str, object]]:
     return document if isinstance(document, list) else [document]
 
 
-def written(found, ledger: Ledger, memory, given, environment) -> str:
+def written(found, ledger: SelftestHistory, memory, given, environment) -> str:
     """The results as Markdown."""
     aa, total = found["aa"], sum(found["aa"].values())
     alarms = aa.get("REGRESSED", 0)
@@ -266,7 +266,7 @@ def written(found, ledger: Ledger, memory, given, environment) -> str:
         "| what | rows | false alarms | rate |",
         "|---|--:|--:|--:|",
         f"| `pytest bench --against` | {total} | {alarms} | {alarms / max(total, 1):.1%},"
-        f" at most {chance_bound(alarms, total):.1%} (95%) |",
+        f" at most {probability_bound(alarms, total):.1%} (95%) |",
     ]
     if other:
         lines += [

@@ -29,9 +29,9 @@ from rich.console import Console  # noqa: E402
 
 from bench.history.database import address_of, shown, write  # noqa: E402
 from bench.history.entry import RunEntry  # noqa: E402
-from bench.history.query import look  # noqa: E402
+from bench.history.query import query_trends  # noqa: E402
 from bench.history.recording import record_run  # noqa: E402
-from bench.history.rows import entry_of  # noqa: E402
+from bench.history.rows import run_entry  # noqa: E402
 from bench.history.terminal import render_terminal  # noqa: E402
 from bench.history.writing import write_entry  # noqa: E402
 from bench.runs.load import load_run  # noqa: E402
@@ -50,7 +50,7 @@ def runs(folder: Path) -> Iterator[RunEntry]:
     patterns = []
     for seed in range(PATTERNS):
         write_run(folder / f"pattern{seed}", models=MODELS[:28], seed=seed)
-        patterns.append(entry_of(load_run(folder / f"pattern{seed}")))
+        patterns.append(run_entry(load_run(folder / f"pattern{seed}")))
     began = datetime(2020, 1, 1, tzinfo=UTC)
     number = 0
     while True:
@@ -123,7 +123,7 @@ def measure(folder: Path, store: str, most: int) -> None:
     taken = []
     for _ in range(TURNS):
         began = time.perf_counter()
-        found = look(store, [MODEL], ["latency"])
+        found = query_trends(store, [MODEL], ["latency"])
         render_terminal(found, Console(file=io.StringIO(), width=120))
         taken.append(time.perf_counter() - began)
     num_points = sum(len(trend.points) for trend in found.trends)

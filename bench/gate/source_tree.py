@@ -1,4 +1,4 @@
-"""Place: where an arm's sources come from: a git ref, a folder, or the work in hand."""
+"""SourceTree: where an arm's sources come from: a git ref, a folder, or the work in hand."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bench.gate.errors import GateError
 from bench.gate.worktree import (
     Commit,
     changed_files,
-    checked_out,
-    commit_of,
-    repository_of,
+    checkout,
+    find_repository,
+    resolve_commit,
     uncommitted_files,
 )
 
@@ -26,7 +26,7 @@ MARK: Final = Path("suite", "spec.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class SourceTree:
     """The sources of one arm."""
 
     label: str
@@ -44,14 +44,14 @@ class Place:
     """Files of the work in hand that are not committed."""
 
 
-def head_place(models_from: Path | None) -> Place:
+def working_tree(models_from: Path | None) -> SourceTree:
     """The work in hand."""
     root = None
     if models_from is not None:
         with contextlib.suppress(GateError):  # without git the models file's own folder has to do
-            root = repository_of(models_from.parent)
+            root = find_repository(models_from.parent)
     paths = (Path.cwd(), *(_importable(root) if root else ()))
-    return Place(label="working tree", tree=TREE, paths=paths, models_from=models_from)
+    return SourceTree(label="working tree", tree=TREE, paths=paths, models_from=models_from)
 
 
 def _importable(root: Path) -> tuple[Path, ...]:
@@ -60,16 +60,16 @@ def _importable(root: Path) -> tuple[Path, ...]:
 
 
 @contextmanager
-def base_place(against: str, models_from: Path | None, started_in: Path) -> Iterator[Place]:
+def resolve_base(against: str, models_from: Path | None, started_in: Path) -> Iterator[SourceTree]:
     """The sources that `--against` names; what was checked out for it is removed when the block ends.
 
     An empty `against` is the work in hand, for another interpreter. Raises GateError naming what is missing.
     """
     if not against:
-        yield head_place(models_from)
+        yield working_tree(models_from)
         return
     folder = (started_in / against).resolve()
-    project = repository_of(models_from.parent) if models_from else repository_of(TREE)
+    project = find_repository(models_from.parent) if models_from else find_repository(TREE)
     if folder.is_dir() and not _is_ref(project, against):
         root = project or (models_from.parent if models_from else TREE)
         yield _place(folder, root, models_from, label=str(against), asked=against)
@@ -80,10 +80,10 @@ def base_place(against: str, models_from: Path | None, started_in: Path) -> Iter
             f"--against {against}: no such folder, and {where} lies in no git repository;"
             " expected a folder with the other version, or a git ref of a repository"
         )
-    commit = commit_of(project, against)
-    with checked_out(commit) as checkout:
+    commit = resolve_commit(project, against)
+    with checkout(commit) as folder:
         yield _place(
-            checkout, project, models_from, label=_label(commit), asked=against, commit=commit
+            folder, project, models_from, label=_label(commit), asked=against, commit=commit
         )
 
 
@@ -95,7 +95,7 @@ def _place(
     label: str,
     asked: str,
     commit: Commit | None = None,
-) -> Place:
+) -> SourceTree:
     """The place in `folder` that corresponds to the work in hand below `root`."""
     has_suite = (folder / MARK).is_file()
     if not has_suite and models_from is None:
@@ -106,7 +106,7 @@ def _place(
     own = _counterpart(models_from, root, folder, asked) if models_from else None
     here = Path.cwd()
     paths = [folder / here.relative_to(root)] if here.is_relative_to(root) else [here]
-    return Place(
+    return SourceTree(
         label=label,
         tree=folder if has_suite else TREE,
         paths=(*paths, *_importable(folder)),
@@ -137,7 +137,7 @@ def _is_ref(project: Path | None, against: str) -> bool:
     if project is None or "/" in against or against.startswith("."):
         return False
     try:
-        commit_of(project, against)
+        resolve_commit(project, against)
     except GateError:
         return False
     return True

@@ -11,7 +11,7 @@ AHEAD: Final = timedelta(days=1)
 """How far another machine's clock may be before ours."""
 
 
-def believable(text: object, now: datetime) -> datetime | None:
+def parse_timestamp(text: object, now: datetime) -> datetime | None:
     """The moment in UTC that an ISO 8601 text tells, or None when it tells none, or one that cannot have been.
 
     A text without a zone is taken as UTC.

@@ -37,7 +37,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SeriesPoint:
     """One point of a series, and the run it comes from."""
 
     at: datetime
@@ -55,7 +55,7 @@ class Seen:
     is_dirty: bool | None
 
 
-def series_in(
+def find_series(
     connection: Connection, models: Sequence[str], metrics: Sequence[str]
 ) -> list[Series]:
     """The series of these models (names or globs; none = all) and metrics (none = all), by name.
@@ -83,7 +83,7 @@ def series_in(
     return [s for s in chosen if (not metrics or s.metric in metrics) and _is_proper(s)]
 
 
-def points_of(connection: Connection, series: Series, last: int) -> tuple[Seen, ...]:
+def load_points(connection: Connection, series: Series, last: int) -> tuple[SeriesPoint, ...]:
     """The newest `last` points of the series, oldest first."""
     newest = (
         select(MEASUREMENTS)
@@ -106,7 +106,7 @@ def points_of(connection: Connection, series: Series, last: int) -> tuple[Seen, 
         .order_by(newest.c.at, newest.c.record_id)
     )
     return tuple(
-        Seen(
+        SeriesPoint(
             at=row.at,
             value=row.value,
             low=row.low,
@@ -122,7 +122,7 @@ def points_of(connection: Connection, series: Series, last: int) -> tuple[Seen, 
     )
 
 
-def environments_in(connection: Connection) -> dict[str, dict[str, Any]]:
+def load_environments(connection: Connection) -> dict[str, dict[str, Any]]:
     """Fingerprint -> what is known of that machine and its software, as pairs of label and value."""
     rows = connection.execute(select(ENVIRONMENTS.c.fingerprint, ENVIRONMENTS.c.facts))
     return {row.fingerprint: dict(row.facts) for row in rows}
