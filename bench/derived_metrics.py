@@ -1,9 +1,9 @@
-"""Figures: what is derived from a record's raw samples: percentiles, throughput, leak slope."""
+"""Values of metrics, computed from the raw samples of a record: percentiles, throughput, leak slope."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from bench.metrics import METRICS
 from bench.stats import Estimate, percentile, theil_sen
@@ -21,12 +21,8 @@ def derive(record: Record, name: str, q: float = 0.5) -> Estimate | None:
     measurement = record.measurement(metric.derived_from or name)
     if measurement is None or not measurement.samples:
         return None
-    match name:
-        case "throughput" | "training_throughput":
-            return throughput(measurement, record.facts)
-        case "leak":
-            slope = theil_sen(measurement.samples)
-            return Estimate(value=slope, num_samples=len(measurement.samples))
+    if metric.derived_from:
+        return FORMULAS[name](measurement, record.facts)
     return percentile(measurement.samples, q)
 
 
@@ -49,3 +45,17 @@ def throughput(latency: Measurement, facts: Mapping[str, Any]) -> Estimate | Non
 def throughput_unit(facts: Mapping[str, Any]) -> str:
     """What throughput counts on a record with these facts: tokens or samples."""
     return "tokens" if facts.get("num_tokens") else "samples"
+
+
+def leak_slope(live_bytes: Measurement, facts: Mapping[str, Any]) -> Estimate:
+    """Bytes kept per forward pass: the Theil-Sen slope of the live bytes."""
+    samples = live_bytes.samples
+    return Estimate(value=theil_sen(samples), num_samples=len(samples))
+
+
+FORMULAS: Final[Mapping[str, Callable[[Measurement, Mapping[str, Any]], Estimate | None]]] = {
+    "throughput": throughput,
+    "training_throughput": throughput,
+    "leak": leak_slope,
+}
+"""Derived metric -> its value from the source metric's measurement and the record's facts."""

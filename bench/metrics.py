@@ -1,33 +1,47 @@
-"""Metrics: every number that is reported, one row each: what it means and how it is read."""
+"""Metrics: one row per reported number: its meaning, its unit, and when the gate fails on it.
+
+`python -m bench.metrics FILE` rewrites the table of metrics in that Markdown file (docs/metrics.md).
+"""
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One number that is reported."""
+    """One reported number."""
 
     name: str
     title: str
-    """For table heads."""
+    """Heading of its column."""
     unit: str
     """s, B, B/iteration, 1 (a count), MAC, 1/s; see bench/units.py."""
     instrument: str
-    """Step whose worker brings it home: latency, memory, coldstart, size or export."""
-    statistic: str
-    """What becomes of the samples: p50, slope or single (one value, or one per fresh worker:
-    their median)."""
+    """Step whose worker measures it."""
     direction: str = "lower"
-    """lower or higher is better; none where it is a fact."""
+    """Which values are better: lower or higher; none for a property without better or worse."""
     is_deterministic: bool = False
-    """The same on every run of the same code, so that it is compared exactly."""
+    """True if every run of the same code gives the same value: it is then compared exactly."""
     derived_from: str = ""
-    """Metric whose samples it is computed from; empty = has samples of its own."""
+    """Metric whose samples it is computed from (bench/derived_metrics.py); empty = it has samples of its own."""
+    threshold: float | None = None
+    """Share of the base version's value by which the head version may be worse before the gate fails; None = the gate
+    does not compare it. Users override it in pyproject.toml."""
+    floor: float = 0.0
+    """Smallest difference that the gate looks at, in the metric's unit."""
     meaning: str
     """One sentence."""
+
+    @property
+    def is_remeasured(self) -> bool:
+        """Whether the gate measures it again in fresh processes before it fails on it."""
+        return self.threshold is not None and self.unit != "s" and not self.is_deterministic
 
 
 METRICS: Final = {
@@ -38,7 +52,7 @@ METRICS: Final = {
             title="latency",
             unit="s",
             instrument="latency",
-            statistic="p50",
+            threshold=0.02,
             meaning=(
                 "Wall time of one warm forward pass on one batch, taken in the worker around a"
                 " round of passes and synchronised with the device."
@@ -49,7 +63,6 @@ METRICS: Final = {
             title="device time",
             unit="s",
             instrument="latency",
-            statistic="p50",
             meaning=(
                 "Time of one warm forward pass between two CUDA events around the same round;"
                 " without the wait of the host."
@@ -60,7 +73,6 @@ METRICS: Final = {
             title="throughput",
             unit="1/s",
             instrument="latency",
-            statistic="p50",
             direction="higher",
             derived_from="latency",
             meaning=(
@@ -72,7 +84,8 @@ METRICS: Final = {
             title="peak RSS",
             unit="B",
             instrument="memory",
-            statistic="single",
+            threshold=0.10,
+            floor=4 * 1024**2,  # arenas of allocators grow by pages and more
             meaning=(
                 "How far the process's resident memory rose above its level before the first"
                 " forward pass (VmHWM after a reset, minus VmRSS, pages of files left out):"
@@ -85,8 +98,8 @@ METRICS: Final = {
             title="peak tensors",
             unit="B",
             instrument="memory",
-            statistic="single",
             is_deterministic=True,
+            threshold=0.01,
             meaning=(
                 "Most bytes that PyTorch's CPU allocator had handed out at once during one"
                 " forward pass, above weights and inputs."
@@ -97,8 +110,8 @@ METRICS: Final = {
             title="peak allocated",
             unit="B",
             instrument="memory",
-            statistic="single",
             is_deterministic=True,
+            threshold=0.01,
             meaning=(
                 "Most bytes that tensors held on the GPU at once, weights included"
                 " (max_memory_allocated)."
@@ -109,7 +122,6 @@ METRICS: Final = {
             title="peak reserved",
             unit="B",
             instrument="memory",
-            statistic="single",
             meaning=(
                 "Most bytes that the caching allocator held from the driver, used or not"
                 " (max_memory_reserved): what another process cannot have."
@@ -120,7 +132,6 @@ METRICS: Final = {
             title="live bytes",
             unit="B",
             instrument="memory",
-            statistic="p50",
             direction="none",
             meaning=(
                 "Resident memory (on a GPU: allocated bytes) after each of several equal forward"
@@ -132,8 +143,9 @@ METRICS: Final = {
             title="leak",
             unit="B/iteration",
             instrument="memory",
-            statistic="slope",
             derived_from="live_bytes",
+            threshold=0.0,
+            floor=64 * 1024,  # heaps grow in steps of 128 kB
             meaning=(
                 "Theil-Sen slope of the live bytes over equal forward passes; 0 when nothing is"
                 " kept."
@@ -144,7 +156,6 @@ METRICS: Final = {
             title="import",
             unit="s",
             instrument="coldstart",
-            statistic="single",
             meaning="Importing the backend's libraries in a fresh interpreter.",
         ),
         Metric(
@@ -152,7 +163,6 @@ METRICS: Final = {
             title="build",
             unit="s",
             instrument="coldstart",
-            statistic="single",
             meaning=(
                 "Building the model with its weights in a fresh worker that has the libraries"
                 " imported."
@@ -163,7 +173,6 @@ METRICS: Final = {
             title="session",
             unit="s",
             instrument="coldstart",
-            statistic="single",
             meaning=(
                 "Creating the ONNX Runtime session from the saved graph: reading, optimizing,"
                 " planning."
@@ -174,7 +183,6 @@ METRICS: Final = {
             title="first forward",
             unit="s",
             instrument="coldstart",
-            statistic="single",
             meaning=(
                 "The first forward pass of a fresh worker: with its lazy initialization, cold"
                 " caches, kernel selection."
@@ -185,9 +193,9 @@ METRICS: Final = {
             title="parameters",
             unit="1",
             instrument="size",
-            statistic="single",
             direction="none",
             is_deterministic=True,
+            threshold=0.0,
             meaning="Number of weights, shared ones once.",
         ),
         Metric(
@@ -195,8 +203,8 @@ METRICS: Final = {
             title="weights",
             unit="B",
             instrument="size",
-            statistic="single",
             is_deterministic=True,
+            threshold=0.0,
             meaning="Bytes of the weights and buffers in memory, shared ones once.",
         ),
         Metric(
@@ -204,8 +212,8 @@ METRICS: Final = {
             title="MACs",
             unit="MAC",
             instrument="size",
-            statistic="single",
             is_deterministic=True,
+            threshold=0.0,
             meaning=(
                 "Multiply-accumulates of matrix products, convolutions, recurrent cells and"
                 " attention in one forward pass of the cell's batch (half the FLOPs)."
@@ -216,7 +224,6 @@ METRICS: Final = {
             title="training step",
             unit="s",
             instrument="training",
-            statistic="p50",
             meaning=(
                 "Forward, backward, clipping and optimizer step on one batch of the cell's size (two samples"
                 " at least) that lies ready on the device, warm."
@@ -227,7 +234,6 @@ METRICS: Final = {
             title="training throughput",
             unit="1/s",
             instrument="training",
-            statistic="p50",
             direction="higher",
             derived_from="training_step",
             meaning="Samples of that batch over the median training step.",
@@ -237,7 +243,6 @@ METRICS: Final = {
             title="loading",
             unit="1/s",
             instrument="dataloader",
-            statistic="p50",
             direction="higher",
             meaning="Samples per second that the data loader hands over, by its number of workers.",
         ),
@@ -246,7 +251,6 @@ METRICS: Final = {
             title="step",
             unit="s",
             instrument="train",
-            statistic="p50",
             meaning=(
                 "Wall time of one optimizer step of a brief training on the record's batch, waiting for data"
                 " included; no measurement of speed: other work may run beside it."
@@ -257,7 +261,6 @@ METRICS: Final = {
             title="waiting",
             unit="s",
             instrument="train",
-            statistic="p50",
             meaning="Of it, waiting for data.",
         ),
         Metric(
@@ -265,7 +268,6 @@ METRICS: Final = {
             title="peak RSS in training",
             unit="B",
             instrument="train",
-            statistic="single",
             meaning="How far resident memory rose above its level at the beginning of the training.",
         ),
         Metric(
@@ -273,7 +275,6 @@ METRICS: Final = {
             title="peak allocated in training",
             unit="B",
             instrument="train",
-            statistic="single",
             meaning="Most bytes that tensors held on the GPU at once during training.",
         ),
         Metric(
@@ -281,7 +282,6 @@ METRICS: Final = {
             title="parallel step",
             unit="s",
             instrument="parallel",
-            statistic="p50",
             meaning="Wall time of one optimizer step on several processes together.",
         ),
         Metric(
@@ -289,7 +289,6 @@ METRICS: Final = {
             title="quantized",
             unit="B",
             instrument="quantize",
-            statistic="single",
             is_deterministic=True,
             meaning="Bytes of the quantized graph, or of the quantized module's weights.",
         ),
@@ -298,8 +297,8 @@ METRICS: Final = {
             title="ONNX file",
             unit="B",
             instrument="export",
-            statistic="single",
             is_deterministic=True,
+            threshold=0.0,
             meaning="Bytes of the saved ONNX graph, external data included.",
         ),
         Metric(
@@ -307,10 +306,39 @@ METRICS: Final = {
             title="ONNX nodes",
             unit="1",
             instrument="export",
-            statistic="single",
             direction="none",
             is_deterministic=True,
+            threshold=0.0,
             meaning="Nodes of the saved ONNX graph, those in subgraphs and functions included.",
         ),
     )
 }
+
+
+def markdown_table() -> str:
+    """The metrics as a Markdown table, one line per row of METRICS, with a final newline."""
+    lines = ["| metric | unit | step | better | meaning |", "|---|---|---|---|---|"]
+    for row in METRICS.values():
+        better = f"{row.direction}{', exact' if row.is_deterministic else ''}"
+        lines.append(f"| `{row.name}` | {row.unit} | {row.instrument} | {better} | {row.meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_table(page: str) -> str:
+    """The Markdown page with its table of metrics replaced by the present one; raises ValueError if it has none."""
+    table = re.compile(r"^\| metric \|.*\n(?:\|.*\n)*", re.MULTILINE)
+    if not table.search(page):
+        raise ValueError("the page has no table that begins with `| metric |`")
+    return table.sub(lambda _: markdown_table(), page, count=1)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Rewrite the table in each of the named files."""
+    for name in arguments:
+        path = Path(name)
+        path.write_text(with_table(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

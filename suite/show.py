@@ -18,10 +18,10 @@ from suite.catalog import CatalogError, builtin_specs, did_you_mean
 from suite.cell import Cell
 from suite.data.sources import sources_in
 from suite.show_work import RUNNER
+from suite.sparkline import draw_counts
 from suite.worker.client import Launcher
 from suite.worker.protocol import Job
 
-BARS: Final = "▁▂▃▄▅▆▇█"
 DEADLINE: Final = 600.0
 DEPTH: Final = 4
 """Levels that are shown when the user does not say."""
@@ -140,15 +140,6 @@ def scaled(number: float) -> str:
     return f"{number:.0f} "
 
 
-def sparkline(counts: Sequence[int]) -> str:
-    """A bar for each count, the largest one full; what is not zero never looks like nothing."""
-    largest = max(counts, default=0)
-    if largest <= 0:
-        return BARS[0] * len(counts)
-    last = len(BARS) - 1
-    return "".join(BARS[max(round(c / largest * last), 1) if c else 0] for c in counts)
-
-
 def _line(module: Mapping[str, Any], label: str, whole: int) -> Text:
     text = Text(label, style="bold")
     if module["shape"]:
@@ -166,7 +157,7 @@ def _weight(weight: Mapping[str, Any]) -> Text:
     text = Text(f"{weight['name']} ", style="dim")
     text.append(shape, style="dim cyan")
     text.append(f"  {weight['low']:.3g} ", style="dim")
-    text.append(sparkline(weight["counts"]), style="green")
+    text.append(draw_counts(weight["counts"]), style="green")
     text.append(f" {weight['high']:.3g}", style="dim")
     if weight["sparsity"]:
         text.append(f"  {100 * weight['sparsity']:.0f}% zero", style="dim")

@@ -7,20 +7,20 @@ from dataclasses import replace
 from typing import Final
 
 from bench import units
+from bench.derived_metrics import FORMULAS
 from bench.gate.row import Exact
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Verdict
-from bench.stats import median, theil_sen
+from bench.metrics import METRICS
+from bench.stats import median
 from suite.quality import change_unit, drop
 from suite.record import Measurement, Record
 from suite.spec import ModelSpec
 
-FLOORS: Final[Mapping[str, float]] = {"peak_rss_delta": 4 * 1024**2, "leak": 64 * 1024}
-"""Metric -> bytes below which a difference is the allocator's: arenas grow by pages, heaps by steps of 128 kB."""
-NOISY: Final = tuple(FLOORS)
-"""Metrics that a fresh process may give differently; flagged ones are measured again."""
-LEAST: Final = 4
-"""Processes of each arm that can tell anything: four against four do not overlap by chance once in 70 times."""
+NOISY: Final = tuple(row.name for row in METRICS.values() if row.is_remeasured)
+"""Metrics that differ between fresh processes of the same code; a regression of one is measured again."""
+MIN_PROCESSES: Final = 4
+"""Fewest processes of each arm: ranges of four against four do not overlap by chance once in 70 times."""
 
 Values = Mapping[str, tuple[str, float]]
 """Metric -> unit and value."""
@@ -37,9 +37,14 @@ def metric_values(records: Iterable[Record]) -> dict[str, tuple[str, float]]:
 
 
 def _values(measurement: Measurement) -> dict[str, tuple[str, float]]:
-    if measurement.metric == "live_bytes":
-        return {"leak": ("B/iteration", theil_sen(measurement.samples))}
-    return {measurement.metric: (measurement.unit, median(measurement.samples))}
+    derived = {
+        row.name: (row.unit, found.value)
+        for row in METRICS.values()
+        if row.derived_from == measurement.metric
+        and row.threshold is not None
+        and (found := FORMULAS[row.name](measurement, {})) is not None
+    }
+    return derived or {measurement.metric: (measurement.unit, median(measurement.samples))}
 
 
 def median_values(repeats: Sequence[Values]) -> dict[str, tuple[str, float]]:
@@ -73,7 +78,7 @@ def _require_separation(exact: Exact, base: Sequence[float], head: Sequence[floa
     ranges = [units.shown(v, exact.unit) for v in (min(base), max(base), min(head), max(head))]
     note = "middle of {}, {} to {} against {} to {}".format(len(head), *ranges)
     are_apart = max(base) < min(head) or max(head) < min(base)
-    is_known = are_apart and min(len(base), len(head)) >= LEAST
+    is_known = are_apart and min(len(base), len(head)) >= MIN_PROCESSES
     if exact.verdict is Verdict.NO_REGRESSION or is_known:
         return replace(exact, note=note)
     return replace(exact, note=f"{note}: cannot be told apart", verdict=Verdict.INCONCLUSIVE)
@@ -90,7 +95,7 @@ def compare_values(base: Values, head: Values, limits: Limits) -> list[Exact]:
 
 def _compared(metric: str, base: tuple[str, float], head: tuple[str, float], limit: float) -> Exact:
     before, after = base[1], head[1]
-    allowed = max(limit * abs(before), FLOORS.get(metric, 0.0))
+    allowed = max(limit * abs(before), METRICS[metric].floor)
     change = after - before
     verdict = Verdict.NO_REGRESSION
     if change > allowed:

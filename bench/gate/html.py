@@ -30,8 +30,6 @@ class Interval:
     low: float
     high: float
     middle: float
-    is_cut: bool
-    """Some of it lies outside of the axis."""
 
 
 def to_html(gate: Gate) -> str:
@@ -80,7 +78,6 @@ def interval_on_axis(row: Row, reach: float) -> Interval | None:
         low=place(low, reach),
         high=place(high, reach),
         middle=place(middle, reach),
-        is_cut=max(abs(low), abs(high)) > reach,
     )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from bench.gate.walsh import hodges_lehmann
+from bench.gate.signed_rank import hodges_lehmann
 
 POWER: Final = 0.8
 EFFICIENCY: Final = 3 / math.pi

@@ -12,16 +12,15 @@ from bench.gate.block import Block
 from bench.gate.budget import Budget
 from bench.gate.pairing import BlockFailed
 from bench.gate.row import Row
+from bench.gate.signed_rank import holm
 from bench.gate.verdict import (
     Finding,
     Verdict,
     confirmed_verdict,
     detectable_effect,
-    is_flagged,
     screen_verdict,
     summarize_effects,
 )
-from bench.gate.wilcoxon import holm
 
 TakeBlock = Callable[[Row, int], Block]
 """Runs one block of a row; the number is unique in the run. Raises BlockFailed."""
@@ -162,20 +161,6 @@ def control_shift(control: Sequence[Block], *, least: float) -> Finding | None:
     if min(found.p_regressed, found.p_improved) <= CONTROL_ALPHA / 2:
         return found
     return None
-
-
-def flagged_rows(rows: Sequence[Row]) -> list[Row]:
-    """The rows whose screen asked for fresh blocks."""
-    return [
-        row
-        for row in rows
-        if row.screen
-        and is_flagged(
-            summarize_effects(effects_of(row.screen), least=row.limits.least),
-            least=row.limits.least,
-            clear=row.limits.clear,
-        )
-    ]
 
 
 def _rows(rows: Sequence[Row]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.gate.errors import GateError
+from bench.metrics import METRICS
 from suite.catalog import did_you_mean
 from suite.cell import Cell
 
@@ -29,15 +30,7 @@ PARITY: Final = "parity"
 DEFAULTS: Final[Mapping[str, float]] = {
     LATENCY: 0.02,
     CLEAR: 0.05,
-    "parameters": 0.0,
-    "parameter_bytes": 0.0,
-    "macs": 0.0,
-    "onnx_nodes": 0.0,
-    "onnx_bytes": 0.0,
-    "peak_tensor_bytes": 0.01,
-    "cuda_allocated": 0.01,
-    "peak_rss_delta": 0.10,
-    "leak": 0.0,
+    **{row.name: row.threshold for row in METRICS.values() if row.threshold is not None},
 }
 """Metric -> share by which head may be worse. `latency`: REGRESSED when it is surely slower than that;
 `latency_clear`: NO-REGRESSION only when it is surely not slower than that."""

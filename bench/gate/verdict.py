@@ -8,8 +8,7 @@ from enum import IntEnum, StrEnum
 from typing import Final
 
 from bench.gate.power import detectable, spread_of
-from bench.gate.walsh import bound, hodges_lehmann
-from bench.gate.wilcoxon import p_above, p_below
+from bench.gate.signed_rank import bound, hodges_lehmann, p_above, p_below
 
 ALPHA: Final = 0.05
 """Of the whole run: the chance that one REGRESSED is wrong when nothing changed."""

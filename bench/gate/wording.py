@@ -11,6 +11,7 @@ from bench.gate.document import share
 from bench.gate.outcome import Gate
 from bench.gate.row import Cause, Exact, Row
 from bench.gate.verdict import Verdict
+from bench.metrics import METRICS
 from bench.stats import median
 
 MARKS: Final = {
@@ -18,17 +19,6 @@ MARKS: Final = {
     Verdict.IMPROVED: "▲",
     Verdict.NO_REGRESSION: "✓",
     Verdict.INCONCLUSIVE: "?",
-}
-NAMES: Final = {
-    "parameters": "parameters",
-    "parameter_bytes": "weights",
-    "macs": "MACs",
-    "onnx_nodes": "ONNX nodes",
-    "onnx_bytes": "ONNX file",
-    "peak_tensor_bytes": "peak tensors",
-    "cuda_allocated": "peak allocated",
-    "peak_rss_delta": "peak RSS",
-    "leak": "leak",
 }
 
 
@@ -76,7 +66,7 @@ def detectable_text(row: Row) -> str:
 
 def exact_text(exact: Exact) -> str:
     """`parameters 101,770 → 104,823 (+3.0%)`."""
-    name = NAMES.get(exact.metric, exact.metric)
+    name = METRICS[exact.metric].title if exact.metric in METRICS else exact.metric
     if exact.metric.startswith("quality"):
         return f"{name}: {exact.base:.4g} → {exact.head:.4g} ({exact.note})"
     values = " → ".join(units.shown(v, exact.unit) for v in (exact.base, exact.head))

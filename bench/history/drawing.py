@@ -10,8 +10,8 @@ from typing import Final
 from bench.history.trend import Change, Trend
 from bench.history.wording import mark_of
 from bench.stats import median
+from suite.sparkline import draw_levels
 
-BLOCKS: Final = "▁▂▃▄▅▆▇█"
 DOT: Final = "●"
 LEVEL: Final = "─"
 CHANGE: Final = "┊"
@@ -52,7 +52,7 @@ def sparkline(values: Sequence[float]) -> str:
     if not values:
         return ""
     low, high = axis_range(values)
-    return "".join(BLOCKS[round((len(BLOCKS) - 1) * (v - low) / (high - low))] for v in values)
+    return draw_levels(values, low, high)
 
 
 def axis_range(values: Sequence[float]) -> tuple[float, float]:

@@ -1,21 +1,33 @@
-"""Trends as one self-contained HTML file: no request leaves it, and it has no script."""
+"""Trends as one self-contained HTML file without requests or scripts: drawings of 1000 x 200, labels in percent."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from markupsafe import Markup
 
 from bench.history import wording
-from bench.history.geometry import HEIGHT, HUES, WIDTH, layout_plot
+from bench.history.drawing import axis_range
 from bench.history.query import QueryResult
 from bench.history.terminal import headline
+from bench.history.trend import Change, Trend
+from bench.history.wording import compared_of, moment, value_of
 from bench.report.html import TEMPLATES as REPORT
+from bench.stats import median
 from bench.templates import joined, templates_in
 from diagnostics.atomic_write import write_whole
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
+WIDTH: Final = 1000
+HEIGHT: Final = 200
+MARGIN: Final = 12
+"""Between the box and the outermost marks."""
+HUES: Final = 4
+"""Colours of machines; a fifth machine has the first one's again."""
 
 
 def write_html(found: QueryResult, path: Path) -> None:
@@ -43,3 +55,80 @@ def to_html(found: QueryResult) -> str:
         height=HEIGHT,
         hues=HUES,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One point."""
+
+    x: float
+    y: float
+    hue: int
+    text: str
+    """What it says when it is pointed at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """The drawing of one trend."""
+
+    dots: tuple[Dot, ...]
+    levels: str
+    """SVG path of the medians between changes."""
+    changes: tuple[tuple[float, Change], ...]
+    """x of each change, halfway from the last point before it to the first after it."""
+    ticks: tuple[tuple[float, str], ...]
+    """(percent from the top, label)."""
+
+
+def layout_plot(trend: Trend, machines: Sequence[str]) -> Plot:
+    """The drawing of the trend; points without the number that is compared are left out.
+
+    The place of a fingerprint among `machines` decides its colour.
+    """
+    numbers = trend.compared
+    drawn = [(i, number) for i, number in enumerate(numbers) if number is not None]
+    low, high = axis_range([number for _, number in drawn])
+    step = (WIDTH - 2 * MARGIN) / max(1, len(numbers) - 1)
+
+    def x(place: float) -> float:
+        return round(MARGIN + step * place, 1) if len(numbers) > 1 else WIDTH / 2
+
+    def y(number: float) -> float:
+        return round(HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * (number - low) / (high - low), 1)
+
+    edges = [0, *(change.at for change in trend.changes), len(numbers)]
+    levels = []
+    for begin, end in pairwise(edges):
+        inside = [number for i, number in drawn if begin <= i < end]
+        if inside:
+            levels.append(f"M{x(begin - 0.4)} {y(median(inside))}H{x(end - 0.6)}")
+    return Plot(
+        dots=tuple(
+            Dot(
+                x=x(i),
+                y=y(number),
+                hue=machines.index(trend.points[i].fingerprint) % HUES,
+                text=_tooltip(trend, i),
+            )
+            for i, number in drawn
+        ),
+        levels="".join(levels) if len(drawn) > 1 else "",
+        changes=tuple((x(change.at - 0.5), change) for change in trend.changes),
+        ticks=tuple(
+            (100 * y(value) / HEIGHT, compared_of(trend, value))
+            for value in (high, (low + high) / 2, low)
+        ),
+    )
+
+
+def _tooltip(trend: Trend, place: int) -> str:
+    point = trend.points[place]
+    parts = [moment(point.at), value_of(trend.series, point.value)]
+    if trend.basis == "ratio" and point.ratio is not None:
+        parts.append(f"drawn: {compared_of(trend, point.ratio)}")
+    parts.append(f"run {point.run}")
+    if point.commit:
+        parts.append(f"commit {point.commit[:10]}")
+    parts.append(f"machine {point.fingerprint}")
+    return " · ".join(parts)

@@ -33,7 +33,7 @@ class Counters:
     throttled: int = 0
     """Periods in which the control group had used up its CPU quota."""
     gpu: int = 0
-    """NVML clock event reasons now, as a bit mask; see bench/instruments/gpu_clocks.py."""
+    """NVML clock event reasons now, as a bit mask; see bench/instruments/cuda.py."""
 
 
 def read_counters(gpu_reasons: Callable[[], int] | None = None) -> Counters:

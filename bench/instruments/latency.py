@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from bench.instruments.counters import read_counters
-from bench.instruments.gpu_clocks import gpu_reasons, reason_names
+from bench.instruments.cuda import CudaEvents, reason_names, throttle_reader
 from bench.instruments.phases import Phases
 from bench.instruments.rounds import Boundary, Rounds, take_rounds
 from bench.instruments.sentinel import sentinel
 from bench.instruments.settings import settings
-from bench.instruments.stopwatch import CLOCK, Clock, DeviceTimer, overhead, time_round
+from bench.instruments.stopwatch import CLOCK, Clock, overhead, time_round
 from bench.instruments.warmup import Warmup, warm_up
 from bench.plan import PLANS, Plan
 from bench.stats import mad, median
@@ -61,7 +61,8 @@ def measure(
     iteration.
     """
     before = {**settings(), "threads": subject.facts.get("threads")}
-    marks, reasons = _cuda(device) if device.startswith("cuda") else (None, None)
+    marks = CudaEvents(device) if device.startswith("cuda") else None
+    reasons = throttle_reader(device)
     read_sentinel = sentinel(clock)
     cost = overhead(subject.synchronize, clock=clock, marks=marks)
     target = max(plan.round_seconds, plan.overhead_ratio * cost)
@@ -155,12 +156,3 @@ def _facts(warm: Warmup, rounds: Rounds, plan: Plan, cost: float, target: float)
         "throttled_periods": last.throttled - first.throttled,
         "gpu_throttle": reason_names(gpu),
     }
-
-
-def _cuda(device: str) -> tuple[DeviceTimer, Any]:
-    import torch
-
-    from bench.instruments.cuda_events import CudaEvents
-
-    uuid = torch.cuda.get_device_properties(torch.device(device)).uuid
-    return CudaEvents(device), gpu_reasons(f"GPU-{uuid}")

@@ -8,7 +8,7 @@ import gc
 from collections.abc import Callable
 from typing import Any, Final
 
-from bench.instruments.cuda_memory import cuda_peaks, live_cuda_bytes
+from bench.instruments.cuda import cuda_peaks, live_cuda_bytes
 from bench.instruments.stopwatch import CLOCK, NS, Clock
 from bench.instruments.tensor_bytes import count_tensor_bytes
 from bench.plan import PLANS, Plan

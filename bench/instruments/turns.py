@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from bench.instruments.counters import disturbances, read_counters
-from bench.instruments.gpu_clocks import gpu_reasons
+from bench.instruments.cuda import throttle_reader
 from bench.instruments.latency import paused_garbage_collector
 from bench.instruments.sentinel import sentinel
 from bench.instruments.stopwatch import CLOCK, NS, Clock, overhead, time_round
@@ -112,7 +112,7 @@ def alternate(
     clock: Clock = CLOCK,
 ) -> dict[str, Any]:
     """Warms up and takes turns with whoever holds the other end of the lock."""
-    reasons = _gpu(device)
+    reasons = throttle_reader(device)
     read_sentinel = sentinel(clock)
     emit("phase", name="warmup")
     with paused_garbage_collector():
@@ -227,11 +227,3 @@ def wait_for_idle_threads(clock: Callable[[], float] = time.process_time) -> flo
         if clock() - before < SETTLED * SETTLE_STEP:
             break
     return waited
-
-
-def _gpu(device: str) -> Callable[[], int] | None:
-    if not device.startswith("cuda"):
-        return None
-    import torch
-
-    return gpu_reasons(f"GPU-{torch.cuda.get_device_properties(torch.device(device)).uuid}")

@@ -35,8 +35,6 @@ class Warmup:
     """Iterations per round from here on."""
     ended_because: str
     """flat (the rounds had stopped changing) or cap (time was up)."""
-    slope: float
-    """Change per round over the last rounds, as a share of their median."""
 
 
 def warm_up(time_round: TimeRound, plan: Plan, target: float, *, clock: Clock = CLOCK) -> Warmup:
@@ -57,14 +55,13 @@ def warm_up(time_round: TimeRound, plan: Plan, target: float, *, clock: Clock = 
         iterations = min(max(wanted, iterations + 1), iterations * GROWTH)
     window = min(max(int(plan.warmup_seconds / taken / 2), MIN_WINDOW), MAX_WINDOW)
     flat_from = len(samples) - 1
-    ended, slope = "cap", math.inf
+    ended = "cap"
     while clock() * NS < deadline:
         samples.append(time_round(iterations) / iterations)
         recent = samples[flat_from:][-window:]
         if len(recent) < window:
             continue
-        slope = relative_slope(recent)
-        if abs(slope) <= plan.warmup_slope:
+        if abs(relative_slope(recent)) <= plan.warmup_slope:
             ended = "flat"
             break
     # The fastest, so that rounds stay long enough when the machine was busy for some of these.
@@ -73,5 +70,4 @@ def warm_up(time_round: TimeRound, plan: Plan, target: float, *, clock: Clock = 
         samples=tuple(samples),
         iterations=max(iterations, math.ceil(target / warm)) if warm > 0 else iterations,
         ended_because=ended,
-        slope=slope,
     )

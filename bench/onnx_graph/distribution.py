@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from bench.onnx_graph.weights import Weights
+from suite.sparkline import draw_counts
 
-BARS: Final = "▁▂▃▄▅▆▇█"
 BINS: Final = 24
 CHUNK: Final = 1 << 22
 """Elements that are counted at once."""
@@ -74,14 +73,5 @@ def counts_of(finite: Any, low: float, high: float, bins: int) -> tuple[int, ...
 
 def histogram_text(histogram: Histogram) -> str:
     """`-0.21 ▁▂▅█▇▃▁ 0.19`."""
-    text = f"{histogram.low:.3g} {sparkline(histogram.counts)} {histogram.high:.3g}"
+    text = f"{histogram.low:.3g} {draw_counts(histogram.counts)} {histogram.high:.3g}"
     return f"{text}, {histogram.num_other:,} NaN or infinite" if histogram.num_other else text
-
-
-def sparkline(counts: Sequence[float]) -> str:
-    """A bar for each number, the largest one full; what is not zero is never drawn as if it were the lowest."""
-    largest = max(counts, default=0)
-    if largest <= 0:
-        return BARS[0] * len(counts)
-    last = len(BARS) - 1
-    return "".join(BARS[max(round(c / largest * last), 1) if c > 0 else 0] for c in counts)

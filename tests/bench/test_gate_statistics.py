@@ -9,6 +9,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.gate.power import detectable, probability_bound, spread_of
+from bench.gate.signed_rank import (
+    bound,
+    hodges_lehmann,
+    holm,
+    p_above,
+    p_below,
+    signed_rank_counts,
+    walsh_averages,
+)
 from bench.gate.verdict import (
     ALPHA,
     Exit,
@@ -19,8 +28,6 @@ from bench.gate.verdict import (
     screen_verdict,
     summarize_effects,
 )
-from bench.gate.walsh import bound, hodges_lehmann, signed_rank_counts, walsh_averages
-from bench.gate.wilcoxon import holm, p_above, p_below
 
 EFFECTS = st.lists(st.floats(-0.5, 0.5, allow_nan=False, width=32), min_size=1, max_size=20)
 STEADY = settings(deadline=None, max_examples=60)  # the first test imports scipy

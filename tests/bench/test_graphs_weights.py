@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from bench.graph_diff.weights import compare_files
-from bench.onnx_graph.distribution import histogram_text, histograms_of, sparkline
+from bench.onnx_graph.distribution import histogram_text, histograms_of
 from bench.onnx_graph.errors import GraphError
 from bench.onnx_graph.read import read
 from bench.onnx_graph.weights import Weights, dequantized
+from suite.sparkline import draw_counts
 
 
 def compared(before, after):
@@ -290,7 +291,7 @@ def test_histograms_tell_ends_counts_and_what_is_not_finite(tmp_path):
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=50))
 def test_a_sparkline_has_a_bar_for_each_number_and_shows_all_that_is_not_zero(counts):
-    bars = sparkline(counts)
+    bars = draw_counts(counts)
     assert len(bars) == len(counts)
     for bar, count in zip(bars, counts, strict=True):
         assert (bar == "▁") == (count == 0)

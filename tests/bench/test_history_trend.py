@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bench.history.database import write
 from bench.history.document import to_document, to_json
-from bench.history.drawing import BLOCKS, DOT, draw_chart, resample, sparkline
+from bench.history.drawing import DOT, draw_chart, resample, sparkline
 from bench.history.errors import HistoryError
 from bench.history.html import to_html, write_html
 from bench.history.query import QueryResult, query_trends
@@ -22,6 +22,7 @@ from bench.history.recording import record_entry
 from bench.history.terminal import render_terminal
 from bench.history.wording import change_of, titles_of
 from bench.history.writing import write_entry
+from suite.sparkline import BLOCKS
 
 pytest_plugins = ["history_fixtures"]
 

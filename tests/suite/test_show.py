@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from suite.__main__ import main
-from suite.show import headline, scaled, sparkline, tree_of
+from suite.show import headline, scaled, tree_of
+from suite.sparkline import draw_counts
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,8 +67,8 @@ def test_levels_below_the_depth_are_counted():
 
 def test_numbers_are_scaled():
     assert [scaled(n) for n in (640, 1_814_073_344, 75_338)] == ["640 ", "1.81 G", "75.3 k"]
-    assert sparkline([0, 1, 1000]) == "▁▂█"
-    assert sparkline([]) == ""
+    assert draw_counts([0, 1, 1000]) == "▁▂█"
+    assert draw_counts([]) == ""
 
 
 def test_a_wrong_name_is_told_with_what_is_meant(capsys):

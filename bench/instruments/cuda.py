@@ -1,0 +1,136 @@
+"""Worker side. CUDA: the device's own clock, the caching allocator's counters, and why clocks are held down."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+MILLI: Final = 1e-3
+
+SLOWED: Final = {
+    0x08: "hardware slowdown",
+    0x20: "software thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "power brake",
+}
+"""Clock event reasons that make a round worthless.
+Source: nvml.h, nvmlClocksEventReason*.
+
+The software power cap (0x04) is left out: under full load it is the normal state of a GPU, not
+an accident.
+"""
+
+
+class CudaEvents:
+    """A `DeviceTimer` on one device's current stream."""
+
+    def __init__(self, device: str) -> None:
+        import torch
+
+        self._torch = torch
+        self._device = torch.device(device)
+        self._begin = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        self._end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+
+    def begin(self) -> None:
+        """Records the first event on the stream."""
+        self._begin.record(self._torch.cuda.current_stream(self._device))
+
+    def end(self) -> None:
+        """Records the second event; the stream reaches it when all that was queued before is
+        done.
+        """
+        self._end.record(self._torch.cuda.current_stream(self._device))
+
+    def seconds(self) -> float:
+        """Seconds between the two events; the device must have been synchronised."""
+        return float(self._begin.elapsed_time(self._end)) * MILLI
+
+
+def cuda_peaks(
+    call: Callable[[], Any], synchronize: Callable[[], None], device: str, iterations: int
+) -> tuple[int, int, dict[str, Any]]:
+    """Peak allocated and peak reserved bytes on `device` during the calls, and the allocator's
+    other counters.
+
+    Facts: `num_alloc_retries` and `num_ooms` (0 unless the GPU was nearly full), `process_bytes`
+    (all that the driver counts for this process, CUDA's context included; None without NVML).
+    """
+    import torch
+
+    synchronize()
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_stats(device)
+    for _ in range(iterations):
+        call()
+    synchronize()
+    after = torch.cuda.memory_stats(device)
+    facts = {
+        name: after.get(name, 0) - before.get(name, 0) for name in ("num_alloc_retries", "num_ooms")
+    }
+    return (
+        torch.cuda.max_memory_allocated(device),
+        torch.cuda.max_memory_reserved(device),
+        {**facts, "iterations": iterations, "process_bytes": _process_bytes(device)},
+    )
+
+
+def live_cuda_bytes(device: str) -> int:
+    """Bytes that tensors hold on `device` now, garbage collected."""
+    import torch
+
+    gc.collect()
+    return torch.cuda.memory_allocated(device)
+
+
+def _process_bytes(device: str) -> int | None:
+    try:
+        import pynvml
+        import torch
+
+        pynvml.nvmlInit()
+        uuid = torch.cuda.get_device_properties(torch.device(device)).uuid
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+        rows = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    except ImportError:
+        return None
+    except pynvml.NVMLError:
+        return None
+    # In a container the driver may know the process by another id: then there is no row of ours.
+    return next((row.usedGpuMemory for row in rows if row.pid == os.getpid()), None)
+
+
+def throttle_reader(device: str) -> Callable[[], int] | None:
+    """Return a function that reads the bits of SLOWED that hold now for that device; None for a CPU or without NVML."""
+    if not device.startswith("cuda"):
+        return None
+    try:
+        import pynvml
+        import torch
+    except ImportError:
+        return None
+    uuid = torch.cuda.get_device_properties(torch.device(device)).uuid
+    try:
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+        pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
+    except pynvml.NVMLError:
+        return None
+    mask = sum(SLOWED)
+
+    def read() -> int:
+        try:
+            return int(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)) & mask
+        except pynvml.NVMLError:
+            return 0
+
+    return read
+
+
+def reason_names(bits: int) -> list[str]:
+    """The reasons in words."""
+    return [name for bit, name in SLOWED.items() if bits & bit]
