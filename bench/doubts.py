@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bench import units
 from bench.plan import Plan, next_harder_plan
 from bench.stats import (
     NORMAL_MAD,
@@ -21,6 +20,7 @@ from bench.stats import (
     samples_needed,
     thinned,
 )
+from suite import units
 from suite.record import Measurement
 
 SPREAD: Final = 0.05

@@ -21,7 +21,7 @@ class Metric:
     title: str
     """Heading of its column."""
     unit: str
-    """s, B, B/iteration, 1 (a count), MAC, 1/s; see bench/units.py."""
+    """s, B, B/iteration, 1 (a count), MAC, 1/s; see suite/units.py."""
     instrument: str
     """Step whose worker measures it."""
     direction: str = "lower"

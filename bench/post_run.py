@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.graph_analysis.make import make_anatomies
-from bench.runs.load import load_run
 from suite.outcome import Outcome
 from suite.record import Record
+from suite.runs.load import load_run
 from suite.worker.client import Worker
 from suite.worker.protocol import Job
 

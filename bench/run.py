@@ -1,268 +1,71 @@
-"""A benchmark run from its first to its last act: run folder, launcher, session, report."""
+"""The end of a run: the machine's peaks, the analysis of its graphs, the report, the history."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from bench.history.rows import without_password
-from bench.plan import Plan
 from bench.post_run import is_whole, peaks_for, take_apart
 from bench.report.html import write_html
 from bench.report.markdown import to_markdown
-from bench.runs.folder import NoSuchRun, find_run
-from bench.runs.load import load_run
-from bench.runs.machine import FILE as MACHINE
-from bench.runs.machine import Machine
-from bench.steps import STEPS
 from bench.summary.build import build_report
 from bench.summary.model import Report
-from diagnostics.doctor import examine
-from diagnostics.environment import Environment
-from diagnostics.explain import explain
-from diagnostics.finding import Level
-from diagnostics.redact import for_this_machine
-from suite.axes import BACKENDS
-from suite.cell import Cell
-from suite.engine.outcome_rules import settled
-from suite.engine.run_config import Request
-from suite.engine.session import Session
-from suite.engine.steps import graph_cell
-from suite.foundations.cases import PRELOAD
-from suite.options import Selection
-from suite.record import Record
-from suite.store import RunFolder
-from suite.worker.client import Launcher, Worker
-
-EXPORT_BYTES = 5 * 1024**3
-"""Memory that one export may take; the largest of the catalogue, mvit_v2_s, was seen at 3.6 GB."""
-
-LIFE_BYTES = 4 * 1024**3
-"""Memory that the life of one tiny model may take, its launcher included."""
-
-MOST_EXPORTS = 4
-"""Exports side by side; each has a launcher of its own, which costs the imports once more."""
+from suite.engine.run import Run
+from suite.runs.load import load_run
 
 
-class RunError(ValueError):
-    """The run cannot be opened as asked; shown to the user without a traceback."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """What the end of a run leaves for the terminal."""
+
+    report: Report
+    html: Path
+    """The report's page."""
+    history: str
+    """One sentence: what became of the run in the history; empty when nothing was measured."""
 
 
-@dataclass(slots=True, kw_only=True)
-class BenchRun:
-    """A run that is open: the session and what belongs into its folder."""
+def finish_run(run: Run, *, store: str) -> FinishedRun:
+    """Closes the run and writes `report.html`, the job's summary and the history.
 
-    selection: Selection
-    session: Session
-    folder: RunFolder
-    environment: Environment
-    info: dict[str, Any] = field(default_factory=dict)
-    store: str = ""
-    """Where the history of runs is kept."""
-    history: str = ""
-    """What became of this run in it; empty while it goes on."""
-    helpers: list[Launcher] = field(default_factory=list)
-    """Launchers beside the session's own."""
-
-    def begin(self, planned: Sequence[Mapping[str, Any]]) -> None:
-        """Writes down what is going to be done, so that a run that is killed can say what is missing."""
-        self.info["planned"] = list(planned)
-        self.folder.write_json("run.json", self.info)
-
-    def live_ahead(self, steps: Sequence[tuple[Cell, str]], *, jobs: int) -> None:
-        """Begins with the stages of models' lives, `jobs` models side by side; the tests then wait for them.
-
-        With 0 jobs: one per core where all are tiny and on a CPU, else one at a time. Steps of one model stay together,
-        because each starts from what the one before has made.
-        """
-        groups: dict[tuple[str, str, str], list[tuple[Cell, str]]] = {}
-        shared = self.selection.job_options.get("train_on", "")
-        for cell, step in steps:
-            groups.setdefault((cell.model, cell.size, shared or cell.device), []).append(
-                (cell, step)
-            )
-        small = all(cell.size == "tiny" and cell.device == "cpu" for cell, _ in steps)
-        system = self.environment.system
-        room = min(system.num_cores, system.memory_available // LIFE_BYTES) if small else 1
-        number = max(1, min(jobs or room, len(groups)))
-        preload = preload_for(self.selection)
-        self.helpers += [Launcher(preload=preload) for _ in range(1, number)]
-        self.session.ahead(groups.values(), [self.session.worker, *self.helpers])
-
-    def export_ahead(self, cells: Sequence[Cell]) -> None:
-        """Makes the graphs that `cells` run before anything is measured, as many at a time as fit this machine."""
-        system = self.environment.system
-        graphs = {graph_cell(c) for c in cells if BACKENDS[c.backend].needs_graph}
-        fit = min(len(graphs), system.num_cores, system.memory_available // EXPORT_BYTES)
-        preload = preload_for(self.selection)
-        more = [Launcher(preload=preload) for _ in range(1, min(fit, MOST_EXPORTS))]
-        try:
-            self.session.export_ahead(cells, [self.session.worker, *more])
-        finally:
-            for launcher in more:
-                launcher.close()
-
-    def finish(self) -> Report:
-        """Ends the workers, closes the books and writes `report.html`; returns the report."""
-        self.session.stop()
-        self._look_back()
-        for worker in (self.session.worker, *self.helpers):
-            worker.close()
-        self.info["finished_at"] = _now()
-        self.folder.write_json("run.json", self.info)
-        report = build_report(load_run(self.folder.path))
-        write_html(report, self.folder.path / "report.html")
-        self.history = self._recorded()
-        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-            with contextlib.suppress(OSError), Path(summary).open("a", encoding="utf-8") as file:
-                file.write(to_markdown(report))
-        return report
-
-    def _look_back(self) -> None:
-        """The machine's peaks and the anatomies of the graphs, for the report; not after a run that was broken off."""
-        records = self.session.records
-        if not records or not is_whole(self.info.get("planned", ()), records):
-            return
-        options = self.session.request.options
-        if peaks := peaks_for(records.values(), options, self.session.worker):
-            self.info["roofline"] = peaks
-        self.folder.write_json("run.json", self.info)
-        take_apart(self.folder.path, self.session.worker)
-
-    def _recorded(self) -> str:
-        """Puts the run into the history; what went wrong there costs no run, its folder has everything."""
-        from bench.history.errors import HistoryError
-        from bench.history.recording import record_run  # SQLAlchemy: only after the measuring
-
-        if not self.session.records:
-            return ""
-        try:
-            return record_run(self.folder.path, self.store).sentence
-        except HistoryError as error:
-            return str(error)
-
-
-def open_run(
-    *,
-    out: Path,
-    resume: str | None,
-    selection: Selection,
-    environment: Environment,
-    plan: Plan,
-    deadline: float,
-    command: str,
-    store: str = "",
-    worker: Callable[[RunFolder], Worker] | None = None,
-) -> BenchRun:
-    """A new run below `out`/runs, or the one that `resume` names ("" = the newest), ready to measure.
-
-    The launcher starts at once and imports while the caller goes on. Raises RunError when the run to resume is
-    not there or was made with other options, StoreError when `out` cannot be written.
+    `store` is the database of the history: a file or an address.
     """
-    runs = out / "runs"
-    options = {**selection.job_options, "plan": plan.as_dict()}
-    records: tuple[Record, ...] = ()
-    started_at = _now()
-    if resume is None:
-        folder = RunFolder.create(runs)
-    else:
-        folder, records, started_at = _resumed(runs, resume, options)
-    fingerprint = environment.fingerprint()
-    folder.write_json(MACHINE, described(environment))
-    start = worker or (
-        lambda f: Launcher(preload=preload_for(selection), log=f.logs / "launcher.log")
-    )
-    session = Session(
-        request=Request(
-            specs=selection.specs,
-            options=options,
-            deadline=deadline,
-            cold_replicates=plan.cold_replicates,
-            cache=str((out / "cache" / "onnx").resolve()),
-            states=str((out / "cache" / "states").resolve()),
-        ),
-        folder=folder,
-        worker=start(folder),
-        steps=STEPS,
-        environment_id=fingerprint,
-        records=settled(records),
-        diagnose=diagnosis,
-    )
-    info = {
-        "run_id": folder.run_id,
-        "command": without_password(command),
-        "started_at": started_at,
-        "finished_at": None,
-        "options": options,
-        "excluded": list(selection.excluded),
-    }
-    return BenchRun(
-        selection=selection,
-        session=session,
-        folder=folder,
-        environment=environment,
-        info=info,
-        store=store or str(out / "history.db"),
-    )
-
-
-def _resumed(
-    runs: Path, name: str, options: Mapping[str, Any]
-) -> tuple[RunFolder, tuple[Record, ...], str]:
-    """The run to go on with, its records, and when it began."""
+    run.session.stop()
     try:
-        run = load_run(find_run(name, runs))
-    except NoSuchRun as error:
-        raise RunError(f"--resume: {error}") from error
-    before = run.info.get("options", {})
-    for key, value in options.items():
-        if key in before and before[key] != _as_json(value):
-            raise RunError(
-                f"--resume {run.folder.name}: that run was made with {key} = {before[key]!r}, this one has"
-                f" {value!r}; give the same options, or start a new run without --resume"
-            )
-    return RunFolder(run.folder), run.records, str(run.info.get("started_at") or _now())
+        _look_back(run)
+    finally:
+        run.close()
+    report = build_report(load_run(run.folder.path))
+    html = run.folder.path / "report.html"
+    write_html(report, html)
+    history = _record(run, store)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with contextlib.suppress(OSError), Path(summary).open("a", encoding="utf-8") as file:
+            file.write(to_markdown(report))
+    return FinishedRun(report=report, html=html, history=history)
 
 
-def described(environment: Environment) -> dict[str, Any]:
-    """The machine, its fingerprint, and what the doctor warns of; without what says who and where.
-
-    Run folders are handed around: as artifacts of a build, as attachments of an issue.
-    """
-    findings = [
-        finding
-        for result in examine(environment)
-        for finding in result.findings
-        if finding.level.rank >= Level.WARN.rank
-    ]
-    machine = Machine.of(environment, findings)
-    redacted = for_this_machine(environment.versions.values()).data(machine.as_dict())
-    return {**redacted, "fingerprint": machine.fingerprint}
+def _look_back(run: Run) -> None:
+    """Measures the machine's peaks and analyses the run's graphs, for the report; not after an interrupted run."""
+    records = run.session.records
+    if not records or not is_whole(run.info.get("planned", ()), records):
+        return
+    if peaks := peaks_for(records.values(), run.session.request.options, run.session.worker):
+        run.info["roofline"] = peaks
+    run.write_info()
+    take_apart(run.folder.path, run.session.worker)
 
 
-def preload_for(selection: Selection) -> tuple[str, ...]:
-    """Modules for the launcher: what the cells need, and the code of every step."""
-    steps = (row.runner.partition(":")[0] for row in STEPS.values())
-    cells = (*selection.cells, *selection.life)
-    exports = any(BACKENDS[cell.backend].needs_graph for cell in cells)
-    wanted = (*selection.preload(), *steps, *(PRELOAD if selection.life else ()))
-    return tuple(dict.fromkeys((*wanted, *(["suite.stages.export.preload"] if exports else []))))
+def _record(run: Run, store: str) -> str:
+    """Puts the run into the history; a failure there costs no run, because its folder has everything."""
+    from bench.history.errors import HistoryError
+    from bench.history.recording import record_run  # SQLAlchemy: only after the measuring
 
-
-def diagnosis(text: str) -> list[dict[str, Any]]:
-    """What the doctor says to a failure's text: findings as data, best first."""
-    return [finding.as_dict() for finding in explain(text)[:3]]
-
-
-def _as_json(value: Any) -> Any:
-    return json.loads(json.dumps(value))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    if not run.session.records:
+        return ""
+    try:
+        return record_run(run.folder.path, store).sentence
+    except HistoryError as error:
+        return str(error)

@@ -46,13 +46,24 @@ MEASURING: Final = (
     ),
     Step(
         name="coldstart",
+        title="cold start",
         runner="bench.instruments.coldstart:run",
         applies=_is_measured,
         needs_graph=True,
         compose=cold_record,
     ),
-    Step(name="training", runner="bench.instruments.training:run", applies=_is_trained),
-    Step(name="dataloader", runner="bench.instruments.dataloader:run", applies=_is_trained),
+    Step(
+        name="training",
+        title="training step",
+        runner="bench.instruments.training:run",
+        applies=_is_trained,
+    ),
+    Step(
+        name="dataloader",
+        title="data loading",
+        runner="bench.instruments.dataloader:run",
+        applies=_is_trained,
+    ),
 )
 
 STEPS: Final[Mapping[str, Step]] = {**suite_steps.STEPS, **{row.name: row for row in MEASURING}}
@@ -65,3 +76,8 @@ GRAPHS: Final = tuple(name for name, row in STEPS.items() if row.needs_graph)
 def steps_of(cell: Cell) -> tuple[str, ...]:
     """The steps that make sense for a cell: one build and one graph for all devices; size is of the module."""
     return suite_steps.steps_of(cell, STEPS)
+
+
+def step_name(step: str) -> str:
+    """The step as people write it."""
+    return suite_steps.step_name(step, STEPS)

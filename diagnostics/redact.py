@@ -86,3 +86,8 @@ def for_this_machine(versions: Iterable[str] = ()) -> Redactor:
     with suppress(OSError):
         host = socket.gethostname()
     return Redactor(home=str(Path.home()), user=user, host=host, versions=versions)
+
+
+def without_password(text: str) -> str:
+    """The text with the passwords of its database addresses left out."""
+    return re.sub(r"(\w://[^\s:/@]*):[^\s@]+@", r"\1:***@", text)

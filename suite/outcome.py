@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Outcome(StrEnum):
@@ -34,3 +36,39 @@ class Outcome(StrEnum):
 
 
 _BAD = frozenset({Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.OUT_OF_MEMORY})
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How an outcome is shown."""
+
+    title: str
+    meaning: str
+    """One sentence."""
+    mark: str
+    """One character, so that colour is never the only sign."""
+    style: str
+    """A style of rich."""
+
+
+_BAD_STYLE: Final = "bold red"
+
+WORDING: Final = {
+    Outcome.PASSED: Wording("passed", "The step ran and its claims hold.", "✓", "green"),
+    Outcome.FAILED: Wording(
+        "failed", "The work raised an error, or a claim about it did not hold.", "✗", _BAD_STYLE
+    ),
+    Outcome.CRASHED: Wording("crashed", "The worker process died.", "✗", _BAD_STYLE),
+    Outcome.OUT_OF_MEMORY: Wording(
+        "out of memory", "The worker ran out of memory or was killed for it.", "✗", _BAD_STYLE
+    ),
+    Outcome.TIMED_OUT: Wording(
+        "timed out", "The worker was killed at its deadline.", "✗", _BAD_STYLE
+    ),
+    Outcome.KNOWN_BUG: Wording("known bug", "Declared as failing, and it failed.", "!", "yellow"),
+    Outcome.UNSUPPORTED: Wording(
+        "unsupported", "A declared gap of the model; not tried.", "–", "dim"
+    ),
+    Outcome.UNAVAILABLE: Wording("unavailable", "This machine lacks what it needs.", "–", "dim"),
+}
+"""Outcome -> how it is shown, in reading order: passed first, then the worst."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.runs.load import load_run
+from suite.runs.load import load_run
 
 ROOT = Path(__file__).parents[1]
 FAULTY = Path(__file__).with_name("faulty_models.py")

@@ -20,11 +20,11 @@ from bench.advise.advice_text import (
     verdict,
 )
 from bench.report.command import RUNS
-from bench.runs.folder import NoSuchRun, find_run, runs_in
-from bench.runs.load import load_run
 from bench.summary.advice import DEFAULT_DROP, Advice, Limits, advice_for
 from bench.summary.build import build_report
 from suite.catalog import did_you_mean
+from suite.runs.folder import NoSuchRun, find_run, runs_in
+from suite.runs.load import load_run
 
 NONE: Final = 1
 TROUBLE: Final = 2

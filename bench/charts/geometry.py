@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench import units
 from bench.summary.elements import Timing
+from suite import units
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from bench import units
 from bench.charts.label_places import LabelPlace, places_for
 from bench.charts.ticks import Axis, axis_of
 from bench.summary.lifecycle_records import Curve, Life, State, Training
 from bench.summary.quality_text import metric_text
 from bench.summary.wording import REFERENCE, backend_name, variant_name
+from suite import units
 
 Tick = tuple[float, str]
 """(percent, text)."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bench import units
 from bench.charts.ticks import Axis, axis_of
 from bench.summary.roofline_records import Peaks, Roofline, RoofPoint
 from bench.summary.wording import backend_name
+from suite import units
 
 Tick = tuple[float, str]
 """(percent, text)."""

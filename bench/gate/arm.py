@@ -22,8 +22,8 @@ from bench.plan import Plan
 from suite.engine.run_config import Request
 from suite.engine.session import Session
 from suite.options import Selection
+from suite.runs.store import RunFolder
 from suite.spec import Gap, ModelSpec
-from suite.store import RunFolder
 from suite.worker.client import Launcher, LauncherError, Worker
 from suite.worker.protocol import Job
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bench import units
 from bench.derived_metrics import FORMULAS
 from bench.gate.row import Exact
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Verdict
 from bench.metrics import METRICS
 from bench.stats import median
+from suite import units
 from suite.quality import change_unit, drop
 from suite.record import Measurement, Record
 from suite.spec import ModelSpec

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench import units
 from bench.gate.outcome import Gate
 from bench.gate.row import Row
 from bench.gate.verdict import Exit, Verdict
@@ -22,6 +21,7 @@ from bench.gate.wording import (
     verdict_text,
 )
 from bench.report.markup import line, safe
+from suite import units
 
 HEAD: Final = ("cell", "verdict", "slower by (95% bounds)", "base → head", "would see")
 ICONS: Final = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.gate.errors import GateError
-from bench.runs.folder import is_run
+from suite.runs.folder import is_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from bench.gate.verdict import Verdict
 from diagnostics.environment import Environment
 from suite.catalog import CatalogError
 from suite.options import Selection
-from suite.store import StoreError
+from suite.runs.store import StoreError
 
 PYPROJECT: Final = "pyproject.toml"
 
@@ -111,7 +111,8 @@ class GatePlugin:
         self._done.show = lambda console: render_selftest(found, console)
 
     def _request(self, config: pytest.Config, session: pytest.Session) -> GateConfig:
-        from bench.run import preload_for
+        from bench.steps import STEPS
+        from suite.engine.run import preload_for
 
         get = config.getoption
         started_in = config.invocation_params.dir
@@ -133,7 +134,7 @@ class GatePlugin:
             command=" ".join(["pytest", *config.invocation_params.args]),
             fingerprint=self._environment.fingerprint(),
             is_strict=self._asked.is_strict,
-            preload=preload_for(self._selection),
+            preload=preload_for(self._selection, STEPS),
         )
 
     def _say(self, text: str) -> None:

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench import units
 from bench.gate.control_models import WORKLOADS
 from bench.gate.selftest import SelfTest
 from bench.gate.selftest_history import SelftestHistory, Tally
+from suite import units
 
 WORDS = {0: "the same work", 5: "5% more work", 10: "10% more work"}
 

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench import units
 from bench.gate.outcome import Gate
 from bench.gate.row import Row
 from bench.gate.verdict import Exit, Verdict
@@ -27,6 +26,7 @@ from bench.gate.wording import (
     verdict_text,
     void_text,
 )
+from suite import units
 
 STYLES: Final = {
     Verdict.REGRESSED: "bold red",

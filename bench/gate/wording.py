@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from bench import units
 from bench.gate.block import Block
 from bench.gate.document import share
 from bench.gate.outcome import Gate
@@ -13,6 +12,7 @@ from bench.gate.row import Cause, Exact, Row
 from bench.gate.verdict import Verdict
 from bench.metrics import METRICS
 from bench.stats import median
+from suite import units
 
 MARKS: Final = {
     Verdict.REGRESSED: "✗",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bench import units
 from bench.graph_analysis.record import Anatomy, Layer
 from bench.graph_analysis.spread import Spread
 from bench.graph_analysis.static import layer_name
@@ -14,6 +13,7 @@ from bench.graph_diff.wording import changes_text
 from bench.netron.attachment import attachment
 from bench.onnx_graph.distribution import Histogram, histogram_text
 from bench.onnx_graph.record import Graph
+from suite import units
 
 
 def attachment_of(

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from bench.graph_analysis.folder import Anatomies, folder_of, is_fresh, load_anatomies
 from bench.graph_analysis.static import stamp_of
-from bench.runs.load import Run
 from suite.axes import VARIANTS
 from suite.cell import Cell
 from suite.outcome import Outcome
+from suite.runs.load import Run
 from suite.worker.client import Launcher, Worker
 from suite.worker.protocol import Job
 

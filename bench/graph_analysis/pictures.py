@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from bench import units
 from bench.graph_analysis.folder import ANATOMY, DRAWN, MISSING, PICTURE, WHOLE, beside
 from bench.graph_analysis.record import Anatomy, anatomy_from
 from bench.graph_analysis.static import stamp_of
@@ -18,6 +17,7 @@ from bench.netron.errors import BrowserMissing, PictureError
 from bench.netron.studio import Picture, Studio
 from bench.onnx_graph.skeleton import skeleton_of
 from diagnostics.atomic_write import write_whole
+from suite import units
 from suite.worker.protocol import Emit, Job
 
 MOST_NODES: Final = 500

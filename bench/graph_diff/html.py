@@ -11,12 +11,12 @@ from typing import Final
 from jinja2 import Environment
 from markupsafe import Markup
 
-from bench import units
 from bench.graph_diff import wording
 from bench.graph_diff.compare import shape_text
 from bench.graph_diff.difference import Difference
 from bench.graph_diff.pictures import COLOURS, Pair
 from bench.templates import templates_in
+from suite import units
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 LISTED: Final = 2000

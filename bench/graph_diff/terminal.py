@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench import units
 from bench.graph_diff.compare import shape_text
 from bench.graph_diff.difference import Difference, NodeRef, TensorChange
 from bench.graph_diff.wording import (
@@ -22,6 +21,7 @@ from bench.graph_diff.wording import (
     shortened,
     tensor_dtypes,
 )
+from suite import units
 
 LISTED: Final = 30
 """Rows of each list; JSON and HTML have all of them."""

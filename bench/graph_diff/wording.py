@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bench import units
 from bench.graph_diff.difference import Change, Difference, NodeChange, Side, TensorChange
+from suite import units
 
 LONGEST: Final = 120
 """Characters of a name that are shown."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.history import STORE
 from bench.history.errors import HistoryError
-from bench.runs.folder import NoSuchRun, find_run
+from suite.runs.folder import NoSuchRun, find_run
 
 if TYPE_CHECKING:
     from bench.history.query import QueryResult

@@ -10,7 +10,7 @@ from bench.history.entry import RunEntry
 from bench.history.errors import HistoryError
 from bench.history.rows import run_entry
 from bench.history.writing import write_entry
-from bench.runs.load import load_run
+from suite.runs.load import load_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,10 +13,11 @@ from bench.derived_metrics import derive
 from bench.history.entry import Point, RecordEntry, RunEntry, series_key
 from bench.history.timestamps import parse_timestamp
 from bench.metrics import METRICS
-from bench.runs.load import Run
 from bench.stats import Estimate, percentile
 from bench.summary.machine import machine_of
+from diagnostics.redact import without_password
 from suite.record import Measurement, Record
+from suite.runs.load import Run
 
 SOURCE: Final = "torch-vitals"
 UNKNOWN: Final = "unknown"
@@ -78,11 +78,6 @@ def record_entry(record: Record, options: Mapping[str, Any], *, at: datetime) ->
         digest=hashlib.sha256(content.encode()).hexdigest()[:16],
         points=tuple(_points(record, options)) if record.outcome.has_run else (),
     )
-
-
-def without_password(text: str) -> str:
-    """The text with the passwords of its database addresses left out."""
-    return re.sub(r"(\w://[^\s:/@]*):[^\s@]+@", r"\1:***@", text)
 
 
 def _points(record: Record, options: Mapping[str, Any]) -> Iterator[Point]:

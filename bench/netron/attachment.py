@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from bench import units
 from bench.onnx_graph.distribution import Histogram, histogram_text
 from bench.onnx_graph.record import Graph
+from suite import units
 
 SIGNATURE: Final = "netron:attachment"
 ERROR: Final = "quantization SNR"

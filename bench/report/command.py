@@ -16,10 +16,10 @@ from bench.report.document import to_json
 from bench.report.html import write_html
 from bench.report.markdown import to_markdown
 from bench.report.terminal import render_terminal
-from bench.runs.folder import NoSuchRun, find_run
-from bench.runs.load import load_run
 from bench.summary.build import build_report
 from bench.summary.model import Report
+from suite.runs.folder import NoSuchRun, find_run
+from suite.runs.load import load_run
 
 TEXTS: Final[dict[str, Callable[[Report], str]]] = {"md": to_markdown, "json": to_json}
 """Format -> how it is written as one text."""

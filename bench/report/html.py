@@ -16,7 +16,6 @@ from urllib.parse import quote
 from jinja2 import Environment
 from markupsafe import Markup
 
-from bench import units
 from bench.advise import advice_text
 from bench.charts.geometry import log_axis, share
 from bench.charts.roofline import LIMITS, roof_plots
@@ -28,6 +27,7 @@ from bench.report.lifecycle_view import foundations_view, life_views, stage_anch
 from bench.report.targets import targets_of
 from bench.report.text import shortened
 from bench.report.view import MEMORY, RowView, between, quantity_text, row_views
+from bench.steps import step_name
 from bench.summary import labels, wording
 from bench.summary.advice import advice_for
 from bench.summary.backend_results import LEAST_EFFECT
@@ -38,6 +38,7 @@ from bench.summary.scaling import AXES, scalings_of
 from bench.summary.step_outcomes import outcome_counts
 from bench.templates import templates_in
 from diagnostics.atomic_write import write_whole
+from suite import units
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 DRAWN: Final = 60
@@ -143,6 +144,7 @@ def html_parts(
             environment={k: v for k, v in report.environment.items() if k not in BULKY},
             least_effect=LEAST_EFFECT,
             words=wording,
+            step_name=step_name,
             units=units,
             share=share,
             anchor=anchor,

@@ -8,15 +8,15 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from bench import units
 from bench.report.columns import Column, drawn, fitting
-from bench.report.table import COLORS, NAME
+from bench.report.table import NAME
 from bench.summary.labels import life_names, times
 from bench.summary.lifecycle_records import Life
 from bench.summary.matrix import Group, groups_of, stages_in, summed_states
 from bench.summary.model import Report
 from bench.summary.quality_text import drop_text, metric_text
-from bench.summary.wording import MARKS, variant_name
+from bench.summary.wording import MARKS, STYLES, variant_name
+from suite import units
 
 HEADS: Final = {"finetune": "tune", "quantize": "quant", "parallel": "par"}
 """Stage -> a head as narrow as its marks."""
@@ -61,7 +61,7 @@ def _marks(life: Life, group: Group) -> Text:
     text = Text()
     for stage in stages_in(life, group):
         outcome = stage.step.outcome if stage else ""
-        text.append(MARKS.get(outcome, "?") if outcome else " ", COLORS.get(outcome, ""))
+        text.append(MARKS.get(outcome, "?") if outcome else " ", STYLES.get(outcome, ""))
     return text
 
 
@@ -86,7 +86,7 @@ def _drop(name: str) -> Callable[[Life], Text]:
         if state is None or state.drop is None:
             return Text(units.ABSENT, style="dim")
         text = drop_text(life.quality, state.drop).replace(" points", " pt")
-        return Text(text, style="" if state.outcome == "passed" else COLORS["failed"])
+        return Text(text, style="" if state.outcome == "passed" else STYLES["failed"])
 
     return cell
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bench import units
 from bench.report.lifecycle_markdown import life_markdown
 from bench.report.lifecycle_table import life_legend
 from bench.report.markup import line, safe
+from bench.steps import step_name
 from bench.summary.headline import average, headline
 from bench.summary.labels import (
     backends_of,
@@ -28,8 +28,8 @@ from bench.summary.wording import (
     backend_name,
     outcome_name,
     plural,
-    step_name,
 )
+from suite import units
 
 LISTED: Final = 60
 """Cells that did not pass beyond this many are counted: a job summary holds 1 MiB."""

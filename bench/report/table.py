@@ -9,25 +9,12 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from bench import units
 from bench.report.columns import Column, drawn
 from bench.summary.elements import Timing
 from bench.summary.labels import backends_of, labels_of, ratio_text
 from bench.summary.model import Report, Row, Speedup
-from bench.summary.wording import NOT_REACHED, REFERENCE, metric_name, outcome_name
-
-COLORS: Final = {
-    "passed": "green",
-    "failed": "bold red",
-    "crashed": "bold red",
-    "out_of_memory": "bold red",
-    "timed_out": "bold red",
-    "known_bug": "yellow",
-    "unsupported": "dim",
-    "unavailable": "dim",
-    NOT_REACHED: "dim",
-}
-
+from bench.summary.wording import NOT_REACHED, REFERENCE, STYLES, metric_name, outcome_name
+from suite import units
 
 NAME: Final = 20
 """Characters to which a model's name may be shortened."""
@@ -138,7 +125,7 @@ def _latency(row: Row, backend: str) -> Text:
     if timing is None:
         step = next((step for step in lane.steps if step.step == "latency"), None)
         outcome = step.outcome if step else NOT_REACHED
-        return Text(outcome_name(outcome), style=COLORS.get(outcome, "")) if step else Text("-")
+        return Text(outcome_name(outcome), style=STYLES.get(outcome, "")) if step else Text("-")
     text = Text(units.seconds(timing.p50), style="bold green" if row.fastest == backend else "")
     width = timing.relative_half_width
     interval = f"±{units.percent(width)}" if width is not None else ""

@@ -9,14 +9,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from bench import units
 from bench.report.lifecycle_table import life_legend, life_table
-from bench.report.table import COLORS, short, table_of
+from bench.report.table import short, table_of
+from bench.steps import step_name
 from bench.summary.headline import average, headline
 from bench.summary.labels import common_axes, doubts_of, followers_of, grouped, stage_name
 from bench.summary.model import Report
 from bench.summary.step_outcomes import outcome_counts
-from bench.summary.wording import MARKS, NOT_REACHED, outcome_name, plural, step_name
+from bench.summary.wording import MARKS, NOT_REACHED, STYLES, outcome_name, plural
+from suite import units
 
 LISTED: Final = 40
 """Cells that did not pass beyond this many are counted, not listed; the HTML has them all."""
@@ -78,7 +79,7 @@ def _print_unfinished(report: Report, console: Console) -> None:
     console.print()
     console.print(Text("Did not run, or did not pass", style="bold"))
     for group in groups[:LISTED]:
-        step, style = group.first, COLORS.get(group.first.outcome, "")
+        step, style = group.first, STYLES.get(group.first.outcome, "")
         steps = ", ".join(step_name(name) for name in group.steps)
         console.print(
             Text.assemble(
@@ -100,7 +101,7 @@ def _print_unfinished(report: Report, console: Console) -> None:
     if len(groups) > LISTED:
         console.print(f"  ... and {len(groups) - LISTED} more; the HTML report lists them all")
     for follower in followers:
-        style = COLORS.get(follower.outcome, "")
+        style = STYLES.get(follower.outcome, "")
         text = f"  {plural(follower.num_steps, 'step')} had nothing to start from"
         mark = f"  {MARKS.get(follower.outcome, '?')} {outcome_name(follower.outcome)}"
         console.print(Text.assemble((mark, style), text))
@@ -128,7 +129,7 @@ def _print_foundations(report: Report, console: Console) -> None:
         text = Text.assemble(f"  {' '.join(place):<16}")
         for outcome, number in ends.items():
             words = f"{MARKS.get(outcome, '?')} {number} {outcome_name(outcome)}"
-            text.append(words, COLORS.get(outcome, "")).append("   ")
+            text.append(words, STYLES.get(outcome, "")).append("   ")
         console.print(text)
 
 
@@ -160,7 +161,7 @@ def _outcomes(report: Report) -> Text:
     text = Text()
     for outcome, number in report.totals.outcomes.items():
         words = f"{MARKS.get(outcome, '?')} {number} {outcome_name(outcome)}"
-        text.append(words, COLORS.get(outcome, "")).append("   ")
+        text.append(words, STYLES.get(outcome, "")).append("   ")
     if report.seconds is not None:
         text.append(f"in {units.seconds(report.seconds)}", "dim")
     return text

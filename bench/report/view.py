@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench import units
 from bench.charts.geometry import (
     Diverging,
     RatioAxis,
@@ -22,6 +21,7 @@ from bench.summary.elements import Quantity, Step
 from bench.summary.labels import axes_by_row, labels_of, name_of, times
 from bench.summary.model import Lane, Report, Row, Speedup
 from bench.summary.wording import NOT_REACHED, backend_name, metric_name
+from suite import units
 
 MEMORY = ("peak_rss_delta", "peak_tensor_bytes", "cuda_allocated", "cuda_reserved")
 """Memory metrics with a column and bars; others (leak) are in the model's details."""

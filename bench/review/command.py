@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bench import units
 from bench.graph_analysis.folder import Anatomies, load_anatomies
 from bench.graph_analysis.make import make_anatomies, take_files_apart
 from bench.netron.errors import PictureError
@@ -29,10 +28,11 @@ from bench.review.marking import marked_in
 from bench.review.pages import pages_of
 from bench.review.serving import for_bundle, serve, write_bundle
 from bench.review.site import html_answer, netron_answers
-from bench.runs.folder import NoSuchRun, find_run
-from bench.runs.load import load_run
 from bench.summary.build import build_report
 from bench.summary.model import Report
+from suite import units
+from suite.runs.folder import NoSuchRun, find_run
+from suite.runs.load import load_run
 
 TROUBLE: Final = 2
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 from jinja2 import Environment
 from markupsafe import Markup
 
-from bench import units
 from bench.charts.geometry import share
 from bench.graph_analysis.folder import Anatomies
 from bench.graph_diff.pictures import COLOURS
@@ -28,6 +27,7 @@ from bench.summary.lifecycle_records import Life, State
 from bench.summary.model import Report
 from bench.summary.quality_text import drop_text, metric_text
 from bench.templates import templates_in
+from suite import units
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 REPORT: Final = TEMPLATES.parents[1] / "report" / "templates"

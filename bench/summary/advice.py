@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
-from bench import units
 from bench.summary.lifecycle_records import MASKED, Life, Quality, State
 from bench.summary.quality_text import drop_text
 from bench.summary.wording import REFERENCE, outcome_name
+from suite import units
 
 DEFAULT_DROP: Final = 1.0
 """Points (percent, where the metric is relative) below the trained model in float32."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from bench.doubts import doubts
 from bench.plan import PLANS, Plan
-from bench.runs.load import Run
 from bench.summary.elements import Doubt, Step
 from bench.summary.findings import findings_from
 from bench.summary.foundations import foundations_of
@@ -26,8 +25,10 @@ from bench.summary.step_outcomes import (
     unfinished,
 )
 from bench.summary.totals import totals_of
+from bench.summary.verdicts import newest_gate
 from bench.summary.wording import plural
 from suite.record import Measurement, Record
+from suite.runs.load import Run
 
 
 def build_report(run: Run) -> Report:
@@ -64,7 +65,7 @@ def build_report(run: Run) -> Report:
         problems=(*run.problems, *_interruption(info, missing, run.folder.name)),
         totals=totals_of(rows, lives, steps, missing),
         roofline=roofline_of(info, rows),
-        gate=run.gate,
+        gate=newest_gate(run.folder, run.machine.environment.git.commit) if run.machine else None,
     )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from bench.steps import step_name
 from bench.summary.elements import Step
 from bench.summary.model import Report, Row, Speedup
-from bench.summary.wording import REFERENCE, doubt_meaning, step_name, variant_name
+from bench.summary.wording import REFERENCE, doubt_meaning, variant_name
 from suite.axes import BACKENDS, VARIANTS
 
 AXES: Final = ("size", "device", "dtype", "batch")

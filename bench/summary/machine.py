@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench import units
-from bench.runs.machine import Machine
 from diagnostics.environment import Environment
 from diagnostics.records import Gpu, Interpreter, Repository, System
+from suite import units
+from suite.runs.machine import Machine
 
 PACKAGES: Final = ("torch", "onnxruntime", "transformers", "torchvision", "onnx")
 """Distributions whose versions decide the numbers."""

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from bench.runs.verdicts import GateVerdict
 from bench.summary.elements import Doubt, Finding, Graph, Parity, Quantity, Step, Timing
 from bench.summary.lifecycle_records import Foundation, Life
 from bench.summary.roofline_records import Roofline
+from bench.summary.verdicts import GateVerdict
 
 SCHEMA: Final = 2
 

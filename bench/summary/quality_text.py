@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from bench import units
 from bench.summary.lifecycle_records import Quality
+from suite import units
 
 
 def metric_text(quality: Quality | None, value: float | None) -> str:

@@ -7,63 +7,32 @@ from typing import Final
 from bench.doubts import DOUBTS
 from bench.metrics import METRICS
 from suite.axes import VARIANTS as AXES
+from suite.outcome import WORDING, Wording
 
 NOT_REACHED: Final = "not_reached"
 """Planned, and the run ended before it: no record exists, so `Outcome` has no value for it."""
 
-OUTCOMES: Final = {
-    "passed": "passed",
-    "failed": "failed",
-    "crashed": "crashed",
-    "out_of_memory": "out of memory",
-    "timed_out": "timed out",
-    "known_bug": "known bug",
-    "unsupported": "unsupported",
-    "unavailable": "unavailable",
-    NOT_REACHED: "not reached",
-}
-"""Outcome -> word, in the order in which a reader wants to see them (after passed: worst first)."""
-
-MEANINGS: Final = {
-    "passed": "The step ran and its claims hold.",
-    "failed": "The work raised an error, or a claim about it did not hold.",
-    "crashed": "The worker process died.",
-    "out_of_memory": "The worker ran out of memory or was killed for it.",
-    "timed_out": "The worker was killed at its deadline.",
-    "known_bug": "Declared as failing, and it failed.",
-    "unsupported": "A declared gap of the model; not tried.",
-    "unavailable": "This machine lacks what it needs.",
-    NOT_REACHED: "Planned, and the run ended before it.",
+_NOT_REACHED: Final = Wording("not reached", "Planned, and the run ended before it.", "·", "dim")
+_WORDING: Final = {
+    **{outcome.value: row for outcome, row in WORDING.items()},
+    NOT_REACHED: _NOT_REACHED,
 }
 
-MARKS: Final = {
-    "passed": "✓",
-    "failed": "✗",
-    "crashed": "✗",
-    "out_of_memory": "✗",
-    "timed_out": "✗",
-    "known_bug": "!",
-    "unsupported": "–",
-    "unavailable": "–",
-    NOT_REACHED: "·",
-}
-"""One character per outcome, so that colour is never alone."""
+OUTCOMES: Final = {outcome: row.title for outcome, row in _WORDING.items()}
+"""Outcome -> word, in reading order: passed first, then the worst."""
+
+MEANINGS: Final = {outcome: row.meaning for outcome, row in _WORDING.items()}
+
+MARKS: Final = {outcome: row.mark for outcome, row in _WORDING.items()}
+"""One character per outcome, so that colour is never the only sign."""
+
+STYLES: Final = {outcome: row.style for outcome, row in _WORDING.items()}
+"""Outcome -> a style of rich."""
 
 REFERENCE: Final = "eager"
 """The backend that speed-ups are measured against."""
 
 BACKENDS: Final = {"eager": "Eager", "compiled": "Compiled", "onnxruntime": "ONNX Runtime"}
-
-STEPS: Final = {
-    "size": "size",
-    "export": "export",
-    "latency": "latency",
-    "memory": "memory",
-    "coldstart": "cold start",
-    "training": "training step",
-    "dataloader": "data loading",
-    "finetune": "fine-tune",
-}
 
 VARIANTS: Final = {
     "original": "as built",
@@ -120,13 +89,6 @@ def backend_name(backend: str) -> str:
 def outcome_name(outcome: str) -> str:
     """The outcome in words."""
     return OUTCOMES.get(outcome, outcome.replace("_", " "))
-
-
-def step_name(step: str) -> str:
-    """The step in words."""
-    stage, _, case = step.partition(":")
-    name = STEPS.get(stage, stage.replace("_", " "))
-    return f"{name}: {case.replace('_', ' ')}" if case else name
 
 
 def variant_name(variant: str) -> str:

@@ -18,7 +18,7 @@ from suite.engine.run_config import Request
 from suite.engine.steps import STEPS, Step, graph_cell, needs, parent_graph_cell
 from suite.outcome import Outcome
 from suite.record import Failure, Measurement, Record
-from suite.store import RunFolder
+from suite.runs.store import RunFolder
 from suite.worker.client import Worker
 from suite.worker.protocol import Job
 

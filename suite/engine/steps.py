@@ -24,6 +24,8 @@ class Step:
     """Worker side: `package.module:function`, called as `function(job, emit)`."""
     applies: Callable[[Cell], bool]
     """Whether the step makes sense for a cell."""
+    title: str = ""
+    """How people write it; empty = its name."""
     needs_graph: bool = False
     """Whether a cell of a backend that runs graphs needs its graph before this step."""
     compose: Callable[[Session, Cell], Record] | None = None
@@ -70,7 +72,12 @@ STEPS: Final[Mapping[str, Step]] = {
         ),
         Step(name="build", runner="suite.stages.build:run", applies=_is_built),
         Step(name="train", runner="suite.stages.train:run", applies=_makes("train")),
-        Step(name="finetune", runner="suite.stages.finetune:run", applies=_makes("finetune")),
+        Step(
+            name="finetune",
+            title="fine-tune",
+            runner="suite.stages.finetune:run",
+            applies=_makes("finetune"),
+        ),
         Step(name="prune", runner="suite.stages.prune:run", applies=_makes("prune")),
         Step(name="quantize", runner="suite.stages.quantize.run:run", applies=_makes("quantize")),
         Step(
@@ -104,6 +111,13 @@ def maker_cell(cell: Cell, variant: str, train_on: str = "") -> Cell:
 def steps_of(cell: Cell, steps: Mapping[str, Step] = STEPS) -> tuple[str, ...]:
     """The names of those of `steps` that make sense for a cell, in their order."""
     return tuple(name for name, row in steps.items() if row.applies(cell))
+
+
+def step_name(step: str, steps: Mapping[str, Step] = STEPS) -> str:
+    """The step as people write it; of `foundations:matmul` with the name of the case."""
+    name, _, case = step.partition(":")
+    title = (name in steps and steps[name].title) or name.replace("_", " ")
+    return f"{title}: {case.replace('_', ' ')}" if case else title
 
 
 def needs(cell: Cell, step: str, train_on: str = "") -> tuple[tuple[Cell, str], ...]:

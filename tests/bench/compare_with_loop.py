@@ -21,12 +21,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench import units
 from bench.instruments import latency
 from bench.instruments.settings import available_cores
 from bench.instruments.stopwatch import CLOCK, NS, Clock
 from bench.plan import PLANS
 from bench.stats import median
+from suite import units
 from suite.backends.runnable import Runnable, runnable_for
 from suite.cell import Cell
 from suite.data.sources import sources_in

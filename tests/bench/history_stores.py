@@ -25,13 +25,13 @@ from sqlalchemy.pool import NullPool
 from bench.history.database import address_of
 from bench.history.entry import RunEntry
 from bench.history.rows import run_entry
-from bench.runs.load import Run
-from bench.runs.machine import Machine
 from diagnostics.environment import Environment
 from diagnostics.records import Interpreter, Repository, System
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Measurement, Record
+from suite.runs.load import Run
+from suite.runs.machine import Machine
 
 HERE = str(Path(__file__).parent)
 WHY_NOT = (

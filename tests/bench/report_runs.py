@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.plan import PLANS
-from bench.runs.machine import FILE as MACHINE
-from bench.runs.machine import Machine
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
 from diagnostics.records import Build, Interpreter, Repository, System
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Artifact, Failure, Measurement, Record
+from suite.runs.machine import FILE as MACHINE
+from suite.runs.machine import Machine
 
 # name, eager seconds, speed-up of ONNX Runtime, parameters, MACs, tokens (0: samples)
 MODELS = (

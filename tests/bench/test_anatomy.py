@@ -27,10 +27,10 @@ from bench.netron.devtools import INSTALL, find_browser
 from bench.netron.errors import BrowserMissing
 from bench.report.anatomy_view import view_of
 from bench.report.difference_view import difference_view
-from bench.runs.load import Run
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Artifact, Record
+from suite.runs.load import Run
 
 try:
     find_browser()

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from report_runs import MODELS, write_run
 
 from bench.history.compression import pack, unpack
-from bench.history.rows import UNKNOWN, run_entry, sentinel_ratio, without_password
+from bench.history.rows import UNKNOWN, run_entry, sentinel_ratio
 from bench.history.timestamps import parse_timestamp
-from bench.runs.load import Run, load_run
 from bench.stats import median, percentile
+from diagnostics.redact import without_password
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Failure, Measurement, Record
+from suite.runs.load import Run, load_run
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 DOUBLES = st.floats(allow_nan=True, allow_infinity=True, width=64)

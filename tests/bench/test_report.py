@@ -14,7 +14,6 @@ from life_runs import LIVES, benched_records, write_suite_run
 from report_runs import BAD, MODELS, write_run
 
 from bench.report.document import to_document, to_json
-from bench.runs.load import Run, load_run
 from bench.summary.backend_results import LEAST_EFFECT
 from bench.summary.build import build_report
 from bench.summary.headline import headline
@@ -23,6 +22,7 @@ from diagnostics.finding import Finding, Fix, Level
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Artifact, Failure, Measurement, Record
+from suite.runs.load import Run, load_run
 
 EAGER = Cell(model="net", size="tiny")
 ORT = Cell(model="net", size="tiny", backend="onnxruntime")

@@ -14,10 +14,10 @@ from life_runs import LIVES, life_records
 from bench.charts.label_places import LETTER, LINE, WIDTH, places_for
 from bench.charts.plots import curve_plot, states_plot
 from bench.charts.ticks import axis_of
-from bench.runs.load import Run
 from bench.summary.build import build_report
 from bench.summary.lifecycle_records import Curve, Training
 from bench.summary.pareto import front
+from suite.runs.load import Run
 
 FINITE = st.floats(min_value=-1e9, max_value=1e9, allow_nan=False).filter(
     lambda value: value == 0 or abs(value) > 1e-6

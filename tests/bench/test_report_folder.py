@@ -12,9 +12,9 @@ import pytest
 from report_runs import MODELS, write_run
 
 from bench.__main__ import main
-from bench.runs.folder import NoSuchRun, find_run, runs_in
-from bench.runs.load import load_run
 from bench.summary.build import build_report
+from suite.runs.folder import NoSuchRun, find_run, runs_in
+from suite.runs.load import load_run
 
 FEW = MODELS[:3]
 

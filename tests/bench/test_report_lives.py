@@ -15,7 +15,6 @@ from life_stages import record_of
 from report_runs import latency_record
 
 from bench.report.document import to_json
-from bench.runs.load import Run, load_run
 from bench.summary.build import build_report
 from bench.summary.headline import average, headline
 from bench.summary.lifecycle_records import Life
@@ -24,6 +23,7 @@ from suite.cell import Cell
 from suite.foundations.cases import CASES
 from suite.outcome import Outcome
 from suite.record import Failure, Measurement, Record
+from suite.runs.load import Run, load_run
 
 ROWS = {row[0]: row for row in LIVES}
 

@@ -13,10 +13,10 @@ from test_report_render import EVIL, Page, printed
 
 from bench.report.html import to_html
 from bench.report.markdown import to_markdown
-from bench.runs.load import Run, load_run
 from bench.summary.build import build_report
 from bench.summary.model import Report
 from suite.record import Record
+from suite.runs.load import Run, load_run
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from report_runs import ENVIRONMENT, FINDINGS, MODELS, write_machine, write_run
 
-from bench.runs.load import load_run
-from bench.runs.machine import FILE, Machine
 from bench.summary.build import build_report
 from bench.summary.machine import machine_of
 from diagnostics.records import Build, Gpu
+from suite.runs.load import load_run
+from suite.runs.machine import FILE, Machine
 
 H200 = "NVIDIA H200"
 

@@ -17,8 +17,8 @@ from bench.netron.devtools import INSTALL, find_browser
 from bench.netron.errors import BrowserMissing
 from bench.netron.server import Answer, Server
 from bench.report.html import to_html, write_html
-from bench.runs.load import load_run
 from bench.summary.build import build_report
+from suite.runs.load import load_run
 
 try:
     find_browser()

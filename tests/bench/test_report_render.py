@@ -19,14 +19,14 @@ from bench.report.html import to_html, write_html
 from bench.report.markdown import to_markdown
 from bench.report.terminal import render_terminal
 from bench.report.view import between
-from bench.runs.load import Run, load_run
-from bench.runs.machine import Machine
 from bench.summary.build import build_report
 from bench.summary.model import Report
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
 from diagnostics.records import Build, Gpu, Interpreter, Repository, System
 from suite.record import Record
+from suite.runs.load import Run, load_run
+from suite.runs.machine import Machine
 
 EVIL = (
     "<script>alert(1)</script>",

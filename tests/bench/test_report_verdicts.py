@@ -8,9 +8,9 @@ from report_runs import ENVIRONMENT, write_machine, write_run
 
 from bench.report.document import to_json
 from bench.report.html import to_html
-from bench.runs.load import load_run
 from bench.summary.build import build_report
 from diagnostics.records import Repository
+from suite.runs.load import load_run
 
 COMMIT = "abcdef123456"
 
@@ -54,7 +54,7 @@ def test_verdicts_stand_worst_first_and_a_fact_that_got_worse_is_a_regression(ru
         row("d", "NO-REGRESSION", exact=worse), row("e", broken="no output"), row("f"),
         row("g", "NO-REGRESSION", parity={"verdict": "failed"}),
     )  # fmt: skip
-    gate = load_run(run).gate
+    gate = build_report(load_run(run)).gate
     assert [r.cell for r in gate.rows] == ["e", "g", "c", "d", "b", "a", "f"]
     assert gate.counts == {
         "BROKEN": 2, "REGRESSED": 2, "INCONCLUSIVE": 1, "NO-REGRESSION": 1, "NOT TIMED": 1
@@ -71,7 +71,7 @@ def test_the_newest_gate_over_the_runs_own_commit_counts(run):
     write_gate(run, "20261124-1", row("a"))
     write_gate(run, "20261124-2", row("b"))
     write_gate(run, "20261124-3", row("c"), sha="another")
-    assert load_run(run).gate.name == "20261124-2"
+    assert build_report(load_run(run)).gate.name == "20261124-2"
 
 
 @pytest.mark.parametrize(
@@ -80,5 +80,5 @@ def test_the_newest_gate_over_the_runs_own_commit_counts(run):
 def test_a_damaged_verdict_is_none(run, text):
     folder = write_gate(run, "20261124-1", row("a"))
     (folder / "verdict.json").write_text(text)
-    assert load_run(run).gate is None
+    assert build_report(load_run(run)).gate is None
     assert 'id="verdicts"' not in to_html(build_report(load_run(run)))

@@ -5,7 +5,6 @@ from report_runs import write_run
 
 from bench.post_run import is_whole, peaks_for
 from bench.report.html import to_html
-from bench.runs.load import load_run
 from bench.summary.build import build_report
 from bench.summary.elements import Quantity, Timing
 from bench.summary.model import Lane, Row
@@ -15,6 +14,7 @@ from bench.summary.scaling import scalings_of
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Measurement, Record
+from suite.runs.load import load_run
 from suite.worker.client import Answer
 from suite.worker.fake import FakeWorker
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from bench.plan import PLANS
-from bench.run import RunError, described, open_run, preload_for
-from bench.runs.load import load_run
+from bench.run import finish_run
+from bench.steps import STEPS
 from bench.summary.machine import machine_of
 from diagnostics.environment import gather
+from suite.engine.run import RunError, described, open_run, preload_for
 from suite.options import Asked, resolve
 from suite.outcome import Outcome
+from suite.runs.load import load_run
 from suite.worker.client import Answer, Launcher
 from suite.worker.fake import FakeWorker
 
@@ -30,7 +32,8 @@ def opened(tmp_path):
             resume=resume,
             selection=selection,
             environment=environment,
-            plan=PLANS["quick"],
+            options={"plan": PLANS["quick"].as_dict()},
+            steps=STEPS,
             deadline=9.0,
             command="pytest bench",
             worker=lambda folder: FakeWorker(answer=lambda job: answer),
@@ -57,7 +60,7 @@ def test_a_finished_run_has_closed_its_worker_and_left_a_report(opened):
     run = opened()
     run.begin([])
     run.session.measure(run.selection.cells[0], "latency")
-    report = run.finish()
+    report = finish_run(run, store=str(run.folder.path.parents[1] / "history.db")).report
     assert run.session.worker.is_closed
     assert report.finished_at
     assert "mlp" in (run.folder.path / "report.html").read_text()
@@ -86,7 +89,7 @@ def test_resume_without_a_run_says_so(opened):
 @pytest.mark.heavy
 def test_the_launcher_stays_single_threaded_with_all_that_the_catalogue_needs(tmp_path):
     selection = resolve(Asked(backend="eager,onnxruntime,compiled"), num_gpus=0, num_cores=1)
-    launcher = Launcher(preload=preload_for(selection), log=tmp_path / "log")
+    launcher = Launcher(preload=preload_for(selection, STEPS), log=tmp_path / "log")
     try:
         ready = launcher.wait_until_ready()
     finally:

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from bench.runs.load import load_run
 from bench.steps import STEPS, steps_of
 from suite.cell import Cell
 from suite.engine.outcome_rules import settled
@@ -14,8 +13,9 @@ from suite.engine.session import Session
 from suite.engine.steps import graph_cell
 from suite.outcome import Outcome
 from suite.record import Failure
+from suite.runs.load import load_run
+from suite.runs.store import RunFolder, StoreError
 from suite.spec import Gap, ModelSpec, Size
-from suite.store import RunFolder, StoreError
 from suite.worker.client import Answer
 from suite.worker.fake import FakeWorker
 

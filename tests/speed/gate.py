@@ -29,7 +29,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench import units
 from bench.gate.block import Block
 from bench.gate.memory_control import MemoryCheck
 from bench.gate.power import probability_bound
@@ -37,8 +36,10 @@ from bench.gate.run import GateConfig, run_gate, sigterm_as_interrupt
 from bench.gate.selftest import run_selftest
 from bench.gate.selftest_history import SelftestHistory, Tally
 from bench.gate.thresholds import Thresholds
-from bench.run import preload_for
+from bench.steps import STEPS
 from diagnostics.environment import Environment, gather
+from suite import units
+from suite.engine.run import preload_for
 from suite.options import Asked, Selection, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,7 +154,7 @@ def one_gate(selection: Selection, environment: Environment, given, found) -> Pa
             out=given.out,
             plan=given.plan,
             fingerprint=environment.fingerprint(),
-            preload=preload_for(selection),
+            preload=preload_for(selection, STEPS),
         ),
         say=lambda text: print(f"  {text}", file=sys.stderr, flush=True),
     )

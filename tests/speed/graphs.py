@@ -20,9 +20,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench import units
 from bench.netron.errors import PictureError
 from bench.netron.studio import Studio
+from suite import units
 from suite.catalog import builtin_specs
 from suite.cell import Cell
 from suite.data.sources import sources_in

@@ -34,7 +34,7 @@ from bench.history.recording import record_run  # noqa: E402
 from bench.history.rows import run_entry  # noqa: E402
 from bench.history.terminal import render_terminal  # noqa: E402
 from bench.history.writing import write_entry  # noqa: E402
-from bench.runs.load import load_run  # noqa: E402
+from suite.runs.load import load_run  # noqa: E402
 
 STOPS = (1_000, 10_000, 100_000)
 TURNS = 7

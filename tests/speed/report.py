@@ -22,8 +22,8 @@ from report_runs import MODELS, write_run
 from bench.netron.errors import BrowserMissing
 from bench.netron.server import Answer, Server
 from bench.report.html import write_html
-from bench.runs.load import load_run
 from bench.summary.build import build_report
+from suite.runs.load import load_run
 
 SECONDS, MEGABYTES = 5.0, 15.0
 SCROLL = """(async () => {

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.runs.machine import FILE as MACHINE
-from bench.runs.machine import Machine
-from bench.runs.verdicts import GateVerdict, newest_gate
 from suite.record import Record, record_from_dict
+from suite.runs.machine import FILE as MACHINE
+from suite.runs.machine import Machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +24,6 @@ class Run:
     """None when `environment.json` is missing or damaged."""
     info: Mapping[str, Any] = field(default_factory=dict)
     """run.json: run_id, command, started_at, finished_at, options, planned, excluded."""
-    gate: GateVerdict | None = None
-    """The newest gate over the run's commit, where one lies beside the runs."""
     problems: tuple[str, ...] = ()
     """One sentence for everything that is missing or damaged."""
 
@@ -39,7 +36,6 @@ def load_run(folder: Path) -> Run:
         folder=folder,
         records=_records(folder / "records.jsonl", problems),
         machine=machine,
-        gate=newest_gate(folder, machine.environment.git.commit) if machine else None,
         info=_document(
             folder / "run.json", "the command and what was planned are unknown", problems
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bench.summary.wording import OUTCOMES
+from suite.engine.steps import step_name
+from suite.outcome import WORDING, Outcome
 from suite.record import Record
 
 
@@ -17,7 +18,9 @@ class Progress:
     total: int
     steps: Counter[str]
     """Step -> how many are still to come; empty when the plan is not known by step."""
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    name_of: Callable[[str], str] = step_name
+    """How a step is written."""
     spent: dict[str, list[float]] = field(default_factory=dict)
     """Step -> seconds of every record of it."""
 
@@ -28,7 +31,7 @@ class Progress:
 
     def count(self, record: Record) -> None:
         """Take one finished step into account."""
-        self.outcomes[record.outcome.value] += 1
+        self.outcomes[record.outcome] += 1
         self.spent.setdefault(record.step, []).append(record.seconds)
         if self.steps.get(record.step):
             self.steps[record.step] -= 1
@@ -49,11 +52,13 @@ class Progress:
         means = {step: sum(values) / len(values) for step, values in self.spent.items()}
         return sum(means.get(step, mean) * left for step, left in self.steps.items())
 
-    def counts(self) -> list[tuple[str, int]]:
-        """(outcome, number) in reading order."""
-        return [(name, self.outcomes[name]) for name in OUTCOMES if self.outcomes[name]]
+    def counts(self) -> list[tuple[Outcome, int]]:
+        """(outcome, number) in reading order, without those that did not occur."""
+        return [(outcome, self.outcomes[outcome]) for outcome in WORDING if self.outcomes[outcome]]
 
 
-def progress_of(total: int, steps: Sequence[str] = ()) -> Progress:
+def progress_of(
+    total: int, steps: Sequence[str] = (), name_of: Callable[[str], str] = step_name
+) -> Progress:
     """Nothing done yet; `steps` names the step of every planned record, as far as that is known."""
-    return Progress(total=total, steps=Counter(steps))
+    return Progress(total=total, steps=Counter(steps), name_of=name_of)

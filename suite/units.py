@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from bench.stats import Estimate
-
 ABSENT: Final = "-"
 SIGNIFICANT: Final = 3
 
@@ -77,15 +75,6 @@ def shown(value: float | None, unit: str, what: str = "samples") -> str:
         case "1/s":
             return rate(value, what)
     raise ValueError(f"unit {unit!r} has no words; expected s, B, B/iteration, 1, MAC or 1/s")
-
-
-def with_interval(estimate: Estimate | None, unit: str, what: str = "samples") -> str:
-    """`12.3 ms ±1.4%`; the value alone where it has no interval, `-` where there is no value."""
-    if estimate is None:
-        return ABSENT
-    text = shown(estimate.value, unit, what)
-    width = estimate.relative_half_width
-    return text if width is None else f"{text} ±{percent(width)}"
 
 
 def significant(value: float, digits: int = SIGNIFICANT) -> str:

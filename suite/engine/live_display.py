@@ -20,10 +20,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bench import units
-from bench.report.progress import Progress, progress_of
-from bench.report.table import COLORS
-from bench.summary.wording import MARKS, outcome_name, step_name
+from suite import units
+from suite.engine.progress import Progress, progress_of
+from suite.engine.steps import step_name
+from suite.outcome import WORDING
 from suite.record import Record
 
 
@@ -46,13 +46,20 @@ def open_console() -> Console:
 
 
 @contextmanager
-def live_display(total: int, console: Console, *, steps: Sequence[str] = ()) -> Iterator[Display]:
+def live_display(
+    total: int,
+    console: Console,
+    *,
+    steps: Sequence[str] = (),
+    name_of: Callable[[str], str] = step_name,
+) -> Iterator[Display]:
     """A display of `total` steps; on a terminal a few lines at the bottom, else one line per step.
 
-    `steps` names the step of every planned record and sharpens the expected rest. The lines stand
+    `steps` names the step of every planned record and sharpens the expected rest;
+    `name_of` says how a step is written. The lines stand
     only while a cell is measured: they are gone when another writer's turn comes, such as pytest's.
     """
-    progress = progress_of(total, steps)
+    progress = progress_of(total, steps, name_of)
     if console.is_terminal and not console.is_dumb_terminal:
         with _panel(progress, console) as display:
             yield display
@@ -110,11 +117,11 @@ def _lines(progress: Progress, console: Console) -> Display:
 
 def _line(progress: Progress, record: Record) -> Text:
     """`[ 45/240] ✓ passed  bert-base-eager-cpu-float32-b1  latency  2.5 s`, with the reason when not passed."""
-    outcome, width = record.outcome.value, len(str(progress.total))
+    words, width = WORDING[record.outcome], len(str(progress.total))
     text = Text.assemble(
         (f"[{progress.num_done:>{width}}/{progress.total}] ", "dim"),
-        (f"{MARKS[outcome]} {outcome_name(outcome)}", COLORS.get(outcome, "")),
-        f"  {record.cell.id}  {step_name(record.step)}",
+        (f"{words.mark} {words.title}", words.style),
+        f"  {record.cell.id}  {progress.name_of(record.step)}",
         (f"  {units.seconds(record.seconds)}", "dim"),
     )
     if record.failure and not record.outcome.has_run:
@@ -141,12 +148,12 @@ def _view(
         Text(f"{progress.num_done} of {progress.total}"),
         Text(times, style="dim", no_wrap=True, overflow="ellipsis"),
     )
-    current = Text.assemble(("▸ ", "cyan"), cell, (f"  {step_name(step)}", "cyan"))
+    current = Text.assemble(("▸ ", "cyan"), cell, (f"  {progress.name_of(step)}", "cyan"))
     current.no_wrap, current.overflow = True, "ellipsis"
     counts = Text(no_wrap=True, overflow="ellipsis")
     for outcome, number in progress.counts():
-        words = f"{MARKS[outcome]} {number} {outcome_name(outcome)}"
-        counts.append(words, COLORS.get(outcome, "")).append("   ")
+        words = WORDING[outcome]
+        counts.append(f"{words.mark} {number} {words.title}", words.style).append("   ")
     return Group(head, current, counts)
 
 

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import units
 from bench.metrics import METRICS
-from bench.stats import Estimate
+from suite import units
 
 
 @pytest.mark.parametrize(
@@ -68,13 +67,6 @@ def test_shares_keep_what_matters():
     assert units.percent(0.234) == "23%"
     assert units.percent(0.05, sign=True) == "+5.0%"
     assert units.percent(-0.05, sign=True) == "-5.0%"
-
-
-def test_an_interval_stands_beside_the_value():
-    estimate = Estimate(value=0.0123, low=0.01213, high=0.01247, num_samples=9)
-    assert units.with_interval(estimate, "s") == "12.3 ms ±1.4%"
-    assert units.with_interval(Estimate(value=0.0123), "s") == "12.3 ms"
-    assert units.with_interval(None, "s") == "-"
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.report.live import live_display
-from bench.report.progress import progress_of
 from suite.cell import Cell
+from suite.engine.live_display import live_display
+from suite.engine.progress import progress_of
 from suite.outcome import Outcome
 from suite.record import Failure, Record
 
@@ -154,7 +154,7 @@ def test_the_display_reaches_the_screen_although_pytest_captures(tmp_path: Path)
             f"""
             import sys; sys.path.insert(0, {str(ROOT)!r})
             import pytest
-            from bench.report.live import live_display, open_console
+            from suite.engine.live_display import live_display, open_console
             def pytest_configure(config):
                 config.console = open_console()
             @pytest.fixture(scope="session")

@@ -1,0 +1,106 @@
+"""`pytest bench`: its options, the plan of its run, the gate, and the report at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from rich.console import Console
+
+from bench.gate.errors import GateError
+from bench.gate.options import add_options as add_gate_options
+from bench.gate.options import parse_options
+from bench.gate.plugin import Done, GatePlugin
+from bench.options import add_options
+from bench.plan import PLANS
+from bench.report.terminal import render_terminal
+from bench.run import FinishedRun, finish_run
+from bench.steps import STEPS
+from suite.engine.run import Run
+from suite.pytest_plugin import (
+    CONSOLE,
+    ENVIRONMENT,
+    HAS_OWN_CELLS,
+    KNOWN_STEPS,
+    configure_selection,
+    wants,
+)
+
+BENCH: Final = Path(__file__).parent
+DEADLINE: Final = 600.0
+"""Seconds that one worker process may take."""
+
+GATE: Final = "vitals-gate"
+"""Name under which the gate's plugin is registered."""
+
+FINISHED = pytest.StashKey[FinishedRun]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds what `pytest bench` alone takes."""
+    add_options(parser)
+    add_gate_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Checks the options before anything is collected; registers the gate where two versions are compared."""
+    config.stash[KNOWN_STEPS] = STEPS
+    option = config.option
+    if not wants(config, BENCH):
+        if option.against or option.against_python or option.selftest:
+            raise pytest.UsageError("--against and --selftest go with `pytest bench`")
+        return
+    if option.help:
+        return
+    try:
+        gate = parse_options(option, [*config.invocation_params.args], config.invocation_params.dir)
+    except GateError as error:
+        raise pytest.UsageError(str(error)) from error
+    compares = gate.is_gate or gate.selftest
+    # A gate leaves one core to whatever else runs here: it compares, and absolute speed is not its matter.
+    selection = configure_selection(
+        config, size="base", deadline=DEADLINE, num_spared_cores=1 if compares else 0
+    )
+    if compares:
+        config.stash[HAS_OWN_CELLS] = True
+        plugin = GatePlugin(gate, selection, config.stash[ENVIRONMENT], config.stash[CONSOLE])
+        config.pluginmanager.register(plugin, GATE)
+
+
+def pytest_vitals_run_options(config: pytest.Config) -> Mapping[str, Any]:
+    """The plan goes into every job."""
+    plan = PLANS[config.getoption("plan")]
+    return {"options": {"plan": plan.as_dict()}, "cold_replicates": plan.cold_replicates}
+
+
+def pytest_vitals_finish_run(config: pytest.Config, run: Run) -> bool:
+    """Ends the run with its report and its line in the history."""
+    out = config.invocation_params.dir / config.getoption("out")
+    store = config.getoption("store") or str(out / "history.db")
+    config.stash[FINISHED] = finish_run(run, store=store)
+    return True
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """The table by model, every cell that did not run, and where the report is."""
+    if FINISHED not in config.stash:
+        return
+    terminalreporter.ensure_newline()
+    finished = config.stash[FINISHED]
+    console = Console(file=terminalreporter._tw._file)
+    render_terminal(finished.report, console, html=finished.html)
+    if finished.history:
+        console.print(f"History: {finished.history}", soft_wrap=True, highlight=False)
+
+
+@pytest.fixture(scope="session")
+def gate(request: pytest.FixtureRequest) -> Done:
+    """What the gate, or the self-test, found."""
+    plugin = request.config.pluginmanager.get_plugin(GATE)
+    assert isinstance(plugin, GatePlugin), "tests that ask for it are collected with it alone"
+    return plugin.done(request)

@@ -1,1 +1,0 @@
-"""Stored runs: where run folders lie, and how one is read back."""

@@ -1,0 +1,221 @@
+"""One run from its first to its last act: run folder, launcher, session, and what is done ahead of the tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from diagnostics.doctor import examine
+from diagnostics.environment import Environment
+from diagnostics.explain import explain
+from diagnostics.finding import Level
+from diagnostics.redact import for_this_machine, without_password
+from suite.axes import BACKENDS
+from suite.cell import Cell
+from suite.engine.outcome_rules import settled
+from suite.engine.run_config import Request
+from suite.engine.session import Session
+from suite.engine.steps import STEPS, Step, graph_cell
+from suite.foundations.cases import PRELOAD
+from suite.options import Selection
+from suite.record import Record
+from suite.runs.folder import NoSuchRun, find_run
+from suite.runs.load import load_run
+from suite.runs.machine import FILE as MACHINE
+from suite.runs.machine import Machine
+from suite.runs.store import RunFolder
+from suite.worker.client import Launcher, Worker
+
+EXPORT_BYTES = 5 * 1024**3
+"""Memory that one export may take; the largest of the catalogue, mvit_v2_s, was seen at 3.6 GB."""
+
+LIFE_BYTES = 4 * 1024**3
+"""Memory that the lifecycle of one tiny model may take, its launcher included."""
+
+MAX_EXPORTS = 4
+"""Exports side by side; each has a launcher of its own, which costs the imports once more."""
+
+
+class RunError(ValueError):
+    """The run cannot be opened as asked; shown to the user without a traceback."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """A run that is open: the session and what belongs into its folder."""
+
+    selection: Selection
+    session: Session
+    folder: RunFolder
+    environment: Environment
+    info: dict[str, Any] = field(default_factory=dict)
+    """What `run.json` holds."""
+    helpers: list[Launcher] = field(default_factory=list)
+    """Launchers in addition to the session's own."""
+
+    def begin(self, planned: Sequence[Mapping[str, Any]]) -> None:
+        """Writes down what is going to be done, so that a run that is killed can name what is missing."""
+        self.info["planned"] = list(planned)
+        self.write_info()
+
+    def write_info(self) -> None:
+        """Writes `run.json`."""
+        self.folder.write_json("run.json", self.info)
+
+    def lives_ahead(self, steps: Sequence[tuple[Cell, str]], *, jobs: int) -> None:
+        """Begins with the stages of models' lifecycles, `jobs` models side by side; the tests then wait for them.
+
+        With 0 jobs: one per core where all are tiny and on a CPU, else one at a time. Steps of one model stay together,
+        because each starts from what the one before has made.
+        """
+        groups: dict[tuple[str, str, str], list[tuple[Cell, str]]] = {}
+        shared = self.selection.job_options.get("train_on", "")
+        for cell, step in steps:
+            groups.setdefault((cell.model, cell.size, shared or cell.device), []).append(
+                (cell, step)
+            )
+        small = all(cell.size == "tiny" and cell.device == "cpu" for cell, _ in steps)
+        system = self.environment.system
+        room = min(system.num_cores, system.memory_available // LIFE_BYTES) if small else 1
+        number = max(1, min(jobs or room, len(groups)))
+        preload = preload_for(self.selection, self.session.steps)
+        self.helpers += [Launcher(preload=preload) for _ in range(1, number)]
+        self.session.ahead(groups.values(), [self.session.worker, *self.helpers])
+
+    def exports_ahead(self, cells: Sequence[Cell]) -> None:
+        """Makes the graphs that `cells` run before anything is measured, as many at a time as fit this machine."""
+        system = self.environment.system
+        graphs = {graph_cell(c) for c in cells if BACKENDS[c.backend].needs_graph}
+        fit = min(len(graphs), system.num_cores, system.memory_available // EXPORT_BYTES)
+        preload = preload_for(self.selection, self.session.steps)
+        more = [Launcher(preload=preload) for _ in range(1, min(fit, MAX_EXPORTS))]
+        try:
+            self.session.export_ahead(cells, [self.session.worker, *more])
+        finally:
+            for launcher in more:
+                launcher.close()
+
+    def close(self) -> None:
+        """Ends the workers and closes `run.json` with the time of the end."""
+        self.session.stop()
+        for worker in (self.session.worker, *self.helpers):
+            worker.close()
+        self.info["finished_at"] = _now()
+        self.write_info()
+
+
+def open_run(
+    *,
+    out: Path,
+    resume: str | None,
+    selection: Selection,
+    environment: Environment,
+    deadline: float,
+    command: str,
+    options: Mapping[str, Any] | None = None,
+    cold_replicates: int = 1,
+    steps: Mapping[str, Step] = STEPS,
+    worker: Callable[[RunFolder], Worker] | None = None,
+) -> Run:
+    """A new run below `out`/runs, or the one that `resume` names ("" = the newest), ready to measure.
+
+    `options` go into every job beside the selection's own; `steps` is what can be done with a cell.
+    The launcher starts at once and imports while the caller
+    goes on. Raises RunError when the run to resume is not there or was made with other options, StoreError when `out`
+    cannot be written.
+    """
+    runs = out / "runs"
+    all_options = {**selection.job_options, **(options or {})}
+    records: tuple[Record, ...] = ()
+    started_at = _now()
+    if resume is None:
+        folder = RunFolder.create(runs)
+    else:
+        folder, records, started_at = _resumed(runs, resume, all_options)
+    folder.write_json(MACHINE, described(environment))
+    start = worker or (
+        lambda f: Launcher(preload=preload_for(selection, steps), log=f.logs / "launcher.log")
+    )
+    session = Session(
+        request=Request(
+            specs=selection.specs,
+            options=all_options,
+            deadline=deadline,
+            cold_replicates=cold_replicates,
+            cache=str((out / "cache" / "onnx").resolve()),
+            states=str((out / "cache" / "states").resolve()),
+        ),
+        folder=folder,
+        worker=start(folder),
+        steps=steps,
+        environment_id=environment.fingerprint(),
+        records=settled(records),
+        diagnose=diagnosis,
+    )
+    info = {
+        "run_id": folder.run_id,
+        "command": without_password(command),
+        "started_at": started_at,
+        "finished_at": None,
+        "options": all_options,
+        "excluded": list(selection.excluded),
+    }
+    return Run(
+        selection=selection, session=session, folder=folder, environment=environment, info=info
+    )
+
+
+def _resumed(
+    runs: Path, name: str, options: Mapping[str, Any]
+) -> tuple[RunFolder, tuple[Record, ...], str]:
+    """The run to go on with, its records, and when it began."""
+    try:
+        run = load_run(find_run(name, runs))
+    except NoSuchRun as error:
+        raise RunError(f"--resume: {error}") from error
+    before = run.info.get("options", {})
+    for key, value in options.items():
+        if key in before and before[key] != json.loads(json.dumps(value)):
+            raise RunError(
+                f"--resume {run.folder.name}: that run was made with {key} = {before[key]!r}, this one has"
+                f" {value!r}; give the same options, or start a new run without --resume"
+            )
+    return RunFolder(run.folder), run.records, str(run.info.get("started_at") or _now())
+
+
+def described(environment: Environment) -> dict[str, Any]:
+    """The machine, its fingerprint, and the doctor's warnings; without what identifies a person or a host.
+
+    Run folders are handed around: as artifacts of a build, as attachments of an issue.
+    """
+    findings = [
+        finding
+        for result in examine(environment)
+        for finding in result.findings
+        if finding.level.rank >= Level.WARN.rank
+    ]
+    machine = Machine.of(environment, findings)
+    redacted = for_this_machine(environment.versions.values()).data(machine.as_dict())
+    return {**redacted, "fingerprint": machine.fingerprint}
+
+
+def preload_for(selection: Selection, steps: Mapping[str, Step] = STEPS) -> tuple[str, ...]:
+    """Modules for the launcher: what the cells need, and the code of every step."""
+    code = (row.runner.partition(":")[0] for row in steps.values())
+    cells = (*selection.cells, *selection.life)
+    exports = any(BACKENDS[cell.backend].needs_graph for cell in cells)
+    wanted = (*selection.preload(), *code, *(PRELOAD if selection.life else ()))
+    return tuple(dict.fromkeys((*wanted, *(["suite.stages.export.preload"] if exports else []))))
+
+
+def diagnosis(text: str) -> list[dict[str, Any]]:
+    """What the doctor knows about a failure's text: findings as data, the best match first."""
+    return [finding.as_dict() for finding in explain(text)[:3]]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,313 @@
+"""The engine in pytest: options, cells as parameters, the run behind the tests, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import pytest
+from rich.console import Console
+
+from diagnostics.doctor import examine
+from diagnostics.environment import Environment, gather
+from diagnostics.finding import Level
+from suite import pytest_hooks
+from suite.catalog import CatalogError
+from suite.cell import Cell
+from suite.data.errors import DataError
+from suite.engine.live_display import live_display, open_console
+from suite.engine.run import Run, RunError, open_run
+from suite.engine.steps import STEPS, Step, step_name, steps_of
+from suite.foundations.cases import CASES
+from suite.options import Asked, Selection, resolve
+from suite.outcome import Outcome
+from suite.pytest_options import add_options
+from suite.record import Record
+from suite.runs.store import StoreError
+from suite.weights import WeightsError
+from suite.worker.client import Launcher, LauncherError
+
+SUITE: Final = Path(__file__).parent
+USER_ERRORS: Final = (CatalogError, DataError, RunError, StoreError, WeightsError)
+"""What a user can get wrong; shown in one sentence, without a traceback."""
+
+DEADLINE: Final = 3600.0
+"""Seconds that one worker process may take: a training at base takes a while on a CPU."""
+
+SELECTION = pytest.StashKey[Selection]()
+ENVIRONMENT = pytest.StashKey[Environment]()
+CONSOLE = pytest.StashKey[Console]()
+RUN = pytest.StashKey[Run]()
+Measure = Callable[[Cell, str], Record]
+KNOWN_STEPS = pytest.StashKey[Mapping[str, Step]]()
+"""What can be done with a cell, where another plugin knows more than the suite's own steps."""
+
+HAS_OWN_CELLS = pytest.StashKey[bool]()
+"""True when another plugin gives the tests their cells, as the gate does."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the options that `pytest suite` and `pytest bench` share."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Announces the hooks of `suite.pytest_hooks`."""
+    pluginmanager.add_hookspecs(pytest_hooks)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Checks the options before anything is collected, when `pytest suite` was asked for."""
+    if SELECTION in config.stash or config.option.help or not wants(config, SUITE):
+        return
+    if config.option.length:
+        raise pytest.UsageError(
+            "--length goes with `pytest bench`: training has the record's length"
+        )
+    configure_selection(config, size="tiny", deadline=DEADLINE)
+
+
+def wants(config: pytest.Config, folder: Path) -> bool:
+    """True when one of the paths on the command line lies in `folder`, or holds it."""
+    started_in = config.invocation_params.dir
+    paths = [Path(started_in, str(arg).partition("::")[0]).resolve() for arg in config.args]
+    return any(path in (folder.parent, folder) or folder in path.parents for path in paths)
+
+
+def configure_selection(
+    config: pytest.Config, *, size: str, deadline: float, num_spared_cores: int = 0
+) -> Selection:
+    """The selection that the options mean, kept in the config's stash.
+
+    `size` and `deadline` (seconds) are the defaults of what was asked for; `num_spared_cores` are left to other work.
+    Raises pytest.UsageError naming the option.
+    """
+    option = config.option
+    if getattr(option, "numprocesses", None) or hasattr(config, "workerinput"):
+        raise pytest.UsageError(
+            "pytest bench measures one cell at a time: parallel cells would measure each other."
+            " Run it without -n (pytest-xdist); `pytest tests -n 2` is fine"
+        )
+    if option.deadline is None:
+        option.deadline = deadline
+    if option.deadline <= 0:
+        raise pytest.UsageError(f"--deadline {option.deadline:g}: expected seconds above 0")
+    if option.jobs < 0:
+        raise pytest.UsageError(f"--jobs {option.jobs}: expected 1 or more, or 0 for the default")
+    environment = gather(quick=True)
+    asked = Asked(
+        size=option.size or size,
+        **{name: getattr(option, name) for name in Asked.__slots__ if name != "size"},
+    )
+    try:
+        selection = resolve(
+            asked,
+            num_gpus=len(environment.gpus),
+            num_cores=max(1, environment.system.num_cores - num_spared_cores),
+        )
+    except USER_ERRORS as error:
+        raise pytest.UsageError(str(error)) from error
+    # Hypothesis imports itself for its closing words even when no test used it: 0.8 s of a collection's 1 s.
+    if plugin := config.pluginmanager.get_plugin("hypothesispytest"):
+        config.pluginmanager.unregister(plugin)
+    config.stash[ENVIRONMENT] = environment
+    config.stash[SELECTION] = selection
+    config.stash[CONSOLE] = open_console()
+    return selection
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """What is measured here, and what makes the machine unfit to measure on."""
+    if SELECTION not in config.stash:
+        return []
+    selection, environment = config.stash[SELECTION], config.stash[ENVIRONMENT]
+    plan = config.getoption("plan", "")
+    lines = [
+        f"vitals: {len(selection.specs)} models, {len(selection.cells)} cells,"
+        f" {selection.job_options['threads']} threads{f', plan {plan}' if plan else ''}"
+    ]
+    lines += [f"left out: {e['what']}: {e['reason']}" for e in selection.excluded]
+    for result in examine(environment, select=["quiet"]):
+        for finding in result.findings:
+            if finding.level.rank >= Level.WARN.rank:
+                lines.append(f"fit to measure? {finding.summary}")
+    return lines
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test per cell for which the step makes sense; the step is the test's name."""
+    stash = metafunc.config.stash
+    step = metafunc.definition.name.removeprefix("test_")
+    if "cell" not in metafunc.fixturenames or step not in known_steps(metafunc.config):
+        return
+    if SELECTION not in stash or stash.get(HAS_OWN_CELLS, False):
+        return
+    selection = stash[SELECTION]
+    if step == "foundations":
+        pairs = [
+            (cell, name)
+            for cell in selection.foundations
+            for name, case in CASES.items()
+            if case.is_asked(dtype=cell.dtype)
+        ]
+        metafunc.parametrize(
+            "cell, case", pairs, ids=[f"{c.device}-{c.dtype}-{n}" for c, n in pairs]
+        )
+        return
+    cells = selection.life if _is_of_suite(metafunc.definition) else selection.cells
+    chosen = [cell for cell in cells if step in steps_of(cell, known_steps(metafunc.config))]
+    metafunc.parametrize("cell", chosen, ids=[cell.id for cell in chosen])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Brings the steps of one cell together, so that a run that is stopped has whole models."""
+    if SELECTION not in config.stash:
+        return
+    selection = config.stash[SELECTION]
+    cells = (*selection.foundations, *selection.life, *selection.cells)
+    place = {cell.id: number for number, cell in reversed([*enumerate(cells)])}
+    order = {step: number for number, step in enumerate(known_steps(config))}
+
+    def key(item: pytest.Item) -> tuple[int, int]:
+        cell = cell_of(item)
+        if cell is None:
+            return -1, 0
+        return place.get(cell.id, -1), order.get(step_of(item).partition(":")[0], -1)
+
+    # A step that makes sense for none of the cells leaves a test without a cell: nothing was left out.
+    without = [
+        item for item in items if "cell" in getattr(item, "fixturenames", ()) and not cell_of(item)
+    ]
+    config.hook.pytest_deselected(items=without)
+    items[:] = sorted((item for item in items if item not in without), key=key)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Lets our own line per cell stand alone: no file names and dots of pytest's between them."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and SELECTION in session.config.stash:
+        reporter.showfspath = session.config.get_verbosity() > 0
+
+
+def known_steps(config: pytest.Config) -> Mapping[str, Step]:
+    """Name -> step of everything that can be done with a cell here, in order."""
+    return config.stash.get(KNOWN_STEPS, STEPS)
+
+
+def cell_of(item: pytest.Item) -> Cell | None:
+    """The cell that the test is about, or None."""
+    cell = getattr(getattr(item, "callspec", None), "params", {}).get("cell")
+    return cell if isinstance(cell, Cell) else None
+
+
+def step_of(item: pytest.Item) -> str:
+    """The step of a test; of a known-answer case with the case's name."""
+    step = item.name.partition("[")[0].removeprefix("test_")
+    case = getattr(getattr(item, "callspec", None), "params", {}).get("case")
+    return f"{step}:{case}" if case else step
+
+
+def _is_of_suite(item: pytest.Item) -> bool:
+    return SUITE in item.path.parents
+
+
+@pytest.fixture(scope="session")
+def vitals_run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    """The run of this pytest session, opened by the first test that needs it."""
+    config = request.config
+    console, known = config.stash[CONSOLE], known_steps(config)
+    try:
+        run = open_run(
+            out=config.invocation_params.dir / config.getoption("out"),
+            resume=config.getoption("resume"),
+            selection=config.stash[SELECTION],
+            environment=config.stash[ENVIRONMENT],
+            deadline=config.getoption("deadline"),
+            command=" ".join(["pytest", *config.invocation_params.args]),
+            steps=known,
+            **(config.hook.pytest_vitals_run_options(config=config) or {}),
+        )
+        if isinstance(run.session.worker, Launcher):
+            console.print("importing the libraries, once for all cells ...", style="dim")
+            run.session.worker.wait_until_ready()  # so that the first cell does not pay for the imports
+    except (*USER_ERRORS, LauncherError) as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+    items = [
+        (item, cell, step_of(item)) for item in request.session.items if (cell := cell_of(item))
+    ]
+    run.begin([{"cell": cell.as_dict(), "step": step} for _, cell, step in items])
+    config.stash[RUN] = run
+    steps = [step for _, cell, step in items if f"{cell.id}/{step}" not in run.session.records]
+    lives = [(cell, step) for item, cell, step in items if _is_of_suite(item)]
+    graphs = [
+        cell for item, cell, step in items if not _is_of_suite(item) and known[step].needs_graph
+    ]
+    try:
+        with live_display(
+            len(steps), console, steps=steps, name_of=partial(step_name, steps=known)
+        ) as live:
+            run.session.on_begin = lambda cell, step: live.begin(cell.id, step)
+            run.session.on_end = live.end
+            run.lives_ahead(lives, jobs=config.getoption("jobs"))
+            run.exports_ahead(graphs)
+            yield run
+    finally:
+        if not config.hook.pytest_vitals_finish_run(config=config, run=run):
+            run.close()
+            console.print(f"Records: {run.folder.records_file}", soft_wrap=True, highlight=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport, config: pytest.Config
+) -> tuple[str, str, str] | None:
+    """Leaves the terminal to our own line per cell; counts and -v stay pytest's."""
+    if RUN not in config.stash or config.get_verbosity() > 0:
+        return None
+    if report.when != "call" and report.outcome == "passed":
+        return None
+    if hasattr(report, "wasxfail"):
+        return ("xfailed" if report.skipped else "xpassed"), "", ""
+    return report.outcome, "", ""
+
+
+@pytest.fixture
+def measure(vitals_run: Run, record_property: Callable[[str, object], None]) -> Measure:
+    """`measure(cell, step) -> Record`: fails, skips or xfails the test as the record's outcome says."""
+
+    def measured(cell: Cell, step: str) -> Record:
+        record = vitals_run.session.measure(cell, step)
+        record_property("outcome", record.outcome.value)
+        text = reason_of(record)
+        if record.outcome.is_bad:
+            pytest.fail(text, pytrace=False)
+        if record.outcome in (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE):
+            pytest.skip(text)
+        if record.outcome is Outcome.KNOWN_BUG:
+            pytest.xfail(text)
+        return record
+
+    return measured
+
+
+@pytest.fixture
+def measure_case(measure: Measure) -> Measure:
+    """`measure_case(cell, case) -> Record`: the same for a known-answer case."""
+    return lambda cell, case: measure(cell, f"foundations:{case}")
+
+
+def reason_of(record: Record) -> str:
+    """Why a cell did not pass, with the end of its log and the doctor's diagnosis."""
+    failure = record.failure
+    if failure is None:
+        return record.outcome.value
+    lines = [f"{record.outcome.value}: {failure.message}"]
+    lines += [failure.url] if failure.url else []
+    for finding in record.facts.get("diagnosis", ()):
+        lines += [f"diagnosis {finding['code']}: {finding['summary']} {finding['cause']}".rstrip()]
+        lines += [f"  fix: {fix['shell'] or ' '.join(fix['argv'])}" for fix in finding["fixes"]]
+    if record.outcome.is_bad and failure.log_tail:
+        lines += ["", f"last lines of {failure.log}:", failure.log_tail]
+    return "\n".join(lines)
