@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from diagnostics.accelerator import counted_as
 from diagnostics.environment import Environment
 from diagnostics.records import Distribution
 from diagnostics.requirement import Requirement, applies, parse_requirement
@@ -22,7 +23,6 @@ class Lack:
     """As an installer takes it, such as `nvidia-cudnn-cu13==9.26.0.51`."""
     found: str
     """The installed version, "" when there is none."""
-    optional: bool = False
 
 
 def unmet(environment: Environment) -> tuple[Lack, ...]:
@@ -45,7 +45,7 @@ def unmet(environment: Environment) -> tuple[Lack, ...]:
             have = by_name.get(wanted.name)
             if have is not None:
                 queue += [(have.name, item) for item in wanted.extras]
-            if have is None or not allows(wanted.ranges, have.version):
+            if have is None or not _allowed(wanted.ranges, have.version):
                 lack = Lack(
                     owner=owner.name,
                     owner_version=owner.version,
@@ -55,6 +55,57 @@ def unmet(environment: Environment) -> tuple[Lack, ...]:
                 )
                 found.setdefault((owner.name, wanted.name), lack)
     return tuple(found.values())
+
+
+def _allowed(ranges: str, version: str) -> bool:
+    return any(allows(ranges, item) for item in counted_as(version))
+
+
+def closure(environment: Environment, name: str) -> dict[str, Requirement]:
+    """Return what a distribution asks for, directly and through what that asks for, by name."""
+    by_name: dict[str, Distribution] = {}
+    for item in environment.distributions:
+        by_name.setdefault(item.name, item)
+    found: dict[str, Requirement] = {}
+    queue = [(name, "")]
+    seen: set[tuple[str, str]] = set()
+    while queue:
+        owner, extra = queue.pop()
+        if (owner, extra) in seen or owner not in by_name:
+            continue
+        seen.add((owner, extra))
+        for wanted in wanted_by(by_name[owner], extra, environment):
+            found.setdefault(wanted.name, wanted)
+            queue += [(wanted.name, item) for item in ("", *wanted.extras)]
+    return found
+
+
+def required_by(environment: Environment, name: str) -> tuple[str, ...]:
+    """Return the installed distributions that ask for a package, extras that are in use included."""
+    return tuple(
+        dict.fromkeys(
+            item.name
+            for item in environment.distributions
+            if item.name != name
+            and any(
+                wanted.name == name
+                for extra in ("", *_extras_in_use(environment, item.name))
+                for wanted in wanted_by(item, extra, environment)
+            )
+        )
+    )
+
+
+def _extras_in_use(environment: Environment, name: str) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(
+            extra
+            for item in environment.distributions
+            for line in item.requires
+            if name in line and (wanted := parse_requirement(line)) and wanted.name == name
+            for extra in wanted.extras
+        )
+    )
 
 
 def wanted_by(owner: Distribution, extra: str, environment: Environment) -> Iterator[Requirement]:

@@ -179,7 +179,9 @@ def gather(python: str | None = None, *, quick: bool = False) -> Environment:
     else:
         facts["distributions"] = collect("packages", installed, (), errors, seconds=10.0)
         facts["packages"] = {d.name: d.version for d in reversed(facts["distributions"])}
-        facts |= _walks(subject, facts["distributions"], loader, errors)
+        conda = partial(distributions.conda_packages, subject.prefix)
+        facts["conda"], conda_files = collect("conda", conda, ((), frozenset()), errors)
+        facts |= _walks(subject, facts["distributions"], conda_files, loader, errors)
     gpus, driver = beside["gpu"].result(((), Driver()), errors)
     facts |= {"gpus": gpus, "driver": driver}
     build = partial(builds.describe, subject.site_packages, loader, architectures=bool(gpus))
@@ -217,11 +219,14 @@ def _library_path(chosen: dict[str, str]) -> tuple[str, ...]:
 def _walks(
     subject: Interpreter,
     found: tuple[Distribution, ...],
+    conda_files: frozenset[str],
     loader: Loader,
     errors: dict[str, str],
 ) -> dict[str, Any]:
     """RECORD against the disk, then the libraries that the RECORDs name."""
-    survey = collect("files", partial(record.survey, found), None, errors, seconds=30.0)
+    survey = collect(
+        "files", partial(record.survey, found, conda_files), None, errors, seconds=30.0
+    )
     if survey is None:
         return {}
     files, libraries = survey
@@ -245,13 +250,11 @@ def _surroundings(
     find = partial(shadows.shadows, subject, chosen)
     tools = partial(toolchain.describe, subject, chosen)
     bind = partial(ports.describe, chosen, netron="netron" in packages)
-    conda = partial(distributions.conda_packages, subject.prefix)
     leftovers = partial(distributions.leftovers, subject.site_packages)
     return found | {
         "shadows": collect("shadows", find, (), errors),
         "toolchain": collect("toolchain", tools, None, errors),
         "hub": collect("hub", partial(hub.describe, chosen), None, errors),
         "ports": collect("ports", bind, None, errors),
-        "conda": collect("conda", conda, (), errors),
         "leftovers": collect("leftovers", leftovers, (), errors),
     }

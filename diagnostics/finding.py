@@ -55,6 +55,8 @@ class Fix:
     safety: Safety = Safety.SAFE
     shell: str = ""
     """The line to paste, where it needs a shell (exports, pipes); else made from `argv`."""
+    steps: tuple[tuple[str, ...], ...] = ()
+    """The commands that `shell` joins, where it runs several in turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from diagnostics.accelerator import INDEX_LABEL, counted_as, index_variant, origin
 from diagnostics.environment import Environment
 from diagnostics.finding import Fix
-from diagnostics.install_commands import install
+from diagnostics.install_commands import in_turn, install, installer, rebuild, remove
 from diagnostics.requirement import parse_requirement
 from diagnostics.tables import architectures, drivers, torch_releases
 from diagnostics.version import try_parse
@@ -75,15 +76,65 @@ def series(name: str, version: str) -> str:
 
 
 def install_best(environment: Environment, why: str) -> tuple[Fix, ...]:
-    """The command for the best build with its torchvision; () when the driver is not known."""
+    """Return the command for the best build with its partners; () when the driver is not known."""
+    if origin(environment) in ("vendor", "source"):
+        return ()
     best = best_build(environment)
     if best is None:
         return ()
     release, variant = best
-    vision = torch_releases.partner(release, "torchvision")
-    wanted = [series("torch", release), *([series("torchvision", vision)] if vision else [])]
+    wanted = [series("torch", release)]
+    for name in ("torchvision", "torchaudio"):
+        partner = torch_releases.partner(release, name)
+        if partner and (name == "torchvision" or name in environment.packages):
+            wanted.append(series(name, partner))
     fix = install(environment, *wanted, why=why, variant=variant, reinstall=True)
     return (fix,)
+
+
+def bring_partner(environment: Environment, name: str, why: str = "", release: str = "") -> Fix:
+    """Return the command that brings the torchvision or torchaudio of the installed torch.
+
+    `release` keeps that release of the partner where only its variant is wrong.
+    """
+    why = why or f"brings the {name} of the installed torch"
+    torch = environment.builds["torch"]
+    made_by = origin(environment)
+    if made_by == "conda":
+        fix = install(environment, name, why=why)
+        if installer(environment, name) == "conda":
+            return fix
+        # The wheel's files stand where conda's would go.
+        mine = Fix(argv=("conda", "install", "-y", "-p", environment.python.prefix, name), why="")
+        return in_turn(remove(environment, name, why=""), mine, why=why)
+    known = torch_releases.partner(counted_as(torch.version)[-1].partition("+")[0], name)
+    if made_by in ("source", "vendor"):
+        tag = f"@v{known}" if known else ""
+        address = f"git+https://github.com/pytorch/{name.removeprefix('torch')}{tag}"
+        return rebuild(
+            environment,
+            f"{name} @ {address}",
+            f"compiles {name} against the installed torch: no index has a build for an own torch",
+        )
+    row = torch_releases.release(torch.version)
+    variant = index_variant(torch)
+    wanted = partner_requirement(environment, name, torch.version)
+    return install(
+        environment,
+        f"{name}=={release}" if release else wanted,
+        why=why,
+        # The package index serves one variant of each release.
+        variant="" if row is not None and variant == row.default else variant,
+        reinstall=bool(release),
+        upgrade=not release,
+        dependencies=False,
+    )
+
+
+def index_of(environment: Environment, name: str) -> str:
+    """Return the folder of PyTorch's index for a package whose metadata carry its label, else ""."""
+    label = environment.packages.get(name, "").partition("+")[2]
+    return label if INDEX_LABEL.match(label) else ""
 
 
 def partner_requirement(environment: Environment, name: str, torch: str) -> str:

@@ -87,6 +87,12 @@ def try_parse(text: str) -> Version | None:
         return None
 
 
+def version_key(text: str) -> tuple[bool, Version | str]:
+    """Return what sorts versions; texts that are no version come first."""
+    found = try_parse(text)
+    return (True, found) if found else (False, text)
+
+
 def allows(ranges: str, version: str) -> bool:
     """True when `version` lies in `ranges` such as `>=2.5,<3`; pre-releases count.
 

@@ -25,7 +25,9 @@ def conda_pip_mix(environment: Environment) -> Iterator[Finding]:
         raise Skipped("no conda environment")
     for package in owned:
         for item in torch:
-            if item.installer in ("pip", "uv") or item.version.split("+")[0] != package.version:
+            replaced = item.installer not in ("", "conda")
+            other = not item.installer and item.version.split("+")[0] != package.version
+            if replaced or other:
                 yield finding(
                     Level.ERROR,
                     f"conda has {package.name} {package.version}, "

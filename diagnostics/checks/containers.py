@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diagnostics.checks.driver import BROKEN_CUDA
+from diagnostics.checks.driver import consequences_of
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
 from diagnostics.finding_builders import as_root, by_hand, export, finding
@@ -46,7 +46,7 @@ def no_gpus(environment: Environment) -> Iterator[Finding]:
         fixes=(
             by_hand("docker run --gpus all ...", "needs the nvidia-container-toolkit on the host"),
         ),
-        explains=(*BROKEN_CUDA, "no-driver", "cuda-init-failed"),
+        explains=consequences_of("container-no-gpus"),
     )
 
 
@@ -78,7 +78,7 @@ def capabilities(environment: Environment) -> Iterator[Finding]:
                 "mounts libcuda as well",
             ),
         ),
-        explains=(*BROKEN_CUDA, "driver-too-old"),
+        explains=consequences_of("container-capabilities"),
     )
 
 
@@ -105,7 +105,7 @@ def lost_devices(environment: Environment) -> Iterator[Finding]:
                 "keeps them for good",
             ),
         ),
-        explains=(*BROKEN_CUDA, "cuda-init-failed", "cuda-unknown-999"),
+        explains=consequences_of("container-lost-devices"),
         links=("https://github.com/NVIDIA/nvidia-container-toolkit/issues/1227",),
     )
 
@@ -142,5 +142,5 @@ def wsl(environment: Environment) -> Iterator[Finding]:
                 export(f"export LD_LIBRARY_PATH={folder}:$LD_LIBRARY_PATH", "for this shell"),
                 as_root(f"sudo ln -s libcuda.so.1 {folder}/libcuda.so", "adds the link"),
             ),
-            explains=(*BROKEN_CUDA, "no-driver"),
+            explains=consequences_of("wsl-libcuda"),
         )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from diagnostics.checks.python import place_of
 from diagnostics.dependencies import Lack, unmet
 from diagnostics.environment import Environment
-from diagnostics.finding import Finding, Level
+from diagnostics.finding import Finding, Fix, Level
 from diagnostics.finding_builders import finding, listing
 from diagnostics.install_commands import install
+from diagnostics.packages import twins_of
 from diagnostics.registry import check
+from diagnostics.requirement import normalise
+from diagnostics.torch_build_choice import index_of
+from diagnostics.version import parse, try_parse
 
-CORE = ("torch", "torchvision", "torchaudio", "transformers")
+CORE = ("torch", "torchvision", "torchaudio", "transformers", "cuda-toolkit")
 """Packages that do not work at all when a dependency is wrong."""
 
 
@@ -20,26 +25,128 @@ def dependency_unmet(environment: Environment) -> Iterator[Finding]:
     """A package's declared dependency is missing or in a version that it refuses.
 
     Why: imports fail, or worse, work until a function is called.
-    Cure: install the wanted range.
+    Cure: install the wanted range; a package that lacks several gets all of them at once.
     """
+    lacks = [lack for lack in unmet(environment) if not _served(environment, lack)]
     by_name: dict[str, list[Lack]] = {}
-    for lack in unmet(environment):
+    for lack in lacks:
         by_name.setdefault(lack.name, []).append(lack)
-    for name, lacks in by_name.items():
-        owners = [f"{lack.owner} {lack.owner_version}" for lack in lacks]
-        found = f"{lacks[0].found} is installed" if lacks[0].found else "it is not installed"
-        core = any(lack.owner in CORE or lack.owner == "cuda-toolkit" for lack in lacks)
-        ranges = dict.fromkeys(lack.wanted.removeprefix(name) for lack in lacks)
-        wanted = name + ",".join(part for part in ranges if part)
-        yield finding(
-            Level.ERROR if core else Level.WARN,
-            f"{listing(owners)} {'ask' if len(lacks) > 1 else 'asks'} for {wanted}, {found}",
-            subject=name,
-            cause="installed with --no-deps, or changed by a later install",
-            evidence={
-                **{f"{lack.owner} Requires-Dist": lack.wanted for lack in lacks[:3]},
-                name: lacks[0].found or "absent",
-            },
-            fixes=(install(environment, wanted, why="brings a version that they take"),),
-            explains=tuple(dict.fromkeys(f"deep-import:{lack.owner}" for lack in lacks)),
-        )
+    shared = {name for name, rows in by_name.items() if len({row.owner for row in rows}) > 1}
+    by_owner: dict[str, list[Lack]] = {}
+    for lack in lacks:
+        if lack.name not in shared and lack.owner in environment.packages:
+            by_owner.setdefault(_head(lack.owner, environment), []).append(lack)
+    for owner, rows in by_owner.items():
+        if len(rows) > 1:
+            yield _several(environment, owner, rows)
+        else:
+            yield _one(environment, rows)
+    for name in sorted(shared):
+        yield _one(environment, by_name[name])
+
+
+def _head(owner: str, environment: Environment) -> str:
+    """What a user installs: CUDA's toolkit is a part of torch's installation."""
+    return "torch" if owner == "cuda-toolkit" and "torch" in environment.packages else owner
+
+
+def _served(environment: Environment, lack: Lack) -> bool:
+    """True when something else brings the modules: conda's package, or a twin of the wanted one."""
+    if lack.found:
+        return False
+    conda = {normalise(item.name) for item in environment.conda}
+    if _owner_is_condas(environment, lack) and (
+        lack.name in conda or lack.name.startswith(("nvidia-", "cuda-"))
+    ):
+        return True  # conda has CUDA's libraries under names of its own
+    return any(name in environment.packages for name in twins_of(lack.name))
+
+
+def _owner_is_condas(environment: Environment, lack: Lack) -> bool:
+    return any(d.name == lack.owner and d.installer == "conda" for d in environment.distributions)
+
+
+def _level(environment: Environment, lacks: Iterable[Lack]) -> Level:
+    return max((_level_of(environment, lack) for lack in lacks), key=lambda level: level.rank)
+
+
+def _level_of(environment: Environment, lack: Lack) -> Level:
+    if _owner_is_condas(environment, lack):
+        # conda's solver goes by its own records, not by the wheel's.
+        return Level.INFO if lack.found else Level.WARN
+    if lack.found and lack.name.startswith("nvidia-") and _is_newer(lack):
+        return Level.WARN
+    owner = next((d for d in environment.distributions if d.name == lack.owner), None)
+    inherited = owner is not None and place_of(environment, owner.directory) == "base"
+    if inherited and lack.found and environment.python.prefix != environment.python.base_prefix:
+        return Level.WARN
+    return Level.ERROR if lack.owner in CORE else Level.WARN
+
+
+def _is_newer(lack: Lack) -> bool:
+    """True for a newer release of the pinned major version: NVIDIA keeps those compatible."""
+    _, sign, bound = lack.wanted.partition("==")
+    pinned, found = try_parse(bound.removesuffix(".*")), try_parse(lack.found)
+    if not sign or pinned is None or found is None:
+        return False
+    return found > parse(pinned.public.text) and found.release[0] == pinned.release[0]
+
+
+def _one(environment: Environment, lacks: list[Lack]) -> Finding:
+    """One dependency that one or several packages ask for."""
+    name = lacks[0].name
+    owners = [f"{lack.owner} {lack.owner_version}" for lack in lacks]
+    found = f"{lacks[0].found} is installed" if lacks[0].found else "it is not installed"
+    ranges = dict.fromkeys(lack.wanted.removeprefix(name) for lack in lacks)
+    wanted = name + ",".join(part for part in ranges if part)
+    level = _level(environment, lacks)
+    newer = level is Level.WARN and any(_is_newer(lack) for lack in lacks)
+    return finding(
+        level,
+        f"{listing(owners)} {'ask' if len(lacks) > 1 else 'asks'} for {wanted}, {found}",
+        subject=name,
+        cause="a newer release of the library was put in: fine where it was meant"
+        if newer
+        else "installed with --no-deps, or changed by a later install",
+        evidence={
+            **{f"{lack.owner} Requires-Dist": lack.wanted for lack in lacks[:3]},
+            name: lacks[0].found or "absent",
+        },
+        fixes=(install(environment, wanted, why="brings a version that they take"),),
+        explains=tuple(dict.fromkeys(f"deep-import:{lack.owner}" for lack in lacks)),
+    )
+
+
+def _several(environment: Environment, owner: str, lacks: list[Lack]) -> Finding:
+    """Several dependencies of one package: one accident, one command that brings them all."""
+    version = environment.packages[owner]
+    names = [lack.name for lack in lacks]
+    absent = [lack.name for lack in lacks if not lack.found]
+    what = "are not installed" if len(absent) == len(names) else "are missing or of another version"
+    trials = ("deep-*",) if owner == "torch" else (f"deep-import:{owner}",)
+    return finding(
+        _level(environment, lacks),
+        f"{len(names)} packages that {owner} {version} asks for {what}: {listing(names)}",
+        subject=owner,
+        cause=f"{owner} was installed with --no-deps, or they were removed or changed later",
+        evidence={lack.wanted: lack.found or "absent" for lack in lacks[:6]},
+        fixes=(_complete(environment, owner, version),),
+        explains=(
+            *trials,
+            *(f"dependency-unmet:{name}" for name in names),
+            f"nvidia-lib-missing:{owner}",
+            "nvidia-lib-missing:nvidia-*",
+            f"library-missing:{owner}",
+            *(("nvidia-lib-missing:torchvision",) if owner == "torch" else ()),
+        ),
+    )
+
+
+def _complete(environment: Environment, owner: str, version: str) -> Fix:
+    """Asking for the installed version again makes an installer bring what it lacks, and no more."""
+    return install(
+        environment,
+        f"{owner}=={version}",
+        why=f"leaves {owner} as it is and brings what it asks for",
+        variant=index_of(environment, owner),
+    )

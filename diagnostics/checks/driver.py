@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from diagnostics.accelerator import accelerator_of
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
 from diagnostics.finding_builders import as_root, by_hand, finding
@@ -13,6 +14,28 @@ from diagnostics.tables import drivers
 from diagnostics.torch_build_choice import driver_version, has_gpu, install_best, newest_cuda
 
 BROKEN_CUDA = ("deep-cuda*", "deep-nccl", "deep-matmul:cuda*", "deep-onnxruntime:CUDA*")
+CHAIN = (
+    "container-no-gpus",
+    "container-lost-devices",
+    "container-capabilities",
+    "wsl-libcuda",
+    "no-driver",
+    "kernel-module-not-loaded",
+    "driver-library-mismatch",
+    "compat-803",
+    "compat-804",
+    "fabric-manager-802",
+    "cuda-unknown-999",
+    "driver-too-old",
+    "cuda-init-failed",
+    "cvd-bad-index",
+)
+"""Faults of the driver from cause to effect: each one explains all that come after it."""
+
+
+def consequences_of(code: str) -> tuple[str, ...]:
+    """Return what vanishes when this fault of the driver is cured."""
+    return (*CHAIN[CHAIN.index(code) + 1 :], *BROKEN_CUDA)
 
 
 def driver_of(environment: Environment) -> Driver:
@@ -37,6 +60,9 @@ def no_driver(environment: Environment) -> Iterator[Finding]:
     if present or driver.nvml_library or environment.gpus:
         return
     if not driver.pci_devices:
+        torch = environment.torch
+        if torch and accelerator_of(torch).kind in ("rocm", "xpu"):
+            raise Skipped(f"torch is a {accelerator_of(torch)} build")
         yield finding(
             Level.INFO,
             "no NVIDIA GPU here: everything runs on the CPU",
@@ -51,7 +77,7 @@ def no_driver(environment: Environment) -> Iterator[Finding]:
         cause="the driver is not installed, or its module was not built for this kernel",
         evidence={"PCI bus": f"{driver.pci_devices} NVIDIA", "libcuda.so.1": "not found"},
         fixes=(install_driver(environment, branch),),
-        explains=(*BROKEN_CUDA, "kernel-module-not-loaded", "container-no-gpus"),
+        explains=consequences_of("no-driver"),
     )
 
 
@@ -82,8 +108,10 @@ def driver_too_old(environment: Environment) -> Iterator[Finding]:
         raise Skipped("torch is built without CUDA")
     version, newest = driver_version(environment), newest_cuda(environment)
     runs = drivers.runs(version, torch.cuda) if version else None
-    if runs is None and newest is not None:
-        runs = newest[0] >= int(torch.cuda.split(".")[0])
+    supported = newest is not None and newest[0] >= int(torch.cuda.split(".")[0])
+    # A libcuda that starts decides: the compatibility package runs newer CUDA on an older module.
+    works = environment.driver is not None and environment.driver.cuda_code == 0 and supported
+    runs = works or (supported if runs is None and newest is not None else runs)
     if runs is None:
         raise Skipped("the driver's version is not known")
     if runs:
@@ -103,7 +131,7 @@ def driver_too_old(environment: Environment) -> Iterator[Finding]:
             *install_best(environment, "the newest torch that this driver can run"),
             install_driver(environment, drivers.branch_of(torch.cuda)),
         ),
-        explains=BROKEN_CUDA,
+        explains=consequences_of("driver-too-old"),
     )
 
 
@@ -135,5 +163,5 @@ def library_mismatch(environment: Environment) -> Iterator[Finding]:
                 as_root(reload, "without restart"),
             )
         ),
-        explains=(*BROKEN_CUDA, "kernel-module-not-loaded", "cuda-init-failed"),
+        explains=consequences_of("driver-library-mismatch"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from diagnostics.checks.driver import BROKEN_CUDA, driver_of
+from diagnostics.checks.driver import consequences_of, driver_of
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
 from diagnostics.finding_builders import as_root, by_hand, export, finding
@@ -61,7 +61,7 @@ def _compat(environment: Environment, *, code: int) -> Iterator[Finding]:
             ),
             by_hand("rm -r /usr/local/cuda/compat && ldconfig", "in a container image"),
         ),
-        explains=(*BROKEN_CUDA, "cuda-init-failed"),
+        explains=consequences_of("compat-803"),
     )
 
 
@@ -83,7 +83,7 @@ def fabric(environment: Environment) -> Iterator[Finding]:
         fixes=(
             as_root("sudo systemctl enable --now nvidia-fabricmanager", "of the driver's branch"),
         ),
-        explains=(*BROKEN_CUDA, "cuda-init-failed"),
+        explains=consequences_of("fabric-manager-802"),
     )
 
 
@@ -105,7 +105,7 @@ def unknown(environment: Environment) -> Iterator[Finding]:
         cause="the module nvidia_uvm is missing or was lost, as after suspend",
         evidence={"cuInit": 999, "/dev": ", ".join(driver.device_files) or "no nvidia files"},
         fixes=(as_root(reload, "loads it again"),),
-        explains=(*BROKEN_CUDA, "cuda-init-failed"),
+        explains=consequences_of("cuda-unknown-999"),
     )
 
 
@@ -135,7 +135,7 @@ def module_not_loaded(environment: Environment) -> Iterator[Finding]:
             "kernel": environment.system.kernel,
         },
         fixes=(as_root(fix, "builds and loads it"),),
-        explains=(*BROKEN_CUDA, "cuda-init-failed"),
+        explains=consequences_of("kernel-module-not-loaded"),
     )
 
 
@@ -157,7 +157,7 @@ def init_failed(environment: Environment) -> Iterator[Finding]:
             cause="the driver hangs or is damaged; torch would fare the same",
             evidence={"libcuda.so.1": driver.cuda_library or "not reached"},
             fixes=(log,),
-            explains=BROKEN_CUDA,
+            explains=consequences_of("cuda-init-failed"),
         )
     if driver.cuda_code > 0 and driver.cuda_code not in named:
         none = driver.cuda_code == 100
@@ -170,7 +170,7 @@ def init_failed(environment: Environment) -> Iterator[Finding]:
             cause="no device is passed through" if none else "see cudaError in NVIDIA's reference",
             evidence={driver.cuda_library or "libcuda.so.1": f"cuInit returned {driver.cuda_code}"},
             fixes=(log,),
-            explains=BROKEN_CUDA,
+            explains=consequences_of("cuda-init-failed"),
         )
     if driver.nvml_code > 0 and driver.nvml_code not in (9, 18, 999):
         yield finding(

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
 from diagnostics.finding_builders import finding, listing
-from diagnostics.install_commands import in_turn, install, remove
+from diagnostics.install_commands import in_turn, install
 from diagnostics.records import Damage, Loss
 from diagnostics.registry import check, need
+from diagnostics.torch_build_choice import index_of
 
 CODE = (".py", ".so", ".pyd", ".dll", ".json", ".cubin", ".bc", ".h")
 NVIDIA = "nvidia-"
@@ -34,18 +35,10 @@ def _repair(environment: Environment, name: str) -> Fix:
         environment,
         f"{name}=={version}" if version else name,
         why=f"puts the files of {name} back",
-        variant=_variant(environment, name),
+        variant=index_of(environment, name),
         reinstall=True,
         dependencies=False,
     )
-
-
-def _variant(environment: Environment, name: str) -> str:
-    """A build that did not come from the package index has to come from its own again."""
-    build = environment.builds.get(name)
-    label = build.version.partition("+")[2] if build else ""
-    installed = environment.packages.get(name, "")
-    return label if label and installed.endswith("+" + label) else ""
 
 
 def _imports(name: str) -> tuple[str, ...]:
@@ -90,7 +83,7 @@ def file_missing(environment: Environment) -> Iterator[Finding]:
 
 def _many_missing(environment: Environment, names: list[str], examples: list[Damage]) -> Finding:
     """One finding and one command for what was one accident."""
-    own = [name for name in names if _variant(environment, name)]
+    own = [name for name in names if index_of(environment, name)]
     plain = [name for name in names if name not in own]
     again = install(
         environment,
@@ -172,32 +165,6 @@ def truncated(environment: Environment) -> Iterator[Finding]:
             },
             fixes=(_repair(environment, name),) if level is not Level.INFO else (),
             explains=_imports(name) if level is Level.ERROR else (),
-        )
-
-
-@check("files-claimed-twice", "No two packages own the same files", "files")
-def claimed_twice(environment: Environment) -> Iterator[Finding]:
-    """Two packages installed different files under the same names.
-
-    Why: the last one installed wins, and uninstalling either breaks the other.
-    Cure: remove both, install the one that is wanted.
-    """
-    files = need(environment.files, "files were not compared")
-    for overlap in files.overlaps:
-        heavy = overlap.num_files >= 3 and overlap.example.endswith((".py", ".so"))
-        both = (overlap.first, overlap.second)
-        fix = in_turn(
-            remove(environment, *both, why=""),
-            install(environment, overlap.second, why=""),
-            why=f"leaves {overlap.second} alone; name {overlap.first} instead if that is wanted",
-        )
-        yield finding(
-            Level.WARN if heavy else Level.INFO,
-            f"{overlap.first} and {overlap.second} both own {overlap.num_files} file(s)",
-            subject=overlap.first,
-            cause="both install into one folder; the one installed last has won",
-            evidence={"for example": overlap.example},
-            fixes=(fix,) if heavy else (),
         )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from diagnostics.accelerator import origin
+from diagnostics.dependencies import closure
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
-from diagnostics.finding_builders import finding, listing
+from diagnostics.finding_builders import by_hand, finding, listing
 from diagnostics.install_commands import install
 from diagnostics.records import Unresolved
 from diagnostics.registry import check, need
-from diagnostics.requirement import parse_requirement
+from diagnostics.torch_build_choice import index_of
 
 CORE = frozenset(
     ["torch", "torchvision", "torchaudio", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu"]
@@ -44,10 +46,9 @@ def nvidia_library_missing(environment: Environment) -> Iterator[Finding]:
     file`. Cure: the package in the version that torch pins.
     """
     for name, rows in _missing(environment).items():
-        package = _nvidia_package(environment, name)
-        if not package:
-            continue
-        yield _unfound(environment, name, rows, _pinned(environment, package))
+        if _is_nvidia(name):
+            users = tuple(dict.fromkeys(row.distribution for row in rows))
+            yield _unfound(environment, name, rows, _cuda_package(environment, name, users))
 
 
 @check("library-missing", "Every library that is asked for is found", "libraries")
@@ -58,7 +59,7 @@ def library_missing(environment: Environment) -> Iterator[Finding]:
     Cure: install the package that ships it, or the system's library.
     """
     for name, rows in _missing(environment).items():
-        if not _nvidia_package(environment, name):
+        if not _is_nvidia(name):
             owner = rows[0].supplier or rows[0].distribution
             yield _unfound(environment, name, rows, owner)
 
@@ -71,28 +72,26 @@ def _missing(environment: Environment) -> dict[str, list[Unresolved]]:
     return found
 
 
-def _nvidia_package(environment: Environment, library: str) -> str:
-    """The name of the package that ships the CUDA library, as torch's build needs it."""
+def _is_nvidia(library: str) -> str:
+    """The beginning of the name of the packages that ship a CUDA library, "" for other libraries."""
     stem = library.partition(".so")[0].partition("_")[0]
-    for prefix, package in CUDA_PACKAGES.items():
-        if stem == prefix or library.startswith(prefix):
-            candidates = [
-                wanted.name
-                for item in environment.distributions
-                for line in item.requires
-                if (wanted := parse_requirement(line)) and wanted.name.startswith(package)
-            ]
-            return candidates[0] if candidates else package
-    return ""
+    return next(
+        (p for lib, p in CUDA_PACKAGES.items() if stem == lib or library.startswith(lib)), ""
+    )
 
 
-def _pinned(environment: Environment, package: str) -> str:
-    for item in environment.distributions:
-        for line in item.requires:
-            wanted = parse_requirement(line)
-            if wanted and wanted.name == package and wanted.ranges:
-                return f"{package}{wanted.ranges.replace(' ', '')}"
-    return package
+def _cuda_package(environment: Environment, library: str, owners: tuple[str, ...]) -> str:
+    """The requirement that brings the CUDA library: what its users ask for, torch's first."""
+    start = _is_nvidia(library)
+    for owner in ("torch", *owners):
+        for name, wanted in closure(environment, owner).items():
+            if _ships(name, start):
+                return f"{name}{wanted.ranges.replace(' ', '')}"
+    return next((d.name for d in environment.distributions if _ships(d.name, start)), "")
+
+
+def _ships(name: str, start: str) -> bool:
+    return name == start or name.startswith(f"{start}-cu")
 
 
 def _unfound(
@@ -105,15 +104,7 @@ def _unfound(
     if dangling:
         cause = f"{dangling} is a link that points nowhere"
     torch_only = name.startswith(("libtorch", "libc10"))
-    plain = requirement.partition("=")[0] in environment.packages
-    fix = install(
-        environment,
-        requirement,
-        why=f"brings {name}",
-        reinstall=plain,
-        dependencies=not plain,
-    )
-    fixes: tuple[Fix, ...] = (fix,)
+    fixes: tuple[Fix, ...] = _fixes(environment, name, owners, requirement)
     if torch_only:
         fixes = ()
         cause = "the installed torch is another variant and has no such library"
@@ -127,5 +118,40 @@ def _unfound(
         explains=(
             f"dependency-unmet:{requirement.partition('=')[0]}",
             *(TORCH_TRIALS if "torch" in owners else (f"deep-import:{o}" for o in owners)),
+        ),
+    )
+
+
+def _fixes(
+    environment: Environment, library: str, owners: tuple[str, ...], requirement: str
+) -> tuple[Fix, ...]:
+    package = requirement.partition("=")[0]
+    if requirement and (package in environment.packages or not _is_nvidia(library)):
+        version = environment.packages.get(package, "")
+        exact = f"{package}=={version}" if version and requirement == package else requirement
+        installed = package in environment.packages
+        return (
+            install(
+                environment,
+                exact,
+                why=f"brings {library}",
+                variant=index_of(environment, package),
+                reinstall=installed,
+                dependencies=not installed,
+            ),
+        )
+    if requirement:
+        return (install(environment, requirement, why=f"brings {library}"),)
+    if origin(environment, owners[0]) == "conda":
+        name = _is_nvidia(library).removeprefix("nvidia-")
+        argv = ("conda", "install", "-y", "-p", environment.python.prefix, name)
+        return (Fix(argv=argv, why=f"conda's package brings {library}"),)
+    # Own builds and NVIDIA's images take CUDA from the system: a wheel would be a second copy.
+    toolkit = environment.torch.cuda if environment.torch else ""
+    return (
+        by_hand(
+            f"install {library} of CUDA {toolkit or 'toolkit'} into the system, then: ldconfig -p"
+            f" | grep {library}",
+            f"{owners[0]} was built against the system's CUDA libraries",
         ),
     )

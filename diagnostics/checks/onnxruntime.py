@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from diagnostics.checks.ownership import choose
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
 from diagnostics.finding_builders import finding, listing
 from diagnostics.install_commands import in_turn, install, remove
+from diagnostics.packages import TWINS
 from diagnostics.registry import Skipped, check, need
 from diagnostics.torch_build_choice import has_gpu
 
-FLAVOURS = (
-    "onnxruntime",
-    "onnxruntime-gpu",
-    "onnxruntime-directml",
-    "onnxruntime-openvino",
-    "onnxruntime-training",
-    "onnxruntime-qnn",
-)
+FLAVOURS = TWINS[0]
 IMPORTS = ("deep-import:onnxruntime", "deep-onnxruntime*", "file-missing:onnxruntime*")
 
 
@@ -39,7 +34,9 @@ def both(environment: Environment) -> Iterator[Finding]:
     found = _installed(environment)
     if len(found) < 2:
         return
-    keep = "onnxruntime-gpu" if "onnxruntime-gpu" in found and has_gpu(environment) else found[0]
+    owners = environment.files.overlaps if environment.files else ()
+    on_disk = next((o.on_disk for o in owners if o.first in found and o.second in found), "")
+    keep = choose(environment, found, on_disk=on_disk)
     fix = in_turn(
         remove(environment, *found, why=""),
         install(environment, f"{keep}=={environment.packages[keep]}", why=""),
@@ -51,7 +48,13 @@ def both(environment: Environment) -> Iterator[Finding]:
         cause="all of them own the folder onnxruntime/",
         evidence={name: environment.packages[name] for name in found},
         fixes=(fix,),
-        explains=(*IMPORTS, "files-claimed-twice:onnxruntime*", "ort-cpu-only-build"),
+        explains=(
+            *IMPORTS,
+            "files-claimed-twice:onnxruntime*",
+            "file-truncated:onnxruntime*",
+            "ort-cpu-only-build",
+            "ort-cuda-libs",
+        ),
         links=("https://github.com/microsoft/onnxruntime/issues/26996",),
     )
 
@@ -95,7 +98,8 @@ def cpu_only(environment: Environment) -> Iterator[Finding]:
     sessions run on the CPU without a word. Cure: onnxruntime-gpu in its place.
     """
     found = _installed(environment)
-    if not has_gpu(environment) or found != ["onnxruntime"]:
+    build = environment.builds.get("onnxruntime")
+    if not has_gpu(environment) or found != ["onnxruntime"] or (build and build.links_cuda):
         return
     fix = in_turn(
         remove(environment, "onnxruntime", why=""),

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
-from diagnostics.finding_builders import by_hand, finding, listing
-from diagnostics.install_commands import install
+from diagnostics.finding_builders import by_hand, export, finding, listing
+from diagnostics.install_commands import in_turn, install, remove
+from diagnostics.records import Distribution
 from diagnostics.registry import Skipped, check
 from diagnostics.tables import torch_releases
-from diagnostics.version import allows
+from diagnostics.version import allows, version_key
 
 
 @check("python-has-no-wheel", "torch has wheels for this Python", "python")
@@ -160,33 +161,71 @@ def shadowed_distribution(environment: Environment) -> Iterator[Finding]:
     Why: the first one wins, often from the user site or PYTHONPATH, and mixes with the rest:
     `module 'torch._C' has no attribute ...`. Cure: remove one, or set PYTHONNOUSERSITE=1.
     """
-    seen: dict[str, list[tuple[str, str]]] = {}
+    seen: dict[str, list[Distribution]] = {}
     for item in environment.distributions:
-        place = item.directory.rpartition("/")[0]
-        seen.setdefault(item.name, []).append((place, item.version))
-    for name, places in seen.items():
-        if len({version for _, version in places}) < 2:
+        seen.setdefault(item.name, []).append(item)
+    for name, found in seen.items():
+        if len({item.version for item in found}) < 2:
             continue
-        first, second = places[0], places[1]
-        same_folder = first[0] == second[0]
-        user = environment.python.user_site == first[0]
-        fix = (
-            by_hand("export PYTHONNOUSERSITE=1", "leaves the user site out")
-            if user
-            else by_hand(f"rm -r {first[0]}/{name.replace('-', '_')}-*", "after a look at both")
-        )
-        if same_folder:
-            fix = install(environment, name, why="leaves one version", reinstall=True)
+        first, second = found[0], next(item for item in found if item.version != found[0].version)
+        place = place_of(environment, first.directory)
+        cause, level, fixes = _hidden(environment, first, second, place)
         yield finding(
-            Level.ERROR
-            if name in ("torch", "numpy", "torchvision") and not same_folder
-            else Level.WARN,
-            f"{name} is installed twice: {first[1]} hides {second[1]}",
+            level,
+            f"{name} is installed twice: {first.version} hides {second.version}",
             subject=name,
-            cause="an interrupted upgrade" if same_folder else "two folders of the search path",
-            evidence=dict(places),
-            fixes=(fix,),
+            cause=cause,
+            evidence={item.directory: item.version for item in (first, second)},
+            fixes=fixes,
+            explains=(
+                f"extension-misbuilt:{name}",
+                f"deep-import:{name}",
+                f"dependency-unmet:{name}",
+            )
+            if place in ("PYTHONPATH", "user site")
+            else (),
         )
+
+
+def place_of(environment: Environment, directory: str) -> str:
+    """Return whose folder holds a metadata folder: `PYTHONPATH`, `user site`, `environment`, `base`."""
+    folder = directory.rpartition("/")[0]
+    python = environment.python
+    if folder in environment.variables.get("PYTHONPATH", "").split(":"):
+        return "PYTHONPATH"
+    if folder == python.user_site:
+        return "user site"
+    return "environment" if folder.startswith(f"{python.prefix}/") else "base"
+
+
+def _hidden(
+    environment: Environment, first: Distribution, second: Distribution, place: str
+) -> tuple[str, Level, tuple[Fix, ...]]:
+    """(cause, level, fixes) of a package that stands twice on the search path."""
+    name = first.name
+    hidden_in = place_of(environment, second.directory)
+    if first.directory.rpartition("/")[0] == second.directory.rpartition("/")[0]:
+        return "an interrupted upgrade", Level.WARN, (_leave_one(environment, first, second),)
+    if place == "user site" or place == "PYTHONPATH":
+        serious = name in ("torch", "torchvision") or (name == "numpy" and place == "user site")
+        line = "export PYTHONNOUSERSITE=1" if place == "user site" else "unset PYTHONPATH"
+        fix = export(line, f"leaves the {place} out")
+        cause = f"the {place} is searched before the environment"
+        return cause, Level.ERROR if serious else Level.WARN, (fix,)
+    if hidden_in in ("base", "user site"):
+        # What an environment with --system-site-packages, or /usr/local before /usr, is for.
+        return "the environment overrides what it inherits", Level.INFO, ()
+    fix = remove(environment, name, why="takes the first one away; the other one is then used")
+    return "two folders of the search path", Level.WARN, (fix,)
+
+
+def _leave_one(environment: Environment, first: Distribution, second: Distribution) -> Fix:
+    """Both records go, for pip takes one at a time and would leave the stale one; then one comes."""
+    kept = max((first, second), key=lambda item: version_key(item.version))
+    gone = remove(environment, first.name, why="")
+    again = install(environment, f"{kept.name}=={kept.version}", why="", dependencies=False)
+    twice = (gone, gone) if gone.argv[:2] != ("uv", "pip") else (gone,)
+    return in_turn(*twice, again, why=f"removes both records, then installs {kept.version}")
 
 
 @check("broken-metadata", "Package metadata can be read", "python")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from diagnostics.accelerator import counted_as
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
 from diagnostics.finding_builders import by_hand, export, finding, listing
@@ -42,7 +43,7 @@ def torch_too_old(environment: Environment) -> Iterator[Finding]:
         ),
         FLOOR if allows(">=5", version) else "",
     )
-    if declared and not allows(declared, torch.version):
+    if declared and not any(allows(declared, item) for item in counted_as(torch.version)):
         yield finding(
             Level.ERROR,
             f"transformers {version} asks for torch {declared}, this is {torch.version}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from diagnostics.accelerator import INDEX_LABEL, accelerator_of, counted_as, differ, origin
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
 from diagnostics.finding_builders import by_hand, finding
@@ -12,13 +13,13 @@ from diagnostics.records import Build
 from diagnostics.registry import Skipped, check, need
 from diagnostics.tables import torch_releases
 from diagnostics.torch_build_choice import (
+    bring_partner,
     declared_torch,
     has_gpu,
     install_best,
     newest_cuda,
-    partner_requirement,
 )
-from diagnostics.version import allows, parse
+from diagnostics.version import allows, parse, try_parse
 
 PARTNERS = ("torchvision", "torchaudio")
 BROKEN_IMPORTS = ("deep-import:torchvision", "deep-import:transformers", "deep-nms", "deep-vision*")
@@ -83,12 +84,11 @@ def _pairs(environment: Environment, *, newer: bool) -> Iterator[Finding]:
     torch, partners = _builds(environment)
     for partner in partners:
         asked = declared_torch(environment, partner.package)
-        by_table = torch_releases.is_pair(torch.version, partner.package, partner.version)
-        fits = allows(asked, torch.version) if asked else by_table is not False
-        if fits or _needs_newer(asked, partner, torch) != newer:
+        if (
+            _fits(environment, torch, partner, asked)
+            or _needs_newer(asked, partner, torch) != newer
+        ):
             continue
-        wanted = partner_requirement(environment, partner.package, torch.version)
-        variant = "cpu" if torch.version.endswith("+cpu") else ""
         source = f"{partner.package} Requires-Dist" if asked else "table"
         yield finding(
             Level.ERROR,
@@ -99,31 +99,42 @@ def _pairs(environment: Environment, *, newer: bool) -> Iterator[Finding]:
             evidence={
                 "torch/version.py": torch.version,
                 f"{partner.package}/version.py": partner.version,
-                source: f"torch{asked}" if asked else str(by_table),
+                source: f"torch{asked}" if asked else "another release of torch",
             },
-            fixes=(
-                install(
-                    environment,
-                    wanted,
-                    why=f"brings the {partner.package} of the installed torch",
-                    variant=variant,
-                    upgrade=True,
-                    dependencies=False,
-                ),
-            ),
+            fixes=(bring_partner(environment, partner.package),),
             explains=(
                 *BROKEN_IMPORTS,
                 f"deep-import:{partner.package}",
                 "dependency-unmet:torch",
-                "tv-cpu-torch-cuda-vision",
+                f"extension-other-torch:{partner.package}",
+                f"tv-cpu-torch-cuda-vision:{partner.package}",
             ),
         )
+
+
+def _fits(environment: Environment, torch: Build, partner: Build, asked: str) -> bool:
+    """False when the partner is known to need another torch; what nothing tells fits."""
+    if origin(environment) == origin(environment, partner.package) == "conda":
+        return True  # conda's solver has matched them, and its recipes drop the wheels' pins
+    if asked:
+        return any(allows(asked, version) for version in counted_as(torch.version))
+    if "index" not in (origin(environment), origin(environment, partner.package)):
+        return True
+    label = partner.version.partition("+")[2]
+    if label and not INDEX_LABEL.match(label):
+        return True
+    if torch_releases.is_pair(torch.version, partner.package, partner.version) is not False:
+        return True
+    # Builds that declare nothing may have been made for any patch release of a series.
+    known = torch_releases.torch_for(partner.package, partner.version)
+    return known is not None and parse(known.torch).minor == parse(torch.version).minor
 
 
 def _needs_newer(asked: str, partner: Build, torch: Build) -> bool:
     if asked:
         bounds = [part[2:] for part in asked.split(",") if part[:2] in ("==", ">=", "~=")]
-        return any(parse(bound.rstrip(".*")) > parse(torch.version).public for bound in bounds)
+        found = [bound for text in bounds if (bound := try_parse(text.removesuffix(".*")))]
+        return any(bound > parse(torch.version).public for bound in found)
     row = torch_releases.torch_for(partner.package, partner.version)
     return bool(row and parse(row.torch) > parse(torch.version).public)
 
@@ -139,55 +150,44 @@ def variants_differ(environment: Environment) -> Iterator[Finding]:
     `0.28.0` and `0.28.0+cpu` compare equal.
     """
     torch, partners = _builds(environment)
+    mine = accelerator_of(torch)
     for partner in partners:
-        mine, other = _major(torch), _major(partner)
-        if mine == other or (partner.package == "torchaudio" and not partner.links_cuda):
+        other = accelerator_of(partner)
+        if not differ(mine, other) or (partner.package == "torchaudio" and not partner.linked):
             continue
         yield finding(
             Level.ERROR,
-            f"torch is a {_label(torch)} build, {partner.package} a {_label(partner)} build",
+            f"torch is a {mine} build, {partner.package} a {other} build",
             subject=partner.package,
             cause="they were installed from different indexes",
             evidence={
                 "torch/version.py": torch.version,
                 f"{partner.package}/version.py": partner.version,
+                **({"linked with": ", ".join(partner.linked)} if partner.linked else {}),
             },
             fixes=tuple(_same_variant(environment, torch, partner)),
             explains=(
                 *BROKEN_IMPORTS,
                 f"deep-import:{partner.package}",
                 "library-missing:" + partner.package,
+                "nvidia-lib-missing:" + partner.package,
             ),
         )
 
 
-def _major(build: Build) -> str:
-    if build.hip:
-        return f"rocm{build.hip.split('.')[0]}"
-    return build.cuda.split(".")[0] or ("cuda" if build.links_cuda else "cpu")
-
-
-def _label(build: Build) -> str:
-    return f"CUDA {build.cuda}" if build.cuda else ("CUDA" if build.links_cuda else "CPU")
-
-
 def _same_variant(environment: Environment, torch: Build, partner: Build) -> Iterator[Fix]:
-    release = partner.version.partition("+")[0]
-    if not torch.cuda and has_gpu(environment):
+    if accelerator_of(torch).kind == "cpu" and has_gpu(environment):
         best = install_best(environment, "replaces both by a build for this machine's GPU")
         if best:
             yield from best
             return
-    variant = "cpu" if not torch.cuda else "cu" + torch.cuda.replace(".", "")
-    row = torch_releases.release(torch.version)
-    from_index = row is not None and variant == row.default
-    yield install(
+    asked = declared_torch(environment, partner.package)
+    keeps = _fits(environment, torch, partner, asked)
+    yield bring_partner(
         environment,
-        f"{partner.package}=={release}",
+        partner.package,
         why=f"brings {partner.package} in the variant of torch",
-        variant="" if from_index else variant,
-        reinstall=True,
-        dependencies=False,
+        release=partner.version.partition("+")[0] if keeps else "",
     )
 
 
@@ -199,7 +199,7 @@ def cpu_build_on_gpu_host(environment: Environment) -> Iterator[Finding]:
     Cure: the newest CUDA build that the driver can run.
     """
     torch = need(environment.torch, "torch is not installed")
-    if torch.cuda or torch.hip or not has_gpu(environment):
+    if accelerator_of(torch).kind != "cpu" or not has_gpu(environment):
         return
     names = ", ".join(gpu.name for gpu in environment.gpus) or "an NVIDIA device on the PCI bus"
     fixes = install_best(environment, "replaces the CPU build")

@@ -1,7 +1,7 @@
 """How the installed libraries were built, read from their files without importing them."""
 
 # Plain os calls start faster than pathlib and take most of the second that a look may last.
-# ruff: noqa: PTH110, PTH118, PTH123
+# ruff: noqa: PTH110, PTH118, PTH119, PTH123
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from diagnostics.records import Build
 
 _PACKAGES = ("torch", "torchvision", "torchaudio")
 _ASSIGN = re.compile(
-    r"^(__version__|cuda|cuda_version|hip|git_version)\s*(?::[^=\n]+)?=\s*"
+    r"^(__version__|cuda|cuda_version|hip|xpu|git_version)\s*(?::[^=\n]+)?=\s*"
     r"(?:'([^'\n]*)'|\"([^\"\n]*)\"|([\w.]+))",
     re.MULTILINE,
 )
-_ARCHITECTURES = re.compile(rb"(?:(?:sm|compute)_\d{2,3}[af]?[ \0])+")
+_RUNTIMES = ("libcudart", "libtorch_", "libc10_", "libamdhip64", "libsycl")
+"""Beginnings of the libraries that tell what a module was linked with."""
 _CUDA_LIBRARIES = ("libtorch_cuda", "libcudart", "libc10_cuda")
+_COMMON = ("libtorch_cpu.so", "libtorch_python.so", "libtorch_global_deps.so")
+_ARCHITECTURES = re.compile(rb"(?:(?:sm|compute)_\d{2,3}[af]?[ \0])+")
 
 
 def describe(
@@ -61,26 +64,32 @@ def _from_version_file(folder: str, package: str, loader: Loader) -> Build | Non
     cuda = said.get("cuda", "")
     if not re.fullmatch(r"[\d.]+", cuda):
         cuda = f"{label[2:-1]}.{label[-1]}" if re.fullmatch(r"cu\d{3,}", label) else ""
+    place = os.path.join(folder, package)
+    linked = _linked_runtimes(place, loader)
     return Build(
         package=package,
         version=version,
         cuda=cuda,
         hip=said.get("hip", ""),
-        path=os.path.join(folder, package),
-        links_cuda=_links_cuda(os.path.join(folder, package), loader),
+        xpu=said.get("xpu", ""),
+        path=place,
+        links_cuda=any(name.startswith(_CUDA_LIBRARIES) for name in linked),
+        linked=linked,
     )
 
 
-def _links_cuda(folder: str, loader: Loader) -> bool:
-    candidates = [*Path(folder).glob("_C*.so"), *Path(folder, "lib").glob("lib*aud*.so")]
-    candidates.append(Path(folder, "lib", "libtorch_cuda.so"))
-    for path in candidates:
-        if path.name == "libtorch_cuda.so" and path.exists():
-            return True
-        header = loader.header(str(path)) if path.exists() else None
-        if header and any(name.startswith(_CUDA_LIBRARIES) for name in header.needed):
-            return True
-    return False
+def _linked_runtimes(folder: str, loader: Loader) -> tuple[str, ...]:
+    """Accelerator runtimes that the package ships or asks for, by soname."""
+    own = ("libtorch_cuda.so", "libtorch_hip.so", "libtorch_xpu.so")
+    libraries = [os.path.join(folder, "lib", name) for name in own]
+    shipped = [path for path in libraries if os.path.exists(path)]
+    modules = [*Path(folder).glob("_C*.so"), *Path(folder, "lib").glob("lib*aud*.so")]
+    found = [os.path.basename(path) for path in shipped]
+    for path in (*shipped, *map(str, modules)):
+        header = loader.header(path)
+        found += header.needed if header else ()
+    kept = (name for name in found if name.startswith(_RUNTIMES))
+    return tuple(sorted({name for name in kept if name not in _COMMON}))
 
 
 def _onnxruntime(folder: str) -> Build | None:

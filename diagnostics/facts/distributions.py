@@ -61,7 +61,7 @@ def _read(folder: Path) -> Distribution:
         name=normalise((fields.get("name") or [name])[0]),
         version=(fields.get("version") or [version.split("-py")[0]])[0],
         directory=str(folder),
-        installer=_line(folder / "INSTALLER"),
+        installer=_installer(folder / "INSTALLER"),
         requires=tuple(fields.get("requires-dist", ())),
         requires_python=(fields.get("requires-python") or [""])[0],
         tags=tuple(_headers(folder / "WHEEL")[0].get("tag", ())),
@@ -86,11 +86,13 @@ def _headers(path: Path) -> tuple[dict[str, list[str]], str]:
     return found, ""
 
 
-def _line(path: Path) -> str:
+def _installer(path: Path) -> str:
+    """The tool in lower case without its version: Poetry writes `Poetry 1.8.3`."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()[:40]
+        words = path.read_text(encoding="utf-8", errors="replace").split()
     except OSError:
         return ""
+    return words[0].lower()[:40] if words else ""
 
 
 def _json(path: Path) -> dict[str, object]:
@@ -101,18 +103,31 @@ def _json(path: Path) -> dict[str, object]:
     return data if isinstance(data, dict) else {}
 
 
-def conda_packages(prefix: str) -> tuple[CondaPackage, ...]:
-    """What conda says it installed in the prefix."""
-    found = []
+def _channel(value: object) -> str:
+    """The channel's name: the record holds a name or an address such as `.../conda-forge/linux-64`."""
+    parts = [part for part in str(value or "").split("/") if part]
+    if parts and parts[-1].startswith(("linux-", "osx-", "win-", "noarch")):
+        parts.pop()
+    return parts[-1] if parts else ""
+
+
+def conda_packages(prefix: str) -> tuple[tuple[CondaPackage, ...], frozenset[str]]:
+    """Return what conda installed in the prefix, and the paths of its files below the prefix."""
+    found: list[CondaPackage] = []
+    files: set[str] = set()
     for path in sorted(Path(prefix, "conda-meta").glob("*.json")):
         data = _json(path)
         stem = path.stem.rsplit("-", 2)
         padded = [*stem, "", ""]
+        own = data.get("files")
+        if isinstance(own, list):
+            files.update(item for item in own if isinstance(item, str))
         found.append(
             CondaPackage(
                 name=str(data.get("name") or padded[0]),
                 version=str(data.get("version") or padded[1]),
                 build=str(data.get("build") or padded[2]),
+                channel=_channel(data.get("channel")),
             )
         )
-    return tuple(found)
+    return tuple(found), frozenset(files)

@@ -1,69 +1,166 @@
-"""RECORD of every distribution against the disk: what is missing, cut short or claimed twice."""
+"""Compare the RECORD of every distribution with the disk: what is missing, cut short or claimed twice."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
-# ruff: noqa: PTH114, PTH120
+# Plain os calls start faster than pathlib and take most of the second that a visit may last.
+# ruff: noqa: PTH114, PTH116, PTH120, PTH123
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import stat
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple
 
 from diagnostics.records import Damage, Distribution, Files, Loss, Overlap
 
 WATCHED = frozenset({"torch", "torchvision", "torchaudio", "onnx", "onnxruntime", "numpy", "cv2"})
 NUM_EXAMPLES = 6
+LARGEST_HASHED = 8 << 20
+"""Bytes of a file that is hashed to see whose it is, where sizes are equal."""
 _ISREG = stat.S_ISREG
+
+
+class _Claim(NamedTuple):
+    """One line of a RECORD."""
+
+    name: str
+    digest: str
+    size: str
 
 
 @dataclass(slots=True)
 class _Survey:
     """What has been seen while the RECORDs are read."""
 
-    claims: dict[str, tuple[str, str]] = field(default_factory=dict)
-    damages: list[Damage] = field(default_factory=list)
-    losses: list[Loss] = field(default_factory=list)
-    overlaps: Counter[tuple[str, str]] = field(default_factory=Counter)
-    examples: dict[tuple[str, str], str] = field(default_factory=dict)
+    conda_files: frozenset[str]
+    """Paths of conda's own records; empty outside of conda."""
+    claims: dict[str, _Claim] = field(default_factory=dict)
+    contested: dict[str, list[_Claim]] = field(default_factory=dict)
+    """Path -> its claims, where two distributions promise different contents."""
+    num_files: dict[str, int] = field(default_factory=dict)
+    missing: dict[str, list[Damage]] = field(default_factory=dict)
+    changed: dict[str, list[Damage]] = field(default_factory=dict)
     owners: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     libraries: dict[str, str] = field(default_factory=dict)
-    num_files: int = 0
 
 
-def survey(distributions: tuple[Distribution, ...]) -> tuple[Files, dict[str, str]]:
-    """(the files that differ from RECORD, {path of a shared library: its distribution}).
+def survey(
+    distributions: tuple[Distribution, ...], conda_files: frozenset[str] = frozenset()
+) -> tuple[Files, dict[str, str]]:
+    """Return the files that differ from RECORD, and {path of a shared library: its distribution}.
 
     Existence and size only, `.pyc` skipped: no hashing, so 50,000 files take under half a second.
+    What conda installed is compared with conda's records: it moves and patches files after the
+    wheel's RECORD was written, so that neither absence nor size tells anything by itself.
     """
-    seen = _Survey()
+    seen = _Survey(conda_files)
     for distribution in distributions:
         if distribution.directory.endswith(".dist-info"):
             _compare(distribution, seen)
-    overlaps = tuple(
-        Overlap(first=pair[0], second=pair[1], num_files=count, example=seen.examples[pair])
-        for pair, count in seen.overlaps.items()
-    )
+    found_by = {path: _owner_on_disk(path, claims) for path, claims in seen.contested.items()}
+    _forget_contested(seen, found_by)
     files = Files(
-        num_files=seen.num_files,
-        losses=tuple(seen.losses),
-        damages=tuple(seen.damages),
-        overlaps=overlaps,
+        num_files=sum(seen.num_files.values()),
+        losses=tuple(_losses(seen)),
+        damages=tuple(_examples(seen)),
+        overlaps=tuple(_overlaps(seen, found_by)),
         owners={name: tuple(sorted(found)) for name, found in seen.owners.items()},
     )
     return files, seen.libraries
 
 
+def _owner_on_disk(path: str, claims: list[_Claim]) -> str:
+    """The claimant whose file is there, "" when it is nobody's or cannot be told."""
+    try:
+        size = os.stat(path).st_size
+    except OSError:
+        return ""
+    fitting = [claim for claim in claims if claim.size == str(size)]
+    if len(fitting) == 1:
+        return fitting[0].name
+    if not fitting or size > LARGEST_HASHED:
+        return ""
+    with open(path, "rb") as file:
+        digest = hashlib.sha256(file.read()).digest()
+    mine = "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return next((claim.name for claim in fitting if claim.digest == mine), "")
+
+
+def _forget_contested(seen: _Survey, found_by: dict[str, str]) -> None:
+    """A file that holds what another owner promises was replaced, not damaged."""
+    for name, damages in seen.changed.items():
+        kept = [d for d in damages if found_by.get(d.path, name) in ("", name)]
+        seen.changed[name] = kept
+
+
+def _losses(seen: _Survey) -> Iterator[Loss]:
+    for name in dict.fromkeys((*seen.missing, *seen.changed)):
+        missing, changed = len(seen.missing.get(name, ())), len(seen.changed.get(name, ()))
+        if missing or changed:
+            yield Loss(
+                distribution=name,
+                num_files=seen.num_files[name],
+                num_missing=missing,
+                num_changed=changed,
+            )
+
+
+def _examples(seen: _Survey) -> Iterator[Damage]:
+    for name in dict.fromkeys((*seen.missing, *seen.changed)):
+        found = [*seen.missing.get(name, ()), *seen.changed.get(name, ())]
+        found.sort(key=lambda damage: ".so" not in damage.path)
+        yield from found[:NUM_EXAMPLES]
+
+
+def _overlaps(seen: _Survey, found_by: dict[str, str]) -> Iterator[Overlap]:
+    shared: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path, claims in seen.contested.items():
+        for one, other in combinations(claims, 2):
+            if one.digest != other.digest:
+                shared[(one.name, other.name)].append(path)
+    for (first, second), paths in shared.items():
+        winners = {found_by[path] for path in paths}
+        libraries = [path for path in paths if _is_library(path)]
+        code = [path for path in paths if path.endswith(".py") and not _is_beside(path)]
+        yield Overlap(
+            first=first,
+            second=second,
+            num_files=len(paths),
+            example=(*libraries, *code, *paths)[0],
+            num_libraries=len(libraries),
+            on_disk=winners.pop() if len(winners) == 1 else "",
+        )
+
+
+def _is_library(path: str) -> bool:
+    return path.endswith(".so") or ".so." in path
+
+
+def _is_beside(path: str) -> bool:
+    """True for what careless wheels put beside their package: two of them harm nobody."""
+    parts = path.split("/")
+    return bool({"tests", "test", "docs", "examples", "benchmarks", "scripts"} & set(parts[-3:-1]))
+
+
 def _compare(distribution: Distribution, seen: _Survey) -> None:
-    root = os.path.dirname(distribution.directory) + "/"
+    site = os.path.dirname(distribution.directory)
+    root = site + "/"
     try:
         text = Path(distribution.directory, "RECORD").read_bytes().decode("utf-8", "replace")
     except OSError:
         return
     name, claims, examine = distribution.name, seen.claims, os.stat
-    found: list[Damage] = []
-    num_files = missing = changed = 0
+    by_conda = distribution.installer == "conda" or (
+        not distribution.installer and seen.conda_files
+    )
+    num_files = 0
+    missing: list[Damage] = []
+    changed: list[Damage] = []
     for line in text.splitlines():
         try:
             path, digest, size = line.rsplit(",", 2)
@@ -80,39 +177,43 @@ def _compare(distribution: Distribution, seen: _Survey) -> None:
             seen.libraries[full] = name
         before = claims.get(full)
         if before is None:
-            claims[full] = (name, digest)
-        elif before[0] != name and before[1] != digest:
-            seen.overlaps[(before[0], name)] += 1
-            seen.examples.setdefault((before[0], name), path)
+            claims[full] = _Claim(name, digest, size)
+        elif before.name != name and before.digest != digest:
+            rows = seen.contested.setdefault(full, [before])
+            rows.append(_Claim(name, digest, size))
         top = path.partition("/")[0]
         if top in WATCHED:
             seen.owners[top].add(name)
         try:
             state = examine(full)
         except OSError as error:
-            missing += 1
+            if by_conda and not _promised_by_conda(full, seen.conda_files):
+                continue
             kind = "dangling" if os.path.islink(full) else "missing"
             if isinstance(error, PermissionError):
                 kind = "unreadable"
-            if len(found) < NUM_EXAMPLES or path.endswith(".so") or ".so." in path:
-                found.append(Damage(distribution=name, path=full, kind=kind))
+            missing.append(Damage(distribution=name, path=full, kind=kind))
             continue
         if size.isdigit() and state.st_size != int(size) and _ISREG(state.st_mode):
-            changed += 1
-            if len(found) < NUM_EXAMPLES or path.endswith(".so") or ".so." in path:
-                found.append(
-                    Damage(
-                        distribution=name,
-                        path=full,
-                        kind="size",
-                        expected=int(size),
-                        found=state.st_size,
-                    )
+            if by_conda and state.st_size:
+                continue
+            changed.append(
+                Damage(
+                    distribution=name,
+                    path=full,
+                    kind="size",
+                    expected=int(size),
+                    found=state.st_size,
                 )
-    seen.num_files += num_files
-    if missing or changed:
-        seen.losses.append(
-            Loss(distribution=name, num_files=num_files, num_missing=missing, num_changed=changed)
-        )
-        found.sort(key=lambda damage: ".so" not in damage.path)
-        seen.damages += found[:NUM_EXAMPLES]
+            )
+    seen.num_files[name] = seen.num_files.get(name, 0) + num_files
+    if missing:
+        seen.missing.setdefault(name, []).extend(missing)
+    if changed:
+        seen.changed.setdefault(name, []).extend(changed)
+
+
+def _promised_by_conda(path: str, files: frozenset[str]) -> bool:
+    """True when conda's record has the file: its paths begin below the prefix, at `lib/`."""
+    _, lib, rest = path.rpartition("/lib/python")
+    return bool(lib) and f"lib/python{rest}" in files

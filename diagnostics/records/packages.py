@@ -29,6 +29,8 @@ class CondaPackage:
     name: str
     version: str
     build: str = ""
+    channel: str = ""
+    """Such as `conda-forge`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,10 @@ class Overlap:
     second: str
     num_files: int
     example: str
+    num_libraries: int = 0
+    """Shared libraries among them."""
+    on_disk: str = ""
+    """The one of the two whose files are there; empty when they are mixed or of neither."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +94,11 @@ class Build:
     """Such as `13.2`; empty for a build without CUDA."""
     hip: str = ""
     path: str = ""
+    xpu: str = ""
+    """Version of Intel's runtime; empty for a build without it."""
     links_cuda: bool = False
     """Its extension module needs CUDA libraries."""
+    linked: tuple[str, ...] = ()
+    """Runtimes that its libraries need: `libcudart.so.12`, `libamdhip64.so.6`, `libsycl.so.8`, ..."""
     architectures: tuple[str, ...] = ()
     """Such as `sm_90`, `compute_120`; empty when not read."""

@@ -109,7 +109,7 @@ def test_versions_come_from_folder_names_alone(tmp_path: Path) -> None:
 def test_condas_records_are_read_even_when_one_is_broken(tmp_path: Path) -> None:
     write(tmp_path / "conda-meta/pytorch-2.3.0-py3.json", '{"name": "pytorch", "version": "2.3.0"}')
     write(tmp_path / "conda-meta/mkl-2024.2.0-h1.json", "{broken")
-    found = {item.name: item.version for item in distributions.conda_packages(str(tmp_path))}
+    found = {item.name: item.version for item in distributions.conda_packages(str(tmp_path))[0]}
     assert found == {"pytorch": "2.3.0", "mkl": "2024.2.0"}
 
 
@@ -440,3 +440,79 @@ def test_a_quick_look_leaves_the_walks_out_and_keeps_the_fingerprint() -> None:
     assert quick.packages["pytest"]
     assert quick.system.num_cores >= 1
     assert quick.errors == {}
+
+
+def test_a_file_that_holds_the_other_owners_content_is_not_cut_short(tmp_path: Path) -> None:
+    import base64
+    import hashlib
+
+    def row(path: str, content: bytes) -> str:
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        return f"{path},sha256={digest},{len(content)}\n"
+
+    path = "nvidia/cudnn/lib/libcudnn.so.9"
+    old = package(tmp_path, "nvidia_cudnn_cu12", {}, record=row(path, b"twelve"))
+    new = package(tmp_path, "nvidia_cudnn_cu13", {}, record=row(path, b"thirteen"))
+    write(tmp_path / path, b"thirteen")
+    files, _ = record.survey((old, new))
+    (overlap,) = files.overlaps
+    assert (overlap.on_disk, overlap.num_libraries) == ("nvidia-cudnn-cu13", 1)
+    assert (files.losses, files.damages) == ((), ())
+    # Of one size, only the content tells.
+    other = package(tmp_path, "other", {}, record=row(path, b"THIRTEEN"))
+    assert record.survey((other, new))[0].overlaps[0].on_disk == "nvidia-cudnn-cu13"
+    # What is nobody's is damaged.
+    write(tmp_path / path, b"")
+    files, _ = record.survey((old, new))
+    assert files.overlaps[0].on_disk == ""
+    assert {loss.num_changed for loss in files.losses} == {1}
+
+
+def test_what_conda_moved_or_patched_after_the_record_is_no_damage(tmp_path: Path) -> None:
+    site = tmp_path / "lib/python3.11/site-packages"
+    package(site, "torch", {"torch/a.so": "xx", "torch/b.so": "xx", "torch/c.so": "xx"})
+    write(site / "torch-1.0.dist-info/INSTALLER", "conda\n")
+    (owner,) = distributions.installed((str(site),))
+    write(site / "torch/a.so", "patched")
+    (site / "torch/b.so").unlink()
+    (site / "torch/c.so").unlink()
+    listed = ["lib/python3.11/site-packages/torch/a.so", "lib/python3.11/site-packages/torch/c.so"]
+    write(
+        tmp_path / "conda-meta/pytorch-1.0-0.json",
+        f'{{"name": "pytorch", "version": "1.0", "files": {str(listed).replace(chr(39), chr(34))},'
+        ' "channel": "https://example.org/conda-forge/linux-64"}',
+    )
+    packages, paths = distributions.conda_packages(str(tmp_path))
+    assert packages[0].channel == "conda-forge"
+    files, _ = record.survey((owner,), paths)
+    assert [(d.path.rpartition("/")[2], d.kind) for d in files.damages] == [("c.so", "missing")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ELF is Linux's format")
+def test_what_a_module_is_linked_with_is_read_from_its_header(tmp_path: Path) -> None:
+    import shutil
+    import subprocess
+
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed")
+    hip = tmp_path / "libamdhip64.so.6"
+    for target, arguments in (
+        (hip, ["-Wl,-soname,libamdhip64.so.6"]),
+        (tmp_path / "torchvision/_C.so", [str(hip), "-Wl,--no-as-needed"]),
+    ):
+        source = write(tmp_path / "x.c", "int x;" if target == hip else "extern int x; int *y=&x;")
+        target.parent.mkdir(exist_ok=True)
+        subprocess.run(
+            ["gcc", "-shared", "-fPIC", "-o", str(target), str(source), *arguments], check=True
+        )
+    write(tmp_path / "torchvision/version.py", "__version__ = '0.24.1'\n")
+    found = builds.describe((str(tmp_path),), Loader())
+    assert found["torchvision"].linked == ("libamdhip64.so.6",)
+    assert not found["torchvision"].links_cuda
+
+
+@pytest.mark.parametrize(("text", "name"), [("Poetry 1.8.3\n", "poetry"), ("uv", "uv"), ("", "")])
+def test_the_installer_is_named_without_its_version(tmp_path: Path, text: str, name: str) -> None:
+    write(tmp_path / "x-1.0.dist-info/METADATA", "Name: x\nVersion: 1.0\n")
+    write(tmp_path / "x-1.0.dist-info/INSTALLER", text)
+    assert distributions.installed((str(tmp_path),))[0].installer == name
