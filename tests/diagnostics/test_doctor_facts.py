@@ -451,8 +451,8 @@ def test_a_file_that_holds_the_other_owners_content_is_not_cut_short(tmp_path: P
         return f"{path},sha256={digest},{len(content)}\n"
 
     path = "nvidia/cudnn/lib/libcudnn.so.9"
-    old = package(tmp_path, "nvidia_cudnn_cu12", {}, record=row(path, b"twelve"))
-    new = package(tmp_path, "nvidia_cudnn_cu13", {}, record=row(path, b"thirteen"))
+    old = package(tmp_path, "nvidia-cudnn-cu12", {}, record=row(path, b"twelve"))
+    new = package(tmp_path, "nvidia-cudnn-cu13", {}, record=row(path, b"thirteen"))
     write(tmp_path / path, b"thirteen")
     files, _ = record.survey((old, new))
     (overlap,) = files.overlaps
