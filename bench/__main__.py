@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from bench.advise import command as advise
+from bench import advise
 from bench.graph_diff import command as graphs
 from bench.history import command as history
 from bench.report import command as report

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from rich.console import Console
 
 from bench.gate.errors import GateError
 from bench.gate.options import add_options as add_gate_options
 from bench.gate.options import parse_options
 from bench.gate.plugin import Done, GatePlugin
 from bench.options import add_options
+from bench.output.console import console_on
 from bench.plan import PLANS
 from bench.report.terminal import render_terminal
 from bench.run import FinishedRun, finish_run
@@ -92,7 +92,7 @@ def pytest_terminal_summary(
         return
     terminalreporter.ensure_newline()
     finished = config.stash[FINISHED]
-    console = Console(file=terminalreporter._tw._file)
+    console = console_on(terminalreporter._tw._file)
     render_terminal(finished.report, console, html=finished.html)
     if finished.history:
         console.print(f"History: {finished.history}", soft_wrap=True, highlight=False)

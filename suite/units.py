@@ -21,6 +21,11 @@ def seconds(value: float | None) -> str:
     return _scaled(value, _TIME, "")
 
 
+def decade(value: float) -> str:
+    """`100 ms`: a power of ten in seconds, without the digits behind the point."""
+    return seconds(value).replace(".00", "").replace(".0 ", " ")
+
+
 def num_bytes(value: float | None) -> str:
     """`1.42 GB`; decimal prefixes, 1 kB = 1000 B."""
     return _scaled(value, _DECIMAL, "B")

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from bench.charts.ticks import Axis, axis_of
+from bench.charts.axis import Axis, Tick, axis_of
+from bench.output.names import backend_name
 from bench.summary.roofline_records import Peaks, Roofline, RoofPoint
-from bench.summary.wording import backend_name
 from suite import units
 
-Tick = tuple[float, str]
-"""(percent, text)."""
 LIMITS: Final = {
     "compute": "the rate of matrix products",
     "memory": "moving memory",

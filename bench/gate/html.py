@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from markupsafe import Markup
-
 from bench.gate import wording
 from bench.gate.document import share
 from bench.gate.outcome import Gate
 from bench.gate.row import Row
-from bench.report.html import TEMPLATES as REPORT
-from bench.templates import joined, templates_in
+from bench.output.page import style_of, templates_in
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 WIDTH: Final = 240
@@ -35,7 +32,7 @@ class Interval:
 def to_html(gate: Gate) -> str:
     """The gate as one HTML document, light or dark as the reader's system is."""
     environment = templates_in(TEMPLATES)
-    style = joined((REPORT / "style.css", TEMPLATES / "gate.css"))
+    style = style_of(TEMPLATES / "gate.css")
     rows = sorted(gate.rows, key=wording.urgency)
     reach = axis_reach(rows)
     return environment.get_template("gate.html.j2").render(
@@ -46,7 +43,7 @@ def to_html(gate: Gate) -> str:
         reach=reach,
         marks=[(place(limit, reach), name) for limit, name in threshold_marks(rows, reach)],
         width=WIDTH,
-        style=Markup(style),  # ours, not the gate's
+        style=style,  # ours, not the gate's
         words=wording,
     )
 

@@ -20,7 +20,7 @@ from bench.gate.wording import (
     urgency,
     verdict_text,
 )
-from bench.report.markup import line, safe
+from bench.output.markdown import line, safe
 from suite import units
 
 HEAD: Final = ("cell", "verdict", "slower by (95% bounds)", "base → head", "would see")

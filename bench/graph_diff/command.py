@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-
 from bench.graph_diff.compare import compare
 from bench.graph_diff.difference import Difference
 from bench.graph_diff.document import to_json
@@ -22,11 +20,10 @@ from bench.netron.studio import DEADLINE
 from bench.onnx_graph.axes import parse_sizes
 from bench.onnx_graph.errors import GraphError
 from bench.onnx_graph.read import read
+from bench.output.console import print_to, write_text
 from diagnostics.atomic_write import write_whole
 
 DEFAULT: Final = Path("graphs.html")
-PIPED_WIDTH: Final = 140
-"""Columns where nobody's window is the limit."""
 DIFFERENT: Final = 1
 TROUBLE: Final = 2
 
@@ -123,28 +120,9 @@ def _show(
             write_whole(out, to_html(difference, pictures, missing=missing))
             print(out)
         case "json":
-            _print(to_json(difference), arguments.out)
+            write_text(to_json(difference), arguments.out)
         case _:
-            _print_terminal(difference, arguments.out)
+            print_to(arguments.out, lambda console: render(difference, console))
             if arguments.pictures:
                 write_whole(DEFAULT, to_html(difference, pictures, missing=missing))
                 print(f"Pictures: {DEFAULT}")
-
-
-def _print_terminal(difference: Difference, out: Path | None) -> None:
-    if out is not None:
-        with out.open("w", encoding="utf-8", errors="replace") as file:
-            render(difference, Console(file=file, width=PIPED_WIDTH))
-        return
-    is_bare = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    render(difference, Console(width=PIPED_WIDTH if is_bare else None))
-    sys.stdout.flush()
-
-
-def _print(text: str, out: Path | None) -> None:
-    if out is not None:
-        write_whole(out, text)
-        return
-    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
-    sys.stdout.write(text)
-    sys.stdout.flush()

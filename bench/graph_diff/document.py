@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
 from bench.graph_diff.difference import Change, Difference, DifferingNodes, NodeChange, NodeRef
+from bench.output import json_text
 
 SCHEMA: Final = 1
 """1: first version."""
@@ -16,14 +15,13 @@ SCHEMA: Final = 1
 
 def to_document(difference: Difference) -> dict[str, Any]:
     """The comparison as JSON-able data; numbers that JSON cannot say become null."""
-    found: dict[str, Any] = _plain(asdict(difference))
+    found: dict[str, Any] = json_text.finite(asdict(difference))
     return {"schema": SCHEMA, "kind": "vitals graphs", "is_empty": difference.is_empty, **found}
 
 
 def to_json(difference: Difference) -> str:
     """The document as indented text with a final newline."""
-    document = to_document(difference)
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text.to_json(to_document(difference))
 
 
 def nodes_from(document: Mapping[str, Any]) -> DifferingNodes:
@@ -41,15 +39,3 @@ def nodes_from(document: Mapping[str, Any]) -> DifferingNodes:
             for node in document["changed"]
         ),
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()  # a lone surrogate is no text
-    return value

@@ -15,7 +15,7 @@ from bench.graph_diff import wording
 from bench.graph_diff.compare import shape_text
 from bench.graph_diff.difference import Difference
 from bench.graph_diff.pictures import COLOURS, Pair
-from bench.templates import templates_in
+from bench.output.page import templates_in
 from suite import units
 
 TEMPLATES: Final = Path(__file__).with_name("templates")

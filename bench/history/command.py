@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from bench.history import STORE
 from bench.history.errors import HistoryError
+from bench.output.console import print_to, write_text
 from suite.runs.folder import NoSuchRun, find_run
 
 if TYPE_CHECKING:
-    from bench.history.query import QueryResult
+    pass
 
 RUNS: Final = Path(".vitals", "runs")
 PAGE: Final = Path(".vitals", "history.html")
 """Where the page goes when nothing else is asked."""
-PIPED_WIDTH: Final = 140
-"""Columns of a table that goes to a file or a pipe, where nobody's window is the limit."""
 WORDS: Final = """\
 what to do:
   history [MODEL ...]     draw the trends of these models (names or globs; default: all)
@@ -114,38 +113,16 @@ def _draw(models: Sequence[str], arguments: argparse.Namespace) -> None:
         case "json":
             from bench.history.document import to_json
 
-            _write(to_json(found), out)
+            write_text(to_json(found), out)
         case _:
-            _to_terminal(found, out)
+            from bench.history.terminal import render_terminal
+
+            print_to(out, lambda console: render_terminal(found, console))
 
 
 def _format_of(out: Path | None) -> str:
     """What the name of the output asks for."""
     return {".html": "html", ".json": "json"}.get(out.suffix.lower() if out else "", "terminal")
-
-
-def _to_terminal(found: QueryResult, out: Path | None) -> None:
-    from rich.console import Console
-
-    from bench.history.terminal import render_terminal
-
-    if out is not None:
-        with out.open("w", encoding="utf-8") as file:
-            render_terminal(found, Console(file=file, width=PIPED_WIDTH))
-        return
-    is_bare = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    render_terminal(found, Console(width=PIPED_WIDTH if is_bare else None))
-    sys.stdout.flush()
-
-
-def _write(text: str, out: Path | None) -> None:
-    if out is not None:
-        out.write_text(text, encoding="utf-8")
-        return
-    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
-    sys.stdout.write(text)
-    sys.stdout.flush()
 
 
 def _record(words: Sequence[str], arguments: argparse.Namespace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import random
 import time
@@ -25,6 +24,7 @@ from bench.history.database_errors import (
 )
 from bench.history.errors import HistoryError
 from bench.history.schema import NEWEST, schema_version, upgrade_schema
+from bench.output.json_text import finite
 
 BUSY_SECONDS: Final = 30.0
 """How long one attempt waits for another writer."""
@@ -218,15 +218,4 @@ def _has_log(path: Path) -> bool:
 
 def _json(data: Any) -> str:
     """JSON as the standard has it: PostgreSQL takes no NaN."""
-    return json.dumps(_finite(data), default=str)
-
-
-def _finite(data: Any) -> Any:
-    match data:
-        case float():
-            return data if math.isfinite(data) else None
-        case dict():
-            return {key: _finite(value) for key, value in data.items()}
-        case list() | tuple():
-            return [_finite(value) for value in data]
-    return data
+    return json.dumps(finite(data))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 from bench.history.changes import RATE
 from bench.history.query import QueryResult
 from bench.history.trend import Trend
+from bench.output import json_text
 
 SCHEMA: Final = 1
 """Of this document: raised when a field changes its meaning or goes away."""
@@ -17,7 +17,7 @@ SCHEMA: Final = 1
 
 def to_json(found: QueryResult) -> str:
     """The trends with their points and changes as JSON, with a final newline."""
-    return json.dumps(to_document(found), indent=1, ensure_ascii=False) + "\n"
+    return json_text.to_json(to_document(found))
 
 
 def to_document(found: QueryResult) -> dict[str, Any]:

@@ -8,17 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from markupsafe import Markup
-
 from bench.history import wording
 from bench.history.drawing import axis_range
 from bench.history.query import QueryResult
 from bench.history.terminal import headline
 from bench.history.trend import Change, Trend
 from bench.history.wording import compared_of, moment, value_of
-from bench.report.html import TEMPLATES as REPORT
+from bench.output.page import style_of, templates_in
 from bench.stats import median
-from bench.templates import joined, templates_in
 from diagnostics.atomic_write import write_whole
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -38,7 +35,7 @@ def write_html(found: QueryResult, path: Path) -> None:
 def to_html(found: QueryResult) -> str:
     """The trends as one HTML document, light or dark as the reader's system is."""
     environment = templates_in(TEMPLATES)
-    style = joined((REPORT / "style.css", TEMPLATES / "history.css"))
+    style = style_of(TEMPLATES / "history.css")
     machines = list(found.environments)
     return environment.get_template("history.html.j2").render(
         found=found,
@@ -49,7 +46,7 @@ def to_html(found: QueryResult) -> str:
                 zip(wording.titles_of(found.trends), found.trends, strict=True)
             )
         ],
-        style=Markup(style),  # ours, not the history's
+        style=style,  # ours, not the history's
         words=wording,
         width=WIDTH,
         height=HEIGHT,

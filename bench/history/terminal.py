@@ -23,7 +23,7 @@ from bench.history.wording import (
     titles_of,
     value_of,
 )
-from bench.summary.wording import plural
+from bench.output.names import plural
 
 CHARTS: Final = 8
 """Series up to which each has a chart."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.history.series import Series, SeriesPoint
 from bench.history.trend import Change, Trend
-from bench.summary.wording import metric_name, plural
+from bench.output.names import metric_name, plural
 from suite import units
 
 BASES: Final = {

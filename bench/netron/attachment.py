@@ -6,13 +6,13 @@ format: https://github.com/lutzroeder/netron/pull/1418.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from bench.onnx_graph.distribution import Histogram, histogram_text
 from bench.onnx_graph.record import Graph
+from bench.output.json_text import to_json
 from suite import units
 
 SIGNATURE: Final = "netron:attachment"
@@ -52,8 +52,7 @@ def write_attachment(path: Path, document: Mapping[str, Any]) -> None:
     """Writes it; raises ValueError when the name does not end in .json, which Netron goes by, or OSError."""
     if path.suffix.lower() != ".json":
         raise ValueError(f"{path}: expected a name that ends in .json; Netron ignores any other")
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8", errors="replace")
+    path.write_text(to_json(document), encoding="utf-8", errors="replace")
 
 
 def _of_nodes(graph: Graph, latency: Mapping[str, float]) -> Iterator[dict[str, Any]]:

@@ -10,8 +10,8 @@ from bench.charts.histograms import axis_of_spreads, hill, zero_mark
 from bench.graph_analysis.folder import Anatomies, Drawn
 from bench.graph_analysis.record import Anatomy, Layer
 from bench.graph_analysis.static import layer_name
+from bench.output.names import variant_name
 from bench.report.difference_view import DifferenceView, difference_view
-from bench.summary.wording import variant_name
 from suite.axes import VARIANTS
 
 LAYERS: Final = 40

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-
+from bench.output.console import print_to, write_text
 from bench.report.document import to_json
 from bench.report.html import write_html
 from bench.report.markdown import to_markdown
@@ -24,8 +23,6 @@ from suite.runs.load import load_run
 TEXTS: Final[dict[str, Callable[[Report], str]]] = {"md": to_markdown, "json": to_json}
 """Format -> how it is written as one text."""
 RUNS: Final = Path(".vitals", "runs")
-PIPED_WIDTH: Final = 140
-"""Columns of a table that goes to a file or a pipe, where nobody's window is the limit."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -90,29 +87,14 @@ def _show(report: Report, folder: Path, arguments: argparse.Namespace) -> int:
             write_html(report, html)
             _to_terminal(report, arguments.out, html)
         case name:
-            _write(TEXTS[name](report), arguments.out)
+            write_text(TEXTS[name](report), arguments.out)
     if arguments.open:
         _open(html)
     return 0
 
 
 def _to_terminal(report: Report, out: Path | None, html: Path | None) -> None:
-    if out is not None:
-        with out.open("w", encoding="utf-8") as file:
-            render_terminal(report, Console(file=file, width=PIPED_WIDTH), html=html)
-        return
-    is_bare = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    render_terminal(report, Console(width=PIPED_WIDTH if is_bare else None), html=html)
-    sys.stdout.flush()
-
-
-def _write(text: str, out: Path | None) -> None:
-    if out is not None:
-        out.write_text(text, encoding="utf-8")
-        return
-    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    print_to(out, lambda console: render_terminal(report, console, html=html))
 
 
 def _open(html: Path) -> None:

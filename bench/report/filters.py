@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
-from bench.report.text import shortened
+from bench.output.text import shortened
 from bench.summary.elements import Parity
 
 

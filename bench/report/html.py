@@ -16,19 +16,21 @@ from urllib.parse import quote
 from jinja2 import Environment
 from markupsafe import Markup
 
-from bench.advise import advice_text
-from bench.charts.geometry import log_axis, share
+from bench.charts.axis import decade_axis
+from bench.charts.bars import share
 from bench.charts.roofline import LIMITS, roof_plots
 from bench.graph_analysis.folder import Anatomies, load_anatomies
+from bench.output import names
+from bench.output.page import style_of, templates_in
+from bench.output.text import shortened
 from bench.report import filters
 from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
 from bench.report.lifecycle_view import foundations_view, life_views, stage_anchor
 from bench.report.targets import targets_of
-from bench.report.text import shortened
 from bench.report.view import MEMORY, RowView, between, quantity_text, row_views
 from bench.steps import step_name
-from bench.summary import labels, wording
+from bench.summary import advice_text, labels
 from bench.summary.advice import advice_for
 from bench.summary.backend_results import LEAST_EFFECT
 from bench.summary.headline import average, headline
@@ -36,7 +38,6 @@ from bench.summary.model import Report
 from bench.summary.quality_text import change_text, drop_text, metric_text
 from bench.summary.scaling import AXES, scalings_of
 from bench.summary.step_outcomes import outcome_counts
-from bench.templates import templates_in
 from diagnostics.atomic_write import write_whole
 from suite import units
 
@@ -90,8 +91,8 @@ def html_parts(
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     timed = [view for view in rows if any(lane.latency for lane in view.lanes)]
     timed.sort(key=lambda view: view.sort["latency"])
-    groups = labels.grouped(s for s in report.unfinished if s.outcome != wording.NOT_REACHED)
-    waiting = labels.grouped(s for s in report.unfinished if s.outcome == wording.NOT_REACHED)
+    groups = labels.grouped(s for s in report.unfinished if s.outcome != names.NOT_REACHED)
+    waiting = labels.grouped(s for s in report.unfinished if s.outcome == names.NOT_REACHED)
     life_groups, states, lives = life_views(report)
     cases = foundations_view(report)
     num_logs = sum(bool(group.first.log_tail) for group in groups) or 1
@@ -104,7 +105,7 @@ def html_parts(
             by_row={view.row.id: view for view in rows},
             glance=timed[-DRAWN:],
             glance_left_out=max(0, len(timed) - DRAWN),
-            axis=log_axis([x.lane.timing.p50 for v in timed for x in v.lanes if x.lane.timing]),
+            axis=decade_axis([x.lane.timing.p50 for v in timed for x in v.lanes if x.lane.timing]),
             title=headline(report),
             subtitle=average(report),
             groups=groups,
@@ -136,14 +137,12 @@ def html_parts(
             quantity_text=quantity_text,
             link=lambda path: _link(path, base),
             log_limit=max(LEAST_LOG, LOGS // num_logs),
-            style=Markup(
-                _text("style.css") + _text("life.css") + _text("anatomy.css")
-            ),  # ours, not the report's
+            style=style_of(TEMPLATES / "life.css", TEMPLATES / "anatomy.css"),
             script=Markup(script),
             script_digest=digest,
             environment={k: v for k, v in report.environment.items() if k not in BULKY},
             least_effect=LEAST_EFFECT,
-            words=wording,
+            words=names,
             step_name=step_name,
             units=units,
             share=share,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from bench.output.markdown import line, safe
+from bench.output.names import MARKS, variant_name
 from bench.report.lifecycle_table import HEADS
-from bench.report.markup import line, safe
 from bench.summary.labels import life_names, times
 from bench.summary.lifecycle_records import Life
 from bench.summary.matrix import Group, groups_of, stages_in, summed_states
 from bench.summary.model import Report
 from bench.summary.quality_text import drop_text, metric_text
-from bench.summary.wording import MARKS, variant_name
 
 ROWS: Final = 500
 

@@ -8,6 +8,7 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
+from bench.output.names import MARKS, STYLES, variant_name
 from bench.report.columns import Column, drawn, fitting
 from bench.report.table import NAME
 from bench.summary.labels import life_names, times
@@ -15,7 +16,6 @@ from bench.summary.lifecycle_records import Life
 from bench.summary.matrix import Group, groups_of, stages_in, summed_states
 from bench.summary.model import Report
 from bench.summary.quality_text import drop_text, metric_text
-from bench.summary.wording import MARKS, STYLES, variant_name
 from suite import units
 
 HEADS: Final = {"finetune": "tune", "quantize": "quant", "parallel": "par"}

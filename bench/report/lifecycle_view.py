@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.charts.plots import CurvePlot, StatesPlot, curve_plot, states_plot
+from bench.charts.curve import CurvePlot, curve_plot
+from bench.charts.scatter import StatesPlot, states_plot
+from bench.output.text import shortened
 from bench.report.anchor import anchor
-from bench.report.text import shortened
 from bench.summary.labels import AXES, life_names
 from bench.summary.lifecycle_records import Curve, Foundation, Life, Stage, State
 from bench.summary.matrix import Group, ends_of, groups_of, stages_in, summed_states

@@ -5,9 +5,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from bench.output.markdown import line, safe
+from bench.output.names import (
+    MARKS,
+    NOT_REACHED,
+    REFERENCE,
+    backend_name,
+    outcome_name,
+    plural,
+)
 from bench.report.lifecycle_markdown import life_markdown
 from bench.report.lifecycle_table import life_legend
-from bench.report.markup import line, safe
 from bench.steps import step_name
 from bench.summary.headline import average, headline
 from bench.summary.labels import (
@@ -21,14 +29,6 @@ from bench.summary.labels import (
     stage_name,
 )
 from bench.summary.model import Lane, Report, Row
-from bench.summary.wording import (
-    MARKS,
-    NOT_REACHED,
-    REFERENCE,
-    backend_name,
-    outcome_name,
-    plural,
-)
 from suite import units
 
 LISTED: Final = 60

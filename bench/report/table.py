@@ -9,11 +9,11 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
+from bench.output.names import NOT_REACHED, REFERENCE, STYLES, metric_name, outcome_name
 from bench.report.columns import Column, drawn
 from bench.summary.elements import Timing
 from bench.summary.labels import backends_of, labels_of, ratio_text
 from bench.summary.model import Report, Row, Speedup
-from bench.summary.wording import NOT_REACHED, REFERENCE, STYLES, metric_name, outcome_name
 from suite import units
 
 NAME: Final = 20

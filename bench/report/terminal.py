@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from bench.output.names import MARKS, NOT_REACHED, STYLES, outcome_name, plural
 from bench.report.lifecycle_table import life_legend, life_table
 from bench.report.table import short, table_of
 from bench.steps import step_name
@@ -16,7 +17,6 @@ from bench.summary.headline import average, headline
 from bench.summary.labels import common_axes, doubts_of, followers_of, grouped, stage_name
 from bench.summary.model import Report
 from bench.summary.step_outcomes import outcome_counts
-from bench.summary.wording import MARKS, NOT_REACHED, STYLES, outcome_name, plural
 from suite import units
 
 LISTED: Final = 40

@@ -6,21 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench.charts.geometry import (
-    Diverging,
-    RatioAxis,
-    Strip,
-    diverging,
-    ratio_axis,
-    share,
-    strip_of,
-)
+from bench.charts.axis import Axis, ratio_axis
+from bench.charts.bars import Diverging, Strip, diverging, share, strip_of
+from bench.output.names import NOT_REACHED, backend_name, metric_name
+from bench.output.text import shortened
 from bench.report.anchor import anchor
-from bench.report.text import shortened
 from bench.summary.elements import Quantity, Step
 from bench.summary.labels import axes_by_row, labels_of, name_of, times
 from bench.summary.model import Lane, Report, Row, Speedup
-from bench.summary.wording import NOT_REACHED, backend_name, metric_name
 from suite import units
 
 MEMORY = ("peak_rss_delta", "peak_tensor_bytes", "cuda_allocated", "cuda_reserved")
@@ -98,7 +91,7 @@ class RowView:
 class _Scales:
     """What all rows of a report share."""
 
-    ratios: RatioAxis
+    ratios: Axis
     coldest: float
     """Seconds of the slowest cold start."""
     num_dots: int
@@ -217,7 +210,7 @@ def _bar(quantity: Quantity, most: float) -> Bar:
     return Bar(text=quantity_text(quantity), percent=share(quantity.value, most))
 
 
-def _speedup(speedup: Speedup, axis: RatioAxis) -> SpeedupView:
+def _speedup(speedup: Speedup, axis: Axis) -> SpeedupView:
     interval = ""
     if speedup.low is not None and speedup.high is not None:
         interval = f"{times(speedup.low)[:-1]}–{times(speedup.high)}"
@@ -226,7 +219,7 @@ def _speedup(speedup: Speedup, axis: RatioAxis) -> SpeedupView:
         text=times(speedup.ratio),
         interval=interval,
         bar=diverging(speedup.ratio, speedup.low, speedup.high, axis),
-        middle=axis.middle,
+        middle=axis.place(1.0),
     )
 
 

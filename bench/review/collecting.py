@@ -9,10 +9,10 @@ from bench.graph_analysis.folder import METRICS, Anatomies, folder_of
 from bench.graph_analysis.make import graphs_of
 from bench.onnx_graph.errors import GraphError
 from bench.onnx_graph.external import files_of
+from bench.output.names import variant_name
 from bench.review.graphs import Exhibit, Room
 from bench.summary.model import Report
 from bench.summary.places import life_id, row_id, variant_rank
-from bench.summary.wording import variant_name
 from suite.runs.load import Run
 
 SUFFIXES = (".onnx", ".pt2")

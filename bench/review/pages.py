@@ -11,22 +11,22 @@ from typing import Any, Final
 from jinja2 import Environment
 from markupsafe import Markup
 
-from bench.charts.geometry import share
+from bench.charts.bars import share
 from bench.graph_analysis.folder import Anatomies
 from bench.graph_diff.pictures import COLOURS
+from bench.output import names
+from bench.output.page import style_of, templates_in
+from bench.output.text import shortened
 from bench.report.anatomies import inlined
 from bench.report.anatomy_view import view_of
 from bench.report.difference_view import DifferenceView, difference_view
-from bench.report.text import shortened
 from bench.review.graphs import Exhibit, Room
 from bench.review.marking import Marked, page_beside
 from bench.review.site import PAGES
-from bench.summary import wording
 from bench.summary.labels import times
 from bench.summary.lifecycle_records import Life, State
 from bench.summary.model import Report
 from bench.summary.quality_text import drop_text, metric_text
-from bench.templates import templates_in
 from suite import units
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -52,8 +52,8 @@ def pages_of(
         "anatomies": anatomies,
         "pictures": pictures,
         "no_pictures": anatomies.no_pictures,
-        "style": Markup(_style()),
-        "words": wording,
+        "style": _style(),
+        "words": names,
         "units": units,
         "share": share,
         "shortened": shortened,
@@ -119,11 +119,5 @@ def _templates() -> Environment:
 
 
 @cache
-def _style() -> str:
-    names = (
-        REPORT / "style.css",
-        REPORT / "life.css",
-        REPORT / "anatomy.css",
-        TEMPLATES / "review.css",
-    )
-    return "".join(path.read_text(encoding="utf-8") for path in names)
+def _style() -> Markup:
+    return style_of(REPORT / "life.css", REPORT / "anatomy.css", TEMPLATES / "review.css")

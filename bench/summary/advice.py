@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
+from bench.output.names import REFERENCE, outcome_name
 from bench.summary.lifecycle_records import MASKED, Life, Quality, State
 from bench.summary.quality_text import drop_text
-from bench.summary.wording import REFERENCE, outcome_name
 from suite import units
 
 DEFAULT_DROP: Final = 1.0

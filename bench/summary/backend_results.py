@@ -8,11 +8,11 @@ from typing import Final
 
 from bench.derived_metrics import derive, throughput, throughput_unit
 from bench.metrics import METRICS
+from bench.output.names import REFERENCE
 from bench.stats import CONFIDENCE, Estimate, median
 from bench.summary.elements import Doubt, Quantity, Timing
 from bench.summary.model import Lane, Speedup
 from bench.summary.step_outcomes import step_of
-from bench.summary.wording import REFERENCE
 from suite.record import Measurement, Record
 
 Doubter = Callable[[Measurement], Sequence[Doubt]]

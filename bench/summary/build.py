@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bench.doubts import doubts
+from bench.output.names import plural
 from bench.plan import PLANS, Plan
 from bench.summary.elements import Doubt, Step
 from bench.summary.findings import findings_from
@@ -26,7 +27,6 @@ from bench.summary.step_outcomes import (
 )
 from bench.summary.totals import totals_of
 from bench.summary.verdicts import newest_gate
-from bench.summary.wording import plural
 from suite.record import Measurement, Record
 from suite.runs.load import Run
 

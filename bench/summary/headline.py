@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from bench.output.names import REFERENCE, backend_name, plural, variant_name
 from bench.summary.model import Report
-from bench.summary.wording import REFERENCE, backend_name, plural, variant_name
 
 
 def headline(report: Report) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from bench.output.names import REFERENCE, doubt_meaning, variant_name
 from bench.steps import step_name
 from bench.summary.elements import Step
 from bench.summary.model import Report, Row, Speedup
-from bench.summary.wording import REFERENCE, doubt_meaning, variant_name
 from suite.axes import BACKENDS, VARIANTS
 
 AXES: Final = ("size", "device", "dtype", "batch")
@@ -92,7 +92,7 @@ def ratio_text(speedup: Speedup) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Steps that ended alike for one reason, so that one cause is told once."""
+    """Steps that ended like_for_like for one reason, so that one cause is told once."""
 
     first: Step
     steps: tuple[str, ...]

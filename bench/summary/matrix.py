@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bench.output.names import OUTCOMES, variant_name
 from bench.steps import step_name
 from bench.summary.lifecycle_records import Life, Stage, State
 from bench.summary.places import stage_rank, variant_rank
-from bench.summary.wording import OUTCOMES, variant_name
 from suite.axes import VARIANTS
 
 SUMMED: Final = ("pruned", "int8", "pruned_int8", "pt2e", "bf16", "torchao")

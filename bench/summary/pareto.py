@@ -1,14 +1,14 @@
-"""The front of points that nothing else beats in both of two directions."""
+"""Pareto frontier: the points that no other point beats in both of two directions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 
-def front(points: Sequence[tuple[float, float]]) -> tuple[bool, ...]:
+def pareto_frontier(points: Sequence[tuple[float, float]]) -> tuple[bool, ...]:
     """For each (x, y), more being better of both: whether no other point is as good in both and better in one.
 
-    Points that are alike are on the front together.
+    Points that are like_for_like are on the front together.
     """
     return tuple(
         not any(

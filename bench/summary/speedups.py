@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from bench.output.names import REFERENCE
 from bench.stats import percentile
 from bench.summary import facts
 from bench.summary.elements import Timing
 from bench.summary.lifecycle_records import MASKED, Clock, Ratio, State
 from bench.summary.model import Row
-from bench.summary.wording import REFERENCE
 from suite.axes import VARIANTS
 from suite.record import Record
 
@@ -25,13 +25,13 @@ OTHER: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arms:
+class PairedTimings:
     """What one stage timed in turns in one process: arm -> seconds."""
 
     samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
     eager: str = ""
     """The arm that is the stage's starting point in eager PyTorch; empty when none was timed."""
-    alike: str = ""
+    like_for_like: str = ""
     """The arm that is the starting point in float on the backend that the result runs on."""
 
     def clock(self, arm: str) -> Clock | None:
@@ -52,16 +52,18 @@ class Arms:
         return Ratio(value=found.value, low=found.low, high=found.high, is_paired=True)
 
 
-def arms_of(record: Record) -> Arms:
+def paired_timings_of(record: Record) -> PairedTimings:
     """What the record of a stage has timed; no arm at all where it timed nothing."""
     raw = facts.mapping(record.facts.get("latency"))
     samples = {str(name): facts.seconds(values) for name, values in raw.items()}
     samples = {name: values for name, values in samples.items() if values}
     if record.step == "prune":
-        return Arms(samples=samples, eager=TRAINED)
+        return PairedTimings(samples=samples, eager=TRAINED)
     if "compiled" in samples:  # two floats: as the module is, and compiled as the result is
-        return Arms(samples=samples, eager="float", alike="compiled")
-    return Arms(samples=samples, eager="eager" if "eager" in samples else "", alike="float")
+        return PairedTimings(samples=samples, eager="float", like_for_like="compiled")
+    return PairedTimings(
+        samples=samples, eager="eager" if "eager" in samples else "", like_for_like="float"
+    )
 
 
 def clock_of(timing: Timing) -> Clock:
@@ -73,7 +75,7 @@ def compared(states: Sequence[State], records: Records, rows: Mapping[str, Row])
     """The states with their ratio to the trained model in eager PyTorch."""
     reference, is_benched = _reference(states, rows)
     prune = records.get(("prune", "pruned"))
-    pruning = arms_of(prune).ratio("pruned") if prune else None
+    pruning = paired_timings_of(prune).ratio("pruned") if prune else None
     macs = next((s.macs for s in states if s.name in (TRAINED, "original") and s.macs), None)
     found = []
     for state in states:
@@ -120,12 +122,12 @@ def _in_turns(state: State, records: Records, pruning: Ratio | None) -> Ratio | 
     """The ratio by what was timed in turns in the stage's own process; chained over pruning where that came first."""
     if state.name == MASKED or (state.name, state.backend) == ("pruned", REFERENCE):
         prune = records.get(("prune", "pruned"))
-        return arms_of(prune).ratio(state.name) if prune else None
+        return paired_timings_of(prune).ratio(state.name) if prune else None
     for (step, variant), record in records.items():
         if step != "quantize" or variant not in VARIANTS or record.cell.backend != state.backend:
             continue
-        arms, parent = arms_of(record), VARIANTS[variant].parent
-        arm = {variant: "quantized", parent: arms.alike}.get(state.name)
+        arms, parent = paired_timings_of(record), VARIANTS[variant].parent
+        arm = {variant: "quantized", parent: arms.like_for_like}.get(state.name)
         ratio = arms.ratio(arm) if arm else None
         if ratio is None:
             continue

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from bench.output.names import MEANINGS, NOT_REACHED, OUTCOMES
 from bench.summary.elements import Step
 from bench.summary.findings import findings_from
 from bench.summary.places import place_of
-from bench.summary.wording import MEANINGS, NOT_REACHED, OUTCOMES
 from diagnostics.codec import decode_as
 from diagnostics.finding import Finding
 from suite.cell import Cell

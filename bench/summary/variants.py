@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from bench.output.names import REFERENCE
 from bench.summary import facts
 from bench.summary.elements import Graph
 from bench.summary.graphs import count_of, graph_of
 from bench.summary.lifecycle_records import MASKED, Quality, State
 from bench.summary.model import Row
-from bench.summary.pareto import front
+from bench.summary.pareto import pareto_frontier
 from bench.summary.places import variant_rank
-from bench.summary.speedups import TRAINED, Arms, Records, arms_of, clock_of, compared
-from bench.summary.wording import REFERENCE
+from bench.summary.speedups import (
+    TRAINED,
+    PairedTimings,
+    Records,
+    clock_of,
+    compared,
+    paired_timings_of,
+)
 from suite.axes import BACKENDS, VARIANTS
 from suite.quality import drop, gain
 
@@ -55,7 +62,7 @@ def _stage_states(records: Records) -> list[State]:
         ):
             continue
         metric = {k: facts.number(v) for k, v in facts.mapping(record.facts.get("metric")).items()}
-        arms = arms_of(record)
+        arms = paired_timings_of(record)
         cell, outcome = record.cell.id, record.outcome.value
 
         def state(
@@ -65,7 +72,7 @@ def _stage_states(records: Records) -> list[State]:
             arm: str,
             cell: str = cell,
             outcome: str = outcome,
-            arms: Arms = arms,
+            arms: PairedTimings = arms,
         ) -> State:
             return State(
                 name=name,
@@ -82,7 +89,7 @@ def _stage_states(records: Records) -> list[State]:
             found.append(state(variant, REFERENCE, facts.number(raw.get("untrained")), ""))
         elif step == "train":
             prune = records.get(("prune", "pruned"))
-            clock = arms_of(prune).clock(TRAINED) if prune else None
+            clock = paired_timings_of(prune).clock(TRAINED) if prune else None
             found.append(
                 replace(state(variant, REFERENCE, metric.get("trained"), ""), latency=clock)
             )
@@ -93,12 +100,14 @@ def _stage_states(records: Records) -> list[State]:
             found.append(state(variant, REFERENCE, metric.get("recovered"), "pruned"))
         else:
             parent = VARIANTS[variant].parent if variant in VARIANTS else TRAINED
-            if arms.alike in arms.samples:
-                value = metric.get("float") if arms.alike == "float" else metric.get("parent")
+            if arms.like_for_like in arms.samples:
+                value = (
+                    metric.get("float") if arms.like_for_like == "float" else metric.get("parent")
+                )
                 maker = records.get((VARIANTS[parent].stage, parent))
                 found.append(
                     replace(
-                        state(parent, record.cell.backend, value, arms.alike),
+                        state(parent, record.cell.backend, value, arms.like_for_like),
                         outcome=maker.outcome.value if maker else "passed",
                     )
                 )
@@ -153,5 +162,5 @@ def _judged(states: Sequence[State], quality: Quality | None) -> tuple[State, ..
     ]
     plotted = [s for s in states if s.ratio is not None and s.drop is not None]
     points = [(s.ratio.value, gain(quality.task, first, s.metric)) for s in plotted]  # type: ignore[union-attr,arg-type]
-    best = {id(s) for s, is_on in zip(plotted, front(points), strict=True) if is_on}
+    best = {id(s) for s, is_on in zip(plotted, pareto_frontier(points), strict=True) if is_on}
     return tuple(replace(s, is_best=True) if id(s) in best else s for s in states)

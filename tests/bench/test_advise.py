@@ -6,8 +6,8 @@ import pytest
 from life_runs import write_suite_run
 
 from bench.__main__ import main
-from bench.advise.advice_text import cost_text, size_text, speed_text, verdict
 from bench.summary.advice import Limits, advice_for, advise
+from bench.summary.advice_text import cost_text, size_text, speed_text, verdict
 from bench.summary.lifecycle_records import Clock, Life, Quality, Ratio, State, Training
 
 ACCURACY = Quality(

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from life_runs import LIVES, life_records
 
+from bench.charts.axis import axis_of
+from bench.charts.curve import curve_plot
 from bench.charts.label_places import LETTER, LINE, WIDTH, places_for
-from bench.charts.plots import curve_plot, states_plot
-from bench.charts.ticks import axis_of
+from bench.charts.scatter import states_plot
 from bench.summary.build import build_report
 from bench.summary.lifecycle_records import Curve, Training
-from bench.summary.pareto import front
+from bench.summary.pareto import pareto_frontier
 from suite.runs.load import Run
 
 FINITE = st.floats(min_value=-1e9, max_value=1e9, allow_nan=False).filter(
@@ -53,7 +54,7 @@ def test_an_axis_of_nothing_is_none() -> None:
 
 @given(st.lists(st.tuples(FINITE, FINITE), min_size=1, max_size=15))
 def test_the_front_is_never_empty_and_never_beaten(points: list[tuple[float, float]]) -> None:
-    best = [point for point, is_on in zip(points, front(points), strict=True) if is_on]
+    best = [point for point, is_on in zip(points, pareto_frontier(points), strict=True) if is_on]
     assert best
     for point in points:
         assert any(b[0] >= point[0] and b[1] >= point[1] for b in best)
@@ -62,7 +63,7 @@ def test_the_front_is_never_empty_and_never_beaten(points: list[tuple[float, flo
 
 
 def test_points_that_are_alike_are_on_the_front_together() -> None:
-    assert front([(1.0, 1.0), (1.0, 1.0), (0.5, 1.0)]) == (True, True, False)
+    assert pareto_frontier([(1.0, 1.0), (1.0, 1.0), (0.5, 1.0)]) == (True, True, False)
 
 
 def test_a_broken_curve_is_drawn_in_pieces() -> None:

@@ -1,4 +1,4 @@
-"""Drawings of a life: the curve of its losses, and its states by latency and quality; positions in percent."""
+"""Scatter of a model's states by latency and quality; positions in percent."""
 
 from __future__ import annotations
 
@@ -8,40 +8,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from bench.charts.axis import Tick, axis_of
 from bench.charts.label_places import LabelPlace, places_for
-from bench.charts.ticks import Axis, axis_of
-from bench.summary.lifecycle_records import Curve, Life, State, Training
+from bench.output.names import REFERENCE, backend_name, variant_name
+from bench.summary.lifecycle_records import Life, State
 from bench.summary.quality_text import metric_text
-from bench.summary.wording import REFERENCE, backend_name, variant_name
 from suite import units
 
-Tick = tuple[float, str]
-"""(percent, text)."""
-
-SMOOTHED: Final = 15
-"""A curve is smoothed over this share of its points: one in 15."""
-STEEP: Final = 50.0
-"""Largest loss over the smallest from which the axis is logarithmic."""
 HEIGHT: Final = 260.0
 """Pixels of the drawing of states, for placing labels."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurvePlot:
-    """Losses by step, on a box of 1000 x 1000 that is stretched."""
-
-    raw: str
-    """An SVG path."""
-    smooth: str
-    """An SVG path; empty where there is nothing to smooth."""
-    validation: tuple[tuple[float, float, str], ...]
-    """(percent from the left, percent from the top, text)."""
-    validation_path: str
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    """Percent from the top."""
-    summary: str
-    is_log: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,44 +44,6 @@ class StatesPlot:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     summary: str
-
-
-def curve_plot(curve: Curve | None, training: Training | None = None) -> CurvePlot | None:
-    """The drawing of a curve, with the losses on the validation split where it is that of the training."""
-    if curve is None:
-        return None
-    validation = training.validation if training else ()
-    losses = [loss for loss in curve.losses if math.isfinite(loss)]
-    values = losses + [loss for _, loss in validation if math.isfinite(loss)]
-    if not values:
-        return None
-    is_log = min(values) > 0 and max(values) / min(values) > STEEP
-    y = axis_of(values, is_log=is_log)
-    last = max([float(curve.num_steps), *(step for step, _ in validation)])
-    x = Axis(low=0.0, high=max(last, 1.0))
-    assert y is not None, "values is not empty"
-    width = max(1, len(curve.losses) // SMOOTHED)
-    dots = tuple(
-        (x.place(step), 100 - y.place(loss), f"step {step:g}: {units.significant(loss)}")
-        for step, loss in validation
-        if math.isfinite(loss)
-    )
-    summary = f"training loss over {curve.num_steps} steps"
-    if losses:
-        summary += f", {units.significant(losses[0])} to {units.significant(losses[-1])}"
-    return CurvePlot(
-        raw=_path(curve.steps, curve.losses, x, y),
-        smooth=_path(curve.steps, _smoothed(curve.losses, width), x, y) if width > 1 else "",
-        validation=dots,
-        validation_path="".join(
-            f"{'L' if i else 'M'}{10 * left:.0f} {10 * top:.0f}"
-            for i, (left, top, _) in enumerate(dots)
-        ),
-        x_ticks=tuple((x.place(t), f"{t:,.0f}") for t in x.ticks() if float(t).is_integer()),
-        y_ticks=tuple((100 - y.place(t), units.significant(t)) for t in y.ticks(4)),
-        summary=summary,
-        is_log=is_log,
-    )
 
 
 def states_plot(life: Life) -> StatesPlot | None:
@@ -189,27 +126,3 @@ def _steps(best: Sequence[Point]) -> tuple[tuple[float, float, float, float], ..
         found.append((a.left, a.top, b.left, a.top))
         found.append((b.left, a.top, b.left, b.top))
     return tuple(found)
-
-
-def _path(steps: Sequence[float], losses: Sequence[float], x: Axis, y: Axis) -> str:
-    """An SVG path through the finite losses, broken where they are not."""
-    parts, is_open = [], False
-    for step, loss in zip(steps, losses, strict=True):
-        if not math.isfinite(loss):
-            is_open = False
-            continue
-        parts.append(
-            f"{'L' if is_open else 'M'}{10 * x.place(step):.0f} {1000 - 10 * y.place(loss):.0f}"
-        )
-        is_open = True
-    return "".join(parts)
-
-
-def _smoothed(losses: Sequence[float], width: int) -> list[float]:
-    """The mean of up to `width` neighbours to either side; NaN where none is finite."""
-    found = []
-    for place in range(len(losses)):
-        window = losses[max(0, place - width) : place + width + 1]
-        finite = [loss for loss in window if math.isfinite(loss)]
-        found.append(sum(finite) / len(finite) if finite else math.nan)
-    return found

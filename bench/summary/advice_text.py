@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from bench.output.names import backend_name, variant_name
 from bench.summary.advice import Advice, Limits
 from bench.summary.labels import times
 from bench.summary.lifecycle_records import Quality, State
 from bench.summary.quality_text import change_text, drop_text, metric_text
-from bench.summary.wording import backend_name, variant_name
 from suite import units
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
 
-from bench.advise.advice_text import (
+from bench.output.console import print_to
+from bench.report.command import RUNS
+from bench.summary.advice import DEFAULT_DROP, Advice, Limits, advice_for
+from bench.summary.advice_text import (
     cost_text,
     limits_text,
     size_text,
@@ -19,8 +23,6 @@ from bench.advise.advice_text import (
     state_text,
     verdict,
 )
-from bench.report.command import RUNS
-from bench.summary.advice import DEFAULT_DROP, Advice, Limits, advice_for
 from bench.summary.build import build_report
 from suite.catalog import did_you_mean
 from suite.runs.folder import NoSuchRun, find_run, runs_in
@@ -70,23 +72,30 @@ def main(arguments: argparse.Namespace) -> int:
     except NoSuchRun as error:
         print(f"python -m bench advise: {error}", file=sys.stderr)
         return TROUBLE
+    advice, run, known = _find(folders, arguments, limits)
+    if advice is None:
+        print(f"python -m bench advise: {_unknown(arguments, known)}", file=sys.stderr)
+        return TROUBLE
+    print_to(None, lambda console: show(advice, run, console), highlight=False)
+    return 0 if advice.fastest else NONE
+
+
+def _find(
+    folders: Sequence[Path], arguments: argparse.Namespace, limits: Limits
+) -> tuple[Advice | None, str, set[str]]:
+    """(advice from the newest run with that model, name of the run, models that were seen on the way)."""
     known: set[str] = set()
     for folder in folders:
-        lives = build_report(load_run(folder)).lives
-        advice = advice_for(lives, limits)
-        known |= {found.life.model for found in advice.values()}
+        every = advice_for(build_report(load_run(folder)).lives, limits).values()
+        known |= {advice.life.model for advice in every}
         asked = [
-            a
-            for a in advice.values()
-            if a.life.model == arguments.model and arguments.size in ("", a.life.size)
+            advice
+            for advice in every
+            if advice.life.model == arguments.model and arguments.size in ("", advice.life.size)
         ]
-        if asked:
-            base_first = sorted(asked, key=lambda a: a.life.size)
-            console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-            show(base_first[0], folder.name, console)
-            return 0 if base_first[0].fastest else NONE
-    print(f"python -m bench advise: {_unknown(arguments, known)}", file=sys.stderr)
-    return TROUBLE
+        if asked:  # sizes in the order of their names: base before tiny
+            return min(asked, key=lambda advice: advice.life.size), folder.name, known
+    return None, "", known
 
 
 def show(advice: Advice, run: str, console: Console) -> None:

@@ -1,0 +1,1 @@
+"""What every report, page and command prints with: console, JSON, Markdown, templates, names in words."""
