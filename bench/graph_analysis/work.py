@@ -83,9 +83,9 @@ def _feeds(
 def _batch(job: Job, emit: Emit) -> tuple[dict[str, Any], str]:
     """(input -> array of the model's own batch, what it is)."""
     assert job.cell is not None
-    from suite.backends.inputs import flatten_inputs
     from suite.built_model import batch_of
     from suite.catalog import spec_for
+    from suite.flat_tensors import flatten_inputs
 
     spec = spec_for(job.cell.model, job.options.get("models_from", ""))
     batch = batch_of(job, spec, emit)

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from suite.backends.inputs import flatten_outputs, move
 from suite.backends.runnable import Runnable
 from suite.built_model import subject_for
+from suite.flat_tensors import flatten_outputs, move
 from suite.worker.errors import Unavailable
 from suite.worker.protocol import Emit, Job
 

@@ -9,10 +9,10 @@ import onnxruntime as ort
 import torch
 from torch import Tensor
 
-from suite.backends.inputs import flatten_inputs
 from suite.backends.runnable import Runnable
 from suite.built_model import batch_of
 from suite.catalog import spec_for
+from suite.flat_tensors import flatten_inputs
 from suite.worker.errors import Unavailable
 from suite.worker.protocol import Emit, Job
 

@@ -230,7 +230,7 @@ MODELS: Final = (
                     clip=10.0,
                     test_samples=128,
                     margin=2.0,
-                    loss="suite.nets.yolo_loss:yolo_loss",
+                    loss="suite.tasks.yolo_loss:yolo_loss",
                 ),
                 finetuning=Finetuning(
                     steps=30, learning_rate=0.001, rates={"partial": 0.004}, batch=16
@@ -255,7 +255,7 @@ MODELS: Final = (
             "base": Size(
                 training=replace(
                     presets.TRAINING,
-                    loss="suite.nets.yolo_loss:yolo_loss",
+                    loss="suite.tasks.yolo_loss:yolo_loss",
                     steps=150,
                     test_samples=64,
                 ),

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from suite.backends.inputs import flatten_outputs
+from suite.flat_tensors import flatten_outputs
 from suite.lifecycle import Pruning
 from suite.macs import count_macs
 from suite.pruning.errors import PruningError

@@ -107,7 +107,7 @@ def _source(name: str, makers: dict[str, Any], types: dict[str, int]) -> str:
 
 def _nodes(model: Any) -> Iterator[Any]:
     """Every node, those of subgraphs and local functions too."""
-    from suite.stages.export.summary import nodes_of
+    from suite.onnx_summary import nodes_of
 
     yield from nodes_of(model)
 

@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
+from suite.onnx_summary import nodes_of
 from suite.quantization.count import INTEGER, WEIGHTED
 from suite.quantization.sessions import open_quietly
-from suite.stages.export.summary import nodes_of
 
 CONVERSIONS: Final = ("DequantizeLinear", "DynamicQuantizeLinear", "QuantizeLinear")
 

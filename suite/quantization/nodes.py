@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from suite.onnx_summary import nodes_of
 from suite.quantization.errors import QuantizationError
-from suite.stages.export.summary import nodes_of
 
 SCOPES: Final = "pkg.torch.onnx.name_scopes"
 """Where torch.onnx says which modules a node comes from: "['', 'layer1', 'layer1.0', 'conv2d']"."""

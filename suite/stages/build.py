@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from suite.backends.eager import use_threads
-from suite.backends.inputs import flatten_outputs
 from suite.built_model import batch_of
+from suite.flat_tensors import flatten_outputs
 from suite.spec import ModelSpec
 from suite.weights import module_for
 from suite.worker.protocol import Emit, Job

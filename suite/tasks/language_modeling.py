@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from suite.backends.inputs import flatten_outputs
 from suite.data.bpe import START
 from suite.data.samples import Dataset, Text
 from suite.data.sources import Source
+from suite.flat_tensors import flatten_outputs
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
 from suite.tasks.perplexity import perplexity, surprise, token_loss, unigram_perplexity

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from suite.backends.inputs import flatten_outputs
+from suite.flat_tensors import flatten_outputs
 
 
 def tensors_of(result: Any) -> list[Tensor]:

@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from suite.backends.inputs import flatten_outputs
 from suite.data.bpe import END, MASK, START
 from suite.data.errors import DataError
 from suite.data.samples import Dataset, Text
 from suite.data.sources import Source
+from suite.flat_tensors import flatten_outputs
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
 from suite.tasks.tokens import (

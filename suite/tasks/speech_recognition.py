@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import ctc_loss
 
-from suite.backends.inputs import flatten_outputs
 from suite.data.errors import DataError
 from suite.data.samples import Dataset, Speech
 from suite.data.sources import Source
+from suite.flat_tensors import flatten_outputs
 from suite.tasks.batch import Batch
 from suite.tasks.edit_distance import edit_distance
 from suite.tasks.examples import Example, Examples, must_hold, sampled

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from suite.axes import TASKS
-from suite.backends.inputs import flatten_outputs
+from suite.flat_tensors import flatten_outputs
 from suite.spec import ModelSpec
 from suite.tasks.batch import Batch
 from suite.training.loaders import moved

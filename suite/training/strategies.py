@@ -11,8 +11,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from suite.backends.inputs import flatten_outputs
 from suite.claims import Claim
+from suite.flat_tensors import flatten_outputs
 from suite.lifecycle import Finetuning
 from suite.training.layers import head_of, in_order
 from suite.training.loaders import moved

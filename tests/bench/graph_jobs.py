@@ -4,8 +4,8 @@ from pathlib import Path
 
 from bench.onnx_graph.observed import shapes_of_a_run
 from bench.onnx_graph.read import read
-from suite.backends.inputs import flatten_inputs
 from suite.built_model import subject_for
+from suite.flat_tensors import flatten_inputs
 from suite.macs import count_macs
 
 

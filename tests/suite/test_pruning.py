@@ -42,7 +42,7 @@ def inputs_by_name(name: str) -> Any:
 def outputs_of(module: Any, inputs: Any) -> list[Any]:
     import torch
 
-    from suite.backends.inputs import flatten_outputs
+    from suite.flat_tensors import flatten_outputs
 
     torch.manual_seed(0)
     with torch.inference_mode():

@@ -37,7 +37,7 @@ def outputs_of(module: Any, inputs: Any) -> list[Any]:
     """The output tensors, flattened."""
     import torch
 
-    from suite.backends.inputs import flatten_outputs
+    from suite.flat_tensors import flatten_outputs
 
     with torch.inference_mode():
         return flatten_outputs(module(**inputs))

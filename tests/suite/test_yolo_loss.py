@@ -48,7 +48,7 @@ def around(x: float, y: float, wide: float, tall: float) -> tuple[float, ...]:
 
 def test_the_anchor_of_the_nearest_shape_answers() -> None:
     from suite.nets.yolo import Yolo
-    from suite.nets.yolo_loss import nearest_anchors
+    from suite.tasks.yolo_loss import nearest_anchors
 
     anchors = Yolo(num_classes=1, width=4).anchors
     boxes = torch.tensor([around(30, 30, 10, 14), around(9, 9, 300, 330), around(5, 5, 36, 60)])
@@ -56,21 +56,21 @@ def test_the_anchor_of_the_nearest_shape_answers() -> None:
 
 
 def test_the_cell_that_holds_the_centre_answers_and_the_border_belongs_to_the_last() -> None:
-    from suite.nets.yolo_loss import cells
+    from suite.tasks.yolo_loss import cells
 
     rows, columns = cells(torch.tensor([around(40, 20, 9, 9), around(64, 64, 2, 2)]), 16, (4, 4))
     assert (rows.tolist(), columns.tolist()) == ([1, 3], [2, 3])
 
 
 def test_without_objects_every_prediction_learns_that_it_is_none() -> None:
-    from suite.nets.yolo_loss import yolo_loss
+    from suite.tasks.yolo_loss import yolo_loss
 
     found = yolo_loss(Heads(*heads()), scene())
     assert float(found) == pytest.approx((12 + 48) * math.log(2))
 
 
 def test_a_perfect_answer_costs_nothing() -> None:
-    from suite.nets.yolo_loss import yolo_loss
+    from suite.tasks.yolo_loss import yolo_loss
 
     coarse, fine = heads(-20.0)
     # The second fine anchor is 23 x 27; its box lies in the middle of the cell (row 1, column 2).
@@ -83,7 +83,7 @@ def test_a_perfect_answer_costs_nothing() -> None:
 
 
 def test_a_prediction_that_lies_on_an_object_is_not_told_to_be_none() -> None:
-    from suite.nets.yolo_loss import covered
+    from suite.tasks.yolo_loss import covered
 
     boxes = torch.tensor([around(20, 20, 10, 10)])
     predictions = torch.tensor(
@@ -95,7 +95,7 @@ def test_a_prediction_that_lies_on_an_object_is_not_told_to_be_none() -> None:
 
 
 def test_several_objects_of_one_picture_cover_each_their_own() -> None:
-    from suite.nets.yolo_loss import covered
+    from suite.tasks.yolo_loss import covered
 
     boxes = torch.tensor([around(20, 20, 10, 10), around(40, 40, 10, 10)])
     found = covered(boxes[None], boxes, torch.tensor([0, 0]))
@@ -103,7 +103,7 @@ def test_several_objects_of_one_picture_cover_each_their_own() -> None:
 
 
 def test_a_label_beyond_the_classes_is_refused() -> None:
-    from suite.nets.yolo_loss import yolo_loss
+    from suite.tasks.yolo_loss import yolo_loss
 
     with pytest.raises(ValueError, match="label 2 for a model with 2 outputs"):
         yolo_loss(Heads(*heads()), scene((around(20, 20, 9, 9), 3)))
@@ -111,7 +111,7 @@ def test_a_label_beyond_the_classes_is_refused() -> None:
 
 def test_one_picture_is_learned_until_its_objects_are_found() -> None:
     from suite.nets.yolo import Yolo, detections
-    from suite.nets.yolo_loss import yolo_loss
+    from suite.tasks.yolo_loss import yolo_loss
 
     torch.manual_seed(0)
     net: Any = Yolo(num_classes=2, width=4, anchor_scale=64 / 416)

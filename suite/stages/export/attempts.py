@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from suite.onnx_summary import files_of
 from suite.stages.export.parity import FAILED, ShapeParity
 from suite.stages.export.path_leaks import PathLeakError, refuse_paths
 from suite.stages.export.recipes import Recipe, Request
-from suite.stages.export.summary import files_of
 from suite.worker.protocol import Emit
 
 

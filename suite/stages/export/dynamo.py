@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from suite.backends.inputs import flatten_inputs
+from suite.flat_tensors import flatten_inputs
 from suite.stages.export.flat import flat_forward
 from suite.stages.export.recurrent import recurrent_loops
 from suite.stages.export.rewrites import quick_rewrites

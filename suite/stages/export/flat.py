@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from suite.backends.inputs import flatten_inputs, flatten_outputs
+from suite.flat_tensors import flatten_inputs, flatten_outputs
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from suite.backends.inputs import flatten_inputs
+from suite.flat_tensors import flatten_inputs
 from suite.stages.export.dynamo import OPSET, save
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from suite.axes import VARIANTS
 from suite.claims import Claim
+from suite.onnx_summary import files_of
 from suite.spec import ModelSpec
 from suite.stages.export.detection import (
     branch_free_decoding,
@@ -19,7 +20,6 @@ from suite.stages.export.detection import (
 from suite.stages.export.flat import flat_forward
 from suite.stages.export.parity import PASSED, ShapeParity
 from suite.stages.export.recurrent import recurrent_loops
-from suite.stages.export.summary import files_of
 from suite.stages.export.variants import flat_axes
 from suite.worker.protocol import Job
 
@@ -69,7 +69,7 @@ def archive_claim(
     """`torch.export` saves the module as `.pt2`, loads it again, and it answers as before at every shape."""
     import torch
 
-    from suite.backends.inputs import flatten_inputs, flatten_outputs
+    from suite.flat_tensors import flatten_inputs, flatten_outputs
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.pt2")
@@ -96,7 +96,7 @@ def program_of(spec: ModelSpec, module: Any, traced: Mapping[str, Any]) -> Any:
     """The module as torch.export's program, called with its flat inputs in order; the record's axes are dynamic."""
     import torch
 
-    from suite.backends.inputs import flatten_inputs
+    from suite.flat_tensors import flatten_inputs
 
     flat, axes = flatten_inputs(traced), flat_axes(spec, traced)
     auto = torch.export.Dim.AUTO

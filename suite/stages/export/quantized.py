@@ -11,12 +11,12 @@ from typing import Any, Final
 from suite.axes import VARIANTS
 from suite.claims import Claim, as_dicts
 from suite.data.sources import Source
+from suite.onnx_summary import summary_of
 from suite.spec import ModelSpec
 from suite.stages.export.attempts import check
 from suite.stages.export.cache import put
 from suite.stages.export.found_again import found_again, lists_detections
 from suite.stages.export.pt2 import smaller_claim
-from suite.stages.export.summary import summary_of
 from suite.stages.export.variants import variants
 from suite.states.store import module_of, state_of
 from suite.tasks.batch import batch_for
@@ -72,8 +72,8 @@ def compared(job: Job, spec: ModelSpec, source: Source, graph: Path) -> list[dic
     """
     import torch
 
-    from suite.backends.inputs import flatten_outputs
     from suite.backends.onnxruntime import feeds_for, open_session
+    from suite.flat_tensors import flatten_outputs
     from suite.quantization.snr import signal_to_noise
 
     assert job.cell is not None

@@ -13,6 +13,7 @@ from suite.axes import VARIANTS
 from suite.built_model import source_of
 from suite.catalog import spec_for
 from suite.data.sources import Source
+from suite.onnx_summary import files_of, summary_of
 from suite.provenance import key_of
 from suite.spec import ModelSpec
 from suite.stages.export import cache as store
@@ -33,7 +34,6 @@ from suite.stages.export.parity import (
 )
 from suite.stages.export.pt2 import life_claims
 from suite.stages.export.recipes import Request, recipes_for
-from suite.stages.export.summary import files_of, summary_of
 from suite.stages.export.variants import BATCH, Variant, axis_names, flat_axes, variants
 from suite.states.store import module_of, state_key
 from suite.tasks.batch import batch_for
@@ -89,8 +89,8 @@ def _export(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit)
     import torch
 
     from suite.backends.eager import use_threads
-    from suite.backends.inputs import flatten_inputs, flatten_outputs
     from suite.backends.onnxruntime import open_session
+    from suite.flat_tensors import flatten_inputs, flatten_outputs
 
     assert job.cell is not None
     cell, seed = job.cell, int(job.options.get("seed", 0))

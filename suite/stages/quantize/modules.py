@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from suite.backends.inputs import flatten_inputs, flatten_outputs, move
 from suite.claims import Claim
+from suite.flat_tensors import flatten_inputs, flatten_outputs, move
 from suite.spec import ModelSpec
 from suite.stages.quantize.lane import Lane
 from suite.states import store
