@@ -14,6 +14,7 @@ from diagnostics.codec import decode_as, encode
 from diagnostics.facts import (
     builds,
     distributions,
+    frame,
     gpu,
     hub,
     interpreter,
@@ -37,6 +38,7 @@ from diagnostics.records import (
     Distribution,
     Driver,
     Files,
+    Frame,
     Gpu,
     Hub,
     Interpreter,
@@ -92,6 +94,7 @@ class Environment:
     linkage: Linkage | None = None
     variables: dict[str, str] = field(default_factory=dict)
     shadows: tuple[Shadow, ...] = ()
+    frame: Frame | None = None
     disks: tuple[Disk, ...] = ()
     toolchain: Toolchain | None = None
     hub: Hub | None = None
@@ -172,7 +175,7 @@ def gather(python: str | None = None, *, quick: bool = False) -> Environment:
     facts: dict[str, Any] = {"python": subject, "variables": chosen}
     facts["system"] = collect("system", system.describe, System(), errors)
     loader = Loader(library_path=_library_path(chosen))
-    installed = partial(distributions.installed, subject.site_packages)
+    installed = partial(distributions.installed, subject.site_packages, subject.pythonpath)
     if quick:
         named = partial(distributions.versions, subject.site_packages)
         facts["packages"] = collect("packages", named, {}, errors)
@@ -182,9 +185,16 @@ def gather(python: str | None = None, *, quick: bool = False) -> Environment:
         conda = partial(distributions.conda_packages, subject.prefix)
         facts["conda"], conda_files = collect("conda", conda, ((), frozenset()), errors)
         facts |= _walks(subject, facts["distributions"], conda_files, loader, errors)
+        around = partial(frame.describe, subject, facts["distributions"], chosen, loader)
+        facts["frame"] = collect("frame", around, None, errors)
     gpus, driver = beside["gpu"].result(((), Driver()), errors)
     facts |= {"gpus": gpus, "driver": driver}
-    build = partial(builds.describe, subject.site_packages, loader, architectures=bool(gpus))
+    build = partial(
+        builds.describe,
+        (*subject.pythonpath, *subject.site_packages),
+        loader,
+        architectures=bool(gpus),
+    )
     facts["builds"] = collect("builds", build, {}, errors)
     facts |= _surroundings(subject, chosen, facts["packages"], errors, quick=quick)
     facts["git"] = beside["git"].result(Repository(), errors)

@@ -46,6 +46,8 @@ def misbuilt(environment: Environment) -> Iterator[Finding]:
             upgrade=row.kind == "numpy",
             dependencies=row.kind == "numpy",
         )
+        if any(row.path.startswith(f"{folder}/") for folder in environment.python.pythonpath):
+            again = export("unset PYTHONPATH", "leaves its folder out: it is another Python's")
         older = install(environment, "numpy<2", why="until there is a build for NumPy 2")
         this = (
             {

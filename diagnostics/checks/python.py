@@ -207,7 +207,13 @@ def _hidden(
     if first.directory.rpartition("/")[0] == second.directory.rpartition("/")[0]:
         return "an interrupted upgrade", Level.WARN, (_leave_one(environment, first, second),)
     if place == "user site" or place == "PYTHONPATH":
-        serious = name in ("torch", "torchvision") or (name == "numpy" and place == "user site")
+        misbuilt = environment.linkage.misbuilt if environment.linkage else ()
+        folder = first.directory.rpartition("/")[0]
+        serious = (
+            name in ("torch", "torchvision")
+            or (name == "numpy" and place == "user site")
+            or any(row.path.startswith(f"{folder}/{name}") for row in misbuilt)
+        )
         line = "export PYTHONNOUSERSITE=1" if place == "user site" else "unset PYTHONPATH"
         fix = export(line, f"leaves the {place} out")
         cause = f"the {place} is searched before the environment"

@@ -11,9 +11,16 @@ from diagnostics.records import CondaPackage, Distribution
 from diagnostics.requirement import normalise
 
 
-def installed(sites: tuple[str, ...]) -> tuple[Distribution, ...]:
-    """Every distribution on the given site folders, in search order, duplicates kept."""
+def installed(sites: tuple[str, ...], pythonpath: tuple[str, ...] = ()) -> tuple[Distribution, ...]:
+    """Return every distribution on the given folders, in search order, duplicates kept.
+
+    Of the folders of PYTHONPATH, only what an installer put there counts: a checkout's
+    `.egg-info` is no installation.
+    """
     found: list[Distribution] = []
+    for folder in pythonpath:
+        entries = (e for e in _metadata_folders(folder) if e.name.endswith(".dist-info"))
+        found += [_read(Path(entry.path)) for entry in entries]
     for folder in sites:
         found += [_read(Path(entry.path)) for entry in _metadata_folders(folder)]
     return tuple(found)

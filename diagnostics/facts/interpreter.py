@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from diagnostics.facts import interpreter_probe
+from diagnostics.facts.frame import venv_config
 from diagnostics.records import Interpreter
 
 PATIENT_SECONDS = 10.0
@@ -30,8 +31,11 @@ def locate(python: str) -> str:
     """
     path = Path(python).expanduser()
     for candidate in (path, path / "bin" / "python", path / "bin" / "python3"):
-        if candidate.is_file():
+        # A link that points nowhere is the Python of an environment whose base has vanished.
+        if candidate.is_file() or (candidate.is_symlink() and not candidate.exists()):
             return os.path.abspath(candidate)
+    if (path / "pyvenv.cfg").is_file():
+        return os.path.abspath(path / "bin" / "python")
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         if os.sep not in python and folder and os.access(Path(folder) / python, os.X_OK):
             return os.path.join(folder, python)
@@ -61,10 +65,31 @@ def describe(python: str | None = None) -> tuple[Interpreter, str]:
     ) and not os.environ.get("PYTHONNOUSERSITE")
     for key in ("paths", "site_packages"):
         data[key] = tuple(dict.fromkeys(os.path.normpath(path) for path in data.get(key, ())))
-    user_site = os.path.normpath(str(data.get("user_site") or os.devnull))
-    if data["user_site_enabled"] and os.path.isdir(user_site):
-        data["site_packages"] = tuple(dict.fromkeys((user_site, *data["site_packages"])))
+    data["site_packages"] = _searched(data)
+    data["pythonpath"] = _pythonpath(data["site_packages"])
     return Interpreter(is_self=own, **data), failure
+
+
+def _searched(data: dict[str, Any]) -> tuple[str, ...]:
+    """The site folders as `site` adds them: the environment's own, the user's, those it inherits.
+
+    The probe runs isolated, so that neither PYTHONPATH nor the user's folder can break its start.
+    """
+    prefix = os.path.normpath(str(data.get("prefix") or "/"))
+    in_venv = prefix != os.path.normpath(str(data.get("base_prefix") or prefix))
+    found = data["site_packages"]
+    mine = [path for path in found if in_venv and path.startswith(f"{prefix}/")]
+    rest = [path for path in found if path not in mine]
+    user = os.path.normpath(str(data.get("user_site") or os.devnull))
+    own = [user] if data["user_site_enabled"] and os.path.isdir(user) else []
+    return tuple(dict.fromkeys((*mine, *own, *rest)))
+
+
+def _pythonpath(sites: tuple[str, ...]) -> tuple[str, ...]:
+    """The folders that PYTHONPATH puts before the standard library."""
+    parts = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    folders = (os.path.abspath(part) for part in parts if part)
+    return tuple(dict.fromkeys(p for p in folders if os.path.isdir(p) and p not in sites))
 
 
 def _ask(python: str) -> dict[str, Any]:
@@ -94,9 +119,11 @@ def _reason(error: Exception) -> str:
 
 def _guess(python: str) -> dict[str, Any]:
     prefix = Path(python).parent.parent
-    config = _venv_config(prefix)
+    config = venv_config(str(prefix))
     version = config.get("version") or config.get("version_info") or ""
     sites = sorted((prefix / "lib").glob("python3.*/site-packages"))
+    wanted = ".".join(version.split(".")[:2])
+    sites = [path for path in sites if path.parent.name == f"python{wanted}"] or sites
     if not version and sites:
         version = sites[-1].parent.name.removeprefix("python")
     named = re.search(r"python(3\.\d+)", os.path.basename(os.path.realpath(python)))
@@ -115,14 +142,5 @@ def _guess(python: str) -> dict[str, Any]:
     }
 
 
-def _venv_config(prefix: Path) -> dict[str, str]:
-    try:
-        text = (prefix / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return {}
-    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
-    return {key.strip(): value.strip() for key, value in pairs}
-
-
 def _sees_system_site(prefix: str) -> bool:
-    return _venv_config(Path(prefix)).get("include-system-site-packages", "") == "true"
+    return venv_config(prefix).get("include-system-site-packages", "") == "true"

@@ -84,6 +84,13 @@ class Loader:
         found = self._among(name, self.system, asking[0])
         return (found, "system") if found else ("", "")
 
+    def find_by_name(self, name: str) -> str:
+        """Return the path of a library that nobody's search path leads to, such as a preloaded one."""
+        found = self._among(name, self.library_path, "")
+        if found or self._exists(self.cache.get(name, "")):
+            return found or self.cache[name]
+        return self._among(name, self.system, "")
+
     def _among(self, name: str, folders: tuple[str, ...], asking: str) -> str:
         origin = os.path.dirname(os.path.realpath(asking)) if folders else ""
         for folder in folders:

@@ -14,7 +14,7 @@ from diagnostics.records.packages import (
     Loss,
     Overlap,
 )
-from diagnostics.records.python import Interpreter, Shadow
+from diagnostics.records.python import Frame, Interpreter, Script, Shadow
 from diagnostics.records.tools import Hub, Repository, Toolchain
 from diagnostics.records.trial import Trial
 
@@ -27,6 +27,7 @@ __all__ = [
     "Distribution",
     "Driver",
     "Files",
+    "Frame",
     "Gpu",
     "Hub",
     "Interpreter",
@@ -37,6 +38,7 @@ __all__ = [
     "Ports",
     "Quiet",
     "Repository",
+    "Script",
     "Shadow",
     "System",
     "Toolchain",

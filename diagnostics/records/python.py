@@ -20,7 +20,10 @@ class Interpreter:
     base_prefix: str = ""
     paths: tuple[str, ...] = ()
     """`sys.path` without the script's folder."""
+    pythonpath: tuple[str, ...] = ()
+    """Folders of PYTHONPATH; searched before the standard library."""
     site_packages: tuple[str, ...] = ()
+    """Site folders in the order of the search: an environment's, the user's, the base Python's."""
     user_site: str = ""
     user_site_enabled: bool = False
     externally_managed: str = ""
@@ -47,3 +50,42 @@ class Shadow:
     """`file`, `package` or `folder` (no `__init__.py`)."""
     where: str
     """`current folder`, `PYTHONPATH`, `user site` or `earlier site`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """A script of a virtual environment that starts an interpreter outside of it."""
+
+    path: str
+    interpreter: str
+    """Of its first line."""
+    is_dead: bool
+    """Nothing is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What surrounds the installed packages, and what of it points to nothing."""
+
+    pythonpath_missing: tuple[str, ...] = ()
+    """Folders of PYTHONPATH that are not there."""
+    pythonhome: str = ""
+    """PYTHONHOME, when it holds no standard library of this Python."""
+    path_files: tuple[tuple[str, str], ...] = ()
+    """(path file, folder): lines of `*.pth` whose folder is gone."""
+    editables: tuple[tuple[str, str], ...] = ()
+    """(distribution, checkout): editable installs whose checkout is gone."""
+    preloads_missing: tuple[str, ...] = ()
+    """Libraries of LD_PRELOAD that are not there."""
+    venv_home: str = ""
+    """Folder of the Python that the virtual environment was made from, as `pyvenv.cfg` has it."""
+    venv_home_exists: bool = True
+    venv_version: str = ""
+    """The version that `pyvenv.cfg` has."""
+    venv_created_at: str = ""
+    """The folder that the virtual environment was made in, as `pyvenv.cfg` has it."""
+    libraries_for: tuple[str, ...] = ()
+    """Minor versions of Python for which packages are installed in it, such as `3.11`."""
+    scripts: tuple[Script, ...] = ()
+    activates: str = ""
+    """The folder that its `activate` switches to, when it is another one."""

@@ -158,6 +158,7 @@ def jetson() -> Environment:
         "2.8.0",
         "0.23.0",
         cuda="12.6",
+        frame=a.Frame(),
         python=python(machine="aarch64", soabi="cpython-310-aarch64-linux-gnu", version="3.10.12"),
         system=system(kernel="5.15.148-tegra", machine="aarch64"),
         gpus=(),

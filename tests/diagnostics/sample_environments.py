@@ -12,6 +12,7 @@ from diagnostics.records import (
     Distribution,
     Driver,
     Files,
+    Frame,
     Gpu,
     Hub,
     Interpreter,
@@ -147,6 +148,7 @@ def healthy(**changes: Any) -> Environment:
         },
         "files": Files(num_files=1000),
         "linkage": Linkage(num_libraries=100),
+        "frame": Frame(venv_home="/usr/bin", venv_version="3.11.7", libraries_for=("3.11",)),
         "variables": {"PATH": "/usr/bin"},
         "disks": (
             Disk(purpose="environment", path=SITE, total=500 * GIB, free=200 * GIB),

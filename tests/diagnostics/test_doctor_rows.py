@@ -76,6 +76,13 @@ def stored(purpose: str, **fields: object) -> Environment:
     return healthy(disks=(row,))
 
 
+BIN = PYTHON.rpartition("/")[0]
+
+
+def framed(**fields: object) -> Environment:
+    return healthy(frame=a.Frame(**fields))
+
+
 UNRESOLVED = a.Unresolved(
     library=f"{SITE}/torch/lib/libtorch_cuda.so", distribution="torch", needs="libcudnn.so.9"
 )
@@ -178,6 +185,49 @@ ROWS = [
         E,
         "not installed",
         f"{PIP} torch",
+    ),
+    Row(
+        "base-python-gone",
+        framed(venv_home="/opt/python3.11/bin", venv_home_exists=False, venv_version="3.11.7"),
+        E,
+        "/opt/python3.11/bin",
+        "python3.11 -m venv --upgrade /home/ann/.venv",
+    ),
+    Row(
+        "base-python-changed",
+        healthy(
+            python=python(version="3.12.3"),
+            builds={},
+            frame=a.Frame(libraries_for=("3.11",)),
+            packages={},
+            distributions=(),
+        ),
+        E,
+        "for Python 3.11, the environment's Python is now 3.12",
+        "python3.11 -m venv",
+    ),
+    Row(
+        "venv-moved",
+        framed(
+            scripts=(a.Script(path=f"{BIN}/pip", interpreter="/old/v/bin/python", is_dead=True),)
+        ),
+        E,
+        "start nothing: pip",
+        "sed -i",
+    ),
+    Row(
+        "editable-gone",
+        framed(
+            editables=(("mine", "/src/mine"),), path_files=((f"{SITE}/m.pth", "/src/mine/src"),)
+        ),
+        E,
+        "/src/mine",
+        "uninstall -y mine",
+    ),
+    Row("path-file-dead", framed(path_files=((f"{SITE}/x.pth", "/gone"),)), W, "x.pth", "sed -i"),
+    Row("pythonhome-wrong", framed(pythonhome="/opt/py"), E, "/opt/py", "unset PYTHONHOME"),
+    Row(
+        "pythonpath-missing", framed(pythonpath_missing=("/gone",)), I, "/gone", "unset PYTHONPATH"
     ),
     # driver
     Row("no-driver", healthy(driver=NO_LIBS), E, "no driver", "sudo apt install nvidia-driver-580"),
@@ -530,6 +580,23 @@ ROWS = [
         "unset CUDA_LAUNCH_BLOCKING NCCL_DEBUG",
     ),
     Row("ld-preload", set_to(LD_PRELOAD="/x/libstdc++.so.6"), W, "LD_PRELOAD", "unset LD_PRELOAD"),
+    Row(
+        "preload-missing",
+        healthy(
+            frame=a.Frame(preloads_missing=("/x/libjemalloc.so.2",)),
+            variables=variables(LD_PRELOAD="/x/libjemalloc.so.2"),
+        ),
+        W,
+        "libjemalloc",
+        "unset LD_PRELOAD",
+    ),
+    Row(
+        "threads-above-cores",
+        healthy(variables=variables(OMP_NUM_THREADS="96")),
+        W,
+        "OMP_NUM_THREADS=96 on 8 cores",
+        "export OMP_NUM_THREADS=8",
+    ),
     # memory
     Row(
         "cpu-quota-ignored", healthy(system=system(quota=1.5)), W, "8 threads", "OMP_NUM_THREADS=2"
