@@ -213,7 +213,7 @@ ROWS = [
         ),
         E,
         "start nothing: pip",
-        "sed -i",
+        "sed -E -i",
     ),
     Row(
         "editable-gone",
@@ -224,7 +224,9 @@ ROWS = [
         "/src/mine",
         "uninstall -y mine",
     ),
-    Row("path-file-dead", framed(path_files=((f"{SITE}/x.pth", "/gone"),)), W, "x.pth", "sed -i"),
+    Row(
+        "path-file-dead", framed(path_files=((f"{SITE}/x.pth", "/gone"),)), W, "x.pth", "sed -E -i"
+    ),
     Row("pythonhome-wrong", framed(pythonhome="/opt/py"), E, "/opt/py", "unset PYTHONHOME"),
     Row(
         "pythonpath-missing", framed(pythonpath_missing=("/gone",)), I, "/gone", "unset PYTHONPATH"
