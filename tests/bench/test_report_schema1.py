@@ -50,7 +50,11 @@ def test_the_states_of_the_model_are_those_of_then(report):
 def test_training_tuning_and_quantization_are_those_of_then(report):
     (life,) = report.lives
     training = life.training
-    assert (training.untrained, training.trivial, training.trained) == (8.984375, 13.671875, 96.09375)
+    assert (training.untrained, training.trivial, training.trained) == (
+        8.984375,
+        13.671875,
+        96.09375,
+    )
     assert (training.steps, training.data, training.num_test_samples) == (200, "digits", 256)
     assert len(training.validation) == 4
     assert [(t.strategy, t.gain, t.forgotten) for t in life.tunings] == [
