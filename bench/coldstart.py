@@ -1,4 +1,4 @@
-"""Cold metrics put together: every fresh worker of a cell gives one observation of each cold phase."""
+"""Cold metrics of a cell: every fresh worker gives one observation of each cold phase."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IMPORT_RUNNER: Final = "bench.instruments.coldstart:import_seconds"
 def cold_measurements(
     workers: Sequence[Record], imports: Measurement | None
 ) -> tuple[Measurement, ...]:
-    """One measurement per cold metric, in seconds, one sample per fresh worker that had the phase."""
+    """Return one measurement per cold metric, in seconds, with one sample per fresh worker that had the phase."""
     found = [imports] if imports is not None else []
     for name in COLD_PHASES:
         samples = tuple(r.phases[name] for r in workers if name in r.phases)
@@ -37,7 +37,7 @@ def cold_measurements(
 
 
 def cold_record(session: Session, cell: Cell) -> Record:
-    """One observation from every fresh worker of this cell that has run, and from more where too few have."""
+    """Combine the workers of this cell that have run, and run more if there are too few."""
     began = time.monotonic()
     seen = [
         record
@@ -59,7 +59,7 @@ def cold_record(session: Session, cell: Cell) -> Record:
 
 
 def _imports(session: Session, cell: Cell) -> Measurement | None:
-    """Seconds that a fresh interpreter needs for this cell's libraries; None when they do not import.
+    """Measure the import of this cell's libraries in a fresh interpreter; None if it fails.
 
     Measured once per set of packages: the models of one library differ by hundredths of a second.
     """

@@ -11,11 +11,11 @@ from suite.record import Measurement, Record
 
 
 def derive(record: Record, name: str, q: float = 0.5) -> Estimate | None:
-    """The metric's value on this record with its interval, in the metric's unit, or None when it
+    """Return the metric's value on this record with its interval, in the metric's unit; None if it
     was not measured.
 
-    `q` picks another percentile of a metric with many samples (0.9, 0.99); None when there are
-    too few for it. Raises KeyError for a metric that is no row of METRICS.
+    `q` selects another percentile of a metric with many samples (0.9, 0.99); None with
+    too few samples. Raises KeyError for a metric that is not in METRICS.
     """
     metric = METRICS[name]
     measurement = record.measurement(metric.derived_from or name)
@@ -27,8 +27,8 @@ def derive(record: Record, name: str, q: float = 0.5) -> Estimate | None:
 
 
 def throughput(latency: Measurement, facts: Mapping[str, Any]) -> Estimate | None:
-    """Samples or tokens per second (`counted` says which) from the median latency, or None when
-    facts lack the number.
+    """Return samples or tokens per second (see `throughput_unit`) from the median latency; None if
+    their number is unknown.
     """
     number = facts.get("num_tokens") or facts.get("num_samples")
     middle = percentile(latency.samples, 0.5)
@@ -43,7 +43,7 @@ def throughput(latency: Measurement, facts: Mapping[str, Any]) -> Estimate | Non
 
 
 def throughput_unit(facts: Mapping[str, Any]) -> str:
-    """What throughput counts on a record with these facts: tokens or samples."""
+    """Return what throughput counts on a record: tokens or samples."""
     return "tokens" if facts.get("num_tokens") else "samples"
 
 

@@ -1,6 +1,4 @@
-"""Doubts: every reason to distrust a measurement, read off the measurement and the plan in
-force.
-"""
+"""Doubts: reasons to distrust a measurement, derived from the measurement and its plan."""
 
 from __future__ import annotations
 
@@ -24,13 +22,13 @@ from suite import units
 from suite.record import Measurement
 
 SPREAD: Final = 0.05
-"""Robust standard deviation of the rounds, as a share of the median, above which they are noisy."""
+"""Robust standard deviation of rounds (share of the median) above which they are noisy."""
 WAITED: Final = 0.03
-"""Share of the time that a thread was ready and not running, above which the machine was busy. An idle shared
-machine was seen at 0.4 to 2.7%; what is below moves the median by less than the standard plan's target."""
+"""Share of the time that a thread was ready but not running, above which the machine was busy. An idle shared
+machine had 0.4 to 2.7%; less shifts the median by less than the standard plan's target."""
 VOID: Final = 1 / 3
-"""Share of void rounds above which the machine was busy; fewer were replaced and cost only time. An idle shared
-machine loses up to a quarter of its rounds to the sentinel."""
+"""Share of void rounds above which the machine was busy; fewer are replaced and only cost time. On an idle shared
+machine the sentinel voids up to a quarter of the rounds."""
 TREND_Z: Final = 1.96
 """Kendall's z of a trend that chance gives once in twenty runs."""
 DRIFT_Z: Final = 3.29
@@ -44,19 +42,17 @@ class Doubt:
     code: str
     """A row of DOUBTS."""
     summary: str
-    """One sentence: what was seen, with its numbers."""
+    """One sentence: the observation with its numbers."""
     advice: str
-    """What to do about it, given the plan in force."""
+    """What to do about it under the plan."""
 
 
 Found = tuple[str, str] | None
-"""Summary and advice, or None when there is nothing to doubt."""
+"""Summary and advice, or None without a doubt."""
 
 
 def doubts(measurement: Measurement, plan: Plan) -> tuple[Doubt, ...]:
-    """The reasons to distrust this measurement, in the order of DOUBTS; empty when there is
-    none.
-    """
+    """Return the reasons to distrust this measurement, in the order of DOUBTS."""
     if not measurement.samples:
         return ()
     found = ((code, check(measurement, plan)) for code, check in DOUBTS.items())
@@ -66,7 +62,7 @@ def doubts(measurement: Measurement, plan: Plan) -> tuple[Doubt, ...]:
 
 
 def throttled(measurement: Measurement, plan: Plan) -> Found:
-    """The GPU held its clocks down while it was measured."""
+    """The GPU reduced its clocks during the measurement."""
     reasons = measurement.facts.get("gpu_throttle")
     if not reasons:
         return None
@@ -77,7 +73,7 @@ def throttled(measurement: Measurement, plan: Plan) -> Found:
 
 
 def quota(measurement: Measurement, plan: Plan) -> Found:
-    """The control group allows less CPU time than the threads want."""
+    """The control group's CPU quota is smaller than the threads need."""
     facts = measurement.facts
     allowed = facts.get("quota_cores")
     periods = facts.get("throttled_periods") or 0
@@ -99,7 +95,7 @@ def quota(measurement: Measurement, plan: Plan) -> Found:
 
 
 def oversubscribed(measurement: Measurement, plan: Plan) -> Found:
-    """More threads than cores that they may run on."""
+    """There are more threads than available cores."""
     cores, threads = measurement.facts.get("available_cores"), _threads(measurement.facts)
     if not cores or not threads or threads <= cores:
         return None
@@ -110,7 +106,7 @@ def oversubscribed(measurement: Measurement, plan: Plan) -> Found:
 
 
 def busy_machine(measurement: Measurement, plan: Plan) -> Found:
-    """Something else used the machine meanwhile."""
+    """Other processes used the machine."""
     facts = measurement.facts
     rounds, void = facts.get("num_rounds") or 0, facts.get("void_rounds") or 0
     waited = facts.get("wait_share") or 0.0
@@ -135,10 +131,10 @@ def busy_machine(measurement: Measurement, plan: Plan) -> Found:
 
 
 def no_steady_state(measurement: Measurement, plan: Plan) -> Found:
-    """The warm-up ended at its cap, and the rounds after it were not flat either."""
+    """The warm-up ended at its cap, and later rounds were not flat either."""
     if measurement.facts.get("warmup_ended_because") != "cap":
         return None
-    # What was measured may have been flat all the same; then the cap did no harm.
+    # If the measured rounds were flat, the cap did no harm.
     samples = measurement.samples
     if len(samples) >= samples_needed(0.5):
         is_trending = abs(kendall_z(thinned(samples))) > TREND_Z
@@ -152,7 +148,7 @@ def no_steady_state(measurement: Measurement, plan: Plan) -> Found:
 
 
 def drifting(measurement: Measurement, plan: Plan) -> Found:
-    """The times went up or down over the run, more than the target interval and more than
+    """The times rose or fell over the run, by more than the target interval and more than by
     chance.
     """
     drift = _drift(measurement, plan)
@@ -168,7 +164,7 @@ def drifting(measurement: Measurement, plan: Plan) -> Found:
 
 
 def noisy(measurement: Measurement, plan: Plan) -> Found:
-    """The rounds differ much from each other."""
+    """The rounds have a large spread."""
     samples = measurement.samples
     middle = median(samples)
     if "num_rounds" not in measurement.facts or len(samples) < 3 or not middle > 0:
@@ -183,7 +179,7 @@ def noisy(measurement: Measurement, plan: Plan) -> Found:
 
 
 def time_cap_reached(measurement: Measurement, plan: Plan) -> Found:
-    """Time was up before the median was known as well as the plan wants."""
+    """The time cap was reached before the interval was as narrow as the plan asks for."""
     if measurement.facts.get("stopped_because") != "time_cap":
         return None
     width = relative_interval(measurement.samples)
@@ -202,7 +198,7 @@ def time_cap_reached(measurement: Measurement, plan: Plan) -> Found:
 
 
 def too_few_samples(measurement: Measurement, plan: Plan) -> Found:
-    """Fewer rounds than the percentile that the plan wants can be told from."""
+    """There are too few rounds for the plan's percentile."""
     if "num_rounds" not in measurement.facts or plan.tail is None:
         return None
     wanted, number = samples_needed(plan.tail), len(measurement.samples)
@@ -215,7 +211,7 @@ def too_few_samples(measurement: Measurement, plan: Plan) -> Found:
 
 
 def short_rounds(measurement: Measurement, plan: Plan) -> Found:
-    """Rounds so short that the clock and the loop show in them."""
+    """Rounds are so short that clock and loop overhead matter."""
     taken = measurement.facts.get("round_seconds")
     target = measurement.facts.get("target_round_seconds")
     if not taken or not target or taken >= 0.8 * target:
@@ -229,7 +225,7 @@ def short_rounds(measurement: Measurement, plan: Plan) -> Found:
 
 
 def swapped(measurement: Measurement, plan: Plan) -> Found:
-    """Part of the process was in swap, so that its resident memory is not what it needs."""
+    """Part of the process was in swap, so resident memory understates its need."""
     amount = measurement.facts.get("swap_bytes") or 0
     if not amount:
         return None
@@ -240,7 +236,7 @@ def swapped(measurement: Measurement, plan: Plan) -> Found:
 
 
 def allocator_retried(measurement: Measurement, plan: Plan) -> Found:
-    """The CUDA allocator had to give memory back and ask again."""
+    """The CUDA allocator had to free memory and retry."""
     retries = measurement.facts.get("num_alloc_retries") or 0
     ooms = measurement.facts.get("num_ooms") or 0
     if not retries and not ooms:
@@ -269,12 +265,12 @@ DOUBTS: Final[Mapping[str, Callable[[Measurement, Plan], Found]]] = {
         allocator_retried,
     )
 }
-"""Code -> check: the full list, causes before symptoms."""
+"""Code -> check; causes before symptoms."""
 
 
 def _drift(measurement: Measurement, plan: Plan) -> float:
-    """Change from the first round to the last as a share of the median; 0.0 when chance would
-    do.
+    """Return the change from the first round to the last as a share of the median; 0.0 if chance explains
+    it.
     """
     if "num_rounds" not in measurement.facts:
         return 0.0
@@ -304,7 +300,7 @@ WORDS: Final = {
     "quota": "CPU quota ran out",
     "gpu_throttled": "GPU clocks held down",
 }
-"""Reason of a void round -> words."""
+"""Disturbance -> text."""
 
 
 def _harder(plan: Plan, why: str, otherwise: str) -> str:

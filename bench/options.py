@@ -8,7 +8,7 @@ from bench.plan import PLANS
 
 
 def add_options(parser: Any) -> None:
-    """Adds `--plan` and `--store` to pytest's parser."""
+    """Add `--plan` and `--store` to pytest's parser."""
     add = parser.getgroup("torch-vitals").addoption
     add(
         "--plan",

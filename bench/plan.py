@@ -9,37 +9,34 @@ from typing import Any, Final, Self
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How hard one cell is measured. JSON-able: it travels to the worker in
-    `Job.options["plan"]`.
-    """
+    """How hard one cell is measured; sent to the worker as JSON."""
 
     name: str
     round_seconds: float = 0.020
-    """Least duration of a round, so that the clock and the scheduler's tick are small against
+    """Shortest duration of a round, so that the clock and the scheduler's tick are small compared with
     it."""
     overhead_ratio: float = 1000.0
     """A round also lasts this many times the cost of reading the clock and synchronising."""
     warmup_seconds: float
-    """Cap of the warm-up; reached before the rounds are flat, it leaves a doubt."""
+    """Time cap of the warm-up; a doubt is raised if it is reached before rounds are flat."""
     warmup_slope: float = 0.005
     """The warm-up is over when the rounds change by less than this share per round."""
     min_rounds: int = 6
-    """Fewest rounds; 6 is the least that has a 95% order-statistic interval on the median."""
+    """Fewest rounds; 6 are needed for a 95% order-statistic interval on the median."""
     tail: float | None
-    """Highest percentile that is wanted (0.9, 0.99), or None; decides how many rounds are tried
-    for."""
+    """Highest wanted percentile (0.9, 0.99), or None; determines how many rounds are attempted."""
     target_interval: float = 0.02
     """Measuring ends when the 95% interval on the median is within this share of it, either way."""
     cap_seconds: float
     """Time cap of the measured rounds of one cell."""
     cap_stretch: float = 3.0
-    """A slow cell may take this many caps to bring home `min_rounds`, never more."""
+    """A slow cell may take this many caps to reach `min_rounds`, never more."""
     void_share: float = 0.75
-    """Replacements for void rounds are bounded by this share of all rounds."""
+    """Largest share of void rounds that are replaced."""
     cold_replicates: int
     """Fresh workers (and fresh interpreters) per cold metric."""
     memory_iterations: int
-    """Iterations under the peak-RSS reading."""
+    """Iterations of the peak-RSS measurement."""
     leak_iterations: int = 20
     """Iterations over which the slope of live bytes is taken."""
     memory_seconds: float
@@ -68,12 +65,12 @@ class Plan:
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as JSON-able data; `Plan.from_dict(plan.as_dict()) == plan`."""
+        """Return the plan as JSON-able data; `Plan.from_dict(plan.as_dict()) == plan`."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The plan that `as_dict` gave; raises ValueError naming an unknown or missing field."""
+        """Return the plan of `as_dict`; raises ValueError naming an unknown or missing field."""
         unknown = sorted(set(data) - {f.name for f in fields(cls)})
         if unknown:
             raise ValueError(
@@ -120,14 +117,11 @@ PLANS: Final = {
         ),
     )
 }
-"""quick: does it run, how fast roughly. standard: numbers to look at. rigorous: numbers to
-publish."""
+"""quick: rough numbers. standard: numbers to work with. rigorous: numbers to publish."""
 
 
 def next_harder_plan(name: str) -> str | None:
-    """The next plan that measures harder than `name`, or None for the hardest and for a plan of
-    one's own.
-    """
+    """Return the name of the next more thorough plan, or None for the most thorough and for unknown names."""
     names = list(PLANS)
     if name not in names or name == names[-1]:
         return None

@@ -1,4 +1,4 @@
-"""pytest-benchmark as the front: its table and its JSON hold the seconds that the worker measured."""
+"""Bridge to pytest-benchmark: its table and JSON hold the seconds that the worker measured."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 @dataclass(slots=True)
 class ReplayClock:
-    """A timer that stands still until it is told how much time has passed."""
+    """A timer that advances only by the replayed samples."""
 
     now: float = 0.0
 
@@ -36,11 +36,11 @@ class Benchmark(Protocol):
 
 
 def replay(benchmark: Benchmark, samples: Sequence[float], facts: Mapping[str, Any]) -> None:
-    """Hands the samples (seconds) to pytest-benchmark, one round each, and the facts to its `extra_info`."""
+    """Replay the samples (seconds) to pytest-benchmark, one round each, and put the facts into its `extra_info`."""
     rest = iter(samples)
 
     def one_round() -> None:
-        # More calls than samples happen only where pytest-benchmark times nothing (--benchmark-disable).
+        # More calls than samples are made only if pytest-benchmark times nothing (--benchmark-disable).
         CLOCK.now += next(rest, 0.0)
 
     benchmark.extra_info.update(facts)

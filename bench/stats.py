@@ -21,7 +21,7 @@ class Estimate:
 
     value: float
     low: float | None = None
-    """Lower end of the interval; None when there are too few samples for one."""
+    """Lower end of the interval; None with too few samples."""
     high: float | None = None
     num_samples: int = 1
 
@@ -36,7 +36,7 @@ class Estimate:
 
 
 def quantile(values: Sequence[float], q: float) -> float:
-    """The q-quantile by linear interpolation between order statistics (Hyndman and Fan's type 7,
+    """Return the q-quantile by linear interpolation between order statistics (Hyndman and Fan's type 7,
     numpy's default).
 
     Raises ValueError for no values or q outside 0..1.
@@ -55,12 +55,12 @@ def quantile(values: Sequence[float], q: float) -> float:
 
 
 def median(values: Sequence[float]) -> float:
-    """The 0.5-quantile; raises ValueError for no values."""
+    """Return the 0.5-quantile; raises ValueError for no values."""
     return quantile(values, 0.5)
 
 
 def mad(values: Sequence[float]) -> float:
-    """Median absolute deviation from the median, unscaled; times NORMAL_MAD it estimates a
+    """Return the median absolute deviation from the median, unscaled; times NORMAL_MAD it estimates a
     standard deviation.
     """
     middle = median(values)

@@ -1,4 +1,4 @@
-"""What the first answer costs: import, build or session, first forward pass; never mixed with warm latency."""
+"""Cold start: import, build or session, first forward pass; never mixed with warm latency."""
 
 from __future__ import annotations
 

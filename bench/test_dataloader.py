@@ -1,4 +1,4 @@
-"""How fast samples reach a training, by the number of loader workers."""
+"""Throughput of the data loader, by the number of loader workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is this version slower, bigger or other than the one that --against names? And what can this machine tell?"""
+"""Comparison with the version that --against names, and the self-test of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long one warm forward pass takes: p50 with its interval, p90, throughput."""
+"""Latency of one warm forward pass: p50 with its interval, p90, throughput."""
 
 from __future__ import annotations
 

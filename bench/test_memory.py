@@ -1,4 +1,4 @@
-"""What one forward pass holds at its peak: resident memory, tensor bytes, and on a GPU what the allocator says."""
+"""Peak memory of one forward pass: resident memory, tensor bytes, and the CUDA allocator's counters."""
 
 from __future__ import annotations
 

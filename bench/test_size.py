@@ -1,4 +1,4 @@
-"""How big the model is: parameters, their bytes, multiply-accumulates of one forward pass."""
+"""Size of the model: parameters, their bytes, multiply-accumulates of one forward pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one training step costs: seconds, samples per second, peak memory."""
+"""Cost of one training step: seconds, samples per second, peak memory."""
 
 from __future__ import annotations
 

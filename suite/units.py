@@ -1,4 +1,4 @@
-"""Seconds, bytes, rates and counts as people read them: scaled, with three significant figures."""
+"""Formatting of seconds, bytes, rates and counts: scaled, with three significant figures."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def percent(share: float | None, *, sign: bool = False) -> str:
 
 
 def shown(value: float | None, unit: str, what: str = "samples") -> str:
-    """The value in the words of its unit: s, B, 1 (a count), 1/s (a rate of `what`), MAC,
+    """Format a value by its unit: s, B, 1 (a count), 1/s (a rate of `what`), MAC,
     B/iteration.
 
-    Raises ValueError for a unit that has no words yet.
+    Raises ValueError for an unknown unit.
     """
     match unit:
         case "s":

@@ -1,4 +1,4 @@
-"""Arm: one of the two versions, with its launcher, its session and its run folder."""
+"""An arm: one of the two compared versions, with its launcher, session and run folder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from suite.worker.client import Launcher, LauncherError, Worker
 from suite.worker.protocol import Job
 
 INSTRUMENTS: Final = ("bench", "diagnostics")
-"""Packages that both arms take from the tree of the work in hand: one ruler for both."""
+"""Packages that both arms import from the working tree: both are measured by the same instruments."""
 GATE_PRELOAD: Final = (
     "bench.instruments.turns",
     "bench.instruments.static_facts",
@@ -37,16 +37,16 @@ GATE_PRELOAD: Final = (
     "bench.instruments.profile",
 )
 PAD: Final = 2048
-"""Characters of the folders that an arm imports from and of what fills them up."""
+"""Length in characters to which both arms' import paths are padded."""
 RECORDS: Final = "bench.instruments.model_specs:run"
 MISFIT_ERRORS: Final = ("ModuleNotFoundError", "ImportError", "AttributeError", "TypeError")
-"""How sources fail that are older than what the instruments need."""
+"""Exceptions of sources that are too old for the instruments."""
 RECORDS_DEADLINE: Final = 180.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """One version, ready to be measured."""
+    """One of the two versions, ready to be measured."""
 
     name: str
     """base or head."""
@@ -60,12 +60,12 @@ class Arm:
 
     @property
     def worker(self) -> Worker:
-        """What runs this arm's jobs."""
+        """The worker that runs this arm's jobs."""
         return self.session.worker
 
 
 Start = Callable[..., Worker]
-"""Starts a worker: Launcher, or a fake one in tests."""
+"""Starts a worker: `Launcher`, or a fake one in tests."""
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def open_arm(
     python: str = sys.executable,
     start: Start = Launcher,
 ) -> Iterator[Arm]:
-    """The arm with its launcher started; imports go on beside the caller's work. Ends the launcher with the block."""
+    """Start the arm's launcher and yield the arm; imports go on in the background. Closes the launcher at the end."""
     run = RunFolder(folder / name)
     for part in (run.onnx, run.logs):
         part.mkdir(parents=True, exist_ok=True)
@@ -120,9 +120,9 @@ def open_arm(
 
 
 def handshake(arm: Arm, models: Sequence[str]) -> Arm:
-    """The arm after it has said which models it has and with which libraries; its gaps are its own.
+    """Ask the arm's launcher for its models, their gaps and the library versions; returns the arm with them.
 
-    Raises GateError when it does not start, lacks PyTorch, or its models file does not import.
+    Raises GateError if the launcher does not start, PyTorch is missing, or the models file does not import.
     """
     if isinstance(arm.worker, Launcher):
         try:
@@ -162,7 +162,7 @@ def handshake(arm: Arm, models: Sequence[str]) -> Arm:
 
 
 def _spec_of_arm(spec: ModelSpec, data: Mapping[str, Any]) -> ModelSpec:
-    """The record as this arm has it, as far as the parent needs it: sizes that exist, gaps, libraries."""
+    """Return the model's record with the sizes, gaps and required packages of this arm."""
     known = Gap.__dataclass_fields__
     gaps = tuple(
         Gap(**{k: v for k, v in gap.items() if k in known}) for gap in data.get("gaps", ())
@@ -174,9 +174,9 @@ def _spec_of_arm(spec: ModelSpec, data: Mapping[str, Any]) -> ModelSpec:
 
 @contextmanager
 def _import_folder(sources: SourceTree) -> Iterator[Path]:
-    """The folder that the arm imports from: its own `suite`, and the instruments of the work in hand.
+    """Make the folder that the arm imports from: its own `suite`, and the working tree's instruments.
 
-    Both arms have one, under names of one length: a difference in how they import would be one in their memory.
+    Both arms have such a folder, with paths of equal length: different import paths would change their memory use.
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{ARM_PREFIX}{os.getpid()}-"))
     try:
@@ -191,9 +191,9 @@ def _import_folder(sources: SourceTree) -> Iterator[Path]:
 
 @cache
 def fixed_address_prefix() -> tuple[str, ...]:
-    """The command in front of a launcher that switches address randomization off; empty where that is not allowed.
+    """Return the command prefix that disables address-space randomization; empty where that is not permitted.
 
-    All blocks of an arm are forks of one launcher and share its layout, so chance dealt once would last a whole gate.
+    All blocks of an arm are forks of one launcher and share its layout, so one random layout would bias every block.
     Measured on two cores, eight blocks of `lstm` and `bert` at tiny, three pairs of launchers: equal arms differed by
     up to 0.9% (1.5% once) with randomization and by up to 0.4% without, and blocks spread half as much.
     """
@@ -205,9 +205,9 @@ def fixed_address_prefix() -> tuple[str, ...]:
 
 
 def equalize_environment(tree: Path, paths: Sequence[Path]) -> dict[str, str]:
-    """Environment variables that make both arms' environments equally long, and their hashes the same.
+    """Return environment variables that give both arms' environments one length, and string hashes one seed.
 
-    The environment lies at the beginning of the stack: its length decides where all that comes after it lies.
+    The environment is at the start of the stack: its length decides the addresses of everything after it.
     """
     used = len(os.pathsep.join(map(str, (tree, *paths))))
     return {"PYTHONHASHSEED": "0", "VITALS_PAD": "x" * max(0, PAD - used)}

@@ -1,4 +1,4 @@
-"""Block: two fresh processes, one per arm, and the one effect that their turns give."""
+"""A block: two fresh processes, one per arm, and the effect computed from their turns."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bench.instruments.sentinel import is_off
 from bench.stats import median
 
 MIN_UNDISTURBED_PAIRS: Final = 4
-"""Undisturbed pairs that are enough; with fewer all pairs count, for what is left would be a chance selection."""
+"""Fewest undisturbed pairs; with fewer of them all pairs count, because the rest would be an accidental selection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """What one block says of a row."""
+    """The result of one block."""
 
     effect: float
     """log(head / base): the median over neighbouring turns."""
@@ -28,13 +28,13 @@ class Block:
     """Pairs that were disturbed."""
     are_voids_kept: bool
     begins: str
-    """Arm that had the first turn."""
+    """Arm that took the first turn; part of verdict.json."""
     drift: float
-    """How far the two arms' medians apart would have strayed from the paired effect: what pairing took out."""
+    """Effect of the unpaired medians less the paired effect: the machine drift that pairing removed."""
 
 
 def summarize_block(base: Mapping[str, Any], head: Mapping[str, Any], *, begins: str) -> Block:
-    """The block of two arms' turns, as `bench.instruments.turns` returns them. Raises ValueError for no turns."""
+    """Summarize the turns of two arms (results of `bench.instruments.turns`). Raises ValueError without turns."""
     num = min(len(base["seconds"]), len(head["seconds"]))
     if not num:
         raise ValueError("a block without turns; expected four or more of each arm")
@@ -57,9 +57,9 @@ def summarize_block(base: Mapping[str, Any], head: Mapping[str, Any], *, begins:
 
 
 def undisturbed_pairs(base: Mapping[str, Any], head: Mapping[str, Any], num: int) -> list[bool]:
-    """For each pair of neighbouring turns, whether nothing disturbed either; no rule knows the arm or the time.
+    """For each pair of neighbouring turns: True if neither was disturbed. The rules see neither arm nor duration.
 
-    A pair counts whole or not at all, so that a void never takes a turn from one arm alone.
+    A disturbed turn removes its pair, so that both arms keep equally many.
     """
     readings: Sequence[float] = [*base["sentinels"][:num], *head["sentinels"][:num]]
     off = is_off(readings)

@@ -1,4 +1,4 @@
-"""Budget: how many blocks a plan spends on a row, and how long a block is."""
+"""The number and the length of blocks under each plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cause: what a confirmed regression is likely to come from, and the command that finds its commit."""
+"""Likely causes of a confirmed regression, and the command that bisects to its commit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ELSEWHERE: Final = ("tests/", "docs/", "bench/", "diagnostics/", ".github/")
 
 
 def find_cause(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Cause:
-    """What differs between the arms in that cell. Never raises: what could not be looked at is in `problems`."""
+    """Collect what differs between the arms in that cell. Never raises: what could not be examined is in `problems`."""
     problems: list[str] = []
     snapshot = folder / f"{row.cell.file_stem}-memory.pickle"
     profiles = {}
@@ -54,7 +54,7 @@ def find_cause(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Ca
 def operator_rows(
     base: Mapping[str, Sequence[float]], head: Mapping[str, Sequence[float]]
 ) -> list[dict[str, Any]]:
-    """Operators by how much more time they take in head, seconds and calls per pass; those that take less are last."""
+    """Return operators with seconds and calls per pass, largest slowdown in head first."""
     rows = []
     for name in base.keys() | head.keys():
         before, after = base.get(name, (0.0, 0.0)), head.get(name, (0.0, 0.0))
@@ -78,18 +78,18 @@ def operator_rows(
 
 
 def likely_files(changed: Sequence[str]) -> list[str]:
-    """Of the changed files those that a model can depend on; all of them when there is none of that kind.
+    """Return the changed files that a model can depend on; all changed files if there is none.
 
-    The instruments are head's in both arms, so that a change of theirs cannot be the cause.
+    Both arms use head's instruments, so that a change of those cannot be the cause.
     """
     likely = [f for f in changed if f.endswith(SOURCES) and not f.startswith(ELSEWHERE)]
     return likely or list(changed)
 
 
 def bisect_command(row: Row, base: SourceTree, head: SourceTree, plan: str) -> str:
-    """A command that finds the commit, for the repository's top folder; empty where no commits lie between the arms.
+    """Return a `git bisect run` command line for the repository's root; empty if there are no commits to bisect.
 
-    Codes above 1 say nothing about a commit, so git is told to skip it (125).
+    Exit codes above 1 do not judge the commit: it is skipped (125).
     """
     if not base.sha or base.uncommitted:
         return ""
@@ -113,12 +113,12 @@ def bisect_command(row: Row, base: SourceTree, head: SourceTree, plan: str) -> s
 
 
 def _repository(path: Path) -> Path:
-    """The top folder of the repository around it; its own folder where there is none."""
+    """Return the root of the repository that contains the file; its folder if there is none."""
     return next((p for p in path.parents if (p / ".git").exists()), path.parent)
 
 
 def _beside(path: Path, folder: Path) -> str:
-    """The path as seen from the folder where both have more than a root in common, else whole."""
+    """Return the path relative to the folder if they share more than a root, else the absolute path."""
     try:
         shared = Path(os.path.commonpath([path, folder]))
     except ValueError:  # on another drive
@@ -127,7 +127,7 @@ def _beside(path: Path, folder: Path) -> str:
 
 
 def _graphs(row: Row, arms: Mapping[str, Arm], problems: list[str]) -> str:
-    """How the two graphs differ, where the cell runs one or its export was made for a sibling."""
+    """Describe how the two arms' ONNX graphs differ; empty for a backend without graphs."""
     cell = graph_cell(row.cell)
     paths = [arm.session.graph_of(cell) for arm in arms.values()]
     if not BACKENDS[row.cell.backend].needs_graph or not all(p.is_file() for p in paths):

@@ -1,4 +1,4 @@
-"""Controls: models whose difference is known, so that a gate can be asked what it sees. A models file like a user's."""
+"""Models with known differences, for the self-test of the gate; a models file like a user's."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Final
 from suite.spec import ModelSpec, Size
 
 UNITS: Final = 20
-"""Equal pieces of work in a forward pass: one more of them is 5% more work."""
+"""Equal units of work in a forward pass: one more of them is 5% more work."""
 ALLOCATION: Final = 200_000_000
-"""Bytes that `greedy` takes and gives back in every pass."""
+"""Bytes that `greedy` allocates and frees in every pass."""
 LEAK: Final = 1_000_000
 """Bytes that `leaky` keeps in every pass."""
 WIDTH: Final = 1000
@@ -22,11 +22,11 @@ WORKLOADS: Final = {
     "compute": "matrix products that fill the arithmetic units",
     "memory": "sums over tensors that no cache holds",
 }
-"""What the pieces are made of -> what it stands for."""
+"""Kind of work -> what it represents."""
 
 
 def build_work(*, kind: str, units: int) -> Any:
-    """A net whose forward pass does `units` equal pieces of work of that kind."""
+    """Build a net whose forward pass does `units` equal units of work of that kind."""
     import torch
     from torch import Tensor, nn
 
@@ -56,7 +56,7 @@ def build_work(*, kind: str, units: int) -> Any:
 
 
 def build_memory(*, kind: str) -> Any:
-    """A net that takes ALLOCATION bytes for a while (`greedy`), keeps LEAK bytes (`leaky`), or neither (`modest`)."""
+    """Build a net that allocates and frees ALLOCATION bytes (greedy), leaks LEAK bytes (leaky), or neither (modest)."""
     import torch
     from torch import Tensor, nn
 
@@ -77,7 +77,7 @@ def build_memory(*, kind: str) -> Any:
 
 
 def build_wide(*, columns: int) -> Any:
-    """A net of one matrix with that many columns."""
+    """Build a net of one linear layer with that many columns."""
     from torch import Tensor, nn
 
     class Wide(nn.Module):
@@ -104,7 +104,7 @@ def _spec(name: str, build: Any) -> ModelSpec:
 
 
 def work_name(kind: str, more: int = 0) -> str:
-    """The control's name: `compute`, `compute-plus-5`."""
+    """Return the control model's name: `compute`, `compute-plus-5`."""
     return f"{kind}-plus-{more}" if more else kind
 
 

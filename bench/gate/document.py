@@ -1,4 +1,4 @@
-"""The gate as JSON: verdict.json, for programs."""
+"""The gate's result as JSON (verdict.json)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.gate.verdict import Finding
 
 
 def to_json(gate: Gate) -> str:
-    """The whole gate as one JSON document; times in seconds, effects as shares of base (0.05 = 5% slower)."""
+    """Return the gate's result as a JSON document; times in seconds, effects as shares of base (0.05 = 5% slower)."""
     moved = gate.control_shift
     document = {
         "schema": SCHEMA,
@@ -43,7 +43,7 @@ def to_json(gate: Gate) -> str:
 
 
 def share(log_effect: float | None) -> float | None:
-    """The effect as a share of base, or None where it is none or not finite."""
+    """Convert a log ratio to a share of base; None for None and for values that are not finite."""
     if log_effect is None or not math.isfinite(log_effect):
         return None
     return math.expm1(log_effect)

@@ -1,5 +1,5 @@
-"""What a user can do wrong with the gate; shown without a traceback."""
+"""The user error of the gate; shown without a traceback."""
 
 
 class GateError(ValueError):
-    """An option, a file or an arm is not as it has to be; the message names it, what was expected, and what to do."""
+    """An option, a file or an arm is invalid; the message names it, what was expected, and the next step."""

@@ -1,4 +1,4 @@
-"""Exact comparison: numbers that are the same on every run of the same code, memory, and quality."""
+"""Comparison of single values: deterministic metrics, memory, and quality."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Values = Mapping[str, tuple[str, float]]
 
 
 def metric_values(records: Iterable[Record]) -> dict[str, tuple[str, float]]:
-    """The exact metrics and the memory metrics among the records' measurements; `leak` from the live bytes."""
+    """Return metric -> (unit, value) of the records: medians, and derived metrics that have a threshold."""
     found: dict[str, tuple[str, float]] = {}
     for record in records:
         for measurement in record.measurements:
@@ -48,7 +48,7 @@ def _values(measurement: Measurement) -> dict[str, tuple[str, float]]:
 
 
 def median_values(repeats: Sequence[Values]) -> dict[str, tuple[str, float]]:
-    """Metric -> median over fresh processes that all had it; empty without any."""
+    """Return metric -> median over fresh processes, of the metrics that all of them have."""
     if not repeats:
         return {}
     common = set.intersection(*(set(values) for values in repeats))
@@ -60,11 +60,11 @@ def median_values(repeats: Sequence[Values]) -> dict[str, tuple[str, float]]:
 
 
 def compare_repeats(base: Sequence[Values], head: Sequence[Values], limits: Limits) -> list[Exact]:
-    """One row per metric, out of several fresh processes of each arm.
+    """Compare several fresh processes of each arm; one row per metric.
 
-    The middles are compared. A difference beyond the limit counts where the arms do not overlap, which five against
-    five do by chance once in 252 times whatever their distribution; where they do it is INCONCLUSIVE: an allocator that
-    takes one of two paths makes two values out of one program.
+    The medians are compared. A difference beyond the limit counts if the arms' ranges do not overlap, which five
+    against five do by chance once in 252 times for any distribution; if they overlap, it is INCONCLUSIVE: an
+    allocator that takes one of two paths gives two values for one program.
     """
     return [
         _require_separation(
@@ -85,7 +85,7 @@ def _require_separation(exact: Exact, base: Sequence[float], head: Sequence[floa
 
 
 def compare_values(base: Values, head: Values, limits: Limits) -> list[Exact]:
-    """One row per metric that both arms have and that has a threshold, in the order of the thresholds."""
+    """Compare the metrics that both arms have and that have a threshold, in the order of the thresholds."""
     return [
         _compared(metric, base[metric], head[metric], limits.shares[metric])
         for metric in limits.shares
@@ -117,9 +117,9 @@ much of it may be lost."""
 def compare_quality(
     base: Mapping[str, Record], head: Mapping[str, Record], specs: Mapping[str, ModelSpec]
 ) -> dict[str, Exact]:
-    """Record key -> the quality that both arms reached in a stage, where both went through it.
+    """Return record key -> comparison of the quality that both arms reached in a stage.
 
-    A faster model that got worse is a regression: more is lost than the model's record allows.
+    A quality loss beyond what the model's record allows is a regression, however fast the model is.
     """
     found = {}
     for key, after in head.items():

@@ -1,4 +1,4 @@
-"""What a gate leaves behind: verdict.json, .md and .html in its folder, and the job's summary."""
+"""The files of a gate: verdict.json, .md and .html in its folder, and the CI job's summary."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bench.gate.outcome import Gate
 from diagnostics.atomic_write import write_whole
 
 LATEST = "latest.txt"
-"""Names the newest gate's folder, for scripts."""
+"""Name of the file that holds the newest gate's folder name, for scripts."""
 
 
 def write_files(gate: Gate, folder: Path) -> None:
-    """Writes the files whole or not at all, and appends the Markdown to GITHUB_STEP_SUMMARY where that is set.
+    """Write the files atomically, and append the Markdown to GITHUB_STEP_SUMMARY if that is set.
 
-    Raises GateError when the disk does not take them.
+    Raises GateError if they cannot be written.
     """
     text = to_markdown(gate)
     try:

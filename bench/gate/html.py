@@ -1,4 +1,4 @@
-"""The gate as one self-contained HTML file: no request leaves it, and it has no script."""
+"""The gate's result as one self-contained HTML file without requests or scripts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bench.output.page import style_of, templates_in
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 WIDTH: Final = 240
-"""Units of a drawing; it is stretched to its column."""
+"""Width of a drawing's coordinate system; the browser stretches it to the column."""
 LEAST_REACH: Final = 0.10
-"""Share that the axis shows to either side at least."""
+"""Shortest reach of the axis to either side, as a share of base."""
 MOST_REACH: Final = 0.50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A row's effect as places on an axis from -reach to +reach."""
+    """A row's effect and its bounds as x coordinates."""
 
     low: float
     high: float
@@ -30,7 +30,7 @@ class Interval:
 
 
 def to_html(gate: Gate) -> str:
-    """The gate as one HTML document, light or dark as the reader's system is."""
+    """Return the HTML document; light or dark as the reader's system is."""
     environment = templates_in(TEMPLATES)
     style = style_of(TEMPLATES / "gate.css")
     rows = sorted(gate.rows, key=wording.urgency)
@@ -49,7 +49,7 @@ def to_html(gate: Gate) -> str:
 
 
 def axis_reach(rows: list[Row]) -> float:
-    """Share that the axis shows to either side: nine tenths of all ends, within LEAST_REACH and MOST_REACH."""
+    """Return the reach of the axis (a share): the 0.9-quantile of all bounds, within LEAST_REACH and MOST_REACH."""
     ends = sorted(
         abs(end)
         for row in rows
@@ -62,7 +62,7 @@ def axis_reach(rows: list[Row]) -> float:
 
 
 def interval_on_axis(row: Row, reach: float) -> Interval | None:
-    """Where the row's interval lies on the axis; None without one."""
+    """Return the row's interval in x coordinates; None if it has none."""
     found = row.finding
     if found is None or not row.is_timed:
         return None
@@ -79,7 +79,7 @@ def interval_on_axis(row: Row, reach: float) -> Interval | None:
 
 
 def threshold_marks(rows: list[Row], reach: float) -> list[tuple[float, str]]:
-    """The thresholds that most rows share: the minimum effect and the clear margin, where the axis reaches them."""
+    """Return (share, label) of the minimum effect and the clear margin of the first row, if the axis reaches them."""
     if not rows:
         return []
     shares = rows[0].limits.shares
@@ -88,5 +88,5 @@ def threshold_marks(rows: list[Row], reach: float) -> list[tuple[float, str]]:
 
 
 def place(value: float, reach: float) -> float:
-    """The place of a share on the axis, 0 to WIDTH."""
+    """Convert a share to an x coordinate, 0 to WIDTH."""
     return round(WIDTH * (min(max(value, -reach), reach) + reach) / (2 * reach), 1)

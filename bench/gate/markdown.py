@@ -1,4 +1,4 @@
-"""The gate as GitHub-flavoured Markdown, for a pull request or a job summary."""
+"""The gate's result as GitHub-flavoured Markdown, for a pull request or a job summary."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ ICONS: Final = {
     Exit.INCONCLUSIVE: "⚠️",
 }
 MOST: Final = 300
-"""Rows; a comment of a pull request holds 65,536 characters."""
+"""Most rows: a comment on a pull request holds 65,536 characters."""
 
 
 def to_markdown(gate: Gate) -> str:
-    """The gate with news on top and the rest folded; text of users cannot become markup or mentions."""
+    """Return the Markdown, rows without changes folded; text of users is escaped and cannot mention anybody."""
     rows = sorted(gate.rows, key=urgency)
     news = [row for row in rows if urgency(row)[0] < 4]
     calm = [row for row in rows if urgency(row)[0] >= 4]

@@ -1,4 +1,4 @@
-"""Memory controls: a known allocation, a known leak, a known growth, and what the instruments report of them."""
+"""Known allocations, leaks and growth, and what the instruments report of them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from bench.gate.verdict import Verdict
 from suite.cell import Cell
 
 MEMORY_ERROR: Final = 0.02
-"""How far a known allocation may be off."""
+"""Largest relative error in reporting a known allocation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryCheck:
-    """One known difference in memory or size, and what was reported of it."""
+    """One known difference in memory or size, and the reported value."""
 
     name: str
     expected: float
     reported: float | None
     unit: str
     is_flagged: bool
-    """Whether the gate would have failed on it."""
+    """True if the gate would have failed on it."""
     tolerance: float
 
     @property
     def holds(self) -> bool:
-        """Whether it was reported closely enough, and flagged."""
+        """True if it was flagged and reported within the tolerance."""
         if self.reported is None:
             return False
         return (
@@ -42,7 +42,7 @@ class MemoryCheck:
 
 
 def memory_checks(arms: Mapping[str, Arm]) -> list[MemoryCheck]:
-    """The known allocation, the known leak and the known growth, each against the model that has none."""
+    """Measure the known allocation, leak and growth, each against a model without it."""
     names = ("modest", "greedy", "leaky", "narrow", "wide")
     values = {name: _values(arms["head"], name) for name in names}
     grown = 17 * (controls.WIDER - controls.WIDTH)
@@ -93,5 +93,5 @@ def _values(arm: Arm, model: str) -> dict[str, tuple[str, float]]:
 
 
 def control_cell(model: str) -> Cell:
-    """The one cell of a control model: eager, on the CPU."""
+    """Return the cell of a control model: the default backend, on the CPU."""
     return Cell(model=model, size="tiny")

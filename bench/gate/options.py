@@ -1,4 +1,4 @@
-"""The gate's options of `pytest bench`, and what may not be asked together."""
+"""The gate's options of `pytest bench`, and which cannot be combined."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from suite.runs.folder import is_run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateOptions:
-    """The gate's options as the user typed them."""
+    """The gate's options as given."""
 
     against: str = ""
     python: str = ""
@@ -23,7 +23,7 @@ class GateOptions:
 
     @property
     def is_gate(self) -> bool:
-        """Whether two arms are to be compared."""
+        """True if two versions are to be compared."""
         return bool(self.against or self.python)
 
 
@@ -51,9 +51,9 @@ def add_options(parser: Any) -> None:
 
 
 def parse_options(option: Any, arguments: list[str], started_in: Path) -> GateOptions:
-    """The gate's options, checked as far as files go. Raises GateError naming the option.
+    """Check the gate's options and files. Raises GateError naming the option.
 
-    `--strict` is pytest's own word, so it is looked for among the arguments.
+    `--strict` belongs to pytest, so it is searched for among the arguments.
     """
     asked = GateOptions(
         against=option.against,
@@ -83,7 +83,7 @@ def parse_options(option: Any, arguments: list[str], started_in: Path) -> GateOp
 
 
 def _interpreter(path: str, started_in: Path) -> str:
-    """The interpreter's path without following links: a virtual environment's is a link to another one."""
+    """Return the interpreter's path without resolving links: in a virtual environment it links to another one."""
     if not path:
         return ""
     found = shutil.which(path, path=os.environ.get("PATH")) if os.sep not in path else None

@@ -1,4 +1,4 @@
-"""Outcome: a whole gate as one value, from which every output is made."""
+"""The result of a gate: the value from which every output is rendered."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ SENTENCES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One arm, for people and programs."""
+    """Description of one arm in the outputs."""
 
     label: str
     sha: str = ""
-    """Of base the commit that was checked out; of head the one that the work in hand stands on. Empty without git."""
+    """Commit: of base the one checked out, of head that of the working tree. Empty without git."""
     python: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
-    """Files in which head differs from this place."""
+    """Files that differ between head and this arm."""
     uncommitted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What one gate found."""
+    """The result of one gate."""
 
     gate_id: str
     base: Side
@@ -54,16 +54,16 @@ class Gate:
     fingerprint: str
     is_strict: bool = False
     notes: tuple[str, ...] = ()
-    """Doubts about the run as a whole."""
+    """Warnings about the run."""
 
     @property
     def control_shift(self) -> Finding | None:
-        """The negative control's finding when it moved."""
+        """The negative control's finding if it shifted, else None."""
         return control_shift(self.control, least=Limits().least)
 
     @property
     def exit(self) -> Exit:
-        """How the build ends."""
+        """The exit code."""
         compared = [row for row in self.rows if row.is_timed or row.is_broken or row.lost]
         return exit_code(
             is_broken=any(row.is_broken for row in self.rows) or not compared,
@@ -77,12 +77,12 @@ class Gate:
         )
 
     def with_verdict(self, verdict: Verdict) -> list[Row]:
-        """The timed rows with that verdict."""
+        """Return the timed rows with that verdict."""
         return [row for row in self.rows if row.is_timed and row.verdict is verdict]
 
     @property
     def sentence(self) -> str:
-        """The whole gate in one line."""
+        """The result in one sentence."""
         code = self.exit
         if not any(row.is_timed or row.is_broken or row.lost for row in self.rows):
             return "nothing could be compared: no cell runs in both arms"
@@ -96,5 +96,5 @@ class Gate:
         return f"{SENTENCES[code]} ({', '.join(parts)})"
 
     def counts(self) -> dict[str, Any]:
-        """Verdict -> number of timed rows."""
+        """Return verdict -> number of timed rows."""
         return {verdict.value: len(self.with_verdict(verdict)) for verdict in Verdict}

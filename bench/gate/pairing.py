@@ -1,4 +1,4 @@
-"""Pairing: the same work in both arms at once where nothing is timed, and in turns where it is."""
+"""The same work in both arms: concurrently if it is not timed, in turns if it is."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from suite.record import Record
 TURNS: Final = "bench.instruments.turns:run"
 CONTROL: Final = "bench.instruments.turns:run_control"
 ARM_LOST: Final = ("ArmLost", "TimeoutError")
-"""Failures of an arm that only say that the other one is gone."""
+"""Failures of an arm that only mean that the other arm ended."""
 
 
 class BlockFailed(RuntimeError):
-    """A block gave no effect; `arm` is the one to blame."""
+    """A block has no result; `arm` is the one that failed."""
 
     def __init__(self, arm: str, record: Record) -> None:
         self.arm, self.record = arm, record
@@ -31,9 +31,9 @@ class BlockFailed(RuntimeError):
 
 
 def run_in_both_arms(work: Callable[[str], Any]) -> dict[str, Any]:
-    """What `work` returns for `base` and for `head`, side by side; raises the first error of the two.
+    """Run `work("base")` and `work("head")` in two threads; returns arm -> result. Raises the first error.
 
-    The calling thread sleeps; Ctrl-C reaches it at once, and the arms' launchers are then closed by their owner.
+    The calling thread waits; Ctrl-C interrupts it at once, and the owner of the launchers closes them.
     """
     results: dict[str, Any] = {}
     errors: list[BaseException] = []
@@ -63,7 +63,7 @@ def run_block(
     runner: str = TURNS,
     label: str = "block",
 ) -> Block:
-    """One block of the cell (or of one cell per arm): two fresh processes that take turns. Raises BlockFailed.
+    """Run one block of the cell (or of one cell per arm): two fresh processes that take turns. Raises BlockFailed.
 
     Both arms of a block have one seed, another per block (a state has the seed that it was made with); the arm that
     begins alternates from block to block.

@@ -1,4 +1,4 @@
-"""The gate in pytest: one test per cell, the run behind them, exit code and summary."""
+"""The gate as a pytest plugin: one test per cell, the run behind them, exit code and summary."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ PYPROJECT: Final = "pyproject.toml"
 
 @dataclass(slots=True, kw_only=True)
 class Done:
-    """What became of the gate or of the self-test."""
+    """State of the gate or the self-test."""
 
     code: int | None = None
     show: Any = None
-    """Prints it on a console."""
+    """Prints the result on a console."""
     rows: dict[str, Row] = field(default_factory=dict)
     gate: Gate | None = None
     passed: bool = False
@@ -60,7 +60,7 @@ class GatePlugin:
             metafunc.parametrize("cell", [NEGATIVE_CONTROL], ids=["machine"])
 
     def done(self, request: pytest.FixtureRequest) -> Done:
-        """The gate or the self-test, run by the first test that asks for it."""
+        """Run the gate or the self-test at the first call, and return its state."""
         if self._done.code is None:
             self._run(request.config, request.session)
         return self._done
@@ -141,7 +141,7 @@ class GatePlugin:
         self._console.print(text, style="dim", highlight=False, soft_wrap=True)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """The gate's exit code in place of pytest's, when the gate came to its end."""
+        """Set the gate's exit code if it was completed."""
         if self._done.code is not None:
             session.exitstatus = self._done.code
 
@@ -155,14 +155,14 @@ class GatePlugin:
     def pytest_report_teststatus(
         self, report: pytest.CollectReport | pytest.TestReport, config: pytest.Config
     ) -> tuple[str, str, str] | None:
-        """Leaves the terminal to the table; counts and -v stay pytest's."""
+        """Suppress pytest's progress dots; its counts and -v remain."""
         if config.get_verbosity() > 0 or (report.when != "call" and report.outcome == "passed"):
             return None
         return report.outcome, "", ""
 
 
 def failure_reason(row: Row, *, is_strict: bool) -> str:
-    """Why the cell's test fails; empty when it passes."""
+    """Return why the cell's test fails; empty if it passes."""
     from bench.gate.wording import effect_text, exact_text, reason_text
 
     if row.is_broken or row.lost:
@@ -176,7 +176,7 @@ def failure_reason(row: Row, *, is_strict: bool) -> str:
 
 
 def _narrowed(selection: Selection, cells: tuple[Any, ...]) -> Selection:
-    """The selection without what -k or a path left out."""
+    """Return the selection restricted to the collected cells."""
     from dataclasses import replace
 
     names = {cell.model for cell in cells}
@@ -185,7 +185,7 @@ def _narrowed(selection: Selection, cells: tuple[Any, ...]) -> Selection:
 
 
 def _pyproject(models_from: Path | None, started_in: Path, root: Path) -> Path:
-    """The project's file: of the models file's project, of the folder that pytest was started in, or our own."""
+    """Return the pyproject.toml of the models file, of the folder that pytest was started in, or of this project."""
     places = [*(models_from.resolve().parents if models_from else ()), started_in, root]
     found = [place / PYPROJECT for place in places if (place / PYPROJECT).is_file()]
     return found[0] if found else root / PYPROJECT

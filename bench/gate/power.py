@@ -1,4 +1,4 @@
-"""What a number of blocks can see: the minimum detectable effect."""
+"""Power of a number of blocks: the minimum detectable effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Statistics 27 (1956) 324-335."""
 
 
 def spread_of(effects: Sequence[float]) -> float:
-    """Standard deviation of the block effects about their Hodges-Lehmann estimate; 0.0 for fewer than two."""
+    """Return the standard deviation of block effects about their Hodges-Lehmann estimate; 0.0 for fewer than two."""
     if len(effects) < 2:
         return 0.0
     middle = hodges_lehmann(effects)

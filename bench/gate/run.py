@@ -1,4 +1,4 @@
-"""A gate from its first to its last act: two arms, facts, blocks, causes, files."""
+"""One gate: two arms, static facts, timed blocks, causes."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ from suite.worker.client import Launcher
 
 NEGATIVE_CONTROL: Final = Cell(model="negative-control", size="tiny")
 OUT: Final = ".vitals"
-"""The folder of ours; one that the user named is theirs, and gets no file beside those asked for."""
+"""The default output folder; one that the user named gets no .gitignore."""
 CAUSES: Final = 8
-"""Regressions whose cause is looked for; more come from the same change."""
+"""Most regressions whose cause is searched for; further ones usually share it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateConfig:
-    """What the user asked the gate for, resolved."""
+    """What the user asked for, resolved."""
 
     selection: Selection
     thresholds: Thresholds
     against: str = ""
-    """A git ref or a folder; empty = the work in hand, under another interpreter."""
+    """A git ref or a folder; empty = the working tree, under another interpreter."""
     python: str = ""
     """The base arm's interpreter; empty = this one."""
     models_from: Path | None = None
@@ -69,9 +69,9 @@ def run_gate(
     start: Start = Launcher,
     budget: Budget | None = None,
 ) -> tuple[Gate, Path]:
-    """The gate's outcome, and the folder that its files lie in. Raises GateError for what a user can mend.
+    """Run the gate; returns its result and the folder for its files. Raises GateError for user errors.
 
-    What was checked out or started is gone when this returns or raises, Ctrl-C and SIGTERM included.
+    Checkouts are removed and processes ended on return and on exceptions, Ctrl-C and SIGTERM included.
     """
     began, started_at = time.monotonic(), datetime.now(UTC)
     gate_id = f"{started_at.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
@@ -155,7 +155,7 @@ def _timed(
 
 @contextmanager
 def _arms(request: GateConfig, folder: Path, start: Start) -> Iterator[dict[str, Arm]]:
-    """Both arms, their launchers importing; with another interpreter a twin of head as the control's base."""
+    """Yield both arms, their launchers starting; with another interpreter also a second head arm for the control."""
     head = working_tree(request.models_from)
     common: dict[str, Any] = {
         "selection": request.selection,
@@ -184,7 +184,7 @@ def _arms(request: GateConfig, folder: Path, start: Start) -> Iterator[dict[str,
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Lets SIGTERM end the block like Ctrl-C, so that what it opened is closed: a cancelled job sends it."""
+    """Turn SIGTERM, which a cancelled CI job sends, into KeyboardInterrupt, so that resources are closed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -232,7 +232,7 @@ def _notes(
 
 
 def _other_versions(arms: Mapping[str, Arm]) -> str:
-    """`torch 2.14.0 → 2.15.0`, for what is not the same in both arms."""
+    """List the packages whose versions differ between the arms: `torch 2.14.0 → 2.15.0`."""
     base, head = arms["base"].versions, arms["head"].versions
     names = [name for name in {**base, **head} if base.get(name) != head.get(name)]
     return ", ".join(f"{n} {base.get(n, 'missing')} → {head.get(n, 'missing')}" for n in names)

@@ -1,4 +1,4 @@
-"""Schedule: which rows get blocks, in which order, and when there are enough."""
+"""The schedule of blocks: which rows get them, in which order, and how many."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TakeControl = Callable[[int], Block]
 Say = Callable[[str], None]
 
 ATTEMPTS: Final = 2
-"""Times that a block is tried before its row is given up: one accident of the machine is none of the row."""
+"""Attempts at a block before its row is given up: a single failure may be the machine's."""
 CONTROL_ALPHA: Final = 0.01
 
 
@@ -49,7 +49,7 @@ class Schedule:
     sweeps: int = 0
 
     def run(self) -> None:
-        """Screens every timed row, confirms the flagged ones with fresh blocks, and settles the verdicts."""
+        """Screen every timed row, confirm the flagged ones with fresh blocks, and decide the verdicts."""
         timed = [row for row in self.rows if row.is_timed]
         for sweep in range(self.budget.screen):
             self.say(f"screen {sweep + 1} of {self.budget.screen}: {_rows(timed)}")
@@ -74,9 +74,9 @@ class Schedule:
         deadline: float | None = None,
         family: Sequence[Row] = (),
     ) -> None:
-        """Fresh blocks for `rows` until each has `until`, then verdicts with Holm over `family` (default: `rows`).
+        """Take fresh blocks until each row has `until`, then decide with Holm's correction over `family`.
 
-        A sweep that the deadline cuts short gives nobody a block more than another: the look is taken where it stands.
+        The deadline is checked between sweeps, so that all rows have equally many blocks.
         """
         family = family or rows
         while todo := [row for row in rows if row.is_timed and len(row.confirm) < until]:
@@ -110,7 +110,7 @@ class Schedule:
         )
 
     def _sweep(self, rows: Sequence[Row], stage: str) -> None:
-        """One block of every row in an order that no row can rely on, and the negative control's among them."""
+        """Take one block of every row in random order, with the negative control's blocks among them."""
         order = list(rows)
         random.Random(self.seed + self.sweeps).shuffle(order)
         self.sweeps += 1
@@ -146,14 +146,14 @@ class Schedule:
 
 
 def effects_of(blocks: Sequence[Block]) -> list[float]:
-    """The blocks' effects, log(head / base)."""
+    """Return the blocks' effects, log(head / base)."""
     return [block.effect for block in blocks]
 
 
 def control_shift(control: Sequence[Block], *, least: float) -> Finding | None:
-    """What the negative control says when it moved, in either direction; None when it stood still.
+    """Return the negative control's finding if it shifted in either direction, else None.
 
-    Both arms run the same work there, so that a move is the machine's or the harness's.
+    Both arms run the same work there, so that a shift comes from the machine or the harness.
     """
     if not control:
         return None

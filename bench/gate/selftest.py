@@ -1,4 +1,4 @@
-"""Self-test: known differences measured on this machine by the gate's own procedure: what does it see?"""
+"""Self-test: known differences measured on this machine by the gate's own procedure."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ MORE: Final = (0, 5, 10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfTest:
-    """What one self-test found, and all of them together."""
+    """The result of one self-test, and of all self-tests of this environment."""
 
     this: SelftestHistory
     total: SelftestHistory
     detectable: Mapping[str, float]
-    """Workload -> share of the smallest slowdown that is found in 4 of 5 runs; from all self-tests here."""
+    """Workload -> smallest slowdown (share) detected in 4 of 5 runs; from all self-tests of this environment."""
     threshold: float
-    """Share that the plan's threshold asks for."""
+    """The plan's threshold as a share."""
     memory: Sequence[MemoryCheck]
     has_control_shifted: bool
     rows: Sequence[Row] = ()
@@ -48,17 +48,17 @@ class SelfTest:
 
     @property
     def supported(self) -> float:
-        """The threshold that this machine supports: what every workload can show."""
+        """The smallest threshold (share) that this machine supports for every workload."""
         return max(self.detectable.values(), default=math.inf)
 
     @property
     def missed(self) -> int:
-        """Rows of 10% more work that were called NO-REGRESSION: never right."""
+        """Number of rows with 10% more work that were called NO-REGRESSION, which is always wrong."""
         return self.this.tallies.get(10, Tally()).passed
 
     @property
     def supports_plan(self) -> bool:
-        """Whether a gate under this plan can be believed here."""
+        """True if a gate under this plan is reliable on this machine."""
         return (
             self.supported <= self.threshold
             and not self.missed
@@ -69,7 +69,7 @@ class SelfTest:
 
     @property
     def sentence(self) -> str:
-        """The answer in one line."""
+        """The result in one sentence."""
         if self.supports_plan:
             return f"this machine supports the plan's threshold of {100 * self.threshold:g}%"
         reasons = []
@@ -101,8 +101,8 @@ def run_selftest(
     budget: Budget | None = None,
     select: Callable[[int], Selection] | None = None,
 ) -> SelfTest:
-    """Runs A/A rows, positive and negative controls and the memory controls, and adds them to this environment's
-    ledger for that plan in `out`/selftest. Raises GateError when the controls do not run.
+    """Run unchanged rows, positive and negative controls and memory controls, and add them to this environment's
+    history for that plan in `out`/selftest. Raises GateError if the controls do not run.
     """
     budget = budget or BUDGETS[plan]
     selection = (select or control_selection)(threads)
@@ -152,7 +152,7 @@ def run_selftest(
 
 
 def control_selection(threads: int) -> Selection:
-    """The control models, eager at their one size on the CPU."""
+    """Return the selection of the control models on the CPU."""
     asked = Asked(
         models_from=Path(controls.__file__),
         models=[spec.name for spec in controls.MODELS],
@@ -187,17 +187,17 @@ def _schedule(arms: Mapping[str, Arm], budget: Budget, say: Callable[[str], None
 
 
 def workload_of(row: Row) -> str:
-    """The workload of a control row."""
+    """Return the workload of a control row."""
     return row.cell.model.partition("-plus-")[0]
 
 
 def percent_more_work(row: Row) -> int:
-    """Percent of more work in a control row's head arm."""
+    """Return by how many percent the head arm of a control row does more work."""
     return int(row.cell.model.partition("-plus-")[2] or 0)
 
 
 def history_of_rows(rows: Sequence[Row], fingerprint: str) -> SelftestHistory:
-    """The rows' verdicts and noise, added up."""
+    """Add up the rows' verdicts and noise."""
     found = SelftestHistory(fingerprint=fingerprint, runs=1)
     for row in rows:
         one = Tally(
@@ -223,7 +223,7 @@ def history_of_rows(rows: Sequence[Row], fingerprint: str) -> SelftestHistory:
 
 
 def detectable_shares(ledger: SelftestHistory, budget: Budget) -> dict[str, float]:
-    """Workload -> share of the smallest slowdown that the plan's blocks find in 4 of 5 runs."""
+    """Return workload -> smallest slowdown (share) that the plan's blocks detect in 4 of 5 runs."""
     return {
         kind: math.expm1(
             detectable_effect(noise.spread, num_blocks=budget.most, least=Limits().least)

@@ -1,4 +1,4 @@
-"""What self-tests of one environment have found, added up over runs: one JSON file per fingerprint and plan."""
+"""Results of self-tests of one environment, added up over runs: one JSON file per fingerprint and plan."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from diagnostics.atomic_write import write_whole
 
 SCHEMA: Final = 1
 PROCEDURE: Final = 1
-"""Goes up when turns, blocks or tests change: what an earlier procedure saw says nothing of this one."""
+"""Increased when turns, blocks or tests change: results of an earlier procedure do not hold for this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How rows of one known difference were judged."""
+    """Number of rows with one known difference, by verdict."""
 
     rows: int = 0
     regressed: int = 0
@@ -29,26 +29,26 @@ class Tally:
     inconclusive: int = 0
 
     def plus(self, other: Tally) -> Tally:
-        """Both together."""
+        """Return the sum of both."""
         return Tally(
             **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
         )
 
     @property
     def recall(self) -> float | None:
-        """Share that was found."""
+        """Share of rows that were called REGRESSED; None without rows."""
         return self.regressed / self.rows if self.rows else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noise:
-    """Block effects about their row's estimate, added up."""
+    """Sum of squared deviations of block effects from their row's estimate."""
 
     squares: float = 0.0
     degrees: int = 0
 
     def plus(self, other: Noise) -> Noise:
-        """Both together."""
+        """Return the sum of both."""
         return Noise(squares=self.squares + other.squares, degrees=self.degrees + other.degrees)
 
     @property
@@ -59,17 +59,17 @@ class Noise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelftestHistory:
-    """All that is known of one environment."""
+    """All self-tests of one environment."""
 
     fingerprint: str
     runs: int = 0
     tallies: Mapping[int, Tally] = field(default_factory=dict)
-    """Percent of more work (0 = the same) -> how it was judged."""
+    """Percent of additional work (0 = unchanged) -> verdicts."""
     noise: Mapping[str, Noise] = field(default_factory=dict)
     """Workload -> its noise."""
 
     def plus(self, other: SelftestHistory) -> SelftestHistory:
-        """Both together; of the same fingerprint."""
+        """Return the sum of both; they have the same fingerprint."""
         keys = sorted({*self.tallies, *other.tallies})
         names = sorted({*self.noise, *other.noise})
         return SelftestHistory(
@@ -89,7 +89,7 @@ class SelftestHistory:
 
 
 def load_history(folder: Path, fingerprint: str, plan: str) -> tuple[SelftestHistory, str]:
-    """What is kept of that environment, and a note when the file could not be read: then it begins anew."""
+    """Return the stored history of that environment, and a note if the file is unreadable: then it is empty."""
     path = _path(folder, fingerprint, plan)
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -106,7 +106,7 @@ def load_history(folder: Path, fingerprint: str, plan: str) -> tuple[SelftestHis
 
 
 def save_history(folder: Path, ledger: SelftestHistory, plan: str) -> Path:
-    """Writes the file whole or not at all. Raises GateError when the disk does not take it."""
+    """Write the file atomically. Raises GateError if it cannot be written."""
     path = _path(folder, ledger.fingerprint, plan)
     data = {"schema": SCHEMA, "procedure": PROCEDURE, **asdict(ledger)}
     try:

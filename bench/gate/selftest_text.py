@@ -1,4 +1,4 @@
-"""The self-test on a terminal."""
+"""The self-test in the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORDS = {0: "the same work", 5: "5% more work", 10: "10% more work"}
 
 
 def render_selftest(found: SelfTest, console: Console) -> None:
-    """Prints what was found in this run and in all runs of this environment."""
+    """Print the results of this run and of all runs in this environment."""
     style = "bold green" if found.supports_plan else "bold red"
     console.print()
     console.print(Text(f"Self-test: {found.sentence}", style=style))

@@ -30,8 +30,8 @@ def hodges_lehmann(effects: Sequence[float]) -> float:
 
 
 def bound(effects: Sequence[float], side: str, confidence: float = ONE_SIDED) -> float | None:
-    """The one-sided bound on the effect, `upper` or `lower`, at `confidence` or more; None with too few blocks (below
-    5 for 95%).
+    """Return the one-sided bound on the effect, `upper` or `lower`, at `confidence` or more; None with too few blocks
+    (below 5 for 95%).
 
     The Wilcoxon test inverted: the (k+1)th Walsh average from that end, k the largest with P(W <= k) within
     1 - confidence. Source: Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd edition, section 3.3.
@@ -47,7 +47,7 @@ def bound(effects: Sequence[float], side: str, confidence: float = ONE_SIDED) ->
 
 @lru_cache(maxsize=256)
 def _rank(num: int, confidence: float) -> int | None:
-    """How many Walsh averages may be cut off at one end; None when not even none may."""
+    """Return how many Walsh averages may be cut off at one end; None if there are too few blocks for a bound."""
     counts = signed_rank_counts(num)
     total, below = 2**num, 0
     for k, count in enumerate(counts):

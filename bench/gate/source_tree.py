@@ -1,4 +1,4 @@
-"""SourceTree: where an arm's sources come from: a git ref, a folder, or the work in hand."""
+"""The sources of an arm: a git ref, a folder, or the working tree."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from bench.gate.worktree import (
 )
 
 TREE: Final = Path(__file__).resolve().parents[2]
-"""The tree that this code runs from."""
+"""Root of the tree that this code runs from."""
 MARK: Final = Path("suite", "spec.py")
-"""What every source tree of torch-vitals holds."""
+"""A file that every source tree of torch-vitals has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,22 +30,22 @@ class SourceTree:
     """The sources of one arm."""
 
     label: str
-    """For people: `main (1a2b3c4 Faster pooling)`."""
+    """Shown to users: `main (1a2b3c4 Faster pooling)`."""
     tree: Path
     """Folder whose `suite` is measured."""
     paths: tuple[Path, ...] = ()
-    """Folders that the models file may import from."""
+    """Folders from which the models file may import."""
     models_from: Path | None = None
     sha: str = ""
     """Of the commit; empty for a folder."""
     changed: tuple[str, ...] = ()
-    """Files in which the work in hand differs from this place; empty when unknown."""
+    """Files that differ between the working tree and these sources; empty if unknown."""
     uncommitted: tuple[str, ...] = ()
-    """Files of the work in hand that are not committed."""
+    """Uncommitted files of the working tree."""
 
 
 def working_tree(models_from: Path | None) -> SourceTree:
-    """The work in hand."""
+    """Return the sources of the working tree."""
     root = None
     if models_from is not None:
         with contextlib.suppress(GateError):  # without git the models file's own folder has to do
@@ -55,15 +55,15 @@ def working_tree(models_from: Path | None) -> SourceTree:
 
 
 def _importable(root: Path) -> tuple[Path, ...]:
-    """Folders of a project that hold packages: its top, and `src` where there is one."""
+    """Return the folders of a project from which packages are imported: its root, and `src` if it exists."""
     return (root, *([root / "src"] if (root / "src").is_dir() else []))
 
 
 @contextmanager
 def resolve_base(against: str, models_from: Path | None, started_in: Path) -> Iterator[SourceTree]:
-    """The sources that `--against` names; what was checked out for it is removed when the block ends.
+    """Yield the sources that `--against` names; a checkout is removed at the end of the block.
 
-    An empty `against` is the work in hand, for another interpreter. Raises GateError naming what is missing.
+    An empty `against` means the working tree, for another interpreter. Raises GateError naming what is missing.
     """
     if not against:
         yield working_tree(models_from)
@@ -96,7 +96,7 @@ def _place(
     asked: str,
     commit: Commit | None = None,
 ) -> SourceTree:
-    """The place in `folder` that corresponds to the work in hand below `root`."""
+    """Return the sources in `folder`, which corresponds to `root` of the working tree."""
     has_suite = (folder / MARK).is_file()
     if not has_suite and models_from is None:
         raise GateError(
@@ -118,7 +118,7 @@ def _place(
 
 
 def _counterpart(models_from: Path, root: Path, folder: Path, asked: str) -> Path:
-    """The models file of the other version; the same file when it lies outside of the project."""
+    """Return the models file of the other version; the same file if it is outside of the project."""
     if not models_from.is_relative_to(root):
         return models_from
     inside = models_from.relative_to(root)
@@ -133,7 +133,7 @@ def _counterpart(models_from: Path, root: Path, folder: Path, asked: str) -> Pat
 
 
 def _is_ref(project: Path | None, against: str) -> bool:
-    """Whether a word that is also a folder's name is meant as a ref: only without a path separator."""
+    """True if a word that is also a folder's name is a ref: only without a path separator."""
     if project is None or "/" in against or against.startswith("."):
         return False
     try:

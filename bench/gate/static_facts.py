@@ -1,4 +1,4 @@
-"""What both arms say of every cell before anything is timed: does it run, is it the same function, how big is it."""
+"""Comparison of every cell before anything is timed: outcome, outputs, sizes, memory, quality."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from suite.worker.protocol import Job
 FACTS: Final = "bench.instruments.static_facts:run"
 AGREEMENT: Final = "bench.instruments.agreement:run"
 REPEATS: Final = 5
-"""Fresh processes of each arm for a memory metric that moved; what was seen first chose it, and does not count."""
+"""Fresh processes of each arm for a memory metric that regressed; the first measurement does not count."""
 GRAPH_GREW: Final = 0.005
-"""Share by which a graph's bytes change when its weights do; names and shapes make up less."""
+"""Change of a graph's bytes (share) above which its weights changed; names and shapes account for less."""
 NOT_RUN: Final = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE, Outcome.KNOWN_BUG)
 
 Say = Callable[[str], None]
@@ -40,7 +40,7 @@ Say = Callable[[str], None]
 def compare_static_facts(
     rows: Sequence[Row], arms: Mapping[str, Arm], folder: Path, say: Say
 ) -> None:
-    """Fills in everything of the rows but speed: outcome in both arms, parity, exact numbers, quality."""
+    """Fill in everything of the rows except latency: outcome in both arms, parity, exact values, quality."""
     outputs = {name: folder / name / "outputs" for name in arms}
     for place in outputs.values():
         place.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def compare_static_facts(
 
 
 def _leave_out(rows: Sequence[Row], arms: Mapping[str, Arm]) -> None:
-    """Marks the rows of models and sizes that one arm does not have."""
+    """Mark the rows of models and sizes that one arm lacks."""
     for row in rows:
         model, size = row.cell.model, row.cell.size
         specs = {name: arm.session.request.specs.get(model) for name, arm in arms.items()}
@@ -86,7 +86,7 @@ def _leave_out(rows: Sequence[Row], arms: Mapping[str, Arm]) -> None:
 
 
 def _records(arm: Arm, cell: Cell, outputs: Path) -> tuple[Record, ...]:
-    """The cell's facts, and its graph's where it runs one."""
+    """Return the cell's static facts, and its export's record if the backend runs a graph."""
     record = arm.session.attempt(
         cell,
         "memory",
@@ -126,9 +126,9 @@ def _reason(record: Record) -> str:
 
 
 def _measure_again(row: Row, arms: Mapping[str, Arm]) -> None:
-    """Memory that moved is measured in more fresh processes of both arms, and these alone count.
+    """Measure memory metrics that regressed in more fresh processes of both arms; only these count.
 
-    Where they do not come to an end nothing is known of it: what was seen first is why they were started.
+    Without results the metric is inconclusive: the first measurement only selected it.
     """
     moved = [e.metric for e in row.exact if e.metric in NOISY and e.verdict is Verdict.REGRESSED]
     if not moved:
@@ -148,7 +148,7 @@ def _measure_again(row: Row, arms: Mapping[str, Arm]) -> None:
 
 
 def _unknown(exact: Exact) -> Exact:
-    """One that could not be measured again; what had not moved stays as it is."""
+    """Return a regression that could not be measured again as INCONCLUSIVE; others unchanged."""
     if exact.verdict is not Verdict.REGRESSED:
         return exact
     return replace(exact, verdict=Verdict.INCONCLUSIVE, note="could not be measured again")
@@ -157,7 +157,7 @@ def _unknown(exact: Exact) -> Exact:
 def _compare_outputs(
     rows: Sequence[Row], arms: Mapping[str, Arm], outputs: Mapping[str, Path]
 ) -> None:
-    """Whether head is still the same function as base: no speed verdict without that."""
+    """Compare the outputs of both arms: latency is only compared between equal functions."""
     pairs = []
     for row in rows:
         if not row.limits.checks_parity:
@@ -203,7 +203,7 @@ def _compare_outputs(
 
 
 def _other_weights(row: Row, rows: Sequence[Row], arms: Mapping[str, Arm]) -> str:
-    """Why the arms' weights are not the same ones, so that their outputs cannot be; empty when they should be."""
+    """Return why the arms' weights, and so their outputs, differ; empty if they should be equal."""
     model = (row.cell.model, row.cell.size)
     has_grown = any(
         exact.metric in ("parameters", "parameter_bytes") and exact.base != exact.head
@@ -220,7 +220,7 @@ def _other_weights(row: Row, rows: Sequence[Row], arms: Mapping[str, Arm]) -> st
 
 
 def _states(arm: Arm, cell: Cell) -> set[str]:
-    """Keys of the states of that variant that the arm has made or found."""
+    """Return the keys of the states of that variant that the arm made or found."""
     return {
         str(record.facts["state"]["key"])
         for record in arm.session.records.values()

@@ -1,4 +1,4 @@
-"""The gate on a terminal: one table, then causes and what to do."""
+"""The gate's result in the terminal: one table, then causes and next steps."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ STYLES: Final = {
     Verdict.INCONCLUSIVE: "yellow",
 }
 CALM: Final = 60
-"""Rows without news beyond this many are counted."""
+"""Most unchanged rows that are shown."""
 
 
 def render(gate: Gate, console: Console, folder: Path | None = None) -> None:
-    """Prints the gate; `folder` is where its files lie."""
+    """Print the result; `folder` holds its files."""
     style = "bold green" if gate.exit is Exit.PASS else "bold red"
     console.print()
     console.print(Text(f"Gate: {gate.sentence}", style=style))

@@ -1,4 +1,4 @@
-"""Thresholds: how much worse is too much, from `[tool.vitals.thresholds]` in pyproject.toml; see EXAMPLE."""
+"""Thresholds from `[tool.vitals.thresholds]` in pyproject.toml; see EXAMPLE."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ DEFAULTS: Final[Mapping[str, float]] = {
     CLEAR: 0.05,
     **{row.name: row.threshold for row in METRICS.values() if row.threshold is not None},
 }
-"""Metric -> share by which head may be worse. `latency`: REGRESSED when it is surely slower than that;
-`latency_clear`: NO-REGRESSION only when it is surely not slower than that."""
+"""Metric -> share by which head may be worse. `latency`: REGRESSED if it is surely slower than that;
+`latency_clear`: NO-REGRESSION only if it is surely not slower than that."""
 
 CLEAR_OVER_LATENCY: Final = 2.5
 """Where only `latency` is given: 5% over 2%."""
@@ -41,7 +41,7 @@ CLEAR_OVER_LATENCY: Final = 2.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one cell may lose."""
+    """The limits of one cell."""
 
     shares: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULTS))
     """Metric -> share."""
@@ -60,14 +60,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """All that the table says."""
+    """The parsed table."""
 
     common: Mapping[str, Any] = field(default_factory=dict)
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Pattern of model names or cell ids -> its keys."""
 
     def for_cell(self, cell: Cell) -> Limits:
-        """What holds for that cell: the defaults, the common keys, then those of every pattern that matches."""
+        """Return the cell's limits: defaults, then common keys, then those of every matching pattern."""
         said: dict[str, Any] = dict(self.common)
         for pattern, keys in self.own.items():
             if fnmatch.fnmatchcase(cell.model, pattern) or fnmatch.fnmatchcase(cell.id, pattern):
@@ -79,7 +79,7 @@ class Thresholds:
 
 
 def load_thresholds(pyproject: Path) -> Thresholds:
-    """What the file says; nothing when it is not there or has no such table. Raises GateError naming the key."""
+    """Read the file; empty thresholds if it or the table is missing. Raises GateError naming the key."""
     try:
         document = tomllib.loads(pyproject.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -93,7 +93,7 @@ def load_thresholds(pyproject: Path) -> Thresholds:
 
 
 def parse_thresholds(table: Any, where: str) -> Thresholds:
-    """The thresholds of a table; raises GateError naming the key, what was expected, and the keys that exist."""
+    """Parse the table; raises GateError naming the key, what was expected, and a similar key that exists."""
     if not isinstance(table, Mapping):
         raise GateError(f'{where} is {table!r}; expected a table of metrics, e.g. latency = "5%"')
     common = {k: v for k, v in table.items() if not isinstance(v, Mapping)}

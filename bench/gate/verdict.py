@@ -1,4 +1,4 @@
-"""Verdicts: what the blocks of a row say, and what the rows of a run say to a build."""
+"""Verdicts of rows, and the exit code of a gate."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bench.gate.power import detectable, spread_of
 from bench.gate.signed_rank import bound, hodges_lehmann, p_above, p_below
 
 ALPHA: Final = 0.05
-"""Of the whole run: the chance that one REGRESSED is wrong when nothing changed."""
+"""Family-wise error rate: probability of any REGRESSED in a run where nothing changed."""
 LOOKS: Final = 2
-"""Times that the confirmed rows are tested, at ten blocks and at twenty; each takes its share of ALPHA."""
+"""Number of tests of the confirmed rows, at ten blocks and at twenty; each takes its share of ALPHA."""
 
 
 class Verdict(StrEnum):
-    """What is known of one row."""
+    """The verdict on one row."""
 
     REGRESSED = "REGRESSED"
     IMPROVED = "IMPROVED"
@@ -26,21 +26,21 @@ class Verdict(StrEnum):
 
 
 class Exit(IntEnum):
-    """How `pytest bench --against` ends."""
+    """Exit codes of `pytest bench --against`."""
 
     PASS = 0
     REGRESSED = 1
     BROKEN = 2
     """Tests or parity failed, or nothing could be compared."""
     CONTAMINATED = 3
-    """The negative control moved: this machine cannot be believed just now."""
+    """The negative control shifted: timings on this machine are unreliable now."""
     INCONCLUSIVE = 4
     """Under --strict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A row's blocks, summed up; effects are log(head / base)."""
+    """Summary of a row's blocks; effects are log(head / base)."""
 
     estimate: float
     low: float | None
@@ -54,7 +54,7 @@ class Finding:
 
 
 def summarize_effects(effects: Sequence[float], *, least: float) -> Finding:
-    """What the effects of some blocks say against a minimum effect `least` (log units)."""
+    """Summarize block effects against a minimum effect `least` (log units)."""
     return Finding(
         estimate=hodges_lehmann(effects),
         low=bound(effects, "lower"),
@@ -67,12 +67,12 @@ def summarize_effects(effects: Sequence[float], *, least: float) -> Finding:
 
 
 def is_flagged(found: Finding, *, least: float, clear: float) -> bool:
-    """Whether a screened row needs fresh blocks: it moved by the minimum effect, or it is not clear that it did not."""
+    """True if a screened row needs fresh blocks: it shifted by the minimum effect, or a shift is not ruled out."""
     return abs(found.estimate) > least or found.high is None or found.high >= clear
 
 
 def screen_verdict(found: Finding, *, least: float, clear: float) -> Verdict:
-    """The verdict after the screen alone. It never says REGRESSED or IMPROVED: those take fresh blocks."""
+    """Return the verdict after the screen. It is never REGRESSED or IMPROVED: those need fresh blocks."""
     if is_flagged(found, least=least, clear=clear):
         return Verdict.INCONCLUSIVE
     return Verdict.NO_REGRESSION
@@ -86,7 +86,7 @@ def confirmed_verdict(
     clear: float,
     alpha: float = ALPHA / LOOKS,
 ) -> Verdict:
-    """The verdict on fresh blocks, by p values that Holm adjusted over the confirmed rows of the run."""
+    """Return the verdict on fresh blocks, by p values adjusted by Holm's method over the confirmed rows."""
     if adjusted <= alpha:
         return Verdict.REGRESSED
     if adjusted_improved <= alpha:
@@ -97,7 +97,7 @@ def confirmed_verdict(
 
 
 def detectable_effect(spread: float, *, num_blocks: int, least: float, family: int = 1) -> float:
-    """The effect (log units) that so many fresh blocks of that spread would show in 4 of 5 runs."""
+    """Return the effect (log units) that so many fresh blocks of that spread detect in 4 of 5 runs."""
     return detectable(spread, num_blocks, least=least, alpha=ALPHA / LOOKS / max(1, family))
 
 
@@ -109,10 +109,10 @@ def exit_code(
     has_exact_regression: bool,
     is_strict: bool,
 ) -> Exit:
-    """The exit code of a run: what makes numbers worthless comes before what they say.
+    """Return the exit code of a run; what invalidates the numbers takes precedence over their verdicts.
 
-    Facts that do not depend on the machine's noise (counts, bytes, quality) fail the build also when its timings
-    cannot be believed.
+    Values that do not depend on the machine's noise (counts, bytes, quality) fail the build even if its timings are
+    unreliable.
     """
     if is_broken:
         return Exit.BROKEN

@@ -1,4 +1,4 @@
-"""The words of a gate, the same in terminal and Markdown."""
+"""Texts of a gate's result, shared by terminal, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MARKS: Final = {
 
 
 def verdict_text(row: Row) -> str:
-    """The row's verdict in a word or two."""
+    """Return the row's verdict as text."""
     if row.broken:
         return "broken"
     if row.lost:
@@ -36,7 +36,7 @@ def verdict_text(row: Row) -> str:
 
 
 def effect_text(row: Row) -> str:
-    """`+5.1% (+4.2% to +6.0%)`: how much slower head is, with its one-sided bounds."""
+    """Return how much slower head is, with one-sided bounds: `+5.1% (+4.2% to +6.0%)`."""
     found = row.finding
     if found is None or not row.is_timed:
         return ""
@@ -48,7 +48,7 @@ def effect_text(row: Row) -> str:
 
 
 def times_text(row: Row) -> str:
-    """Both arms' medians, base → head."""
+    """Return both arms' median times, base → head."""
     blocks = row.confirm or row.screen
     if not blocks or not row.is_timed:
         return ""
@@ -57,7 +57,7 @@ def times_text(row: Row) -> str:
 
 
 def detectable_text(row: Row) -> str:
-    """The smallest slowdown that this row's noise would have let through to a verdict."""
+    """Return the smallest detectable slowdown, given this row's noise."""
     if row.detectable is None or not row.is_timed:
         return ""
     value = share(row.detectable)
@@ -65,7 +65,7 @@ def detectable_text(row: Row) -> str:
 
 
 def exact_text(exact: Exact) -> str:
-    """`parameters 101,770 → 104,823 (+3.0%)`."""
+    """Return the value in both arms: `parameters 101,770 → 104,823 (+3.0%)`."""
     name = METRICS[exact.metric].title if exact.metric in METRICS else exact.metric
     if exact.metric.startswith("quality"):
         return f"{name}: {exact.base:.4g} → {exact.head:.4g} ({exact.note})"
@@ -78,20 +78,20 @@ def exact_text(exact: Exact) -> str:
 
 
 def reason_text(row: Row) -> str:
-    """Why the row has no speed verdict, or why one must be read with care."""
+    """Return why the row has no latency verdict, or why it needs care."""
     if row.parity in ("failed", "incomparable"):
         return f"parity: {row.parity_note}"
     return row.broken or row.lost or row.skipped
 
 
 def changed_facts(row: Row) -> list[Exact]:
-    """The exact numbers that changed, worse ones first."""
+    """Return the values that changed, worse ones first."""
     changed = [e for e in row.exact if e.verdict is not Verdict.NO_REGRESSION]
     return sorted(changed, key=lambda e: e.verdict is not Verdict.REGRESSED)
 
 
 def cause_lines(cause: Cause) -> list[str]:
-    """What was found, one line each, most telling first."""
+    """Return the causes, one line each, most likely first."""
     lines = []
     for row in cause.operators:
         calls = f"{row['base_calls']:g} → {row['head_calls']:g} calls"
@@ -104,7 +104,7 @@ def cause_lines(cause: Cause) -> list[str]:
 
 
 def control_text(gate: Gate) -> str:
-    """What the negative control says."""
+    """Return the result of the negative control as a sentence."""
     moved = gate.control_shift
     if moved is not None:
         return (
@@ -116,13 +116,13 @@ def control_text(gate: Gate) -> str:
 
 
 def void_text(blocks: list[Block]) -> str:
-    """How many pairs of turns were disturbed."""
+    """Return how many pairs of turns were disturbed."""
     pairs, void = sum(b.num_pairs for b in blocks), sum(b.num_void for b in blocks)
     return f"{void} of {pairs} pairs of turns were disturbed" if pairs else ""
 
 
 def urgency(row: Row) -> tuple[int, float]:
-    """What a reader has to act on comes first."""
+    """Sort key of rows: what needs action comes first."""
     if row.is_broken:
         return 0, 0.0
     if row.has_exact_regression or row.verdict is Verdict.REGRESSED:

@@ -1,4 +1,4 @@
-"""A git ref checked out beside the work in hand, in a temporary folder that is always removed."""
+"""A git ref checked out in a temporary folder that is always removed."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from typing import Final
 from bench.gate.errors import GateError
 
 PREFIX: Final = "vitals-base-"
-"""Begins the name of every folder with a checkout; the process's number follows."""
+"""Prefix of the names of checkout folders; the process id follows."""
 ARM_PREFIX: Final = "vitals-arm-"
-"""Begins the name of every folder that an arm imports from; likewise."""
+"""Prefix of the names of arms' import folders; the process id follows."""
 DEADLINE: Final = 120.0
 """Seconds that git may take; a checkout of a large repository from a cold disk takes tens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """What a ref means."""
+    """The commit of a ref."""
 
     repository: Path
-    """Its top folder."""
+    """Its root folder."""
     asked: str
     sha: str
     subject: str
 
 
 def find_repository(folder: Path) -> Path | None:
-    """The top folder of the git repository that `folder` lies in, or None. Raises GateError without git."""
+    """Return the root of the git repository that contains `folder`, or None. Raises GateError without git."""
     done = _git(folder, "rev-parse", "--show-toplevel")
     return Path(done.stdout.strip()) if done.returncode == 0 else None
 
 
 def resolve_commit(repository: Path, ref: str) -> Commit:
-    """The commit that `ref` names there. Raises GateError with the next step when there is none."""
+    """Return the commit that `ref` names. Raises GateError with the next step if there is none."""
     if ref.startswith("-"):
         raise GateError(f"--against {ref}: expected a git ref, a folder, or HEAD")
     done = _git(
@@ -57,14 +57,14 @@ def resolve_commit(repository: Path, ref: str) -> Commit:
 
 
 def changed_files(repository: Path, sha: str) -> list[str]:
-    """Files of the working tree that differ from the commit, those that git does not know included."""
+    """Return the files of the working tree that differ from the commit, untracked ones included."""
     known = _git(repository, "diff", "--name-only", sha).stdout.splitlines()
     new = _git(repository, "ls-files", "--others", "--exclude-standard").stdout.splitlines()
     return sorted({*known, *new})
 
 
 def uncommitted_files(repository: Path) -> list[str]:
-    """Files of the working tree that are not as in HEAD."""
+    """Return the files of the working tree that differ from HEAD."""
     lines = _git(
         repository, "status", "--porcelain", "--untracked-files=normal"
     ).stdout.splitlines()
@@ -73,7 +73,7 @@ def uncommitted_files(repository: Path) -> list[str]:
 
 @contextmanager
 def checkout(commit: Commit) -> Iterator[Path]:
-    """The commit's files in a temporary folder; the folder and git's note of it are gone when the block ends."""
+    """Check the commit out in a temporary folder; it and git's worktree entry are removed at the end of the block."""
     remove_stale_checkouts(commit.repository)
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     tree = folder / "tree"
@@ -90,7 +90,7 @@ def checkout(commit: Commit) -> Iterator[Path]:
 
 
 def remove_stale_checkouts(repository: Path) -> list[Path]:
-    """Removes what runs that were killed have left behind, and returns the folders."""
+    """Remove the folders that killed runs left behind, and return them."""
     gone = []
     for folder in Path(tempfile.gettempdir()).glob(f"{ARM_PREFIX}*"):
         number = folder.name.removeprefix(ARM_PREFIX).partition("-")[0]

@@ -1,7 +1,7 @@
-"""A run of a history as pytest-benchmark's JSON, for its `compare` and for what else reads that format.
+"""Export a run as pytest-benchmark's JSON, for its `compare` and other readers of that format.
 
-What was imported comes out as it went in. Of a run of our own the times come out, one benchmark per
-cell and metric; with what is needed to import them elsewhere as what they are.
+An imported run is exported unchanged. Of a run of torch-vitals the times are exported, one benchmark per
+cell and metric, with the data needed to import them into another history.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def export_run(store: str, path: Path, name: str = "") -> str:
 
 
 def to_document(connection: Connection, name: str) -> tuple[dict[str, Any], str]:
-    """The file's content, and the name of the run."""
+    """Return the file's content and the run's name."""
     run = _chosen(connection, name)
     times = _times(connection, run.id)
     if not times:
@@ -50,7 +50,7 @@ def to_document(connection: Connection, name: str) -> tuple[dict[str, Any], str]
 
 
 def _chosen(connection: Connection, name: str) -> Row[Any]:
-    """The run of that name, or with it in its name; the last recorded one when it is empty."""
+    """Return the run whose name is or contains `name`; the last recorded one if it is empty."""
     newest = connection.execute(select(RUNS).order_by(RUNS.c.id.desc()).limit(1)).first()
     if newest is None:
         raise HistoryError("it has no run yet; `pytest bench` adds one")
@@ -71,7 +71,7 @@ def _chosen(connection: Connection, name: str) -> Row[Any]:
 
 
 def _times(connection: Connection, run: int) -> list[Any]:
-    """One row per time that the run measured: its record, series, statistic, samples and machine."""
+    """Return one row per time series of the run: its record, series, statistic, samples and machine."""
     statement = (
         select(
             *(SERIES.c[field.name] for field in fields(SeriesKey)),
@@ -97,7 +97,7 @@ def _times(connection: Connection, run: int) -> list[Any]:
 
 
 def _samples(row: Any) -> list[float]:
-    """A single sample is the value itself."""
+    """Return the samples; a single sample is stored as the value."""
     return list(unpack(row.packed)) if row.packed is not None else [row.value]
 
 

@@ -1,7 +1,7 @@
-"""pytest-benchmark's JSON into a history: one file is one run, and comes out again as it went in.
+"""Import pytest-benchmark's JSON: one file is one run, and can be exported unchanged.
 
-A benchmark of anybody's becomes a series under its full name; what this project exported goes back
-to the cell that it came from.
+Another project's benchmark becomes a series under its full name; an export of torch-vitals is assigned
+to its original cell.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from bench.stats import percentile
 SOURCE: Final = "pytest-benchmark"
 STEP: Final = "pytest-benchmark"
 PARTIAL: Final = "-times"
-"""End of the digest of a record that came without all of its metrics."""
+"""Suffix of the digest of a record that was imported without all of its metrics."""
 OURS: Final = "vitals"
-"""Key of what an export keeps beside what pytest-benchmark knows: of the file, and in `extra_info`."""
+"""Key of the additional data of an export, in the file and in each `extra_info`."""
 
 EXPECTED: Final = "expected what `pytest --benchmark-json FILE` or `--benchmark-save NAME` writes"
 
 
 def read_file(path: Path, *, now: datetime | None = None) -> RunEntry:
-    """The run that the file holds. Raises HistoryError when it is not there or no file of pytest-benchmark's."""
+    """Return the run in the file. Raises HistoryError if it cannot be read or is not from pytest-benchmark."""
     try:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text)
@@ -151,7 +151,7 @@ def _point(
     series: SeriesKey,
     sentinel: float | None = None,
 ) -> Point:
-    """The point of one benchmark: from its samples, or from its statistics where it was saved without."""
+    """Return the point of one benchmark: from its samples, or from its statistics if it has no samples."""
     data = stats.get("data")
     samples = tuple(float(sample) for sample in data) if data else ()
     found = percentile(samples, 0.5)
@@ -175,7 +175,7 @@ def _point(
 
 
 def fingerprint_of(machine: Mapping[str, Any]) -> str:
-    """A key over what makes results comparable, out of pytest-benchmark's `machine_info`; host names do not enter."""
+    """Return a hash of the parts of `machine_info` that make results comparable; host names are left out."""
     cpu = _mapping(machine, "cpu")
     names = ("machine", "system", "python_implementation", "python_version")
     told = [machine.get(name) for name in names]
@@ -184,7 +184,7 @@ def fingerprint_of(machine: Mapping[str, Any]) -> str:
 
 
 def machine_facts(machine: Mapping[str, Any]) -> dict[str, str]:
-    """What is worth telling of a `machine_info`."""
+    """Return the label -> text of a `machine_info` that is shown to users."""
     cpu = _mapping(machine, "cpu")
     pairs = {
         "Processor": cpu.get("brand_raw") or cpu.get("brand") or machine.get("processor"),

@@ -1,4 +1,4 @@
-"""Change points: where series of numbers moved to another level, for a whole family of series at once. Pure.
+"""Change points: shifts of the level of series, tested as one family. Pure functions.
 
 Sources: hierarchical bisection, Matteson and James, JASA 109 (2014) 334-345 (E-divisive); the level
 inside a selected series, Benjamini and Bogomolov, JRSS B 76 (2014) 297-318.
@@ -15,22 +15,22 @@ from bench.history.search import MIN_SIDE, best_split
 from bench.stats import median
 
 MIN_VALUES: Final = 8
-"""Fewest values of a series that is searched: 7 have too few orders for any p-value below 5%."""
+"""Fewest values of a series that is searched: 7 have too few permutations for a p-value below 5%."""
 RATE: Final = 0.05
-"""Share of the series told as changed that may be false alarms (false discovery rate)."""
+"""False discovery rate: share of false alarms among the series reported as changed."""
 PERMUTATION_LIMITS: Final = (1_999, 100_000)
-"""Fewest and most random orders of one search."""
+"""Fewest and most permutations of one search."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """Values that are compared with one another, oldest first."""
+    """Values that are compared with each other, oldest first."""
 
     values: Sequence[float]
     groups: Sequence[str] = ()
-    """For each value where it comes from (a machine); empty = all from one."""
+    """Origin (machine) of each value; empty = all from one."""
     least: float = 0.0
-    """Smaller moves of the level are not told, in the unit of the values."""
+    """Smaller shifts of the level are not reported, in the unit of the values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +44,19 @@ class Shift:
     after: float
     """Median of the values up to the next change."""
     size: float
-    """How far the level moved; inside the groups that have both sides, where it was seen there."""
+    """Shift of the level; within groups if it was found within groups that have values on both sides."""
     p_value: float
-    """Of the search that found it."""
+    """P-value of the search that found it."""
     is_within: bool = False
-    """True when it shows inside groups: moving from one machine to another does not explain it."""
+    """True if it was found within groups: a change of machine does not explain it."""
 
 
 def find_shifts(tracks: Sequence[Track], rate: float = RATE) -> list[list[Shift]]:
-    """The changes of every track, oldest first.
+    """Return the changes of every track, oldest first.
 
     The tracks with 8 values or more are one family: Benjamini-Hochberg over their first searches
-    bounds the expected share of falsely told tracks by `rate`. A told track is searched on: both
-    sides of a change, which share its level in halves; the first shares the one that selected it.
+    bounds the expected share of false alarms by `rate`. Both sides of a change are searched again, each at
+    half of its level; the first search uses the level that selected the track.
     """
     tested = [i for i, track in enumerate(tracks) if len(track.values) >= MIN_VALUES]
     # Enough random orders that one changed series among unchanged ones can reach its level.
@@ -74,7 +74,7 @@ def find_shifts(tracks: Sequence[Track], rate: float = RATE) -> list[list[Shift]
 
 
 def rejection_level(p_values: Sequence[float], rate: float = RATE) -> float:
-    """The p-value up to which hypotheses are rejected at this false discovery rate; 0.0 for none.
+    """Return the p-value up to which hypotheses are rejected at this false discovery rate; 0.0 for none.
 
     Source: Benjamini and Hochberg, JRSS B 57 (1995) 289-300.
     """
@@ -85,7 +85,7 @@ def rejection_level(p_values: Sequence[float], rate: float = RATE) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """The best place of one search."""
+    """The best split of one search."""
 
     at: int
     p_value: float
@@ -95,7 +95,7 @@ class _Found:
 def _bisected(
     track: Track, found: _Found, begin: int, level: float, orders: int
 ) -> Iterator[_Found]:
-    """The found change and those on either side of it; `begin` is where `track` begins in the whole."""
+    """Yield the change and those on either side of it; `begin` is the series index of the track's first value."""
     yield _Found(at=begin + found.at, p_value=found.p_value, is_within=found.is_within)
     for low, high in ((0, found.at), (found.at, len(track.values))):
         side = Track(
@@ -108,7 +108,7 @@ def _bisected(
 
 
 def _search(track: Track, orders: int) -> _Found:
-    """The best place and its p-value: over all values, and where they have groups inside these too."""
+    """Return the best split and its p-value: over all values and, with several groups, also within groups."""
     at, p_value = best_split(track.values, orders=orders)
     is_within = True
     if len(set(track.groups)) > 1:
@@ -122,7 +122,7 @@ def _search(track: Track, orders: int) -> _Found:
 
 
 def _centred(values: Sequence[float], groups: Sequence[str]) -> list[float]:
-    """The values less the median of their group."""
+    """Return the values minus the median of their group."""
     middles = {
         name: median([v for v, g in zip(values, groups, strict=True) if g == name])
         for name in set(groups)
@@ -131,7 +131,7 @@ def _centred(values: Sequence[float], groups: Sequence[str]) -> list[float]:
 
 
 def _described(track: Track, places: Sequence[_Found]) -> list[Shift]:
-    """The changes at these places, without those that moved the level by less than the track's least."""
+    """Return the changes at these splits, without those that shifted the level by less than the track's least."""
     ends = [0, *(found.at for found in places), len(track.values)]
     told = [
         Shift(
@@ -147,12 +147,12 @@ def _described(track: Track, places: Sequence[_Found]) -> list[Shift]:
     smallest = min(told, key=lambda shift: abs(shift.size), default=None)
     if smallest is None or abs(smallest.size) >= track.least:
         return told
-    # Without it the levels beside it are one, and what is left is looked at anew.
+    # Its neighbouring levels become one without it, so the rest is evaluated again.
     return _described(track, [found for found in places if found.at != smallest.at])
 
 
 def _size(track: Track, begin: int, at: int, end: int, *, is_within: bool) -> float:
-    """How far the median moves at `at`: over all values, or inside the groups with both sides, weighted."""
+    """Return the shift of the median at `at`: over all values, or within groups with both sides, weighted by size."""
     before, after = track.values[begin:at], track.values[at:end]
     moves = []
     for name in set(track.groups[begin:end]) if is_within else ():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RUNS: Final = Path(".vitals", "runs")
 PAGE: Final = Path(".vitals", "history.html")
-"""Where the page goes when nothing else is asked."""
+"""Default path of the HTML page."""
 WORDS: Final = """\
 what to do:
   history [MODEL ...]     draw the trends of these models (names or globs; default: all)
@@ -71,7 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Do what was asked; 0 when it was done, 2 when it cannot be."""
+    """Run the command; 0 on success, 2 on a user error."""
     words: list[str] = arguments.words
     action = ACTIONS.get(words[0]) if words else None
     try:
@@ -121,7 +121,7 @@ def _draw(models: Sequence[str], arguments: argparse.Namespace) -> None:
 
 
 def _format_of(out: Path | None) -> str:
-    """What the name of the output asks for."""
+    """Return the format that the output's suffix implies."""
     return {".html": "html", ".json": "json"}.get(out.suffix.lower() if out else "", "terminal")
 
 
@@ -160,4 +160,4 @@ ACTIONS: Final[dict[str, Callable[[Sequence[str], argparse.Namespace], None]]] =
     "import": _import,
     "export": _export,
 }
-"""First word -> what it does with the rest."""
+"""First word -> function called with the rest."""

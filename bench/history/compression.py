@@ -1,4 +1,4 @@
-"""Samples as few bytes, and back without the loss of a bit."""
+"""Lossless compression of samples."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ WIDTH: Final = 8
 
 
 def pack(samples: Sequence[float]) -> bytes:
-    """The samples, in order, as bytes: little-endian doubles, their bytes sorted by place, deflated.
+    """Compress the samples: little-endian doubles, transposed by byte position, deflated.
 
-    Samples of one metric agree in sign, exponent and first digits, so that bytes of the same place
-    are alike side by side. Where that does not save space, the plain doubles.
+    Samples of one metric agree in sign, exponent and leading digits, so bytes of one position are similar.
+    Plain doubles are kept if compression does not save space.
     """
     plain = struct.pack(f"<{len(samples)}d", *samples)
     squeezed = zlib.compress(b"".join(plain[place::WIDTH] for place in range(WIDTH)), 6)
@@ -25,7 +25,7 @@ def pack(samples: Sequence[float]) -> bytes:
 
 
 def unpack(packed: bytes) -> tuple[float, ...]:
-    """The samples that `pack` was given. Raises ValueError for bytes that it did not make."""
+    """Return the samples that `pack` compressed. Raises ValueError for other bytes."""
     kind, body = packed[:1], packed[1:]
     if kind == SQUEEZED:
         try:

@@ -1,4 +1,4 @@
-"""The way to a database: its address, connections set up for many writers, work done whole or not at all."""
+"""Access to a database: its address, connections for concurrent writers, transactions with retries."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from bench.history.schema import NEWEST, schema_version, upgrade_schema
 from bench.output.json_text import finite
 
 BUSY_SECONDS: Final = 30.0
-"""How long one attempt waits for another writer."""
+"""Seconds that one attempt waits for another writer."""
 DEADLINE: Final = 60.0
 """Seconds for all attempts together."""
 CONNECT_SECONDS: Final = 10
 MOST_LOSSES: Final = 3
-"""Connections that may break in the middle before the server is taken to be gone."""
+"""Lost connections before the server is considered unavailable."""
 PRAGMAS: Final = ("foreign_keys=ON", "synchronous=FULL", "journal_mode=WAL")
-"""Set on a new connection that writes: readers and one writer side by side, and what is committed is on the disk."""
+"""Set on a new writing connection: readers and one writer at a time, commits synced to disk."""
 EXPECTED: Final = (
     "expected a file, sqlite:///FILE, or postgresql+psycopg://USER@HOST/DATABASE after --store"
 )
@@ -44,9 +44,9 @@ T = TypeVar("T")
 
 
 def address_of(store: str) -> URL:
-    """The address that a user's `--store` means; a text without `://` is a SQLite file.
+    """Parse `--store`; a text without `://` is a SQLite file.
 
-    Raises HistoryError for one that cannot be an address.
+    Raises HistoryError if it is not a valid address.
     """
     if "://" not in store:
         if not store.strip():
@@ -67,17 +67,17 @@ def address_of(store: str) -> URL:
 
 
 def shown(url: URL) -> str:
-    """The address for people: the file, or the server without its password."""
+    """Return the address for display: the file, or the server without its password."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     return url.render_as_string(hide_password=True)
 
 
 def write(store: str, work: Callable[[Connection], T], *, deadline: float = DEADLINE) -> T:
-    """What `work` gives, in one transaction on tables of the newest version.
+    """Run `work` in one transaction on tables of the newest version, and return its result.
 
-    It is run again, in a new transaction, when another writer was in the way. Raises HistoryError when
-    the deadline passes or the database cannot be written; then nothing of it is there.
+    It is retried in a new transaction after a conflict with another writer. Raises HistoryError if the
+    deadline passes or the database cannot be written; then nothing was written.
     """
     url = address_of(store)
     if url.get_backend_name() == "sqlite":
@@ -91,9 +91,9 @@ def write(store: str, work: Callable[[Connection], T], *, deadline: float = DEAD
 
 
 def read(store: str, work: Callable[[Connection], T], *, deadline: float = DEADLINE) -> T:
-    """What `work` gives in one transaction that only reads.
+    """Run `work` in one read-only transaction, and return its result.
 
-    Tables of an older version are brought to the newest first. Raises HistoryError when there is no
+    Tables of an older version are upgraded first. Raises HistoryError if there is no
     history or it cannot be read.
     """
     url = address_of(store)
@@ -179,11 +179,11 @@ def _sqlite(url: URL, *, writes: bool) -> Engine:
         query = {
             "mode": "rw",
             "uri": "true",
-        }  # the last one to close clears up the log beside the file
+        }  # the last connection to close removes the write-ahead log
         if not (_is_writable(path) and _is_writable(path.parent)):
             query["mode"] = "ro"
             if not _has_log(path):
-                query["immutable"] = "1"  # a reader, too, would write beside the file
+                query["immutable"] = "1"  # a reader would create a write-ahead log
         url = URL.create("sqlite", database=f"file:{quote(str(path))}", query=query)
     engine = create_engine(
         url,
@@ -211,11 +211,11 @@ def _is_writable(path: Path) -> bool:
 
 
 def _has_log(path: Path) -> bool:
-    """True while a writer has the file open, or when one was killed: what it committed is in the log."""
+    """True while a writer has the file open, or after one was killed: its commits are in the log."""
     log = path.with_name(f"{path.name}-wal")
     return log.exists() and log.stat().st_size > 0
 
 
 def _json(data: Any) -> str:
-    """JSON as the standard has it: PostgreSQL takes no NaN."""
+    """Encode as standard JSON: PostgreSQL rejects NaN."""
     return json.dumps(finite(data))

@@ -1,4 +1,4 @@
-"""What a database's error means: try again, or what to tell the user."""
+"""Classification of database errors: transient, or with a message for the user."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseFailure:
-    """One way in which a database fails."""
+    """One kind of database failure."""
 
     what: str
     """What happened."""
     next_step: str
     """What to do next."""
     is_transient: bool = False
-    """True when it is over as soon as somebody else is done."""
+    """True if a retry may succeed."""
 
 
 BUSY: Final = DatabaseFailure(
@@ -81,7 +81,7 @@ SQLITE: Final = (
     ("SQLITE_CORRUPT", DAMAGED),
     ("SQLITE_IOERR", BROKEN_DISK),
 )
-"""Beginning of SQLite's name of the error -> what it means (https://sqlite.org/rescode.html)."""
+"""Prefix of SQLite's error name -> failure (https://sqlite.org/rescode.html)."""
 POSTGRESQL: Final = (
     ("40001", BUSY),  # serialization failure
     ("40P01", BUSY),  # deadlock
@@ -100,18 +100,18 @@ POSTGRESQL: Final = (
     ("57P", LOST),
     ("08", LOST),
 )
-"""Beginning of SQLSTATE -> what it means; the first that fits counts."""
+"""Prefix of SQLSTATE -> failure; the first match counts."""
 ANSWERS: Final = (
     (r'role ".*" does not exist', REFUSED),
     (r'database ".*" does not exist', NO_DATABASE),
     (r"authentication failed|no password supplied|pg_hba", REFUSED),
     (r"starting up|too many clients|remaining connection slots", BUSY),
 )
-"""Words of a server that does not let anybody in -> what they mean."""
+"""Pattern in a server's refusal -> failure."""
 
 
 def classify_error(error: Exception) -> DatabaseFailure | None:
-    """What the error means, or None for one that is no failure of the database but a defect of ours."""
+    """Return the failure of a database error, or None for a programming error."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     if isinstance(cause, sqlite3.Error):
         return _first(SQLITE, getattr(cause, "sqlite_errorname", ""))
@@ -130,12 +130,12 @@ def classify_error(error: Exception) -> DatabaseFailure | None:
 
 
 def _unreachable(text: str) -> DatabaseFailure:
-    """Why no connection came about; before there is one, a server's answer is text alone."""
+    """Return why no connection was made, from the server's text: SQLSTATE is only available once connected."""
     return next((fault for words, fault in ANSWERS if re.search(words, text)), AWAY)
 
 
 def error_text(error: Exception) -> str:
-    """The database's own words, on one line."""
+    """Return the database's own message on one line."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     text = " ".join(str(cause).split()) or type(cause).__name__
     return text if len(text) <= 300 else f"{text[:299]}…"
@@ -146,4 +146,4 @@ def _first(rows: tuple[tuple[str, DatabaseFailure], ...], code: str) -> Database
 
 
 DATABASE_ERRORS: Final = (SQLAlchemyError, sqlite3.Error)
-"""All that a database raises: SQLite's own errors too, for those of a new connection come as they are."""
+"""Exceptions of databases; SQLite's own too, because those of a new connection are not wrapped."""

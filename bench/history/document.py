@@ -12,16 +12,16 @@ from bench.history.trend import Trend
 from bench.output import json_text
 
 SCHEMA: Final = 1
-"""Of this document: raised when a field changes its meaning or goes away."""
+"""Schema version of this document: increased when a field changes its meaning or is removed."""
 
 
 def to_json(found: QueryResult) -> str:
-    """The trends with their points and changes as JSON, with a final newline."""
+    """Return the trends with their points and changes as JSON, with a final newline."""
     return json_text.to_json(to_document(found))
 
 
 def to_document(found: QueryResult) -> dict[str, Any]:
-    """The trends as JSON-able data."""
+    """Return the trends as JSON-able data."""
     return {
         "schema": SCHEMA,
         "store": found.store,
@@ -34,7 +34,7 @@ def to_document(found: QueryResult) -> dict[str, Any]:
 
 def _series(trend: Trend) -> dict[str, Any]:
     series = asdict(trend.series)
-    del series["id"]  # of the database, and of no other
+    del series["id"]  # valid in this database only
     return {
         **series,
         "basis": trend.basis,

@@ -1,4 +1,4 @@
-"""Trends as characters: a sparkline of one line, and a chart of several with levels and change points."""
+"""Trends as text: one-line sparklines, and charts with levels and change points."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOT: Final = "●"
 LEVEL: Final = "─"
 CHANGE: Final = "┊"
 LEAST_RANGE: Final = 0.04
-"""Least height of an axis, as a share of its middle."""
+"""Smallest range of an axis, as a share of its centre."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +24,15 @@ class Chart:
     """A chart as lines of equal length."""
 
     rows: tuple[str, ...]
-    """From the top; the first is the highest value's, the last the lowest's."""
+    """From top (highest value) to bottom (lowest value)."""
     marks: str
-    """The line below: one mark under the first column after each change."""
+    """The line below the chart: one mark under the first column after each change."""
     low: float
     high: float
 
 
 def resample(trend: Trend, width: int) -> tuple[list[float], dict[int, Change]]:
-    """At most `width` numbers (the medians of equal stretches), and the columns at which the level changed."""
+    """Return at most `width` values (medians of equal stretches), and column -> change of level."""
     numbers = trend.compared
     places = [i for i, number in enumerate(numbers) if number is not None]
     count = min(width, len(places))
@@ -48,7 +48,7 @@ def resample(trend: Trend, width: int) -> tuple[list[float], dict[int, Change]]:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """One block per value, from the lowest to the highest."""
+    """Return one block character per value."""
     if not values:
         return ""
     low, high = axis_range(values)
@@ -56,7 +56,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def axis_range(values: Sequence[float]) -> tuple[float, float]:
-    """The ends of an axis that holds the values; at least 4% wide, so that noise does not fill it."""
+    """Return the ends of an axis for the values; at least 4% wide, so that noise does not fill it."""
     low, high = min(values), max(values)
     middle = (low + high) / 2
     room = max(high - low, LEAST_RANGE * abs(middle)) or 1.0
@@ -64,7 +64,7 @@ def axis_range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def draw_chart(trend: Trend, width: int, height: int) -> Chart:
-    """The trend's points as dots on a grid, the levels between changes as lines behind them."""
+    """Draw the trend's points as dots, and the levels between changes as lines behind them."""
     values, marks = resample(trend, width)
     low, high = axis_range(values)
     grid = [[" "] * len(values) for _ in range(height)]

@@ -1,4 +1,4 @@
-"""What goes into a history: one run with its records and their points, as plain data."""
+"""Data that is written to a history: one run with its records and their points."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SeriesKey:
     """One thing that is followed over time."""
 
     cell: str
-    """The cell's id, or the full name of a benchmark from elsewhere."""
+    """The cell's id, or the full name of an imported benchmark."""
     model: str
     size: str = ""
     backend: str = ""
@@ -27,16 +27,16 @@ class SeriesKey:
     metric: str
     unit: str
     settings: str = ""
-    """What else decides the number: `data=digits threads=2 weights=random`."""
+    """Other settings that determine the value: `data=digits threads=2 weights=random`."""
 
     @property
     def name(self) -> str:
-        """What is unique in a history."""
+        """The unique name in a history."""
         return f"{self.cell}/{self.step}/{self.metric} {self.settings}".rstrip()
 
 
 def series_key(cell: Cell, *, step: str, metric: str, unit: str, settings: str = "") -> SeriesKey:
-    """The series of a cell's metric."""
+    """Return the series of a cell's metric."""
     return SeriesKey(
         cell=cell.id,
         model=cell.model,
@@ -59,18 +59,18 @@ class Point:
 
     series: SeriesKey
     value: float
-    """In the unit of the series; for a time the median."""
+    """In the unit of the series; the median for times."""
     low: float | None = None
     high: float | None = None
     p90: float | None = None
     p99: float | None = None
     num_samples: int = 1
     sentinel: float | None = None
-    """Median seconds of the sentinel workload beside it, where it ran."""
+    """Median seconds of the sentinel workload during the measurement, if it ran."""
     ratio: float | None = None
-    """The value told in sentinels, a plain number: a time over the sentinel's, a rate times it."""
+    """The value relative to the sentinel: a time divided by the sentinel's, a rate multiplied by it."""
     samples: tuple[float, ...] = ()
-    """Empty where `value` is the only one."""
+    """Empty if `value` is the only sample."""
     iterations: int = 1
 
 
@@ -86,11 +86,11 @@ class RecordEntry:
     seconds: float = 0.0
     fingerprint: str
     digest: str
-    """Over all that the record holds: another digest under the same name means that it was taken again."""
+    """Hash of the whole record: another digest under the same name means that it was measured again."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     points: tuple[Point, ...] = ()
     is_partial: bool = False
-    """True for one that came without all of its metrics: it never replaces what is there."""
+    """True if it was imported without all of its metrics: it never replaces a stored record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +98,10 @@ class RunEntry:
     """One run."""
 
     key: str
-    """What makes it one run, however often it is recorded."""
+    """Identifies the run, however often it is recorded."""
     name: str
     source: str
-    """Who made it: torch-vitals or pytest-benchmark."""
+    """The program that made it: torch-vitals or pytest-benchmark."""
     started_at: datetime
     finished_at: datetime | None = None
     recorded_at: datetime
@@ -109,7 +109,7 @@ class RunEntry:
     is_dirty: bool | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Fingerprint -> what is known of that machine and its software."""
+    """Fingerprint -> description of the machine and its software."""
     records: tuple[RecordEntry, ...] = ()
     problems: tuple[str, ...] = ()
-    """One sentence for everything that was missing or not to be believed."""
+    """One sentence per missing or implausible value."""

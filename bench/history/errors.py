@@ -1,7 +1,7 @@
-"""What goes wrong with a history, as the user is told."""
+"""The user error of the history."""
 
 from __future__ import annotations
 
 
 class HistoryError(ValueError):
-    """The history cannot do what was asked; the text says why and what to do next, without a traceback."""
+    """The request cannot be fulfilled; the message has the reason and the next step, shown without a traceback."""

@@ -22,18 +22,18 @@ TEMPLATES: Final = Path(__file__).with_name("templates")
 WIDTH: Final = 1000
 HEIGHT: Final = 200
 MARGIN: Final = 12
-"""Between the box and the outermost marks."""
+"""Distance between the box and the outermost marks."""
 HUES: Final = 4
-"""Colours of machines; a fifth machine has the first one's again."""
+"""Number of colours for machines; a fifth machine reuses the first."""
 
 
 def write_html(found: QueryResult, path: Path) -> None:
-    """Write the page to `path`, whole or not at all. Raises OSError when it cannot be written."""
+    """Write the page to `path` atomically. Raises OSError if it cannot be written."""
     write_whole(path, to_html(found))
 
 
 def to_html(found: QueryResult) -> str:
-    """The trends as one HTML document, light or dark as the reader's system is."""
+    """Return the HTML document; light or dark as the reader's system is."""
     environment = templates_in(TEMPLATES)
     style = style_of(TEMPLATES / "history.css")
     machines = list(found.environments)
@@ -62,16 +62,16 @@ class Dot:
     y: float
     hue: int
     text: str
-    """What it says when it is pointed at."""
+    """Its tooltip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """The drawing of one trend."""
+    """Geometry of one trend's drawing."""
 
     dots: tuple[Dot, ...]
     levels: str
-    """SVG path of the medians between changes."""
+    """SVG path of the levels between changes."""
     changes: tuple[tuple[float, Change], ...]
     """x of each change, halfway from the last point before it to the first after it."""
     ticks: tuple[tuple[float, str], ...]
@@ -79,9 +79,9 @@ class Plot:
 
 
 def layout_plot(trend: Trend, machines: Sequence[str]) -> Plot:
-    """The drawing of the trend; points without the number that is compared are left out.
+    """Return the drawing of the trend, without points that lack the compared value.
 
-    The place of a fingerprint among `machines` decides its colour.
+    The index of a fingerprint in `machines` determines its colour.
     """
     numbers = trend.compared
     drawn = [(i, number) for i, number in enumerate(numbers) if number is not None]

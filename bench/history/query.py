@@ -1,4 +1,4 @@
-"""A look into a history: the trends of the models and metrics that were asked for."""
+"""Query of a history: trends of models and metrics."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from bench.history.series import find_series, load_environments, load_points
 from bench.history.trend import Trend, find_trends
 
 LAST: Final = 200
-"""Newest points of a series that are looked at, where nothing else is asked."""
+"""Default number of newest points of a series."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryResult:
-    """Trends, and the history they come from."""
+    """Trends, and the history that they come from."""
 
     store: str
-    """For people: the file, or the address without its password."""
+    """For display: the file, or the address without its password."""
     trends: tuple[Trend, ...]
     environments: Mapping[str, Mapping[str, Any]]
-    """Fingerprint -> what is known of it, of all that have a point here."""
+    """Fingerprint -> description, of the machines of all points."""
     last: int
 
 
 def query_trends(
     store: str, models: Sequence[str] = (), metrics: Sequence[str] = (), *, last: int = LAST
 ) -> QueryResult:
-    """The trends, searched for changes as one family. Raises HistoryError when there is nothing to look at."""
+    """Return the trends, searched for changes as one family. Raises HistoryError if nothing matches."""
 
     def found(connection: Connection) -> tuple[list[Trend], dict[str, dict[str, Any]]]:
         machines = load_environments(connection)

@@ -1,4 +1,4 @@
-"""A run into the history: what the end of a run and `history record` do."""
+"""Recording of runs, at the end of a run and by `history record`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from suite.runs.load import load_run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What became of a run in a history."""
+    """The result of recording a run."""
 
     store: str
-    """For people: the file, or the address without its password."""
+    """For display: the file, or the address without its password."""
     run: str
     num_records: int
-    """New to the history; 0 when all of the run was there already."""
+    """Records that were added; 0 if all were stored already."""
     num_points: int
     num_known: int
-    """Records that were there already."""
+    """Records that were stored already."""
     problems: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
-        """What was done, for a terminal."""
+        """The result as a sentence."""
         if not self.num_records:
             return f"run {self.run} is in {self.store} already; nothing was written"
         known = f" ({self.num_known} were there already)" if self.num_known else ""
@@ -40,10 +40,10 @@ class Recorded:
 
 
 def record_run(folder: Path, store: str, *, deadline: float = DEADLINE) -> Recorded:
-    """Record the run in `folder`: all of it, or nothing when this raises.
+    """Record the run in `folder` in one transaction.
 
-    A run that is recorded again adds what is new in it. Raises HistoryError, naming the folder that
-    still holds everything, when there is nothing to record or the history cannot be written.
+    A run that is recorded again adds its new records. Raises HistoryError, naming the folder that
+    keeps all data, if there is nothing to record or the history cannot be written.
     """
     run = load_run(folder)
     if not run.records:
@@ -61,7 +61,7 @@ def record_run(folder: Path, store: str, *, deadline: float = DEADLINE) -> Recor
 
 
 def record_entry(entry: RunEntry, store: str, *, deadline: float = DEADLINE) -> Recorded:
-    """Write the entry in one transaction. Raises HistoryError when the history cannot be written."""
+    """Write the entry in one transaction. Raises HistoryError if the history cannot be written."""
     written = write(store, lambda connection: write_entry(connection, entry), deadline=deadline)
     return Recorded(
         store=shown(address_of(store)),

@@ -1,4 +1,4 @@
-"""From a run folder to an entry: the statistic of every metric, its ratio to the sentinel, what it belongs to."""
+"""Conversion of a run folder to a history entry: statistics of every metric, and their ratios to the sentinel."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from suite.runs.load import Run
 
 SOURCE: Final = "torch-vitals"
 UNKNOWN: Final = "unknown"
-"""Fingerprint of a machine that is not described; nothing is compared under it."""
+"""Fingerprint of an unknown machine; its values are not compared."""
 TIMES: Final = ("s", "1/s")
-"""Units of what the speed of the machine decides."""
+"""Units of values that depend on the machine's speed."""
 REASON: Final = 500
-"""Characters kept of why a cell did not pass; the run folder has the rest."""
+"""Characters kept of why a cell did not pass; the run folder has the full text."""
 
 
 def run_entry(run: Run, *, now: datetime | None = None) -> RunEntry:
-    """The run as it goes into a history; `problems` says what was missing or not to be believed."""
+    """Convert a run to a history entry; its `problems` name missing and implausible values."""
     now = now or datetime.now(UTC)
     problems = list(run.problems)
     info = run.info
@@ -63,7 +63,7 @@ def run_entry(run: Run, *, now: datetime | None = None) -> RunEntry:
 
 
 def record_entry(record: Record, options: Mapping[str, Any], *, at: datetime) -> RecordEntry:
-    """One record with the points of all its metrics; one that did not pass has none."""
+    """Convert a record with the points of all its metrics; one that did not pass has none."""
     failure = record.failure
     reason = f"{failure.kind}: {failure.message}" if failure else ""
     content = json.dumps(record.as_dict(), sort_keys=True, default=str)
@@ -84,7 +84,7 @@ def _points(record: Record, options: Mapping[str, Any]) -> Iterator[Point]:
     for measurement in record.measurements:
         samples = measurement.samples
         if not samples or not all(math.isfinite(sample) for sample in samples):
-            continue  # no statistic of it is a number; the run folder keeps what was seen
+            continue  # it has no finite statistic; the run folder keeps the samples
         yield from _point(record, options, measurement, measurement.metric)
         for metric in METRICS.values():
             if metric.derived_from == measurement.metric:
@@ -130,7 +130,7 @@ def _point(
 
 
 def sentinel_ratio(value: float, unit: str, sentinel: float | None) -> float | None:
-    """A time over the sentinel's, a rate times it: a plain number that machines share. None for anything else."""
+    """Return a time divided by the sentinel's, or a rate times it: comparable across machines. None otherwise."""
     if sentinel is None or unit not in TIMES or not value > 0:
         return None
     ratio = value / sentinel if unit == "s" else value * sentinel
@@ -148,18 +148,18 @@ def _sentinel(measurement: Measurement) -> float | None:
 def _settings(
     record: Record, options: Mapping[str, Any], *, is_exact: bool, workers: object = None
 ) -> str:
-    """What else decides the number; an exact one knows nothing of threads and of the values of weights."""
+    """Return the other settings that determine the value; deterministic ones do not depend on threads and weights."""
     weights = str(record.facts.get("weights") or options.get("weights") or "")
     told = {"data": record.facts.get("data"), "workers": workers}
     if not is_exact:
         told["threads"] = record.facts.get("threads") or options.get("threads")
-        # A folder of weights lies elsewhere on every machine.
+        # The path of a weights folder differs between machines.
         told["weights"] = "folder" if "/" in weights or "\\" in weights else weights
     return " ".join(f"{name}={_text(value)}" for name, value in told.items() if value)
 
 
 def _environments(run: Run) -> dict[str, dict[str, Any]]:
-    """Every fingerprint that a record names; the described one is the one of `environment.json`."""
+    """Return every fingerprint of the records, with the description of `environment.json` for its own."""
     described = run.machine.fingerprint if run.machine else ""
     facts = {label: value for label, value in machine_of(run.machine) if label != "Commit"}
     found: dict[str, dict[str, Any]] = {r.environment_id or UNKNOWN: {} for r in run.records}
@@ -167,10 +167,10 @@ def _environments(run: Run) -> dict[str, dict[str, Any]]:
 
 
 def _first_line(run: Run) -> str:
-    """A digest of the first line of the records.
+    """Return a digest of the first line of the records.
 
-    It stays when a run is resumed, and the times in it tell two runs apart that got one name: a name
-    is a second and 16 random bits, and of 100 jobs that begin in one second, two share one in 7% of cases.
+    It stays the same when a run is resumed, and distinguishes two runs of one name by their times: a name is a
+    second and 16 random bits, so that of 100 jobs started in one second, two share a name in 7% of cases.
     """
     try:
         with (run.folder / "records.jsonl").open("rb") as file:
@@ -190,5 +190,5 @@ def _value(estimate: Estimate | None) -> float | None:
 
 
 def _text(value: object) -> str:
-    """Text that every database takes: no NUL, no halves of characters."""
+    """Return text that every database accepts: without NUL and lone surrogates."""
     return str(value).replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""The version of a history's tables: told, and brought to the newest."""
+"""Schema version of a history's tables, and their upgrade."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from bench.history.errors import HistoryError
 from bench.history.tables import METADATA
 
 VERSION_TABLE: Final = "vitals_version"
-"""Ours alone, for a database may hold the tables of others, with an `alembic_version` of theirs."""
+"""Not `alembic_version`: the database may hold tables of other programs."""
 VERSIONS: Final = ("0001", "0002")
-"""Every version there has been, oldest first; one file each in `migrations/versions`."""
+"""All versions, oldest first; one file each in `migrations/versions`."""
 NEWEST: Final = VERSIONS[-1]
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 LOCK: Final = 0x76697461
-"""Key of the advisory lock under which one writer makes the tables while the others wait."""
+"""Key of the advisory lock under which one writer creates the tables while others wait."""
 
 
 def schema_version(connection: Connection) -> str | None:
-    """The version of the tables, or None where there are none.
+    """Return the version of the tables, or None if there are none.
 
-    Raises HistoryError when they come from a newer torch-vitals than this one.
+    Raises HistoryError if they were written by a newer torch-vitals.
     """
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
@@ -38,7 +38,7 @@ def schema_version(connection: Connection) -> str | None:
 
 
 def upgrade_schema(connection: Connection, *, to: str = "head") -> None:
-    """Make what is missing of the tables, in the connection's transaction: all of it or nothing.
+    """Create or upgrade the tables in the connection's transaction.
 
     Raises HistoryError for tables of a newer version.
     """
@@ -49,7 +49,7 @@ def upgrade_schema(connection: Connection, *, to: str = "head") -> None:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
         if schema_version(connection) == wanted:
             return
-    from alembic import command  # needed once in the life of a database
+    from alembic import command  # imported once per database
     from alembic.config import Config
 
     config = Config()

@@ -1,16 +1,16 @@
-"""One search for a change of level, and how likely its best place is by chance. Pure functions over floats.
+"""Search for one change of level, and the p-value of its best split. Pure functions over floats.
 
-The search looks at every place that leaves three values on either side and takes the one where the
-means of the two sides differ most (in standard errors). The best of many places is always large, so
-that it is compared with the best of just as many places in the same values in random order: the
-permutation test covers the whole search, and nothing is assumed of the shape of the noise. It
-assumes that without a change the values could have come in any other order; a machine that gets
-slower for days breaks that, which is why the values to look at are ratios to a sentinel.
+The search considers every split that leaves three values on either side and takes the one where the
+means of the two sides differ most (in standard errors). The best of many splits is always large, so it
+is compared with the best split of the same values in random order: the permutation test covers the
+entire search, and assumes nothing about the distribution of the noise. It assumes that without a change
+the values are exchangeable; a machine that gets slower for days violates that, which is why ratios to a
+sentinel are searched.
 
-Values far out (one run on a machine that was busy) are first pulled in to three robust standard
-deviations from the median. Simulated with a step of 10%, 20 values, 12 before it, noise of 3% and one
-value in ten up to 2.2 times too high: found in 51% of series instead of 27%; nothing is lost where
-there are no such values, and the rate of false alarms stays the nominal one.
+Outliers (a run on a busy machine) are first winsorized at three robust standard deviations from the
+median. In a simulation with a step of 10%, 20 values, 12 before it, noise of 3% and one value in ten up to
+2.2 times too high, the step was found in 51% of series instead of 27%; without outliers nothing is lost,
+and the false alarm rate stays the nominal one.
 
 Sources: the search, Sen and Srivastava, Annals of Statistics 3 (1975) 98-108; its permutation test,
 Matteson and James, JASA 109 (2014) 334-345 (E-divisive); sequential Monte Carlo p-values, Besag and
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 MIN_SIDE: Final = 3
-"""Values on either side of a change: one or two are no level yet."""
+"""Fewest values on either side of a change: one or two do not make a level."""
 WINSOR_LIMIT: Final = 3.0
-"""Robust standard deviations from the median at which a value is pulled in."""
+"""Robust standard deviations from the median at which values are winsorized."""
 EXCEEDANCES: Final = 20
-"""The test ends when this many random orders did better: the p-value is large, whatever follows."""
+"""The test ends after this many better permutations: the p-value is large, whatever follows."""
 BATCHES: Final = (50, 200, 1_000)
-"""Random orders that are tried at once: few at first, since most series end there."""
+"""Permutations per batch: few at first, since most series end there."""
 
 
 def best_split(
     values: Sequence[float], groups: Sequence[str] = (), *, orders: int
 ) -> tuple[int, float]:
-    """Index of the first value after the best place, and its permutation p-value over at most `orders` orders.
+    """Return the index of the first value after the best split, and its p-value over at most `orders` permutations.
 
-    With groups (one name per value) values change places inside their group only. The same values
-    have the same p-value on every call. Raises ValueError for fewer than six values.
+    With groups (one name per value) values are permuted within their group only. The same values
+    give the same p-value on every call. Raises ValueError for fewer than six values.
     """
     import numpy as np
 
@@ -66,7 +66,7 @@ def best_split(
         mixed = np.tile(row, (min(size, orders - done), 1))
         for part in parts:
             mixed[:, part] = dice.permuted(mixed[:, part], axis=1)
-        # Equal but for rounding is as good.
+        # Equal up to rounding counts as better.
         better = np.flatnonzero(_scores(mixed).max(axis=1) >= best * (1 - 1e-9))
         if num_better + len(better) >= EXCEEDANCES:
             return at, EXCEEDANCES / (done + int(better[EXCEEDANCES - num_better - 1]) + 1)
@@ -76,7 +76,7 @@ def best_split(
 
 
 def winsorized(values: Sequence[float]) -> list[float]:
-    """The values, none further from their median than three robust standard deviations."""
+    """Return the values, limited to three robust standard deviations around their median."""
     middle, spread = median(values), WINSOR_LIMIT * NORMAL_MAD * mad(values)
     if not spread:
         return list(values)

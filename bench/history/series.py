@@ -1,4 +1,4 @@
-"""Series and their points out of a history."""
+"""Series of a history and their points."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Series:
     metric: str
     unit: str
     settings: str
-    """What else decides the number, e.g. `data=digits threads=2`."""
+    """Other settings that determine the value, e.g. `data=digits threads=2`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesPoint:
-    """One point of a series, and the run it comes from."""
+    """One point of a series, and its run."""
 
     at: datetime
     value: float
@@ -46,9 +46,9 @@ class SeriesPoint:
     low: float | None
     high: float | None
     sentinel: float | None
-    """Seconds of the sentinel workload beside it."""
+    """Seconds of the sentinel workload during the measurement."""
     ratio: float | None
-    """The value told in sentinels."""
+    """The value relative to the sentinel."""
     fingerprint: str
     run: str
     commit: str
@@ -58,10 +58,10 @@ class SeriesPoint:
 def find_series(
     connection: Connection, models: Sequence[str], metrics: Sequence[str]
 ) -> list[Series]:
-    """The series of these models (names or globs; none = all) and metrics (none = all), by name.
+    """Return the series of these models (names or globs; none = all) and metrics (none = all), sorted by name.
 
-    A metric that several steps tell is taken from the step whose instrument it is. Raises
-    HistoryError, with what there is, when nothing fits.
+    A metric that several steps record is taken from the step of its instrument. Raises
+    HistoryError, with similar names, if nothing matches.
     """
     rows = connection.execute(
         select(*(SERIES.c[field.name] for field in fields(Series))).order_by(
@@ -84,7 +84,7 @@ def find_series(
 
 
 def load_points(connection: Connection, series: Series, last: int) -> tuple[SeriesPoint, ...]:
-    """The newest `last` points of the series, oldest first."""
+    """Return the newest `last` points of the series, oldest first."""
     newest = (
         select(MEASUREMENTS)
         .where(MEASUREMENTS.c.series_id == series.id)
@@ -123,7 +123,7 @@ def load_points(connection: Connection, series: Series, last: int) -> tuple[Seri
 
 
 def load_environments(connection: Connection) -> dict[str, dict[str, Any]]:
-    """Fingerprint -> what is known of that machine and its software, as pairs of label and value."""
+    """Return fingerprint -> description of the machine and its software as label -> value."""
     rows = connection.execute(select(ENVIRONMENTS.c.fingerprint, ENVIRONMENTS.c.facts))
     return {row.fingerprint: dict(row.facts) for row in rows}
 

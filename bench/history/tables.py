@@ -1,4 +1,4 @@
-"""The tables of a history as this version knows them; `migrations` brings a database there."""
+"""The tables of a history in the newest version; `migrations` upgrades a database."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from sqlalchemy import (
 
 
 class Moment(TypeDecorator[datetime]):
-    """A moment in UTC; SQLite knows no time zones, so that it is kept there without one."""
+    """A timestamp in UTC; stored without a time zone in SQLite, which has none."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To the database; raises ValueError for a moment without a zone."""
+        """Convert for the database; raises ValueError without a time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -40,7 +40,7 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """From the database, always in UTC."""
+        """Convert from the database, always to UTC."""
         if value is None:
             return None
         found: datetime = value
@@ -63,7 +63,7 @@ ENVIRONMENTS: Final = Table(
     Column("fingerprint", Text, nullable=False, unique=True),
     Column("facts", JSON, nullable=False),
 )
-"""One row per fingerprint: the machine and the versions under which results are comparable."""
+"""One row per fingerprint: machine and versions under which results are comparable."""
 
 RUNS: Final = Table(
     "vitals_runs",
@@ -79,7 +79,7 @@ RUNS: Final = Table(
     Column("commit_id", Text),
     Column("is_dirty", Boolean),
 )
-"""One row per run; `key` is what makes it one however often it is recorded."""
+"""One row per run; `key` identifies it, however often it is recorded."""
 
 RECORDS: Final = Table(
     "vitals_records",
@@ -97,7 +97,7 @@ RECORDS: Final = Table(
     Column("facts", JSON, nullable=False),
     UniqueConstraint("run_id", "cell", "step"),
 )
-"""One row per cell and step of a run, also for one that did not pass."""
+"""One row per cell and step of a run, whatever its outcome."""
 
 SERIES: Final = Table(
     "vitals_series",
@@ -117,7 +117,7 @@ SERIES: Final = Table(
     Column("unit", Text, nullable=False),
     Column("settings", Text, nullable=False),
 )
-"""One row per thing that is followed over time: a cell, a metric, and the settings that decide it."""
+"""One row per series: a cell, a metric, and the settings that determine it."""
 
 MEASUREMENTS: Final = Table(
     "vitals_measurements",
@@ -145,4 +145,4 @@ SAMPLES: Final = Table(
     Column("iterations", Integer, nullable=False),
     Column("packed", LargeBinary, nullable=False),
 )
-"""The raw samples (see `packing`), apart, so that a trend never reads them; a single sample is its value."""
+"""The raw samples (see `compression`), in a table of their own that trends never read; a single sample is `value`."""

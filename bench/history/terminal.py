@@ -26,18 +26,18 @@ from bench.history.wording import (
 from bench.output.names import plural
 
 CHARTS: Final = 8
-"""Series up to which each has a chart."""
+"""Largest number of series that get a chart each."""
 HEIGHT: Final = 7
 SPARK: Final = 32
 """Columns of a sparkline."""
 WIDEST: Final = 120
 TOLD: Final = 6
-"""Changes of one series that are told; the newest ones."""
+"""Most changes that are listed per series; the newest ones."""
 COLORS: Final = {"worse": "red", "better": "green", "changed": "yellow"}
 
 
 def render_terminal(found: QueryResult, console: Console) -> None:
-    """Print the trends, the newest value of each, and where it changed."""
+    """Print the trends, their newest values, and their changes."""
     console.print()
     console.print(Text(headline(found), style="bold"))
     told = (common_of(found.trends), f"{found.store}, the newest {found.last} runs of each series")
@@ -52,7 +52,7 @@ def render_terminal(found: QueryResult, console: Console) -> None:
 
 
 def headline(found: QueryResult) -> str:
-    """How many series changed, and in which direction."""
+    """Return how many series changed, and in which direction."""
     changed = [trend for trend in found.trends if trend.changes]
     series = f"{len(found.trends):,} series"
     if not changed:

@@ -1,4 +1,4 @@
-"""Moments as runs tell them, and which of them can be believed."""
+"""Timestamps of runs, and their validation."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 EARLIEST: Final = datetime(2016, 1, 1, tzinfo=UTC)
-"""Before PyTorch there was nothing to measure: an earlier moment is a clock that was never set."""
+"""Earliest valid time: PyTorch did not exist before, so an earlier one comes from a clock that was never set."""
 AHEAD: Final = timedelta(days=1)
-"""How far another machine's clock may be before ours."""
+"""How far another machine's clock may be ahead."""
 
 
 def parse_timestamp(text: object, now: datetime) -> datetime | None:
-    """The moment in UTC that an ISO 8601 text tells, or None when it tells none, or one that cannot have been.
+    """Parse an ISO 8601 timestamp to UTC; None if it is invalid or out of the plausible range.
 
-    A text without a zone is taken as UTC.
+    A timestamp without a time zone is taken as UTC.
     """
     try:
         moment = datetime.fromisoformat(str(text))

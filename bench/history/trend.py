@@ -1,4 +1,4 @@
-"""Trends: the points of a series over time, what of them can be compared, and where the level changed."""
+"""Trends: the points of a series over time, their comparable values, and changes of level."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.history.series import Series, SeriesPoint
 from bench.metrics import METRICS
 
 MIN_MOVE: Final = math.log(1.02)
-"""A level that moved by less than 2% is not told: no two builds of the same code agree better."""
+"""Smallest reported shift, 2%: two builds of the same code do not agree better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,17 +21,17 @@ class Change:
     """One change of level."""
 
     at: int
-    """Index into the trend's points of the first one after it."""
+    """Index of the first point after it."""
     factor: float | None
-    """New level over old; None where a level is 0 or negative."""
+    """New level divided by the old; None if a level is 0 or negative."""
     size: float
-    """New level less old, in the unit of what was compared (the series' unit, or sentinels)."""
+    """New level minus the old, in the unit of the compared values (the series' unit, or sentinels)."""
     verdict: str
     """worse, better, or changed for a metric without a direction."""
     p_value: float | None
-    """None where values are exact, and any difference is a change."""
+    """None for deterministic metrics, where any difference is a change."""
     surroundings: tuple[str, ...] = ()
-    """What else changed there, of the machine and its software: it may be the cause."""
+    """Other changes at that point, of the machine and its software, which may be the cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +42,16 @@ class Trend:
     points: tuple[SeriesPoint, ...]
     """Oldest first."""
     basis: str
-    """What is compared: ratio (times told in sentinels, across machines), exact (any difference,
-    across machines) or value (inside one machine only)."""
+    """What is compared: ratio (times relative to the sentinel, across machines), exact (any difference,
+    across machines) or value (within one machine only)."""
     changes: tuple[Change, ...] = ()
     """Oldest first."""
     is_searched: bool = False
-    """False when there are too few points to find a change."""
+    """False if there are too few points to find a change."""
 
     @property
     def compared(self) -> tuple[float | None, ...]:
-        """For each point the number that is compared and drawn; None for one without a ratio."""
+        """The compared and drawn value of each point; None for one without a ratio."""
         return tuple(p.ratio if self.basis == "ratio" else p.value for p in self.points)
 
 
@@ -61,7 +61,7 @@ def find_trends(
     *,
     rate: float = RATE,
 ) -> list[Trend]:
-    """The trends of the series, searched as one family at this false discovery rate."""
+    """Return the trends of the series, searched as one family at this false discovery rate."""
     bases = [comparison_basis(series, points) for series, points in found]
     places = [_places(points, basis) for (_, points), basis in zip(found, bases, strict=True)]
     tracks = [
@@ -94,7 +94,7 @@ def find_trends(
 
 
 def comparison_basis(series: Series, points: Sequence[SeriesPoint]) -> str:
-    """What of the points is compared: ratio, exact or value."""
+    """Return what is compared: ratio, exact or value."""
     metric = METRICS.get(series.metric)
     if metric and metric.is_deterministic:
         return "exact"
@@ -103,7 +103,7 @@ def comparison_basis(series: Series, points: Sequence[SeriesPoint]) -> str:
 
 
 def _places(points: Sequence[SeriesPoint], basis: str) -> list[list[int]]:
-    """Indices of the points that are compared with one another: all, or those of one machine."""
+    """Return groups of indices of points that are compared with each other: all, or one group per machine."""
     if basis == "exact":
         return []
     if basis == "ratio":
@@ -152,7 +152,7 @@ def _exact(
         old, new = points[at - 1], points[at]
         if new.value == old.value:
             continue
-        # A machine that has shown the old value as well is not what changed it.
+        # A machine that also had the old value did not cause the change.
         same = any(point.fingerprint == new.fingerprint for point in points[begin:at])
         begin = at
         found.append(
@@ -179,7 +179,7 @@ def _verdict(series: Series, size: float) -> str:
 def _surroundings(
     old: SeriesPoint, new: SeriesPoint, environments: Mapping[str, Mapping[str, Any]]
 ) -> tuple[str, ...]:
-    """`torch 2.14.0 -> 2.15.0`, for everything that the two machines do not share."""
+    """Return the differences between two machines: `torch 2.14.0 -> 2.15.0`."""
     before, after = environments.get(old.fingerprint, {}), environments.get(new.fingerprint, {})
     labels = [name for name in dict.fromkeys((*before, *after)) if name != "Fingerprint"]
     told = [

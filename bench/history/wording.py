@@ -1,4 +1,4 @@
-"""The words of a trend, the same in the terminal and in HTML."""
+"""Texts of a trend, shared by terminal and HTML."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from bench import units
 from bench.history.series import Series, SeriesPoint
 from bench.history.trend import Change, Trend
-from bench.output.names import metric_name, plural
-from suite import units
+from bench.summary.wording import metric_name, plural
 
 BASES: Final = {
     "ratio": "in sentinels: times over that of a fixed workload beside them, comparable across machines",
     "exact": "exact: any difference is a change",
     "value": "as measured; searched for changes inside one machine only",
 }
-"""What is drawn and compared -> in words."""
+"""Basis of comparison -> description."""
 AXES: Final = ("size", "backend", "device", "dtype", "batch", "variant", "settings")
-"""What tells series of one model apart, beside the metric."""
+"""Attributes that distinguish series of one model, besides the metric."""
 
 
 def titles_of(trends: Sequence[Trend]) -> list[str]:
-    """For each trend its model and what tells it from the others: `resnet18 onnxruntime`.
+    """Return for each trend its model and the attributes that distinguish it: `resnet18 onnxruntime`.
 
-    What they all have in common is left out.
+    Attributes that all share are left out.
     """
     metrics = {trend.series.metric for trend in trends}
     told = [axis for axis in AXES if any(len(_values(trends, axis, m)) > 1 for m in metrics)]
@@ -35,7 +35,7 @@ def titles_of(trends: Sequence[Trend]) -> list[str]:
 
 
 def common_of(trends: Sequence[Trend]) -> str:
-    """What all of the trends have in common: `base, eager, cpu, float32, b1`."""
+    """Return the attributes that all trends share: `base, eager, cpu, float32, b1`."""
     shared = [axis for axis in AXES if len({getattr(t.series, axis) for t in trends}) == 1]
     return ", ".join(filter(None, (_axis(trends[0].series, axis) for axis in shared)))
 
@@ -50,12 +50,12 @@ def _axis(series: Series, axis: str) -> str:
 
 
 def metric_of(series: Series) -> str:
-    """The metric's name."""
+    """Return the metric's title."""
     return metric_name(series.metric)
 
 
 def value_of(series: Series, value: float) -> str:
-    """The value with its unit."""
+    """Return the value with its unit."""
     try:
         return units.shown(value, series.unit)
     except ValueError:  # a metric of another version or of a user's own
@@ -63,7 +63,7 @@ def value_of(series: Series, value: float) -> str:
 
 
 def last_of(trend: Trend) -> str:
-    """The newest value: as measured, and in sentinels where these are compared."""
+    """Return the newest value: as measured, and relative to the sentinel if that is compared."""
     point = trend.points[-1]
     text = value_of(trend.series, point.value)
     if trend.basis == "ratio" and point.ratio is not None:
@@ -73,17 +73,17 @@ def last_of(trend: Trend) -> str:
 
 
 def compared_of(trend: Trend, value: float) -> str:
-    """A value on the axis that is drawn."""
+    """Return a value of the drawn axis."""
     return units.significant(value) if trend.basis == "ratio" else value_of(trend.series, value)
 
 
 def mark_of(change: Change) -> str:
-    """One character: the level rose or fell."""
+    """Return one character: the level rose or fell."""
     return "▲" if change.size > 0 else "▼"
 
 
 def move_of(trend: Trend, change: Change) -> str:
-    """`+12%`, or the difference where a level is no positive number."""
+    """Return `+12%`, or the difference if a level is not positive."""
     if change.factor is not None:
         return units.percent(change.factor - 1, sign=True)
     sign = "+" if change.size > 0 else "-"
@@ -91,7 +91,7 @@ def move_of(trend: Trend, change: Change) -> str:
 
 
 def change_of(trend: Trend, change: Change) -> str:
-    """One sentence: how far, since when, after which commit, how sure, and what else changed there."""
+    """Describe a change: size, time, commits, p-value, and other changes at that point."""
     point = trend.points[change.at]
     parts = [f"{mark_of(change)} {move_of(trend, change)} {change.verdict}"]
     parts.append(f"since {moment(point.at)}, run {point.run}")
@@ -105,7 +105,7 @@ def change_of(trend: Trend, change: Change) -> str:
 
 
 def commits_of(trend: Trend, change: Change) -> str:
-    """`commits 1a2b..3c4d`: the last before the change and the first after it."""
+    """Return the last commit before the change and the first after it: `commits 1a2b..3c4d`."""
     before, after = trend.points[change.at - 1], trend.points[change.at]
     if not after.commit or not before.commit:
         return ""
@@ -115,14 +115,14 @@ def commits_of(trend: Trend, change: Change) -> str:
 
 
 def span_of(trend: Trend) -> str:
-    """`60 runs, 2026-10-01 to 2026-11-29`."""
+    """Return the number of runs and their dates: `60 runs, 2026-10-01 to 2026-11-29`."""
     first, last = trend.points[0].at, trend.points[-1].at
     count = plural(len(trend.points), "run")
     return f"{count}, {first:%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
 def moment(at: datetime) -> str:
-    """`2026-11-20 03:01`, UTC."""
+    """Format a timestamp: `2026-11-20 03:01`, UTC."""
     return f"{at:%Y-%m-%d %H:%M}"
 
 

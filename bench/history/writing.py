@@ -1,4 +1,4 @@
-"""An entry into the tables: one transaction, and the same however often it is done."""
+"""Writing of an entry to the tables; repeating it changes nothing."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from bench.history.entry import Point, RecordEntry, RunEntry
 from bench.history.tables import ENVIRONMENTS, MEASUREMENTS, RECORDS, RUNS, SAMPLES, SERIES
 
 CHUNK: Final = 500
-"""Values in one IN list: SQLite takes 32,766 in all."""
+"""Values in one IN list: SQLite allows 32,766 in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What was new to the history."""
+    """Numbers of added and known records."""
 
     num_records: int
     num_points: int
     num_known: int
-    """Records that were there already, as they are."""
+    """Records that were stored already, unchanged."""
 
 
 def write_entry(connection: Connection, entry: RunEntry) -> Written:
-    """Write what the history does not have of this run yet.
+    """Write the records of this run that are not stored yet.
 
-    A record that is there with the same digest stays; one with another digest was taken again when
+    A stored record with the same digest is kept; one with another digest was measured again when
     the run was resumed, and replaces it.
     """
     run = _run(connection, entry)
@@ -61,7 +61,7 @@ def _is_fresh(record: RecordEntry, known: tuple[int, str] | None) -> bool:
 
 
 def _run(connection: Connection, entry: RunEntry) -> int:
-    """The id of the run's row, locked: another that records the same run waits here."""
+    """Return the id of the run's row, locked: another process that records the same run waits here."""
     row = {
         "key": entry.key,
         "name": entry.name,
@@ -77,7 +77,9 @@ def _run(connection: Connection, entry: RunEntry) -> int:
     found = connection.execute(
         select(RUNS.c.id, RUNS.c.finished_at).where(RUNS.c.key == entry.key).with_for_update()
     ).one()
-    if entry.finished_at is not None and found.finished_at is None:  # it has been resumed since
+    if (
+        entry.finished_at is not None and found.finished_at is None
+    ):  # the run was resumed and finished since
         connection.execute(
             update(RUNS).where(RUNS.c.id == found.id).values(finished_at=entry.finished_at)
         )
@@ -87,7 +89,7 @@ def _run(connection: Connection, entry: RunEntry) -> int:
 def _insert_records(
     connection: Connection, entry: RunEntry, run: int, records: Sequence[RecordEntry]
 ) -> list[int]:
-    """The ids of the records, in their order."""
+    """Return the ids of the records, in their order."""
     machines = {
         name: {"fingerprint": name, "facts": dict(entry.environments.get(name, {}))}
         for name in {record.fingerprint for record in records}
@@ -162,9 +164,9 @@ def _series_row(point: Point) -> dict[str, Any]:
 def _ids(
     connection: Connection, table: Table, column: str, rows: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, int]:
-    """Name -> id of the rows that have these names; those that are not there yet are inserted."""
+    """Return name -> id of the rows with these names, inserting missing ones."""
     found = _known_ids(connection, table, column, rows)
-    # In one order everywhere, so that two writers who both make rows do not wait for each other.
+    # Sorted, so that two concurrent writers do not deadlock.
     missing = [rows[name] for name in sorted(rows.keys() - found.keys())]
     if missing:
         _insert_new(connection, table, column, missing)

@@ -1,4 +1,4 @@
-"""Worker side. Agreement: whether two arms gave the same outputs for the same input."""
+"""Worker side. Comparison of the outputs of two arms for the same input."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from suite.worker.protocol import Emit, Job
 
 PASSED, FAILED, OTHER = "passed", "failed", "other"
-"""`other`: not the same shapes, so that the two are not the same function."""
+"""Verdicts; other: the shapes differ, so the two are not the same function."""
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
 
 
 def agreement(pair: Mapping[str, Any]) -> dict[str, Any]:
-    """Verdict for two files of outputs: every element within atol + rtol * |base|, NaN where base has NaN."""
+    """Compare two files of outputs: every element within atol + rtol * |base|, NaN where base has NaN."""
     import numpy as np
 
     try:

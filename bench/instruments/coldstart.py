@@ -1,4 +1,4 @@
-"""Worker side. Cold start: what a user waits for once: imports, build, session, first forward."""
+"""Worker side. Cold start: imports, build, session and first forward pass, each once per process."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ for name in sys.argv[1:]:
     __import__(name)
 os.write(out, json.dumps(time.perf_counter() - started).encode())
 """
-"""Prints the seconds alone: whatever a library prints on import goes to stderr."""
+"""Prints only the seconds: what libraries print on import goes to stderr."""
 
 LONGEST: Final = 300.0
-"""Seconds after which an import is given up."""
+"""Deadline of an import in seconds."""
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
     """Measurements `build`, `session` (where the backend has one) and `first_forward`, in seconds,
     one sample each.
 
-    One observation per fresh worker; the phases of the job hold the same times.
+    One observation per fresh worker; the job's phases have the same times.
     """
     phases = Phases(emit)
     subject = runnable_for(job, phases)
@@ -55,9 +55,9 @@ def import_seconds(job: Job, emit: Emit) -> dict[str, Any]:
     """Measurement `import`: seconds to import the libraries in a fresh interpreter, one sample per
     interpreter.
 
-    The worker itself has them already, from its launcher. Options: `modules` (those of the
-    cell's backend when missing), `replicates` (1). Raises RuntimeError with the interpreter's
-    last words when an import fails.
+    The worker itself has them imported by its launcher. Options: `modules` (default: those of the
+    cell's backend), `replicates` (1). Raises RuntimeError with the interpreter's
+    last line if an import fails.
     """
     modules = tuple(job.options.get("modules", ())) or _modules_of(job)
     replicates = max(1, int(job.options.get("replicates", 1)))
@@ -71,8 +71,8 @@ def import_seconds(job: Job, emit: Emit) -> dict[str, Any]:
 
 
 def time_import(modules: Sequence[str]) -> float:
-    """Seconds that a fresh interpreter takes to import the modules in this order, its own start
-    not counted.
+    """Return the seconds that a fresh interpreter takes to import the modules in this order, without its own
+    start.
     """
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *modules],

@@ -1,6 +1,4 @@
-"""Worker side. Counters: what the operating system counts against this process, read around a
-round.
-"""
+"""Worker side. Counters of the operating system for this process, read before and after a round."""
 
 from __future__ import annotations
 
@@ -13,31 +11,30 @@ from typing import Final
 from bench.instruments.stopwatch import NS
 
 WAIT_SHARE: Final = 0.02
-"""A thread that stood in the run queue for more of a round than this was held up by somebody
-else."""
+"""A thread that waited in the run queue for a larger share of a round was delayed by other processes."""
 SWITCH_RATE: Final = 100.0
-"""Involuntary context switches per second that void a round, where the run queue cannot be read."""
+"""Involuntary context switches per second that void a round, if the run queue cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """Totals since the process began."""
+    """Totals since the start of the process."""
 
     waited: Mapping[int, int] | None = field(default_factory=dict)
-    """Thread -> nanoseconds in the run queue, ready but not running; None where the kernel does
-    not tell."""
+    """Thread -> nanoseconds in the run queue, ready but not running; None if the kernel does not
+    count them."""
     switches: int = 0
     """Involuntary context switches."""
     major_faults: int = 0
-    """Page faults that had to read from disk."""
+    """Page faults that read from disk."""
     throttled: int = 0
-    """Periods in which the control group had used up its CPU quota."""
+    """Periods in which the control group exhausted its CPU quota."""
     gpu: int = 0
-    """NVML clock event reasons now, as a bit mask; see bench/instruments/cuda.py."""
+    """Current NVML clock event reasons, as a bit mask; see bench/instruments/cuda.py."""
 
 
 def read_counters(gpu_reasons: Callable[[], int] | None = None) -> Counters:
-    """The counters now; what this system does not count stays 0 (or None for `waited`)."""
+    """Read the counters; what this system does not count stays 0 (None for `waited`)."""
     switches, faults = _usage()
     return Counters(
         waited=_waited(),
@@ -49,8 +46,8 @@ def read_counters(gpu_reasons: Callable[[], int] | None = None) -> Counters:
 
 
 def longest_wait(before: Counters, after: Counters) -> float | None:
-    """Seconds that the most delayed thread stood in the run queue between two readings, or None
-    when not counted.
+    """Return the seconds that the most delayed thread waited in the run queue between two readings; None if
+    not counted.
     """
     if before.waited is None or after.waited is None:
         return None
@@ -60,8 +57,8 @@ def longest_wait(before: Counters, after: Counters) -> float | None:
 
 
 def disturbances(before: Counters, after: Counters, seconds: float) -> tuple[str, ...]:
-    """What spoiled a round that took `seconds`: delayed, preempted, major_fault, quota,
-    gpu_throttled; mostly empty.
+    """Return the disturbances of a round of `seconds`: delayed, preempted, major_fault, quota,
+    gpu_throttled.
     """
     waited = longest_wait(before, after)
     switches = after.switches - before.switches
@@ -99,7 +96,7 @@ def _waited() -> dict[int, int] | None:
 
 @cache
 def _cpu_stat() -> Path | None:
-    """The control group's `cpu.stat`, version 2 then 1."""
+    """Return the path of the control group's `cpu.stat`, version 2 or 1."""
     root = Path("/sys/fs/cgroup")
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Worker side. CUDA: the device's own clock, the caching allocator's counters, and why clocks are held down."""
+"""Worker side. CUDA: events as a clock, counters of the caching allocator, and reasons for reduced clocks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SLOWED: Final = {
     0x40: "hardware thermal slowdown",
     0x80: "power brake",
 }
-"""Clock event reasons that make a round worthless.
+"""Clock event reasons that void a round.
 Source: nvml.h, nvmlClocksEventReason*.
 
 The software power cap (0x04) is left out: under full load it is the normal state of a GPU, not
@@ -35,24 +35,22 @@ class CudaEvents:
         self._end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
 
     def begin(self) -> None:
-        """Records the first event on the stream."""
+        """Record the first event on the stream."""
         self._begin.record(self._torch.cuda.current_stream(self._device))
 
     def end(self) -> None:
-        """Records the second event; the stream reaches it when all that was queued before is
-        done.
-        """
+        """Record the second event, which completes after all work queued before it."""
         self._end.record(self._torch.cuda.current_stream(self._device))
 
     def seconds(self) -> float:
-        """Seconds between the two events; the device must have been synchronised."""
+        """Return the seconds between the two events; the device must be synchronised."""
         return float(self._begin.elapsed_time(self._end)) * MILLI
 
 
 def cuda_peaks(
     call: Callable[[], Any], synchronize: Callable[[], None], device: str, iterations: int
 ) -> tuple[int, int, dict[str, Any]]:
-    """Peak allocated and peak reserved bytes on `device` during the calls, and the allocator's
+    """Return peak allocated and peak reserved bytes on `device` during the calls, and the allocator's
     other counters.
 
     Facts: `num_alloc_retries` and `num_ooms` (0 unless the GPU was nearly full), `process_bytes`
@@ -80,7 +78,7 @@ def cuda_peaks(
 
 
 def live_cuda_bytes(device: str) -> int:
-    """Bytes that tensors hold on `device` now, garbage collected."""
+    """Return the bytes of live tensors on `device`, after garbage collection."""
     import torch
 
     gc.collect()
@@ -100,7 +98,7 @@ def _process_bytes(device: str) -> int | None:
         return None
     except pynvml.NVMLError:
         return None
-    # In a container the driver may know the process by another id: then there is no row of ours.
+    # In a container the driver may list the process under another id.
     return next((row.usedGpuMemory for row in rows if row.pid == os.getpid()), None)
 
 
@@ -132,5 +130,5 @@ def throttle_reader(device: str) -> Callable[[], int] | None:
 
 
 def reason_names(bits: int) -> list[str]:
-    """The reasons in words."""
+    """Return the names of the reasons."""
     return [name for bit, name in SLOWED.items() if bits & bit]

@@ -1,4 +1,4 @@
-"""Worker side. Data loader: how many samples a second reach a training, by the number of loader workers."""
+"""Worker side. Data loader: samples per second by the number of loader workers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from suite.training.loaders import stream
 from suite.worker.protocol import Emit, Job
 
 WORKERS: Final = (0, 1, 2, 4, 8)
-"""Numbers of loader workers that are tried, up to the cores that there are."""
+"""Numbers of loader workers to measure, up to the number of cores."""
 WARM: Final = 2
-"""Batches before the clock: the workers start, caches fill."""
+"""Batches before timing starts: workers start, caches fill."""
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
 def rates_of(
     batches: Iterator[Batch], seconds: float, clock: Any = time.perf_counter
 ) -> list[float]:
-    """Samples per second of every batch within `seconds`, three at least; the first ones are not counted."""
+    """Return samples per second of every batch within `seconds`, at least three, after WARM untimed ones."""
     for _ in range(WARM):
         next(batches)
     found: list[float] = []

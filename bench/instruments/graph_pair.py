@@ -1,4 +1,4 @@
-"""Worker side. Two ONNX graphs compared, in a few lines."""
+"""Worker side. Comparison of two ONNX graphs in a few lines."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Worker side. Latency: warm forward passes timed in rounds, and the cold first one apart from
-them.
-"""
+"""Worker side. Latency: warm forward passes timed in rounds, and the cold first one separately."""
 
 from __future__ import annotations
 
@@ -23,8 +21,7 @@ from suite.backends.runnable import Runnable, runnable_for
 from suite.worker.protocol import Emit, Job
 
 COLLECT_EVERY: Final = 0.5
-"""Seconds of rounds after which garbage is collected, between rounds; a frozen heap makes it
-cheap."""
+"""Seconds of rounds between garbage collections, which run between rounds; a frozen heap makes them cheap."""
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
@@ -41,7 +38,9 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
         phases("phase", name="first_forward")
         subject.call()
         subject.synchronize()
-        phases("phase", name="prepare")  # ends the first forward, so that nothing of ours is in it
+        phases(
+            "phase", name="prepare"
+        )  # ends the first forward, so that it has no setup of ours in it
         found = measure(subject, plan, phases, device=device)
     return {
         "measurements": found + phases.measurements(),
@@ -57,9 +56,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
 def measure(
     subject: Runnable, plan: Plan, emit: Emit, *, device: str = "cpu", clock: Clock = CLOCK
 ) -> list[dict[str, Any]]:
-    """Warm latency of something already called once, as fields of Measurement, seconds per
-    iteration.
-    """
+    """Measure the warm latency of a subject that was called once, in seconds per iteration."""
     before = {**settings(), "threads": subject.facts.get("threads")}
     marks = CudaEvents(device) if device.startswith("cuda") else None
     reasons = throttle_reader(device)
@@ -71,7 +68,7 @@ def measure(
     def timed(iterations: int) -> float:
         return time_round(subject.call, subject.synchronize, iterations, clock=clock, marks=marks)
 
-    def look() -> Boundary:
+    def read_boundary() -> Boundary:
         return Boundary(sentinel=read_sentinel(), counters=read_counters(reasons))
 
     with paused_garbage_collector():
@@ -95,7 +92,7 @@ def measure(
                 gc.collect()
                 uncollected = 0.0
 
-        rounds = take_rounds(one_round, look, plan, clock=clock, between=between)
+        rounds = take_rounds(one_round, read_boundary, plan, clock=clock, between=between)
     facts = {**before, **_facts(warm, rounds, plan, cost, target)}
     result = [_measurement("latency", [r.seconds for r in rounds.rounds], warm, rounds, facts)]
     if device_seconds:
@@ -105,7 +102,7 @@ def measure(
 
 @contextmanager
 def paused_garbage_collector() -> Iterator[None]:
-    """The garbage collector off, and all that lives now out of its sight, until the block ends."""
+    """Disable the garbage collector and freeze all live objects until the end of the block."""
     was_on = gc.isenabled()
     gc.collect()
     gc.freeze()

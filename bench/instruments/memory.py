@@ -1,6 +1,4 @@
-"""Worker side. Memory: a pass of its own: peak RSS, peak tensor bytes, the CUDA allocator, and
-leaks.
-"""
+"""Worker side. Memory: peak RSS, peak tensor bytes, the CUDA allocator's peaks, and leaks."""
 
 from __future__ import annotations
 
@@ -17,15 +15,15 @@ from suite.process_memory import NotHereError, peak_rss_delta, status_bytes
 from suite.worker.protocol import Emit, Job
 
 MIN_LEAK_ITERATIONS: Final = 6
-"""A slope over fewer points says nothing."""
+"""Fewest points of a slope."""
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
     """Measurements in bytes: `peak_rss_delta`, `peak_tensor_bytes` or `cuda_allocated` and
     `cuda_reserved`, `live_bytes`.
 
-    What cannot be had here is in `facts["absent"]`: metric -> reason. Options: `plan`, and those
-    of the backend.
+    `absent` has the metrics that cannot be measured here, with the reason. Options: `plan`, and those of
+    the backend.
     """
     plan = Plan.from_dict(job.options["plan"]) if "plan" in job.options else PLANS["standard"]
     subject = runnable_for(job, emit)
@@ -47,10 +45,10 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
 def measure(
     subject: Runnable, plan: Plan, emit: Emit, *, device: str = "cpu", clock: Clock = CLOCK
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Memory of something that has not been called yet: fields of Measurement, and metric -> why it
+    """Measure the memory of a subject that was not called yet; returns measurements, and metric -> why it
     is absent.
 
-    The first call lies inside the peak's window: ONNX Runtime's arena grows there and keeps what it has.
+    The first call is inside the peak's window: ONNX Runtime's arena grows in it and keeps its size.
     """
     found: list[dict[str, Any]] = []
     absent: dict[str, str] = {}
@@ -93,7 +91,7 @@ def measure(
 
 
 def _first(subject: Runnable, emit: Emit) -> Callable[[], None]:
-    """The first forward pass, as a phase of its own."""
+    """Return a function that makes the first forward pass as a phase of its own."""
 
     def call() -> None:
         emit("phase", name="first_forward")
@@ -106,17 +104,17 @@ def _first(subject: Runnable, emit: Emit) -> Callable[[], None]:
 def live_levels(
     call: Callable[[], Any], level: Callable[[], int], plan: Plan, *, clock: Clock = CLOCK
 ) -> list[int]:
-    """Live bytes after each of up to `plan.leak_iterations` calls; fewer when the plan's time is
-    up, none when it is plain that too few would fit.
+    """Return the live bytes after each of up to `plan.leak_iterations` calls; fewer if the plan's time is
+    up, none if too few would fit.
     """
     was_on = gc.isenabled()
     gc.collect()
-    gc.freeze()  # what lives now is no leak, and looking at it 20 times is slow
+    gc.freeze()  # objects that are live now are no leak, and scanning them 20 times is slow
     levels: list[int] = []
     try:
         started = clock()
         deadline = started * NS + plan.memory_seconds
-        call()  # what the first call after a pause keeps is no leak either
+        call()  # what the first call after a pause keeps is no leak
         if MIN_LEAK_ITERATIONS * (clock() - started) * NS > plan.memory_seconds:
             return levels
         while len(levels) < plan.leak_iterations and clock() * NS < deadline:
@@ -169,14 +167,13 @@ def _cuda(
 
 
 def _once(subject: Runnable) -> None:
-    """One call whose result is dropped, as in a loop over many batches."""
+    """Make one call and drop its result, as a loop over many batches does."""
     subject.call()
     subject.synchronize()
 
 
 def _collected_rss() -> int:
-    # Not trimmed: walking the heap takes longer than a small model, and what is freed is used
-    # again.
+    # Not trimmed: walking the heap takes longer than a small model, and freed memory is reused.
     gc.collect()
     return status_bytes("VmRSS")
 

@@ -1,4 +1,4 @@
-"""Worker side. Records: what an arm's own catalogue says of some models, and which libraries it has."""
+"""Worker side. Models of an arm's own catalogue, and the versions of its libraries."""
 
 from __future__ import annotations
 

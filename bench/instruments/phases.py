@@ -1,4 +1,4 @@
-"""Worker side. Phases: passes a runner's phases on and keeps how long each took."""
+"""Worker side. Phases: forwards a runner's events and records how long each phase takes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from bench.instruments.stopwatch import CLOCK, NS, Clock
 from suite.worker.protocol import Emit
 
 COLD: Final = ("build", "session", "first_forward")
-"""Phases that are metrics of their own, one observation per fresh worker."""
+"""Phases that are metrics, one observation per fresh worker."""
 
 
 class Phases:
-    """An `Emit` that hands everything on and adds up the seconds of every phase; a phase ends
-    where the next begins.
+    """An `Emit` that forwards events and adds up the seconds of each phase; a phase ends when the next
+    begins.
     """
 
     def __init__(self, emit: Emit, clock: Clock = CLOCK) -> None:
@@ -24,7 +24,7 @@ class Phases:
         self.seconds: dict[str, float] = {}
 
     def __call__(self, kind: str, /, **data: Any) -> None:
-        """Hands the event on; a phase event also ends the phase before it."""
+        """Forward the event; a phase event ends the phase before it."""
         if kind == "phase":
             self.close()
         self._emit(kind, **data)
@@ -32,14 +32,14 @@ class Phases:
             self._name, self._since = str(data["name"]), self._clock()
 
     def close(self) -> None:
-        """Ends the phase that is running."""
+        """End the current phase."""
         if self._name:
             taken = (self._clock() - self._since) * NS
             self.seconds[self._name] = self.seconds.get(self._name, 0.0) + taken
         self._name = ""
 
     def measurements(self) -> list[dict[str, Any]]:
-        """The cold metrics among the phases, as Measurement fields."""
+        """Return measurements of the phases that are cold metrics."""
         return [
             {"metric": name, "unit": "s", "samples": [self.seconds[name]]}
             for name in COLD

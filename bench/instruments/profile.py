@@ -1,4 +1,4 @@
-"""Worker side. Profile: which operators a forward pass spends its time in, to find what a regression comes from."""
+"""Worker side. Profile of the operators of a forward pass, to find the cause of a regression."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from suite.worker.protocol import Emit, Job
 WARM: Final = 3
 PASSES: Final = 10
 MOST_SECONDS: Final = 5.0
-"""Passes beyond this are left out; one is always taken."""
+"""Limit of the profiled passes; at least one is made."""
 
 Rows = dict[str, list[float]]
 """Operator -> [seconds of its own, calls], over all passes."""
@@ -69,7 +69,7 @@ def _torch(subject: Runnable, device: str) -> tuple[Rows, int]:
 
 
 def _onnxruntime(job: Job, subject: Runnable) -> tuple[Rows, int]:
-    """By ONNX Runtime's own profiler, in a session of its own."""
+    """Profile with ONNX Runtime's profiler, in a separate session."""
     import onnxruntime as ort
 
     rows: Rows = defaultdict(lambda: [0.0, 0.0])
@@ -94,7 +94,7 @@ def _onnxruntime(job: Job, subject: Runnable) -> tuple[Rows, int]:
 
 
 def _snapshot(subject: Runnable, job: Job) -> None:
-    """The CUDA allocator's history over one pass, for https://pytorch.org/memory_viz."""
+    """Write the CUDA allocator's history over one pass, for https://pytorch.org/memory_viz."""
     assert job.cell is not None
     target = job.options.get("snapshot", "")
     if not target or job.cell.device == "cpu":

@@ -1,7 +1,7 @@
-"""Worker side. Roofline: what this machine can do at most, as PyTorch reaches it: matrix products and moving memory.
+"""Worker side. Roofline: peak rates of this machine as reached by PyTorch, for matrix products and memory copies.
 
 After Williams, Waterman and Patterson, "Roofline", CACM 52(4), 2009: https://doi.org/10.1145/1498765.1498785. The
-peaks are measured and not looked up, so that they hold for this many threads, this container and these libraries.
+peaks are measured, so that they hold for this number of threads, this container and these libraries.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ DTYPES: Final = ("float32", "bfloat16", "float16")
 SIDES: Final = {"cpu": (256, 512, 1024, 2048), "cuda": (1024, 2048, 4096, 8192)}
 """Sides of the square matrices; the best of them counts: too small is overhead, too large leaves the cache."""
 BYTES: Final = {"cpu": 512 * 2**20, "cuda": 2**30}
-"""Of the array that is copied: well above any last-level cache."""
+"""Size of the copied array: well above any last-level cache."""
 BUDGET: Final = 0.25
-"""Seconds for each size and type."""
+"""Seconds per size and dtype."""
 LONGEST: Final = 0.3
-"""Seconds that one product may take at most, as far as the smaller one before it tells."""
+"""Longest expected seconds of one product, extrapolated from the smaller one before it."""
 LEAST_ROUNDS: Final = 3
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
     """Facts: `device`, `threads`, `bandwidth` (bytes/s, read and written), `matmul` (dtype -> FLOP/s, 2 per MAC),
-    `no_kernel` (dtype -> what PyTorch said).
+    `no_kernel` (dtype -> PyTorch's error).
 
     Options: `device` (cpu, cuda, cuda:N), `threads` (0 = PyTorch's own choice). Memory that runs out is raised.
     """
@@ -61,7 +61,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
 
 
 def matmul_rate(device: str, dtype: torch.dtype) -> float:
-    """FLOP/s of the fastest square product of SIDES in that dtype; raises RuntimeError where there is no kernel."""
+    """Return FLOP/s of the fastest square product of SIDES in that dtype; raises RuntimeError without a kernel."""
     best, seconds, before = 0.0, 0.0, 0
     for side in SIDES[device.partition(":")[0]]:
         if before and seconds * (side / before) ** 3 > LONGEST:
@@ -81,7 +81,7 @@ def matmul_rate(device: str, dtype: torch.dtype) -> float:
 
 
 def copy_rate(device: str, num_bytes: int = 0) -> float:
-    """Bytes per second, read and written, of copying one large array onto another."""
+    """Return bytes per second, read plus written, of copying a large array."""
     kind = device.partition(":")[0]
     number = (num_bytes or _affordable(BYTES[kind], kind)) // 4
     source = torch.ones(number, device=device)
@@ -90,7 +90,7 @@ def copy_rate(device: str, num_bytes: int = 0) -> float:
 
 
 def fastest(call: Callable[[], Any], device: str) -> float:
-    """Seconds of the fastest of several calls, the first ones not counted: a peak is what was reached once."""
+    """Return the seconds of the fastest of several calls after a first untimed one."""
     wait = torch.cuda.synchronize if device.startswith("cuda") else _nothing
     call()
     wait()
@@ -105,7 +105,7 @@ def fastest(call: Callable[[], Any], device: str) -> float:
 
 
 def _affordable(num_bytes: int, kind: str) -> int:
-    """No more than an eighth of the memory that is free."""
+    """Limit the bytes to an eighth of free memory."""
     if kind == "cuda":
         free, _ = torch.cuda.mem_get_info()
         return min(num_bytes, free // 8)
@@ -114,4 +114,4 @@ def _affordable(num_bytes: int, kind: str) -> int:
 
 
 def _nothing() -> None:
-    """A CPU is done when the call returns."""
+    """Do nothing: a CPU is done when the call returns."""

@@ -1,6 +1,4 @@
-"""Worker side. Rounds: takes the samples, voids the spoiled ones, and knows when there are
-enough.
-"""
+"""Worker side. Rounds: takes samples, voids disturbed ones, and decides when there are enough."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from bench.stats import relative_interval, samples_needed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boundary:
-    """The machine between two rounds."""
+    """State of the machine between two rounds."""
 
     sentinel: float
     """Seconds of the sentinel workload."""
@@ -30,7 +28,7 @@ class Round:
     """One timed round with the machine before and after it."""
 
     seconds: float
-    """Of the whole round."""
+    """Duration of the round."""
     before: Boundary
     after: Boundary
 
@@ -41,30 +39,30 @@ class Rounds:
 
     rounds: tuple[Round, ...]
     kept: tuple[bool, ...]
-    """Per round, False when it is void."""
+    """For each round: False if it is void."""
     reasons: tuple[tuple[str, ...], ...]
-    """Per round, what spoiled it: sentinel, delayed, preempted, major_fault, quota,
+    """For each round its disturbances: sentinel, delayed, preempted, major_fault, quota,
     gpu_throttled."""
     stopped_because: str
     """interval (narrow enough) or time_cap."""
 
     @property
     def are_voids_kept(self) -> bool:
-        """True when so many rounds were spoiled that dropping them would leave too little."""
+        """True if so many rounds were disturbed that too few would be left without them."""
         return any(reasons and kept for reasons, kept in zip(self.reasons, self.kept, strict=True))
 
     @property
     def num_void(self) -> int:
-        """Rounds that something spoiled, kept or not."""
+        """Number of disturbed rounds, kept or not."""
         return sum(map(bool, self.reasons))
 
     def reason_counts(self) -> dict[str, int]:
-        """Reason -> number of rounds it spoiled."""
+        """Return disturbance -> number of rounds."""
         return dict(Counter(name for reasons in self.reasons for name in reasons))
 
     def wait_share(self) -> float | None:
-        """Share of the measured time that the most delayed thread stood in the run queue, or
-        None when not counted.
+        """Return the share of the measured time that the most delayed thread waited in the run queue; None
+        if not counted.
         """
         waits = [longest_wait(r.before.counters, r.after.counters) for r in self.rounds]
         total = sum(r.seconds for r in self.rounds)
@@ -73,11 +71,11 @@ class Rounds:
 
 
 def void_reasons(rounds: Sequence[Round]) -> tuple[tuple[str, ...], ...]:
-    """Per round, what spoiled it; empty for a good one. No rule looks at the round's own time but
-    as its length.
+    """Return the disturbances of each round. No rule compares the round's own duration with
+    others.
 
-    The sentinel is judged against the median of the whole run, so the answer for a round can
-    change as others come.
+    The sentinel is compared with its median over the run, so the result for a round can
+    change as further rounds are taken.
     """
     readings = [r.before.sentinel for r in rounds] + [r.after.sentinel for r in rounds]
     off = is_off(readings)
@@ -90,7 +88,7 @@ def void_reasons(rounds: Sequence[Round]) -> tuple[tuple[str, ...], ...]:
 
 
 def rounds_wanted(plan: Plan, round_seconds: float) -> int:
-    """Rounds to take at least: enough for the plan's percentile, or for p90, when they fit its
+    """Return the fewest rounds to take: enough for the plan's percentile, or for p90, if they fit its
     cap, else `min_rounds`.
     """
     for q in (plan.tail, 0.9):
@@ -104,26 +102,26 @@ def rounds_wanted(plan: Plan, round_seconds: float) -> int:
 
 def take_rounds(
     time_round: Callable[[], float],
-    look: Callable[[], Boundary],
+    read_boundary: Callable[[], Boundary],
     plan: Plan,
     *,
     clock: Clock = CLOCK,
     between: Callable[[], None] = lambda: None,
 ) -> Rounds:
-    """Rounds until the interval on the median is within the plan's target, or its time cap is
+    """Take rounds until the interval on the median is within the plan's target, or its time cap is
     reached.
 
-    `time_round` returns seconds, `look` reads the machine, `between` is run untimed after every
-    round. Void rounds are replaced while they are at most `plan.void_share` of all; beyond that
-    all rounds count, and a doubt says so.
+    `time_round` returns seconds, `read_boundary` reads the machine's state, `between` runs untimed after
+    every round. Void rounds are replaced while they are at most `plan.void_share` of all; beyond that
+    all rounds count, which raises a doubt.
     """
     started = clock() * NS
     taken: list[Round] = []
-    before = look()
+    before = read_boundary()
     check_at = plan.min_rounds
     while True:
         seconds = time_round()
-        after = look()
+        after = read_boundary()
         taken.append(Round(seconds=seconds, before=before, after=after))
         between()
         before = after
@@ -132,7 +130,7 @@ def take_rounds(
         out_of_time |= elapsed + seconds > plan.cap_seconds * plan.cap_stretch
         if len(taken) < check_at and not out_of_time:
             continue
-        # Checked at every tenth more, not at every round: the rules look at the whole run again.
+        # Not checked after every round, because the rules evaluate the entire run again.
         check_at = math.ceil(1.1 * len(taken))
         reasons = void_reasons(taken)
         kept = _kept(reasons, plan)

@@ -1,9 +1,8 @@
-"""Worker side. Sentinel: a small fixed workload whose time tells how fast this machine is just now.
+"""Worker side. Sentinel: a small fixed workload whose duration shows the current speed of this machine.
 
-The guest sees nothing of a neighbour outside the virtual machine (no steal, no run-queue delay),
-but the same work takes longer. The matrices fit the first-level cache, and are so small that
-numpy's BLAS stays in the calling thread: no second thread pool is woken beside the one that is
-measured.
+A virtual machine does not see a busy neighbour (no steal time, no run-queue delay), but the same work
+takes longer. The matrices fit the first-level cache, and are so small that numpy's BLAS stays in the
+calling thread: it does not wake a second thread pool.
 """
 
 from __future__ import annotations
@@ -15,19 +14,18 @@ from bench.instruments.stopwatch import CLOCK, NS, Clock
 from bench.stats import NORMAL_MAD, mad, median
 
 SIDE: Final = 32
-"""Rows and columns; 32^3 multiply-accumulates lie well below OpenBLAS's threshold for threads
-(64^3)."""
+"""Rows and columns; 32^3 multiply-accumulates are well below OpenBLAS's threshold for threads (64^3)."""
 PRODUCTS: Final = 16
 REPEATS: Final = 3
-"""The fastest of these counts: one timer interrupt is no news, a slow machine slows all of them."""
+"""The fastest of these counts: an interrupt affects one of them, a slow machine all."""
 LIMIT: Final = 3.0
-"""Deviations, in robust standard deviations, from which a reading is off."""
+"""Robust standard deviations from the median beyond which a reading is off."""
 FLOOR: Final = 0.02
-"""Deviations below this share of the median are never off, however quiet the run was."""
+"""Deviations below this share of the median are never off, however small the spread."""
 
 
 def sentinel(clock: Clock = CLOCK) -> Callable[[], float]:
-    """A function that runs the workload and returns its seconds (some tens of microseconds)."""
+    """Return a function that runs the workload and returns its seconds (tens of microseconds)."""
     import numpy as np
 
     matrix = np.random.default_rng(0).random((SIDE, SIDE), dtype=np.float32) / SIDE
@@ -47,11 +45,10 @@ def sentinel(clock: Clock = CLOCK) -> Callable[[], float]:
 
 
 def is_off(readings: Sequence[float]) -> list[bool]:
-    """For each reading, True when it strays from their median by more than 3 MAD (scaled to a
+    """Return for each reading True if it differs from their median by more than 3 MAD (scaled to a
     standard deviation).
 
-    The rule sees the readings alone: not the times of the rounds, nor which version they belong
-    to.
+    The rule uses the readings only: neither the durations of rounds nor the version that they belong to.
     """
     if not readings:
         return []

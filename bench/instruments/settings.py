@@ -1,4 +1,4 @@
-"""Worker side. Settings: what is pinned in this process while it is measured, for the record."""
+"""Worker side. Settings of this process while it is measured."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ VARIABLES: Final = (
 
 
 def settings() -> dict[str, Any]:
-    """JSON-able: cores this process may use, quota in cores, load, pressure, variables, torch's
-    flags where imported.
+    """Return cores this process may use, quota in cores, load, pressure, variables, and torch's flags if it is
+    imported.
     """
     found: dict[str, Any] = {
         "available_cores": available_cores(),
@@ -46,16 +46,14 @@ def settings() -> dict[str, Any]:
 
 
 def available_cores() -> int:
-    """Cores that the scheduler may give to this process."""
+    """Return the number of cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def quota_cores() -> float | None:
-    """Cores' worth of time that the control group allows per period, or None when there is no
-    limit.
-    """
+    """Return the control group's CPU quota in cores, or None without a limit."""
     root = Path("/sys/fs/cgroup")
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
@@ -76,8 +74,8 @@ def quota_cores() -> float | None:
 
 
 def cpu_pressure() -> float | None:
-    """Share of the last ten seconds in which some task waited for a CPU (0..1), or None where it
-    is not counted.
+    """Return the share of the last ten seconds in which some task waited for a CPU (0..1); None if it is
+    not counted.
     """
     try:
         first = Path("/proc/pressure/cpu").read_text().splitlines()[0]

@@ -1,4 +1,4 @@
-"""Worker side. Size: parameters, bytes and MACs of a model: facts, not timings."""
+"""Worker side. Size: parameters, bytes and MACs of a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     """Measurements `parameters` (a count), `parameter_bytes` (bytes, in the cell's dtype) and
     `macs` of one batch.
 
-    The model is always taken on the CPU: no number here depends on the device or the backend.
+    The model is always measured on the CPU: its size does not depend on device and backend.
     """
     assert job.cell is not None, "size needs a cell"
     subject = subject_for(job, emit)
@@ -47,7 +47,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
 
 
 def sizes(module: nn.Module) -> dict[str, int]:
-    """Numbers and bytes of parameters and buffers, what is shared counted once."""
+    """Return numbers and bytes of parameters and buffers, shared ones counted once."""
     parameters, buffers = _once(module.parameters()), _once(module.buffers())
     return {
         "num_parameters": sum(p.numel() for p in parameters),
@@ -59,7 +59,7 @@ def sizes(module: nn.Module) -> dict[str, int]:
 
 
 def _once(tensors: Iterable[Tensor]) -> list[Tensor]:
-    """The tensors without those that are another one's memory under a second name."""
+    """Return the tensors, those that share memory only once."""
     found = {}
     for tensor in tensors:
         place = tensor.data_ptr() if tensor.numel() else id(tensor)

@@ -1,4 +1,4 @@
-"""Worker side. Facts: what one fresh process can tell of a cell besides its speed: memory, size, MACs, its outputs."""
+"""Worker side. Static facts of a cell, from one fresh process: memory, size, MACs and outputs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
 
 
 def save_outputs(subject: Runnable, target: Path) -> None:
-    """Writes the outputs of one more pass, in order."""
+    """Write the outputs of one more pass, in order."""
     import numpy as np
 
     arrays = {f"{place:04d}": tensor.numpy() for place, tensor in enumerate(subject.outputs())}

@@ -1,4 +1,4 @@
-"""Worker side. Stopwatch: times a round of calls next to the work, and knows what that costs."""
+"""Worker side. Stopwatch: times a round of calls, and measures its own overhead."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ NS: Final = 1e-9
 
 
 class DeviceTimer(Protocol):
-    """A second clock beside the first, e.g. CUDA events around the same round."""
+    """A second clock around the same round, e.g. CUDA events."""
 
     def begin(self) -> None:
         """Mark the start of a round."""
 
     def end(self) -> None:
-        """Mark its end, before the device is waited for."""
+        """Mark its end, before the device is synchronised."""
 
     def seconds(self) -> float:
-        """Seconds between the two marks, once the device is idle."""
+        """Return the seconds between the two marks, once the device is idle."""
         ...
 
 
@@ -38,7 +38,7 @@ def time_round(
     clock: Clock = CLOCK,
     marks: DeviceTimer | None = None,
 ) -> float:
-    """Seconds that `iterations` calls take together, from an idle device to an idle device."""
+    """Return the seconds of `iterations` calls together, from an idle device to an idle device."""
     synchronize()
     if marks is not None:
         marks.begin()
@@ -58,7 +58,7 @@ def overhead(
     marks: DeviceTimer | None = None,
     trials: int = 33,
 ) -> float:
-    """Seconds that timing a round adds to it: the median of rounds of no calls at all."""
+    """Return the seconds that timing adds to a round: the median of rounds without calls."""
     return median(
         [time_round(_nothing, synchronize, 0, clock=clock, marks=marks) for _ in range(trials)]
     )

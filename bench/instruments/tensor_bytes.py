@@ -1,6 +1,4 @@
-"""Worker side. Tensor bytes: what PyTorch's CPU allocator hands out during one call, event by
-event.
-"""
+"""Worker side. Tensor bytes: allocations of PyTorch's CPU allocator during one call."""
 
 from __future__ import annotations
 
@@ -15,24 +13,24 @@ EVENT = "[memory]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorBytes:
-    """Bytes from the CPU allocator during one call."""
+    """Bytes allocated by the CPU allocator during one call."""
 
     peak: int
-    """Most that was handed out at once, above what lived before the call."""
+    """Most that was allocated at once, above the level before the call."""
     kept: int
-    """Still handed out when the call's result was dropped; negative when it freed older memory."""
+    """Still allocated after the call's result was dropped; negative if older memory was freed."""
     total: int
-    """All that was handed out, freed or not."""
+    """Sum of all allocations, freed or not."""
     num_allocations: int
 
 
 def count_tensor_bytes(call: Callable[[], Any]) -> TensorBytes:
-    """The bytes that one call takes from PyTorch's CPU allocator, temporaries inside kernels
+    """Count the bytes that one call takes from PyTorch's CPU allocator, temporaries inside kernels
     included.
 
-    Read from the profiler's allocation events, which are in order and exact, so that two calls
+    Computed from the profiler's allocation events, which are ordered and exact, so that two calls
     of the same work give the same numbers. Python objects, NumPy arrays and ONNX Runtime's arena
-    are not in it.
+    are not included.
     """
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it reports a missing GPU as an error
     from torch.autograd.profiler import profile
@@ -48,7 +46,7 @@ def count_tensor_bytes(call: Callable[[], Any]) -> TensorBytes:
 
 
 def summarize_changes(changes: Iterable[int]) -> TensorBytes:
-    """The figures of a row of changes: bytes handed out (positive) and given back (negative)."""
+    """Summarize a sequence of changes: bytes allocated (positive) and freed (negative)."""
     changes = list(changes)
     levels = list(accumulate(changes, initial=0))
     return TensorBytes(

@@ -1,4 +1,4 @@
-"""Worker side. Training: what one optimizer step costs on the cell's batch, in time and memory."""
+"""Worker side. Training step: time and memory of one optimizer step on the cell's batch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from suite.training.setup import lesson_for
 from suite.worker.protocol import Emit, Job
 
 LEAST = 2
-"""Samples: batch normalization over a single one has no variance."""
+"""Fewest samples per batch: batch normalization over one sample has no variance."""
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:

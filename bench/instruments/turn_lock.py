@@ -1,4 +1,4 @@
-"""Worker side. TurnLock: what two processes pass to each other, so that only one of them works at a time."""
+"""Worker side. A lock that two processes pass to each other, so that only one of them works at a time."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from pathlib import Path
 from typing import Final
 
 CONNECT_RETRY_SECONDS: Final = 0.01
-"""Seconds between two tries to reach the other arm, before anything is measured."""
+"""Seconds between two attempts to connect to the other arm, before anything is measured."""
 GONE: Final = ".gone"
-"""Ends the name of the file that says: one of the two arms has ended, nobody will come any more."""
+"""Suffix of the file that marks that one of the two arms has ended and will not connect."""
 
 
 class ArmLost(RuntimeError):
-    """The other arm's process is gone; its own record says why."""
+    """The other arm's process ended; its own record has the reason."""
 
 
 class TurnLock:
-    """One end of a stream between two arms; `take` sleeps until the other hands over."""
+    """One end of a stream between two arms; `acquire` sleeps until the other releases."""
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
         self._lines = stream.makefile("rb")
 
     def acquire(self) -> int | None:
-        """The number of disturbed turns that the other arm has had so far; None when it said that this is the end.
+        """Wait for the other arm; returns its number of disturbed turns so far, or None if it ended the block.
 
-        Raises ArmLost when the other arm is gone, TimeoutError when it keeps the lock too long.
+        Raises ArmLost if the other arm is gone, TimeoutError if it holds the lock too long.
         """
         line = self._lines.readline()
         if not line:
@@ -40,11 +40,11 @@ class TurnLock:
         return None if number is None else int(number)
 
     def release(self, *, num_bad: int) -> None:
-        """Lets the other arm work; `num_bad` turns of this arm were disturbed so far."""
+        """Let the other arm work; `num_bad` turns of this arm were disturbed so far."""
         self._send(num_bad)
 
     def end(self) -> None:
-        """Tells the other arm that no more turns come."""
+        """Tell the other arm that the block has ended."""
         self._send(None)
 
     def _send(self, word: int | None) -> None:
@@ -56,10 +56,10 @@ class TurnLock:
 
 @contextmanager
 def join(path: str, *, begins: bool, deadline: float) -> Iterator[TurnLock]:
-    """The lock of the two arms that meet at the socket `path`; returns when both are there.
+    """Connect the two arms at the socket `path`; yields the lock when both are connected.
 
-    The arm that begins listens. Raises TimeoutError, also from the lock, when the other does not come or answer
-    within `deadline` seconds.
+    The arm with the first turn listens. Raises TimeoutError, also from the lock, if the other does not connect or
+    answer within `deadline` seconds.
     """
     if not hasattr(socket, "AF_UNIX"):
         raise RuntimeError("two arms meet at a Unix socket, which this system does not have")
@@ -70,7 +70,7 @@ def join(path: str, *, begins: bool, deadline: float) -> Iterator[TurnLock]:
             yield TurnLock(stream)
         finally:
             with contextlib.suppress(OSError):
-                stream.shutdown(socket.SHUT_RDWR)  # a file made of it would keep it open
+                stream.shutdown(socket.SHUT_RDWR)  # the file object made from it would keep it open
 
 
 def _listen(path: str, deadline: float) -> socket.socket:
@@ -79,7 +79,7 @@ def _listen(path: str, deadline: float) -> socket.socket:
         draft = f"{path}.new"
         door.bind(draft)
         door.listen(1)
-        Path(draft).rename(path)  # whoever sees it can connect
+        Path(draft).rename(path)  # the socket accepts connections as soon as it is visible
         door.settimeout(0.5)
         while True:
             try:

@@ -1,9 +1,12 @@
-"""Worker side. Turns: two processes measure in alternation, in the order A BB AA BB A, never both at once.
+"""Worker side. Turns: two processes measure alternately, in the order A BB AA BB A, never both at once.
 
-Neighbouring turns see the same moment of the machine, so what it does to both cancels in their ratio. A turn has parts
-of a few milliseconds, each looked at for disturbances. On two cores that other work kept busy, the spread of block
-effects at equal arms was 3 to 10% with one stretch per arm, 1 to 4% with whole turns paired, and 0.5 to 1.4% with the
-undisturbed parts of paired turns (five tiny models, 12 blocks each).
+Neighbouring turns meet the same state of the machine, so its effect cancels in their ratio. A turn has parts of a few
+milliseconds, each checked for disturbances. On two cores with other load, the spread of block effects at equal arms
+was 3 to 10% with one long turn per arm, 1 to 4% with paired turns, and 0.5 to 1.4% with the undisturbed parts of paired
+turns (five tiny models, 12 blocks each).
+
+`suite/timing.py` alternates callables within one process. This module does it between two processes with different
+sources, and shares no code with it: the instruments have to be the same for both, whatever `suite` they measure.
 """
 
 from __future__ import annotations
@@ -26,21 +29,21 @@ from suite.worker.protocol import Emit, Job
 
 CONTROL_SIDE: Final = 192
 CONTROL_PRODUCTS: Final = 4
-"""A pass of about a millisecond on one core, whose matrices fit the second-level cache."""
+"""Matrix products per pass: about a millisecond on one core, with matrices that fit the second-level cache."""
 PART_SECONDS: Final = 0.0025
-"""Least duration of a part of a turn: shorter than the time that a scheduler gives to another process at once, so that
-on a busy machine some parts of a turn stay undisturbed."""
+"""Shortest duration of a part of a turn: less than a scheduler's time slice, so that on a busy machine some parts of a
+turn stay undisturbed."""
 LONG_CALL: Final = 0.25
-"""A call shorter than this share of a turn is made once untimed first: the other arm has emptied the caches."""
+"""A call shorter than this share of a turn is made once untimed first: the other arm has displaced the caches."""
 SETTLED: Final = 0.05
-"""A process whose threads use less than this share of a core while it sleeps has its thread pools asleep."""
+"""Use of a core, while this process sleeps, below which its thread pools are idle."""
 SETTLE_STEP: Final = 0.002
 SETTLE_MOST: Final = 0.06
-"""Seconds that a process waits at most for its own pools to sleep before it passes the lock."""
+"""Most seconds that a process waits for its thread pools before it releases the lock."""
 
 
 Turn = Callable[[], tuple[float, float, tuple[str, ...]]]
-"""Takes one turn: seconds per call, the sentinel's worst reading around it in seconds, reasons to void it."""
+"""Takes one turn; returns seconds per call, the slower of the sentinel's two readings in seconds, and disturbances."""
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
@@ -53,7 +56,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
 
 
 def run_control(job: Job, emit: Emit) -> dict[str, Any]:
-    """The same for the negative control: matrix products that are the same in every version."""
+    """Take the turns of the negative control: matrix products that are the same in every version."""
     import torch
 
     torch.set_num_threads(max(1, int(job.options.get("threads", 1))))
@@ -111,7 +114,7 @@ def alternate(
     seconds: float,
     clock: Clock = CLOCK,
 ) -> dict[str, Any]:
-    """Warms up and takes turns with whoever holds the other end of the lock."""
+    """Warm up and take turns with the process at the other end of the lock."""
     reasons = throttle_reader(device)
     read_sentinel = sentinel(clock)
     emit("phase", name="warmup")
@@ -169,7 +172,7 @@ def alternate(
 def summarize_turn(
     parts: Sequence[float], spoiled: Sequence[tuple[str, ...]]
 ) -> tuple[float, tuple[str, ...]]:
-    """Seconds of a turn: the median of its undisturbed parts; with none of those, of all, and what spoiled them."""
+    """Return the seconds of a turn (median of its undisturbed parts, or of all if none is), and disturbances."""
     good = [part for part, why in zip(parts, spoiled, strict=True) if not why]
     if good:
         return median(good), ()
@@ -187,10 +190,10 @@ def take_turns(
     clock: Clock = CLOCK,
     rest: Callable[[], float] | None = None,
 ) -> list[tuple[float, float, tuple[str, ...]]]:
-    """Turns one after another, two while the lock is here, until the arm that begins has seen enough.
+    """Take two turns each time the lock is held, until the arm with the first turn has enough.
 
-    The nth turn of one arm lies next to the nth of the other. Ends after an even number of turns: `num_turns`
-    without a disturbance in either arm, or `seconds` used up, four at least.
+    The nth turn of one arm is next to the nth of the other. Ends after an even number of turns, at least four:
+    `num_turns` without a disturbance in either arm, or `seconds` used up.
     """
     found: list[tuple[float, float, tuple[str, ...]]] = []
     rest = rest or wait_for_idle_threads
@@ -218,7 +221,7 @@ def take_turns(
 
 
 def wait_for_idle_threads(clock: Callable[[], float] = time.process_time) -> float:
-    """Seconds until this process's thread pools slept: idle threads of OpenMP and ONNX Runtime spin for a while."""
+    """Wait until this process's thread pools sleep (OpenMP and ONNX Runtime spin for a while); returns the seconds."""
     waited = 0.0
     while waited < SETTLE_MOST:
         before = clock()

@@ -1,6 +1,4 @@
-"""Worker side. Warm-up: how many iterations make a round, and when the rounds have stopped
-changing.
-"""
+"""Worker side. Warm-up: the number of iterations per round, and when rounds have become stable."""
 
 from __future__ import annotations
 
@@ -14,23 +12,22 @@ from bench.plan import Plan
 from bench.stats import relative_slope
 
 TimeRound = Callable[[int], float]
-"""Seconds that a round of so many iterations takes."""
+"""Returns the seconds of a round of so many iterations."""
 
 MIN_WINDOW: Final = 3
 MAX_WINDOW: Final = 10
 GROWTH: Final = 10
-"""Most that the iterations of a round grow from one try to the next: the first calls are slow
-and mislead."""
+"""Largest growth of the iterations from one attempt to the next: the first calls are slow and misleading."""
 SPARE: Final = 1.1
-"""Aimed above the target, so that rounds that get a little faster stay long enough."""
+"""Factor above the target, so that rounds that become a little faster stay long enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warmup:
-    """How the warm-up went."""
+    """Result of the warm-up."""
 
     samples: tuple[float, ...]
-    """Seconds per iteration of every round, those of the autorange first."""
+    """Seconds per iteration of every round, starting with those of the autorange."""
     iterations: int
     """Iterations per round from here on."""
     ended_because: str
@@ -38,7 +35,7 @@ class Warmup:
 
 
 def warm_up(time_round: TimeRound, plan: Plan, target: float, *, clock: Clock = CLOCK) -> Warmup:
-    """Runs rounds until they are flat or the plan's cap is reached.
+    """Run rounds until they are flat or the plan's cap is reached.
 
     `target` is the least duration of a round in seconds. Iterations per round are chosen first,
     then settled once more when the work is warm. Always runs at least one round.
