@@ -1,15 +1,8 @@
-"""Metrics: one row per reported number: its meaning, its unit, and when the gate fails on it.
-
-`python -m bench.metrics FILE` rewrites the table of metrics in that Markdown file (docs/metrics.md).
-"""
+"""Metrics: one row per reported number: its meaning, its unit, and when the gate fails on it."""
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 
@@ -313,32 +306,3 @@ METRICS: Final = {
         ),
     )
 }
-
-
-def markdown_table() -> str:
-    """The metrics as a Markdown table, one line per row of METRICS, with a final newline."""
-    lines = ["| metric | unit | step | better | meaning |", "|---|---|---|---|---|"]
-    for row in METRICS.values():
-        better = f"{row.direction}{', exact' if row.is_deterministic else ''}"
-        lines.append(f"| `{row.name}` | {row.unit} | {row.instrument} | {better} | {row.meaning} |")
-    return "\n".join(lines) + "\n"
-
-
-def with_table(page: str) -> str:
-    """The Markdown page with its table of metrics replaced by the present one; raises ValueError if it has none."""
-    table = re.compile(r"^\| metric \|.*\n(?:\|.*\n)*", re.MULTILINE)
-    if not table.search(page):
-        raise ValueError("the page has no table that begins with `| metric |`")
-    return table.sub(lambda _: markdown_table(), page, count=1)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Rewrite the table in each of the named files."""
-    for name in arguments:
-        path = Path(name)
-        path.write_text(with_table(path.read_text(encoding="utf-8")), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from bench import units
 from bench.history.series import Series, SeriesPoint
 from bench.history.trend import Change, Trend
-from bench.summary.wording import metric_name, plural
+from bench.output.names import metric_name, plural
+from suite import units
 
 BASES: Final = {
     "ratio": "in sentinels: times over that of a fixed workload beside them, comparable across machines",

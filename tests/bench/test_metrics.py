@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.derived_metrics import derive, throughput_unit
+from bench.docs_page import with_tables
 from bench.metrics import METRICS
 from bench.steps import STEPS
 from suite.cell import Cell
@@ -35,6 +36,16 @@ def test_the_page_has_every_metric_with_its_row_and_no_other():
         assert (unit, step) == (metric.unit, metric.instrument)
         assert better == metric.direction + exact
         assert meaning == metric.meaning
+
+
+def test_the_tables_of_the_page_are_those_that_its_command_writes():
+    page = PAGE.read_text()
+    assert with_tables(page) == page
+
+
+def test_a_page_without_the_tables_is_refused():
+    with pytest.raises(ValueError, match="| metric |"):
+        with_tables("# Metrics")
 
 
 def record(*measurements, **facts):
