@@ -17,6 +17,8 @@ class Checkup:
     environment: Environment
     results: tuple[CheckResult, ...]
     strict: bool = False
+    excused: bool = False
+    """Facts that are missing were ignored by the user."""
     seconds: float = 0.0
 
     @property
@@ -26,8 +28,9 @@ class Checkup:
 
     @property
     def exit_code(self) -> int:
-        """0 healthy, 1 errors (or warnings when strict), 3 a check crashed."""
-        return exit_code(self.results, strict=self.strict)
+        """0 healthy, 1 errors (or warnings when strict), 3 a check crashed, 4 could not look."""
+        unknown = bool(self.environment.unknown) and not self.excused
+        return exit_code(self.results, strict=self.strict, unknown=unknown)
 
     def areas(self) -> tuple[tuple[str, str, Level], ...]:
         """(key, title, worst level) of every area that was examined."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diagnostics.checkup import Checkup
-from diagnostics.doctor import UnknownCode, chosen, run
+from diagnostics.doctor import FACTS_MISSING, UnknownCode, chosen, run
 from diagnostics.environment import Environment, gather
 from diagnostics.facts.interpreter import NotAPython
 from diagnostics.options import Misuse, codes, parser, silenced
@@ -31,7 +31,7 @@ DELEGATES = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 no errors, 1 errors (`--strict`: warnings too), 2 usage, 3 a check crashed."""
+    """0 no errors, 1 errors (`--strict`: warnings too), 2 usage, 3 a check crashed, 4 could not look."""
     try:
         if arguments and arguments[0] in DELEGATES:
             module, name = DELEGATES[arguments[0]]
@@ -62,7 +62,8 @@ def _visit(options: argparse.Namespace) -> int:
         return 0
     environment = _facts(options)
     redactor = None if options.no_redact else _redactor(environment)
-    checkup = _examine(environment, selected, options, start)
+    excused = not any(item.code == FACTS_MISSING for item in chosen((), ignored))
+    checkup = _examine(environment, selected, options, start, excused=excused)
     if options.save_facts:
         _save(checkup.environment, options.save_facts, redactor)
     _show(checkup, form, redactor, verbose=options.verbose)
@@ -92,7 +93,12 @@ def _facts(options: argparse.Namespace) -> Environment:
 
 
 def _examine(
-    environment: Environment, selected: tuple[Check, ...], options: argparse.Namespace, start: float
+    environment: Environment,
+    selected: tuple[Check, ...],
+    options: argparse.Namespace,
+    start: float,
+    *,
+    excused: bool,
 ) -> Checkup:
     if options.deep:
         from diagnostics.deep.trials import ATTEMPTS, attempt
@@ -111,6 +117,7 @@ def _examine(
         environment=environment,
         results=results,
         strict=options.strict,
+        excused=excused,
         seconds=time.perf_counter() - start,
     )
 

@@ -11,6 +11,9 @@ from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
 from diagnostics.registry import Check, CheckResult, Skipped, checks, stamp
 
+FACTS_MISSING = "facts-missing"
+"""The check that names what could not be looked at; its findings have an exit code of their own."""
+
 
 class UnknownCode(ValueError):
     """A selected or ignored code that no check has."""
@@ -131,10 +134,19 @@ def _root(parents: dict[int, int], index: int) -> int:
     return index
 
 
-def exit_code(results: Iterable[CheckResult], *, strict: bool = False) -> int:
-    """0 without errors, 1 with errors (`strict`: warnings too), 3 when a check crashed."""
-    statuses = {result.status for result in results}
-    if Level.CRASH in statuses:
+def exit_code(
+    results: Iterable[CheckResult], *, strict: bool = False, unknown: bool = False
+) -> int:
+    """Return 0 without errors, 1 with errors (`strict`: warnings too), 3 when a check crashed.
+
+    4 when no error was found and something could not be looked at: a fact is `unknown`, or the
+    results say that one is missing.
+    """
+    every = list(results)
+    if any(result.status is Level.CRASH for result in every):
         return 3
     bad = {Level.ERROR, Level.WARN} if strict else {Level.ERROR}
-    return 1 if statuses & bad else 0
+    if any(result.status in bad and result.code != FACTS_MISSING for result in every):
+        return 1
+    missing = any(result.code == FACTS_MISSING and result.findings for result in every)
+    return 4 if unknown or missing else 0

@@ -54,6 +54,8 @@ from diagnostics.records import (
 
 SCHEMA = 1
 """Of the saved facts. 1: first."""
+BESIDE_THE_POINT = frozenset({"git"})
+"""Collectors that no check reads."""
 KEY_PACKAGES = (
     "torch",
     "torchvision",
@@ -121,6 +123,11 @@ class Environment:
         return decode_as(cls, data)
 
     @property
+    def unknown(self) -> dict[str, str]:
+        """Collectors whose facts the checks lack, with the reason."""
+        return {name: why for name, why in self.errors.items() if name not in BESIDE_THE_POINT}
+
+    @property
     def versions(self) -> dict[str, str]:
         """Versions by package name, with the build's label where one is known: `2.15.0+cu132`."""
         return self.packages | {name: build.version for name, build in self.builds.items()}
@@ -166,7 +173,7 @@ def gather(python: str | None = None, *, quick: bool = False) -> Environment:
     path = interpreter.locate(python) if python else None
     probe = gpu.Probe(quick=quick)
     beside = {
-        "gpu": _slot("gpu", partial(gpu.devices, probe), seconds=gpu.PROBE_SECONDS + 1),
+        "gpu": _slot("gpu", partial(gpu.devices, probe), seconds=gpu.LONGEST_SECONDS),
         "git": _slot("git", repository.describe, seconds=3.0),
         "quiet": _slot("quiet", measurement_noise.describe, seconds=2.0),
     }
@@ -215,7 +222,7 @@ def _python(path: str | None, errors: dict[str, str]) -> Interpreter:
         partial(interpreter.describe, path),
         (unknown, ""),
         errors,
-        seconds=interpreter.PATIENT_SECONDS + 2,
+        seconds=interpreter.LONGEST_SECONDS,
     )
     if failure:
         errors["python"] = failure

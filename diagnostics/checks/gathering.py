@@ -17,7 +17,7 @@ def facts_missing(environment: Environment) -> Iterator[Finding]:
     Why: checks that need its facts saw defaults, so a clean bill would say too much.
     Cure: look at the named source; run again on a quieter machine when it was only late.
     """
-    for name, reason in environment.errors.items():
+    for name, reason in environment.unknown.items():
         yield finding(
             Level.WARN,
             f"the facts about {name} are missing or guessed",

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from diagnostics.facts import gpu_probe
+from diagnostics.facts.deadline import LONGEST, communicate
 from diagnostics.facts.procfs import names, text
 from diagnostics.records import Driver, Gpu
 
 PROBE_SECONDS = 8.0
+LONGEST_SECONDS = PROBE_SECONDS * LONGEST + 5
+"""The child's own deadline ends it long before."""
 _VERSION = re.compile(r"(?:Kernel Module|for \S+)\s+(?:\S+\s+)?(\d{3}\.\d+(?:\.\d+)?)")
 
 
@@ -44,17 +47,11 @@ class Probe:
 
     def answers(self) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
         """(facts, devices, failure): what the child said before it ended, hung or died."""
-        failure = ""
         if self._child is None:
             raise OSError(self._refusal)
-        try:
-            output, _ = self._child.communicate(timeout=self._seconds)
-        except subprocess.TimeoutExpired as late:
-            self._child.kill()
-            output = late.output or b""
-            rest = self._child.stdout.read() if self._child.stdout else b""
-            output, failure = output + (rest or b""), "timeout"
-        code = self._child.wait()
+        output, _, late = communicate(self._child, self._seconds)
+        failure = "timeout" if late else ""
+        code = self._child.returncode or 0
         facts: dict[str, Any] = {}
         devices: list[dict[str, Any]] = []
         for line in output.decode(errors="replace").splitlines():

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from diagnostics.facts import interpreter_probe
+from diagnostics.facts.deadline import LONGEST, run
 from diagnostics.facts.frame import venv_config
 from diagnostics.records import Interpreter
 
 PATIENT_SECONDS = 10.0
+LONGEST_SECONDS = PATIENT_SECONDS * LONGEST + 5
+"""The child's own deadline ends it long before."""
 
 
 class NotAPython(ValueError):
@@ -94,14 +97,10 @@ def _pythonpath(sites: tuple[str, ...]) -> tuple[str, ...]:
 
 def _ask(python: str) -> dict[str, Any]:
     source = Path(interpreter_probe.__file__).read_text(encoding="utf-8")
-    done = subprocess.run(
-        [python, "-I", "-c", source],
-        capture_output=True,
-        timeout=PATIENT_SECONDS,
-        check=True,
-        stdin=subprocess.DEVNULL,
-        cwd="/" if os.path.isdir("/") else None,
+    done = run(
+        [python, "-I", "-c", source], PATIENT_SECONDS, cwd="/" if os.path.isdir("/") else None
     )
+    done.check_returncode()
     data = json.loads(done.stdout)
     if not isinstance(data, dict):
         raise ValueError("it answered with something else than a JSON object")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 
+from diagnostics.facts.deadline import run
 from diagnostics.records import Repository
 
 GIT_SECONDS = 2.0
@@ -24,12 +24,5 @@ def describe() -> Repository:
 
 
 def _ask(git: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [git, *arguments],
-        capture_output=True,
-        timeout=GIT_SECONDS,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
-    )
+    done = run([git, *arguments], GIT_SECONDS, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"})
     return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else ""

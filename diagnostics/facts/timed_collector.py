@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Generic, TypeVar
+
+from diagnostics.facts.deadline import STEP_SECONDS, Deadline
 
 _Errors = MutableMapping[str, str]
 _Value = TypeVar("_Value")
@@ -16,8 +17,7 @@ class Slot(Generic[_Value]):
 
     def __init__(self, name: str, collect: Callable[[], _Value], *, seconds: float) -> None:
         self.name = name
-        self._deadline = time.monotonic() + seconds
-        self._seconds = seconds
+        self._deadline = Deadline(seconds)
         self._value: list[_Value] = []
         self._error = ""
         self._thread = threading.Thread(target=self._run, args=(collect,), daemon=True, name=name)
@@ -31,10 +31,11 @@ class Slot(Generic[_Value]):
 
     def result(self, fallback: _Value, errors: _Errors) -> _Value:
         """The collected value; `fallback` and a line in `errors` when it failed or is late."""
-        self._thread.join(max(0.0, self._deadline - time.monotonic()))
+        while self._thread.is_alive() and (left := self._deadline.remaining()) > 0:
+            self._thread.join(min(left, STEP_SECONDS))
         if self._value:
             return self._value[0]
-        late = f"no answer within {self._seconds:g} s"
+        late = f"no answer within {self._deadline.seconds:g} s"
         errors[self.name] = self._error or late
         return fallback
 

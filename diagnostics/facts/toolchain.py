@@ -13,6 +13,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+from diagnostics.facts.deadline import run
 from diagnostics.facts.procfs import text
 from diagnostics.records import Interpreter, Toolchain
 
@@ -65,13 +66,7 @@ def _release(nvcc: str, home: str) -> str:
     if not nvcc:
         return ""
     with suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(
-            [nvcc, "--version"],
-            capture_output=True,
-            timeout=NVCC_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        done = run([nvcc, "--version"], NVCC_SECONDS)
         found = _RELEASE.search(done.stdout.decode(errors="replace"))
         return found[1] if found else ""
     return ""

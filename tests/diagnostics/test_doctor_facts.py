@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from sample_environments import PYTHON_FACTS
@@ -15,6 +17,7 @@ from diagnostics.environment import gather
 from diagnostics.facts import (
     builds,
     cgroup,
+    deadline,
     distributions,
     elf,
     gpu,
@@ -68,6 +71,41 @@ def test_a_collector_that_hangs_costs_its_deadline_and_no_more() -> None:
     assert Slot("x", lambda: time.sleep(60), seconds=0.05).result(None, errors) is None
     assert time.monotonic() - start < 5
     assert errors["x"] == "no answer within 0.05 s"
+
+
+class Scripted(deadline.Deadline):
+    """A deadline whose counters follow a script."""
+
+    rows: ClassVar[list[tuple[float, float]]] = []
+
+    def _counters(self) -> tuple[float, float]:
+        return self.rows.pop(0)
+
+
+def test_time_in_the_queue_for_a_processor_makes_nothing_late(monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(deadline.time, "monotonic", lambda: now[0])
+    Scripted.rows = [(1.0, 1.0), (2.0, 10.0), (2.0, 10.0), (2.0, 10.0), (3.0, 999.0)]
+    clock = Scripted(5.0)
+    now[0] = 30.0
+    assert clock.remaining() == pytest.approx(5 * 10 - 30)
+    now[0] = 50.0
+    assert clock.remaining() == 0.0
+    # Without load nothing is stretched, and never beyond the longest.
+    Scripted.rows = [(0.0, 0.0), (4.0, 0.0), (4.0, 9999.0)]
+    clock, now[0] = Scripted(5.0), 54.0
+    assert clock.remaining() == pytest.approx(1.0)
+    assert clock.remaining() == pytest.approx(5 * deadline.LONGEST - 4)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the counters are Linux's")
+def test_a_child_that_hangs_is_killed_and_one_that_answers_is_heard() -> None:
+    done = deadline.run([sys.executable, "-c", "print('here')"], 20.0)
+    assert done.stdout == b"here\n"
+    start = time.monotonic()
+    with pytest.raises(subprocess.TimeoutExpired):
+        deadline.run([sys.executable, "-c", "import time; time.sleep(60)"], 0.2)
+    assert time.monotonic() - start < 10
 
 
 # installed distributions

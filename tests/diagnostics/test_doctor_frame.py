@@ -19,6 +19,7 @@ from test_doctor_rows import CUDNN, ROWS, UNRESOLVED, damaged
 
 import diagnostics.checks
 from diagnostics import records as a
+from diagnostics.checkup import Checkup
 from diagnostics.doctor import UnknownCode, chosen, examine, exit_code, reduce, run
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
@@ -59,6 +60,20 @@ def test_the_exit_code_follows_the_worst_level(
     assert (
         exit_code([found(str(n), level) for n, level in enumerate(levels)], strict=strict) == code
     )
+
+
+def test_what_could_not_be_looked_at_has_an_exit_code_of_its_own() -> None:
+    late = healthy(errors={"files": "no answer within 30 s"}, files=None)
+    results = tuple(examine(late))
+    assert exit_code(results) == 4
+    assert exit_code(results, strict=True) == 4
+    assert exit_code([*results, found("x")]) == 1
+    checkup = Checkup(environment=late, results=results)
+    assert checkup.exit_code == 4
+    some = tuple(examine(late, select=["shm-too-small"]))
+    assert Checkup(environment=late, results=some).exit_code == 4
+    assert Checkup(environment=late, results=some, excused=True).exit_code == 0
+    assert Checkup(environment=healthy(errors={"git": "x"}), results=some).exit_code == 0
 
 
 def test_a_consequence_is_folded_under_its_cause() -> None:
