@@ -27,6 +27,8 @@ class Requirement:
     extras: tuple[str, ...] = ()
     ranges: str = ""
     marker: str = ""
+    url: str = ""
+    """The address of a direct reference (`name @ address`), empty for a range of versions."""
 
 
 def normalise(name: str) -> str:
@@ -35,7 +37,7 @@ def normalise(name: str) -> str:
 
 
 def parse_requirement(line: str) -> Requirement | None:
-    """The requirement that the line says, None when it cannot be read."""
+    """Return the requirement in a line, None when it cannot be read."""
     found = _LINE.match(line)
     if found is None:
         return None
@@ -45,11 +47,12 @@ def parse_requirement(line: str) -> Requirement | None:
         extras=extras,
         ranges="" if found["url"] else found["ranges"].strip(),
         marker=(found["marker"] or "").strip(),
+        url=(found["url"] or "").strip(),
     )
 
 
 def applies(marker: str, variables: Mapping[str, str]) -> bool:
-    """True when the marker holds; a marker that cannot be read does not."""
+    """Return True when the marker holds; one that cannot be read does not."""
     tokens = _tokens(marker)
     if tokens is None:
         return False

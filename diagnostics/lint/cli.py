@@ -8,20 +8,24 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from diagnostics.explain.output import USAGE, exit_code, show
-from diagnostics.finding import Finding
+from diagnostics.explain.output import ERRORS, USAGE, exit_code, show
+from diagnostics.finding import Finding, Level
 from diagnostics.lint import command, requirement_files
-from diagnostics.lint.plan import Plan, wish
-from diagnostics.lint.rules import judge
+from diagnostics.lint.plan import Plan, Reading, marker_variables, wish
+from diagnostics.lint.rules import as_finding, dotted, judge, lowest_python
 from diagnostics.requirement import applies
 from diagnostics.tables.torch_releases import DATED, Python
+from diagnostics.version import allows
+
+SUFFIXES = r"\.(?:txt|toml|in|cfg|lock|py|ya?ml|ipynb|sh|dockerfile|json)$"
 
 
 def main(arguments: list[str]) -> int:
-    """Judges a command or file: 0 nothing impossible, 1 errors, 2 usage."""
+    """Judge a command or file: 0 nothing impossible, 1 errors, 2 usage or something was not read."""
     parser = argparse.ArgumentParser(
         prog="python -m diagnostics lint",
-        description="Judges an install command, requirements.txt or pyproject.toml, offline.",
+        description="Judges an install command, a requirements file, a project, a lock file, an "
+        "environment.yaml or a Dockerfile, offline.",
     )
     parser.add_argument("target", nargs="+", help='"pip install torch==2.0.0 ..." or a file')
     parser.add_argument("--python-version", metavar="X.Y", help="default: the running Python")
@@ -30,63 +34,84 @@ def main(arguments: list[str]) -> int:
     try:
         options, rest = parser.parse_known_args(arguments)
         python = _python(options.python_version)
-        findings = lint(" ".join([*options.target, *rest]), python)
+        reading = read(" ".join([*options.target, *rest]))
     except SystemExit as stop:
         return USAGE if stop.code else 0
     except (ValueError, OSError) as error:
         print(f"python -m diagnostics lint: {error}", file=sys.stderr)
         return USAGE
-    version = f"{python[0]}.{python[1]}"
-    nothing = f"Nothing impossible for Python {version} (releases as of {DATED})."
-    show(findings, in_json=options.json, nothing=nothing)
-    return exit_code(findings, strict=options.strict)
+    findings = judge_all(reading, python)
+    unread = [not_read(reason) for reason in dict.fromkeys(reading.not_read)]
+    versions = {dotted(python_of(plan, python)) for plan in reading.plans} or {"?"}
+    nothing = (
+        f"Nothing impossible for Python {', '.join(sorted(versions))} (releases as of {DATED})."
+    )
+    show([*findings, *unread], in_json=options.json, nothing=nothing)
+    code = exit_code(findings, strict=options.strict)
+    return USAGE if unread and code != ERRORS else code
+
+
+def not_read(reason: str) -> Finding:
+    """Return the finding for something that was not understood, so that it is not judged."""
+    return Finding(
+        code="not-read",
+        area="versions",
+        level=Level.WARN,
+        summary=f"Not read: {reason}.",
+        cause="Nothing is known about it, so that it may be impossible all the same.",
+    )
 
 
 def lint(target: str, python: Python) -> list[Finding]:
-    """The findings about a command or a file.
+    """Return the findings about what could be read of a command or a file.
 
     Raises OSError when a file cannot be read, ValueError when the text is no command, no
     requirement and no file.
     """
+    return judge_all(read(target), python)
+
+
+def judge_all(reading: Reading, python: Python) -> list[Finding]:
+    """Return the findings of all plans, each once, worst first."""
     found: list[Finding] = []
-    for plan in plans(target):
-        for finding in judge(_applying(plan, python), python):
+    for plan in reading.plans:
+        own = python_of(plan, python)
+        for finding in judge(_applying(plan, own), own):
             if finding not in found:
                 found.append(finding)
-    return found
+    found += [as_finding("", note) for note in reading.notes]
+    return sorted(found, key=lambda item: -item.level.rank)
 
 
-def plans(target: str) -> list[Plan]:
-    """What a command, a list of requirements, or a file asks for."""
+def read(target: str) -> Reading:
+    """Return what a command, a list of requirements, or a file asks for."""
     if not command.looks_like_command(target) and _is_path(target):
         return requirement_files.read(Path(target))
     whole = wish(target)
     if whole is not None and whole.marker:
-        return [Plan(wishes=(whole,), source="command", is_command=True)]
-    plan, files = command.read(target)
-    found = [item for name in files for item in requirement_files.read(Path(name))]
-    wishes = (*plan.wishes, *(one for item in found for one in item.wishes))
-    indexes = (*plan.indexes, *(index for item in found for index in item.indexes))
-    return [replace(plan, wishes=wishes, indexes=indexes)]
+        return Reading(plans=[Plan(wishes=(whole,), source="command", is_command=True)])
+    return command.read(target, requirement_files.read)
+
+
+def python_of(plan: Plan, python: Python) -> Python:
+    """Return the Python to judge a plan for: the one it names itself, else the given one.
+
+    A project that excludes the given Python is judged for the oldest that it allows.
+    """
+    if plan.python is not None:
+        return plan.python
+    if plan.requires_python and not allows(plan.requires_python, f"{dotted(python)}.99"):
+        return lowest_python(plan.requires_python) or python
+    return python
 
 
 def _is_path(target: str) -> bool:
-    return bool(re.search(r"\.(?:txt|toml|in|cfg|lock)$|[/\\]", target)) or Path(target).is_file()
+    return bool(re.search(SUFFIXES + r"|[/\\]", target)) or Path(target).exists()
 
 
 def _applying(plan: Plan, python: Python) -> Plan:
-    """The plan with the requirements whose marker holds on Linux for this Python."""
-    version = f"{python[0]}.{python[1]}"
-    known = {
-        "python_version": version,
-        "python_full_version": f"{version}.0",
-        "sys_platform": "linux",
-        "platform_system": "Linux",
-        "platform_machine": "x86_64",
-        "os_name": "posix",
-        "implementation_name": "cpython",
-        "platform_python_implementation": "CPython",
-    }
+    """Return the plan with the requirements whose marker holds on Linux for this Python."""
+    known = marker_variables(python)
     kept = tuple(item for item in plan.wishes if not item.marker or applies(item.marker, known))
     return replace(plan, wishes=kept)
 

@@ -6,13 +6,14 @@ import shlex
 from dataclasses import dataclass
 
 from diagnostics.finding import Fix, Safety
-from diagnostics.lint.plan import FAMILY, Plan, Wish, candidates
+from diagnostics.lint.dependency_rules import required_range, torch_cuda
+from diagnostics.lint.index_rules import is_elsewhere
+from diagnostics.lint.plan import FAMILY, PYTORCH_INDEX, Plan, Wish, candidates
 from diagnostics.tables import torch_releases as table
 from diagnostics.tables.drivers import cuda_of_variant
+from diagnostics.tables.onnxruntime_gpu import range_for
 from diagnostics.tables.torch_releases import Python, Release
 from diagnostics.tables.version import numbers
-
-INDEX = "https://download.pytorch.org/whl/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,17 +27,23 @@ class Target:
 
 
 def corrections(target: Target) -> tuple[Fix, ...]:
-    """Lines that can be installed: the wanted release first, then one for this Python."""
+    """Return lines that can be installed: the wanted release first, then one for this Python."""
+    if target.plan.installer in ("conda", "pixi"):
+        return _conda(target)
     wanted = _anchor(target.plan)
     if wanted is None:
         return _renamed(target)
+    if target.codes & {"index-is-a-page", "nightly-variant-ended"}:
+        return (_readdressed(target),)
+    if not _is_known(target.plan):
+        return ()
     fixes = []
     if _fits(wanted, target):
-        fixes.append(_line(target.plan, wanted, "versions that were built for each other"))
+        fixes.append(_line(target, wanted, "versions that were built for each other"))
     else:
         oldest, newest = wanted.python
         line = _line(
-            target.plan,
+            target,
             wanted,
             f"on Python {oldest[0]}.{oldest[1]} to {newest[0]}.{newest[1]}, for which torch "
             f"{wanted.torch} has wheels",
@@ -44,13 +51,22 @@ def corrections(target: Target) -> tuple[Fix, ...]:
         other = _nearest_for(wanted, target)
         if other is not None:
             version = f"{target.python[0]}.{target.python[1]}"
-            fixes.append(_line(target.plan, other, f"the nearest release for Python {version}"))
+            fixes.append(_line(target, other, f"the nearest release for Python {version}"))
         fixes.append(line)
     return tuple(fixes)
 
 
+def _is_known(plan: Plan) -> bool:
+    """Return False when the wanted torch is outside of the table: nothing is proposed then."""
+    torch = plan.wish("torch")
+    if torch is None or not torch.exact:
+        return True
+    outside = table.is_older_than_table("torch", torch.release)
+    return not outside and not table.is_newer_than_table("torch", torch.release)
+
+
 def _anchor(plan: Plan) -> Release | None:
-    """The release that the plan means: that of torch, else that of a partner."""
+    """Return the release that the plan means: that of torch, else that of a partner."""
     for name in FAMILY:
         item = plan.wish(name)
         if item is None:
@@ -73,7 +89,7 @@ def _anchor(plan: Plan) -> Release | None:
 
 
 def _newest_of_major(variant: str) -> Release | None:
-    """The newest release with a variant of the same CUDA major: a newer one needs a new driver."""
+    """Return the newest release with a variant of the same CUDA major: a newer needs a new driver."""
     cuda = cuda_of_variant(variant)
     rows = [
         row
@@ -100,39 +116,68 @@ def _nearest_for(wanted: Release, target: Target) -> Release | None:
     return later[0] if later else fitting[-1] if fitting else None
 
 
-def _line(plan: Plan, row: Release, why: str) -> Fix:
+def _line(target: Target, row: Release, why: str) -> Fix:
+    plan = target.plan
     variant = _variant(plan, row)
-    wishes = [_corrected(item, row) for item in plan.wishes]
-    words = [word for word in dict.fromkeys(wishes) if word]
-    if plan.installer == "conda":
-        # The project's own channel ended; the wheels are the way that always exists.
-        words = [word for word in words if not word.startswith(("pytorch-cuda", "cudatoolkit"))]
-    index = ["--index-url", f"{INDEX}{variant}"] if variant else []
-    head = ["uv", "pip", "install"] if plan.installer == "uv" else ["pip", "install"]
-    argv = (*head, *words, *index)
+    keeps_main_index = bool(variant) and any(is_elsewhere(item) for item in plan.wishes)
+    # With the package index beside PyTorch's, only the label says which build is meant.
+    label = f"+{variant}" if keeps_main_index and not plan.backend else ""
+    changed = {
+        item: _corrected(item, row, label, target) for item in plan.wishes if not item.is_constraint
+    }
+    index: list[str] = []
+    if variant and plan.backend:
+        index = ["--torch-backend", variant]
+    elif variant:
+        index = [_index_option(plan, keeps_main_index), f"{PYTORCH_INDEX}{variant}"]
     if plan.is_command:
-        return Fix(argv=argv, why=why)
-    text = f"write: {' '.join(words)}" + (f" and {' '.join(index)}" if index else "")
+        words = [word for word in dict.fromkeys(changed.values()) if word]
+        return Fix(argv=(*(plan.head or ("pip", "install")), *plan.kept, *words, *index), why=why)
+    # Of a file only the lines are shown that matter.
+    shown = [
+        word
+        for item, word in changed.items()
+        if word and (item.name in FAMILY or word != item.text)
+    ]
+    text = f"write: {' '.join(dict.fromkeys(shown))}" + (f" and {' '.join(index)}" if index else "")
+    if "requires-python-too-wide" in target.codes and (oldest := table.oldest_python(row.torch)):
+        text += f' and requires-python = ">={oldest[0]}.{oldest[1]}"'
     return Fix(argv=(), shell=text, why=why, safety=Safety.MANUAL)
 
 
-def _corrected(item: Wish, row: Release) -> str:
-    """The requirement with the version of the row; empty when it has to go."""
+def _index_option(plan: Plan, keeps_main_index: bool) -> str:
+    if plan.installer == "poetry":
+        return "--source"
+    if plan.installer == "uv" and "add" in plan.head:
+        return "--index"
+    return "--extra-index-url" if keeps_main_index else "--index-url"
+
+
+def _corrected(item: Wish, row: Release, label: str, target: Target) -> str:
+    """Return the requirement with the version of the row; empty when it has to go."""
     versions = {
         "torch": row.torch,
         "pytorch": row.torch,
         "torchvision": row.torchvision,
         "torchaudio": row.torchaudio,
     }
-    if item.name not in versions:
-        return "" if item.name == "onnxruntime-gpu" else item.text
-    version = versions[item.name]
-    name = "torch" if item.name == "pytorch" else item.name
-    return f"{name}=={version}" if version else ""
+    if item.name in versions:
+        version = versions[item.name]
+        name = "torch" if item.name == "pytorch" else item.name
+        return f"{name}=={version}{label}" if version else ""
+    if item.name == "onnxruntime" and "ort-both" in target.codes:
+        return ""
+    cuda = torch_cuda(target.plan)
+    if item.name == "onnxruntime-gpu" and "ort-cuda-major" in target.codes and cuda:
+        return f"onnxruntime-gpu{range_for(cuda)}"
+    if "torch-pins-another" in target.codes:
+        needed = required_range(row.torch, item.name, target.python)
+        return f"{item.name}{needed}" if needed else item.text
+    return item.text
 
 
 def _variant(plan: Plan, row: Release) -> str:
-    """The variant to name in the index: the wanted one, or the nearest that was built."""
+    """Return the variant to name in the index: the wanted one, or the nearest that was built."""
     wanted = _wanted_variant(plan)
     if not wanted:
         return ""
@@ -147,11 +192,13 @@ def _wanted_variant(plan: Plan) -> str:
 
 
 def nearest_variant(wanted: str, row: Release) -> str:
-    """The variant of a release that comes nearest to one that was not built.
+    """Return the variant of a release that comes nearest to one that was not built.
 
     Within the same CUDA major the nearest minor (any driver of that major runs it), else the
-    newest of the nearest major.
+    newest of the nearest major; for ROCm the newest of the release.
     """
+    if wanted.startswith("rocm"):
+        return (table.rocm_variants(row.torch) or (row.default,))[-1]
     cuda = cuda_of_variant(wanted)
     built = [(cuda_of_variant(name), name) for name in row.variants]
     known = [(version, name) for version, name in built if version is not None]
@@ -164,8 +211,49 @@ def nearest_variant(wanted: str, row: Release) -> str:
     return max(same)[1]
 
 
+def _readdressed(target: Target) -> Fix:
+    """Return the line with its versions, and addresses that are what their option says."""
+    plan = target.plan
+    words = [item.text for item in plan.wishes]
+    addresses: list[str] = []
+    for address in plan.indexes:
+        if address.endswith((".html", ".htm")):
+            addresses += ["--find-links", address]
+        elif "/nightly/" in address and "nightly-variant-ended" in target.codes:
+            newest = f"{PYTORCH_INDEX}nightly/{table.NIGHTLY_VARIANTS[-1]}"
+            addresses += ["--extra-index-url" if plan.has_main_index else "--index-url", newest]
+        else:
+            addresses += ["--extra-index-url" if plan.has_main_index else "--index-url", address]
+    why = "the same versions from an address that has them"
+    line = (*(plan.head or ("pip", "install")), *plan.kept, *words, *addresses)
+    if plan.is_command:
+        return Fix(argv=line, why=why)
+    return Fix(argv=(), shell=f"write: {shlex.join(addresses)}", why=why, safety=Safety.MANUAL)
+
+
+def _conda(target: Target) -> tuple[Fix, ...]:
+    """Return the line for conda-forge, which has every release and picks the CUDA build itself."""
+    plan = target.plan
+    if not target.codes & {"conda-channel-ended", "torch-is-pytorch", "variant-never-built"}:
+        return ()
+    dropped = ("pytorch-cuda", "cudatoolkit", "cpuonly")
+    words = [
+        item.text.replace("torch", "pytorch", 1)
+        if item.name == "torch" and not item.text.rpartition("::")[2].startswith("pytorch")
+        else item.text.rpartition("::")[2]
+        for item in plan.wishes
+        if item.name not in dropped
+    ]
+    why = "conda-forge builds every release, with CUDA where the machine has a driver"
+    if plan.is_command:
+        channel = () if plan.installer == "pixi" else ("-c", "conda-forge")
+        return (Fix(argv=(*plan.head, *plan.kept, *channel, *words), why=why),)
+    text = f"write: channels [conda-forge] and {' '.join(words)}"
+    return (Fix(argv=(), shell=text, why=why, safety=Safety.MANUAL),)
+
+
 def _renamed(target: Target) -> tuple[Fix, ...]:
-    """The line for plans without torch: names corrected, the rest as it is."""
+    """Return the line for plans without torch: names corrected, the rest as it is."""
     if not target.codes & {"pytorch-is-torch", "ort-both"}:
         return ()
     words = [
@@ -175,5 +263,6 @@ def _renamed(target: Target) -> tuple[Fix, ...]:
     ]
     why = "the names that can be installed together"
     if target.plan.is_command:
-        return (Fix(argv=("pip", "install", *words), why=why),)
+        head = target.plan.head or ("pip", "install")
+        return (Fix(argv=(*head, *target.plan.kept, *words), why=why),)
     return (Fix(argv=(), shell=shlex.join(words), why=why, safety=Safety.MANUAL),)

@@ -1,67 +1,211 @@
-"""Reads requirements.txt, pyproject.toml and the like."""
+"""Reads the files that install commands are made of: requirements, projects, locks, images."""
 
 from __future__ import annotations
 
+import json
 import re
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from diagnostics.lint import command
-from diagnostics.lint.plan import Plan, Wish, index_variant, wish
+from diagnostics.lint import command, options
+from diagnostics.lint.conda import environment_file
+from diagnostics.lint.dockerfile import is_dockerfile, read_dockerfile
+from diagnostics.lint.lock_files import LOCKS
+from diagnostics.lint.plan import Plan, Reading, Wish, wheel_wish, wish
+from diagnostics.lint.pyproject import pyproject
+from diagnostics.lint.setup_files import pipfile, setup_cfg, setup_py
 
 MAX_DEPTH = 8
 """How deep requirement files may include each other."""
 
-
-class Unreadable(ValueError):
-    """The file is not what its name says."""
+_SPECIAL = re.compile(r"(--?[\w-]+)(?:\s*=\s*|\s+|$)(.*)")
 
 
-def read(path: Path) -> list[Plan]:
-    """The plans of a file: one for requirements, one per group of a pyproject.
+def read(path: Path) -> Reading:
+    """Return the plans of a file, or of the project in a folder.
 
-    Raises OSError when the file cannot be read, Unreadable when its format is broken.
+    Raises OSError when the file cannot be read, ValueError when its format is broken or unknown.
     """
+    if path.is_dir():
+        return _folder(path)
+    reader = _reader(path)
+    if reader is None:
+        raise ValueError(
+            f"{path}: not read, this kind of file is not known here (expected requirements.txt, "
+            "pyproject.toml, setup.py, setup.cfg, Pipfile, environment.yaml, a lock file, a "
+            "Dockerfile or a notebook)"
+        )
+    return reader(path)
+
+
+def _reader(path: Path) -> Callable[[Path], Reading] | None:
+    name = path.name.lower()
+    if name in LOCKS:
+        return LOCKS[name]
+    if is_dockerfile(name):
+        return lambda place: read_dockerfile(place, read)
+    if name == "pipfile":
+        return pipfile
+    if name == "setup.py":
+        return setup_py
+    if name == "setup.cfg":
+        return lambda place: setup_cfg(place, read)
     if path.suffix == ".toml":
-        return _pyproject(path)
-    wishes: list[Wish] = []
-    indexes: list[str] = []
-    _requirements(path, wishes, indexes, set(), 0)
-    return [Plan(wishes=tuple(wishes), source=str(path), indexes=tuple(indexes))]
+        return lambda place: pyproject(place, read)
+    if path.suffix in (".yml", ".yaml"):
+        return _yaml
+    if path.suffix == ".ipynb":
+        return _notebook
+    if path.suffix in (".sh", ".bash"):
+        return _script
+    return _requirements_file if path.suffix in (".txt", ".in", ".pip", "") else None
 
 
-def _requirements(
-    path: Path, wishes: list[Wish], indexes: list[str], seen: set[Path], depth: int
-) -> None:
+def _folder(path: Path) -> Reading:
+    for name in ("pyproject.toml", "setup.cfg", "setup.py"):
+        place = path / name
+        if place.is_file():
+            found = read(place)
+            if found.plans or found.not_read:
+                return found
+    raise ValueError(f"{path}: not read, there is no pyproject.toml, setup.cfg or setup.py in it")
+
+
+def _yaml(path: Path) -> Reading:
+    text = path.read_text("utf-8", "replace")
+    if not re.search(r"^dependencies:", text, re.MULTILINE):
+        raise ValueError(
+            f"{path}: not read, of YAML files only conda's environment files are known here"
+        )
+    return environment_file(path)
+
+
+def _requirements_file(path: Path) -> Reading:
+    return _requirements(path, set(), 0)
+
+
+def _requirements(path: Path, seen: set[Path], depth: int) -> Reading:
     place = path.resolve()
     if depth > MAX_DEPTH or place in seen:
-        return
+        return Reading(plans=[Plan(wishes=(), source=str(path))])
     seen.add(place)
-    for number, line in logical_lines(path.read_text("utf-8", "replace")):
+    text = path.read_text("utf-8", "replace")
+    return requirement_lines(path, logical_lines(text), seen, depth)
+
+
+def requirement_lines(
+    path: Path,
+    lines: Iterable[tuple[int, str]],
+    seen: set[Path] | None = None,
+    depth: int = 0,
+) -> Reading:
+    """Return one plan for lines of pip's requirements format; includes start from the folder."""
+    reading = Reading()
+    seen = set() if seen is None else seen
+    plan = Plan(wishes=(), source=str(path))
+    constraints: list[Wish] = []
+    for number, line in lines:
         where = f"{path}:{number}"
-        option = re.match(r"(--?[\w-]+)(?:\s*=\s*|\s+|)(.*)", line)
-        if line.startswith("-") and option:
-            name, value = option[1], option[2].strip()
-            if name in command.INDEX_OPTIONS:
-                indexes.append(value)
-            elif name in command.FILE_OPTIONS or re.match(r"-r\S", line):
-                target = path.parent / (value or line[2:].strip())
-                if target.is_file():
-                    _requirements(target, wishes, indexes, seen, depth + 1)
-            continue
-        if command.looks_like_command(line):
-            plan, _ = command.read(line)
-            wishes += plan.wishes
-            indexes += plan.indexes
-            continue
-        found = wish(line, where)
-        if found is not None:
-            wishes.append(found)
+        if line.startswith("-"):
+            plan = _special(line, where, path, plan, constraints, reading, seen, depth)
+        elif command.looks_like_command(line):
+            found = command.read(line, read, path.parent)
+            reading.not_read += [f"{where}: {reason}" for reason in found.not_read]
+            for other in found.plans:
+                plan = _joined(plan, other)
+        else:
+            item = _requirement(line, where)
+            if item is None:
+                reading.not_read.append(f"{where}: {line!r} is no requirement (name==1.2)")
+            else:
+                plan = replace(plan, wishes=(*plan.wishes, item))
+    bound = command.binding(list(plan.wishes), constraints)
+    reading.plans.append(replace(plan, wishes=(*plan.wishes, *bound)))
+    return reading
+
+
+def _requirement(line: str, where: str) -> Wish | None:
+    if re.search(r"\.whl(?:[#?\s;]|$)", line) and " @ " not in line:
+        return wheel_wish(line.partition(";")[0].strip(), where)
+    if re.search(r"#(?:.*&)?egg=", line):
+        named = re.search(r"#(?:.*&)?egg=([\w.-]+)", line)
+        return Wish(name=named[1].lower(), text=line, where=where) if named else None
+    return wish(line, where)
+
+
+def _special(
+    line: str,
+    where: str,
+    path: Path,
+    plan: Plan,
+    constraints: list[Wish],
+    reading: Reading,
+    seen: set[Path],
+    depth: int,
+) -> Plan:
+    """Return the plan with one line that begins with an option."""
+    glued = re.match(r"(-[rcfie])([^-\s=].*)", line)
+    found = _SPECIAL.match(line)
+    option, value = glued.groups() if glued else found.groups() if found else (line, "")
+    value = value.strip().strip("'\"")
+    if option in options.INDEX_URLS:
+        return replace(plan, indexes=(*plan.indexes, value), has_main_index=False)
+    if option in options.EXTRA_INDEX_URLS:
+        return replace(plan, indexes=(*plan.indexes, value))
+    if option in options.FIND_LINKS:
+        return replace(plan, pages=(*plan.pages, value))
+    if option == "--pre":
+        return replace(plan, is_prerelease=True)
+    if option == "--no-index":
+        return replace(plan, has_main_index=False)
+    if option in options.REQUIREMENT_FILES | options.CONSTRAINT_FILES:
+        target = path.parent / value
+        if not target.is_file():
+            reading.not_read.append(f"{where}: there is no file {value}")
+            return plan
+        inner = _requirements(target, seen, depth + 1)
+        reading.not_read += inner.not_read
+        for other in inner.plans:
+            if option in options.CONSTRAINT_FILES:
+                constraints += other.wishes
+            else:
+                plan = _joined(plan, other)
+        return plan
+    if option in options.EDITABLE:
+        named = _requirement(value, where)
+        if named is not None and "egg=" in value:
+            return replace(plan, wishes=(*plan.wishes, named))
+        target = path.parent / re.sub(r"\[[^\]]*\]$", "", value)
+        if target.is_dir():
+            try:
+                inner = _folder(target)
+            except ValueError as error:
+                reading.not_read.append(f"{where}: {error}")
+                return plan
+            reading.not_read += inner.not_read
+            return _joined(plan, inner.plans[0]) if inner.plans else plan
+        reading.not_read.append(f"{where}: {value}: what this installs cannot be told from it")
+        return plan
+    if options.takes_value(option, "pip") is None:
+        reading.not_read.append(f"{where}: the option {option} is not known here")
+    return plan
+
+
+def _joined(plan: Plan, other: Plan) -> Plan:
+    return replace(
+        plan,
+        wishes=(*plan.wishes, *other.wishes),
+        indexes=(*plan.indexes, *other.indexes),
+        pages=(*plan.pages, *other.pages),
+        has_main_index=plan.has_main_index and other.has_main_index,
+        python=plan.python or other.python,
+        backend=plan.backend or other.backend,
+    )
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """(first line's number, content) without comments, hashes and joined continuations."""
+    """Yield (first line's number, content) without comments, hashes and joined continuations."""
     pending, start = "", 0
     for number, raw in enumerate(text.splitlines(), 1):
         start = start if pending else number
@@ -77,81 +221,34 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield start, pending.strip()
 
 
-def _pyproject(path: Path) -> list[Plan]:
+def _notebook(path: Path) -> Reading:
     try:
-        data = tomllib.loads(path.read_text("utf-8", "replace"))
-    except tomllib.TOMLDecodeError as error:
-        raise Unreadable(f"{path} is no TOML: {error}") from None
-    tool = _table(data, "tool")
-    project = _table(data, "project")
-    indexes, by_package = _uv_indexes(_table(tool, "uv"))
-    base = _wishes(project.get("dependencies"), f"{path} dependencies", by_package)
-    base += _poetry(_table(_table(tool, "poetry"), "dependencies"), path)
-    groups = {
-        **_table(project, "optional-dependencies"),
-        **_table(data, "dependency-groups"),
-    }
-    plans = [Plan(wishes=tuple(base), source=str(path), indexes=indexes)]
-    for name, lines in groups.items():
-        own = _wishes(lines, f"{path} {name}", by_package)
-        if own:
-            source = f"{path} [{name}]"
-            plans.append(Plan(wishes=(*own, *base), source=source, indexes=indexes))
-    return plans
+        cells = json.loads(path.read_text("utf-8", "replace")).get("cells", [])
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is no notebook: {error}") from None
+    lines = [
+        line
+        for cell in cells
+        if isinstance(cell, dict) and cell.get("cell_type") == "code"
+        for line in "".join(cell.get("source", [])).splitlines()
+        if line.lstrip().startswith(("!", "%"))
+    ]
+    return _commands(path, lines)
 
 
-def _table(data: object, key: str) -> dict[str, object]:
-    found = data.get(key) if isinstance(data, dict) else None
-    return found if isinstance(found, dict) else {}
+def _script(path: Path) -> Reading:
+    text = re.sub(r"\\\r?\n", " ", path.read_text("utf-8", "replace"))
+    return _commands(path, text.splitlines())
 
 
-def _wishes(lines: object, where: str, by_package: dict[str, str]) -> list[Wish]:
-    found = []
-    for line in lines if isinstance(lines, list) else []:
-        item = wish(line, where) if isinstance(line, str) else None
-        if item is not None:
-            index = by_package.get(item.name, "")
-            found.append(wish(item.text, where, index) or item)
-    return found
-
-
-def _poetry(table: dict[str, object], path: Path) -> list[Wish]:
-    found = []
-    for name, value in table.items():
-        text = value.get("version") if isinstance(value, dict) else value
-        if not isinstance(text, str) or name == "python":
-            continue
-        item = wish(f"{name}{_poetry_ranges(text)}", f"{path} poetry")
-        if item is not None:
-            found.append(item)
-    return found
-
-
-def _poetry_ranges(text: str) -> str:
-    """`^2.1` -> `>=2.1,<3`, `2.1.0` -> `==2.1.0`, `*` -> any version."""
-    caret = re.fullmatch(r"\^(\d+)((?:\.\d+)*)", text)
-    if caret:
-        return f">={text[1:]},<{int(caret[1]) + 1}"
-    tilde = re.fullmatch(r"~(\d+)\.(\d+)((?:\.\d+)*)", text)
-    if tilde:
-        return f">={text[1:]},<{tilde[1]}.{int(tilde[2]) + 1}"
-    return f"=={text}" if re.fullmatch(r"\d[\w.+]*", text) else "" if text == "*" else text
-
-
-def _uv_indexes(uv: dict[str, object]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Indexes for all packages, and the variant of an index that belongs to one package."""
-    shared: list[str] = []
-    named: dict[str, str] = {}
-    listed = uv.get("index")
-    for item in listed if isinstance(listed, list) else []:
-        if isinstance(item, dict) and isinstance(item.get("url"), str):
-            named[str(item.get("name", ""))] = item["url"]
-            if not item.get("explicit"):
-                shared.append(item["url"])
-    by_package: dict[str, str] = {}
-    for package, source in _table(uv, "sources").items():
-        entries = source if isinstance(source, list) else [source]
-        first = entries[0] if entries else None
-        if isinstance(first, dict) and first.get("index") in named and len(entries) == 1:
-            by_package[package.lower()] = index_variant(named[str(first["index"])])
-    return tuple(shared), by_package
+def _commands(path: Path, lines: list[str]) -> Reading:
+    """Return the plans of the install commands among lines of shell."""
+    reading = Reading()
+    for line in lines:
+        if command.looks_like_command(line):
+            try:
+                reading.add(command.read(line, read, path.parent))
+            except command.NotACommand as error:
+                reading.not_read.append(f"{path}: {line.strip()}: {error}")
+    reading.plans = [replace(plan, source=str(path), is_command=False) for plan in reading.plans]
+    return reading

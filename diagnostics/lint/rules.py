@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from diagnostics.finding import Evidence, Finding, Fix, Level
-from diagnostics.lint import variant_rules
+from diagnostics.lint import dependency_rules, index_rules, variant_rules
 from diagnostics.lint.correction import Target, corrections
-from diagnostics.lint.errors import Problem
-from diagnostics.lint.plan import FAMILY, Plan, Wish, candidates, is_open_ended
+from diagnostics.lint.plan import FAMILY, Plan, Problem, Wish, candidates, is_open_ended, padded
 from diagnostics.tables import torch_releases as table
 from diagnostics.tables.torch_releases import Python
 from diagnostics.tables.version import is_final, numbers
+from diagnostics.version import allows
 
 Rule = Callable[[Plan, Python], list[Problem]]
 
+CONDA = ("conda", "pixi")
+"""Installers whose packages are not the wheels of the package index."""
+
 
 def judge(plan: Plan, python: Python) -> list[Finding]:
-    """The problems of a plan for one Python version, worst first, with the corrected line."""
+    """Return the problems of a plan for one Python version, worst first, with the corrected line."""
     problems = [problem for rule in RULES for problem in rule(plan, python)]
     problems.sort(key=lambda item: -item.level.rank)
     if not problems:
@@ -27,11 +30,14 @@ def judge(plan: Plan, python: Python) -> list[Finding]:
     if problems[0].level.rank < Level.WARN.rank:
         fixes = ()
     # One line cures all of them: it stands under the first.
-    return [_finding(plan, item, () if index else fixes) for index, item in enumerate(problems)]
+    return [
+        as_finding(plan.source, item, () if index else fixes) for index, item in enumerate(problems)
+    ]
 
 
-def _finding(plan: Plan, problem: Problem, fixes: tuple[Fix, ...]) -> Finding:
-    evidence = [Evidence(source=w.where or plan.source, value=w.text) for w in problem.wishes]
+def as_finding(source: str, problem: Problem, fixes: tuple[Fix, ...] = ()) -> Finding:
+    """Return the finding for a problem; the requirements are its evidence."""
+    evidence = [Evidence(source=w.where or source, value=w.text) for w in problem.wishes]
     evidence.append(Evidence(source="table", value=f"releases as of {table.DATED}"))
     return Finding(
         code=problem.code,
@@ -45,12 +51,12 @@ def _finding(plan: Plan, problem: Problem, fixes: tuple[Fix, ...]) -> Finding:
 
 
 def pairs(plan: Plan, python: Python) -> list[Problem]:
-    """torchvision or torchaudio that was built for another torch."""
+    """Return torchvision or torchaudio that was built for another torch."""
     torch = plan.wish("torch")
     found = []
     for name in FAMILY[1:]:
         partner = plan.wish(name)
-        if torch is None or partner is None or _can_pair(torch, partner):
+        if torch is None or partner is None or can_pair(torch, partner):
             continue
         row = table.torch_for(name, partner.release) if partner.exact else None
         needs = f"{name} {partner.release} needs torch {row.torch}" if row else ""
@@ -78,15 +84,15 @@ def pairs(plan: Plan, python: Python) -> list[Problem]:
                     code="pair-impossible",
                     level=Level.ERROR,
                     summary=f"{vision.text} and {audio.text} cannot be installed together.",
-                    cause=f"the first needs torch {one.torch}, the second torch {two.torch}",
+                    cause=f"The first needs torch {one.torch}, the second torch {two.torch}.",
                     wishes=(vision, audio),
                 )
             )
     return found
 
 
-def _can_pair(torch: Wish, partner: Wish) -> bool:
-    """False only when every allowed combination is known to be impossible."""
+def can_pair(torch: Wish, partner: Wish) -> bool:
+    """Return False only when every allowed combination is known to be impossible."""
     # A later release of one can only help when the other may be as new.
     if is_open_ended(torch) and is_open_ended(partner):
         return True
@@ -99,8 +105,31 @@ def _can_pair(torch: Wish, partner: Wish) -> bool:
     )
 
 
+def replaced(plan: Plan, python: Python) -> list[Problem]:
+    """Return what an earlier step installed and this plan takes away again, such as its torch."""
+    found = []
+    for before in plan.present:
+        for name in FAMILY:
+            now = plan.wish(name)
+            if before.name not in FAMILY or now is None or plan.wish(before.name) is not None:
+                continue
+            torch, partner = (before, now) if before.name == "torch" else (now, before)
+            if torch.name != "torch" or partner.name == "torch" or can_pair(torch, partner):
+                continue
+            found.append(
+                Problem(
+                    code="torch-replaced",
+                    level=Level.WARN,
+                    summary=f"{now.text} does not go with {before.text}, installed before it.",
+                    cause="The installer replaces torch by the release that fits, or refuses.",
+                    wishes=(before, now),
+                )
+            )
+    return found
+
+
 def unknown_versions(plan: Plan, python: Python) -> list[Problem]:
-    """Versions that were never released, and ones that are newer than the table."""
+    """Return versions that were never released, and ones that are newer than the table."""
     found = []
     for item in plan.wishes:
         if item.name not in FAMILY or not item.exact or not is_final(item.exact):
@@ -133,7 +162,7 @@ def unknown_versions(plan: Plan, python: Python) -> list[Problem]:
                     wishes=(item,),
                 )
             )
-        elif not _is_known(item):
+        elif not candidates(item) and not plan.has_foreign_index:
             found.append(
                 Problem(
                     code="version-never-released",
@@ -146,11 +175,6 @@ def unknown_versions(plan: Plan, python: Python) -> list[Problem]:
     return found
 
 
-def _is_known(item: Wish) -> bool:
-    known = table.versions(item.name)
-    return item.release in known or f"{item.release}.0" in known
-
-
 def _near(item: Wish) -> list[str]:
     series = ".".join(item.release.split(".")[:2]) + "."
     same = [version for version in table.versions(item.name) if version.startswith(series)]
@@ -158,21 +182,37 @@ def _near(item: Wish) -> list[str]:
 
 
 def pythons(plan: Plan, python: Python) -> list[Problem]:
-    """Releases without wheels for this Python."""
+    """Return releases without wheels for this Python, and wheels of another Python."""
+    if plan.installer in CONDA:
+        return []
     found = []
     for item in plan.wishes:
-        if item.name not in FAMILY or is_open_ended(item):
+        tag = item.tags[0]
+        if tag.startswith("cp") and item.tags[1] and tag != f"cp{python[0]}{python[1]}":
+            if "abi3" in item.text:
+                continue
+            found.append(
+                Problem(
+                    code="wheel-for-another-python",
+                    level=Level.ERROR,
+                    summary=f"The wheel of {item.name} is for Python {tag[2]}.{tag[3:]}, "
+                    f"not {dotted(python)}.",
+                    cause=f"Its tag is {tag}; an installer refuses it on any other Python.",
+                    wishes=(item,),
+                )
+            )
+        if item.name not in FAMILY or tag or is_open_ended(item):
             continue
         allowed = candidates(item)
         if not allowed or any(table.has_wheel(item.name, v, python) is not False for v in allowed):
             continue
         bounds = table.python_bounds(item.name, allowed[-1])
-        span = f"{_dotted(bounds[0])} to {_dotted(bounds[1])}" if bounds else "unknown"
+        span = f"{dotted(bounds[0])} to {dotted(bounds[1])}" if bounds else "unknown"
         found.append(
             Problem(
                 code="python-has-no-wheel",
                 level=Level.ERROR,
-                summary=f"{item.name} {allowed[-1]} has no wheel for Python {_dotted(python)}.",
+                summary=f"{item.name} {allowed[-1]} has no wheel for Python {dotted(python)}.",
                 cause=f"There are wheels for Python {span}.",
                 wishes=(item,),
             )
@@ -180,11 +220,50 @@ def pythons(plan: Plan, python: Python) -> list[Problem]:
     return found
 
 
+def declared_pythons(plan: Plan, python: Python) -> list[Problem]:
+    """Return a torch that does not exist for every Python in the range that a project declares."""
+    torch = plan.wish("torch")
+    lowest = lowest_python(plan.requires_python)
+    if torch is None or lowest is None or is_open_ended(torch):
+        return []
+    bounds = [oldest for v in candidates(torch) if (oldest := table.oldest_python(v)) is not None]
+    if not bounds or min(bounds) <= lowest:
+        return []
+    needed = dotted(min(bounds))
+    consequence = (
+        "uv and poetry look for a solution for every Python of the range, and there is none."
+        if plan.resolves_for_all
+        else f"On Python {dotted(lowest)} the project cannot be installed."
+    )
+    return [
+        Problem(
+            code="requires-python-too-wide",
+            level=Level.ERROR if plan.resolves_for_all else Level.WARN,
+            summary=f"requires-python is {plan.requires_python}, but {torch.text} needs "
+            f">={needed}.",
+            cause=f'{consequence} Write requires-python = ">={needed}".',
+            wishes=(torch,),
+        )
+    ]
+
+
+def lowest_python(ranges: str) -> Python | None:
+    """Return the oldest Python 3 in a range such as `>=3.9`; None when it has no lower bound."""
+    if not any(sign in ranges for sign in (">", "=", "~")):
+        return None
+    minors = [minor for minor in range(5, 30) if _has_minor(ranges, minor)]
+    return (3, minors[0]) if minors and minors[0] > 5 else None
+
+
+def _has_minor(ranges: str, minor: int) -> bool:
+    return allows(ranges, f"3.{minor}.0") or allows(ranges, f"3.{minor}.90")
+
+
 def wrong_names(plan: Plan, python: Python) -> list[Problem]:
-    """Names that are not what they seem, and packages that exclude each other."""
+    """Return names that are not what they seem, and packages that exclude each other."""
     found = []
     pytorch = plan.wish("pytorch")
-    if pytorch is not None and plan.installer != "conda":
+    if pytorch is not None and plan.installer not in CONDA:
         found.append(
             Problem(
                 code="pytorch-is-torch",
@@ -206,33 +285,107 @@ def wrong_names(plan: Plan, python: Python) -> list[Problem]:
                 wishes=present,
             )
         )
+    return [*found, *_conda(plan)]
+
+
+def _conda(plan: Plan) -> list[Problem]:
     torch = plan.wish("torch")
-    if "pytorch" in plan.channels and torch and torch.exact and _after(torch.release, "2.5.1"):
+    if plan.installer not in CONDA or torch is None:
+        return []
+    found = []
+    if torch.text.rpartition("::")[2].startswith("torch"):
+        found.append(
+            Problem(
+                code="torch-is-pytorch",
+                level=Level.WARN,
+                summary="conda calls the package pytorch.",
+                cause="`torch` is its name on the Python package index alone.",
+                wishes=(torch,),
+            )
+        )
+    allowed = candidates(torch)
+    after = [version for version in allowed if numbers(version) > numbers("2.5.1")]
+    if "pytorch" in plan.channels and allowed and len(after) == len(allowed):
         found.append(
             Problem(
                 code="conda-channel-ended",
                 level=Level.ERROR,
-                summary=f"The conda channel `pytorch` has no torch {torch.release}.",
-                cause="It ended with torch 2.5.1.",
+                summary=f"The conda channel `pytorch` has no torch {torch.release or allowed[0]}.",
+                cause="It ended with torch 2.5.1; conda-forge has the later ones.",
                 wishes=(torch,),
+            )
+        )
+    cuda = plan.wish("pytorch-cuda")
+    variant = f"cu{cuda.ranges.lstrip('=').removesuffix('.*').replace('.', '')}" if cuda else ""
+    older = [version for version in allowed if version not in after]
+    unbuilt = all(table.has_variant(version, variant) is False for version in older)
+    if cuda and variant[2:].isdigit() and older and not after and unbuilt:
+        row = table.release(older[-1])
+        found.append(
+            Problem(
+                code="variant-never-built",
+                level=Level.ERROR,
+                summary=f"torch {older[-1]} was never built for {cuda.text}.",
+                cause=f"Built variants: {', '.join(row.variants) if row else 'unknown'}.",
+                wishes=(torch, cuda),
             )
         )
     return found
 
 
-def _after(version: str, other: str) -> bool:
-    return numbers(version) > numbers(other)
+def repeated(plan: Plan, python: Python) -> list[Problem]:
+    """Return requirements of one package that exclude each other."""
+    found = []
+    by_name: dict[str, list[Wish]] = {}
+    for item in plan.wishes:
+        by_name.setdefault(item.name, []).append(item)
+    for name, items in by_name.items():
+        pinned = [item for item in items if item.exact]
+        other = next(
+            (
+                item
+                for pin in pinned[:1]
+                for item in items
+                if item is not pin and item.ranges and not _agree(pin, item)
+            ),
+            None,
+        )
+        if name and other is not None:
+            found.append(
+                Problem(
+                    code="requirements-conflict",
+                    level=Level.ERROR,
+                    summary=f"{pinned[0].text} and {other.text} exclude each other.",
+                    cause="One environment holds one version of a package.",
+                    wishes=(pinned[0], other),
+                )
+            )
+    return found
 
 
-def _dotted(python: Python) -> str:
+def _agree(pin: Wish, other: Wish) -> bool:
+    if other.exact:
+        same = padded(pin.release) == padded(other.release) or pin.exact == other.exact
+        return same and (not pin.variant or not other.variant or pin.variant == other.variant)
+    return allows(other.ranges, pin.exact)
+
+
+def dotted(python: Python) -> str:
+    """Return (3, 12) as `3.12`."""
     return f"{python[0]}.{python[1]}"
 
 
 RULES: tuple[Rule, ...] = (
     pairs,
+    replaced,
     unknown_versions,
     variant_rules.variants,
     variant_rules.mixed_variants,
+    dependency_rules.torch_requirements,
+    dependency_rules.onnxruntime_cuda,
+    index_rules.indexes,
     pythons,
+    declared_pythons,
     wrong_names,
+    repeated,
 )

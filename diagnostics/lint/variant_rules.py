@@ -1,10 +1,9 @@
-"""Rules about CUDA variants: never built, ended, mixed."""
+"""Rules about variants (CUDA, ROCm): never built, ended, mixed."""
 
 from __future__ import annotations
 
 from diagnostics.finding import Level
-from diagnostics.lint.errors import Problem
-from diagnostics.lint.plan import FAMILY, Plan, Wish, candidates, is_open_ended
+from diagnostics.lint.plan import FAMILY, Plan, Problem, Wish, candidates, is_open_ended
 from diagnostics.tables import torch_releases as table
 from diagnostics.tables.drivers import cuda_of_variant
 from diagnostics.tables.torch_releases import Python
@@ -14,36 +13,58 @@ BEFORE_TABLE = frozenset({"cu75", "cu80", "cu90", "cu91", "cu92", "cu100", "cu10
 
 
 def cuda_of_variant_or_zero(variant: str) -> tuple[int, int]:
-    """The CUDA version in a variant's name, for sorting."""
+    """Return the CUDA version in a variant's name, for sorting."""
     return cuda_of_variant(variant) or (0, 0)
 
 
 def variants(plan: Plan, python: Python) -> list[Problem]:
-    """CUDA variants that were never built, by local label or by index."""
+    """Return variants that were never built, by local label, by index, or by uv's backend."""
+    if plan.installer in ("conda", "pixi"):
+        return []
     found = []
-    torch = plan.wish("torch")
     for item in plan.wishes:
         release = _torch_release(item)
-        for variant, how in ((item.variant, "label"), (item.index or plan.index_variant, "index")):
-            if item.name not in FAMILY or not variant or not release:
+        if item.name not in FAMILY or not release or item.tags[0]:
+            continue
+        index = item.index or plan.index_variant
+        for variant, is_label in ((item.variant, True), ("" if item.variant else index, False)):
+            if not variant or table.has_variant(release, variant) is not False:
                 continue
-            if table.has_variant(release, variant) is False:
-                row = table.release(release)
-                built = ", ".join(row.variants) if row else ""
-                found.append(
-                    Problem(
-                        code="variant-never-built",
-                        level=Level.ERROR,
-                        summary=f"{item.name} {item.release} was never built for {variant}.",
-                        cause=f"Built for torch {release}: {built} and cpu."
-                        + (" The index address names the variant." if how == "index" else ""),
-                        wishes=(item,),
-                    )
-                )
-    variant = plan.index_variant
+            # Another index may hold builds of its own.
+            if is_label and plan.has_foreign_index:
+                continue
+            found.append(_never_built(plan, item, release, variant, is_label))
+    torch = plan.wish("torch")
+    variant = (torch.index if torch else "") or plan.index_variant
     if torch is not None and not torch.exact and variant.startswith("cu"):
         found += _unpinned_variant(torch, variant)
     return found
+
+
+def _never_built(plan: Plan, item: Wish, release: str, variant: str, is_label: bool) -> Problem:
+    row = table.release(release)
+    kind = table.rocm_variants(release) if variant.startswith("rocm") else ()
+    built = ", ".join([*(kind or (row.variants if row else ())), "cpu"])
+    # pip takes any index that has the version; uv stays with the first that has the package.
+    falls_back = (
+        not is_label
+        and plan.has_main_index
+        and not item.index
+        and not plan.backend
+        and plan.installer != "uv"
+    )
+    how = ""
+    if falls_back:
+        how = " The package index has this version, so its default build is installed instead."
+    elif not is_label:
+        how = " The index names the variant."
+    return Problem(
+        code="variant-never-built",
+        level=Level.WARN if falls_back else Level.ERROR,
+        summary=f"{item.name} {item.release} was never built for {variant}.",
+        cause=f"Built for torch {release}: {built}.{how}",
+        wishes=(item,),
+    )
 
 
 def _torch_release(item: Wish) -> str:
@@ -108,8 +129,9 @@ def _unpinned_variant(torch: Wish, variant: str) -> list[Problem]:
 
 
 def mixed_variants(plan: Plan, python: Python) -> list[Problem]:
-    """Packages of different variants, and labels that no index of the command serves."""
-    family = [item for item in plan.wishes if item.name in FAMILY]
+    """Return packages of different variants, and labels that no index of the command serves."""
+    # A wheel that is named by its address needs no index.
+    family = [item for item in plan.wishes if item.name in FAMILY and not item.tags[0]]
     labels = {item.variant for item in family if item.variant}
     named = {item.index for item in family if item.index}
     found = []
@@ -124,8 +146,8 @@ def mixed_variants(plan: Plan, python: Python) -> list[Problem]:
                 wishes=tuple(family),
             )
         )
-    index = plan.index_variant
-    if len(labels) == 1 and index and index not in labels:
+    index = "" if plan.has_main_index and len(plan.indexes) > 1 else plan.index_variant
+    if len(labels) == 1 and index and index not in labels and not plan.has_foreign_index:
         found.append(
             Problem(
                 code="variants-differ",
@@ -135,7 +157,8 @@ def mixed_variants(plan: Plan, python: Python) -> list[Problem]:
                 wishes=tuple(item for item in family if item.variant),
             )
         )
-    if labels and not plan.indexes and not named and plan.installer != "conda":
+    has_source = plan.indexes or plan.pages or plan.backend or named
+    if labels and not has_source and plan.installer not in ("conda", "pixi"):
         found.append(
             Problem(
                 code="label-needs-index",

@@ -118,6 +118,37 @@ PARTNER_PYTHON: dict[tuple[str, str], tuple[Python, Python]] = {
 }
 """Python bounds of partners that differ from those of their torch, by series."""
 
+ROCM: dict[str, str] = {
+    "1.9": "4.0.1 4.1 4.2",
+    "1.10": "4.0.1 4.1 4.2",
+    "1.11": "4.3.1 4.5.2",
+    "1.12": "5.0 5.1.1",
+    "1.13": "5.1.1 5.2",
+    "2.0": "5.3 5.4.2",
+    "2.1": "5.5 5.6",
+    "2.2": "5.6 5.7",
+    "2.3": "5.7 6.0",
+    "2.4": "6.0 6.1",
+    "2.5": "6.1 6.2",
+    "2.6": "6.1 6.2.4",
+    "2.7": "6.2.4 6.3",
+    "2.8": "6.3 6.4",
+    "2.9": "6.3 6.4",
+    "2.10": "7.0 7.1",
+}
+"""Series of torch -> ROCm versions on PyTorch's own index; a series that is missing is not known.
+
+Source: `ROCM_ARCHES` of the release branches' build matrix, and the page of previous versions."""
+
+FIRST_XPU = "2.6.0"
+"""The first release on PyTorch's index for Intel GPUs (`xpu`)."""
+
+NIGHTLY_VARIANTS = ("cu126", "cu130", "cu132", "cu134")
+"""CUDA variants that nightly builds were made for in 2026-08 (pytorch/test-infra, build matrix)."""
+
+METADATA_PYTHON: dict[str, Python] = {"2.5": (3, 8)}
+"""Series whose metadata (`Requires-Python`) allow an older Python than their oldest wheel."""
+
 NEWEST = RELEASES[-1]
 
 _BY_TORCH = {row.torch: row for row in RELEASES}
@@ -190,16 +221,33 @@ def is_pair(torch: str, name: str, version: str) -> bool | None:
 
 
 def has_variant(torch: str, variant: str) -> bool | None:
-    """Whether a variant (`cu126`, `cpu`) was built for this torch; None when not known.
-
-    ROCm and XPU variants are not in the table, so they are None too.
-    """
+    """Whether a variant (`cu126`, `rocm6.4`, `cpu`) was built for this torch; None when not known."""
     row = release(torch)
     if variant == "cpu":
         return True
-    if row is None or not variant.startswith("cu") or variant in row.unsure:
+    if row is None or variant in row.unsure:
         return None
-    return variant in row.variants
+    if variant.startswith("rocm"):
+        built = rocm_variants(row.torch)
+        return variant in built if built else None
+    if variant == "xpu":
+        return True if numbers(row.torch) >= numbers(FIRST_XPU) else None
+    return variant in row.variants if variant.startswith("cu") else None
+
+
+def rocm_variants(torch: str) -> tuple[str, ...]:
+    """The ROCm variants of a release such as `rocm6.4`; empty when they are not known."""
+    series = ".".join(str(part) for part in numbers(torch)[:2])
+    return tuple(f"rocm{version}" for version in ROCM.get(series, "").split())
+
+
+def oldest_python(torch: str) -> Python | None:
+    """The oldest Python that the metadata of a release allow (`Requires-Python`), None if unknown."""
+    row = release(torch)
+    if row is None:
+        return None
+    series = ".".join(str(part) for part in numbers(row.torch)[:2])
+    return METADATA_PYTHON.get(series, row.python[0])
 
 
 def has_wheel(name: str, version: str, python: Python) -> bool | None:

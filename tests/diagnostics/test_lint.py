@@ -235,10 +235,10 @@ def test_requirements_are_read_as_packaging_reads_them(
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_judged_or_refused(text: str) -> None:
     try:
-        plan, _ = command.read(text)
+        reading = command.read(text)
     except command.NotACommand:
         return
-    assert plan.wishes or plan.words
+    assert reading.plans or reading.not_read
 
 
 @given(st.text(max_size=60))
