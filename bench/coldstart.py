@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from suite.axes import BACKENDS
 from suite.cell import Cell
-from suite.engine.outcome_rules import measurement_of
 from suite.outcome import Outcome
-from suite.record import Measurement, Record
+from suite.record import Measurement, Record, measurement_from
+from suite.results.measuring import ColdStartResult
 from suite.worker.protocol import Job
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def cold_record(session: Session, cell: Cell) -> Record:
     return replace(
         session.blank(cell, "coldstart", Outcome.PASSED, None),
         measurements=cold_measurements(seen, _imports(session, cell)),
-        facts={"workers": len(seen)},
+        result=ColdStartResult(workers=len(seen)),
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=time.monotonic() - began,
     )
@@ -82,5 +82,5 @@ def _imports(session: Session, cell: Cell) -> Measurement | None:
             )
         )
         found = answer.result.get("measurements", ())
-        session.import_seconds[packages] = measurement_of(found[0]) if found else None
+        session.import_seconds[packages] = measurement_from(found[0]) if found else None
     return session.import_seconds[packages]

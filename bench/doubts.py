@@ -19,7 +19,7 @@ from bench.stats import (
     thinned,
 )
 from suite import units
-from suite.record import Measurement
+from suite.record import Measurement, MeasurementFacts
 
 SPREAD: Final = 0.05
 """Robust standard deviation of rounds (share of the median) above which they are noisy."""
@@ -280,12 +280,12 @@ def _drift(measurement: Measurement, plan: Plan) -> float:
     return drift if is_real else 0.0
 
 
-def _threads(facts: Mapping[str, object]) -> int | None:
+def _threads(facts: MeasurementFacts) -> int | None:
     found = facts.get("threads", facts.get("torch_threads"))
     return found if isinstance(found, int) and found > 0 else None
 
 
-def _reasons(facts: Mapping[str, object]) -> str:
+def _reasons(facts: MeasurementFacts) -> str:
     counts = facts.get("void_reasons")
     if not isinstance(counts, Mapping) or not counts:
         return "reason unknown"

@@ -3,116 +3,196 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from pathlib import PurePath
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 _Record = TypeVar("_Record")
-_SCALARS = (str, int, float, bool)
+_SCALARS: Final = (str, int, float, bool)
+_Decoder = Callable[[Any, list[str] | None], Any]
+"""Called with the data and the list that takes problems, or None where a problem raises."""
 
 
-def encode(value: object) -> Any:
-    """Return the value with dataclasses as dicts, sequences and sets as lists, enums as their values."""
+def encode(value: object, *, sparse: bool = False) -> Any:
+    """Return the value with dataclasses as dicts, sequences and sets as lists, enums as their values.
+
+    With `sparse` a field that has its default is left out where that is None, zero or empty: `decode` puts it back.
+    """
     if is_dataclass(value) and not isinstance(value, type):
-        return {item.name: encode(getattr(value, item.name)) for item in fields(value)}
+        defaults = _empty_defaults(type(value)) if sparse else {}
+        return {
+            item.name: encode(held, sparse=sparse)
+            for item in fields(value)
+            if not _is_default(held := getattr(value, item.name), item.name, defaults)
+        }
     if isinstance(value, Enum):
         return encode(value.value)
     if isinstance(value, Mapping):
-        return {str(encode(key)): encode(item) for key, item in value.items()}
+        return {str(encode(key)): encode(item, sparse=sparse) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [encode(item) for item in value]
+        return [encode(item, sparse=sparse) for item in value]
     if isinstance(value, (set, frozenset)):
         return sorted((encode(item) for item in value), key=repr)
     return str(value) if isinstance(value, PurePath) else value
 
 
-def decode_as(kind: type[_Record], data: object) -> _Record:
+def decode_as(kind: type[_Record], data: object, problems: list[str] | None = None) -> _Record:
     """Return a record of the dataclass `kind` from `data`; see `decode`."""
-    found = decode(kind, data)
+    found = decode(kind, data, problems)
     assert isinstance(found, kind)
     return found
 
 
-def decode(kind: Any, data: Any) -> Any:
+def decode(kind: Any, data: Any, problems: list[str] | None = None) -> Any:
     """Return an object of the type `kind` from the JSON data.
 
     Fields that the data lacks keep their default and unknown ones are dropped, so that files of
     older and newer versions can be read. Raises ValueError, and nothing else, with the path of the
-    field that does not fit: `Environment.gpus: [0]: Gpu.index: expected int, got str`.
+    field that does not fit: `Environment.gpus: [0]: Gpu.index: expected int, got str`. With a list
+    of `problems`, a field that does not fit but has a default, or an element of a sequence or
+    mapping, is left out, and its path appended there.
     """
-    origin = get_origin(kind)
-    if origin in (Union, types.UnionType):
-        return _decode_union(get_args(kind), data)
-    if origin is Literal:
-        if not any(type(item) is type(data) and item == data for item in get_args(kind)):
-            raise ValueError(
-                f"expected one of {', '.join(map(repr, get_args(kind)))}, got {data!r}"
-            )
-        return data
-    if origin in (tuple, list, set, frozenset, Sequence):
-        return _decode_sequence(origin, get_args(kind), data)
-    if origin in (dict, Mapping):
-        return _decode_mapping(get_args(kind), data)
-    if isinstance(kind, type) and is_dataclass(kind):
-        return _decode_record(kind, data)
-    return _decode_scalar(kind, data)
+    return _decoder(kind)(data, problems)
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _empty_defaults(kind: type) -> dict[str, Any]:
+    """Field -> default, of the fields whose default is None, zero or empty."""
+    found: dict[str, Any] = {}
+    for item in fields(kind):
+        if item.default is not MISSING:
+            found[item.name] = item.default
+        elif item.default_factory is not MISSING:
+            found[item.name] = item.default_factory()
+    return {name: default for name, default in found.items() if not default}
 
 
-def _decode_union(members: tuple[Any, ...], data: Any) -> Any:
-    if data is None and type(None) in members:
-        return None
-    # An exact type goes first: in `float | int | str` the number 3 stays an int.
-    exact = [member for member in members if member is type(data)]
-    reasons = []
-    for member in (*exact, *members):
-        if member is type(None):
-            continue
+def _is_default(value: Any, name: str, defaults: Mapping[str, Any]) -> bool:
+    return name in defaults and type(value) is type(defaults[name]) and value == defaults[name]
+
+
+# Decoders are made once per type: a run's records hold hundreds of thousands of numbers.
+@cache
+def _decoder(kind: Any) -> _Decoder:
+    origin, members = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return _union_decoder(members)
+    if origin is Literal:
+        return _literal_decoder(members)
+    if origin is tuple and not (len(members) == 2 and members[1] is Ellipsis):
+        return _pair_decoder(members)
+    if origin in (tuple, list, set, frozenset, Sequence):
+        return _sequence_decoder(tuple if origin is Sequence else origin, members[0])
+    if origin in (dict, Mapping):
+        return _mapping_decoder(*members)
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _record_decoder(kind)
+    return _scalar_decoder(kind)
+
+
+def _union_decoder(members: tuple[Any, ...]) -> _Decoder:
+    takes_none = type(None) in members
+    others = [member for member in members if member is not type(None)]
+
+    def decoded(data: Any, problems: list[str] | None) -> Any:
+        if data is None and takes_none:
+            return None
+        if len(others) == 1:
+            return _decoder(others[0])(data, problems)
+        # An exact type goes first: in `float | int | str` the number 3 stays an int.
+        exact = [member for member in others if member is type(data)]
+        reasons = []
+        for member in (*exact, *others):
+            try:
+                return _decoder(member)(data, None)
+            except ValueError as error:
+                reasons.append(str(error))
+        raise ValueError("; ".join(dict.fromkeys(reasons)) or f"expected null, got {_name(data)}")
+
+    return decoded
+
+
+def _literal_decoder(members: tuple[Any, ...]) -> _Decoder:
+    def decoded(data: Any, problems: list[str] | None) -> Any:
+        if not any(type(item) is type(data) and item == data for item in members):
+            raise ValueError(f"expected one of {', '.join(map(repr, members))}, got {data!r}")
+        return data
+
+    return decoded
+
+
+def _sequence_decoder(origin: Any, member: Any) -> _Decoder:
+    item_decoder = _decoder(member)
+
+    def decoded(data: Any, problems: list[str] | None) -> Any:
+        _must_be_list(data)
+        if member in _SCALARS and all(type(item) is member for item in data):
+            return origin(data)
+        found: list[Any] = []
+        for index, item in enumerate(data):
+            _append(found.append, item_decoder, item, f"[{index}]", problems)
         try:
-            return decode(member, data)
-        except ValueError as error:
-            reasons.append(str(error))
-    raise ValueError("; ".join(dict.fromkeys(reasons)) or f"expected null, got {_name(data)}")
+            return origin(found)
+        except TypeError as error:  # a set of lists
+            raise ValueError(str(error)) from None
+
+    return decoded
 
 
-def _decode_sequence(origin: Any, members: tuple[Any, ...], data: Any) -> Any:
-    if not isinstance(data, (list, tuple)):
-        raise ValueError(f"expected a list, got {_name(data)}")
-    fixed = origin is tuple and not (len(members) == 2 and members[1] is Ellipsis)
-    if fixed and len(members) != len(data):
-        raise ValueError(f"expected {len(members)} items, got {len(data)}")
-    kinds: Iterable[Any] = members if fixed else members[:1] * len(data)
-    found = []
-    for index, (member, item) in enumerate(zip(kinds, data, strict=True)):
-        try:
-            found.append(decode(member, item))
-        except ValueError as error:
-            raise ValueError(f"[{index}]: {error}") from None
-    if origin is Sequence:
+def _pair_decoder(members: tuple[Any, ...]) -> _Decoder:
+    """Of a tuple whose items have a type each: it is whole, or it does not fit."""
+    item_decoders = [_decoder(member) for member in members]
+
+    def decoded(data: Any, problems: list[str] | None) -> Any:
+        _must_be_list(data)
+        if len(item_decoders) != len(data):
+            raise ValueError(f"expected {len(item_decoders)} items, got {len(data)}")
+        found: list[Any] = []
+        for index, (item_decoder, item) in enumerate(zip(item_decoders, data, strict=True)):
+            _append(found.append, item_decoder, item, f"[{index}]", None)
         return tuple(found)
+
+    return decoded
+
+
+def _mapping_decoder(key_kind: Any, member: Any) -> _Decoder:
+    item_decoder = _decoder(member)
+
+    def decoded(data: Any, problems: list[str] | None) -> Any:
+        if not isinstance(data, dict):
+            raise ValueError(f"expected an object, got {_name(data)}")
+        found: dict[Any, Any] = {}
+
+        def pair(item: tuple[Any, Any], inner: list[str] | None) -> tuple[Any, Any]:
+            return _decode_key(key_kind, item[0]), item_decoder(item[1], inner)
+
+        for key, item in data.items():
+            _append(lambda entry: found.update([entry]), pair, (key, item), f"[{key!r}]", problems)
+        return found
+
+    return decoded
+
+
+def _append(
+    append: Callable[[Any], Any],
+    item_decoder: _Decoder,
+    item: Any,
+    place: str,
+    problems: list[str] | None,
+) -> None:
+    """Decode one element; where it does not fit it is left out, or raises with its place."""
+    inner: list[str] | None = None if problems is None else []
     try:
-        return origin(found)
-    except TypeError as error:  # a set of lists
-        raise ValueError(str(error)) from None
-
-
-def _decode_mapping(members: tuple[Any, ...], data: Any) -> dict[Any, Any]:
-    if not isinstance(data, dict):
-        raise ValueError(f"expected an object, got {_name(data)}")
-    found = {}
-    for key, item in data.items():
-        try:
-            found[_decode_key(members[0], key)] = decode(members[1], item)
-        except ValueError as error:
-            raise ValueError(f"[{key!r}]: {error}") from None
-    return found
+        append(item_decoder(item, inner))
+    except ValueError as error:
+        if problems is None:
+            raise ValueError(f"{place}: {error}") from None
+        problems.append(f"{place}: {error}")
+    if problems is not None and inner:
+        problems += [f"{place}: {text}" for text in inner]
 
 
 def _decode_key(kind: Any, key: Any) -> Any:
@@ -122,26 +202,48 @@ def _decode_key(kind: Any, key: Any) -> Any:
     return decode(kind, key)
 
 
-def _decode_record(kind: type, data: Any) -> Any:
-    if not isinstance(data, dict):
-        raise ValueError(f"expected an object for {kind.__name__}, got {_name(data)}")
-    found: dict[str, Any] = {}
-    hints = _hints(kind)
-    for item in fields(kind):
-        if not item.init:
-            continue
-        if item.name not in data:
-            if item.default is MISSING and item.default_factory is MISSING:
-                raise ValueError(f"{kind.__name__}.{item.name} is missing")
-            continue
+def _record_decoder(kind: type) -> _Decoder:
+    @cache  # made at the first use: a record may hold others of its own kind
+    def field_decoders() -> list[tuple[str, _Decoder, bool]]:
+        hints = get_type_hints(kind)
+        return [
+            (
+                item.name,
+                _decoder(hints[item.name]),
+                item.default is MISSING and item.default_factory is MISSING,
+            )
+            for item in fields(kind)
+            if item.init
+        ]
+
+    def decoded(data: Any, problems: list[str] | None) -> Any:
+        if not isinstance(data, dict):
+            raise ValueError(f"expected an object for {kind.__name__}, got {_name(data)}")
+        found: dict[str, Any] = {}
+        for name, field_decoder, is_required in field_decoders():
+            if name not in data:
+                if is_required:
+                    raise ValueError(f"{kind.__name__}.{name} is missing")
+                continue
+            inner: list[str] | None = None if problems is None or is_required else []
+            try:
+                found[name] = field_decoder(data[name], inner)
+            except ValueError as error:
+                if inner is None:
+                    raise ValueError(f"{kind.__name__}.{name}: {error}") from None
+                inner.append(str(error))
+            if problems is not None and inner:
+                problems += [f"{kind.__name__}.{name}: {text}" for text in inner]
         try:
-            found[item.name] = decode(hints[item.name], data[item.name])
-        except ValueError as error:
-            raise ValueError(f"{kind.__name__}.{item.name}: {error}") from None
-    try:
-        return kind(**found)
-    except (TypeError, ValueError) as error:  # the record's own conditions
-        raise ValueError(f"{kind.__name__}: {error}") from None
+            return kind(**found)
+        except (TypeError, ValueError) as error:  # the record's own conditions
+            raise ValueError(f"{kind.__name__}: {error}") from None
+
+    return decoded
+
+
+def _scalar_decoder(kind: Any) -> _Decoder:
+    return lambda data, problems: _decode_scalar(kind, data)
 
 
 def _decode_scalar(kind: Any, data: Any) -> Any:
@@ -165,6 +267,11 @@ def _decode_scalar(kind: Any, data: Any) -> Any:
     if kind in (*_SCALARS, list, dict) and type(data) is not kind:
         raise ValueError(f"expected {kind.__name__}, got {_name(data)}")
     return data
+
+
+def _must_be_list(data: Any) -> None:
+    if not isinstance(data, (list, tuple)):
+        raise ValueError(f"expected a list, got {_name(data)}")
 
 
 def _name(data: object) -> str:

@@ -1,19 +1,28 @@
-"""Record: what one worker brought home, kept as data.
+"""Record: one step of one cell, kept as data.
 
 Schema history
-  1  first version.
+  1  first version: what a step found out is one mapping, `facts`.
+  2  `result` has a class per step (suite/results); task, data set and diagnosis are fields of the record.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from diagnostics.codec import decode, decode_as, encode
+from diagnostics.finding import Finding
 from suite.cell import Cell
+from suite.measurement import Artifact as Artifact
+from suite.measurement import Measurement as Measurement
+from suite.measurement import MeasurementFacts as MeasurementFacts
 from suite.outcome import Outcome
+from suite.results.by_step import decode_result, result_class
+from suite.results.schema1 import split_facts
+from suite.results.step_result import DataSet, StepResult, UnknownResult
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,51 +43,27 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """Samples of one metric: data only, nothing derived."""
-
-    metric: str
-    """A row of `bench.metrics.METRICS`, e.g. `latency`."""
-    unit: str
-    """s, B, 1 (a count) ..."""
-    samples: tuple[float, ...]
-    """One per round, or a single value for a deterministic metric."""
-    warmup: tuple[float, ...] = ()
-    """Samples of the warm-up, kept, never used."""
-    iterations_per_sample: int = 1
-    """Inner repeats that each sample is already divided by."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """What else was seen while measuring: why it stopped, void rounds, sentinel, threads, throttling."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
-    """A file that the work left in the run folder."""
-
-    kind: str
-    """onnx, log ..."""
-    path: str
-    """Relative to the run folder."""
-    num_bytes: int
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One cell seen through one instrument (latency, memory, ...) or one stage (export, ...)."""
+    """One cell seen through one step: a stage (train, export ...) or a measurement (latency, memory ...)."""
 
     run_id: str
     cell: Cell
     step: str
-    """Instrument or stage: latency, memory, coldstart, size, export."""
+    """A row of `bench.steps.STEPS`; of a known-answer case with its name: `foundations:matmul`."""
     outcome: Outcome
     failure: Failure | None = None
     phases: Mapping[str, float] = field(default_factory=dict)
     """Phase -> seconds, in the order in which they ran."""
     measurements: tuple[Measurement, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """What the step says of itself: parity, threads, data set, ONNX summary ..."""
+    result: StepResult | None = None
+    """What the step found out besides; None where it did not come to an end."""
+    task: str = ""
+    """The model's task, so that a report knows the metric, also of a user's own model."""
+    data: DataSet | None = None
+    """Where the samples came from."""
+    diagnosis: tuple[Finding, ...] = ()
+    """What the doctor finds in the text of the failure, best first."""
     environment_id: str = ""
     """Fingerprint of the machine and its software."""
     started_at: str = ""
@@ -86,6 +71,8 @@ class Record:
     seconds: float = 0.0
     """Wall time of the whole job, launch included; for planning, never a result."""
     schema: int = SCHEMA
+    unread: tuple[str, ...] = field(default=(), compare=False)
+    """Fields of a stored record that did not fit and were left out, each with the reason; never stored."""
 
     @property
     def key(self) -> str:
@@ -98,29 +85,101 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """The record as JSON-able data."""
-        return asdict(self)
+        plain = encode(replace(self, measurements=(), result=None, unread=()))
+        del plain["unread"]
+        measurements = [
+            {**encode(m), "facts": encode(m.facts, sparse=True)} for m in self.measurements
+        ]
+        return {**plain, "measurements": measurements, "result": encode_result(self.result)}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The result as a mapping, for readers that have not moved to `result` yet."""
+        found: dict[str, Any] = encode_result(self.result) or {}
+        found |= found.pop("report", None) or {}
+        metric = found.get("metric")
+        if isinstance(metric, dict) and "float32" in metric:
+            found["metric"] = {"float" if k == "float32" else k: v for k, v in metric.items()}
+        if self.data is not None:
+            data = encode(self.data, sparse=True)
+            data["data"] = data.pop("name")
+            found |= {"data": data} if self.step == "export" else data
+        if self.task:
+            found["task"] = self.task
+        if self.diagnosis:
+            found["diagnosis"] = encode(self.diagnosis)
+        return found
+
+
+def encode_result(result: StepResult | None) -> Any:
+    """The result as JSON-able data, without the fields that have their default."""
+    if isinstance(result, UnknownResult):
+        return encode(result.data)
+    return encode(result, sparse=True)
 
 
 def record_from_dict(data: Mapping[str, Any]) -> Record:
-    """The record that `as_dict` gave; raises ValueError when its schema is newer or a field is off."""
+    """The record that `as_dict` gave, of this schema or an earlier one.
+
+    Raises ValueError when its schema is newer or a field is off. A field of the result that does not fit is left out
+    and named in `Record.unread`: the outcome and the samples are known all the same.
+    """
     schema = data.get("schema")
     if not isinstance(schema, int) or schema > SCHEMA:
         raise ValueError(
             f"record schema is {schema!r}; this version reads up to {SCHEMA}: upgrade torch-vitals"
         )
+    rest = dict(data)
     try:
-        fields = dict(data)
-        fields["cell"] = Cell(**fields["cell"])
-        fields["outcome"] = Outcome(fields["outcome"])
-        if fields.get("failure") is not None:
-            fields["failure"] = Failure(**fields["failure"])
-        fields["measurements"] = tuple(
-            Measurement(
-                **{**m, "samples": tuple(m["samples"]), "warmup": tuple(m.get("warmup", ()))}
-            )
-            for m in fields.get("measurements", ())
+        if schema == 1:
+            split = split_facts(rest.pop("facts", {}))
+            rest |= {
+                "result": split.result or None,
+                "task": split.task,
+                "data": split.data,
+                "diagnosis": split.diagnosis,
+            }
+        problems: list[str] = []
+        found = {name: rest.pop(name, None) for name in ("result", "data", "diagnosis", "unread")}
+        measurements = tuple(
+            measurement_from(row, problems) for row in rest.pop("measurements", ())
         )
-        fields["artifacts"] = tuple(Artifact(**a) for a in fields.get("artifacts", ()))
-        return Record(**fields)
+        record = decode_as(Record, {**rest, "schema": SCHEMA})
+        return replace(
+            record,
+            measurements=measurements,
+            result=_result(record.step, found["result"], problems),
+            data=_or_none(DataSet | None, found["data"], problems),
+            diagnosis=_or_none(tuple[Finding, ...], found["diagnosis"] or (), problems) or (),
+            unread=tuple(problems),
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a record of schema {schema}: {error}") from error
+
+
+def measurement_from(data: Mapping[str, Any], problems: list[str] | None = None) -> Measurement:
+    """The measurement in that JSON data; facts that do not fit are left out where there are `problems` to name them."""
+    rest = dict(data)
+    facts = rest.pop("facts", {})
+    measurement = decode_as(Measurement, rest)
+    return (
+        replace(measurement, facts=decode(MeasurementFacts, facts, problems))
+        if facts
+        else measurement
+    )
+
+
+def _result(step: str, data: Any, problems: list[str]) -> StepResult | None:
+    if data is not None and not isinstance(data, Mapping):
+        problems.append(f"Record.result: expected an object, got {type(data).__name__}")
+        return None
+    return None if data is None else decode_result(result_class(step), data, problems)
+
+
+def _or_none(kind: Any, data: Any, problems: list[str]) -> Any:
+    """The decoded data; None, and a problem named, where it does not fit."""
+    try:
+        return decode(kind, data, problems)
+    except ValueError as error:
+        problems.append(str(error))
+        return None

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from suite.axes import BACKENDS, DTYPES, SIZES, STAGES, TASKS, VARIANTS
 from suite.lifecycle import Finetuning, Pruning, Quantization, Training
+from suite.tolerance import Tolerance as Tolerance
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 ANY: Final = "*"
@@ -57,25 +58,6 @@ class Gap:
         own = (self.stage, self.backend, self.device, self.dtype, self.size, self.variant)
         held = (*own, self.data)
         return all(h in (ANY, a) for h, a in zip(held, asked, strict=True))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tolerance:
-    """How far a result may stray before it counts as wrong."""
-
-    rtol: float = 1e-3
-    """Relative part for parity of float32 outputs (torch.testing.assert_close)."""
-    atol: float = 1e-4
-    """Absolute part, in the outputs' unit."""
-    outputs: Mapping[str, float] = field(default_factory=dict)
-    """Output -> absolute part, where outputs have units of their own, e.g. {"boxes": 1e-2} in pixels."""
-    reason: str = ""
-    """Why it differs from the default; empty for the default."""
-
-    def of(self, output: str) -> Tolerance:
-        """The tolerance of one output; `boxes_1`, of the second of several results, is that of `boxes`."""
-        name = output if output in self.outputs else output.rpartition("_")[0]
-        return replace(self, atol=self.outputs.get(name, self.atol))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,8 +138,8 @@ def sentinel_ratio(value: float, unit: str, sentinel: float | None) -> float | N
 
 
 def _sentinel(measurement: Measurement) -> float | None:
-    facts = measurement.facts.get("sentinel")
-    middle = facts.get("median") if isinstance(facts, Mapping) else None
+    readings = measurement.facts.sentinel
+    middle = readings.median if readings else None
     if not isinstance(middle, (int, float)) or not math.isfinite(middle) or middle <= 0:
         return None
     return float(middle)

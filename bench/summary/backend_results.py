@@ -13,7 +13,7 @@ from bench.stats import CONFIDENCE, Estimate, median
 from bench.summary.elements import Doubt, Quantity, Timing
 from bench.summary.model import Lane, Speedup
 from bench.summary.step_outcomes import step_of
-from suite.record import Measurement, Record
+from suite.record import Measurement, MeasurementFacts, Record
 
 Doubter = Callable[[Measurement], Sequence[Doubt]]
 """Gives the reasons to distrust a measurement under the plan in force."""
@@ -118,7 +118,7 @@ def _absent(records: Sequence[Record]) -> dict[str, str]:
     return found
 
 
-def _stopped(facts: Mapping[str, object]) -> str:
+def _stopped(facts: MeasurementFacts) -> str:
     found = facts.get("stopped_because")
     return found.replace("_", " ") if isinstance(found, str) else ""
 

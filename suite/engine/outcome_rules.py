@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from diagnostics.codec import decode, decode_as
 from suite.cell import Cell
-from suite.claims import broken_in
 from suite.engine.steps import stage_of
 from suite.outcome import Outcome
-from suite.record import Artifact, Failure, Measurement, Record
+from suite.record import Artifact, Failure, Record, measurement_from
+from suite.results.by_step import decode_result, result_class
+from suite.results.export import FAILED, VACUOUS, ExportResult, Parity
+from suite.results.schema1 import split_facts
+from suite.results.step_result import DataSet, StageResult, StepResult
 from suite.spec import Gap, ModelSpec
 from suite.worker.client import Answer
 
 
-def record_of(answer: Answer, blank: Record) -> Record:
-    """The record of an answer; paths inside it become relative to the run folder."""
-    result = answer.result
+def record_of(answer: Answer, blank: Record, kind: type[StepResult] | None = None) -> Record:
+    """The record of an answer; paths inside it become relative to the run folder.
+
+    `kind` is the class of the result, by default that of the step.
+    """
+    found = answer.result
     failure = answer.failure
     if failure is not None and failure.log:
         failure = replace(failure, log=f"logs/{Path(failure.log).name}")
+    problems: list[str] = []
+    split = split_facts(found.get("facts", {}))
+    data = split.data
     return replace(
         blank,
         outcome=answer.outcome,
         failure=failure,
         phases=dict(answer.phases),
-        measurements=tuple(measurement_of(m) for m in result.get("measurements", ())),
-        artifacts=tuple(Artifact(**a) for a in result.get("artifacts", ())),
-        facts=dict(result.get("facts", {})),
+        measurements=tuple(measurement_from(m, problems) for m in found.get("measurements", ())),
+        artifacts=decode(tuple[Artifact, ...], found.get("artifacts", ())),
+        result=decode_result(kind or result_class(blank.step), split.result, problems)
+        if found
+        else None,
+        data=decode_as(DataSet, data, problems) if data else None,
+        unread=tuple(problems),
     )
 
 
@@ -38,7 +51,8 @@ def judged(record: Record, spec: ModelSpec | None) -> Record:
     that are declared. Its numbers stay.
     """
     parity = parity_of(record)
-    broken = broken_in(record.facts) if record.outcome.has_run else []
+    claims = record.result.claims if isinstance(record.result, StageResult) else ()
+    broken = [claim for claim in claims if not claim.holds and record.outcome.has_run]
     if broken:
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
         record = replace(
@@ -46,23 +60,23 @@ def judged(record: Record, spec: ModelSpec | None) -> Record:
             outcome=Outcome.FAILED,
             failure=Failure(
                 kind="claim",
-                message=f"does not hold: {broken[0]['name']}: {broken[0]['evidence']}{more}",
+                message=f"does not hold: {broken[0].name}: {broken[0].evidence}{more}",
                 phase="claims",
             ),
         )
-    if record.outcome.has_run and parity in ("failed", "vacuous"):
+    if record.outcome.has_run and parity is not None and parity.verdict in (FAILED, VACUOUS):
         record = replace(
             record,
             outcome=Outcome.FAILED,
             failure=Failure(
-                kind=f"parity {parity}",
-                message=str(record.facts["parity"].get("reason") or f"parity {parity}"),
+                kind=f"parity {parity.verdict}",
+                message=parity.reason or f"parity {parity.verdict}",
                 phase="parity",
             ),
         )
     if spec is None:
         return record
-    gap = gap_of(spec, record.cell, stage_of(record.step), str(record.facts.get("data", "")))
+    gap = gap_of(spec, record.cell, stage_of(record.step), record.data.name if record.data else "")
     if gap is not None and gap.kind == "known_bug":
         if record.outcome.is_bad:
             return replace(record, outcome=Outcome.KNOWN_BUG)
@@ -101,14 +115,6 @@ def gap_of(spec: ModelSpec, cell: Cell, stage: str, data: str) -> Gap | None:
     )
 
 
-def parity_of(record: Record) -> str:
-    """passed, failed, vacuous; empty when the record has no parity."""
-    parity = record.facts.get("parity")
-    return str(parity.get("verdict", "")) if isinstance(parity, Mapping) else ""
-
-
-def measurement_of(data: Mapping[str, Any]) -> Measurement:
-    """The measurement that a runner returned as JSON-able data."""
-    return Measurement(
-        **{**data, "samples": tuple(data["samples"]), "warmup": tuple(data.get("warmup", ()))}
-    )
+def parity_of(record: Record) -> Parity | None:
+    """The parity of an export's record; None when the record has none."""
+    return record.result.parity if isinstance(record.result, ExportResult) else None

@@ -10,6 +10,7 @@ from suite.engine.steps import stage_of
 from suite.foundations.cases import CASES
 from suite.outcome import Outcome
 from suite.record import Failure, Record
+from suite.results.export import VACUOUS
 from suite.spec import Gap
 
 Refusal = tuple[Outcome, Failure]
@@ -41,7 +42,8 @@ def without_state(before: Record) -> Refusal:
 
 def without_graph(export: Record) -> Refusal | None:
     """That there is no graph to trust; None where `export` made one. A vacuous parity has one: it may be right."""
-    if export.outcome.has_run or parity_of(export) == "vacuous":
+    parity = parity_of(export)
+    if export.outcome.has_run or (parity is not None and parity.verdict == VACUOUS):
         return None
     failure = Failure(
         kind="graph",

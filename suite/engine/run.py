@@ -12,7 +12,7 @@ from typing import Any
 from diagnostics.doctor import examine
 from diagnostics.environment import Environment
 from diagnostics.explain import explain
-from diagnostics.finding import Level
+from diagnostics.finding import Finding, Level
 from diagnostics.redact import for_this_machine, without_password
 from suite.axes import BACKENDS
 from suite.cell import Cell
@@ -212,9 +212,9 @@ def preload_for(selection: Selection, steps: Mapping[str, Step] = STEPS) -> tupl
     return tuple(dict.fromkeys((*wanted, *(["suite.stages.export.preload"] if exports else []))))
 
 
-def diagnosis(text: str) -> list[dict[str, Any]]:
+def diagnosis(text: str) -> tuple[Finding, ...]:
     """What the doctor knows about a failure's text: findings as data, the best match first."""
-    return [finding.as_dict() for finding in explain(text)[:3]]
+    return tuple(explain(text)[:3])
 
 
 def _now() -> str:

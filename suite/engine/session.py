@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Condition, Thread
 from typing import Any
 
+from diagnostics.finding import Finding
 from suite.axes import BACKENDS, VARIANTS
 from suite.cell import Cell
 from suite.engine import preconditions
@@ -18,6 +19,7 @@ from suite.engine.run_config import Request
 from suite.engine.steps import STEPS, Step, graph_cell, needs, parent_graph_cell
 from suite.outcome import Outcome
 from suite.record import Failure, Measurement, Record
+from suite.results.step_result import StepResult, UnknownResult
 from suite.runs.store import RunFolder
 from suite.worker.client import Worker
 from suite.worker.protocol import Job
@@ -35,8 +37,8 @@ class Session:
     environment_id: str = ""
     on_begin: Callable[[Cell, str], None] = lambda cell, step: None
     on_end: Callable[[Record], None] = lambda record: None
-    diagnose: Callable[[str], list[dict[str, Any]]] = lambda text: []
-    """What a doctor says to the text of a failure: findings as data."""
+    diagnose: Callable[[str], Sequence[Finding]] = lambda text: ()
+    """What a doctor finds in the text of a failure, best first."""
     records: dict[str, Record] = field(default_factory=dict)
     """Key -> record: `settled` ones of an interrupted run that is being resumed, then our own."""
     pending: set[str] = field(default_factory=set)
@@ -73,6 +75,7 @@ class Session:
         step: str,
         *,
         runner: str,
+        result: type[StepResult] = UnknownResult,
         options: Mapping[str, Any] | None = None,
         label: str = "",
     ) -> Record:
@@ -81,7 +84,9 @@ class Session:
         What the cell starts from is made first; a declared gap of the stage `bench` is not tried.
         """
         refusal = self._refusal(cell, step) if cell.model in self.request.specs else None
-        return refusal or self.job(cell, step, label=label, runner=runner, options=options)
+        return refusal or self.job(
+            cell, step, label=label, runner=runner, result=result, options=options
+        )
 
     def ahead(
         self, groups: Iterable[Sequence[tuple[Cell, str]]], workers: Sequence[Worker]
@@ -188,6 +193,7 @@ class Session:
         label: str = "",
         worker: Worker | None = None,
         runner: str = "",
+        result: type[StepResult] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> Record:
         """The record of one fresh process, not kept: what it brought home, judged, with its log beside the run."""
@@ -210,17 +216,23 @@ class Session:
             )
         )
         spec = self.request.specs.get(cell.model)
-        record = judged(record_of(answer, self.blank(cell, step, answer.outcome, None)), spec)
-        facts = dict(record.facts)
-        if (
-            spec is not None and facts
-        ):  # so that a report knows the metric, also of a user's own model
-            facts.setdefault("task", spec.task)
-        if record.outcome.is_bad and record.failure is not None:
-            facts["diagnosis"] = self.diagnose(
-                f"{record.failure.log_tail}\n{record.failure.message}"
-            )
-        return replace(record, facts=facts, started_at=started_at, seconds=time.monotonic() - began)
+        record = judged(
+            record_of(answer, self.blank(cell, step, answer.outcome, None), result), spec
+        )
+        return replace(
+            record,
+            task=spec.task if spec is not None else "",
+            diagnosis=self._diagnosis(record),
+            started_at=started_at,
+            seconds=time.monotonic() - began,
+        )
+
+    def _diagnosis(self, record: Record) -> tuple[Finding, ...]:
+        """What the doctor finds in the text of the record's failure."""
+        failure = record.failure
+        if failure is None or not record.outcome.is_bad:
+            return ()
+        return tuple(self.diagnose(f"{failure.log_tail}\n{failure.message}"))
 
     def _paths(self, cell: Cell) -> dict[str, str]:
         """Where graphs and states lie and go, for those who need them."""

@@ -81,6 +81,7 @@ def _records(path: Path, problems: list[str]) -> tuple[Record, ...]:
         return ()
     found: dict[str, Record] = {}
     dropped: list[str] = []
+    unread: list[str] = []
     is_cut_off = False
     with file:  # line by line: the text of a long run is as large as its report
         for number, raw in enumerate(file, start=1):
@@ -102,19 +103,32 @@ def _records(path: Path, problems: list[str]) -> tuple[Record, ...]:
                         " the run was stopped while writing it."
                     )
                 continue
+            unread += [f"line {number}: {_shortened(text)}" for text in record.unread]
             found.pop(record.key, None)
             found[record.key] = record
     if dropped:
-        more = f" (and {len(dropped) - 3} more)" if len(dropped) > 3 else ""
         problems.append(
             f"{path.name}: {len(dropped)} line(s) could not be read and were dropped:"
-            f" {'; '.join(dropped[:3])}{more}."
+            f" {_first_three(dropped)}."
+        )
+    if unread:
+        problems.append(
+            f"{path.name}: {len(unread)} field(s) could not be read and were left out:"
+            f" {_first_three(unread)}."
         )
     if not found and not dropped and not is_cut_off:
         problems.append(f"{path.name} is empty: no cell of this run was recorded.")
     return tuple(found.values())
 
 
+def _first_three(texts: list[str]) -> str:
+    more = f" (and {len(texts) - 3} more)" if len(texts) > 3 else ""
+    return f"{'; '.join(texts[:3])}{more}"
+
+
 def _short(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return _shortened(getattr(error, "strerror", None) or str(error) or type(error).__name__)
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= 160 else text[:159] + "…"

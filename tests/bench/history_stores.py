@@ -28,10 +28,13 @@ from bench.history.rows import run_entry
 from diagnostics.environment import Environment
 from diagnostics.records import Interpreter, Repository, System
 from suite.cell import Cell
+from suite.measurement import SentinelReadings
 from suite.outcome import Outcome
-from suite.record import Measurement, Record
 from suite.runs.load import Run
 from suite.runs.machine import Machine
+from suite.record import Measurement, MeasurementFacts, Record
+from suite.results.by_step import result_class
+from suite.results.step_result import DataSet
 
 HERE = str(Path(__file__).parent)
 WHY_NOT = (
@@ -149,10 +152,13 @@ def run_of(
     level = seconds * (1 + dice.gauss(0, noise))
     name = f"{began:%Y%m%d-%H%M%S}-{number:04x}"
     records = []
+    run = {"threads": 2, "weights": "random", "num_samples": 1}
+    given = {"latency": run, "memory": run, "size": {"num_samples": 1}}
     for model in models:
         cell = Cell(model=model, size="base")
         samples = tuple(level * (1 + abs(dice.gauss(0, 0.01))) for _ in range(num_samples))
-        facts = {"sentinel": {"median": sentinel, "mad": 1e-7, "num": 9}} if sentinel else {}
+        readings = SentinelReadings(median=sentinel, mad=1e-7, num=9) if sentinel else None
+        facts = MeasurementFacts(sentinel=readings)
         latency = Measurement(metric="latency", unit="s", samples=samples, facts=facts)
         memory = Measurement(metric="peak_rss_delta", unit="B", samples=(5e6 + dice.random(),))
         size = Measurement(metric="parameters", unit="1", samples=(parameters,))
@@ -164,7 +170,8 @@ def run_of(
                     step=step,
                     outcome=Outcome.PASSED,
                     measurements=(measurement,),
-                    facts={"threads": 2, "weights": "random", "data": "digits", "num_samples": 1},
+                    result=result_class(step)(**given.get(step, {})),
+                    data=DataSet(name="digits"),
                     environment_id=fingerprint,
                     started_at=(began + timedelta(minutes=1)).isoformat(timespec="seconds"),
                     seconds=1.5,

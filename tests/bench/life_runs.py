@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from life_stages import made, record_of
+from recorded import record_with
 from report_runs import (
     coldstart_record,
     latency_record,
@@ -193,9 +194,16 @@ def _ended(record: Record, bad: tuple[Outcome, str, str]) -> Record:
         _, name, evidence = message.split(": ", 2)
         broken = {"name": name, "holds": False, "evidence": evidence}
         facts = {**record.facts, "claims": [*record.facts["claims"], broken]}
-        return replace(record, outcome=outcome, failure=failure, facts=facts)
+        return replace(record_with(record, facts), outcome=outcome, failure=failure)
     return replace(
-        record, outcome=outcome, failure=failure, facts={}, measurements=(), artifacts=()
+        record,
+        outcome=outcome,
+        failure=failure,
+        result=None,
+        task="",
+        data=None,
+        measurements=(),
+        artifacts=(),
     )
 
 
@@ -231,6 +239,6 @@ def _foundations(device: str, dice: random.Random) -> list[Record]:
             record = record_of(cell, step, facts)
             if gap is not None:
                 failure = Failure(kind="gap", message=gap.reason, url=gap.url)
-                record = replace(record, outcome=Outcome.UNSUPPORTED, failure=failure, facts={})
+                record = replace(record, outcome=Outcome.UNSUPPORTED, failure=failure, result=None)
             found.append(record)
     return found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import replace
 from typing import Any
+
+from recorded import record_with
 
 from suite.axes import TASKS
 from suite.cell import Cell
@@ -16,17 +17,17 @@ from suite.record import Artifact, Measurement, Record
 
 def record_of(cell: Cell, step: str, facts: dict[str, Any], **extra: Any) -> Record:
     """A record that passed."""
-    return Record(
+    record = Record(
         run_id="made-up",
         cell=cell,
         step=step,
         outcome=Outcome.PASSED,
-        facts=facts,
         environment_id="a41c9be2d07f",
         started_at="2026-11-24T18:04:12+00:00",
         seconds=4.5,
         **extra,
     )
+    return record_with(record, facts)
 
 
 def made(cell: Cell, step: str, row: Any, dice: random.Random) -> Record:
@@ -45,7 +46,7 @@ def made(cell: Cell, step: str, row: Any, dice: random.Random) -> Record:
         {"name": "all weights are finite", "holds": True, "evidence": "0 tensors with NaN"},
         {"name": f"{step} has changed something", "holds": True, "evidence": "SHA-256 27a8, after f681"},
     ]  # fmt: skip
-    return replace(record, facts={**record.facts, "task": row[1], "claims": claims})
+    return record_with(record, {**record.facts, "task": row[1], "claims": claims})
 
 
 def _build(cell: Cell, row: Any, dice: random.Random) -> Record:
@@ -140,7 +141,7 @@ def _ratio(over: list[float], own: list[float]) -> dict[str, float]:
 
 
 def _prune(cell: Cell, row: Any, dice: random.Random) -> Record:
-    task, parameters, macs = row[1], row[8], 15.0 * row[8]
+    task, parameters, macs = row[1], row[8], 15 * row[8]
     arms = {
         "trained": _samples(dice, row[4]),
         "masked": _samples(dice, row[4]),
@@ -157,7 +158,7 @@ def _prune(cell: Cell, row: Any, dice: random.Random) -> Record:
         "prune",
         {
             "before": {"parameters": parameters, "macs": macs, "bytes": 4 * parameters},
-            "after": {"parameters": parameters // 3, "macs": macs / 3.2, "bytes": 4 * parameters // 3},
+            "after": {"parameters": parameters // 3, "macs": int(macs / 3.2), "bytes": 4 * parameters // 3},
             "method": "channels",
             "ratio": 0.5,
             "importance": "magnitude",
@@ -193,12 +194,12 @@ def _quantize(cell: Cell, row: Any, dice: random.Random) -> Record:
         {
             "lane": cell.variant,
             "method": "pt2e" if cell.variant == "pt2e" else "static",
-            "types": {"name": "u8s8", "reason": "VNNI"},
+            "types": {"name": "u8s8", "activation": "QUInt8", "weight": "QInt8", "reason": "VNNI"},
             "num_quantized": 21,
             "count": {"quantized": {"Gemm": 1, "Conv": 20}, "floating": {"MatMul": 2}},
             "metric": {"parent": parent, "float": parent, "quantized": _worse(task, parent, 0.4)},
             "drop": 0.4,
-            "bytes": {"before": num_bytes, "after": num_bytes // 4},
+            "bytes": {"before": num_bytes, "after": num_bytes // 4, "left": 0.25},
             "latency": arms,
             "speedup": {"quantized": _ratio(arms["float"], arms["quantized"])},
             "num_test_samples": 256,

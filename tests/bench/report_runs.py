@@ -7,15 +7,17 @@ import random
 from pathlib import Path
 from typing import Any, Final
 
+from recorded import record_with
+
 from bench.plan import PLANS
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
 from diagnostics.records import Build, Interpreter, Repository, System
 from suite.cell import Cell
 from suite.outcome import Outcome
-from suite.record import Artifact, Failure, Measurement, Record
 from suite.runs.machine import FILE as MACHINE
 from suite.runs.machine import Machine
+from suite.record import Artifact, Failure, Measurement, MeasurementFacts, Record
 
 # name, eager seconds, speed-up of ONNX Runtime, parameters, MACs, tokens (0: samples)
 MODELS = (
@@ -175,8 +177,14 @@ def _model_records(row: Any, device: str, bad: Any, dice: random.Random) -> list
     return found
 
 
-def _record(cell: Cell, step: str, measurements: list[Measurement], **extra: Any) -> Record:
-    return Record(
+def _record(
+    cell: Cell,
+    step: str,
+    measurements: list[Measurement],
+    facts: dict[str, Any] | None = None,
+    **extra: Any,
+) -> Record:
+    record = Record(
         run_id="made-up",
         cell=cell,
         step=step,
@@ -187,6 +195,7 @@ def _record(cell: Cell, step: str, measurements: list[Measurement], **extra: Any
         seconds=2.5,
         **extra,
     )
+    return record_with(record, facts or {})
 
 
 def latency_record(cell: Cell, middle: float, tokens: int, dice: random.Random) -> Record:
@@ -207,11 +216,11 @@ def latency_record(cell: Cell, middle: float, tokens: int, dice: random.Random) 
                 samples=samples,
                 warmup=(middle * 3, middle * 1.2),
                 iterations_per_sample=max(1, int(0.02 / middle)),
-                facts={
-                    "num_rounds": count,
-                    "threads": 2,
-                    "stopped_because": "target_interval" if noise < 0.1 else "time_cap",
-                },
+                facts=MeasurementFacts(
+                    num_rounds=count,
+                    threads=2,
+                    stopped_because="target_interval" if noise < 0.1 else "time_cap",
+                ),
             )
         ],
         facts={
@@ -270,7 +279,7 @@ def learning_records(cell: Cell, middle: float, dice: random.Random) -> list[Rec
             metric="loading",
             unit="1/s",
             samples=tuple(rate * dice.uniform(0.95, 1.05) for _ in range(12)),
-            facts={"num_workers": number, "pinned": cell.device != "cpu", "batch": 32},
+            facts=MeasurementFacts(num_workers=number, pinned=cell.device != "cpu", batch=32),
         )
         for number, rate in ((0, 1200.0), (1, 1900.0), (2, 1700.0))
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from recorded import facts_from
 
 from bench.doubts import DOUBTS, doubts
 from bench.plan import PLANS
@@ -34,7 +35,9 @@ SPREAD = tuple(0.01 * (1 + 0.3 * (i * 7 % 10) / 10) for i in range(40))
 
 
 def latency(samples=STEADY, **facts):
-    return Measurement(metric="latency", unit="s", samples=samples, facts={**QUIET, **facts})
+    return Measurement(
+        metric="latency", unit="s", samples=samples, facts=facts_from(**{**QUIET, **facts})
+    )
 
 
 def codes(measurement, plan=PLAN):
@@ -57,13 +60,13 @@ CASES = {
     "too_few_samples": latency(STEADY[:20], num_rounds=20),
     "short_rounds": latency(round_seconds=0.004),
     "swapped": Measurement(
-        metric="peak_rss_delta", unit="B", samples=(1e6,), facts={"swap_bytes": 4096}
+        metric="peak_rss_delta", unit="B", samples=(1e6,), facts=facts_from(swap_bytes=4096)
     ),
     "allocator_retried": Measurement(
         metric="cuda_allocated",
         unit="B",
         samples=(1e6,),
-        facts={"num_alloc_retries": 2, "num_ooms": 0},
+        facts=facts_from(num_alloc_retries=2, num_ooms=0),
     ),
 }
 

@@ -6,6 +6,7 @@ import math
 import shlex
 
 import pytest
+from recorded import record_with
 from rich.console import Console
 
 from bench.gate.block import Block
@@ -38,17 +39,17 @@ CELL = Cell(model="mlp", size="tiny")
 
 
 def record(step="memory", facts=None, **metrics):
-    return Record(
+    found = Record(
         run_id="r",
         cell=CELL,
         step=step,
         outcome=Outcome.PASSED,
-        facts=facts or {},
         measurements=tuple(
             Measurement(metric=name, unit="B", samples=tuple(values))
             for name, values in metrics.items()
         ),
     )
+    return record_with(found, facts or {})
 
 
 def verdict_of(metric, base, head, **shares):

@@ -21,9 +21,11 @@ from bench.history.timestamps import parse_timestamp
 from bench.stats import median, percentile
 from diagnostics.redact import without_password
 from suite.cell import Cell
+from suite.measurement import SentinelReadings
 from suite.outcome import Outcome
-from suite.record import Failure, Measurement, Record
 from suite.runs.load import Run, load_run
+from suite.record import Failure, Measurement, MeasurementFacts, Record
+from suite.results.measuring import LatencyResult
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 DOUBLES = st.floats(allow_nan=True, allow_infinity=True, width=64)
@@ -94,7 +96,7 @@ def test_bytes_and_times_without_a_sentinel_have_no_ratio() -> None:
     assert points(run_of(1))["peak_rss_delta"].ratio is None
     assert points(run_of(1, sentinel=None))["latency"].ratio is None
     for bad in (0.0, -1.0, math.nan, math.inf, "40", None):
-        facts = {"sentinel": {"median": bad}}
+        facts = MeasurementFacts(sentinel=SentinelReadings(median=bad, mad=0.0, num=1))
         measurement = Measurement(metric="latency", unit="s", samples=(1.0,), facts=facts)
         assert points(with_record(measurements=(measurement,)))["latency"].ratio is None
 
@@ -114,7 +116,7 @@ def test_series_of_other_settings_are_other_series_but_exact_metrics_know_no_thr
 
 def test_a_folder_of_weights_is_one_setting_wherever_it_lies() -> None:
     run = run_of(1)
-    record = replace(run.records[1], facts={"weights": "/home/anybody/weights"})
+    record = replace(run.records[1], result=LatencyResult(weights="/home/anybody/weights"))
     latency = points(replace(run, records=(record,)))["latency"]
     assert "weights=folder" in latency.series.settings
 

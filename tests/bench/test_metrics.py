@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from recorded import record_with
 
 from bench.derived_metrics import derive, throughput_unit
 from bench.docs_page import with_tables
@@ -49,14 +50,14 @@ def test_a_page_without_the_tables_is_refused():
 
 
 def record(*measurements, **facts):
-    return Record(
+    found = Record(
         run_id="r",
         cell=Cell(model="m", size="tiny"),
         step="latency",
         outcome=Outcome.PASSED,
         measurements=measurements,
-        facts=facts,
     )
+    return record_with(found, facts)
 
 
 def latency(*samples):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from life_runs import LIVES, benched_records, write_suite_run
+from recorded import altered_record, record_with
 from report_runs import BAD, MODELS, write_run
 
 from bench.report.document import to_document, to_json
@@ -21,16 +22,23 @@ from bench.summary.model import Report
 from diagnostics.finding import Finding, Fix, Level
 from suite.cell import Cell
 from suite.outcome import Outcome
-from suite.record import Artifact, Failure, Measurement, Record
 from suite.runs.load import Run, load_run
+from suite.record import Artifact, Failure, Measurement, MeasurementFacts, Record
 
 EAGER = Cell(model="net", size="tiny")
 ORT = Cell(model="net", size="tiny", backend="onnxruntime")
 
 
-def record(cell: Cell, step: str, *measurements: Measurement, **extra: object) -> Record:
+def record(
+    cell: Cell,
+    step: str,
+    *measurements: Measurement,
+    facts: dict[str, object] | None = None,
+    **extra: object,
+) -> Record:
     fields = {"run_id": "r", "outcome": Outcome.PASSED, **extra}
-    return Record(cell=cell, step=step, measurements=measurements, **fields)
+    found = Record(cell=cell, step=step, measurements=measurements, **fields)
+    return record_with(found, facts or {})
 
 
 def latency(cell: Cell, samples: list[float], **extra: object) -> Record:
@@ -243,8 +251,8 @@ def test_the_diagnosis_of_a_failure_comes_with_its_fix() -> None:
         summary="torch and torchvision do not fit",
         fixes=(Fix(argv=("pip", "install", "torchvision"), why="a pair that fits"),),
     ).as_dict()
-    broken = record(
-        EAGER, "latency", outcome=Outcome.FAILED, facts={"diagnosis": [finding, "nonsense"]}
+    broken = altered_record(
+        record(EAGER, "latency", outcome=Outcome.FAILED), {"diagnosis": [finding, "nonsense"]}
     )
     (step,) = report_of(broken).unfinished
     assert step.diagnosis[0].fixes == ("pip install torchvision",)
@@ -255,7 +263,7 @@ def test_doubts_of_the_measurement_reach_the_lane() -> None:
         metric="latency",
         unit="s",
         samples=tuple(1.0 + (i % 2) for i in range(30)),
-        facts={"num_rounds": 30},
+        facts=MeasurementFacts(num_rounds=30),
     )
     lane = report_of(record(EAGER, "latency", noisy)).rows[0].lanes[0]
     doubt = next(doubt for doubt in lane.doubts if doubt.code == "noisy")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from life_runs import BAD, GAP_URL, LIVES, benched_records, life_records, write_suite_run
 from life_stages import record_of
+from recorded import altered_record
 from report_runs import latency_record
 
 from bench.report.document import to_json
@@ -40,7 +41,9 @@ def life_of(name: str, **changed: Any) -> Life:
 
 def altered(records: list[Record], step: str, variant: str, **facts: Any) -> list[Record]:
     return [
-        replace(r, facts={**r.facts, **facts}) if (r.step, r.cell.variant) == (step, variant) else r
+        altered_record(r, {**r.facts, **facts})
+        if (r.step, r.cell.variant) == (step, variant)
+        else r
         for r in records
     ]
 
@@ -270,7 +273,7 @@ def test_the_task_of_a_users_own_model_comes_with_its_records() -> None:
     ]
     (life,) = report_of(*records).lives
     assert life.quality.name == "perplexity"
-    bare = [replace(r, facts={k: v for k, v in r.facts.items() if k != "task"}) for r in records]
+    bare = [replace(r, task="") for r in records]
     (unknown,) = report_of(*bare).lives
     assert unknown.quality is None
     assert unknown.state("pruned").metric is not None
@@ -279,7 +282,7 @@ def test_the_task_of_a_users_own_model_comes_with_its_records() -> None:
 
 def test_an_older_record_without_a_task_is_of_the_catalogue() -> None:
     records = life_records(ROWS["unet"], bad={})
-    bare = [replace(r, facts={k: v for k, v in r.facts.items() if k != "task"}) for r in records]
+    bare = [replace(r, task="") for r in records]
     (life,) = report_of(*bare).lives
     assert life.quality.name == "mIoU"
 
@@ -290,7 +293,7 @@ NONSENSE = (None, "text", 3, math.nan, [], {}, [None], {"a": [1]}, [{"holds": 1}
 @pytest.mark.parametrize("value", NONSENSE, ids=repr)
 def test_facts_of_another_shape_never_stop_the_report(value: object) -> None:
     records = [
-        replace(record, facts=dict.fromkeys(record.facts, value))
+        altered_record(record, dict.fromkeys(record.facts, value))
         for record in life_records(ROWS["resnet18"], bad={})
     ]
     to_json(report_of(*records))
@@ -299,7 +302,7 @@ def test_facts_of_another_shape_never_stop_the_report(value: object) -> None:
             if name in record.facts:
                 report_of(
                     *life_records(ROWS["resnet18"], bad={}),
-                    replace(record, facts={**record.facts, name: value}),
+                    altered_record(record, {**record.facts, name: value}),
                 )
 
 

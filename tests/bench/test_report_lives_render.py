@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from life_runs import LIVES, benched_records, write_folder, write_suite_run
+from recorded import altered_record
 from test_report_render import EVIL, Page, printed
 
 from bench.report.html import to_html
@@ -56,7 +57,7 @@ def hostile(records: list[Record]) -> Report:
         )
         facts = {k: v if k == "task" else spoil(v) for k, v in record.facts.items()}
         cell = replace(record.cell, model=f"{text}{number // 8}", variant=text)
-        found.append(replace(record, cell=cell, facts=facts, failure=failure))
+        found.append(altered_record(replace(record, cell=cell, failure=failure), facts))
     return build_report(Run(folder=Path("x"), records=tuple(found)))
 
 

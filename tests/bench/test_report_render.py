@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from recorded import altered_record
 from report_runs import BAD, MODELS, write_run
 from rich.console import Console
 
@@ -103,20 +104,35 @@ def hostile(records: tuple[Record, ...]) -> Report:
         )
         facts = {
             **record.facts,
-            "parity": {"verdict": text, "reason": text, "shapes": [{text: text}]},
+            "parity": {
+                "verdict": text,
+                "reason": text,
+                "shapes": [{"axis": text, "verdict": text, "reason": text}],
+            },
         }
         facts["onnx"] = {"opset": 20, "exporter": text, "operators": {text: 3}}
-        facts["diagnosis"] = [{"summary": text, "cause": text, "fixes": [{"shell": text}]}]
+        facts["diagnosis"] = [
+            {
+                "code": text,
+                "area": text,
+                "level": "error",
+                "summary": text,
+                "cause": text,
+                "fixes": [{"argv": [], "why": text, "shell": text}],
+            }
+        ]
         artifacts = tuple(replace(a, path=text) for a in record.artifacts)
         cell = replace(record.cell, model=f"{text}{number // 8}")
         found.append(
-            replace(
-                record,
-                cell=cell,
-                failure=failure,
-                facts=facts,
-                artifacts=artifacts,
-                phases=dict.fromkeys((text,), 1.0),
+            altered_record(
+                replace(
+                    record,
+                    cell=cell,
+                    failure=failure,
+                    artifacts=artifacts,
+                    phases=dict.fromkeys((text,), 1.0),
+                ),
+                facts,
             )
         )
     text = " ".join(EVIL)

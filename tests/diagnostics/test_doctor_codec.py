@@ -87,3 +87,26 @@ def test_a_record_of_every_kind_of_field_comes_back_as_it_was() -> None:
 def test_a_field_that_does_not_fit_is_named(change: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         decode(Outer, encode(WHOLE) | change)
+
+
+def test_a_field_with_a_default_is_left_out_and_comes_back() -> None:
+    inner = Inner(ratio=1.0)
+    assert encode(inner, sparse=True) == {"ratio": 1.0}
+    assert decode_as(Inner, encode(inner, sparse=True)) == inner
+    assert encode(Inner(ratio=1.0, size=0), sparse=True) == {"ratio": 1.0, "size": 0}
+
+
+def test_what_does_not_fit_can_be_left_out_and_is_named() -> None:
+    problems: list[str] = []
+    changed = encode(WHOLE) | {
+        "rows": [{"ratio": 1.0}, {"ratio": "x"}, {"ratio": 2.0, "size": "many"}],
+        "by_index": {"1": 5, "2": {"ratio": 1.0}},
+    }
+    with pytest.raises(ValueError, match="Outer.rows"):
+        decode(Outer, changed, problems)
+    relaxed = decode(tuple[Inner, ...], changed["rows"], problems)
+    assert relaxed == (Inner(ratio=1.0), Inner(ratio=2.0))
+    assert problems == [
+        "[1]: Inner.ratio: expected float, got str",
+        "[2]: Inner.size: expected int, got str",
+    ]

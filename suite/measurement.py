@@ -1,0 +1,131 @@
+"""Measurement and Artifact: what a step leaves besides its result, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentinelReadings:
+    """The fixed workload that was timed between rounds, in seconds."""
+
+    median: float
+    mad: float
+    """Median absolute deviation."""
+    num: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasurementFacts:
+    """How a measurement was taken; a field that does not apply to its metric is None or empty."""
+
+    available_cores: int | None = None
+    """Cores that the scheduler may give to the process."""
+    quota_cores: float | None = None
+    """Cores' worth of time that the control group allows; None without a limit."""
+    load_average: float | None = None
+    cpu_pressure: float | None = None
+    """Share (0..1) of the last ten seconds in which some task waited for a CPU."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Environment variables that change speed or memory."""
+    threads: int | None = None
+    """Intra-op threads of what was measured."""
+    torch_threads: int | None = None
+    float32_matmul_precision: str = ""
+    cudnn_benchmark: bool | None = None
+    deterministic_algorithms: bool | None = None
+
+    plan: str = ""
+    """A row of `bench.plan.PLANS`."""
+    stopped_because: str = ""
+    """interval (narrow enough) or time_cap; empty where nothing was sampled in rounds."""
+    warmup_ended_because: str = ""
+    """flat or cap."""
+    num_rounds: int | None = None
+    void_rounds: int | None = None
+    """Rounds that something spoiled, kept or not."""
+    void_reasons: dict[str, int] = field(default_factory=dict)
+    """Reason -> number of rounds it spoiled."""
+    are_voids_kept: bool = False
+    """Whether so many rounds were spoiled that all of them count."""
+    round_seconds: float | None = None
+    """Median duration of a round."""
+    target_round_seconds: float | None = None
+    overhead_seconds: float | None = None
+    """Cost of reading the clock around a round."""
+    sentinel: SentinelReadings | None = None
+    wait_share: float | None = None
+    """Share (0..1) of the measured time that the most delayed thread stood in the run queue."""
+    involuntary_switches: int | None = None
+    major_faults: int | None = None
+    throttled_periods: int | None = None
+    gpu_throttle: tuple[str, ...] = ()
+    """Why the GPU lowered its clocks."""
+
+    base_bytes: int | None = None
+    """Resident memory before the first call."""
+    iterations: int | None = None
+    swap_bytes: int | None = None
+    kept_bytes: int | None = None
+    """Tensor bytes that were still alive after the call."""
+    total_bytes: int | None = None
+    """Tensor bytes that were allocated in all."""
+    num_allocations: int | None = None
+    num_alloc_retries: int | None = None
+    num_ooms: int | None = None
+    process_bytes: int | None = None
+    """All that the driver counts for the process."""
+    of: str = ""
+    """What the live bytes were read from: CUDA allocator or resident memory."""
+
+    modules: tuple[str, ...] = ()
+    """Libraries whose import was timed."""
+    num_workers: int | None = None
+    """Processes of the data loader."""
+    pinned: bool | None = None
+    batch: int | None = None
+
+    # Reading by key is for readers that have not moved to attributes yet.
+    def get(self, name: str, default: Any = None) -> Any:
+        """The field, or `default` where it says nothing."""
+        return getattr(self, name) if name in self else default
+
+    def __getitem__(self, name: str) -> Any:
+        """The field; raises KeyError where it says nothing."""
+        if name not in self:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the field says something."""
+        known = {item.name for item in fields(self)}
+        return name in known and getattr(self, str(name)) not in (None, "", (), {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """Samples of one metric: data only, nothing derived."""
+
+    metric: str
+    """A row of `bench.metrics.METRICS`, e.g. `latency`."""
+    unit: str
+    """s, B, 1 (a count) ..."""
+    samples: tuple[float, ...]
+    """One per round, or a single value for a deterministic metric."""
+    warmup: tuple[float, ...] = ()
+    """Samples of the warm-up, kept, never used."""
+    iterations_per_sample: int = 1
+    """Inner repeats that each sample is already divided by."""
+    facts: MeasurementFacts = field(default_factory=MeasurementFacts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file that a step left in the run folder."""
+
+    kind: str
+    """onnx, log ..."""
+    path: str
+    """Relative to the run folder."""
+    num_bytes: int

@@ -1,0 +1,89 @@
+"""Results of the steps that measure a model being run or trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from suite.results.step_result import DeviceResult, StepResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult(DeviceResult):
+    """A model that was run: how it was set up, and what one call takes in."""
+
+    threads: int | None = None
+    """Intra-op threads."""
+    weights: str = ""
+    """random, pretrained, or the folder that the weights came from."""
+    provider: str = ""
+    """ONNX Runtime's execution provider."""
+    onnxruntime: str = ""
+    """ONNX Runtime's version."""
+    num_samples: int | None = None
+    """Samples per call."""
+    num_tokens: int | None = None
+    """Non-padding tokens per call, where throughput counts tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyResult(RunResult):
+    """Warm latency; the times are in the measurements."""
+
+    plan: str = ""
+    """A row of `bench.plan.PLANS`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryResult(RunResult):
+    """Peak and live memory; the bytes are in the measurements."""
+
+    plan: str = ""
+    absent: dict[str, str] = field(default_factory=dict)
+    """Metric that cannot be had here -> why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStartResult(RunResult):
+    """What a user waits for once; the seconds are in the measurements."""
+
+    workers: int | None = None
+    """Fresh processes that gave one observation each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeResult(StepResult):
+    """How big a module is."""
+
+    num_parameters: int | None = None
+    num_trainable: int | None = None
+    num_parameter_bytes: int | None = None
+    num_buffers: int | None = None
+    """Elements of buffers."""
+    num_buffer_bytes: int | None = None
+    published_parameters: int | None = None
+    num_samples: int | None = None
+    """Samples of the batch that MACs were counted on."""
+    num_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingStepResult(DeviceResult):
+    """One optimizer step, measured warm."""
+
+    num_samples: int | None = None
+    """Samples per step."""
+    num_tokens: int | None = None
+    optimizer: str = ""
+    precision: str = ""
+    micro_batch: int | None = None
+    events: tuple[str, ...] = ()
+    plan: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataLoaderResult(StepResult):
+    """How fast samples reach a training; the rates are in the measurements."""
+
+    batch: int | None = None
+    pinned: bool | None = None
+    """Whether batches lie in pinned memory."""
