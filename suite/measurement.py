@@ -117,7 +117,7 @@ class Measurement:
     """Samples of the warm-up, kept, never used."""
     iterations_per_sample: int = 1
     """Inner repeats that each sample is already divided by."""
-    facts: MeasurementFacts = field(default_factory=MeasurementFacts)
+    facts: MeasurementFacts = MeasurementFacts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

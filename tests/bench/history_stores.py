@@ -30,11 +30,11 @@ from diagnostics.records import Interpreter, Repository, System
 from suite.cell import Cell
 from suite.measurement import SentinelReadings
 from suite.outcome import Outcome
-from suite.runs.load import Run
-from suite.runs.machine import Machine
 from suite.record import Measurement, MeasurementFacts, Record
 from suite.results.by_step import result_class
 from suite.results.step_result import DataSet
+from suite.runs.load import Run
+from suite.runs.machine import Machine
 
 HERE = str(Path(__file__).parent)
 WHY_NOT = (

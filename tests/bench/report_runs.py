@@ -15,9 +15,9 @@ from diagnostics.finding import Finding, Fix, Level
 from diagnostics.records import Build, Interpreter, Repository, System
 from suite.cell import Cell
 from suite.outcome import Outcome
+from suite.record import Artifact, Failure, Measurement, MeasurementFacts, Record
 from suite.runs.machine import FILE as MACHINE
 from suite.runs.machine import Machine
-from suite.record import Artifact, Failure, Measurement, MeasurementFacts, Record
 
 # name, eager seconds, speed-up of ONNX Runtime, parameters, MACs, tokens (0: samples)
 MODELS = (

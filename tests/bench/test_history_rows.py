@@ -23,9 +23,9 @@ from diagnostics.redact import without_password
 from suite.cell import Cell
 from suite.measurement import SentinelReadings
 from suite.outcome import Outcome
-from suite.runs.load import Run, load_run
 from suite.record import Failure, Measurement, MeasurementFacts, Record
 from suite.results.measuring import LatencyResult
+from suite.runs.load import Run, load_run
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 DOUBLES = st.floats(allow_nan=True, allow_infinity=True, width=64)

@@ -22,8 +22,8 @@ from bench.summary.model import Report
 from diagnostics.finding import Finding, Fix, Level
 from suite.cell import Cell
 from suite.outcome import Outcome
-from suite.runs.load import Run, load_run
 from suite.record import Artifact, Failure, Measurement, MeasurementFacts, Record
+from suite.runs.load import Run, load_run
 
 EAGER = Cell(model="net", size="tiny")
 ORT = Cell(model="net", size="tiny", backend="onnxruntime")
