@@ -40,7 +40,7 @@ def with_tables(page: str) -> str:
     for table in (metrics_table(), doubts_table()):
         head = table.partition("\n")[0]
         old = re.compile(rf"^{re.escape(head)}\n(?:\|.*\n)*", re.MULTILINE)
-        page, count = old.subn(lambda _, new=table: new, page, count=1)
+        page, count = old.subn(table.replace("\\", r"\\"), page, count=1)
         if not count:
             raise ValueError(f"the page has no table with the heading {head!r}")
     return page
