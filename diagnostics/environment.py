@@ -247,7 +247,7 @@ def _walks(
     if survey is None:
         return {}
     files, libraries = survey
-    walk = partial(linkage.walk, libraries, subject, loader)
+    walk = partial(linkage.walk, libraries, subject, loader, found)
     return {"files": files, "linkage": collect("linkage", walk, None, errors, seconds=30.0)}
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Fix, Level
 from diagnostics.finding_builders import by_hand, export, finding
-from diagnostics.install_commands import install
+from diagnostics.install_commands import install, rebuild
 from diagnostics.registry import check, need
+from diagnostics.torch_build_choice import bring_partner
 from diagnostics.version import allows
 
 
@@ -65,6 +67,61 @@ def misbuilt(environment: Environment) -> Iterator[Finding]:
             fixes=(again, older) if row.kind == "numpy" else (again,),
             explains=(f"deep-import:{name.replace('-', '_')}",),
         )
+
+
+@check("extension-other-torch", "Extensions of torch were built for this torch", "libraries")
+def other_torch(environment: Environment) -> Iterator[Finding]:
+    """An extension module needs symbols of torch that no library of the installed torch exports.
+
+    Why: flash-attn, xformers, mmcv and one's own operators fit one release and one C++ ABI of torch:
+    `undefined symbol: _ZN3c10...` on import. Cure: compile the package against the installed torch.
+    """
+    linkage = need(environment.linkage, "libraries were not walked")
+    torch = environment.torch
+    if torch is None:
+        return
+    for row in linkage.foreign_symbols:
+        name = row.distribution or "an unknown package"
+        version = environment.packages.get(name, "")
+        built_for = f"torch {row.built_for}" if row.built_for else "another torch"
+        if row.other_strings and not row.built_for:
+            built_for = "a torch with the other C++ ABI of std::string"
+        yield finding(
+            Level.ERROR,
+            f"{name} {version} was built for {built_for}, this is torch {torch.version}",
+            subject=name,
+            cause=f"{row.num_symbols} symbol(s) that it needs are in no library of this torch, such as "
+            f"{readable(row.symbols[0])}",
+            evidence={row.library: "needs " + ", ".join(row.symbols[:2])},
+            fixes=_for_this_torch(environment, name, version),
+            explains=(f"deep-import:{name.replace('-', '_')}", f"extension-misbuilt:{name}"),
+        )
+
+
+def _for_this_torch(environment: Environment, name: str, version: str) -> tuple[Fix, ...]:
+    if name in ("torchvision", "torchaudio"):
+        return (bring_partner(environment, name),)
+    public = version.partition("+")[0]
+    # An isolated build would compile against the newest torch, not against the installed one.
+    again = rebuild(
+        environment,
+        f"{name}=={public}" if public else name,
+        "compiles it against the installed torch; takes a compiler and some minutes",
+    )
+    return (again,)
+
+
+def readable(symbol: str) -> str:
+    """Return the qualified name in a mangled C++ symbol: `_ZN3c105ErrorC2E...` -> `c10::Error::Error`."""
+    rest = re.sub(r"^_Z(?:T[IVST])?N?[KVr]*", "", symbol)
+    parts: list[str] = []
+    while (length := re.match(r"\d+", rest)) is not None:
+        end = length.end() + int(length[0])
+        parts.append(rest[length.end() : end])
+        rest = rest[end:]
+    if parts and re.match(r"[CD]\d", rest):
+        parts.append(("~" if rest[0] == "D" else "") + parts[-1])
+    return "::".join(parts) if parts else symbol
 
 
 @check("omp-duplicates", "One Intel or LLVM OpenMP runtime", "libraries")

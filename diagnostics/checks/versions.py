@@ -171,6 +171,7 @@ def variants_differ(environment: Environment) -> Iterator[Finding]:
                 f"deep-import:{partner.package}",
                 "library-missing:" + partner.package,
                 "nvidia-lib-missing:" + partner.package,
+                "extension-other-torch:" + partner.package,
             ),
         )
 

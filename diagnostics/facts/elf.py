@@ -60,7 +60,19 @@ def _parse(image: mmap.mmap) -> Header:
     machine = MACHINES.get(number, f"machine {number}")
     if image[4] != 2 or image[5] != 1:
         return Header(machine=machine)
-    table, width, count = _program_headers(image)
+    loads, dynamic = segments(image)
+    if dynamic is None:
+        return Header(machine=machine)
+    return _dynamic(image, machine, loads, *dynamic)
+
+
+def segments(image: mmap.mmap) -> tuple[list[tuple[int, int, int]], tuple[int, int] | None]:
+    """Return the loaded segments as (address, offset, length), and (offset, length) of the dynamic one.
+
+    Raises NotElf when the file ends before a segment does.
+    """
+    (table,) = struct.unpack_from("<Q", image, 32)
+    width, count = struct.unpack_from("<HH", image, 54)
     loads, dynamic = [], None
     for index in range(count):
         kind, _, offset, address, _, length, _, _ = struct.unpack_from(
@@ -72,15 +84,7 @@ def _parse(image: mmap.mmap) -> Header:
                 raise NotElf(f"a segment ends at byte {offset + length}, the file at {len(image)}")
         elif kind == _PT_DYNAMIC:
             dynamic = (offset, length)
-    if dynamic is None:
-        return Header(machine=machine)
-    return _dynamic(image, machine, loads, *dynamic)
-
-
-def _program_headers(image: mmap.mmap) -> tuple[int, int, int]:
-    (table,) = struct.unpack_from("<Q", image, 32)
-    width, count = struct.unpack_from("<HH", image, 54)
-    return table, width, count
+    return loads, dynamic
 
 
 def _dynamic(
@@ -94,7 +98,7 @@ def _dynamic(
             needed.append(value)
         else:
             single[tag] = value
-    strings = _offset(loads, single.get(_STRTAB, 0))
+    strings = offset_of(loads, single.get(_STRTAB, 0))
 
     def text(position: int) -> str:
         begin = strings + position
@@ -106,14 +110,14 @@ def _dynamic(
 
     demands: tuple[tuple[str, str], ...] = ()
     if _VERNEED in single:
-        entry = _offset(loads, single[_VERNEED])
+        entry = offset_of(loads, single[_VERNEED])
         demands = tuple(
             (text(library), text(name))
             for library, name in _needs(image, entry, single.get(_VERNEEDNUM, 0))
         )
     defines: frozenset[str] = frozenset()
     if _VERDEF in single:
-        entry = _offset(loads, single[_VERDEF])
+        entry = offset_of(loads, single[_VERDEF])
         names = _definitions(image, entry, single.get(_VERDEFNUM, 0))
         defines = frozenset(text(name) for name in names)
     return Header(
@@ -127,7 +131,8 @@ def _dynamic(
     )
 
 
-def _offset(loads: list[tuple[int, int, int]], address: int) -> int:
+def offset_of(loads: list[tuple[int, int, int]], address: int) -> int:
+    """Return where in the file an address is. Raises NotElf for one in no segment."""
     for base, offset, length in loads:
         if base <= address < base + length:
             return address - base + offset

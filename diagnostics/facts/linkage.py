@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from diagnostics.facts.loader import Loader
 from diagnostics.facts.misbuilt import misbuilt_modules
-from diagnostics.records import Detour, Interpreter, Linkage, Unresolved, VersionMiss
+from diagnostics.facts.torch_symbols import foreign_symbols
+from diagnostics.records import Detour, Distribution, Interpreter, Linkage, Unresolved, VersionMiss
 
 DRIVER_LIBRARIES = ("libcuda.so", "libnvidia-", "libnvcuvid.so", "libamdhip64", "libze_loader")
 """Installed with a driver, not with a wheel: their absence is the driver checks' matter."""
@@ -37,7 +38,12 @@ class _Walk:
         return self.libraries.get(path) or self.libraries.get(os.path.realpath(path), "")
 
 
-def walk(libraries: dict[str, str], interpreter: Interpreter, loader: Loader) -> Linkage:
+def walk(
+    libraries: dict[str, str],
+    interpreter: Interpreter,
+    loader: Loader,
+    distributions: tuple[Distribution, ...] = (),
+) -> Linkage:
     """What is wrong with the dynamic linking of the environment.
 
     Starts from extension modules and follows NEEDED, so that optional plugins which nothing
@@ -66,6 +72,7 @@ def walk(libraries: dict[str, str], interpreter: Interpreter, loader: Loader) ->
         version_misses=misses,
         detours=tuple(state.detours),
         misbuilt=misbuilt_modules(libraries, interpreter, loader),
+        foreign_symbols=foreign_symbols(libraries, distributions, loader),
         openmp=_openmp(interpreter, shipped),
         provider_wants=wants,
         provider_needs=tuple(name for name in wants if not _found_for_provider(state, name)),

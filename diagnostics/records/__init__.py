@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from diagnostics.records.gpu import Driver, Gpu
-from diagnostics.records.linkage import Detour, Linkage, Misbuilt, Unresolved, VersionMiss
+from diagnostics.records.linkage import (
+    Detour,
+    ForeignSymbols,
+    Linkage,
+    Misbuilt,
+    Unresolved,
+    VersionMiss,
+)
 from diagnostics.records.machine import Disk, Ports, Quiet, System
 from diagnostics.records.packages import (
     Build,
@@ -27,6 +34,7 @@ __all__ = [
     "Distribution",
     "Driver",
     "Files",
+    "ForeignSymbols",
     "Frame",
     "Gpu",
     "Hub",

@@ -56,6 +56,21 @@ class Misbuilt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignSymbols:
+    """An extension module that needs symbols of torch which the installed torch does not export."""
+
+    distribution: str
+    library: str
+    symbols: tuple[str, ...]
+    """The first few, mangled."""
+    num_symbols: int
+    built_for: str = ""
+    """The torch it was built for, such as `2.7`; empty when its package does not tell."""
+    other_strings: bool = False
+    """Some exist with the other C++ ABI of `std::string`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Linkage:
     """What a walk over the ELF headers of the installed libraries found."""
 
@@ -64,6 +79,7 @@ class Linkage:
     version_misses: tuple[VersionMiss, ...] = ()
     detours: tuple[Detour, ...] = ()
     misbuilt: tuple[Misbuilt, ...] = ()
+    foreign_symbols: tuple[ForeignSymbols, ...] = ()
     openmp: tuple[str, ...] = ()
     """Copies of Intel's and LLVM's OpenMP runtime (libiomp5, libomp)."""
     provider_needs: tuple[str, ...] = ()

@@ -530,6 +530,28 @@ ROWS = [
         f"{PIP} --force-reinstall --no-deps old==1.0",
     ),
     Row(
+        "extension-other-torch",
+        healthy(
+            packages=VERSIONS | {"flash-attn": "2.8.3+cu12torch2.7cxx11abiFALSE"},
+            linkage=a.Linkage(
+                foreign_symbols=(
+                    a.ForeignSymbols(
+                        distribution="flash-attn",
+                        library=f"{SITE}/flash_attn_2_cuda.so",
+                        symbols=("_ZN3c105ErrorC2ENS_14SourceLocationESs",),
+                        num_symbols=7,
+                        built_for="2.7",
+                        other_strings=True,
+                    ),
+                )
+            ),
+        ),
+        E,
+        "flash-attn 2.8.3+cu12torch2.7cxx11abiFALSE was built for torch 2.7, this is torch 2.15.0",
+        f"{PIP} --force-reinstall --no-cache-dir --no-deps --no-build-isolation --no-binary "
+        "flash-attn flash-attn==2.8.3",
+    ),
+    Row(
         "omp-duplicates",
         linked(openmp=("/a/libiomp5.so", "/b/libomp.so")),
         W,
