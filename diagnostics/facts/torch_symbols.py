@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 
 from diagnostics.facts.elf import NotElf
 from diagnostics.facts.loader import Loader
@@ -52,10 +53,10 @@ def foreign_symbols(
                 continue
             providers = _providers(path, header.needed, asked, loader)
             if providers:
-                row = _compare(path, owner, providers, tables, opened)
+                row = _compare(path, providers, tables, opened)
                 if row is not None:
                     built_for = _built_for(by_name.get(owner), path)
-                    found[owner] = ForeignSymbols(distribution=owner, built_for=built_for, **row)
+                    found[owner] = replace(row, distribution=owner, built_for=built_for)
     return tuple(found.values())
 
 
@@ -94,11 +95,10 @@ def _open(
 
 def _compare(
     path: str,
-    owner: str,
     providers: tuple[str, ...],
     tables: dict[str, SymbolTable | None],
     opened: ExitStack,
-) -> dict[str, object] | None:
+) -> ForeignSymbols | None:
     exporting = [table for p in providers if (table := _open(p, tables, opened)) is not None]
     try:
         with SymbolTable(path) as module:
@@ -117,12 +117,13 @@ def _compare(
         )
     )
     shown = tuple(name.decode(errors="replace") for name in missing[:NUM_SYMBOLS])
-    return {
-        "library": path,
-        "symbols": shown,
-        "num_symbols": len(missing),
-        "other_strings": other_strings,
-    }
+    return ForeignSymbols(
+        distribution="",
+        library=path,
+        symbols=shown,
+        num_symbols=len(missing),
+        other_strings=other_strings,
+    )
 
 
 def _built_for(owner: Distribution | None, path: str) -> str:
