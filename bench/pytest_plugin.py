@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -15,8 +15,6 @@ from bench.gate.plugin import Done, GatePlugin
 from bench.options import add_options
 from bench.output.console import console_on
 from bench.plan import PLANS
-from bench.report.terminal import render_terminal
-from bench.run import FinishedRun, finish_run
 from bench.steps import STEPS
 from suite.engine.run import Run
 from suite.pytest_plugin import (
@@ -28,6 +26,9 @@ from suite.pytest_plugin import (
     wants,
 )
 
+if TYPE_CHECKING:
+    from bench.run import FinishedRun
+
 BENCH: Final = Path(__file__).parent
 DEADLINE: Final = 600.0
 """Seconds that one worker process may take."""
@@ -35,7 +36,7 @@ DEADLINE: Final = 600.0
 GATE: Final = "vitals-gate"
 """Name under which the gate's plugin is registered."""
 
-FINISHED = pytest.StashKey[FinishedRun]()
+FINISHED: pytest.StashKey[FinishedRun] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -78,6 +79,8 @@ def pytest_vitals_run_options(config: pytest.Config) -> Mapping[str, Any]:
 
 def pytest_vitals_finish_run(config: pytest.Config, run: Run) -> bool:
     """Ends the run with its report and its line in the history."""
+    from bench.run import finish_run  # the report's modules are not needed before
+
     out = config.invocation_params.dir / config.getoption("out")
     store = config.getoption("store") or str(out / "history.db")
     config.stash[FINISHED] = finish_run(run, store=store)
@@ -90,6 +93,8 @@ def pytest_terminal_summary(
     """The table by model, every cell that did not run, and where the report is."""
     if FINISHED not in config.stash:
         return
+    from bench.report.terminal import render_terminal
+
     terminalreporter.ensure_newline()
     finished = config.stash[FINISHED]
     console = console_on(terminalreporter._tw._file)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.post_run import is_whole, peaks_for, take_apart
-from bench.report.html import write_html
-from bench.report.markdown import to_markdown
+from bench.run_outputs import PAGE, write_outputs_apart
 from bench.summary.build import build_report
 from bench.summary.model import Report
 from suite.engine.run import Run
@@ -28,7 +25,7 @@ class FinishedRun:
 
 
 def finish_run(run: Run, *, store: str) -> FinishedRun:
-    """Closes the run and writes `report.html`, the job's summary and the history.
+    """Close the run and write its outputs; see `bench.run_outputs`.
 
     `store` is the database of the history: a file or an address.
     """
@@ -37,14 +34,9 @@ def finish_run(run: Run, *, store: str) -> FinishedRun:
         _look_back(run)
     finally:
         run.close()
-    report = build_report(load_run(run.folder.path))
-    html = run.folder.path / "report.html"
-    write_html(report, html)
-    history = _record(run, store)
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with contextlib.suppress(OSError), Path(summary).open("a", encoding="utf-8") as file:
-            file.write(to_markdown(report))
-    return FinishedRun(report=report, html=html, history=history)
+    folder = run.folder.path
+    history = write_outputs_apart(folder, store if run.session.records else "")
+    return FinishedRun(report=build_report(load_run(folder)), html=folder / PAGE, history=history)
 
 
 def _look_back(run: Run) -> None:
@@ -56,16 +48,3 @@ def _look_back(run: Run) -> None:
         run.info["roofline"] = peaks
     run.write_info()
     take_apart(run.folder.path, run.session.worker)
-
-
-def _record(run: Run, store: str) -> str:
-    """Puts the run into the history; a failure there costs no run, because its folder has everything."""
-    from bench.history.errors import HistoryError
-    from bench.history.recording import record_run  # SQLAlchemy: only after the measuring
-
-    if not run.session.records:
-        return ""
-    try:
-        return record_run(run.folder.path, store).sentence
-    except HistoryError as error:
-        return str(error)
