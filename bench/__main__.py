@@ -10,6 +10,7 @@ from typing import Final
 from bench import advise
 from bench.graph_diff import command as graphs
 from bench.history import command as history
+from bench.output.console import tolerate_encoding
 from bench.report import command as report
 from bench.review import command as review
 
@@ -32,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module, text) in COMMANDS.items():
         module.configure(commands.add_parser(name, help=text, description=text))
+    for stream in (sys.stdout, sys.stderr):
+        tolerate_encoding(stream)
     arguments = parser.parse_args(argv)
     module, _ = COMMANDS[arguments.command]
     return int(module.main(arguments))

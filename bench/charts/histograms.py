@@ -1,4 +1,4 @@
-"""Drawings of spreads: a histogram as the outline of a hill, all states of one layer on one axis."""
+"""Histograms as outlines, those of one layer's states on one pair of axes."""
 
 from __future__ import annotations
 
@@ -9,30 +9,44 @@ from bench.graph_analysis.spread import Spread
 
 WIDTH: Final = 120
 HEIGHT: Final = 28
-"""The box of one hill."""
-LEAST: Final = 1
-"""Height of what is not zero, so that a tail does not vanish."""
+"""Box of one histogram."""
+MIN_BAR_HEIGHT_PX: Final = 1
+"""Height of a bin that is not empty, so that a tail does not vanish."""
 
 
 def axis_of_spreads(spreads: Sequence[Spread]) -> tuple[float, float]:
-    """(low, high) that holds all of them; never empty. Raises ValueError for none."""
+    """Return (low, high) that holds all of them, never empty. Raises ValueError for no spreads."""
     low, high = min(s.low for s in spreads), max(s.high for s in spreads)
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
-def hill(spread: Spread, low: float, high: float) -> str:
-    """An SVG path in a box of WIDTH x HEIGHT over the axis from `low` to `high`; every bin as high as it is dense."""
-    if not spread.counts or max(spread.counts) <= 0:
+def density_of(spread: Spread, low: float, high: float) -> float:
+    """Return the largest share of the elements per axis width that a bin holds; 0 without counted elements."""
+    total = sum(spread.counts)
+    if total <= 0:
+        return 0.0
+    width = (_end(spread, low, high) - spread.low) / len(spread.counts)
+    return max(spread.counts) / total * (high - low) / width
+
+
+def hill(spread: Spread, low: float, high: float, densest: float | None = None) -> str:
+    """Return an SVG path in a box of WIDTH x HEIGHT over the axis from `low` to `high`; height is density.
+
+    `densest`: the density that fills the box (see `density_of`), one for all histograms that are compared; None =
+    this one's.
+    """
+    own = density_of(spread, low, high)
+    if own <= 0:
         return ""
+    most = HEIGHT - 1 if densest is None else (HEIGHT - 1) * min(1.0, own / densest)
     scale = WIDTH / (high - low)
-    end = spread.high if spread.high > spread.low else spread.low + (high - low) / 40
     left = (spread.low - low) * scale
-    step = (end - spread.low) * scale / len(spread.counts)
+    step = (_end(spread, low, high) - spread.low) * scale / len(spread.counts)
     largest = max(spread.counts)
     parts, x, y = [f"M{left:.1f} {HEIGHT}"], left, 0
     place = left
     for count in spread.counts:
-        height = max(LEAST, round(count / largest * (HEIGHT - 1))) if count else 0
+        height = max(MIN_BAR_HEIGHT_PX, round(count / largest * most)) if count else 0
         if height != y:
             parts.append(f"H{x:.1f}" if x != left or y else "")
             parts.append(f"v{y - height}")
@@ -41,6 +55,11 @@ def hill(spread: Spread, low: float, high: float) -> str:
         x = place
     parts.append(f"H{x:.1f}V{HEIGHT}z")
     return "".join(parts)
+
+
+def _end(spread: Spread, low: float, high: float) -> float:
+    """Where the last bin ends; equal numbers get a bin that can be seen."""
+    return spread.high if spread.high > spread.low else spread.low + (high - low) / 40
 
 
 def zero_mark(low: float, high: float) -> float | None:

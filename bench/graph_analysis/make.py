@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from bench.graph_analysis.folder import Anatomies, folder_of, is_fresh, load_anatomies
 from bench.graph_analysis.static import stamp_of
+from bench.netron.devtools import has_browser
+from bench.output.text import distinct_names
 from suite.axes import VARIANTS
 from suite.cell import Cell
 from suite.outcome import Outcome
@@ -80,7 +82,7 @@ def make_anatomies(
     todo = [graph for graph in kept if not is_fresh(known, graph.path)]
     drawn = [g for g in kept if draws_all or len(kept) <= MANY or g.cell.variant in FIRST]
     undrawn = [g for g in drawn if not _is_drawn(known, g.path)]
-    if not todo and (not undrawn or known.no_pictures):
+    if not todo and (not undrawn or (known.no_pictures and not has_browser())):
         return known
     out = folder_of(run.folder)
     try:
@@ -129,12 +131,14 @@ def take_files_apart(
     problems = []
     try:
         tell(f"taking {len(paths)} {'file' if len(paths) == 1 else 'files'} apart ...")
+        names = dict(zip(paths, distinct_names(list(paths.values())), strict=True))
         graphs = [(s, p) for s, p in paths.items() if p.suffix.lower() == ".onnx"]
         for stem, path in graphs:
-            entries = [_asked(path, stem, stem, "")]
+            entries = [_asked(path, stem, names[stem], "")]
             if (stem, path) != graphs[0]:
                 first, before = graphs[0]
-                entries = [_asked(before, first, first, ""), _asked(path, stem, stem, first)]
+                own = _asked(path, stem, names[stem], names[first])
+                entries = [_asked(before, first, names[first], ""), own]
             job = Job(runner=WORK, options={"out": str(out), "graphs": entries}, deadline=DEADLINE)
             problems += _problems(launcher.run(job))
         return problems + draw(paths, out, launcher, tell)

@@ -55,6 +55,15 @@ def find_browser() -> Path:
     )
 
 
+def has_browser() -> bool:
+    """Return whether `find_browser` finds one now."""
+    try:
+        find_browser()
+    except BrowserMissing:
+        return False
+    return True
+
+
 class Browser:
     """One browser process and its pipe; a context manager. Raises BrowserFailed when it cannot start."""
 

@@ -93,12 +93,23 @@ def outcome_name(outcome: str) -> str:
 
 def variant_name(variant: str) -> str:
     """The state of a model in words."""
-    return VARIANTS.get(variant, variant.replace("_", " "))
+    known = VARIANTS.get(variant)
+    return known or (variant.replace("_", " ") if variant.isidentifier() else variant)
 
 
 def variant_meaning(variant: str) -> str:
     """What the state is, in a phrase; empty for one that this version does not know."""
     return STATES.get(variant) or (AXES[variant].meaning if variant in AXES else "")
+
+
+COMPARISONS: Final = {
+    "faster": ("▲", "faster", "is faster than"),
+    "slower": ("▼", "slower", "is slower than"),
+    "same": ("≈", "no difference", "is as fast as"),
+    "unclear": ("?", "too close to tell", "cannot be told from"),
+    "few": ("…", "too few rounds", "was not timed often enough to compare it with"),
+}
+"""Kind of a speed-up (`bench.summary.model.Speedup.kind`) -> (mark, words, verb)."""
 
 
 def plural(count: int, noun: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.charts.histograms import axis_of_spreads, hill, zero_mark
+from bench.charts.histograms import axis_of_spreads, density_of, hill, zero_mark
 from bench.graph_analysis.folder import Anatomies, Drawn
 from bench.graph_analysis.record import Anatomy, Layer
 from bench.graph_analysis.static import layer_name
@@ -151,7 +151,9 @@ def _table(states: Sequence[Sequence[Layer]], limit: int) -> LayerTable:
         if name not in largest:
             continue
         layers = [own.get(name) for own in by_name]
-        low, high = axis_of_spreads([layer.spread for layer in layers if layer])
+        spreads = [layer.spread for layer in layers if layer]
+        low, high = axis_of_spreads(spreads)
+        densest = max(density_of(spread, low, high) for spread in spreads)
         rows.append(
             LayerRow(
                 name=name,
@@ -159,7 +161,9 @@ def _table(states: Sequence[Sequence[Layer]], limit: int) -> LayerTable:
                 high=high,
                 zero=zero_mark(low, high),
                 cells=tuple(
-                    SpreadCell(layer=layer, path=hill(layer.spread, low, high)) if layer else None
+                    SpreadCell(layer=layer, path=hill(layer.spread, low, high, densest or None))
+                    if layer
+                    else None
                     for layer in layers
                 ),
             )

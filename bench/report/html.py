@@ -32,10 +32,9 @@ from bench.report.view import MEMORY, RowView, between, quantity_text, row_views
 from bench.steps import step_name
 from bench.summary import advice_text, labels
 from bench.summary.advice import advice_for
-from bench.summary.backend_results import LEAST_EFFECT
 from bench.summary.headline import average, headline
-from bench.summary.model import Report
-from bench.summary.quality_text import change_text, drop_text, metric_text
+from bench.summary.model import CLEAR_RATIO, Report
+from bench.summary.quality_text import change_text, drop_text, metric_text, recovery_warning
 from bench.summary.scaling import AXES, scalings_of
 from bench.summary.step_outcomes import outcome_counts
 from diagnostics.atomic_write import write_whole
@@ -131,6 +130,7 @@ def html_parts(
             name_of=labels.name_of,
             times=labels.times,
             metric_text=metric_text,
+            recovery_warning=recovery_warning,
             change_text=change_text,
             drop_text=drop_text,
             between=between,
@@ -141,7 +141,7 @@ def html_parts(
             script=Markup(script),
             script_digest=digest,
             environment={k: v for k, v in report.environment.items() if k not in BULKY},
-            least_effect=LEAST_EFFECT,
+            least_effect=CLEAR_RATIO,
             words=names,
             step_name=step_name,
             units=units,

@@ -25,6 +25,7 @@ from bench.summary.labels import (
     followers_of,
     grouped,
     labels_of,
+    ratio_legend,
     ratio_text,
     stage_name,
 )
@@ -41,10 +42,11 @@ def to_markdown(report: Report) -> str:
     blocks = [f"## {headline(report)}", average(report), _context(report)]
     blocks += [f"> ⚠️ {safe(problem)}" for problem in report.problems]
     if report.rows:
+        legend = f"{ratio_legend(report)}; " if ratio_legend(report) else ""
         blocks.append(_table(report))
         blocks.append(
-            "<sub>p50 with half of its 95% interval; ▲ faster, ▼ slower than eager,"
-            " ≈ too close to tell; peak RSS is the rise above the level before the passes.</sub>"
+            f"<sub>p50 with half of its 95% interval; {safe(legend)}"
+            "peak RSS is the rise above the level before the passes.</sub>"
         )
     if report.lives:
         blocks += [life_markdown(report), f"<sub>{safe(life_legend(report))}</sub>"]

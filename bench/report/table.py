@@ -141,7 +141,7 @@ def _ratio(row: Row, backend: str) -> Text:
 
 
 def _ratio_style(speedup: Speedup) -> str:
-    return {"faster": "green", "slower": "magenta"}.get(speedup.verdict, "dim")
+    return {"faster": "green", "slower": "magenta", "few": "yellow"}.get(speedup.kind, "dim")
 
 
 def _memory(row: Row, backend: str, metric: str) -> Text:

@@ -14,8 +14,16 @@ from bench.report.lifecycle_table import life_legend, life_table
 from bench.report.table import short, table_of
 from bench.steps import step_name
 from bench.summary.headline import average, headline
-from bench.summary.labels import common_axes, doubts_of, followers_of, grouped, stage_name
+from bench.summary.labels import (
+    common_axes,
+    doubts_of,
+    followers_of,
+    grouped,
+    ratio_legend,
+    stage_name,
+)
 from bench.summary.model import Report
+from bench.summary.quality_text import recovery_warning
 from bench.summary.step_outcomes import outcome_counts
 from suite import units
 
@@ -41,6 +49,9 @@ def render_terminal(report: Report, console: Console, *, html: Path | None = Non
     if report.lives:
         console.print(life_table(report, console.width))
         console.print(Text(life_legend(report), style="dim"))
+        for life in report.lives:
+            if warning := recovery_warning(life):
+                console.print(Text.assemble(("! ", "yellow"), f"{life.model}: {warning}"))
     _print_foundations(report, console)
     _print_unfinished(report, console)
     _print_doubts(report, console)
@@ -64,7 +75,7 @@ def _context(report: Report) -> list[str]:
 def _legend(report: Report) -> str:
     parts = ["p50 with half of its 95% interval"]
     if any(row.speedups for row in report.rows):
-        parts.append("▲ faster, ▼ slower than eager, ≈ too close to tell")
+        parts.append(ratio_legend(report))
     if any(lane.doubts for row in report.rows for lane in row.lanes):
         parts.append("? see the doubts below")
     return "; ".join(parts)

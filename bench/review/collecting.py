@@ -10,6 +10,7 @@ from bench.graph_analysis.make import graphs_of
 from bench.onnx_graph.errors import GraphError
 from bench.onnx_graph.external import files_of
 from bench.output.names import variant_name
+from bench.output.text import distinct_names
 from bench.review.graphs import Exhibit, Room
 from bench.summary.model import Report
 from bench.summary.places import life_id, row_id, variant_rank
@@ -71,14 +72,15 @@ def rooms_of_files(
 ) -> tuple[Room, ...]:
     """One room with all of the files; `stems`: under which each lies in `folder`."""
     exhibits = []
+    names = distinct_names(paths)
     for number, (path, stem) in enumerate(zip(paths, stems, strict=True), start=1):
         metrics = folder / f"{stem}{METRICS}"
         exhibits.append(
             Exhibit(
                 number=number,
                 path=path,
-                name=path.name,
-                state="" if len(paths) == 1 else path.name,
+                name=names[number - 1],
+                state="" if len(paths) == 1 else names[number - 1],
                 files=_files(path),
                 stem=stem if stem in anatomies.by_stem else "",
                 attachment=metrics if metrics.is_file() else None,

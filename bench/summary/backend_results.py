@@ -11,7 +11,7 @@ from bench.metrics import METRICS
 from bench.output.names import REFERENCE
 from bench.stats import CONFIDENCE, Estimate, median
 from bench.summary.elements import Doubt, Quantity, Timing
-from bench.summary.model import Lane, Speedup
+from bench.summary.model import CLEAR_RATIO, Lane, Speedup
 from bench.summary.step_outcomes import step_of
 from suite.record import Measurement, MeasurementFacts, Record
 
@@ -20,12 +20,6 @@ Doubter = Callable[[Measurement], Sequence[Doubt]]
 
 DRAWN: Final = 120
 """Samples kept for drawing; a strip on a screen cannot show more."""
-
-
-LEAST_EFFECT: Final = 1.05
-"""Ratio that a speed-up must clear with its whole interval before it is called one. Two fresh
-processes that run the same code differ by 4-10% on shared machines, and an interval from within
-one process cannot see that."""
 
 
 def lane_of(backend: str, records: Sequence[Record], doubter: Doubter) -> Lane:
@@ -64,9 +58,9 @@ def _speedup(backend: str, reference: Timing, timing: Timing) -> Speedup:
         low, high = reference.low / timing.high, reference.high / timing.low
     verdict = "unclear"
     if low is not None and high is not None:
-        if low > LEAST_EFFECT:
+        if low > CLEAR_RATIO:
             verdict = "faster"
-        elif high < 1 / LEAST_EFFECT:
+        elif high < 1 / CLEAR_RATIO:
             verdict = "slower"
     return Speedup(
         backend=backend,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from bench.output.names import REFERENCE, doubt_meaning, variant_name
+from bench.output.names import COMPARISONS, REFERENCE, doubt_meaning, variant_name
 from bench.steps import step_name
 from bench.summary.elements import Step
 from bench.summary.model import Report, Row, Speedup
@@ -85,9 +85,15 @@ def times(ratio: float) -> str:
 
 
 def ratio_text(speedup: Speedup) -> str:
-    """`▲ 1.62×`: up = faster than eager, down = slower, `≈` = the intervals cannot tell."""
-    mark = {"faster": "▲", "slower": "▼"}.get(speedup.verdict, "≈")
-    return f"{mark} {times(speedup.ratio)}"
+    """Return `▲ 1.62×`; the marks are those of `bench.output.names.COMPARISONS`."""
+    return f"{COMPARISONS[speedup.kind][0]} {times(speedup.ratio)}"
+
+
+def ratio_legend(report: Report) -> str:
+    """Return what the marks of this report's speed-ups mean: `▲ faster, ▼ slower than eager, ...`."""
+    kinds = {speedup.kind for row in report.rows for speedup in row.speedups}
+    found = [f"{mark} {words}" for name, (mark, words, _) in COMPARISONS.items() if name in kinds]
+    return f"{', '.join(found)}; against {REFERENCE}" if found else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,12 @@ from bench.summary.roofline_records import Roofline
 from bench.summary.verdicts import GateVerdict
 
 SCHEMA: Final = 2
+CLEAR_RATIO: Final = 1.05
+"""Ratio that a speed-up must clear with its whole interval before it is called one.
+
+Two fresh processes that run the same code differ by 4-10% on shared machines, and an interval from within one process
+cannot see that.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +61,16 @@ class Speedup:
     high: float | None
     verdict: str
     """`faster`, `slower`, or `unclear`: the interval comes too near to 1, or there is none."""
+
+    @property
+    def kind(self) -> str:
+        """`faster`, `slower`, or why it is unclear: `same`, `unclear` (too wide an interval) or `few` (no interval)."""
+        if self.verdict != "unclear":
+            return self.verdict
+        if self.low is None or self.high is None:
+            return "few"
+        is_near = self.low >= 1 / CLEAR_RATIO and self.high <= CLEAR_RATIO
+        return "same" if is_near else "unclear"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from bench.summary.lifecycle_records import Quality
+from bench.summary.lifecycle_records import Life, Quality
 from suite import units
+from suite.quality import gain
 
 
 def metric_text(quality: Quality | None, value: float | None) -> str:
@@ -34,3 +35,20 @@ def drop_text(quality: Quality | None, drop: float | None) -> str:
     if drop is None:
         return units.ABSENT
     return change_text(quality, drop, sign=False)
+
+
+def recovery_warning(life: Life) -> str:
+    """Return a sentence where the training after pruning has made the model worse; else an empty string."""
+    before, prune = life.pruned_before_recovery, life.stage("prune", "pruned")
+    after = prune.after if prune else None
+    if life.quality is None or before is None or after is None:
+        return ""
+    change = gain(life.quality.task, before, after)
+    if not change < 0:
+        return ""
+    first, last = metric_text(life.quality, before), metric_text(life.quality, after)
+    lost = change_text(life.quality, -change, sign=False)
+    return (
+        f"The training after pruning made {life.quality.name} worse by {lost}: {first} right after"
+        f" pruning, {last} after it. A lower learning rate or fewer steps may keep it."
+    )

@@ -15,10 +15,9 @@ from recorded import altered_record, record_with
 from report_runs import BAD, MODELS, write_run
 
 from bench.report.document import to_document, to_json
-from bench.summary.backend_results import LEAST_EFFECT
 from bench.summary.build import build_report
 from bench.summary.headline import headline
-from bench.summary.model import Report
+from bench.summary.model import CLEAR_RATIO, Report
 from diagnostics.finding import Finding, Fix, Level
 from suite.cell import Cell
 from suite.outcome import Outcome
@@ -101,7 +100,7 @@ def test_a_difference_that_a_second_process_could_make_is_no_verdict(
     report = report_of(latency(EAGER, around(ratio, 0.001)), latency(ORT, around(1.0, 0.001)))
     assert report.rows[0].speedups[0].verdict == verdict
     assert report.rows[0].fastest == fastest
-    assert LEAST_EFFECT > 1.02
+    assert CLEAR_RATIO > 1.02
 
 
 def test_too_few_samples_give_a_median_without_interval_and_no_verdict() -> None:

@@ -1,0 +1,134 @@
+"""What a report must not blur: no difference and too few rounds, not counted and zero, recovery that harms."""
+
+import io
+import re
+import sys
+from dataclasses import replace
+from itertools import accumulate
+from pathlib import Path
+
+import pytest
+from life_runs import LIVES, life_records, write_folder
+from report_runs import MODELS, write_run
+
+from bench.__main__ import main
+from bench.charts.histograms import HEIGHT, density_of, hill
+from bench.graph_analysis.spread import Spread
+from bench.output.console import tolerate_encoding
+from bench.output.names import COMPARISONS
+from bench.output.text import distinct_names
+from bench.report.html import to_html
+from bench.summary.build import build_report
+from bench.summary.labels import ratio_text
+from bench.summary.model import Speedup
+from suite.runs.load import load_run
+
+
+def speedup(verdict, low, high):
+    return Speedup(
+        backend="compiled", over="eager", ratio=1.01, low=low, high=high, verdict=verdict
+    )
+
+
+def test_no_difference_is_told_from_not_knowing():
+    kinds = [
+        speedup("faster", 1.1, 1.2).kind,
+        speedup("slower", 0.8, 0.9).kind,
+        speedup("unclear", 0.97, 1.04).kind,
+        speedup("unclear", 0.9, 1.4).kind,
+        speedup("unclear", None, None).kind,
+    ]
+    assert kinds == list(COMPARISONS)
+
+
+def test_every_kind_of_comparison_looks_different():
+    marks = {
+        ratio_text(speedup("unclear", *ends))[0]
+        for ends in ((0.97, 1.04), (0.9, 1.4), (None, None))
+    }
+    marks |= {ratio_text(speedup(v, 1.1, 1.2))[0] for v in ("faster", "slower")}
+    assert len(marks) == 5
+    style = (Path(__file__).parents[2] / "bench/output/templates/style.css").read_text()
+    assert all(f".{kind} " in style for kind in COMPARISONS)
+
+
+def spread(low, high, *counts):
+    return Spread(
+        num=sum(counts),
+        num_zero=0,
+        num_other=0,
+        low=low,
+        high=high,
+        mean=0.0,
+        std=1.0,
+        counts=counts,
+    )
+
+
+def height_of(path):
+    """The tallest bin: the path rises from the bottom by relative steps `v-3`."""
+    heights = accumulate(-float(step) for step in re.findall(r"v(-?\d+)", path))
+    return max(heights)
+
+
+def test_histograms_of_one_layer_have_one_scale_of_height():
+    wide, narrow = spread(-2.0, 2.0, 50, 50), spread(-1.0, 1.0, 50, 50)
+    densest = max(density_of(s, -2.0, 2.0) for s in (wide, narrow))
+    heights = [height_of(hill(s, -2.0, 2.0, densest)) for s in (wide, narrow)]
+    assert heights[1] == HEIGHT - 1
+    assert heights[0] == pytest.approx((HEIGHT - 1) / 2, abs=1)
+
+
+def test_files_are_told_apart_by_the_ends_of_their_paths():
+    paths = [Path("runs/a/net.onnx"), Path("runs/b/net.onnx"), Path("other.onnx")]
+    assert distinct_names(paths) == ("a/net.onnx", "b/net.onnx", "other.onnx")
+    assert distinct_names([Path("net.onnx"), Path("x/net.onnx")])[1] == "x/net.onnx"
+    assert len(set(distinct_names([Path("net.onnx")] * 2))) == 2
+
+
+@pytest.fixture
+def life(tmp_path):
+    """A function that writes the life of a model whose metric after recovery is given, and gives its report."""
+
+    def make(recovered):
+        records = [
+            replace(r, facts={**r.facts, "metric": {**r.facts["metric"], "recovered": recovered}})
+            if r.step == "prune"
+            else r
+            for r in life_records(LIVES[1], bad={})
+        ]
+        write_folder(tmp_path / "run", records, [])
+        return build_report(load_run(tmp_path / "run"))
+
+    return make
+
+
+def test_recovery_that_lowers_accuracy_is_told(life):
+    assert "made accuracy worse by" in to_html(life(12.0))
+
+
+def test_recovery_that_helps_is_not_warned_of(life):
+    assert "made accuracy worse by" not in to_html(life(95.0))
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii", "cp437"])
+@pytest.mark.parametrize("form", ["terminal", None])
+def test_an_old_code_page_gets_plain_characters_and_no_traceback(
+    encoding, form, tmp_path, monkeypatch
+):
+    write_run(tmp_path / "run", models=MODELS[:4])
+    page = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", page)
+    assert main(["report", str(tmp_path / "run"), *(["--format", form] if form else [])]) == 0
+    page.flush()
+    text = page.buffer.getvalue().decode(encoding)
+    assert "mlp" in text
+    assert "passed" in text
+
+
+def test_what_an_encoding_lacks_is_replaced_by_what_is_nearest():
+    page = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    tolerate_encoding(page)
+    page.write("✓ 1.6× ▲ 12 µs …")
+    page.flush()
+    assert page.buffer.getvalue() == b"+ 1.6x ^ 12 us ..."
