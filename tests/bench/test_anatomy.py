@@ -97,8 +97,8 @@ def test_times_go_to_the_nodes_of_the_file_whatever_is_fused(tmp_path):
     _, graph = anatomy_of(path, model="net", sizes={"batch": 1})
     spent, unassigned = time_of_nodes(path, graph, random_feeds(path, {}), threads=1)
     assert spent["conv"] > 0
-    assert "relu" not in spent  # fused into the convolution
-    assert set(spent) <= {"conv", "pool", "flatten", "fc"}
+    # Which processors have a kernel of both differs: `relu` is fused into the convolution, or has a time of its own.
+    assert set(spent) <= {"conv", "relu", "pool", "flatten", "fc"}
     assert unassigned < sum(spent.values())
 
 

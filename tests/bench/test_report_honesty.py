@@ -91,12 +91,12 @@ def life(tmp_path):
     """A function that writes the life of a model whose metric after recovery is given, and gives its report."""
 
     def make(recovered):
-        records = [
-            replace(r, facts={**r.facts, "metric": {**r.facts["metric"], "recovered": recovered}})
-            if r.step == "prune"
-            else r
-            for r in life_records(LIVES[1], bad={})
-        ]
+        records = life_records(LIVES[1], bad={})
+        for place, record in enumerate(records):
+            if record.step == "prune":
+                metric = replace(record.result.metric, recovered=recovered)
+                result = replace(record.result, metric=metric)
+                records[place] = replace(record, result=result)
         write_folder(tmp_path / "run", records, [])
         return build_report(load_run(tmp_path / "run"))
 
