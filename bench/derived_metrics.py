@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from bench.metrics import METRICS
 from bench.stats import Estimate, percentile, theil_sen
 from suite.record import Measurement, Record
+from suite.results.measuring import RunResult, TrainingStepResult
+from suite.results.step_result import StepResult
 
 
 def derive(record: Record, name: str, q: float = 0.5) -> Estimate | None:
@@ -22,15 +24,17 @@ def derive(record: Record, name: str, q: float = 0.5) -> Estimate | None:
     if measurement is None or not measurement.samples:
         return None
     if metric.derived_from:
-        return FORMULAS[name](measurement, record.facts)
+        return FORMULAS[name](measurement, record.result)
     return percentile(measurement.samples, q)
 
 
-def throughput(latency: Measurement, facts: Mapping[str, Any]) -> Estimate | None:
+def throughput(latency: Measurement, result: StepResult | None) -> Estimate | None:
     """Return samples or tokens per second (see `throughput_unit`) from the median latency; None if
     their number is unknown.
     """
-    number = facts.get("num_tokens") or facts.get("num_samples")
+    if not isinstance(result, RunResult | TrainingStepResult):
+        return None
+    number = result.num_tokens or result.num_samples
     middle = percentile(latency.samples, 0.5)
     if not number or middle is None or not middle.value > 0:
         return None
@@ -42,20 +46,21 @@ def throughput(latency: Measurement, facts: Mapping[str, Any]) -> Estimate | Non
     )
 
 
-def throughput_unit(facts: Mapping[str, Any]) -> str:
-    """Return what throughput counts on a record: tokens or samples."""
-    return "tokens" if facts.get("num_tokens") else "samples"
+def throughput_unit(result: StepResult | None) -> str:
+    """Return what throughput counts on a step with that result: tokens or samples."""
+    counts_tokens = isinstance(result, RunResult | TrainingStepResult) and result.num_tokens
+    return "tokens" if counts_tokens else "samples"
 
 
-def leak_slope(live_bytes: Measurement, facts: Mapping[str, Any]) -> Estimate:
+def leak_slope(live_bytes: Measurement, result: StepResult | None) -> Estimate:
     """Bytes kept per forward pass: the Theil-Sen slope of the live bytes."""
     samples = live_bytes.samples
     return Estimate(value=theil_sen(samples), num_samples=len(samples))
 
 
-FORMULAS: Final[Mapping[str, Callable[[Measurement, Mapping[str, Any]], Estimate | None]]] = {
+FORMULAS: Final[Mapping[str, Callable[[Measurement, StepResult | None], Estimate | None]]] = {
     "throughput": throughput,
     "training_throughput": throughput,
     "leak": leak_slope,
 }
-"""Derived metric -> its value from the source metric's measurement and the record's facts."""
+"""Derived metric -> its value from the source metric's measurement and the step's result."""

@@ -63,7 +63,7 @@ def doubts(measurement: Measurement, plan: Plan) -> tuple[Doubt, ...]:
 
 def throttled(measurement: Measurement, plan: Plan) -> Found:
     """The GPU reduced its clocks during the measurement."""
-    reasons = measurement.facts.get("gpu_throttle")
+    reasons = measurement.facts.gpu_throttle
     if not reasons:
         return None
     return (
@@ -75,8 +75,8 @@ def throttled(measurement: Measurement, plan: Plan) -> Found:
 def quota(measurement: Measurement, plan: Plan) -> Found:
     """The control group's CPU quota is smaller than the threads need."""
     facts = measurement.facts
-    allowed = facts.get("quota_cores")
-    periods = facts.get("throttled_periods") or 0
+    allowed = facts.quota_cores
+    periods = facts.throttled_periods or 0
     threads = _threads(facts)
     if periods:
         return (
@@ -96,7 +96,7 @@ def quota(measurement: Measurement, plan: Plan) -> Found:
 
 def oversubscribed(measurement: Measurement, plan: Plan) -> Found:
     """There are more threads than available cores."""
-    cores, threads = measurement.facts.get("available_cores"), _threads(measurement.facts)
+    cores, threads = measurement.facts.available_cores, _threads(measurement.facts)
     if not cores or not threads or threads <= cores:
         return None
     return (
@@ -108,10 +108,10 @@ def oversubscribed(measurement: Measurement, plan: Plan) -> Found:
 def busy_machine(measurement: Measurement, plan: Plan) -> Found:
     """Other processes used the machine."""
     facts = measurement.facts
-    rounds, void = facts.get("num_rounds") or 0, facts.get("void_rounds") or 0
-    waited = facts.get("wait_share") or 0.0
+    rounds, void = facts.num_rounds or 0, facts.void_rounds or 0
+    waited = facts.wait_share or 0.0
     advice = "stop what else runs here, or measure on a machine of its own"
-    if facts.get("are_voids_kept"):
+    if facts.are_voids_kept:
         return (
             f"{void} of {_many(rounds, 'round')} were disturbed, too many to leave out, so all of"
             f" them count ({_reasons(facts)})",
@@ -132,7 +132,7 @@ def busy_machine(measurement: Measurement, plan: Plan) -> Found:
 
 def no_steady_state(measurement: Measurement, plan: Plan) -> Found:
     """The warm-up ended at its cap, and later rounds were not flat either."""
-    if measurement.facts.get("warmup_ended_because") != "cap":
+    if measurement.facts.warmup_ended_because != "cap":
         return None
     # If the measured rounds were flat, the cap did no harm.
     samples = measurement.samples
@@ -167,7 +167,7 @@ def noisy(measurement: Measurement, plan: Plan) -> Found:
     """The rounds have a large spread."""
     samples = measurement.samples
     middle = median(samples)
-    if "num_rounds" not in measurement.facts or len(samples) < 3 or not middle > 0:
+    if measurement.facts.num_rounds is None or len(samples) < 3 or not middle > 0:
         return None
     spread = NORMAL_MAD * mad(samples) / middle
     if spread <= SPREAD:
@@ -180,7 +180,7 @@ def noisy(measurement: Measurement, plan: Plan) -> Found:
 
 def time_cap_reached(measurement: Measurement, plan: Plan) -> Found:
     """The time cap was reached before the interval was as narrow as the plan asks for."""
-    if measurement.facts.get("stopped_because") != "time_cap":
+    if measurement.facts.stopped_because != "time_cap":
         return None
     width = relative_interval(measurement.samples)
     if width <= plan.target_interval:
@@ -199,7 +199,7 @@ def time_cap_reached(measurement: Measurement, plan: Plan) -> Found:
 
 def too_few_samples(measurement: Measurement, plan: Plan) -> Found:
     """There are too few rounds for the plan's percentile."""
-    if "num_rounds" not in measurement.facts or plan.tail is None:
+    if measurement.facts.num_rounds is None or plan.tail is None:
         return None
     wanted, number = samples_needed(plan.tail), len(measurement.samples)
     if number >= wanted:
@@ -212,8 +212,8 @@ def too_few_samples(measurement: Measurement, plan: Plan) -> Found:
 
 def short_rounds(measurement: Measurement, plan: Plan) -> Found:
     """Rounds are so short that clock and loop overhead matter."""
-    taken = measurement.facts.get("round_seconds")
-    target = measurement.facts.get("target_round_seconds")
+    taken = measurement.facts.round_seconds
+    target = measurement.facts.target_round_seconds
     if not taken or not target or taken >= 0.8 * target:
         return None
     return (
@@ -226,7 +226,7 @@ def short_rounds(measurement: Measurement, plan: Plan) -> Found:
 
 def swapped(measurement: Measurement, plan: Plan) -> Found:
     """Part of the process was in swap, so resident memory understates its need."""
-    amount = measurement.facts.get("swap_bytes") or 0
+    amount = measurement.facts.swap_bytes or 0
     if not amount:
         return None
     return (
@@ -237,8 +237,8 @@ def swapped(measurement: Measurement, plan: Plan) -> Found:
 
 def allocator_retried(measurement: Measurement, plan: Plan) -> Found:
     """The CUDA allocator had to free memory and retry."""
-    retries = measurement.facts.get("num_alloc_retries") or 0
-    ooms = measurement.facts.get("num_ooms") or 0
+    retries = measurement.facts.num_alloc_retries or 0
+    ooms = measurement.facts.num_ooms or 0
     if not retries and not ooms:
         return None
     return (
@@ -272,7 +272,7 @@ def _drift(measurement: Measurement, plan: Plan) -> float:
     """Return the change from the first round to the last as a share of the median; 0.0 if chance explains
     it.
     """
-    if "num_rounds" not in measurement.facts:
+    if measurement.facts.num_rounds is None:
         return 0.0
     samples = thinned(measurement.samples)
     drift = relative_slope(samples) * (len(samples) - 1)
@@ -281,15 +281,16 @@ def _drift(measurement: Measurement, plan: Plan) -> float:
 
 
 def _threads(facts: MeasurementFacts) -> int | None:
-    found = facts.get("threads", facts.get("torch_threads"))
-    return found if isinstance(found, int) and found > 0 else None
+    found = facts.torch_threads if facts.threads is None else facts.threads
+    return found if found is not None and found > 0 else None
 
 
 def _reasons(facts: MeasurementFacts) -> str:
-    counts = facts.get("void_reasons")
-    if not isinstance(counts, Mapping) or not counts:
-        return "reason unknown"
-    return ", ".join(f"{WORDS.get(name, name)} {number}x" for name, number in counts.items())
+    counts = facts.void_reasons.items()
+    return (
+        ", ".join(f"{WORDS.get(name, name)} {number}x" for name, number in counts)
+        or "reason unknown"
+    )
 
 
 WORDS: Final = {

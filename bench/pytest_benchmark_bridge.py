@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from diagnostics.codec import encode
+from suite.record import Record
+
 
 @dataclass(slots=True)
 class ReplayClock:
@@ -31,7 +34,7 @@ class Benchmark(Protocol):
     extra_info: dict[str, Any]
 
     def pedantic(self, target: Callable[[], None], *, rounds: int, iterations: int) -> Any:
-        """Calls `target` `rounds` times between two looks at the timer."""
+        """Call `target` `rounds` times, reading the timer before and after each call."""
         ...
 
 
@@ -45,3 +48,11 @@ def replay(benchmark: Benchmark, samples: Sequence[float], facts: Mapping[str, A
 
     benchmark.extra_info.update(facts)
     benchmark.pedantic(one_round, rounds=max(1, len(samples)), iterations=1)
+
+
+def facts_of(record: Record) -> dict[str, Any]:
+    """Return the cell, task, data set and result of a record as one flat JSON-able mapping, without empty fields."""
+    data = encode(record.data, sparse=True) if record.data else {}
+    name = {"data": data.pop("name")} if data else {}
+    result = encode(record.result, sparse=True) if record.result else {}
+    return {"cell": record.cell.id, "task": record.task, **result, **name, **data}

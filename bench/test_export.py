@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from suite.results.export import PASSED
+
 
 def test_export(cell, measure):
     record = measure(cell, "export")
-    assert record.facts["parity"]["verdict"] == "passed"
+    assert record.result.parity.verdict == PASSED
     assert record.artifacts

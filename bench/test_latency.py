@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.pytest_benchmark_bridge import CLOCK, replay
+from bench.pytest_benchmark_bridge import CLOCK, facts_of, replay
 
 
 @pytest.mark.benchmark(group="latency", timer=CLOCK, warmup=False)
@@ -12,4 +12,4 @@ def test_latency(cell, measure, benchmark):
     record = measure(cell, "latency")
     latency = record.measurement("latency")
     assert latency is not None
-    replay(benchmark, latency.samples, {"cell": cell.id, **record.facts})
+    replay(benchmark, latency.samples, facts_of(record))

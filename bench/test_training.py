@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.pytest_benchmark_bridge import CLOCK, replay
+from bench.pytest_benchmark_bridge import CLOCK, facts_of, replay
 
 
 @pytest.mark.benchmark(group="training", timer=CLOCK, warmup=False)
@@ -12,4 +12,4 @@ def test_training(cell, measure, benchmark):
     record = measure(cell, "training")
     steps = record.measurement("training_step")
     assert steps is not None
-    replay(benchmark, steps.samples, {"cell": cell.id, **record.facts})
+    replay(benchmark, steps.samples, facts_of(record))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from bench.instruments.results import Turns
 from bench.instruments.sentinel import is_off
 from bench.stats import median
 
@@ -33,13 +34,13 @@ class Block:
     """Effect of the unpaired medians less the paired effect: the machine drift that pairing removed."""
 
 
-def summarize_block(base: Mapping[str, Any], head: Mapping[str, Any], *, begins: str) -> Block:
+def summarize_block(base: Turns, head: Turns, *, begins: str) -> Block:
     """Summarize the turns of two arms (results of `bench.instruments.turns`). Raises ValueError without turns."""
-    num = min(len(base["seconds"]), len(head["seconds"]))
+    num = min(len(base.seconds), len(head.seconds))
     if not num:
         raise ValueError("a block without turns; expected four or more of each arm")
     good = undisturbed_pairs(base, head, num)
-    pairs = [(base["seconds"][i], head["seconds"][i]) for i in range(num)]
+    pairs = [(base.seconds[i], head.seconds[i]) for i in range(num)]
     is_enough = sum(good) >= min(MIN_UNDISTURBED_PAIRS, num)
     kept = [pair for pair, ok in zip(pairs, good, strict=True) if ok or not is_enough]
     effect = median([math.log(b / a) for a, b in kept])
@@ -56,13 +57,11 @@ def summarize_block(base: Mapping[str, Any], head: Mapping[str, Any], *, begins:
     )
 
 
-def undisturbed_pairs(base: Mapping[str, Any], head: Mapping[str, Any], num: int) -> list[bool]:
+def undisturbed_pairs(base: Turns, head: Turns, num: int) -> list[bool]:
     """For each pair of neighbouring turns: True if neither was disturbed. The rules see neither arm nor duration.
 
     A disturbed turn removes its pair, so that both arms keep equally many.
     """
-    readings: Sequence[float] = [*base["sentinels"][:num], *head["sentinels"][:num]]
+    readings: Sequence[float] = [*base.sentinels[:num], *head.sentinels[:num]]
     off = is_off(readings)
-    return [
-        not (off[i] or off[num + i] or base["reasons"][i] or head["reasons"][i]) for i in range(num)
-    ]
+    return [not (off[i] or off[num + i] or base.reasons[i] or head.reasons[i]) for i in range(num)]

@@ -12,6 +12,7 @@ from typing import Any, Final
 from bench.gate.arm import Arm
 from bench.gate.row import Cause, Row
 from bench.gate.source_tree import TREE, SourceTree
+from bench.instruments.results import ProfileResult
 from suite.axes import BACKENDS
 from suite.engine.steps import graph_cell
 from suite.record import Record
@@ -33,10 +34,15 @@ def find_cause(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Ca
     for name, arm in arms.items():
         wanted = {"snapshot": str(snapshot)} if name == "head" else {}
         record = arm.session.attempt(
-            row.cell, "latency", runner=PROFILE, label="profile", options=wanted
+            row.cell,
+            "latency",
+            runner=PROFILE,
+            result=ProfileResult,
+            label="profile",
+            options=wanted,
         )
-        if record.outcome.has_run:
-            profiles[name] = record.facts["operators"]
+        if isinstance(record.result, ProfileResult):
+            profiles[name] = record.result.operators
         else:
             problems.append(f"no profile of {name}: {_why(record)}")
     operators = operator_rows(profiles["base"], profiles["head"]) if len(profiles) == 2 else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -15,6 +16,9 @@ from bench.stats import median
 from suite import units
 from suite.quality import change_unit, drop
 from suite.record import Measurement, Record
+from suite.results.prune import PruneQuality, PruneResult
+from suite.results.quantize import QuantizeQuality, QuantizeResult
+from suite.results.train import TrainQuality, TrainResult
 from suite.spec import ModelSpec
 
 NOISY: Final = tuple(row.name for row in METRICS.values() if row.is_remeasured)
@@ -42,7 +46,7 @@ def _values(measurement: Measurement) -> dict[str, tuple[str, float]]:
         for row in METRICS.values()
         if row.derived_from == measurement.metric
         and row.threshold is not None
-        and (found := FORMULAS[row.name](measurement, {})) is not None
+        and (found := FORMULAS[row.name](measurement, None)) is not None
     }
     return derived or {measurement.metric: (measurement.unit, median(measurement.samples))}
 
@@ -105,15 +109,6 @@ def _compared(metric: str, base: tuple[str, float], head: tuple[str, float], lim
     return Exact(metric=metric, unit=head[0], base=before, head=after, limit=limit, verdict=verdict)
 
 
-QUALITY: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
-    "train": (("trained",), "pruning"),
-    "prune": (("recovered", "pruned"), "pruning"),
-    "quantize": (("quantized", "int8", "after"), "quantization"),
-}
-"""Stage -> names under which its record keeps the quality at its end, and the part of the size's record that says how
-much of it may be lost."""
-
-
 def compare_quality(
     base: Mapping[str, Record], head: Mapping[str, Record], specs: Mapping[str, ModelSpec]
 ) -> dict[str, Exact]:
@@ -124,32 +119,57 @@ def compare_quality(
     found = {}
     for key, after in head.items():
         before = base.get(key)
-        stage = QUALITY.get(after.step)
-        if stage is None or before is None or after.cell.model not in specs:
+        if before is None or after.cell.model not in specs:
             continue
-        values = [_quality(record, stage[0]) for record in (before, after)]
+        values = (_quality(before), _quality(after))
         if values[0] is None or values[1] is None:
             continue
         spec = specs[after.cell.model]
-        part = getattr(spec.sizes[after.cell.size], stage[1])
-        lost = drop(spec.task, values[0], values[1])
-        verdict = Verdict.REGRESSED if lost > part.max_drop else Verdict.NO_REGRESSION
-        if -lost > part.max_drop:
-            verdict = Verdict.IMPROVED
+        unit = change_unit(spec.task)
+        limit = _allowed_drop(after, spec)
+        verdict, lost = _judge_quality(spec, values[0], values[1], limit)
         found[key] = Exact(
             metric=f"quality after {after.step}",
-            unit=change_unit(spec.task),
+            unit=unit,
             base=values[0],
             head=values[1],
-            limit=part.max_drop,
+            limit=limit,
             verdict=verdict,
-            note=f"{-lost:+.3g} {change_unit(spec.task)}, {part.max_drop:g} may be lost",
+            note=f"{-lost:+.3g} {unit}, {limit:g} may be lost",
         )
     return found
 
 
-def _quality(record: Record, names: Sequence[str]) -> float | None:
-    metric = record.facts.get("metric")
-    if not isinstance(metric, Mapping) or not record.outcome.has_run:
+def _judge_quality(
+    spec: ModelSpec, before: float, after: float, limit: float
+) -> tuple[Verdict, float]:
+    """Return the verdict and how much worse the quality is; a quality that is not a number is never fine."""
+    lost = drop(spec.task, before, after)
+    if math.isfinite(before) and not math.isfinite(after):
+        return Verdict.REGRESSED, lost
+    if not math.isfinite(lost):
+        return Verdict.INCONCLUSIVE, lost
+    if abs(lost) <= limit:
+        return Verdict.NO_REGRESSION, lost
+    return (Verdict.REGRESSED if lost > 0 else Verdict.IMPROVED), lost
+
+
+def _quality(record: Record) -> float | None:
+    """Return the task's metric at the end of a stage that makes a state; None for other steps and failed ones."""
+    if not record.outcome.has_run:
         return None
-    return next((float(metric[name]) for name in names if name in metric), None)
+    match record.result:
+        case TrainResult(metric=TrainQuality() as metric):
+            return metric.trained
+        case PruneResult(metric=PruneQuality() as metric):
+            return metric.pruned if metric.recovered is None else metric.recovered
+        case QuantizeResult(metric=QuantizeQuality() as metric):
+            return metric.quantized
+    return None
+
+
+def _allowed_drop(record: Record, spec: ModelSpec) -> float:
+    """Return how much quality the model's record allows a state to lose: of a training as much as a pruning may."""
+    size = spec.sizes[record.cell.size]
+    is_quantized = isinstance(record.result, QuantizeResult)
+    return size.quantization.max_drop if is_quantized else size.pruning.max_drop

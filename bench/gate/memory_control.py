@@ -13,6 +13,7 @@ from bench.gate.exact import compare_values, metric_values
 from bench.gate.static_facts import FACTS
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Verdict
+from bench.instruments.results import StaticFactsResult
 from suite.cell import Cell
 
 MEMORY_ERROR: Final = 0.02
@@ -85,7 +86,9 @@ def memory_checks(arms: Mapping[str, Arm]) -> list[MemoryCheck]:
 
 
 def _values(arm: Arm, model: str) -> dict[str, tuple[str, float]]:
-    record = arm.session.attempt(control_cell(model), "memory", runner=FACTS, label="facts")
+    record = arm.session.attempt(
+        control_cell(model), "memory", runner=FACTS, result=StaticFactsResult, label="facts"
+    )
     if not record.outcome.has_run:
         reason = record.failure.message if record.failure else record.outcome.value
         raise GateError(f"the control {model} does not run: {reason}; next: python -m diagnostics")

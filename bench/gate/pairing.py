@@ -11,6 +11,7 @@ from typing import Any, Final
 from bench.gate.arm import Arm
 from bench.gate.block import Block, summarize_block
 from bench.gate.budget import Budget
+from bench.instruments.results import Turns, TurnsResult
 from bench.instruments.turn_lock import GONE
 from suite.cell import Cell
 from suite.record import Record
@@ -24,10 +25,10 @@ ARM_LOST: Final = ("ArmLost", "TimeoutError")
 class BlockFailed(RuntimeError):
     """A block has no result; `arm` is the one that failed."""
 
-    def __init__(self, arm: str, record: Record) -> None:
+    def __init__(self, arm: str, record: Record, reason: str = "") -> None:
         self.arm, self.record = arm, record
         failure = record.failure
-        super().__init__(failure.message if failure else record.outcome.value)
+        super().__init__(reason or (failure.message if failure else record.outcome.value))
 
 
 def run_in_both_arms(work: Callable[[str], Any]) -> dict[str, Any]:
@@ -83,8 +84,17 @@ def run_block(
     for name in ("head", "base"):
         if not records[name].outcome.has_run:
             raise BlockFailed(name, records[name])
-    turns = {name: record.facts["turns"] for name, record in records.items()}
+    turns = {name: _turns(name, record) for name, record in records.items()}
     return summarize_block(turns["base"], turns["head"], begins=begins)
+
+
+def _turns(arm: str, record: Record) -> Turns:
+    """Return the turns of a passed record. Raises BlockFailed if they cannot be read."""
+    turns = record.result.turns if isinstance(record.result, TurnsResult) else None
+    if turns is None:
+        unread = "; ".join(record.unread) or "they are missing"
+        raise BlockFailed(arm, record, f"its turns cannot be read: {unread}")
+    return turns
 
 
 def _one(
@@ -106,6 +116,7 @@ def _one(
             cell,
             "latency",
             runner=runner,
+            result=TurnsResult,
             label=label,
             options={
                 "plan": plan,

@@ -19,11 +19,13 @@ from bench.gate.exact import (
 from bench.gate.pairing import run_in_both_arms
 from bench.gate.row import Exact, Row
 from bench.gate.verdict import Verdict
+from bench.instruments.results import StaticFactsResult
 from suite.axes import BACKENDS
 from suite.cell import Cell
 from suite.engine.steps import graph_cell
 from suite.outcome import Outcome
 from suite.record import Record
+from suite.results.step_result import StageResult
 from suite.worker.protocol import Job
 
 FACTS: Final = "bench.instruments.static_facts:run"
@@ -91,6 +93,7 @@ def _records(arm: Arm, cell: Cell, outputs: Path) -> tuple[Record, ...]:
         cell,
         "memory",
         runner=FACTS,
+        result=StaticFactsResult,
         label="facts",
         options={"outputs": str(outputs / f"{cell.file_stem}.npz")},
     )
@@ -137,7 +140,7 @@ def _measure_again(row: Row, arms: Mapping[str, Arm]) -> None:
     for _ in range(REPEATS):
         records = run_in_both_arms(
             lambda name: arms[name].session.attempt(
-                row.cell, "memory", runner=FACTS, label="facts-again"
+                row.cell, "memory", runner=FACTS, result=StaticFactsResult, label="facts-again"
             )
         )
         for name, record in records.items():
@@ -222,11 +225,12 @@ def _other_weights(row: Row, rows: Sequence[Row], arms: Mapping[str, Arm]) -> st
 def _states(arm: Arm, cell: Cell) -> set[str]:
     """Return the keys of the states of that variant that the arm made or found."""
     return {
-        str(record.facts["state"]["key"])
+        record.result.state.key
         for record in arm.session.records.values()
         if (record.cell.model, record.cell.size, record.cell.variant)
         == (cell.model, cell.size, cell.variant)
-        and isinstance(record.facts.get("state"), Mapping)
+        and isinstance(record.result, StageResult)
+        and record.result.state is not None
     }
 
 

@@ -17,6 +17,7 @@ from bench.stats import Estimate, percentile
 from bench.summary.machine import machine_of
 from diagnostics.redact import without_password
 from suite.record import Measurement, Record
+from suite.results.measuring import RunResult
 from suite.runs.load import Run
 
 SOURCE: Final = "torch-vitals"
@@ -113,7 +114,7 @@ def _point(
                 record,
                 options,
                 is_exact=bool(known and known.is_deterministic),
-                workers=measurement.facts.get("num_workers"),
+                workers=measurement.facts.num_workers,
             ),
         ),
         value=found.value,
@@ -139,23 +140,23 @@ def sentinel_ratio(value: float, unit: str, sentinel: float | None) -> float | N
 
 def _sentinel(measurement: Measurement) -> float | None:
     readings = measurement.facts.sentinel
-    middle = readings.median if readings else None
-    if not isinstance(middle, (int, float)) or not math.isfinite(middle) or middle <= 0:
+    if readings is None or not math.isfinite(readings.median) or readings.median <= 0:
         return None
-    return float(middle)
+    return readings.median
 
 
 def _settings(
     record: Record, options: Mapping[str, Any], *, is_exact: bool, workers: object = None
 ) -> str:
     """Return the other settings that determine the value; deterministic ones do not depend on threads and weights."""
-    weights = str(record.facts.get("weights") or options.get("weights") or "")
-    told = {"data": record.facts.get("data"), "workers": workers}
+    run = record.result if isinstance(record.result, RunResult) else RunResult()
+    weights = run.weights or str(options.get("weights") or "")
+    settings = {"data": record.data.name if record.data else "", "workers": workers}
     if not is_exact:
-        told["threads"] = record.facts.get("threads") or options.get("threads")
+        settings["threads"] = run.threads or options.get("threads")
         # The path of a weights folder differs between machines.
-        told["weights"] = "folder" if "/" in weights or "\\" in weights else weights
-    return " ".join(f"{name}={_text(value)}" for name, value in told.items() if value)
+        settings["weights"] = "folder" if "/" in weights or "\\" in weights else weights
+    return " ".join(f"{name}={_text(value)}" for name, value in settings.items() if value)
 
 
 def _environments(run: Run) -> dict[str, dict[str, Any]]:

@@ -92,7 +92,7 @@ def timing_of(
         num_samples=len(measurement.samples),
         iterations_per_sample=measurement.iterations_per_sample,
         throughput=rate.value if rate else None,
-        throughput_unit=throughput_unit(record.facts),
+        throughput_unit=throughput_unit(record.result),
         stopped=_stopped(measurement.facts),
         samples=_thinned(measurement.samples),
     )
@@ -100,7 +100,7 @@ def timing_of(
 
 def _rate(record: Record, metric: str) -> Estimate | None:
     source = record.measurement(METRICS[metric].derived_from)
-    return throughput(source, record.facts) if source else None
+    return throughput(source, record.result) if source else None
 
 
 def _absent(records: Sequence[Record]) -> dict[str, str]:

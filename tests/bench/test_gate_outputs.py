@@ -132,6 +132,18 @@ def test_a_faster_model_that_got_worse_than_its_record_allows_is_a_regression():
     assert "may be lost" in worse.note
 
 
+@pytest.mark.parametrize(
+    "base, head, verdict",
+    [
+        (90.0, math.nan, Verdict.REGRESSED),
+        (math.nan, 90.0, Verdict.INCONCLUSIVE),
+        (math.nan, math.nan, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_a_quality_that_is_no_number_is_never_fine(base, head, verdict):
+    assert compare_quality(quality(base), quality(head), SPECS)["k"].verdict is verdict
+
+
 def test_quality_that_one_arm_does_not_have_is_not_compared():
     assert compare_quality({}, quality(90.0), SPECS) == {}
 

@@ -14,6 +14,7 @@ from bench.gate.row import Row
 from bench.gate.schedule import Schedule, control_shift
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Exit, Verdict
+from bench.instruments.results import Turns
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Failure, Record
@@ -204,11 +205,11 @@ def test_a_skip_that_is_new_since_the_baseline_fails():
 
 
 def turns(seconds, sentinels=None, reasons=None):
-    return {
-        "seconds": seconds,
-        "sentinels": sentinels or [3e-5] * len(seconds),
-        "reasons": reasons or [[]] * len(seconds),
-    }
+    return Turns(
+        seconds=tuple(seconds),
+        sentinels=tuple(sentinels or [3e-5] * len(seconds)),
+        reasons=tuple(map(tuple, reasons or [[]] * len(seconds))),
+    )
 
 
 def test_what_slows_both_arms_for_a_while_cancels_between_neighbours():

@@ -21,9 +21,8 @@ from bench.history.timestamps import parse_timestamp
 from bench.stats import median, percentile
 from diagnostics.redact import without_password
 from suite.cell import Cell
-from suite.measurement import SentinelReadings
 from suite.outcome import Outcome
-from suite.record import Failure, Measurement, MeasurementFacts, Record
+from suite.record import Failure, Measurement, Record, measurement_from
 from suite.results.measuring import LatencyResult
 from suite.runs.load import Run, load_run
 
@@ -96,8 +95,9 @@ def test_bytes_and_times_without_a_sentinel_have_no_ratio() -> None:
     assert points(run_of(1))["peak_rss_delta"].ratio is None
     assert points(run_of(1, sentinel=None))["latency"].ratio is None
     for bad in (0.0, -1.0, math.nan, math.inf, "40", None):
-        facts = MeasurementFacts(sentinel=SentinelReadings(median=bad, mad=0.0, num=1))
-        measurement = Measurement(metric="latency", unit="s", samples=(1.0,), facts=facts)
+        facts = {"sentinel": {"median": bad, "mad": 0.0, "num": 1}}
+        data = {"metric": "latency", "unit": "s", "samples": [1.0], "facts": facts}
+        measurement = measurement_from(data, [])
         assert points(with_record(measurements=(measurement,)))["latency"].ratio is None
 
 

@@ -15,6 +15,7 @@ from bench.steps import STEPS
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Measurement, Record
+from suite.results.measuring import LatencyResult
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
@@ -69,13 +70,13 @@ def test_throughput_is_samples_over_the_median_latency():
     assert found.value == pytest.approx(40)
     assert found.low == pytest.approx(20)
     assert found.high == pytest.approx(80)
-    assert throughput_unit({"num_samples": 8, "num_tokens": None}) == "samples"
+    assert throughput_unit(LatencyResult(num_samples=8)) == "samples"
 
 
 def test_throughput_counts_tokens_where_there_are_any():
     one = record(latency(0.5), num_samples=1, num_tokens=100)
     assert derive(one, "throughput").value == pytest.approx(200)
-    assert throughput_unit(one.facts) == "tokens"
+    assert throughput_unit(one.result) == "tokens"
 
 
 def test_throughput_without_a_number_of_samples_is_absent():

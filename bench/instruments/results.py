@@ -1,0 +1,93 @@
+"""Results of the instruments that only the gate runs; those of steps are in `suite.results`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from suite.results.step_result import StepResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """The turns of one arm in one block, in order."""
+
+    seconds: tuple[float, ...]
+    """Seconds per call."""
+    sentinels: tuple[float, ...]
+    """The slower of the sentinel's two readings around the turn, in seconds."""
+    reasons: tuple[tuple[str, ...], ...]
+    """What disturbed the turn; empty = nothing."""
+    iterations: int = 1
+    """Calls per part of a turn."""
+    parts_per_turn: int = 1
+    warmup_ended_because: str = ""
+    """flat or cap."""
+    settle_seconds: float = 0.0
+    """Seconds until the thread pools slept after the warm-up."""
+    target_seconds: float = 0.0
+    """Shortest duration of a part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnsResult(StepResult):
+    """The result of `bench.instruments.turns`."""
+
+    turns: Turns | None = None
+    """None if they could not be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticFactsResult(StepResult):
+    """The result of `bench.instruments.static_facts`; the values are in the measurements."""
+
+    absent: dict[str, str] = field(default_factory=dict)
+    """Metric that cannot be measured here -> reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileResult(StepResult):
+    """The result of `bench.instruments.profile`."""
+
+    operators: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Operator -> (own seconds, calls) per forward pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """Whether two arms gave the same outputs."""
+
+    verdict: str
+    """passed, failed or other; see bench.instruments.agreement."""
+    max_abs: float | None = None
+    """Largest absolute difference; None if it cannot be computed."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementResult(StepResult):
+    """The result of `bench.instruments.agreement`."""
+
+    pairs: dict[str, Agreement] = field(default_factory=dict)
+    """Cell id -> comparison."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpecsResult(StepResult):
+    """The result of `bench.instruments.model_specs`."""
+
+    specs: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    """Model -> its record as data (suite.spec_codec); None if the arm does not have it."""
+    python: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Package -> version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphPairResult(StepResult):
+    """The result of `bench.instruments.graph_pair`."""
+
+    lines: tuple[str, ...] = ()
+    """The differences, one line each, most important first."""
+    is_empty: bool = False
+    """True if the graphs are equal."""
