@@ -53,6 +53,12 @@ def _visit(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     form = options.format or ("json" if options.json else "")
     form = form or ("markdown" if options.command == "report" else "text")
+    if options.dry_run and not options.fix:
+        raise Misuse("--dry-run goes with --fix")
+    if options.fix and form != "text":
+        raise Misuse("--fix prints text: leave --json, --format and report out")
+    if options.fix and options.facts and not options.dry_run:
+        raise Misuse("--facts is another machine: --fix goes with it only as --fix --dry-run")
     ignored = (*codes(options.ignore), *silenced(Path.cwd()))
     selected = chosen(codes(options.select), ignored)
     if not options.deep and not options.facts:
@@ -66,8 +72,33 @@ def _visit(options: argparse.Namespace) -> int:
     checkup = _examine(environment, selected, options, start, excused=excused)
     if options.save_facts:
         _save(checkup.environment, options.save_facts, redactor)
+    if options.fix:
+        return _repair(checkup, selected, options, excused=excused)
     _show(checkup, form, redactor, verbose=options.verbose)
     return checkup.exit_code
+
+
+def _repair(
+    checkup: Checkup, selected: tuple[Check, ...], options: argparse.Namespace, *, excused: bool
+) -> int:
+    """Show the plan, run it after a yes, look again; the exit code is the second look's."""
+    from diagnostics.repair import apply, plan, shown
+
+    steps = plan(checkup)
+    for row in shown(steps):
+        print(row)
+    if options.dry_run or not steps:
+        return checkup.exit_code
+    reason = apply(steps, input, lambda text: print(text, flush=True))
+    if reason:
+        print(f"{reason}.")
+        return checkup.exit_code
+    after = _examine(
+        gather(options.python), selected, options, time.perf_counter(), excused=excused
+    )
+    print()
+    _print_text(after, verbose=options.verbose)
+    return after.exit_code
 
 
 def _facts(options: argparse.Namespace) -> Environment:

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
 from diagnostics.registry import Check, CheckResult, Skipped, checks, stamp
+from diagnostics.simulation import tried
 
 FACTS_MISSING = "facts-missing"
 """The check that names what could not be looked at; its findings have an exit code of their own."""
@@ -64,7 +65,9 @@ def run(item: Check, environment: Environment) -> CheckResult:
     findings: tuple[Finding, ...] = ()
     reason = ""
     try:
-        findings = tuple(stamp(found, item) for found in item.examine(environment))
+        findings = tuple(
+            tried(environment, stamp(found, item)) for found in item.examine(environment)
+        )
         status = max((f.level for f in findings), key=lambda level: level.rank, default=Level.OK)
     except Skipped as skipped:
         status, reason = Level.SKIP, str(skipped)

@@ -53,13 +53,19 @@ def install(
     reinstall: bool = False,
     dependencies: bool = True,
     upgrade: bool = False,
+    keeps_torch: bool = False,
 ) -> Fix:
     """Return the command that installs the requirements into the examined interpreter.
+
+    `keeps_torch` names the installed torch as well, so that an installer does not move the CUDA
+    libraries that torch pins.
 
     `variant` such as `cu126`, `rocm6.4` or `cpu` picks PyTorch's own index. `reinstall` is needed
     where the installed version compares equal to the wanted one, or where files are damaged.
     """
     tool = installer(environment, _name(requirements[0]))
+    if keeps_torch and tool != "conda" and "torch" in environment.packages:
+        requirements = (*requirements, f"torch=={environment.packages['torch']}")
     if tool == "conda":
         return _conda_install(environment, requirements, variant, why, reinstall, dependencies)
     if tool == "poetry":

@@ -43,6 +43,8 @@ def parser() -> Parser:
     add("--save-facts", metavar="FILE", help="save the facts, redacted, for a later --facts")
     add("--select", action="append", default=[], metavar="CODES", help="only these checks")
     add("--ignore", action="append", default=[], metavar="CODES", help="not these checks")
+    add("--fix", action="store_true", help="run the commands that cure what is found, after a yes")
+    add("--dry-run", action="store_true", help="with --fix: only show what would be run")
     add("--strict", action="store_true", help="warnings count as errors")
     add("--list", action="store_true", help="list the checks")
     add("--json", action="store_true", help="the same as --format json")

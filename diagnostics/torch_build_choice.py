@@ -69,12 +69,6 @@ def _minor(environment: Environment) -> tuple[int, int] | None:
     return (int(parts[0]), int(parts[1])) if len(parts) > 1 and parts[1].isdigit() else None
 
 
-def series(name: str, version: str) -> str:
-    """A requirement for the series of a version: `torch==2.14.*`."""
-    found = try_parse(version)
-    return f"{name}=={found.minor}.*" if found else name
-
-
 def install_best(environment: Environment, why: str) -> tuple[Fix, ...]:
     """Return the command for the best build with its partners; () when the driver is not known."""
     if origin(environment) in ("vendor", "source"):
@@ -83,13 +77,13 @@ def install_best(environment: Environment, why: str) -> tuple[Fix, ...]:
     if best is None:
         return ()
     release, variant = best
-    wanted = [series("torch", release)]
+    # With the label in the version, an installer needs no force, which would move every dependency.
+    wanted = [f"torch=={release}+{variant}"]
     for name in ("torchvision", "torchaudio"):
         partner = torch_releases.partner(release, name)
         if partner and (name == "torchvision" or name in environment.packages):
-            wanted.append(series(name, partner))
-    fix = install(environment, *wanted, why=why, variant=variant, reinstall=True)
-    return (fix,)
+            wanted.append(f"{name}=={partner}+{variant}")
+    return (install(environment, *wanted, why=why, variant=variant),)
 
 
 def bring_partner(environment: Environment, name: str, why: str = "", release: str = "") -> Fix:

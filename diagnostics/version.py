@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache, total_ordering
 
 _PATTERN = re.compile(
@@ -87,7 +88,7 @@ def try_parse(text: str) -> Version | None:
         return None
 
 
-def version_key(text: str) -> tuple[bool, Version | str]:
+def version_key(text: str) -> tuple[bool, object]:
     """Return what sorts versions; texts that are no version come first."""
     found = try_parse(text)
     return (True, found) if found else (False, text)
@@ -124,3 +125,28 @@ def _holds(version: Version, sign: str, bound: str) -> bool:
         return mine > limit
     results = {"==": mine == limit, "!=": mine != limit, "<=": mine <= limit, ">=": mine >= limit}
     return results[sign]
+
+
+def can_both_hold(one: str, other: str) -> bool:
+    """Return True when some version lies in both ranges, as far as their own bounds can tell."""
+    clauses = [*_CLAUSE.findall(one), *_CLAUSE.findall(other)]
+    if not clauses:
+        return True
+    return any(allows(one, text) and allows(other, text) for text in _witnesses(clauses))
+
+
+def _witnesses(clauses: list[tuple[str, str]]) -> Iterator[str]:
+    """Versions at, just above and just below every bound."""
+    for _, bound in clauses:
+        found = try_parse(bound.removesuffix(".*"))
+        if found is None:
+            continue
+        numbers = list(found.release)
+        text = ".".join(map(str, numbers))
+        yield from (bound.removesuffix(".*"), f"{text}.1", f"{text}.0.1", f"{text}.999")
+        for position in reversed(range(len(numbers))):
+            if numbers[position]:
+                lower = [*numbers[:position], numbers[position] - 1, 999]
+                yield ".".join(map(str, lower))
+                yield ".".join(map(str, lower[:-1]))
+                break

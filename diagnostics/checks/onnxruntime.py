@@ -103,7 +103,7 @@ def cpu_only(environment: Environment) -> Iterator[Finding]:
         return
     fix = in_turn(
         remove(environment, "onnxruntime", why=""),
-        install(environment, "onnxruntime-gpu[cuda,cudnn]", why=""),
+        install(environment, "onnxruntime-gpu[cuda,cudnn]", why="", keeps_torch=True),
         why="replaces the CPU package; they cannot live side by side",
     )
     yield finding(
@@ -139,6 +139,7 @@ def other_major(environment: Environment) -> Iterator[Finding]:
                     "onnxruntime-gpu[cuda,cudnn]",
                     why="brings the CUDA libraries that ONNX Runtime needs",
                     upgrade=True,
+                    keeps_torch=True,
                 ),
             ),
         )
@@ -168,12 +169,16 @@ def provider_libraries(environment: Environment) -> Iterator[Finding]:
         fixes=(
             install(
                 environment,
-                "onnxruntime-gpu[cuda,cudnn]",
+                f"onnxruntime-gpu[cuda,cudnn]{_same_version(environment)}",
                 why="brings them as packages; then call onnxruntime.preload_dlls()",
-                reinstall=True,
-                dependencies=True,
+                keeps_torch=True,
             ),
         ),
         explains=("deep-onnxruntime:CUDAExecutionProvider",),
         links=("https://github.com/microsoft/onnxruntime/issues/21684",),
     )
+
+
+def _same_version(environment: Environment) -> str:
+    version = environment.packages.get("onnxruntime-gpu", "")
+    return f"=={version}" if version else ""

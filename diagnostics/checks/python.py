@@ -76,9 +76,8 @@ def requires_python(environment: Environment) -> Iterator[Finding]:
             fixes=(
                 install(
                     environment,
-                    *(item.name for item in bad),
+                    *(f"{item.name}!={item.version}" for item in bad),
                     why="lets the installer pick versions for this Python",
-                    reinstall=True,
                 ),
             ),
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from diagnostics.records import CondaPackage, Distribution
 from diagnostics.requirement import normalise
+from diagnostics.version import version_key
 
 
 def installed(sites: tuple[str, ...], pythonpath: tuple[str, ...] = ()) -> tuple[Distribution, ...]:
@@ -22,7 +23,11 @@ def installed(sites: tuple[str, ...], pythonpath: tuple[str, ...] = ()) -> tuple
         entries = (e for e in _metadata_folders(folder) if e.name.endswith(".dist-info"))
         found += [_read(Path(entry.path)) for entry in entries]
     for folder in sites:
-        found += [_read(Path(entry.path)) for entry in _metadata_folders(folder)]
+        rows = [_read(Path(entry.path)) for entry in _metadata_folders(folder)]
+        # A record that an upgrade has left behind is no answer: of one folder, the newest counts.
+        if len({row.name for row in rows}) < len(rows):
+            rows.sort(key=lambda row: version_key(row.version), reverse=True)
+        found += rows
     return tuple(found)
 
 
