@@ -1,4 +1,4 @@
-"""The bridge from a trial's error text to the explainer."""
+"""Explains the error text of one of the doctor's trials."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from diagnostics.finding import Fix
 
 
 def explained(text: str, environment: Environment) -> tuple[str, tuple[Fix, ...]] | None:
-    """(cause, fixes) of the first thing that the explainer recognises, None when it is silent."""
+    """(cause, fixes) of the first message that the explainer knows, None when it knows none."""
     from diagnostics.explain.explainer import explain
 
     found = explain(text, source="trial", python=environment.python.executable)

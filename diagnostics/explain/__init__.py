@@ -6,12 +6,12 @@ __all__ = ["explain"]
 
 
 def explain(text: str, *, source: str = "text", python: str = "python") -> list[Finding]:
-    """What is known about the errors in a text, best first, root cause on top.
+    """Return what is known about the errors in a text, best first, root cause on top.
 
     `source` names the text in the evidence, `python` the interpreter that fix commands are
-    written for. An innocent text gives an empty list. Never raises for any text.
+    written for. A text without known errors gives an empty list. Never raises for any text.
     """
-    # The tables are loaded when they are needed: the tools beside this one do not.
+    # The tables are loaded on the first call: the neighbours that import this package need none.
     from diagnostics.explain.explainer import explain as search
 
     return search(text, source=source, python=python)

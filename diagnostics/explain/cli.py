@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import sys
 from pathlib import Path
 
@@ -10,19 +11,26 @@ from diagnostics.explain.explainer import explain
 from diagnostics.explain.output import USAGE, exit_code, show
 from diagnostics.explain.watched import CANNOT_RUN, watch
 from diagnostics.finding import Finding
+from diagnostics.redact import for_this_machine
 
 LIMIT = 64 * 2**20
 """Bytes of a file that are read: longer logs are cut in the middle."""
 
 
 def main(arguments: list[str]) -> int:
-    """Explains a file or standard input: 0 nothing known, 1 errors explained, 2 usage."""
+    """Explain a file or standard input: 0 no error found, 1 errors, 2 usage.
+
+    An error that no row knows counts as an error.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m diagnostics explain",
         description="Explains the errors in a text: cause, and the command that cures it.",
     )
     parser.add_argument("file", help="a log or saved traceback; - reads standard input")
     parser.add_argument("--json", action="store_true", help="findings as JSON")
+    parser.add_argument(
+        "--no-redact", action="store_true", help="leave names, addresses and paths in the JSON"
+    )
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
     parser.add_argument("--python", default=sys.executable, help="interpreter for the fixes")
     options = _parsed(parser, arguments)
@@ -34,13 +42,15 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         print(f"python -m diagnostics explain: cannot read {name}: {error}", file=sys.stderr)
         return USAGE
-    findings = explain(text, source=name, python=options.python)
-    show(findings, in_json=options.json, nothing=f"No known error in {name}.")
+    findings = explain(text, source=name, python=options.python, unknown=True)
+    redactor = for_this_machine() if options.json and not options.no_redact else None
+    nothing = f"No known error in {name}."
+    show(findings, in_json=options.json, nothing=nothing, redactor=redactor)
     return exit_code(findings, strict=options.strict)
 
 
 def main_run(arguments: list[str]) -> int:
-    """Runs a command, shows its output as it comes, and explains it when it fails.
+    """Run a command, show its output as it comes, and explain it when it fails.
 
     The exit code is the command's; 128 + n when signal n ended it, 127 when it cannot be
     started, 2 for usage. `--json` prints the findings on standard output after the command's.
@@ -61,7 +71,8 @@ def main_run(arguments: list[str]) -> int:
         return 0
     # A killed process leaves no text of its own; the shell would have written this line.
     text = f"{result.text}\n{result.reason}\n" if result.reason else result.text
-    findings = explain(text, source="output", python=sys.executable) if result.code else []
+    failed = result.code != 0
+    findings = explain(text, source="output", python=sys.executable, unknown=True) if failed else []
     nothing = f"The command failed (exit code {result.code}); its output holds no known error."
     _show(findings, in_json=in_json, nothing=nothing)
     return result.code
@@ -69,7 +80,9 @@ def main_run(arguments: list[str]) -> int:
 
 def _show(findings: list[Finding], *, in_json: bool, nothing: str) -> None:
     # Text goes to standard error: standard output stays the command's own.
-    show(findings, in_json=in_json, nothing=nothing, stream=None if in_json else sys.stderr)
+    stream = None if in_json else sys.stderr
+    redactor = for_this_machine() if in_json else None
+    show(findings, in_json=in_json, nothing=nothing, stream=stream, redactor=redactor)
 
 
 def _separator(arguments: list[str]) -> int:
@@ -87,4 +100,11 @@ def _read(name: str) -> str:
     data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     if len(data) > LIMIT:
         data = data[: LIMIT // 2] + b"\n" + data[-LIMIT // 2 :]
-    return data.decode("utf-8", "replace")
+    return _decoded(data)
+
+
+def _decoded(data: bytes) -> str:
+    """The text of a log; PowerShell's `>` writes UTF-16 with a byte order mark."""
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) and b"\0" in data[2:64]:
+        return data.decode("utf-16", "replace")
+    return data.decode("utf-8-sig", "replace")

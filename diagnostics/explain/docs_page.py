@@ -15,7 +15,11 @@ document with `schema` and `findings`) and `--strict` (warnings count as errors)
 0 nothing wrong, 1 errors, 2 the command line cannot be understood.
 
 - `python -m diagnostics explain FILE` (or `-` for standard input) explains the errors in a log or
-  traceback: the root cause first, what follows from it folded under it.
+  traceback: the root cause first, what follows from it folded under it. A traceback that no row
+  knows is an error as well: its exception, package, version and the innermost frame of your own
+  code are named, with the known messages that share words with it. Commands are those of the
+  installer that fills the environment of `--python` (pip, uv, poetry, conda) and keep its torch.
+  `--json` leaves out users, hosts, credentials and signatures; `--no-redact` keeps them.
 - `python -m diagnostics run -- COMMAND` runs a command, passes its output on, and explains it when
   it fails. The exit code is the command's own; 128 + n when signal n ended it.
 - `python -m diagnostics lint "pip install torch==2.0.0 torchvision==0.10.0"` (or a
@@ -28,6 +32,7 @@ document with `schema` and `findings`) and `--strict` (warnings count as errors)
 
 A message that is not explained, or explained wrongly, is a bug: send its text. A new row is one
 record in `diagnostics/explain/known/` and one verbatim text in `tests/diagnostics/errors/`.
+`python tests/diagnostics/errors/measure.py` prints recall and precision over all of these texts.
 
 ## Known messages
 

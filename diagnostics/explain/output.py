@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from diagnostics.finding import Finding, Fix, Level, Safety
+from diagnostics.redact import Redactor
 
 FINE, ERRORS, USAGE = 0, 1, 2
 """Exit codes: no errors, errors found, the command line cannot be understood."""
@@ -50,8 +51,11 @@ def exit_code(findings: Sequence[Finding], *, strict: bool = False) -> int:
     return ERRORS if any(item.level.rank >= bar for item in findings) else FINE
 
 
-def as_json(findings: Sequence[Finding]) -> str:
-    """The findings as a JSON document: `Finding.as_dict` and, per fix, the line to paste."""
+def as_json(findings: Sequence[Finding], redactor: Redactor | None = None) -> str:
+    """The findings as a JSON document: `Finding.as_dict` and, per fix, the line to paste.
+
+    Personal parts are taken out when a redactor is given.
+    """
     rows = []
     for item in findings:
         row = item.as_dict()
@@ -60,7 +64,8 @@ def as_json(findings: Sequence[Finding]) -> str:
             for fix, shown in zip(_dicts(row["fixes"]), item.fixes, strict=True)
         ]
         rows.append(row)
-    return json.dumps({"schema": 1, "findings": rows}, indent=1)
+    shown = redactor.data(rows) if redactor is not None else rows
+    return json.dumps({"schema": 1, "findings": shown}, indent=1)
 
 
 def _dicts(value: object) -> list[dict[str, object]]:
@@ -68,12 +73,17 @@ def _dicts(value: object) -> list[dict[str, object]]:
 
 
 def show(
-    findings: Sequence[Finding], *, in_json: bool, nothing: str, stream: TextIO | None = None
+    findings: Sequence[Finding],
+    *,
+    in_json: bool,
+    nothing: str,
+    stream: TextIO | None = None,
+    redactor: Redactor | None = None,
 ) -> None:
-    """Prints the findings, or the sentence `nothing` when there are none."""
+    """Print the findings, or the sentence `nothing` when there are none."""
     out = sys.stdout if stream is None else stream
     if in_json:
-        print(as_json(findings), file=out)
+        print(as_json(findings, redactor), file=out)
         return
     colour = out.isatty() and "NO_COLOR" not in os.environ
     paint = ansi if colour else plain

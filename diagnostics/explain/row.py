@@ -40,9 +40,17 @@ class Row:
     """Codes that are only consequences when this row matched too."""
     is_symptom: bool = False
     """True when the text says that something broke but not what."""
+    is_fallback: bool = False
+    """True for a general row that is left out where a particular row knows the same words."""
     derive: Callable[[dict[str, str]], dict[str, str]] | None = None
     """Adds values computed from the captured groups."""
     links: tuple[str, ...] = ()
+    context: str = ""
+    """A pattern that must match somewhere in the text too; its groups are captured as well."""
+    absent: str = ""
+    """A pattern that must not match anywhere in the text: it would mean another cause."""
+    when: Callable[[dict[str, str]], bool] | None = None
+    """Decides by the captured groups whether the row applies."""
 
 
 def row(
@@ -54,8 +62,12 @@ def row(
     level: Level = Level.ERROR,
     explains: tuple[str, ...] = (),
     is_symptom: bool = False,
+    is_fallback: bool = False,
     derive: Callable[[dict[str, str]], dict[str, str]] | None = None,
     links: tuple[str, ...] = (),
+    context: str = "",
+    absent: str = "",
+    when: Callable[[dict[str, str]], bool] | None = None,
 ) -> Row:
     """A row for a table; the area comes from `rows`."""
     return Row(
@@ -67,8 +79,12 @@ def row(
         level=level,
         explains=explains,
         is_symptom=is_symptom,
+        is_fallback=is_fallback,
         derive=derive,
         links=links,
+        context=context,
+        absent=absent,
+        when=when,
     )
 
 

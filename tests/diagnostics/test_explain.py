@@ -76,7 +76,7 @@ def test_every_error_row_says_why_and_most_say_what_to_do() -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
 def test_no_sentence_needs_a_value_that_its_pattern_does_not_capture(row: Row) -> None:
     for pattern in row.patterns:
-        known = {*compiled(pattern).groupindex, "python"}
+        known = {*compiled(pattern).groupindex, *compiled(row.context).groupindex, "python"}
         derive = row.derive
         if derive is not None:
             known |= set(derive(dict.fromkeys(known, "12040")))
@@ -193,12 +193,12 @@ def test_ten_megabytes_of_log_take_less_than_a_second() -> None:
     line = "step {} loss: 0.{} lr 1e-3 GPU memory 13.2 GiB throughput 812 samples/s\n"
     text = "".join(line.format(i, i % 997) for i in range(145_000))
     text += "IndexError: index out of range in self\n"
-    start = time.perf_counter()
+    start = time.process_time()
     found = explain(text)
     assert [item.code for item in found] == ["emb-range"]
     assert found[0].evidence[0].source == "text:145001"
     assert len(text) > 10_000_000
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 def test_a_long_log_keeps_the_numbers_of_its_lines() -> None:
@@ -213,11 +213,11 @@ def test_nine_megabytes_of_ever_new_lines_take_less_than_two_seconds() -> None:
     letters = "abcdefghijklmnopqrstuvwxyz"
     words = [a + b + c for a in letters for b in letters for c in "xy"][:700]
     text = "\n".join(f"{a} error {b} not {a}{b}" for a in words for b in words)
-    start = time.perf_counter()
+    start = time.process_time()
     found = explain(text + "\nRuntimeError: Numpy is not available")
     assert [item.code for item in found] == ["numpy-unavailable"]
     assert len(text) > 9_000_000
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0
 
 
 @pytest.mark.parametrize("code", [row.code for row in ROWS])

@@ -60,7 +60,7 @@ def test_json_is_the_finding_as_data(
     first = data["findings"][0]
     assert (data["schema"], first["code"], first["level"]) == (1, "emb-range", "error")
     assert first["evidence"][0]["source"] == "stdin:2"
-    assert set(first["fixes"][0]) == {"argv", "why", "safety", "shell", "line"}
+    assert set(first["fixes"][0]) == {"argv", "why", "safety", "shell", "steps", "line"}
 
 
 def test_warnings_count_only_when_asked(tmp_path: Path) -> None:

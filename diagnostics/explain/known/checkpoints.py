@@ -98,8 +98,8 @@ ROWS = rows(
                 "allows this class, if you trust it",
             ),
             do(
-                "torch.load(path, weights_only=False)",
-                "runs any code in it: only for your own files",
+                'torch.load(path, map_location="cpu", weights_only=False)',
+                "runs any code in it: only for your own files; loads on any machine",
             ),
             do("torch.save(model.state_dict(), path)", "saves plain weights next time"),
         ),
@@ -155,14 +155,6 @@ ROWS = rows(
         ),
     ),
     row(
-        "checkpoint-module-missing",
-        r"No module named '(?P<name>models|ultralytics|utils|torch\._\w+)(?:\.[\w.]+)?'",
-        says="The saved object needs the module {name}, which is not here.",
-        why="The file was pickled inside another project or another torch version.",
-        cures=(do("load it in that project and save state_dict()", "frees it from the code"),),
-        is_symptom=True,
-    ),
-    row(
         "checkpoint-missing",
         r"No such file or directory: '(?P<path>[^']+\.(?:pt|pth|ckpt|bin|safetensors|pt2|pkl))'",
         says="The weights file {path} is not there.",
@@ -197,16 +189,35 @@ ROWS = rows(
         cures=(do("safetensors.torch.save_model(model, path)", "knows tied weights"),),
     ),
     row(
+        "safetensors-contiguous",
+        r"You are trying to save a non contiguous tensor: `(?P<name>[^`]+)`",
+        says="The tensor {name} is a view with gaps, and safetensors stores none.",
+        why="It was transposed, sliced or expanded: its memory is not in order.",
+        cures=(
+            do("{{k: v.contiguous() for k, v in model.state_dict().items()}}", "copies in order"),
+            do("model.save_pretrained(folder), or save_model(model, path)", "does it for you"),
+        ),
+    ),
+    row(
+        "safetensors-type",
+        r"Key `(?P<name>[^`]+)` is invalid, expected torch\.Tensor but received <class '(?P<type>[^']+)'>",
+        says="{name} is a {type}, and safetensors stores tensors only.",
+        why="A checkpoint holds more than weights: steps, settings, the optimizer.",
+        cures=(
+            do("save_file(model.state_dict(), path); the rest as JSON or torch.save", "splits"),
+        ),
+    ),
+    row(
         "hf-torch-load-blocked",
         r"Due to a serious vulnerability issue in `torch\.load`",
         says="transformers refuses to load pickles with a torch before 2.6.",
         why="Old versions of torch.load can run code (CVE-2025-32434).",
         cures=(
-            pip("install --upgrade torch torchvision", "brings a safe torch.load"),
             do(
                 "from_pretrained(..., use_safetensors=True)",
                 "takes the other file, if there is one",
             ),
+            pip("install --upgrade torch torchvision", "moves torch to one with a safe load"),
         ),
     ),
 )

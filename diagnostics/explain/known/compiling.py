@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diagnostics.explain.row import do, pip, row, rows, sh
+from diagnostics.explain.row import do, pip, row, rows, run, sh
 from diagnostics.finding import Level
 
 ROWS = rows(
@@ -24,7 +24,8 @@ ROWS = rows(
         r"torch\._inductor\.exc\.InductorError: (?P<what>[^\n]{1,200})",
         r"backend='inductor' raised",
         says="torch.compile's code generator failed: {what}",
-        why="A compiler is missing, or inductor has a bug with this model.",
+        why="The lines after this one name the step that failed; when no other finding explains "
+        "it, inductor has a bug with this model.",
         cures=(
             do('torch.compile(model, backend="aot_eager")', "shows whether inductor is the cause"),
             sh("export TORCHDYNAMO_VERBOSE=1", "prints more"),
@@ -34,11 +35,11 @@ ROWS = rows(
     row(
         "triton-missing",
         r"Cannot find a working triton installation",
-        r"No module named 'triton(?:\.[\w.]+)?'",
+        r"No module named 'triton(?:\.[\w.]+)?'(?!; )",
         says="Triton, which torch.compile uses on the GPU, is missing or does not work.",
         why="It comes with the Linux CUDA wheels only; another version does not fit.",
         cures=(
-            pip("install --force-reinstall torch", "brings the Triton that fits"),
+            pip("install --force-reinstall {torch}", "the same torch again, with its own Triton"),
             do('torch.compile(model, backend="aot_eager")', "does without"),
         ),
         explains=("inductor",),
@@ -58,6 +59,39 @@ ROWS = rows(
         says="This torch cannot compile on Python {python_version}.",
         why="Dynamo reads bytecode and must know each Python version.",
         cures=(pip("install --upgrade torch torchvision", "brings support for newer Pythons"),),
+    ),
+    row(
+        "compile-mode",
+        r"Unrecognized mode=(?P<name>[\w-]+), should be one of: (?P<list>[^\n]{1,160})",
+        r"Invalid backend: '(?P<name>[^']+)'",
+        says="torch.compile knows no mode or backend {name} ({list}).",
+        why="It is misspelt, or the package that registers the backend was not imported.",
+        cures=(do("torch._dynamo.list_backends()", "lists the backends"),),
+    ),
+    row(
+        "flex-attention-cpu",
+        r"FlexAttention does not support backward on CPU",
+        says="FlexAttention cannot be trained on the CPU.",
+        why="Its CPU kernel has a forward pass only.",
+        cures=(do("F.scaled_dot_product_attention(...), or a GPU", "has a backward pass"),),
+    ),
+    row(
+        "jit-source",
+        r"TorchScript requires source access in order to carry out compilation",
+        says="TorchScript cannot read the function's source.",
+        why="It was typed into a prompt, is a lambda, or is packed without its .py file.",
+        cures=(do("put it in a file, or use torch.export / torch.compile", "needs no source"),),
+    ),
+    row(
+        "op-missing-library",
+        r"'_OpNamespace' '(?P<space>\w+)' object has no attribute '(?P<name>\w+)'",
+        says="The operator {space}::{name} is not registered.",
+        why="The package that brings it was not imported, its compiled part did not load, or it is "
+        "of another version.",
+        cures=(
+            do("import the package before torch.ops.{space}.{name} is used", "registers it"),
+            run("{python} -m diagnostics", "finds a compiled part that does not fit this torch"),
+        ),
     ),
     row(
         "recompile-limit",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diagnostics.explain.row import do, pip, row, rows, run, sh
+from diagnostics.explain.row import do, pip, root, row, rows, run, sh
 
 _CPU_FIRST = do(
     "CUDA_LAUNCH_BLOCKING=1 python your_script.py",
@@ -78,9 +78,37 @@ ROWS = rows(
                 "{python} -m diagnostics --select nvidia-lib-missing,file-missing",
                 "names the package that owns it and the command that restores it",
             ),
-            pip("install --force-reinstall torch", "installs torch with all its libraries again"),
+            pip(
+                "install --force-reinstall {torch}",
+                "installs the same torch again with all its libraries",
+            ),
         ),
         explains=("masked-import", "hf-torch-missing"),
+    ),
+    row(
+        "cudnn-mixed",
+        r"CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH",
+        r"CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED",
+        r"Could not load library libcudnn_\w+\.so[.\d]*\. Error: [^\n]{0,300}?undefined symbol",
+        says="Parts of two cuDNN versions were loaded into one process.",
+        why="cuDNN is a set of libraries that must all be of one release. The wheel's set lacks one "
+        "(nvidia-cudnn-cu13 9.20 came without libcudnn_engines_tensor_ir), or LD_LIBRARY_PATH "
+        "or PATH leads to another, and the loader took the missing one from the system.",
+        cures=(
+            sh(
+                "LD_DEBUG=libs python your_script.py 2>&1 | grep 'calling init:.*cudnn'",
+                "shows which copy of each part was loaded",
+            ),
+            pip(
+                "install --upgrade --no-deps nvidia-cudnn-cu13",
+                "brings a complete, newer set and moves nothing else (nvidia-cudnn-cu12 beside "
+                "CUDA 12)",
+            ),
+            sh("unset LD_LIBRARY_PATH", "keeps the system's cuDNN out"),
+            root("sudo apt remove 'libcudnn9*' 'cudnn9*'", "or removes the system's cuDNN"),
+        ),
+        explains=("cudnn-status", "cudnn-sublib", "import-undefined-symbol"),
+        links=("https://github.com/pytorch/pytorch/issues/188892",),
     ),
     row(
         "cudnn-sublib",
@@ -90,7 +118,10 @@ ROWS = rows(
         says="Part of cuDNN does not load ({symbol}).",
         why="One of cuDNN's libraries is missing or belongs to another version.",
         cures=(
-            pip("install --force-reinstall torch", "restores cuDNN in the version torch needs"),
+            pip(
+                "install --force-reinstall {torch}",
+                "installs the same torch again with the cuDNN that it needs",
+            ),
             sh("unset LD_LIBRARY_PATH", "keeps another cuDNN out"),
         ),
     ),
@@ -111,7 +142,10 @@ ROWS = rows(
         why="Another cuDNN stands in LD_LIBRARY_PATH, or the installed one was changed.",
         cures=(
             sh("unset LD_LIBRARY_PATH", "keeps the other cuDNN out"),
-            pip("install --force-reinstall torch", "restores the version torch needs"),
+            pip(
+                "install --force-reinstall {torch}",
+                "installs the same torch again with the cuDNN that it needs",
+            ),
         ),
     ),
     row(

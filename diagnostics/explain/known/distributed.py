@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diagnostics.explain.row import do, row, rows, run, sh
+from diagnostics.explain.row import do, pip, row, rows, run, sh
 
 ROWS = rows(
     "distributed",
@@ -79,6 +79,64 @@ ROWS = rows(
             do("docker run --shm-size=8g (or --ipc=host)", "gives shared memory"),
             sh("export NCCL_SOCKET_IFNAME=eth0", "names the interface"),
         ),
+    ),
+    row(
+        "nccl-remote",
+        r"ncclRemoteError: A call failed possibly due to a network error or a remote process exiting",
+        r"remote process exited or there was a network error",
+        r"Net : Connection closed by remote peer (?P<peer>\S+)",
+        says="Another rank ended or its connection broke; this rank only noticed.",
+        why="The first error of all ranks is the cause: look at the other ranks' output, on every "
+        "node, for what was printed earliest. Only when none has an error is it the network.",
+        cures=(
+            sh("torchrun --tee 3 --log-dir logs ...", "keeps the output of each rank in a file"),
+            do("@record from torch.distributed.elastic on main()", "prints the first error"),
+            sh("export NCCL_DEBUG=INFO NCCL_SOCKET_IFNAME=eth0", "for the network: names the way"),
+        ),
+        is_symptom=True,
+        explains=("nccl-system-error",),
+    ),
+    row(
+        "nccl-usage",
+        r"ncclInvalidUsage: (?P<what>[^\n]{1,120})",
+        says="NCCL was called in a way that cannot work: {what}",
+        why="Usually two ranks use one GPU, tensors lie on different devices, or ranks call "
+        "different collectives.",
+        cures=(
+            do('torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))', "one GPU per rank"),
+            sh("export NCCL_DEBUG=WARN", "says which argument"),
+        ),
+        is_symptom=True,
+    ),
+    row(
+        "nccl-version-mixed",
+        r"undefined symbol: (?P<symbol>nccl\w+)",
+        says="torch found an older NCCL than it was built for ({symbol} is missing).",
+        why="A system NCCL in LD_LIBRARY_PATH, or another nvidia-nccl release, is loaded in place "
+        "of the one that torch pins.",
+        cures=(
+            sh("unset LD_LIBRARY_PATH", "keeps the system's NCCL out"),
+            pip("install --force-reinstall {torch}", "the same torch again with its own NCCL"),
+        ),
+        explains=("import-undefined-symbol",),
+    ),
+    row(
+        "dist-mpi",
+        r"Distributed package doesn't have MPI built in",
+        says="This torch was built without MPI.",
+        why="The wheels have gloo and NCCL only.",
+        cures=(do('dist.init_process_group("gloo") or "nccl"', "is in the wheels"),),
+    ),
+    row(
+        "dist-master-name",
+        r"The IPv[46] network addresses of \((?P<host>[^,)\n]+), (?P<port>\d+)\) cannot be retrieved",
+        says="The name {host} in MASTER_ADDR cannot be resolved.",
+        why="It is misspelt, or the nodes have no name service for it.",
+        cures=(
+            sh("getent hosts {host}", "asks as torch does"),
+            do("MASTER_ADDR=<IP address of the first node>", "needs no name"),
+        ),
+        explains=("dist-connect", "no-network"),
     ),
     row(
         "nccl-duplicate-gpu",

@@ -13,7 +13,7 @@ ROWS = rows(
         says="The ONNX exporter needs the package onnxscript.",
         why="Since torch 2.9 torch.onnx.export uses the new exporter by default.",
         cures=(pip("install onnx onnxscript", "installs what it needs"),),
-        explains=("module-missing", "onnx-export-failed"),
+        explains=("onnx-export-failed",),
     ),
     row(
         "onnx-missing",
@@ -36,6 +36,40 @@ ROWS = rows(
             do("custom_translation_table={{...}}", "gives your own translation"),
         ),
         explains=("onnx-export-failed",),
+    ),
+    row(
+        "export-cache-output",
+        r"Found <class '(?P<type>transformers\.[\w.]*Cache)'> in output, which is not a known type",
+        r"unrecognized type UserDefinedObjectVariable\((?P<type>\w*Cache)\) at output",
+        r"received an input of unsupported type: (?P<type>\w*Cache)",
+        r"but instead got value of type (?P<type>\w*Cache)\b",
+        says="The model returns a {type}, which a traced graph cannot return.",
+        why="transformers' decoders return their key-value cache by default.",
+        cures=(
+            do("model(..., use_cache=False), or model.config.use_cache = False", "returns none"),
+            do(
+                "a wrapper module whose forward returns model(...).logits",
+                "returns a tensor only",
+            ),
+            do("optimum-cli export onnx --model <repo> FOLDER", "exports the cache as inputs"),
+        ),
+        explains=("onnx-export-failed", "jit-trace-type", "jit-trace-branch"),
+    ),
+    row(
+        "proto-serialize",
+        r"[Ff]ailed to serialize proto",
+        r"EncodeError: Failed to serialize",
+        says="The ONNX model is larger than a protobuf message may be (2 GiB).",
+        why="All weights are inside the message.",
+        cures=(
+            do(
+                "onnx.save(model, path, save_as_external_data=True, location='model.onnx.data')",
+                "stores the weights beside the model",
+            ),
+            do("torch.onnx.export(..., external_data=True)", "does so at export"),
+            do("onnx.checker.check_model(path), with the path", "checks without serializing"),
+        ),
+        explains=("onnx-too-large",),
     ),
     row(
         "onnx-export-failed",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from diagnostics.explain.row import do, pip, row, rows, run, sh
 
 _PAIR = (
-    pip(
-        "install --force-reinstall torch torchvision",
-        "installs a torch and a torchvision that were built for each other, in one command",
-    ),
     run(
         "{python} -m diagnostics --select tv-version-pair,tv-cpu-torch-cuda-vision",
-        "says which of the two is the wrong one, without importing either",
+        "names the wrong one of the two and the command that replaces it",
+    ),
+    pip(
+        "install --force-reinstall {torch} torchvision",
+        "keeps torch's release and takes the torchvision that was built for it; a build with a "
+        "label (+cpu, +cu126) also needs --index-url of its index",
     ),
 )
 
@@ -39,7 +40,7 @@ ROWS = rows(
     row(
         "tutorial-pair",
         r"Cannot install (?P<what>[^\n]{0,200}?) because these package versions have conflicting",
-        r"(?P<what>torchvision \S+) depends on torch==(?P<torch>[\w.]+)",
+        r"(?P<what>torch(?:vision|audio)(?:==| )\S{1,40}) depends on torch==(?P<torch>[\w.]+)",
         says="The pinned versions cannot be installed together: {what}.",
         why="Each torchvision and torchaudio release is built for exactly one torch.",
         cures=(
@@ -73,7 +74,10 @@ ROWS = rows(
         why="Wheels for manylinux_2_28 need glibc 2.28 (RHEL 8, Debian 10, Ubuntu 18.10 or newer).",
         cures=(
             do("use a newer distribution or container", "brings a newer C library"),
-            pip("install torch<=2.6", "takes the last release built for older C libraries"),
+            pip(
+                'install "torch<=2.6" "torchvision<=0.21"',
+                "goes back to the last releases built for older C libraries",
+            ),
         ),
     ),
     row(
@@ -122,7 +126,7 @@ ROWS = rows(
         why="Two copies of torch are on sys.path: a user site, PYTHONPATH or a half-done upgrade.",
         cures=(
             sh("export PYTHONNOUSERSITE=1; unset PYTHONPATH", "leaves one copy on the path"),
-            pip("install --force-reinstall torch", "makes the remaining copy whole"),
+            pip("install --force-reinstall {torch}", "makes the remaining copy whole"),
         ),
         links=("https://github.com/pytorch/pytorch/issues/56126",),
     ),
@@ -162,7 +166,8 @@ ROWS = rows(
     ),
     row(
         "import-undefined-symbol",
-        r"ImportError: (?P<lib>[^\n:]{1,200}\.so[^\n:]{0,60}): undefined symbol: (?P<symbol>\w+)",
+        r"(?:Import|OS)Error: (?P<lib>[^\n:]{1,200}\.so[^\n:]{0,60}): undefined symbol: "
+        r"(?P<symbol>\w+)",
         says="The extension {lib} was compiled against another version of its libraries.",
         why="It asks for {symbol}, which the loaded torch (or CUDA library) does not have: the "
         "extension was built for another torch.",
@@ -173,6 +178,7 @@ ROWS = rows(
             ),
         ),
         is_symptom=True,
+        is_fallback=True,
         explains=("masked-import",),
     ),
 )

@@ -92,10 +92,14 @@ ROWS = rows(
     ),
     row(
         "heads-divide",
-        r"embed_dim must be divisible by num_heads",
-        r"hidden size \((?P<size>\d+)\) is not a multiple of the number of attention heads",
-        says="The embedding size is not a multiple of the number of heads.",
+        r"must be divisible by num_heads(?:`? \(got `?embed_dim`?: (?P<size>\d+) and `?num_heads`?: "
+        r"(?P<heads>\d+)\))?",
+        r"dim should be divisible by num_heads",
+        r"hidden size \((?P<size>\d+)\) is not a multiple of the number of attention heads"
+        r"(?: \((?P<heads>\d+)\))?",
+        says="The embedding size is not a multiple of the number of heads ({size}, {heads}).",
         why="Each head gets an equal share.",
+        cures=(do("a size such as 64 times the number of heads", "divides evenly"),),
     ),
     row(
         "attention-size",

@@ -4,11 +4,52 @@ from __future__ import annotations
 
 from diagnostics.explain.row import do, pip, row, rows, run, sh
 from diagnostics.finding import Level
+from diagnostics.tables.onnxruntime_gpu import range_for
 
 _GPU = (
     pip("uninstall -y onnxruntime onnxruntime-gpu", "removes both, since they share their files"),
     pip('install "onnxruntime-gpu[cuda,cudnn]"', "installs the one for the GPU with its libraries"),
 )
+
+_TORCH_CUDA = (
+    r"(?:\+cu|CUDA used to build PyTorch: |torch\.version\.cuda\W{1,6}|torch \S+ \(?CUDA )"
+    r"(?P<torch_major>1[1-4])"
+)
+"""Where a text tells which CUDA torch was built for."""
+
+_LIBRARY_MAJORS = {
+    ("cufft", "10"): "11",
+    ("cufft", "11"): "12",
+    ("cufft", "12"): "13",
+    ("curand", "10"): "",
+    ("cusolver", "11"): "",
+    ("cusolver", "12"): "13",
+}
+"""CUDA's major version by library and number, where the two numbers differ."""
+
+
+def _cuda_major(values: dict[str, str]) -> str:
+    """The CUDA major version that the missing library belongs to; empty when it cannot be told."""
+    if values.get("major"):
+        return values["major"]
+    part, number = values.get("part", ""), values.get("number", "")
+    if part.startswith(("cudnn", "nvinfer")):
+        return ""
+    if (part, number) in _LIBRARY_MAJORS:
+        return _LIBRARY_MAJORS[part, number]
+    return number if part in ("cudart", "cublas", "cublasLt", "cusparse", "nvrtc") else ""
+
+
+def _both_majors(values: dict[str, str]) -> dict[str, str]:
+    major = values.get("torch_major", "")
+    built = range_for(int(major)) if major.isdigit() else ""
+    return {"major": _cuda_major(values), "range": built}
+
+
+def _majors_differ(values: dict[str, str]) -> bool:
+    major = _cuda_major(values)
+    return bool(major) and major != values.get("torch_major")
+
 
 ROWS = rows(
     "onnxruntime",
@@ -30,22 +71,227 @@ ROWS = rows(
         cures=_GPU,
     ),
     row(
+        "ort-cuda-major",
+        r"Failed to load library libonnxruntime_providers_\w+\.so with error: "
+        r"(?P<lib>lib(?P<part>\w+?)\.so\.(?P<number>\d+))",
+        r"onnxruntime_providers_\w+\.dll\"? which depends on \"(?P<lib>(?P<part>\w+?)64_"
+        r"(?P<number>\d+)\.dll)",
+        r"Failed to create CUDAExecutionProvider\. Require cuDNN \S+ and CUDA (?P<major>1\d)",
+        says="This ONNX Runtime was built for CUDA {major}, and torch brings CUDA {torch_major}"
+        " ({lib} is missing).",
+        why="Both must be built for one CUDA major version. preload_dlls() cannot help: it finds "
+        "the libraries that torch brings, which are of the other version. The session runs "
+        "on the CPU.",
+        cures=(
+            pip(
+                'install "onnxruntime-gpu{range}" {torch}',
+                "brings ONNX Runtime to torch's CUDA, and leaves torch alone",
+            ),
+            do(
+                "or torch for CUDA {major}: pip install torch torchvision --index-url "
+                "https://download.pytorch.org/whl/cu{major}x (x: see the index)",
+                "brings torch to ONNX Runtime's CUDA",
+            ),
+            do("assert session.get_providers()[0] == 'CUDAExecutionProvider'", "fails loudly"),
+        ),
+        context=_TORCH_CUDA,
+        when=_majors_differ,
+        derive=_both_majors,
+        explains=("ort-cuda-libs", "nvidia-lib-missing", "cuda-major-of-package"),
+    ),
+    row(
         "ort-cuda-libs",
         r"Failed to load library (?P<lib>libonnxruntime_providers_\w+\.so) with error: "
         r"(?P<need>[^\s:]+)",
         r"Failed to create CUDAExecutionProvider\. (?:Please reference|Require "
         r"(?P<need>[^\n.]{1,60}))",
         r"LoadLibrary failed with error 126[^\n]*(?P<lib>onnxruntime_providers_\w+)",
+        r"(?P<lib>onnxruntime_providers_\w+)\.dll\"? which depends on \"(?P<need>[^\"\n]+)\" which is "
+        r"missing",
         says="The CUDA provider did not load ({need}); the session runs on the CPU.",
         why="CUDA or cuDNN libraries are missing, or of another major version than this ONNX "
-        "Runtime "
-        "was built for.",
+        "Runtime was built for.",
         cures=(
-            pip('install "onnxruntime-gpu[cuda,cudnn]"', "brings the libraries"),
-            do("onnxruntime.preload_dlls() before the session", "finds those that torch brings"),
+            pip('install "onnxruntime-gpu[cuda,cudnn]" {torch}', "brings the libraries"),
+            do(
+                "onnxruntime.preload_dlls() before the session",
+                "finds those that torch brings, when both are for one CUDA major version",
+            ),
             do("assert session.get_providers()[0] == 'CUDAExecutionProvider'", "fails loudly"),
         ),
+        explains=("nvidia-lib-missing", "win-dll-missing"),
+    ),
+    row(
+        "ort-tensorrt-libs",
+        r"libonnxruntime_providers_tensorrt\.so with error: (?P<need>libnvinfer[^\s:]*)",
+        r"onnxruntime_providers_tensorrt\.dll\"? which depends on \"(?P<need>nvinfer[^\"\n]*)\"",
+        r"Please install TensorRT libraries as mentioned in the GPU requirements page",
+        says="TensorRT is not installed in the version that ONNX Runtime needs ({need}).",
+        why="The TensorRT provider is asked for first and needs libnvinfer of one major version; "
+        "without it the next provider is used.",
+        cures=(
+            do('providers=["CUDAExecutionProvider", "CPUExecutionProvider"]', "asks for CUDA only"),
+            do("pip install tensorrt-cu13 (or -cu12), of the major version named", "brings it"),
+        ),
+        explains=("ort-cuda-libs",),
+    ),
+    row(
+        "ort-preload",
+        r"Failed to load (?P<lib>[^\s:]*(?:lib)?(?:cu(?:dnn|blas|fft|dart|rand)|nvrtc)\S*?\.(?:so|dll)\S*): ",
+        says="preload_dlls() did not find {lib}.",
+        why="It looks in torch's folder, then in the nvidia-* packages, for the CUDA version that "
+        "this ONNX Runtime was built for; torch may bring another one.",
+        cures=(
+            run(
+                "{python} -c 'import onnxruntime; onnxruntime.print_debug_info()'",
+                "shows ONNX Runtime's CUDA version and what is loaded",
+            ),
+            pip('install "onnxruntime-gpu[cuda,cudnn]" {torch}', "brings the libraries it wants"),
+            do("import torch first, then onnxruntime", "keeps torch's cuDNN in front"),
+        ),
         explains=("nvidia-lib-missing",),
+    ),
+    row(
+        "ort-hub-link",
+        # A plain name inside the folder can lead out of it only by being a link.
+        r"External data path: \"(?P<file>(?![/\\]|\w:)(?:(?!\.\.)[^\"\n]){1,200})\" escapes model "
+        r"directory",
+        says="ONNX Runtime refuses {file}: it is a link that leads out of the model's folder.",
+        why="In the Hub's cache every file is a link into `blobs`. ONNX Runtime 1.24.0 and 1.24.1 "
+        "refused links of external data; 1.24.2 follows those of the Hub's cache again.",
+        cures=(
+            pip("install --upgrade onnxruntime", "follows the links (onnxruntime-gpu likewise)"),
+            do("hf download <repo> --local-dir FOLDER", "stores plain files and loads from there"),
+            do("snapshot_download(repo, local_dir=FOLDER)", "the same from Python"),
+        ),
+        explains=("external-data-outside", "external-data-missing"),
+        links=("https://github.com/microsoft/onnxruntime/issues/27353",),
+    ),
+    row(
+        "ort-torch-input",
+        r"Input must be a list of dictionaries or a single numpy array for input '(?P<name>[^']+)'",
+        says="Input {name} is a torch tensor; ONNX Runtime takes NumPy arrays.",
+        why="session.run copies from NumPy memory.",
+        cures=(
+            do("x.detach().cpu().numpy()", "gives the array"),
+            do("session.io_binding()", "binds a tensor on the GPU without a copy"),
+        ),
+    ),
+    row(
+        "ort-duplicate",
+        r"Error: Duplicate definition of name \((?P<name>[^)]*)\)",
+        r"[Tt]wo nodes with same node name \((?P<name>[^)]*)\)",
+        r"single static assignment \(SSA\) form, however '(?P<name>[^']*)' has been used",
+        says="The name {name} is defined twice in the graph.",
+        why="Every value has exactly one producer: two nodes write it, or a node writes an input "
+        "or initializer. Usually two models were merged or a node was copied.",
+        cures=(
+            do("onnx.compose.add_prefix(model, 'a/') before merging", "makes the names differ"),
+            do("rename the outputs of the copied node", "gives each value one producer"),
+        ),
+        explains=("onnx-checker",),
+    ),
+    row(
+        "ort-output-type",
+        r"Type \((?P<have>[^\n]{1,60}?)\) of output arg \((?P<name>[^)]*)\) of node "
+        r"\((?P<node>[^)]*)\) does not match expected type \((?P<want>[^\n]{1,60}?)\)\.",
+        says="The file says that {name} is {have}, but its node gives {want}.",
+        why="value_info or an output of the graph kept its old type after a conversion, most "
+        "often to float16.",
+        cures=(
+            do("del model.graph.value_info[:]; onnx.save(model, path)", "drops stale types"),
+            do("a Cast before the output, or its declared type changed", "for a graph output"),
+            do("convert again with keep_io_types=True", "adds the casts"),
+        ),
+    ),
+    row(
+        "onnx-attribute",
+        r"Unrecognized attribute: (?P<name>\w+) for operator (?P<op>\w+)",
+        says="The operator {op} has no attribute {name} in this opset.",
+        why="The node was written for another opset (attributes become inputs and back, as axes of "
+        "Squeeze and ReduceSum did in 13 and 18), or belongs to another domain.",
+        cures=(
+            do("onnx.version_converter.convert_version(model, OPSET)", "rewrites the nodes"),
+            do("export again with the opset that the file declares", "writes fitting nodes"),
+        ),
+        explains=("onnx-checker",),
+    ),
+    row(
+        "onnx-input-count",
+        r"Node with schema\((?P<op>[^)]*)\) has (?P<side>input|output) size (?P<got>\d+) not in range "
+        r"\[min=(?P<min>\d+), max=(?P<max>\d+)\]",
+        says="A node of {op} has {got} {side}s, the operator takes {min} to {max}.",
+        why="The node was written for another opset, or an edit dropped an input.",
+        cures=(do("export again, or onnx.version_converter.convert_version", "writes it anew"),),
+        explains=("onnx-checker",),
+    ),
+    row(
+        "onnx-no-producer",
+        r"Graph output \((?P<name>[^)]*)\) does not exist in the graph",
+        says="The graph's output {name} is made by no node.",
+        why="The node that made it was removed or renamed.",
+        cures=(do("onnx.utils.extract_model or a renamed output", "names a value that exists"),),
+    ),
+    row(
+        "onnx-cycle",
+        r"the graph is not acyclic",
+        r"Nodes in a graph must be topologically sorted, however input '(?P<name>[^']*)'",
+        says="The nodes are not in an order in which each input comes first ({name}).",
+        why="An edit put a node before the one it depends on, or made a circle.",
+        cures=(
+            do("onnx_ir.passes.common.TopologicalSortPass", "puts them in order"),
+            do("look for two nodes that feed each other", "a circle cannot be sorted"),
+        ),
+        explains=("onnx-checker", "ort-graph-broken"),
+    ),
+    row(
+        "ort-conv-bias",
+        r"bias must be a 1D tensor of size output_channels \((?P<want>\d+)\)",
+        says="The bias of a Conv does not have {want} values, one for each output channel.",
+        why="The weights of two models were mixed, or channels were pruned without their biases.",
+        cures=(run("{python} -m diagnostics model FILE", "names the node"),),
+        explains=("ort-node-failed",),
+    ),
+    row(
+        "ort-index-range",
+        r"indices element out of data bounds, idx=(?P<got>-?\d+) must be within the inclusive range "
+        r"\[(?P<low>-?\d+),(?P<high>-?\d+)\]",
+        says="An index is {got}; the table allows {low} to {high}.",
+        why="A token, label or position lies beyond the table: another tokenizer, or a text longer "
+        "than the model's positions.",
+        cures=(do("compare input_ids.max() with the vocabulary's size", "finds the index"),),
+        explains=("ort-node-failed",),
+    ),
+    row(
+        "ort-reshape",
+        r"cannot be reshaped to the requested shape\. Input shape:\{(?P<got>[^}]*)\}, requested shape:"
+        r"\{(?P<want>[^}]*)\}",
+        says="A Reshape in the graph wants the shape {want} and got {got}.",
+        why="The exporter fixed a size of its example (often the batch) in the graph.",
+        cures=(
+            do("dynamic_shapes={{...}} at export; sizes from x.shape in forward", "keeps it open"),
+            do("run with the size of the example", "fits the graph as it is"),
+        ),
+        explains=("ort-node-failed",),
+    ),
+    row(
+        "ort-broadcast",
+        r"Attempting to broadcast an axis by a dimension other than 1\. (?P<a>\d+) by (?P<b>\d+)",
+        says="Two inputs of a node have the sizes {a} and {b}, which do not broadcast.",
+        why="The exporter fixed a size of its example in a constant, e.g. a mask or positions.",
+        cures=(do("dynamic_shapes={{...}} at export; make masks from x.shape", "keeps it open"),),
+        explains=("ort-node-failed",),
+    ),
+    row(
+        "ort-custom-library",
+        r"Failed to load library (?P<lib>(?!libonnxruntime_providers)\S+) with error: ",
+        says="The library of custom operators {lib} did not load.",
+        why="The path is wrong, or a library that it needs is missing.",
+        cures=(
+            do("onnxruntime_extensions.get_library_path()", "gives the path of that package"),
+            sh("ldd {lib}", "shows what is missing"),
+        ),
+        absent=r"libonnxruntime_providers_\w+\.so with error",
     ),
     row(
         "ort-providers-required",
@@ -85,7 +331,8 @@ ROWS = rows(
         r"Required inputs \(\[(?P<want>[^\]]*)\]\) are missing from input feed "
         r"\(\[(?P<got>[^\]]*)\]\)",
         r"Missing Input: (?P<want>\w+)",
-        says="The model wants the inputs {want}, and got {got}.",
+        derive=lambda values: {"got": values.get("got") or "none of them"},
+        says="The model wants the inputs {want}; the feed holds {got}.",
         why="The names in the feed must be those in the model.",
         cures=(do("[i.name for i in session.get_inputs()]", "lists them"),),
     ),

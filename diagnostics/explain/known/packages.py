@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from diagnostics.explain.row import do, pip, root, row, rows, run, sh
-from diagnostics.finding import Level
 
 ROWS = rows(
     "install",
@@ -35,15 +34,30 @@ ROWS = rows(
         ),
     ),
     row(
-        "module-missing",
-        r"ModuleNotFoundError: No module named '(?P<name>torch|torchvision|torchaudio|numpy|onnx|"
-        r"onnxruntime|netron|transformers|peft|accelerate|safetensors|timm)'",
-        says="The package {name} is not installed in the Python that ran this.",
-        why="It is missing, or the command used another Python than the one it was installed for.",
+        "segfault",
+        r"(?:^|[^\w(])Segmentation fault(?: \(core dumped\))?\s*$",
+        r"Fatal Python error: (?P<what>Segmentation fault|Aborted|Bus error)",
+        r"exit code -11\b",
+        r"exitcode *: -11\b",
+        r"exit code (?P<what>-1073741819|3221225477)",
+        says="A native library crashed the process ({what}).",
+        why="Python cannot catch it. Usual causes: two packages that bring the same library "
+        "(OpenCV, OpenMP, protobuf, cuDNN), a build for another version, or a driver.",
         cures=(
-            pip("install {name}", "installs it for this very interpreter"),
-            sh("which -a python pip", "shows whether python and pip belong together"),
+            sh("python -X faulthandler your_script.py", "prints the Python line that was running"),
+            run("{python} -m diagnostics", "finds mixed and damaged libraries"),
         ),
+        is_symptom=True,
+    ),
+    row(
+        "cxx-terminate",
+        r"terminate called after throwing an instance of '(?P<type>[\w:]+)'(?:[\s\S]{0,40}?what\(\): +"
+        r"(?P<what>[^\n]{1,200}))?",
+        says="C++ code threw {type} where nothing catches it: {what}",
+        why="The error came up in a thread or destructor of a library; the text after what() is "
+        "the cause.",
+        cures=(do("look for the first error above this line", "the process was ending already"),),
+        is_symptom=True,
     ),
     row(
         "numpy-abi",
@@ -54,8 +68,9 @@ ROWS = rows(
         says="An extension was compiled for another NumPy than the installed one.",
         why="NumPy 2 changed its binary interface; extensions built for NumPy 1 do not load.",
         cures=(
-            pip(
-                "install --upgrade --force-reinstall torch torchvision", "takes builds for NumPy 2"
+            do(
+                "upgrade the package whose import failed (the last frame before this line)",
+                "takes its build for NumPy 2; torch from 2.3 on and torchvision from 0.18 on have it",
             ),
             pip('install "numpy<2"', "or goes back to NumPy 1 where no newer build exists"),
         ),
@@ -118,14 +133,6 @@ ROWS = rows(
         says="{path} lies on a read-only file system.",
         why="A container or cluster mounts this folder without write access.",
         cures=(do("point the cache or output folder to a writable place", "gives it a home"),),
-    ),
-    row(
-        "deprecated-distutils",
-        r"No module named 'distutils'",
-        says="The package still uses distutils, which Python 3.12 removed.",
-        why="It was not made for this Python.",
-        cures=(pip("install setuptools", "brings a replacement for distutils"),),
-        level=Level.ERROR,
     ),
     row(
         "no-permission-install",

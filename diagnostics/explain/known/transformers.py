@@ -166,6 +166,7 @@ ROWS = rows(
         says="The model's code and transformers disagree about the cache ({name}).",
         why="Remote code was written for another transformers version.",
         cures=(do("pin the transformers version that the model's page names", "fits its code"),),
+        is_fallback=True,
     ),
     row(
         "hf-removed-name",
@@ -178,6 +179,113 @@ ROWS = rows(
         cures=(
             do("upgrade the package that imports it, or pin the older version", "makes them fit"),
         ),
+        is_fallback=True,
+    ),
+    row(
+        "hf-chat-template",
+        r"tokenizer\.chat_template is not set and no template argument was passed",
+        says="The tokenizer has no chat template.",
+        why="Base models have none, and since 4.44 there is no default any more.",
+        cures=(
+            do("the model's -Instruct or -Chat variant", "comes with its template"),
+            do("tokenizer.chat_template = open('template.jinja').read()", "sets one"),
+        ),
+    ),
+    row(
+        "hf-config-field",
+        r"StrictDataclass\w*Error: (?:Class v|V)alidation error for (?:field|validator) '(?P<field>\w+)':\s*"
+        r"(?P<what>[^\n]{1,160})",
+        r"TypeError: Field '(?P<field>\w+)' expected (?P<what>[^\n]{1,120})",
+        says="config.json has a value that transformers 5 does not accept: {field}, {what}",
+        why="Configurations are checked since transformers 5: types and sizes that were silently "
+        "taken before are errors.",
+        cures=(do("correct {field} in config.json, or in the call", "satisfies the check"),),
+    ),
+    row(
+        "hf-dtype-string",
+        r"`(?:torch_)?dtype` provided as a `str` can only be `'auto'`, or a string representation",
+        says="The dtype's name is not one of torch's.",
+        why="It is misspelt; names are those of torch.float16, torch.bfloat16, torch.float32.",
+        cures=(do('dtype="auto" or dtype=torch.bfloat16', "is accepted"),),
+    ),
+    row(
+        "hf-quantizer-gpu",
+        r"Loading a (?:\w+) quantized model requires? (?:an? )?(?P<what>[^\n]{1,80}?)"
+        r"(?:, but|\.|$)",
+        r"No GPU (?:or XPU )?found\. A (?:GPU|GPU or XPU) is needed for (?P<what>[\w-]+)",
+        r"quantization method \w+ is currently only available on (?P<what>[^\n.]{1,60})",
+        says="This quantized model needs hardware or a package that is not here: {what}",
+        why="Its format is decoded by kernels for particular devices.",
+        cures=(
+            do("a GGUF or an unquantized variant of the model", "runs on the CPU"),
+            run("{python} -c 'import torch; print(torch.cuda.is_available())'", "shows the GPU"),
+        ),
+    ),
+    row(
+        "hf-xet",
+        r"(?:RuntimeError: )?Data processing error: (?P<what>[^\n]{1,160})",
+        r"hf_xet[^\n]{0,80}(?:error|Error)",
+        says="The Hub's storage client (xet) failed: {what}",
+        why="A proxy or firewall blocks the storage hosts, the disk is full, or the transfer broke.",
+        cures=(
+            sh("export HF_HUB_DISABLE_XET=1", "downloads by plain HTTP"),
+            pip("install --upgrade huggingface_hub hf-xet", "brings a newer client"),
+        ),
+        context=r"xet|CAS|huggingface",
+    ),
+    row(
+        "hf-unauthorized",
+        r"401 Client Error: Unauthorized for url: (?P<url>\S*huggingface\S*)",
+        r"Invalid user token",
+        says="The Hub does not accept the token, or got none.",
+        why="The token is expired, mistyped, or set in HF_TOKEN while another one was stored.",
+        cures=(
+            run("hf auth whoami", "shows whether the stored token works"),
+            run("hf auth login", "stores a new one"),
+        ),
+        explains=("hf-not-found",),
+    ),
+    row(
+        "tokenizers-version",
+        r"tokenizers(?P<want>[<>=!][^\s]{1,30}) is required for a normal functioning of this module, "
+        r"but found tokenizers==(?P<have>[\w.]+)",
+        says="This transformers needs tokenizers {want}, and {have} is installed.",
+        why="Each transformers accepts a range of tokenizers releases.",
+        cures=(pip('install "tokenizers{want}"', "takes one that fits"),),
+    ),
+    row(
+        "tokenizer-enum",
+        r"data did not match any variant of untagged enum (?P<what>\w+)",
+        says="tokenizer.json was written by a newer tokenizers library.",
+        why="The file uses a form that the installed release does not know.",
+        cures=(pip("install --upgrade tokenizers transformers", "reads newer files"),),
+        explains=("hf-slow-tokenizer",),
+    ),
+    row(
+        "vllm-memory",
+        r"Free memory on device[^\n]{0,40}?\((?P<free>[\d.]+)/(?P<total>[\d.]+) GiB\) on startup is "
+        r"less than desired GPU memory utilization \((?P<share>[\d.]+), (?P<want>[\d.]+) GiB\)",
+        r"No available memory for the cache blocks",
+        r"larger than the (?:maximum number of tokens|available KV cache memory)",
+        says="The GPU has too little free memory for vLLM (it wants {want} GiB, {free} of {total} "
+        "GiB are free).",
+        why="vLLM reserves a fixed share of the card for weights and KV cache when it starts; "
+        "another process (or an earlier one that did not end) holds part of it.",
+        cures=(
+            sh("nvidia-smi --query-compute-apps=pid,used_memory --format=csv", "shows who has it"),
+            do("--gpu-memory-utilization 0.7", "asks for less"),
+            do("--max-model-len 8192", "needs a smaller KV cache"),
+        ),
+        explains=("vllm-engine", "cuda-oom"),
+    ),
+    row(
+        "vllm-engine",
+        r"Engine core initialization failed\. See root cause above",
+        r"Engine process failed to start\. See stack trace for the root cause",
+        says="vLLM's engine process ended while it started.",
+        why="Its own error is further up, in the lines of EngineCore.",
+        cures=(do("look for the first ERROR line of EngineCore above", "is the cause"),),
+        is_symptom=True,
     ),
     row(
         "hf-truncation-warning",

@@ -6,6 +6,7 @@ upgrade: a text that the explainer no longer knows then fails its test. That is 
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -354,6 +355,209 @@ RUNTIME = {
     "unregistered-op:2": ["onnx.checker.check_model(model(op='NoSuchOp'))"],
 }
 
+REMOVED = {
+    "pt2e-moved": [
+        "from torch.ao.quantization.quantize_pt2e import prepare_pt2e",
+        "from torch.ao.quantization.quantizer.xnnpack_quantizer import XNNPACKQuantizer",
+        "import torch.ao.quantization.pt2e",
+    ],
+    "export-training-removed": ["torch.export.export_for_training(nn.Linear(2, 2), (x,))"],
+    "onnx-export-removed": [
+        "torch.onnx.dynamo_export(nn.Linear(2, 2), x)",
+        "torch.onnx.ExportOptions()",
+        "torch.onnx.export(nn.Linear(8, 2), x, 'a.onnx', use_external_data_format=True)",
+    ],
+    "torch-six": ["from torch._six import inf"],
+    "torch-removed-function": ["torch.symeig(torch.eye(2))", "torch.qr(torch.eye(2))"],
+    "scheduler-verbose": [
+        "torch.optim.lr_scheduler.StepLR(torch.optim.SGD([x], 0.1), 1, verbose=True)",
+        "torch.optim.lr_scheduler.ReduceLROnPlateau(torch.optim.SGD([x], 0.1), verbose=True)",
+    ],
+    "tensor-parallel-removed": ["from torch.distributed.tensor.parallel import PairwiseParallel"],
+    "numpy-removed": ["np.float_", "np.bool8", "np.float", "np.trapz([1, 2])", "np.in1d([1], [1])"],
+    "numpy-copy": ["np.array(torch.ones(2), copy=False)"],
+    "numpy-ragged": ["np.array([1, 2, [3]])"],
+    "uint8-overflow": ["np.uint8(300)"],
+    "pillow-removed": [
+        "from PIL import Image; Image.ANTIALIAS",
+        "from PIL import Image, ImageDraw; ImageDraw.Draw(Image.new('L', (1, 1))).textsize('a')",
+    ],
+    "pkg-resources-removed": ["import pkg_resources"],
+    "hub-1-removed": [
+        "from huggingface_hub import cached_download",
+        "from huggingface_hub import HfFolder",
+    ],
+    "auth-keyword-removed": [
+        "from huggingface_hub import hf_hub_download; hf_hub_download('a', 'b', use_auth_token=1)"
+    ],
+    "torchvision-video-removed": [
+        "import torchvision; torchvision.io.read_video('a.mp4')",
+        "from torchvision.io import VideoReader",
+    ],
+    "torchvision-old-module": [
+        "from torchvision.models.utils import load_state_dict_from_url",
+        "from torchvision.models.resnet import model_urls",
+        "import torchvision.transforms.functional_tensor",
+    ],
+    "peft-removed": ["from peft import prepare_model_for_int8_training"],
+    "torchao-removed": [
+        "from torchao.quantization import int4_weight_only",
+        "from torchao.quantization import autoquant",
+        "from torchao.quantization import Int8DynamicActivationInt4WeightConfig",
+    ],
+}
+
+DEVICES = {
+    "xpu-not-built": ["torch.zeros(1, device='xpu')"],
+    "xpu-not-built:2": [
+        "import torch.distributed as d;"
+        " d.init_process_group('xccl', rank=0, world_size=1, store=d.HashStore())"
+    ],
+    "mps-not-here": ["torch.zeros(1, device='mps')"],
+    "npu-name": ["torch.zeros(1, device='npu')", "torch.zeros(1, device='gpu')"],
+    "unplugged-backend": ["torch.zeros(1, device='hpu')"],
+    "needs-mslk": [
+        "from torchao.quantization import quantize_, Int4WeightOnlyConfig;"
+        " quantize_(nn.Sequential(nn.Linear(256, 256).bfloat16()), Int4WeightOnlyConfig())"
+    ],
+    "torchao-float8-gpu": [
+        "from torchao.quantization import quantize_,"
+        " Float8DynamicActivationFloat8WeightConfig as C;"
+        " quantize_(nn.Sequential(nn.Linear(32, 32)), C())"
+    ],
+    "safetensors-contiguous": [
+        "from safetensors.torch import save; save({'a': torch.ones(2, 3).t()})"
+    ],
+    "safetensors-type": ["from safetensors.torch import save; save({'step': 1})"],
+    "compile-mode": [
+        "torch.compile(lambda a: a, mode='fast')(x)",
+        "torch.compile(lambda a: a, backend='fast')(x)",
+    ],
+    "flex-attention-cpu": [
+        "from torch.nn.attention.flex_attention import flex_attention;"
+        " q = torch.ones(1, 1, 4, 8, requires_grad=True); flex_attention(q, q, q)"
+    ],
+    "jit-source": ["torch.jit.script(lambda a: a)"],
+    "op-missing-library": ["torch.ops.my_kernels.fused(x)"],
+    "dist-mpi": ["torch.distributed.init_process_group('mpi')"],
+    "heads-divide:2": ["import timm; timm.models.vision_transformer.Attention(10, 3)"],
+    "module-missing": ["import flash_attn", "import cv2"],
+    "module-unlisted": ["import some_tool"],
+    "submodule-missing": ["from onnxruntime.training import ORTModule"],
+    "checkpoint-module-missing": ["from utils.general import non_max_suppression"],
+}
+
+TRANSFORMERS_PRELUDE = """
+import os, sys, warnings
+os.environ['HF_HUB_OFFLINE'] = '1'
+import torch, transformers
+from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
+from transformers import PreTrainedTokenizerFast, pipeline
+from tokenizers import Tokenizer, models
+words = Tokenizer(models.WordLevel({'a': 0, '[UNK]': 1}, unk_token='[UNK]'))
+tok = PreTrainedTokenizerFast(tokenizer_object=words)
+config = dict(n_embd=16, n_layer=1, n_head=2, vocab_size=32, n_positions=16, bos_token_id=0,
+              eos_token_id=0)
+model = GPT2LMHeadModel(GPT2Config(**config)).eval()
+ids = torch.ones(1, 4, dtype=torch.long)
+"""
+
+TRANSFORMERS = {
+    "transformers-5-removed": [
+        "from transformers import AutoModelForVision2Seq",
+        "from transformers.utils.import_utils import is_torch_fx_available",
+        "from transformers import TFAutoModel",
+        "from transformers import AdamW",
+        "from transformers.pytorch_utils import find_pruneable_heads_and_indices",
+        "from transformers import HybridCache",
+        "from transformers import CLIPFeatureExtractor",
+        "from transformers.utils import TRANSFORMERS_CACHE",
+        "from transformers.models.llama.modeling_llama import LlamaFlashAttention2",
+        "tok.batch_encode_plus(['a'])",
+        "tok.encode_plus('a')",
+        "DynamicCache().key_cache",
+        "DynamicCache.from_legacy_cache(None)",
+    ],
+    "transformers-5-module": [
+        "from transformers.deepspeed import HfDeepSpeedConfig",
+        "import transformers.onnx",
+        "from transformers.data.processors import squad",
+    ],
+    "transformers-5-task": ["pipeline('summarization')", "pipeline('translation_en_to_fr')"],
+    "trainer-argument": [
+        "TrainingArguments('out', evaluation_strategy='no')",
+        "TrainingArguments('out', no_cuda=True)",
+        "Trainer(model=model, tokenizer=tok)",
+    ],
+    "model-keyword-removed": [
+        "model.save_pretrained('m'); GPT2LMHeadModel.from_pretrained('m', load_in_4bit=True)"
+    ],
+    "auth-keyword-removed": [
+        "model.save_pretrained('m'); GPT2LMHeadModel.from_pretrained('m', use_auth_token=1)"
+    ],
+    "hf-chat-template": ["tok.apply_chat_template([{'role': 'user', 'content': 'a'}])"],
+    "hf-config-field": ["GPT2Config(n_layer='two')"],
+    "hf-dtype-string": [
+        "model.save_pretrained('m'); GPT2LMHeadModel.from_pretrained('m', dtype='flot16')"
+    ],
+    "hf-flash-attention": [
+        "GPT2LMHeadModel._from_config(GPT2Config(**config),"
+        " attn_implementation='flash_attention_2')"
+    ],
+    "heads-divide": ["GPT2LMHeadModel(GPT2Config(**{**config, 'n_head': 3}))"],
+    "export-cache-output": [
+        "torch.export.export(model, (ids,))",
+        "torch.export.export(model, (ids,), strict=True)",
+        "torch.onnx.export(model, (ids,), 'g.onnx', dynamo=True)",
+        "warnings.simplefilter('ignore'); torch.onnx.export(model, (ids,), 'g.onnx', dynamo=False)",
+    ],
+}
+
+GRAPHS = {
+    "onnx-attribute": [
+        "make(graph([N('Relu', ['x'], ['y'], foo=1)]))",
+        "onnx.checker.check_model(graph([N('Relu', ['x'], ['y'], foo=1)], out=['n']))",
+    ],
+    "ort-duplicate": [
+        "make(graph([N('Relu', ['x'], ['y']), N('Relu', ['x'], ['y'])]))",
+        "onnx.checker.check_model("
+        "graph([N('Relu', ['x'], ['y']), N('Relu', ['x'], ['y'])], out=['n']))",
+        "make(graph([N('Relu', ['x'], ['h'], name='a'), N('Relu', ['h'], ['y'], name='a')]))",
+    ],
+    "ort-output-type": ["make(graph([N('Relu', ['x'], ['y'])], kind=10))"],
+    "onnx-input-count": ["make(graph([N('Add', ['x'], ['y'])]))"],
+    "onnx-no-producer": ["make(graph([N('Relu', ['x'], ['q'])]))"],
+    "onnx-cycle": [
+        "make(graph([N('Relu', ['y'], ['z']), N('Relu', ['z'], ['y'])]))",
+        "onnx.checker.check_model("
+        "graph([N('Relu', ['z'], ['y']), N('Relu', ['x'], ['z'])], out=['n']))",
+    ],
+    "ort-conv-bias": [
+        "make(graph([N('Conv', ['x', 'k', 'b'], ['y'])], shape=('n', 3, 4, 4),"
+        " weights={'k': np.ones((2, 3, 1, 1)), 'b': np.ones(5)}))"
+        ".run(None, {'x': np.zeros((1, 3, 4, 4), np.float32)})"
+    ],
+    "ort-index-range": [
+        "make(graph([N('Cast', ['x'], ['i'], to=7), N('Gather', ['k', 'i'], ['y'])],"
+        " weights={'k': np.ones(2)})).run(None, {'x': np.array([9], np.float32)})"
+    ],
+    "ort-reshape": [
+        "make(graph([N('Reshape', ['x', 's'], ['y'])], weights={'s': np.array([2, 3])}))"
+        ".run(None, {'x': np.zeros(5, np.float32)})"
+    ],
+    "ort-broadcast": [
+        "make(graph([N('Add', ['x', 'k'], ['y'])], weights={'k': np.ones(3)}))"
+        ".run(None, {'x': np.zeros(5, np.float32)})"
+    ],
+    "ort-torch-input": ["import torch; session.run(None, {'x': torch.ones(2, 3)})"],
+    "ort-custom-library": ["onnxruntime.SessionOptions().register_custom_ops_library('my_ops.so')"],
+    "onnx-helper-removed": [
+        "from onnx.helper import float32_to_bfloat16",
+        "from onnx import numpy_helper; numpy_helper.float8e4m3_to_float32",
+        "import onnx.hub",
+    ],
+}
+
 RUNTIME_PRELUDE = """
 import os, sys
 import numpy as np, onnx, onnxruntime
@@ -376,11 +580,21 @@ def make(m, providers=('CPUExecutionProvider',)):
     return onnxruntime.InferenceSession(m, providers=list(providers))
 session = make(model())
 S = lambda a: session.run(None, {'x': a})
+N = h.make_node
+def graph(nodes, kind=1, shape=('n',), weights={}, out=None):
+    inits = [onnx.numpy_helper.from_array(
+        v.astype(np.int64 if v.dtype.kind == 'i' else np.float32), k) for k, v in weights.items()]
+    g = h.make_graph(nodes, 'g', [h.make_tensor_value_info('x', 1, shape)],
+                     [h.make_tensor_value_info('y', kind, out)], inits)
+    m = h.make_model(g, opset_imports=[h.make_opsetid('', 18)]); m.ir_version = 10
+    return m.SerializeToString()
 """
 
 GROUPS = (
     ("torch", PRELUDE, TENSORS | AUTOGRAD | TRAINING | FILES | COMPILE | LOADING | DISTRIBUTED),
-    ("onnxruntime", RUNTIME_PRELUDE, RUNTIME),
+    ("torch", PRELUDE, REMOVED | DEVICES),
+    ("onnxruntime", RUNTIME_PRELUDE, RUNTIME | GRAPHS),
+    ("transformers", TRANSFORMERS_PRELUDE, TRANSFORMERS),
 )
 
 
@@ -403,6 +617,7 @@ def script(prelude: str) -> str:
 
 def scrubbed(text: str, folder: str) -> str:
     """The text without the places of this machine and without the registrations of dispatchers."""
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
     text = text.replace(sys.prefix, "~/venv").replace(folder, "~/run")
     kept = [
         line.rstrip()
@@ -420,6 +635,8 @@ def main() -> int:
     for package, prelude, table in GROUPS:
         print(f"# {package} {version(package)}", flush=True)
         jobs = [(c, s) for c, snippets in table.items() for s in snippets if not only or c in only]
+        if not jobs:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             program = Path(folder) / "snippets.py"
             program.write_text(script(prelude))
