@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.gate.errors import GateError
+from bench.gate.older_tree import OlderWorker, name_in
 from bench.gate.source_tree import TREE, SourceTree
 from bench.gate.worktree import ARM_PREFIX
 from bench.plan import Plan
@@ -28,7 +29,8 @@ from suite.worker.client import Launcher, LauncherError, Worker
 from suite.worker.protocol import Job
 
 INSTRUMENTS: Final = ("bench", "diagnostics")
-"""Packages that both arms import from the working tree: both are measured by the same instruments."""
+"""Packages that both arms import from the working tree: both are measured by the same instruments. A tree whose workers
+speak another version of the protocol brings its own."""
 GATE_PRELOAD: Final = (
     "bench.instruments.turns",
     "bench.instruments.static_facts",
@@ -92,15 +94,17 @@ def open_arm(
         "models_from": str(sources.models_from) if sources.models_from else "",
     }
     with _import_folder(sources) as tree:
-        worker = start(
+        launcher = start(
             python=python,
             tree=tree,
             paths=sources.paths,
-            preload=(*preload, *GATE_PRELOAD),
+            preload=tuple(name_in(tree, entry) for entry in (*preload, *GATE_PRELOAD)),
             log=run.logs / "launcher.log",
             prefix=fixed_address_prefix(),
             variables=equalize_environment(tree, sources.paths),
         )
+        is_ours = sources.takes_our_instruments
+        worker = launcher if is_ours else OlderWorker(worker=launcher, tree=tree)
         try:
             session = Session(
                 request=Request(
@@ -124,9 +128,10 @@ def handshake(arm: Arm, models: Sequence[str]) -> Arm:
 
     Raises GateError if the launcher does not start, PyTorch is missing, or the models file does not import.
     """
-    if isinstance(arm.worker, Launcher):
+    launcher = arm.worker.worker if isinstance(arm.worker, OlderWorker) else arm.worker
+    if isinstance(launcher, Launcher):
         try:
-            ready = arm.worker.wait_until_ready()
+            ready = launcher.wait_until_ready()
         except LauncherError as error:
             raise GateError(f"{_arm_title(arm)} does not start: {error}") from error
         if "torch" in ready["failed"]:
@@ -181,8 +186,9 @@ def _import_folder(sources: SourceTree) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=f"{ARM_PREFIX}{os.getpid()}-"))
     try:
         (folder / "suite").symlink_to(sources.tree / "suite", target_is_directory=True)
+        instruments = TREE if sources.takes_our_instruments else sources.tree
         for package in INSTRUMENTS:
-            (folder / package).symlink_to(TREE / package, target_is_directory=True)
+            (folder / package).symlink_to(instruments / package, target_is_directory=True)
         yield folder
     finally:
         with contextlib.suppress(OSError):

@@ -216,6 +216,10 @@ def _notes(
 ) -> tuple[str, ...]:
     base = arms["base"].sources
     notes = [f"the arms' libraries differ: {text}"] if (text := _other_versions(arms)) else []
+    if not base.takes_our_instruments:
+        notes.append(
+            f"{base.label} is too old for the instruments of this version and is measured by its own"
+        )
     if base.sha and not base.changed:
         notes.append("the arms are the same sources: a difference here is the machine's")
     if base.uncommitted:

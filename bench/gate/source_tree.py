@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +19,16 @@ from bench.gate.worktree import (
     resolve_commit,
     uncommitted_files,
 )
+from suite.worker.version import PROTOCOL
 
 TREE: Final = Path(__file__).resolve().parents[2]
 """Root of the tree that this code runs from."""
 MARK: Final = Path("suite", "spec.py")
 """A file that every source tree of torch-vitals has."""
+
+
+VERSION_FILE: Final = Path("suite", "worker", "version.py")
+"""Where a source tree has its PROTOCOL; trees without it have version 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,21 @@ class SourceTree:
     """Files that differ between the working tree and these sources; empty if unknown."""
     uncommitted: tuple[str, ...] = ()
     """Uncommitted files of the working tree."""
+
+    @property
+    def takes_our_instruments(self) -> bool:
+        """True if the working tree's instruments fit this tree's `suite`; else the tree brings its own."""
+        return _protocol_of(self.tree) == PROTOCOL
+
+
+def _protocol_of(tree: Path) -> int:
+    """Return the tree's version of the worker protocol, without importing it."""
+    try:
+        text = (tree / VERSION_FILE).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return 1
+    found = re.search(r"^PROTOCOL\b[^=]*= *(\d+)", text, re.MULTILINE)
+    return int(found[1]) if found else 1
 
 
 def working_tree(models_from: Path | None) -> SourceTree:
@@ -102,6 +123,11 @@ def _place(
         raise GateError(
             f"--against {asked}: holds no {MARK}; expected a source tree of torch-vitals, or with"
             " --models-from a project that holds the same models file"
+        )
+    if has_suite and _protocol_of(folder) != PROTOCOL and not (folder / "bench").is_dir():
+        raise GateError(
+            f"--against {asked}: its suite is too old for the instruments of this version, and it has none of its"
+            " own; expected a newer version, or a tree with its folder bench"
         )
     own = _counterpart(models_from, root, folder, asked) if models_from else None
     here = Path.cwd()

@@ -19,7 +19,11 @@ from suite.outcome import Outcome
 from suite.record import Failure
 from suite.worker.client import Answer
 from suite.worker.fake import FakeWorker
+from suite.worker.version import PROTOCOL
 
+ROOT = Path(__file__).parents[2]
+
+OLDER = {"facts:run": "static_facts:run", "records:run": "model_specs:run"}
 BUDGET = Budget(num_turns=8, block_seconds=1.0, warmup_seconds=0.1, more_seconds=60.0)
 SPECS = {spec.name: spec for spec in builtin_specs()}
 
@@ -62,6 +66,7 @@ class Machine:
     def answer(self, arm, job, rng):
         name = job.runner.rpartition(".")[2]
         self.jobs.append((arm, name, job))
+        name = OLDER.get(name, name)
         is_head = arm == "head"
         if name == "model_specs:run":
             return self.records.get(arm) or self.catalogue(job)
@@ -252,6 +257,64 @@ def test_a_version_too_old_for_the_instruments_is_told_so(gated):
     machine.records["base"] = failed("No module named 'suite.provenance'", "ModuleNotFoundError")
     with pytest.raises(GateError, match=r"suite.provenance.*name a newer one"):
         gated(machine)
+
+
+@pytest.fixture
+def older_tree(tmp_path):
+    """A source tree from before the worker protocol had a version, with its own instruments."""
+    tree = tmp_path / "older"
+    for file in (
+        "suite/spec.py",
+        "suite/worker/protocol.py",
+        *(f"bench/instruments/{n}.py" for n in ("facts", "records", "turns", "profile")),
+        "diagnostics/__init__.py",
+    ):
+        (tree / file).parent.mkdir(parents=True, exist_ok=True)
+        (tree / file).touch()
+    return tree
+
+
+def test_an_older_tree_is_measured_by_its_own_instruments_under_their_own_names(gated, older_tree):
+    machine = Machine(slower=1.10)
+    gate = gated(machine, against=str(older_tree))
+    assert gate.exit is Exit.REGRESSED  # its results are mappings, and are read all the same
+    ran = {arm: {name for a, name, _ in machine.jobs if a == arm} for arm in ("base", "head")}
+    assert ran["base"] >= {"records:run", "facts:run", "turns:run"}
+    assert ran["head"] >= {"model_specs:run", "static_facts:run", "turns:run"}
+    preloads = {arm: launch["preload"] for arm, launch, _ in machine.workers}
+    assert "bench.instruments.facts" in preloads["base"]
+    assert "bench.instruments.static_facts" in preloads["head"]
+    assert any("is measured by its own" in note for note in gate.notes)
+
+
+def test_an_older_tree_is_imported_with_its_own_packages(gated, older_tree):
+    seen = {}
+
+    class Looking(Machine):
+        def start(self, **launch):
+            arm = Path(launch["log"]).parents[1].name
+            seen[arm] = {p.name: p.resolve() for p in Path(launch["tree"]).iterdir()}
+            return super().start(**launch)
+
+    gated(Looking(), against=str(older_tree))
+    assert seen["base"] == {n: older_tree / n for n in ("suite", "bench", "diagnostics")}
+    assert seen["head"] == {n: ROOT / n for n in ("suite", "bench", "diagnostics")}
+
+
+def test_a_tree_of_this_protocol_shares_the_instruments(gated, older_tree):
+    version = older_tree / "suite/worker/version.py"
+    version.write_text(f"PROTOCOL: Final = {PROTOCOL}\n")
+    machine = Machine()
+    gate = gated(machine, against=str(older_tree))
+    assert {name for _, name, _ in machine.jobs} >= {"static_facts:run"}
+    assert "facts:run" not in {name for _, name, _ in machine.jobs}
+    assert not any("its own" in note for note in gate.notes)
+
+
+def test_an_older_tree_without_instruments_is_refused_with_the_next_step(gated, older_tree):
+    (older_tree / "bench").rename(older_tree / "elsewhere")
+    with pytest.raises(GateError, match=r"too old.*folder bench"):
+        gated(Machine(), against=str(older_tree))
 
 
 def test_a_control_that_moves_makes_the_run_contaminated(gated):
