@@ -39,6 +39,7 @@ def cpu_quota_ignored(environment: Environment) -> Iterator[Finding]:
                 "OMP_NUM_THREADS": asked or "not set",
             },
             fixes=(export(f"export OMP_NUM_THREADS={fair}", "as many threads as are granted"),),
+            explains=("quiet-quota",),
             links=("https://github.com/pytorch/pytorch/issues/193859",),
         )
 

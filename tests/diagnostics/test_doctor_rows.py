@@ -38,6 +38,8 @@ class Row:
     level: Level
     says: str
     fix: str = ""
+    root: str = ""
+    """The finding that explains this one in the same environment; its own code when empty."""
 
 
 E, W, I = Level.ERROR, Level.WARN, Level.INFO  # noqa: E741
@@ -52,6 +54,12 @@ def without(*names: str) -> dict[str, object]:
 
 def versions(**changed: str) -> dict[str, object]:
     return installed(VERSIONS | {name.replace("_", "-"): v for name, v in changed.items()})
+
+
+def gpu_runtime() -> dict[str, object]:
+    """The packages with the GPU build of ONNX Runtime in place of the other."""
+    kept = {name: v for name, v in VERSIONS.items() if name != "onnxruntime"}
+    return installed(kept | {"onnxruntime-gpu": "1.32.0"})
 
 
 def damaged(kind: str, name: str = CUDNN, path: str = LIB, **sizes: int) -> Environment:
@@ -126,7 +134,9 @@ ROWS = [
     ),
     Row(
         "requires-python",
-        healthy(distributions=(distribution("torch", "2.15.0", requires_python=">=3.12"),)),
+        healthy(
+            distributions=(distribution("torch", "2.15.0", requires_python=">=3.12", requires=()),)
+        ),
         E,
         "torch 2.15.0 (>=3.12)",
         PIP,
@@ -144,7 +154,10 @@ ROWS = [
         healthy(
             distributions=(
                 distribution(
-                    "torch", "2.9.0", directory=f"{python().user_site}/torch-2.9.0.dist-info"
+                    "torch",
+                    "2.9.0",
+                    directory=f"{python().user_site}/torch-2.9.0.dist-info",
+                    requires=(),
                 ),
                 distribution("torch", "2.15.0"),
             )
@@ -185,6 +198,7 @@ ROWS = [
         E,
         "not installed",
         f"{PIP} torch",
+        root="torch-installed",
     ),
     Row(
         "base-python-gone",
@@ -290,7 +304,7 @@ ROWS = [
         with_gpu(
             gpus=(gpu(name="NVIDIA GeForce RTX 5090", capability="12.0"),),
             builds={"torch": build("torch", "2.6.0+cu124", architectures=("sm_50", "sm_90"))},
-            **versions(torch="2.6.0"),
+            **installed({"torch": "2.6.0", CUDNN: "9.26.0.51"}),
         ),
         E,
         "sm_120",
@@ -356,6 +370,7 @@ ROWS = [
             packages=VERSIONS | {"torchvision": "0.28.0"},
             distributions=(
                 distribution("torch", "2.15.0"),
+                distribution(CUDNN, "9.26.0.51"),
                 distribution("torchvision", "0.28.0", requires=("torch==2.13.0",)),
             ),
         ),
@@ -561,7 +576,11 @@ ROWS = [
     Row("conda-pip-mix", healthy(conda=CONDA_TORCH), E, "conda has pytorch 2.3.0", "conda remove"),
     Row(
         "conda-mkl-ijit",
-        healthy(conda=(*CONDA_TORCH, a.CondaPackage(name="mkl", version="2024.2.0"))),
+        healthy(
+            conda=(*CONDA_TORCH, a.CondaPackage(name="mkl", version="2024.2.0")),
+            builds=builds("2.3.0"),
+            **installed({"torch": "2.3.0", CUDNN: "9.26.0.51"}, installer="conda"),
+        ),
         E,
         "2024.2.0",
         "mkl<2024.1",
@@ -674,7 +693,8 @@ ROWS = [
         with_gpu(
             linkage=a.Linkage(
                 provider_wants=("libcublasLt.so.13",), provider_needs=("libcublasLt.so.13",)
-            )
+            ),
+            **gpu_runtime(),
         ),
         E,
         "libcublasLt.so.13",
@@ -684,7 +704,8 @@ ROWS = [
     Row(
         "ort-cuda-major-vs-torch",
         healthy(
-            builds=builds("2.15.0+cu132", onnxruntime=build("onnxruntime", "1.20.0", cuda="12.4"))
+            builds=builds("2.15.0+cu132", onnxruntime=build("onnxruntime", "1.20.0", cuda="12.4")),
+            **gpu_runtime(),
         ),
         W,
         "CUDA 12.4",
@@ -778,6 +799,7 @@ ROWS = [
         W,
         "throttled in 50%",
         "OMP_NUM_THREADS=2",
+        root="cpu-quota-ignored",
     ),
     Row(
         "quiet-threads",
