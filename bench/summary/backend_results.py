@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from bench.derived_metrics import derive, throughput, throughput_unit
@@ -13,7 +13,8 @@ from bench.stats import CONFIDENCE, Estimate, median
 from bench.summary.elements import Doubt, Quantity, Timing
 from bench.summary.model import CLEAR_RATIO, Lane, Speedup
 from bench.summary.step_outcomes import step_of
-from suite.record import Measurement, MeasurementFacts, Record
+from suite.record import Measurement, Record
+from suite.results.measuring import MemoryResult
 
 Doubter = Callable[[Measurement], Sequence[Doubt]]
 """Gives the reasons to distrust a measurement under the plan in force."""
@@ -93,7 +94,7 @@ def timing_of(
         iterations_per_sample=measurement.iterations_per_sample,
         throughput=rate.value if rate else None,
         throughput_unit=throughput_unit(record.result),
-        stopped=_stopped(measurement.facts),
+        stopped=measurement.facts.stopped_because.replace("_", " "),
         samples=_thinned(measurement.samples),
     )
 
@@ -104,17 +105,12 @@ def _rate(record: Record, metric: str) -> Estimate | None:
 
 
 def _absent(records: Sequence[Record]) -> dict[str, str]:
+    """Metric that could not be had -> why."""
     found: dict[str, str] = {}
     for record in records:
-        absent = record.facts.get("absent")
-        if isinstance(absent, Mapping):
-            found.update((str(metric), str(why)) for metric, why in absent.items())
+        if isinstance(record.result, MemoryResult):
+            found |= record.result.absent
     return found
-
-
-def _stopped(facts: MeasurementFacts) -> str:
-    found = facts.get("stopped_because")
-    return found.replace("_", " ") if isinstance(found, str) else ""
 
 
 def _quantities(records: Sequence[Record], step: str) -> tuple[Quantity, ...]:

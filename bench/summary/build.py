@@ -15,7 +15,7 @@ from bench.summary.foundations import foundations_of
 from bench.summary.lifecycle import lives_of
 from bench.summary.machine import machine_of
 from bench.summary.model import Report
-from bench.summary.places import is_life
+from bench.summary.places import EXPORT, is_life
 from bench.summary.roofline import roofline_of
 from bench.summary.rows import rows_of
 from bench.summary.step_outcomes import (
@@ -72,7 +72,7 @@ def build_report(run: Run) -> Report:
 def _settings(options: Mapping[str, Any], records: Sequence[Record]) -> tuple[tuple[str, str], ...]:
     plan = options.get("plan")
     data = dict.fromkeys(
-        str(record.facts["data"]) for record in records if isinstance(record.facts.get("data"), str)
+        record.data.name for record in records if record.data and record.step != EXPORT
     )
     pairs = (
         ("Plan", plan.get("name") if isinstance(plan, Mapping) else plan),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from bench.summary import facts
 from bench.summary.elements import Step
 from bench.summary.lifecycle_records import Foundation
+from bench.summary.numbers import finite
 from bench.summary.places import is_foundation
 from bench.summary.step_outcomes import step_of
+from diagnostics.codec import decode_as
 from suite.cell import Cell
 from suite.foundations.cases import CASES
 from suite.record import Record
+from suite.results.foundations import FoundationResult
 
 
 def foundations_of(
@@ -31,25 +34,35 @@ def foundations_of(
     return tuple(sorted(found, key=lambda f: order.get(f.case, len(order))))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    error: float | None = None
+    bound: float | None = None
+    """None for an answer that has to be exact."""
+
+
 def _of(cell: Cell, step: Step, record: Record | None) -> Foundation:
     case = step.step.partition(":")[2]
-    own = record.facts if record else {}
-    answers = facts.mapping(own.get("evidence"))
-    errors = [share for answer in answers.values() if (share := _share(answer)) is not None]
+    result = record.result if record else None
+    own = result if isinstance(result, FoundationResult) else FoundationResult()
     known = CASES.get(case)
+    shares = (_share(answer) for answer in own.evidence.values())
     return Foundation(
         case=case,
-        meaning=known.meaning if known else facts.text(own.get("meaning")),
+        meaning=known.meaning if known else own.meaning,
         device=cell.device,
         dtype=cell.dtype,
         step=step,
-        num_answers=len(answers),
-        largest_error=max(errors, default=None),
+        num_answers=len(own.evidence),
+        largest_error=max((share for share in shares if share is not None), default=None),
     )
 
 
 def _share(answer: object) -> float | None:
     """The error of an answer as a share of what it may be; None for one that has to be exact."""
-    own = facts.mapping(answer)
-    error, bound = facts.number(own.get("error")), facts.number(own.get("bound"))
+    try:
+        found = decode_as(_Answer, answer)
+    except ValueError:  # a yes or no, a text
+        return None
+    error, bound = finite(found.error), finite(found.bound)
     return error / bound if error is not None and bound else None

@@ -6,19 +6,28 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Final, TypeVar
 
-from bench.summary import facts
 from bench.summary.elements import Step
 from bench.summary.lifecycle_records import Life, Quality, Stage
 from bench.summary.model import Row
+from bench.summary.numbers import finite
 from bench.summary.places import is_foundation, is_stage, life_id, stage_rank, variant_rank
-from bench.summary.stage_results import curve_of, parallel_of, quantized_of, training_of, tuning_of
+from bench.summary.stage_results import (
+    curve_of,
+    moments_of,
+    parallel_of,
+    quantized_of,
+    training_of,
+    tuning_of,
+)
 from bench.summary.step_outcomes import step_of
 from bench.summary.variants import states_of
 from suite.axes import TASKS
 from suite.cell import Cell
-from suite.claims import Claim
 from suite.quality import change_unit, gain
 from suite.record import Record
+from suite.results.export import ExportResult
+from suite.results.prune import PruneResult
+from suite.results.step_result import StageResult
 
 T = TypeVar("T")
 
@@ -74,7 +83,8 @@ def _life(
     }
     stages = [*(_stage(record, quality) for record in records), *(Stage(step=s) for s in planned)]
     train, prune = by_step.get(("train", "trained")), by_step.get(("prune", "pruned"))
-    metric = facts.mapping(prune.facts.get("metric")) if prune else {}
+    pruning = prune.result if prune and isinstance(prune.result, PruneResult) else None
+    pruned = pruning.metric.pruned if pruning and pruning.metric else None
     return Life(
         id=life_id(cell),
         model=cell.model,
@@ -88,8 +98,8 @@ def _life(
         ),
         states=states_of(by_step, benched, quality),
         training=training_of(train) if train else None,
-        recovery=curve_of(prune.facts.get("curve")) if prune else None,
-        pruned_before_recovery=facts.number(metric.get("pruned")),
+        recovery=curve_of(pruning.curve) if pruning else None,
+        pruned_before_recovery=finite(pruned),
         tunings=_each(records, "finetune", lambda record: tuning_of(record, _task(quality))),
         quantized=_each(records, "quantize", quantized_of),
         parallel=_each(records, "parallel", parallel_of),
@@ -112,37 +122,31 @@ def _task(quality: Quality | None) -> str:
 
 
 def _stage(record: Record, quality: Quality | None) -> Stage:
-    raw = facts.mapping(record.facts.get("metric"))
-    metric = {str(k): v for k, value in raw.items() if (v := facts.number(value)) is not None}
+    metric = moments_of(record)
     first, last = MOMENTS.get(record.step, ("", ""))
     before, after = metric.get(first), metric.get(last)
     better = None
     if quality and before is not None and after is not None:
         better = gain(quality.task, before, after)
-    state = facts.mapping(record.facts.get("state"))
-    cache_ = facts.mapping(record.facts.get("cache"))
+    result = record.result
+    state = result.state if isinstance(result, StageResult) else None
+    cache_use = result.cache if isinstance(result, ExportResult) else None
     return Stage(
         step=step_of(record),
-        claims=tuple(
-            Claim(
-                name=facts.text(claim.get("name")),
-                holds=claim.get("holds") is True,
-                evidence=facts.text(claim.get("evidence")),
-            )
-            for claim in facts.entries(record.facts.get("claims"))
-        ),
+        claims=result.claims if isinstance(result, StageResult) else (),
         metric=metric,
         before=before,
         after=after,
         gain=better,
-        is_reused=state.get("reused") is True or cache_.get("hit") is True,
+        is_reused=bool(state and state.reused) or bool(cache_use and cache_use.hit),
     )
 
 
 def _quality(model: str, records: Sequence[Record]) -> Quality | None:
     """The metric of the model's task: the records name it, and those of an older run are of the catalogue's models."""
-    named = (facts.text(record.facts.get("task")) for record in records)
-    task = next((name for name in named if name), "") or _catalogue().get(model, "")
+    task = next((record.task for record in records if record.task), "") or _catalogue().get(
+        model, ""
+    )
     row = TASKS.get(task)
     if row is None:
         return None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
-from bench.summary import facts
 from bench.summary.model import Lane, Row
+from bench.summary.numbers import finite
 from bench.summary.roofline_records import Peaks, Roofline, RoofPoint
+from diagnostics.codec import decode_as
 
 FLOPS_PER_MAC: Final = 2
 BUSY: Final = 0.1
@@ -17,24 +20,14 @@ CACHED: Final = 1.05
 
 
 def peaks_of(entries: object) -> tuple[Peaks, ...]:
-    """The peaks that a run has written down as `roofline`; what is not as it has to be is left out."""
+    """Return the peaks that a run has written down as `roofline`; entries of another shape are left out."""
     found = []
-    for entry in facts.entries(entries):
-        bandwidth = facts.number(entry.get("bandwidth"))
-        rates = {
-            str(dtype): rate
-            for dtype, value in facts.mapping(entry.get("matmul")).items()
-            if (rate := facts.number(value)) is not None and rate > 0
-        }
-        if bandwidth and rates:
-            found.append(
-                Peaks(
-                    device=facts.text(entry.get("device")),
-                    threads=facts.whole(entry.get("threads")),
-                    bandwidth=bandwidth,
-                    matmul=rates,
-                )
-            )
+    for entry in entries if isinstance(entries, (list, tuple)) else ():
+        with suppress(ValueError):
+            peaks = decode_as(Peaks, entry)
+            rates = {d: rate for d, rate in peaks.matmul.items() if finite(rate) and rate > 0}
+            if rates and finite(peaks.bandwidth) and peaks.bandwidth > 0:
+                found.append(replace(peaks, matmul=rates))
     return tuple(found)
 
 

@@ -8,12 +8,14 @@ from typing import Final
 
 from bench.output.names import REFERENCE
 from bench.stats import percentile
-from bench.summary import facts
 from bench.summary.elements import Timing
 from bench.summary.lifecycle_records import MASKED, Clock, Ratio, State
 from bench.summary.model import Row
+from bench.summary.numbers import durations
 from suite.axes import VARIANTS
 from suite.record import Record
+from suite.results.prune import PruneResult
+from suite.results.quantize import QuantizeResult
 
 TRAINED: Final = "trained"
 
@@ -54,9 +56,9 @@ class PairedTimings:
 
 def paired_timings_of(record: Record) -> PairedTimings:
     """What the record of a stage has timed; no arm at all where it timed nothing."""
-    raw = facts.mapping(record.facts.get("latency"))
-    samples = {str(name): facts.seconds(values) for name, values in raw.items()}
-    samples = {name: values for name, values in samples.items() if values}
+    result = record.result
+    raw = result.latency if isinstance(result, (PruneResult, QuantizeResult)) else {}
+    samples = {name: values for name, values in raw.items() if durations(values)}
     if record.step == "prune":
         return PairedTimings(samples=samples, eager=TRAINED)
     if "compiled" in samples:  # two floats: as the module is, and compiled as the result is

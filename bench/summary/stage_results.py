@@ -1,135 +1,142 @@
-"""Treatments of a model in the report: its training, fine-tunings, quantizations and parallel trainings."""
+"""Results of a model's stages as a report shows them: training, fine-tuning, quantization, parallel training."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from itertools import pairwise
 from typing import Final
 
 from bench.stats import percentile
-from bench.summary import facts
 from bench.summary.backend_results import quantity_of
 from bench.summary.lifecycle_records import Ailment, Curve, Parallel, Quantized, Training, Tuning
+from bench.summary.numbers import by_count, durations, finite
 from suite.axes import TASKS
 from suite.quality import gain
 from suite.record import Record
+from suite.results.finetune import FinetuneQuality, FinetuneResult
+from suite.results.parallel import ParallelResult
+from suite.results.prune import PruneResult
+from suite.results.quantize import QuantizeResult
+from suite.results.train import TrainQuality, TrainResult
 
 DRAWN: Final = 240
 """Points kept of a curve of losses; a wider drawing shows no more."""
+MOMENT_NAMES: Final = {"float32": "float"}
+"""Moment of a result -> its name in the report's JSON document, where the two differ."""
 
 
-def curve_of(losses: object) -> Curve | None:
-    """The losses, step by step, in at most DRAWN equal stretches with the mean of each; None without any."""
-    values = facts.numbers(losses)
-    if not values:
+def moments_of(record: Record) -> dict[str, float]:
+    """Return moment (untrained, trained, recovered ...) -> finite quality metric; empty for a step without any."""
+    result = record.result
+    if not isinstance(result, (TrainResult, FinetuneResult, PruneResult, QuantizeResult)):
+        return {}
+    if result.metric is None:
+        return {}
+    values = {
+        item.name: finite(getattr(result.metric, item.name)) for item in fields(result.metric)
+    }
+    return {MOMENT_NAMES.get(k, k): value for k, value in values.items() if value is not None}
+
+
+def curve_of(losses: Sequence[float]) -> Curve | None:
+    """Return the losses in at most DRAWN equal stretches with the mean of each; None without losses."""
+    if not losses:
         return None
-    number = min(DRAWN, len(values))
-    bounds = [len(values) * i // number for i in range(number + 1)]
-    stretches = [values[a:b] for a, b in pairwise(bounds)]
+    number = min(DRAWN, len(losses))
+    bounds = [len(losses) * i // number for i in range(number + 1)]
+    stretches = [losses[a:b] for a, b in pairwise(bounds)]
     return Curve(
         steps=tuple((a + b + 1) / 2 for a, b in pairwise(bounds)),
         losses=tuple(sum(stretch) / len(stretch) for stretch in stretches),
-        num_steps=len(values),
+        num_steps=len(losses),
     )
 
 
 def training_of(record: Record) -> Training | None:
-    """What the stage `train` tells of itself; None when it brought nothing home."""
-    own = record.facts
-    if "metric" not in own and "curve" not in own:
+    """Return what the stage `train` found out; None if it left no result."""
+    result = record.result
+    if not isinstance(result, TrainResult) or not (result.metric or result.curve):
         return None
-    metric = facts.mapping(own.get("metric"))
+    metric = result.metric or TrainQuality()
     step = record.measurement("train_step")
-    middle = percentile(facts.seconds(step.samples), 0.5) if step else None
+    middle = percentile(durations(step.samples), 0.5) if step else None
     memory = (quantity_of(record, name) for name in ("train_peak_rss", "train_cuda_allocated"))
     return Training(
-        curve=curve_of(own.get("curve")),
-        validation=_points(own.get("validation")),
-        untrained=facts.number(metric.get("untrained")),
-        trivial=facts.number(metric.get("trivial")),
-        trained=facts.number(metric.get("trained")),
-        steps=facts.whole(own.get("steps")),
-        batch=facts.whole(own.get("batch")),
-        micro_batch=facts.whole(own.get("micro_batch")),
-        precision=facts.text(own.get("precision")),
-        data=facts.text(own.get("data")),
-        num_test_samples=facts.whole(own.get("num_test_samples")),
+        curve=curve_of(result.curve),
+        validation=result.validation,
+        untrained=finite(metric.untrained),
+        trivial=finite(metric.trivial),
+        trained=finite(metric.trained),
+        steps=result.steps,
+        batch=result.batch,
+        micro_batch=result.micro_batch,
+        precision=result.precision,
+        data=record.data.name if record.data else "",
+        num_test_samples=result.num_test_samples,
         seconds_per_step=middle.value if middle else None,
-        samples_per_second=facts.number(own.get("samples_per_second")),
-        waiting=facts.number(own.get("waiting")),
+        samples_per_second=finite(result.samples_per_second),
+        waiting=finite(result.waiting),
         memory=tuple(quantity for quantity in memory if quantity is not None),
-        stopped=facts.text(own.get("stopped")),
-        events=facts.texts(own.get("events")),
+        stopped=result.stopped,
+        events=result.events,
         findings=tuple(
-            Ailment(
-                code=facts.text(entry.get("code")),
-                summary=facts.text(entry.get("summary")),
-                cure=facts.text(entry.get("cure")),
-            )
-            for entry in facts.entries(own.get("findings"))
+            Ailment(code=sign.code, summary=sign.summary, cure=sign.cure)
+            for sign in result.findings
         ),
     )
 
 
 def tuning_of(record: Record, task: str) -> Tuning | None:
-    """What one strategy of the stage `finetune` came to; None when it brought nothing home."""
-    own = record.facts
-    if "metric" not in own:
+    """Return what one strategy of the stage `finetune` came to; None if it left no result."""
+    result = record.result
+    if not isinstance(result, FinetuneResult) or result.metric is None:
         return None
-    metric = facts.mapping(own["metric"])
-    scratch, after = facts.number(metric.get("scratch")), facts.number(metric.get("finetuned"))
+    metric: FinetuneQuality = result.metric
+    scratch, after = finite(metric.scratch), finite(metric.finetuned)
     better = None
     if task in TASKS and scratch is not None and after is not None:
         better = gain(task, scratch, after)
     return Tuning(
-        strategy=facts.text(own.get("strategy")) or record.cell.variant,
-        before=facts.number(metric.get("before")),
+        strategy=result.strategy or record.cell.variant,
+        before=finite(metric.before),
         scratch=scratch,
         after=after,
         gain=better,
-        forgotten=facts.number(own.get("forgotten")),
-        trainable=facts.whole(own.get("trainable")),
-        steps=facts.whole(own.get("steps")),
-        data=facts.text(own.get("data")),
+        forgotten=finite(result.forgotten),
+        trainable=result.trainable,
+        steps=result.steps,
+        data=record.data.name if record.data else "",
     )
 
 
 def quantized_of(record: Record) -> Quantized | None:
-    """What the stage `quantize` has quantized; None when it brought nothing home."""
-    own = record.facts
-    if "num_quantized" not in own:
+    """Return what the stage `quantize` has quantized; None if it left no result."""
+    result = record.result
+    report = result.report if isinstance(result, QuantizeResult) else None
+    if not isinstance(result, QuantizeResult) or report is None or report.num_quantized is None:
         return None
-    count, types = facts.mapping(own.get("count")), own.get("types")
-    floating = facts.counts(count.get("floating"))
-    number = facts.whole(own.get("num_float"))
     return Quantized(
         variant=record.cell.variant,
-        lane=facts.text(own.get("lane")),
-        method=facts.text(own.get("method")),
-        types=facts.text(facts.mapping(types).get("name") if facts.mapping(types) else types),
-        num_quantized=facts.whole(own["num_quantized"]),
-        num_float=sum(floating.values()) if number is None and count else number,
-        operators=facts.counts(own.get("operators") or count.get("quantized")),
+        lane=result.lane,
+        method=report.method,
+        types=report.types.name if report.types else "",
+        num_quantized=report.num_quantized,
+        num_float=sum(report.count.floating.values()) if report.count else None,
+        operators=by_count(report.count.quantized) if report.count else {},
     )
 
 
 def parallel_of(record: Record) -> Parallel | None:
-    """What the stage `parallel` measured; None when it brought nothing home."""
-    own = record.facts
-    if "curve" not in own:
+    """Return what the stage `parallel` measured; None if it left no result."""
+    result = record.result
+    if not isinstance(result, ParallelResult) or not result.curve:
         return None
     return Parallel(
-        strategy=facts.text(own.get("strategy")) or record.cell.variant,
-        processes=facts.whole(own.get("processes")),
-        transport=facts.text(own.get("backend")),
-        efficiency=facts.number(own.get("efficiency")),
-        curve=curve_of(own.get("curve")),
-        alone=curve_of(own.get("curve_one_process")),
+        strategy=result.strategy or record.cell.variant,
+        processes=result.processes,
+        transport=result.backend,
+        efficiency=finite(result.efficiency),
+        curve=curve_of(result.curve),
+        alone=curve_of(result.curve_one_process),
     )
-
-
-def _points(value: object) -> tuple[tuple[float, float], ...]:
-    """Pairs of numbers; entries of another shape are left out."""
-    found: Sequence[object] = value if isinstance(value, (list, tuple)) else ()
-    pairs = (facts.numbers(entry) for entry in found)
-    return tuple((pair[0], pair[1]) for pair in pairs if len(pair) == 2)

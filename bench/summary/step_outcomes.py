@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from bench.output.names import MEANINGS, NOT_REACHED, OUTCOMES
 from bench.summary.elements import Step
 from bench.summary.findings import findings_from
 from bench.summary.places import place_of
-from diagnostics.codec import decode_as
-from diagnostics.finding import Finding
 from suite.cell import Cell
 from suite.record import Record
 
@@ -40,18 +37,8 @@ def step_of(record: Record) -> Step:
         log_tail=failure.log_tail if failure else "",
         log=failure.log if failure else "",
         url=failure.url if failure else "",
-        diagnosis=findings_from(_diagnosis(record)),
+        diagnosis=findings_from(record.diagnosis),
     )
-
-
-def _diagnosis(record: Record) -> tuple[Finding, ...]:
-    """The doctor's findings about the failure; entries of another shape are left out."""
-    entries = record.facts.get("diagnosis")
-    found = []
-    for entry in entries if isinstance(entries, (list, tuple)) else ():
-        with suppress(ValueError):
-            found.append(decode_as(Finding, entry))
-    return tuple(found)
 
 
 def in_planned_order(records: Iterable[Record], planned: object) -> tuple[Record, ...]:

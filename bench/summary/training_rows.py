@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.stats import percentile
-from bench.summary import facts
 from bench.summary.backend_results import quantity_of, timing_of
 from bench.summary.elements import Quantity
 from bench.summary.model import Learning, Loading
+from bench.summary.numbers import durations
 from suite.record import Measurement, Record
+from suite.results.measuring import TrainingStepResult
 
 
 def learning_of(records: Sequence[Record]) -> Learning | None:
@@ -19,13 +20,14 @@ def learning_of(records: Sequence[Record]) -> Learning | None:
     loader = next((r for r in ran if r.step == "dataloader"), None)
     if training is None and loader is None:
         return None
-    own = training.facts if training else {}
+    result = training.result if training else None
+    own = result if isinstance(result, TrainingStepResult) else TrainingStepResult()
     return Learning(
         step=timing_of(training, "training_step", "training_throughput") if training else None,
-        num_samples=facts.whole(own.get("num_samples")),
+        num_samples=own.num_samples,
         memory=_memory(training) if training else (),
-        optimizer=facts.text(own.get("optimizer")),
-        precision=facts.text(own.get("precision")),
+        optimizer=own.optimizer,
+        precision=own.precision,
         loading=_loading(loader) if loader else (),
     )
 
@@ -44,8 +46,8 @@ def _loading(record: Record) -> tuple[Loading, ...]:
 
 
 def _rate(measurement: Measurement) -> Loading | None:
-    middle = percentile(facts.seconds(measurement.samples), 0.5)
-    number = facts.whole(measurement.facts.get("num_workers"))
+    middle = percentile(durations(measurement.samples), 0.5)
+    number = measurement.facts.num_workers
     if middle is None or number is None:
         return None
     return Loading(
@@ -53,6 +55,6 @@ def _rate(measurement: Measurement) -> Loading | None:
         rate=middle.value,
         low=middle.low,
         high=middle.high,
-        is_pinned=measurement.facts.get("pinned") is True,
-        batch=facts.whole(measurement.facts.get("batch")),
+        is_pinned=measurement.facts.pinned is True,
+        batch=measurement.facts.batch,
     )

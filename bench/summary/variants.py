@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from bench.output.names import REFERENCE
-from bench.summary import facts
 from bench.summary.elements import Graph
 from bench.summary.graphs import count_of, graph_of
 from bench.summary.lifecycle_records import MASKED, Quality, State
 from bench.summary.model import Row
 from bench.summary.pareto import pareto_frontier
 from bench.summary.places import variant_rank
-from bench.summary.speedups import (
-    TRAINED,
-    PairedTimings,
-    Records,
-    clock_of,
-    compared,
-    paired_timings_of,
-)
+from bench.summary.speedups import TRAINED, Records, clock_of, compared, paired_timings_of
+from bench.summary.stage_results import moments_of
 from suite.axes import BACKENDS, VARIANTS
 from suite.quality import drop, gain
+from suite.record import Record
+from suite.results.prune import PruneResult
+from suite.results.quantize import QuantizeResult
+
+PRUNED: Final = "pruned"
+Moments = Mapping[str, float]
+"""See `moments_of`."""
 
 
 def states_of(
@@ -55,77 +56,82 @@ def _rank(state: State) -> tuple[tuple[int, str], bool, int]:
 
 
 def _stage_states(records: Records) -> list[State]:
-    found = []
+    found: list[State] = []
     for (step, variant), record in records.items():
-        if step not in ("build", "train", "prune", "quantize") or not (
-            record.measurements or record.facts.get("metric")
-        ):
-            continue
-        metric = {k: facts.number(v) for k, v in facts.mapping(record.facts.get("metric")).items()}
-        arms = paired_timings_of(record)
-        cell, outcome = record.cell.id, record.outcome.value
-
-        def state(
-            name: str,
-            backend: str,
-            value: float | None,
-            arm: str,
-            cell: str = cell,
-            outcome: str = outcome,
-            arms: PairedTimings = arms,
-        ) -> State:
-            return State(
-                name=name,
-                backend=backend,
-                cell=cell,
-                outcome=outcome,
-                metric=value,
-                latency=arms.clock(arm),
-            )
-
-        if step == "build":
-            train = records.get(("train", TRAINED))
-            raw = facts.mapping(train.facts.get("metric")) if train else {}
-            found.append(state(variant, REFERENCE, facts.number(raw.get("untrained")), ""))
-        elif step == "train":
-            prune = records.get(("prune", "pruned"))
-            clock = paired_timings_of(prune).clock(TRAINED) if prune else None
-            found.append(
-                replace(state(variant, REFERENCE, metric.get("trained"), ""), latency=clock)
-            )
-        elif step == "prune":
-            if "masked" in metric:
-                arm = state(MASKED, REFERENCE, metric["masked"], "masked")
-                found.append(replace(arm, outcome="passed"))
-            found.append(state(variant, REFERENCE, metric.get("recovered"), "pruned"))
-        else:
-            parent = VARIANTS[variant].parent if variant in VARIANTS else TRAINED
-            if arms.like_for_like in arms.samples:
-                value = (
-                    metric.get("float") if arms.like_for_like == "float" else metric.get("parent")
-                )
-                maker = records.get((VARIANTS[parent].stage, parent))
-                found.append(
-                    replace(
-                        state(parent, record.cell.backend, value, arms.like_for_like),
-                        outcome=maker.outcome.value if maker else "passed",
-                    )
-                )
-            found.append(state(variant, record.cell.backend, metric.get("quantized"), "quantized"))
+        metric = moments_of(record)
+        if record.measurements or metric:
+            make = _STATES_OF.get(step)
+            found += make(record, variant, metric, records) if make else ()
     return found
+
+
+def _state(record: Record, name: str, backend: str, metric: float | None, arm: str = "") -> State:
+    """A state that the record's stage has made or timed; `arm` names its timings."""
+    return State(
+        name=name,
+        backend=backend,
+        cell=record.cell.id,
+        outcome=record.outcome.value,
+        metric=metric,
+        latency=paired_timings_of(record).clock(arm),
+    )
+
+
+def _built(record: Record, variant: str, _: Moments, records: Records) -> list[State]:
+    train = records.get(("train", TRAINED))
+    untrained = moments_of(train).get("untrained") if train else None
+    return [_state(record, variant, REFERENCE, untrained)]
+
+
+def _trained(record: Record, variant: str, metric: Moments, records: Records) -> list[State]:
+    prune = records.get(("prune", PRUNED))
+    state = _state(record, variant, REFERENCE, metric.get("trained"))
+    return [replace(state, latency=paired_timings_of(prune).clock(TRAINED) if prune else None)]
+
+
+def _pruned(record: Record, variant: str, metric: Moments, _: Records) -> list[State]:
+    own = _state(record, variant, REFERENCE, metric.get("recovered"), "pruned")
+    if "masked" not in metric:
+        return [own]
+    masked = _state(record, MASKED, REFERENCE, metric["masked"], "masked")
+    return [replace(masked, outcome="passed"), own]
+
+
+def _quantized(record: Record, variant: str, metric: Moments, records: Records) -> list[State]:
+    """The quantized state, and what it was made from on the same backend, where that was timed."""
+    backend = record.cell.backend
+    own = _state(record, variant, backend, metric.get("quantized"), "quantized")
+    arms = paired_timings_of(record)
+    if arms.like_for_like not in arms.samples:
+        return [own]
+    parent = VARIANTS[variant].parent if variant in VARIANTS else TRAINED
+    value = metric.get("float" if arms.like_for_like == "float" else "parent")
+    maker = records.get((VARIANTS[parent].stage, parent))
+    before = _state(record, parent, backend, value, arms.like_for_like)
+    return [replace(before, outcome=maker.outcome.value if maker else "passed"), own]
+
+
+_STATES_OF: Final[Mapping[str, Callable[[Record, str, Moments, Records], list[State]]]] = {
+    "build": _built,
+    "train": _trained,
+    "prune": _pruned,
+    "quantize": _quantized,
+}
+"""Stage -> the states that its record has figures of."""
 
 
 def _sized(state: State, records: Records, rows: Mapping[str, Row]) -> State:
     """The state with parameters, bytes, MACs and graph: what pruning has taken away, quantizing leaves away."""
-    prune = records.get(("prune", "pruned"))
-    is_pruned = state.name.startswith("pruned")
-    own = facts.mapping(prune.facts.get("after" if is_pruned else "before")) if prune else {}
+    prune = records.get(("prune", PRUNED))
+    is_pruned = state.name.startswith(PRUNED)
+    result = prune.result if prune and isinstance(prune.result, PruneResult) else PruneResult()
+    own = result.after if is_pruned else result.before
     build = records.get(("build", "original"))
     row = rows.get(state.name)
-    parameters = facts.whole(own.get("parameters"))
+    parameters = own.parameters if own else None
     if parameters is None and not is_pruned:
         parameters = count_of(build, "parameters")
-    num_bytes, macs = facts.whole(own.get("bytes")), facts.whole(own.get("macs"))
+    num_bytes, macs = (own.bytes, own.macs) if own else (None, None)
     if row is not None:
         parameters = parameters if row.parameters is None else row.parameters
         num_bytes = num_bytes if row.parameter_bytes is None else row.parameter_bytes
@@ -133,8 +139,8 @@ def _sized(state: State, records: Records, rows: Mapping[str, Row]) -> State:
     graph = _graph(state, records, rows)
     quantize = records.get(("quantize", state.name))
     if quantize is not None:
-        size = facts.mapping(quantize.facts.get("bytes"))
-        num_bytes = facts.whole(size.get("after"))
+        report = quantize.result.report if isinstance(quantize.result, QuantizeResult) else None
+        num_bytes = report.bytes.after if report and report.bytes else None
     elif state.backend == "onnxruntime":
         num_bytes = graph.num_bytes if graph else None
     return replace(state, parameters=parameters, num_bytes=num_bytes, macs=macs, graph=graph)
