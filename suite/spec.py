@@ -86,6 +86,9 @@ class Export:
     """Axis name -> second extent at which parity is checked; missing = half the example's, at least 2."""
     static_reason: str = ""
     """Why an axis that a user would expect to be dynamic is not."""
+    translations: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    """Worker side: operator that ONNX does not know, e.g. "mylib::soft_clip" -> a function that computes it with
+    onnxscript's operators (torch.onnx.export's `custom_translation_table`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

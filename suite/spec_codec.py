@@ -31,7 +31,8 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
 
 def to_dict(spec: ModelSpec) -> dict[str, Any]:
     """Everything on the record but its callables; whether there is a `pretrained` is kept as a claim."""
-    data = asdict(replace(spec, build=_elsewhere, pretrained=None))
+    export = replace(spec.export, translations={})
+    data = asdict(replace(spec, build=_elsewhere, pretrained=None, export=export))
     del data["build"]
     return {**data, "pretrained": spec.pretrained is not None}
 

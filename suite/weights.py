@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from suite.spec import ModelSpec
 from suite.worker.errors import Unavailable
 
+DICT_TYPES = ("dict", "Dict", "Mapping", "MutableMapping", "OrderedDict")
 PICKLES = ("pytorch_model.bin", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
 class WeightsError(ValueError):
     """The user's weights are not as they have to be; shown without a traceback."""
+
+
+class ForwardError(ValueError):
+    """The model's `forward` cannot be called with what a task gives: tensors by name, or lists of them."""
 
 
 def module_for(spec: ModelSpec, size: str, *, weights: str = "random", seed: int = 0) -> Any:
@@ -32,7 +41,68 @@ def module_for(spec: ModelSpec, size: str, *, weights: str = "random", seed: int
         module = spec.build(**spec.sizes[size].build)
         if weights != "random":
             module = _from_folder(module, spec, Path(weights))
+    refuse_dict_inputs(spec, module)
     return module.eval()
+
+
+def refuse_dict_inputs(spec: ModelSpec, module: Any) -> None:
+    """Raises ForwardError where `forward` wants a dictionary: a required argument that is annotated as one, or whose
+    entries it takes by name.
+    """
+    forward = inspect.unwrap(getattr(module, "forward", module))
+    try:
+        parameters = inspect.signature(forward).parameters.values()
+    except (TypeError, ValueError):  # written in C
+        return
+    required = [
+        p
+        for p in parameters
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    by_name = _entries_taken(forward, {p.name for p in required})
+    for parameter in required:
+        keys = by_name.get(parameter.name, [])
+        if _is_dict(parameter.annotation) or keys:
+            shown = ", ".join(keys) or "pixels"
+            inner = ", ".join(f'"{key}": {key}' for key in keys or ["pixels"])
+            raise ForwardError(
+                f"model {spec.name!r}: forward takes a dict (`{parameter.name}`), and tasks give tensors by name:"
+                f" wrap it in a module whose `forward(self, {shown})` calls `self.model({{{inner}}})`"
+            )
+
+
+def _is_dict(annotation: Any) -> bool:
+    """Whether an annotation, maybe still a string, means a dictionary."""
+    if isinstance(annotation, str):
+        return annotation.partition("[")[0].rpartition(".")[2] in DICT_TYPES
+    kind = get_origin(annotation) or annotation
+    return isinstance(kind, type) and issubclass(kind, Mapping)
+
+
+def _entries_taken(forward: Any, names: set[str]) -> dict[str, list[str]]:
+    """Argument -> the entries that the source of `forward` takes of it by a string: `batch["x"]`, `batch.get("x")`.
+
+    An argument that is also assigned to may be another thing by then and is left out.
+    """
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(forward)))
+    except (OSError, TypeError, SyntaxError):
+        return {}
+    taken: dict[str, list[str]] = {}
+    assigned = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            assigned.add(node.id)
+        place, key = None, None
+        if isinstance(node, ast.Subscript):
+            place, key = node.value, node.slice
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "get" and node.args:
+            place, key = getattr(node.func, "value", None), node.args[0]
+        name = place.id if isinstance(place, ast.Name) else ""
+        entry = key.value if isinstance(key, ast.Constant) else None
+        if name in names and isinstance(entry, str) and entry not in taken.get(name, ()):
+            taken.setdefault(name, []).append(entry)
+    return {name: keys for name, keys in taken.items() if name not in assigned}
 
 
 def _pretrained(spec: ModelSpec, size: str) -> Any:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from suite.built_model import subject_for
+from suite.flat_tensors import cast
 from suite.macs import count_macs
 from suite.worker.protocol import Emit, Job
 
@@ -24,7 +25,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     emit("phase", name="macs")
     module, inputs = subject.module, subject.batch.inputs
     macs = count_macs(module, lambda: module(**inputs))
-    module = module.to(getattr(torch, job.cell.dtype))
+    module = cast(module, "cpu", getattr(torch, job.cell.dtype))
     facts = sizes(module)
     values = {
         "parameters": ("1", facts["num_parameters"]),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from suite.backends.runnable import Runnable
 from suite.built_model import subject_for
-from suite.flat_tensors import flatten_outputs, move
+from suite.flat_tensors import cast, flatten_outputs, move
 from suite.worker.errors import Unavailable
 from suite.worker.protocol import Emit, Job
 
@@ -31,7 +31,7 @@ def load(
     module, inputs = subject.module, subject.batch.inputs
     if device != "cpu" or dtype is not torch.float32:
         emit("phase", name="to_device")
-        module = module.to(device, dtype)
+        module = cast(module, device, dtype)
         inputs = move(inputs, device, dtype)
     synchronize = partial(torch.cuda.synchronize, device) if device != "cpu" else _nothing
     synchronize()

@@ -9,7 +9,7 @@ from suite import presets
 from suite.lifecycle import Finetuning, Training
 from suite.models.text_encoders import BERT_BASE, HEADS, TINY_ENCODER
 from suite.nets.transformers_models import from_config, from_hub
-from suite.spec import Export, ModelSpec, Size, Tolerance
+from suite.spec import Export, ModelSpec, Size
 from suite.text_inputs import IDS, MASKED_INPUT, requires, text_inputs
 
 WORDS: Final = 4096
@@ -162,11 +162,6 @@ MODELS: Final = (
         requires=requires("albert"),
         head=("classifier",),
         export=Export(dynamic=MASKED_INPUT),
-        tolerance=Tolerance(
-            rtol=1e-4,
-            atol=1e-5,
-            reason="untrained and tiny, it answers two texts within 3e-3 of each other, and the graph within 3e-7",
-        ),
         tags=("encoder", "attention", "shared_weights"),
     ),
 )

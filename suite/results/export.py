@@ -46,21 +46,32 @@ class OnnxSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapeParity:
-    """One comparison of a graph with eager."""
+    """One comparison of a graph with the judge: the module in float64 on the same input."""
 
     axis: str
     """`example`, `input` (another input of the example's shape), or the dynamic axis that was changed."""
     extent: int | None = None
     """Extent of that axis."""
     max_abs: float | None = None
-    """Largest absolute difference over all outputs, in the outputs' unit; None when they cannot be compared."""
+    """Largest absolute difference from the judge over all outputs, in the outputs' unit; None when they cannot be
+    compared."""
     max_rel: float | None = None
-    """Largest over the outputs of: absolute difference / largest magnitude in eager's output."""
+    """Largest over the outputs of: absolute difference / largest magnitude in the output."""
     spread: float | None = None
-    """How far eager's results for two inputs lie apart, in tolerances."""
+    """How far eager's results for two inputs lie apart, in allowed errors."""
     verdict: str = ""
     """passed, failed or vacuous."""
     reason: str = ""
+    judge: str = ""
+    """What eager and the graph were held against: `float64`, with the operators that could not run in it, or `eager`.
+    Empty in records from before 2026-11-29, which compared with eager."""
+    eager_error: float | None = None
+    """Eager's error: root mean square over the output's, of the output where the graph does worst."""
+    graph_error: float | None = None
+    """The graph's error there."""
+    times_eager: float | None = None
+    """Largest error of the graph over any output and slice, in errors of eager there; up to `Tolerance.multiple`
+    passes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +131,7 @@ class ExportResult(StageResult):
 
     onnx: OnnxSummary | None = None
     parity: Parity | None = None
-    """Against eager float32; None for a quantized graph, whose outputs are compared by `signal`."""
+    """Against float64; None for a quantized graph, whose outputs are compared by `signal`."""
     recipe: ExportRecipe | None = None
     attempts: tuple[Attempt, ...] = ()
     traced: dict[str, tuple[int, ...]] = field(default_factory=dict)

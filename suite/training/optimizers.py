@@ -20,6 +20,8 @@ OPTIMIZERS: Final[dict[str, Callable[..., Optimizer]]] = {
 """Name -> constructor, called with parameters (or groups), `lr` and `weight_decay`. Fused: one kernel for all weights,
 five times faster than one by one on a small net."""
 
+FUSED: Final = frozenset({"adam", "adamw", "adam_gan"})
+
 
 def optimizer_for(
     name: str, parameters: Iterable[Any], *, learning_rate: float, weight_decay: float
@@ -27,4 +29,12 @@ def optimizer_for(
     """The optimizer of that name; raises ValueError naming the known ones."""
     if name not in OPTIMIZERS:
         raise ValueError(f"Training.optimizer is {name!r}; expected one of {', '.join(OPTIMIZERS)}")
-    return OPTIMIZERS[name](parameters, lr=learning_rate, weight_decay=weight_decay)
+    parameters = list(parameters)
+    more = {"fused": False} if name in FUSED and _any_complex(parameters) else {}
+    return OPTIMIZERS[name](parameters, lr=learning_rate, weight_decay=weight_decay, **more)
+
+
+def _any_complex(parameters: Iterable[Any]) -> bool:
+    """Whether one of the parameters, or of those in the groups, is complex: no fused kernel takes them."""
+    groups = (group["params"] if isinstance(group, dict) else [group] for group in parameters)
+    return any(parameter.is_complex() for group in groups for parameter in group)

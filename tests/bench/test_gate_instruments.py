@@ -117,3 +117,22 @@ def test_more_work_is_as_many_more_calls():
         found = profile.run(job(name, models_from=controls.__file__), silent)["facts"]
         calls[more] = found["operators"]["aten::mm"][1]
     assert calls == {0: 20, 5: 21}
+
+
+def test_an_element_near_zero_may_have_the_error_of_the_output_that_it_is_part_of(pair):
+    base = np.random.default_rng(0).normal(size=(2, 1000)) * 100
+    base[0, :5] = 1e-6
+    assert pair([base], [base + 5e-3])["verdict"] == "passed"
+    assert pair([base], [base + 0.5])["verdict"] == "failed"
+
+
+def test_a_sample_of_small_numbers_is_held_against_its_own_scale(pair):
+    base = np.random.default_rng(0).normal(size=(2, 1000)) * 100
+    base[1] *= 1e-2
+    wrong = base.copy()
+    wrong[1] += 5e-3
+    assert pair([base], [wrong], rtol=1e-3, atol=1e-5)["verdict"] == "failed"
+
+
+def test_labels_must_be_the_same(pair):
+    assert pair([[1500.0, 3.0]], [[1501.0, 3.0]])["verdict"] == "failed"

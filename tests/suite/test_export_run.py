@@ -64,6 +64,8 @@ def test_a_net_becomes_a_checked_graph_that_agrees_with_it(export, tmp_path):
         ("example", None),
         ("input", None),
         ("batch", 2),
+        ("batch", 5),
+        ("batch", 16),
     ]
     assert facts["recipe"]["name"] == "dynamo"
     assert facts["onnx"]["inputs"][0]["shape"] == ["batch", 1, 28, 28]
@@ -206,3 +208,109 @@ def test_an_export_over_a_link_into_the_cache_leaves_the_cache_alone(export, tmp
     before = kept.read_bytes()
     export("two_outputs", cache_dir=cache)
     assert kept.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("model", "cause"),
+    [
+        ("branches_on_value", "branches on the value of a tensor (export_nets.py:"),
+        ("own_operator", "operator vitals_test::squash has no translation"),
+        ("complex_solve", "complex numbers"),
+        ("counts_calls", "forward changes the buffers `pace`, `count`"),
+        ("steps_an_attribute", "forward changes the attribute `steps`"),
+        ("draws_noise", "forward draws random numbers"),
+    ],
+)
+def test_an_export_that_fails_says_cause_and_cure_in_its_first_line(export, model, cause):
+    answer = export(model)
+    assert answer.outcome is Outcome.FAILED
+    assert answer.failure.kind == "ExportError"
+    first = answer.failure.message.splitlines()[0]
+    assert cause in first
+    assert "Cure: " in first
+    assert "\x1b" not in answer.failure.message
+
+
+@pytest.mark.parametrize("model", ["takes_a_dict", "annotated_dict"])
+def test_a_forward_that_takes_a_dict_is_to_be_wrapped(export, model):
+    answer = export(model)
+    assert answer.failure.kind == "ForwardError"
+    assert "forward takes a dict (`batch`)" in answer.failure.message
+    assert "wrap it" in answer.failure.message
+
+
+def test_a_translation_of_the_record_makes_a_custom_operator_exportable(export):
+    facts = export("own_operator_translated").result["facts"]
+    assert facts["parity"]["verdict"] == "passed"
+    assert facts["recipe"]["name"] == "dynamo"
+
+
+def test_a_translation_of_an_unknown_operator_is_the_records_mistake(export):
+    answer = export("unknown_translation")
+    assert answer.failure.kind == "ValueError"
+    assert "'nowhere::squash', which is not registered" in answer.failure.message
+
+
+@pytest.mark.parametrize(
+    ("model", "extents"),
+    [
+        ("branches_on_extent", {4, 5, 16}),
+        ("branches_on_many_rows", {21}),
+        ("branches_on_parity", {5}),
+    ],
+)
+def test_a_branch_on_an_open_axis_is_found_on_its_other_side(export, model, extents):
+    parity = export(model).result["facts"]["parity"]
+    assert parity["verdict"] == "failed"
+    wrong = {s["extent"] for s in parity["shapes"] if s["verdict"] == "failed" and s["extent"]}
+    assert wrong == extents
+    if model != "branches_on_parity":
+        assert (
+            "forward branches on the extent of batch: the exported program holds up to"
+            in (parity["reason"])
+        )
+
+
+def test_a_number_that_depends_on_the_input_is_no_constant_of_the_graph(export):
+    facts = export("reads_number").result["facts"]
+    legacy, dynamo = facts["attempts"]
+    assert (legacy["recipe"], legacy["step"]) == ("legacy", "export")
+    assert "reads a tensor's value in Python (export_nets.py:" in legacy["error"]
+    assert (dynamo["recipe"], facts["parity"]["verdict"]) == ("dynamo", "passed")
+
+
+def test_a_branch_that_only_refuses_inputs_does_not_spoil_a_traced_graph(export):
+    facts = export("checks_value").result["facts"]
+    assert (facts["recipe"]["name"], facts["parity"]["verdict"]) == ("legacy", "passed")
+
+
+def test_a_dictionary_is_put_in_the_records_order_by_its_keys(export):
+    facts = export("named_otherwise").result["facts"]
+    assert [o["name"] for o in facts["onnx"]["outputs"]] == ["logits", "score"]
+    assert facts["onnx"]["outputs"][0]["shape"] == ["batch", 5]
+    assert facts["parity"]["verdict"] == "passed"
+
+
+def test_a_dictionary_of_which_some_keys_have_another_place_is_refused(export):
+    answer = export("half_named")
+    assert "returns `logits` as output 1, and its record names it output 0" in (
+        answer.failure.message
+    )
+
+
+def test_a_buffer_that_changes_without_changing_the_answer_is_no_fault(export):
+    assert export("keeps_a_count").result["facts"]["parity"]["verdict"] == "passed"
+
+
+def test_a_right_graph_passes_where_the_runtime_alone_is_inexact(export):
+    parity = export("spectrum").result["facts"]["parity"]
+    assert parity["verdict"] == "passed"
+    rows = [shape for shape in parity["shapes"] if shape["times_eager"] > 10]
+    assert all("the graph is right: computed in float64" in row["reason"] for row in rows)
+
+
+def test_the_judge_is_a_float64_run_and_the_record_says_so(export):
+    shapes = export("linear").result["facts"]["parity"]["shapes"]
+    assert {shape["judge"] for shape in shapes} == {"float64"}
+    assert all(0 < shape["eager_error"] < 1e-6 for shape in shapes)
+    assert all(0 < shape["graph_error"] < 1e-6 for shape in shapes)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from suite.results.export import FAILED, PASSED
 from suite.spec import Tolerance
 from suite.stages.export.detection_matching import aligned, moving_outputs
-from suite.stages.export.parity import FAILED, PASSED, compare, spread_of
+from suite.stages.export.parity import compare, spread_of
+from suite.stages.export.rounding_errors import Answers, typical_errors
 
 NAMES = ["boxes", "labels", "scores"]
 
@@ -25,13 +27,18 @@ def agree(reference, actual):
     other = [reference[0] + 5, reference[1], reference[2]]
     tolerance = Tolerance()
     moved = aligned(reference, actual, names=NAMES, tolerance=tolerance)
+    # Scores that differ by 1e-5 tie here: eager is as far off from the judge.
+    eager = [reference[0], reference[1], reference[2] + np.float32(2e-5)]
+    answers = Answers(eager=eager, judge=reference, judged_by="float64")
+    typical = typical_errors([answers])
     return compare(
         "example",
         None,
-        reference,
+        answers,
         moved,
-        spread_of(reference, other, names=NAMES, tolerance=tolerance),
+        spread_of(reference, other, names=NAMES, typical=typical, tolerance=tolerance),
         names=NAMES,
+        typical=typical,
         tolerance=tolerance,
     ).verdict
 

@@ -5,30 +5,16 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from suite.onnx_summary import files_of
-from suite.stages.export.parity import FAILED, ShapeParity
+from suite.results.export import FAILED, Attempt, ShapeParity
+from suite.stages.export.failures import ExportError, Reason, one_line, reason_of, summary_line
 from suite.stages.export.path_leaks import PathLeakError, refuse_paths
-from suite.stages.export.recipes import Recipe, Request
+from suite.stages.export.recipes import Limits, Recipe, Request
 from suite.worker.protocol import Emit
-
-
-class ExportError(RuntimeError):
-    """No recipe made a usable graph; the message lists every attempt."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One recipe's try."""
-
-    recipe: str
-    seconds: float
-    step: str = ""
-    """Where it failed: export, check, session or parity; empty = it worked."""
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +34,7 @@ def first_that_works(
     recipes: Sequence[Recipe],
     request: Request,
     open_session: Callable[[Path], Any],
-    compare: Callable[[Any], list[ShapeParity]],
+    compare: Callable[[Any, Limits], list[ShapeParity]],
     emit: Emit,
 ) -> Made:
     """The first recipe whose graph the checker and ONNX Runtime take and that agrees with eager.
@@ -59,13 +45,14 @@ def first_that_works(
     PathLeakError at once: a graph that names this machine's folders is our bug, not the model's.
     """
     attempts: list[Attempt] = []
+    reasons: list[Reason] = []
     strayed: Made | None = None
     for recipe in recipes:
         begin = time.perf_counter()
         step = "export"
         try:
             emit("phase", name=step)
-            recipe.export(request)
+            limits = recipe.export(request)
             refuse_paths(request.path)
             step = "check"
             emit("phase", name=step)
@@ -75,12 +62,13 @@ def first_that_works(
             session = open_session(request.path)
             step = "parity"
             emit("phase", name=step)
-            shapes = compare(session)
+            shapes = compare(session, limits)
         except PathLeakError:
             raise
         except Exception as error:
             traceback.print_exc()
-            message, shapes = f"{type(error).__name__}: {short(str(error))}", []
+            message, shapes = summary_line(error), []
+            reasons.append(reason_of(error, request.module))
         else:
             message = next((s.reason for s in shapes if s.verdict == FAILED), "")
         seconds = time.perf_counter() - begin
@@ -89,7 +77,7 @@ def first_that_works(
                 recipe=recipe.name,
                 seconds=seconds,
                 step=step if message else "",
-                error=short(message),
+                error=one_line(message),
             )
         )
         if not message:
@@ -107,9 +95,10 @@ def first_that_works(
                 set_aside(file).replace(file)
         return strayed
     tried = "\n".join(f"  {a.recipe} ({a.step}, {a.seconds:.1f} s): {a.error}" for a in attempts)
+    reason = next((reason for reason in reasons if reason.is_known), reasons[0])
     raise ExportError(
-        f"no exporter made a graph of this model; {len(attempts)} attempts:\n{tried}\nNext: the whole tracebacks are"
-        " in the log; fix the model's forward, or declare a Gap(stage='export', ...) with its reason"
+        f"no exporter made a graph of this model: {reason.cause}. Cure: {reason.cure}."
+        f" {len(attempts)} attempts:\n{tried}"
     )
 
 
@@ -130,15 +119,3 @@ def check(path: Path) -> None:
     import onnx
 
     onnx.checker.check_model(str(path), full_check=True)
-
-
-def short(text: str, limit: int = 400) -> str:
-    """The first lines of an exporter's message: its cause, without the report it appends."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    joined = " ".join(lines)
-    return joined if len(joined) <= limit else f"{joined[: limit - 1]}…"
-
-
-def as_dicts(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
-    """The attempts as JSON-able data."""
-    return [asdict(attempt) for attempt in attempts]

@@ -4,6 +4,7 @@ the samples, the libraries.
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,18 @@ from suite.provenance import described, source_digest, versions, weights_of
 from suite.spec import ModelSpec
 from suite.worker.protocol import Job
 
-PARTS: Final = ("nets", "tasks", "data", "stages/export", "backends", "spec.py", "weights.py")
+PARTS: Final = (
+    "nets",
+    "tasks",
+    "data",
+    "stages/export",
+    "backends",
+    "flat_tensors.py",
+    "onnx_summary.py",
+    "spec.py",
+    "tolerance.py",
+    "weights.py",
+)
 """Parts of suite/ that go into every export."""
 
 
@@ -37,7 +49,9 @@ def ingredients_of(job: Job, spec: ModelSpec, source: Source, state: str = "") -
         "data": source.as_dict(),
         "record": [
             described(spec.build),
-            *(repr(part) for part in (size.build, size.inputs, spec.outputs, spec.export)),
+            *(repr(part) for part in (size.build, size.inputs, spec.outputs)),
+            described(asdict(replace(spec.export, translations={}))),
+            sorted(spec.export.translations),
             repr(spec.tolerance),
         ],
         "source": source_digest(spec, own, PARTS),

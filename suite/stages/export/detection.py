@@ -13,13 +13,13 @@ from suite.stages.export import dynamo
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from suite.stages.export.recipes import Request
+    from suite.stages.export.recipes import Limits, Request
 
 
-def export(request: Request) -> None:
+def export(request: Request) -> Limits:
     """Writes the graph with `batched_nms` replaced for as long as the trace lasts."""
     with branch_free_nms():
-        dynamo.export(request)
+        return dynamo.export(request)
 
 
 def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:

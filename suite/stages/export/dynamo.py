@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,7 @@ from suite.stages.export.recurrent import recurrent_loops
 from suite.stages.export.rewrites import quick_rewrites
 
 if TYPE_CHECKING:
-    from suite.stages.export.recipes import Request
+    from suite.stages.export.recipes import Limits, Request
 
 OPSET: Final = 20
 """The default of torch.onnx.export since 2.9."""
@@ -21,13 +21,20 @@ OPSET: Final = 20
 ONE_FILE: Final = 1_500_000_000
 """Bytes of weights up to which the graph is one file; protobuf ends at 2 GiB."""
 
+TWO: Final = 2
+"""torch.export takes an extent of 0 or 1 for a constant, so that every program begins here; parity tries 1."""
+UNBOUNDED: Final = 2**30
+"""Extents from which on torch.export means no bound: it writes the largest integer."""
+
 LEAKS: Final = ("pkg.torch.onnx.stack_trace", "pkg.torch.onnx.fx_node")
 """Node metadata that holds absolute paths of the machine; `namespace` and `name_scopes` hold
 module names and stay."""
 
 
-def export(request: Request) -> None:
-    """Writes the graph; raises torch.onnx's errors as they come."""
+def export(request: Request) -> Limits:
+    """Writes the graph; raises torch.onnx's errors as they come, and ValueError for a translation of an unknown
+    operator.
+    """
     import torch
 
     flat = flatten_inputs(request.inputs)
@@ -37,7 +44,7 @@ def export(request: Request) -> None:
             patches.enter_context(recurrent_loops())
         patches.enter_context(torch.no_grad())
         patches.enter_context(quick_rewrites())
-        patches.enter_context(flat_forward(request.module, request.inputs))
+        patches.enter_context(flat_forward(request.module, request.inputs, request.outputs))
         program = torch.onnx.export(
             request.module,
             tuple(flat.values()),
@@ -46,11 +53,75 @@ def export(request: Request) -> None:
             input_names=list(flat),
             output_names=request.output_names,
             dynamic_shapes=shapes if request.dynamic else None,
+            custom_translation_table=translation_table(request.translations),
             verbose=False,
         )
     assert program is not None, "torch.onnx.export with dynamo=True returns a program"
     share_constants(program.model, request.module.state_dict())
     save(program.model, request.path)
+    return limits_of(program.exported_program, request)
+
+
+def translation_table(translations: Mapping[str, Callable[..., Any]]) -> dict[Any, Any] | None:
+    """`Export.translations` as torch.onnx takes it: overload of the operator -> function. None without any.
+
+    Raises ValueError naming an operator that is not registered.
+    """
+    import torch
+
+    table: dict[Any, Any] = {}
+    for operator, function in translations.items():
+        space, _, name = operator.partition("::")
+        name, _, overload = name.partition(".")
+        try:
+            packet = getattr(getattr(torch.ops, space), name)
+            table[getattr(packet, overload or "default")] = function
+        except (AttributeError, RuntimeError):
+            raise ValueError(
+                f"Export.translations names the operator {operator!r}, which is not registered; expected e.g."
+                " 'mylib::soft_clip' or 'mylib::soft_clip.default'"
+            ) from None
+    return table or None
+
+
+def limits_of(exported: Any, request: Request) -> dict[str, tuple[int, int | None]]:
+    """The extents between which the exported program says that it holds, by dynamic axis; without those that hold for
+    every extent.
+
+    A branch on a shape (`if x.shape[0] > 3`) is no error in torch.export: the branch of the example becomes the
+    program, with a guard that ONNX cannot express.
+    """
+    if exported is None:
+        return {}
+    by_name = {node.name: node.meta.get("val") for node in exported.graph.nodes}
+    limits: dict[str, tuple[int, int | None]] = {}
+    flat = flatten_inputs(request.inputs)
+    for spec, (name, tensor) in zip(_user_inputs(exported), flat.items(), strict=False):
+        value = by_name.get(spec)
+        for axis, label in request.dynamic.get(name, {}).items():
+            if value is None or axis >= getattr(value, "ndim", 0):
+                continue
+            symbol = getattr(getattr(value.shape[axis], "node", None), "expr", None)
+            known = exported.range_constraints.get(symbol)
+            low, high = (int(tensor.shape[axis]),) * 2 if symbol is None else _bounds(known)
+            if low > TWO or high is not None:
+                limits[label] = (low, high)
+    return limits
+
+
+def _user_inputs(exported: Any) -> list[str]:
+    return [str(name) for name in exported.graph_signature.user_inputs]
+
+
+def _bounds(known: Any) -> tuple[int, int | None]:
+    """Smallest and largest extent of a range of torch.export's; None for no largest."""
+    if known is None:
+        return 0, None
+    try:
+        high: int | None = int(known.upper)
+    except (AttributeError, OverflowError, TypeError, ValueError):  # infinite: sympy's or torch's
+        high = None
+    return int(known.lower), high if high is None or high < UNBOUNDED else None
 
 
 def share_constants(model: Any, parameters: Container[str]) -> None:

@@ -49,9 +49,11 @@ def names_of_outputs(names: Sequence[str], num_tensors: int, num_results: int = 
 
 
 @contextmanager
-def flat_forward(module: nn.Module, inputs: Mapping[str, Any]) -> Iterator[None]:
+def flat_forward(
+    module: nn.Module, inputs: Mapping[str, Any], outputs: Sequence[str] = ()
+) -> Iterator[None]:
     """Within the block `module(*tensors)` takes the flat inputs by name and returns a tuple of
-    tensors.
+    tensors, a dictionary of the names `outputs` in their order.
 
     The module becomes an instance of a subclass with another `forward`. A wrapper around it would
     put a prefix before every weight's name, and a `forward` on the instance sends torch.export
@@ -68,7 +70,7 @@ def flat_forward(module: nn.Module, inputs: Mapping[str, Any]) -> Iterator[None]
 
     def forward(*args: Any, **kwargs: Any) -> tuple[Tensor, ...]:
         _, *tensors = signature.bind(*args, **kwargs).arguments.values()
-        return tuple(flatten_outputs(original(**nested_inputs(inputs, tensors))))
+        return tuple(flatten_outputs(original(**nested_inputs(inputs, tensors)), outputs))
 
     forward.__signature__ = signature  # type: ignore[attr-defined]
     same = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}

@@ -7,13 +7,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from suite.flat_tensors import flatten_inputs
-from suite.stages.export.dynamo import OPSET, save
+from suite.stages.export.dynamo import OPSET, limits_of, save
 
 if TYPE_CHECKING:
-    from suite.stages.export.recipes import Request
+    from suite.stages.export.recipes import Limits, Request
 
 
-def export(request: Request) -> None:
+def export(request: Request) -> Limits:
     """Writes the graph; raises the exporter's errors, and ValueError when it returns other
     outputs than asked for.
     """
@@ -40,3 +40,6 @@ def export(request: Request) -> None:
     for value, name in zip(outputs, request.output_names, strict=True):
         value.name = name
     save(model, request.path)
+    return limits_of(
+        getattr(getattr(exported, "program", exported), "exported_program", None), request
+    )

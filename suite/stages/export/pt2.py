@@ -11,6 +11,7 @@ from typing import Any, Final
 from suite.axes import VARIANTS
 from suite.claims import Claim
 from suite.onnx_summary import files_of
+from suite.results.export import PASSED, ShapeParity
 from suite.spec import ModelSpec
 from suite.stages.export.detection import (
     branch_free_decoding,
@@ -18,7 +19,6 @@ from suite.stages.export.detection import (
     symbolic_lengths,
 )
 from suite.stages.export.flat import flat_forward
-from suite.stages.export.parity import PASSED, ShapeParity
 from suite.stages.export.recurrent import recurrent_loops
 from suite.stages.export.variants import flat_axes
 from suite.worker.protocol import Job
@@ -80,7 +80,7 @@ def archive_claim(
     for values in inputs:
         with torch.no_grad():
             torch.manual_seed(0)
-            expected = flatten_outputs(module(**values))
+            expected = flatten_outputs(module(**values), spec.outputs)
             torch.manual_seed(0)
             answered = flatten_outputs(loaded(*flatten_inputs(values).values()))
         worst = max(worst, *map(_difference, expected, answered))
@@ -109,7 +109,7 @@ def program_of(spec: ModelSpec, module: Any, traced: Mapping[str, Any]) -> Any:
         if any(shapes):
             patches.enter_context(recurrent_loops())
         patches.enter_context(torch.no_grad())
-        patches.enter_context(flat_forward(module, traced))
+        patches.enter_context(flat_forward(module, traced, spec.outputs))
         return torch.export.export(
             module,
             tuple(flat.values()),

@@ -89,7 +89,7 @@ def compared(job: Job, spec: ModelSpec, source: Source, graph: Path) -> list[dic
     for variant in variants(spec, draw, cell.batch):
         torch.manual_seed(0)
         with torch.no_grad():
-            expected = [t.numpy() for t in flatten_outputs(module(**variant.inputs))]
+            expected = [t.numpy() for t in flatten_outputs(module(**variant.inputs), spec.outputs)]
         actual = session.run(None, feeds_for(session, variant.inputs))
         row: dict[str, Any] = {"axis": variant.axis, "extent": variant.extent, "decibels": []}
         if lists_detections(spec.outputs):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +12,10 @@ from suite.stages.export import detection, dynamo, huggingface, legacy
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+Limits = Mapping[str, tuple[int, int | None]]
+"""Dynamic axis -> smallest and largest extent for which a trace says that it holds; None = no largest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,11 @@ class Request:
     inputs: Mapping[str, Any]
     """Keyword arguments of its forward: the batch that is traced."""
     output_names: list[str]
+    """One per output tensor, in the record's order."""
+    outputs: Sequence[str] = ()
+    """The record's names, by which a dictionary that the module returns is put in order; empty = as it is."""
+    translations: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    """`Export.translations` of the record."""
     dynamic: Mapping[str, Mapping[int, str]]
     """Flat input name -> axis -> axis name; empty = every shape is fixed."""
     path: Path
@@ -34,8 +43,8 @@ class Recipe:
     """One way to export."""
 
     name: str
-    export: Callable[[Request], None]
-    """Writes `request.path`; raises what the exporter raises."""
+    export: Callable[[Request], Limits]
+    """Writes `request.path` and returns what its trace took for granted; raises what the exporter raises."""
     suits: Callable[[ModelSpec, nn.Module], bool]
     """Whether it is worth a try when the record's own recipe failed."""
     why: str

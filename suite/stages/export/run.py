@@ -2,59 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from suite import claims
+from diagnostics.codec import decode_as, encode
 from suite.axes import VARIANTS
 from suite.built_model import source_of
 from suite.catalog import spec_for
+from suite.claims import Claim
 from suite.data.sources import Source
 from suite.onnx_summary import files_of, summary_of
 from suite.provenance import key_of
+from suite.results.export import FAILED, ExportRecipe, ExportResult, OnnxSummary
 from suite.spec import ModelSpec
 from suite.stages.export import cache as store
 from suite.stages.export import quantized
-from suite.stages.export.attempts import as_dicts, first_that_works
+from suite.stages.export.attempts import first_that_works
 from suite.stages.export.cache_key import ingredients_of
-from suite.stages.export.detection_matching import aligned
+from suite.stages.export.comparison import Comparison
+from suite.stages.export.dynamo import translation_table
+from suite.stages.export.failures import refuse_unsteady
 from suite.stages.export.flat import names_of_outputs, num_results
-from suite.stages.export.parity import (
-    FAILED,
-    VACUOUS_BELOW,
-    ShapeParity,
-    Spread,
-    broken,
-    compare,
-    spread_of,
-    verdict_of,
-)
+from suite.stages.export.parity import verdict_of
 from suite.stages.export.pt2 import life_claims
 from suite.stages.export.recipes import Request, recipes_for
-from suite.stages.export.variants import BATCH, Variant, axis_names, flat_axes, variants
+from suite.stages.export.reference import Reference
+from suite.stages.export.variants import BATCH, axis_names, flat_axes
 from suite.states.store import module_of, state_key
 from suite.tasks.batch import batch_for
 from suite.worker.protocol import Emit, Job
 
-MOST_OTHERS: Final = 4
-"""Second batches that are looked at until one is answered otherwise than the example: a classifier may answer two texts
-of one class alike, and parity on these would prove nothing."""
-
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Writes the cell's model to `options["output"]` as ONNX; returns measurements, artifacts and
-    facts.
+    """Writes the cell's model to `options["output"]` as ONNX; returns measurements, artifacts and the fields of an
+    ExportResult.
 
-    facts: `onnx` (summary_of), `parity` (verdict_of), `attempts`, `recipe`, `data`, `tolerance`,
-    `cache`. Phases: build, input, export, check, session, parity; or cache alone when
-    `options["cache_dir"]` has it.
+    Phases: build, input, export, check, session, parity; or cache alone when `options["cache_dir"]` has the graph.
 
-    A parity that failed or is vacuous does not raise: its numbers must survive. The caller reads
-    `facts["parity"]["verdict"]` and lets the record fail on `failed`. Raises ExportError when no
-    recipe works.
+    A parity that failed or is vacuous does not raise: its numbers are kept, and the record fails on the verdict. Raises
+    ExportError when no recipe works or the module answers two equal calls differently.
     """
     assert job.cell is not None
     spec = spec_for(job.cell.model, job.options.get("models_from", ""))
@@ -86,11 +74,9 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
 
 def _export(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit) -> dict[str, Any]:
     """The export itself; its facts."""
-    import torch
-
     from suite.backends.eager import use_threads
     from suite.backends.onnxruntime import open_session
-    from suite.flat_tensors import flatten_inputs, flatten_outputs
+    from suite.flat_tensors import flatten_inputs
 
     assert job.cell is not None
     cell, seed = job.cell, int(job.options.get("seed", 0))
@@ -116,102 +102,55 @@ def _export(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit)
         data.update(batch.facts)
         return batch.inputs
 
-    def eager(inputs: Mapping[str, Any]) -> list[Any]:
-        with torch.no_grad():
-            return [t.detach().numpy() for t in flatten_outputs(module(**inputs))]
-
     # torch.export takes an extent of 1 for a constant, so a dynamic batch is traced with two.
     is_dynamic = BATCH in axis_names(spec)
     traced = draw(max(2, cell.batch) if is_dynamic else cell.batch, 0)
-    result = eager(traced)
-    names = names_of_outputs(spec.outputs, len(result), num_results(traced))
+    reference = Reference(module, spec.outputs)
+    reference.know(traced, refuse_unsteady(module, traced, reference.flatten))
+    names = names_of_outputs(spec.outputs, len(reference.eager(traced)), num_results(traced))
     request = Request(
         module=module,
         inputs=traced,
         output_names=names,
+        outputs=spec.outputs,
+        translations=spec.export.translations,
         dynamic=flat_axes(spec, traced),
         path=output,
     )
-    # Forward passes that are known by the inputs' identity: draw keeps these alive.
-    example, known = draw(cell.batch, 0), {id(traced): result}
-    if example is not traced:
-        known[id(example)] = eager(example)
-    for second in range(1, MOST_OTHERS + 1):
-        other = draw(cell.batch, second)
-        known[id(other)] = eager(other)
-        spread = spread_of(
-            known[id(example)], known[id(other)], names=names, tolerance=spec.tolerance
-        )
-        if spread.tolerances >= VACUOUS_BELOW:
-            break
-
-    def drawn(num_samples: int, which: int) -> Mapping[str, Any]:
-        return draw(num_samples, second if which else 0)
-
-    def compare_with(session: Any) -> list[ShapeParity]:
-        rows = []
-        for variant in variants(spec, drawn, cell.batch):
-            reference = known.get(id(variant.inputs)) or eager(variant.inputs)
-            rows.append(_row(spec, names, variant, reference, spread, session))
-        return rows
-
+    translation_table(spec.export.translations)  # a mistake in the record is no exporter's failure
+    comparison = Comparison(
+        spec=spec, names=names, reference=reference, draw=draw, batch=cell.batch, graph=output
+    )
+    comparison.prepare()
     made = first_that_works(
         recipes_for(spec, module),
         request,
         lambda path: open_session(path, "cpu", threads),
-        compare_with,
+        comparison.rows,
         emit,
     )
     recipe = made.recipe
-    proved: list[claims.Claim] = []
+    proved: list[Claim] = []
     if cell.variant != "original":
         emit("phase", name="archive")
-        draws = [v.inputs for v in variants(spec, drawn, cell.batch)]
+        draws = [v.inputs for v in comparison.cases if v.is_asked]
         proved = life_claims(job, spec, module, traced, draws, output, made.shapes)
-    return {
-        "claims": claims.as_dicts(proved),
-        "onnx": summary_of(output, recipe.name),
-        "parity": verdict_of(made.shapes),
-        "recipe": {"name": recipe.name, "why": recipe.why},
-        "attempts": as_dicts(made.attempts),
-        "traced": {name: list(t.shape) for name, t in flatten_inputs(traced).items()},
-        "static_reason": spec.export.static_reason,
-        "tolerance": asdict(spec.tolerance),
-        "provider": made.session.get_providers()[0],
-        "data": data,
-    }
-
-
-def _row(
-    spec: ModelSpec,
-    names: Sequence[str],
-    variant: Variant,
-    reference: list[Any],
-    spread: Spread,
-    session: Any,
-) -> ShapeParity:
-    """One comparison; a graph that does not run on this input has failed it."""
-    from suite.backends.onnxruntime import feeds_for
-
-    try:
-        actual = session.run(None, feeds_for(session, variant.inputs))
-    except Exception as error:  # ONNX Runtime's errors have no common class
-        return broken(variant.axis, variant.extent, f"{type(error).__name__}: {error}")
-    if len(actual) == len(reference):
-        actual = aligned(reference, actual, names=names, tolerance=spec.tolerance)
-    return compare(
-        variant.axis,
-        variant.extent,
-        reference,
-        actual,
-        spread,
-        names=names,
+    result = ExportResult(
+        claims=tuple(proved),
+        onnx=decode_as(OnnxSummary, summary_of(output, recipe.name)),
+        parity=verdict_of(made.shapes),
+        recipe=ExportRecipe(name=recipe.name, why=recipe.why),
+        attempts=tuple(made.attempts),
+        traced={name: tuple(t.shape) for name, t in flatten_inputs(traced).items()},
+        static_reason=spec.export.static_reason,
         tolerance=spec.tolerance,
+        provider=made.session.get_providers()[0],
     )
+    return {**encode(result), "data": data}
 
 
 def _result(job: Job, output: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    """What the worker sends home."""
+    """The worker's answer: measurements, artifacts and the result's fields."""
     run_dir = job.options.get("run_dir", "")
     summary = facts["onnx"]
     return {

@@ -4,7 +4,7 @@ extent of every dynamic axis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,8 @@ class Variant:
     """`example`, `input`, or the axis whose extent differs from the example's."""
     extent: int | None
     inputs: Mapping[str, Any]
+    is_asked: bool = True
+    """Whether the record promises this extent; where not, a module that refuses it is no failure."""
 
 
 def flat_axes(spec: ModelSpec, inputs: Mapping[str, Any]) -> dict[str, dict[int, str]]:
@@ -82,6 +84,21 @@ def variants(spec: ModelSpec, draw: Draw, num_samples: int) -> Iterator[Variant]
             extent = second_extent(extent_of(spec, example, name), asked)
             inputs = resized(spec, example, name, extent)
             yield Variant(axis=name, extent=extent, inputs=inputs)
+
+
+def at_extents(
+    spec: ModelSpec, draw: Draw, num_samples: int, name: str, extents: Iterable[int]
+) -> Iterator[Variant]:
+    """The example with axis `name` at those of the extents that `variants` does not try already.
+
+    Forward may branch on an extent, so that one more in the middle of a branch says nothing about the other.
+    """
+    example = draw(num_samples, 0)
+    own = num_samples if name == BATCH else extent_of(spec, example, name)
+    tried = {own, second_extent(own, spec.export.second.get(name))}
+    for extent in sorted({extent for extent in extents if extent > 0} - tried):
+        inputs = draw(extent, 0) if name == BATCH else resized(spec, example, name, extent)
+        yield Variant(axis=name, extent=extent, inputs=inputs, is_asked=False)
 
 
 def extent_of(spec: ModelSpec, inputs: Mapping[str, Any], name: str) -> int:

@@ -1,0 +1,227 @@
+"""Worker side. A graph compared with its module on every input that can tell: the rows of a parity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from suite.flat_tensors import flatten_inputs
+from suite.results.export import FAILED, PASSED, VACUOUS, ShapeParity
+from suite.spec import ModelSpec
+from suite.stages.export.detection_matching import aligned
+from suite.stages.export.exact_graph import exact_outputs
+from suite.stages.export.parity import VACUOUS_BELOW, Spread, broken, compare, spread_of
+from suite.stages.export.recipes import Limits
+from suite.stages.export.reference import SLOW, Reference, as_array
+from suite.stages.export.rounding_errors import UNMEASURED, Answers, typical_errors
+from suite.stages.export.variants import (
+    BATCH,
+    Draw,
+    Variant,
+    at_extents,
+    axis_names,
+    extent_of,
+    variants,
+)
+
+MOST_OTHERS: Final = 4
+"""Second batches that are looked at until one is answered otherwise than the example: a classifier may answer two texts
+of one class alike, and parity on these would prove nothing."""
+
+EXTENTS: Final = (1, 2, 5, 16)
+"""Extents at which every dynamic axis is tried beside those of the record: on both sides of most branches."""
+
+MOST_SECONDS: Final = 2.0
+"""Time of an eager pass up to which an extent is tried that the record did not ask for, or a graph that strays is
+computed in float64."""
+
+MOST_INEXACT: Final = 1e-3
+"""Error, of an output's scale, up to which a runtime may be inexact; more makes a right graph useless."""
+
+
+class Comparison:
+    """The inputs, what the module answers to them, and the rows for one graph after the other."""
+
+    def __init__(
+        self,
+        *,
+        spec: ModelSpec,
+        names: Sequence[str],
+        reference: Reference,
+        draw: Draw,
+        batch: int,
+        graph: Path,
+    ) -> None:
+        self.spec = spec
+        self.names = names
+        self.reference = reference
+        self.batch = batch
+        self.graph = graph
+        """The file that holds whatever graph `rows` is asked about."""
+        self.cases: list[Variant] = []
+        self.typical: list[float] = []
+        self._draw = draw
+        self._other = 1
+        self._spread = Spread(output="", tolerances=0.0)
+
+    def prepare(self, cases: Sequence[Variant] = ()) -> None:
+        """Chooses the inputs, or takes these, and asks eager and the judge; the float64 copy of the module is gone
+        afterwards.
+        """
+        example = self._draw(self.batch, 0)
+        self.reference.eager(example)
+        self.reference.judge([example])
+        self._learn([example])
+        for self._other in range(1, MOST_OTHERS + 1):
+            self._spread = spread_of(
+                self.reference.eager(example),
+                self.reference.eager(self._draw(self.batch, self._other)),
+                names=self.names,
+                typical=self.typical,
+                tolerance=self.spec.tolerance,
+            )
+            if self._spread.tolerances >= VACUOUS_BELOW:
+                break
+        asked = list(cases or variants(self.spec, self._drawn, self.batch))
+        self.cases = asked if cases else [*asked, *self._usable(self._more_extents())]
+        if self.reference.judge_seconds <= SLOW:
+            self.reference.judge(case.inputs for case in self.cases)
+            self._learn([case.inputs for case in self.cases])
+
+    def rows(self, session: Any, limits: Limits) -> list[ShapeParity]:
+        """One row per input; of extents that nobody asked for only what they prove."""
+        # Kept for the graphs of other exporters, which do not know these limits and break them too.
+        self.cases.extend(self._usable(self._beyond(limits)))
+        found = []
+        for case in self.cases:
+            row = self._row(case, session)
+            if row.verdict == FAILED and case.axis in limits:
+                row = replace(row, reason=f"{row.reason}; {_explained(case.axis, limits)}")
+            if case.is_asked or row.verdict != VACUOUS:
+                found.append(row)
+        return found
+
+    def _row(self, case: Variant, session: Any) -> ShapeParity:
+        """One comparison; a graph that does not run on this input has failed it."""
+        from suite.backends.onnxruntime import feeds_for
+
+        try:
+            actual = session.run(None, feeds_for(session, case.inputs))
+        except Exception as error:  # ONNX Runtime's errors have no common class
+            return broken(case.axis, case.extent, f"{type(error).__name__}: {error}")
+        if not self.reference.is_judged(case.inputs):
+            # Half of what is allowed from eager: with eager's own error that is within the whole.
+            row = self._compared(case, self.reference.answers(case.inputs), actual, 0.5)
+            if row.verdict != FAILED:
+                return row
+            self.reference.judge([case.inputs])
+        answers = self.reference.answers(case.inputs)
+        row = self._compared(case, answers, actual)
+        if row.verdict != PASSED and answers.judge is not answers.eager:
+            # Where rounding decides (a box kept or not, a class of two equal ones) the graph may decide like eager.
+            as_eager = Answers(
+                eager=answers.eager,
+                judge=answers.eager,
+                judged_by="eager: float64 decides otherwise",
+            )
+            second = self._compared(case, as_eager, actual)
+            if second.verdict == PASSED:
+                return second
+        if row.verdict == FAILED and (row.graph_error or math.inf) <= MOST_INEXACT:
+            return self._arbitrated(case, answers, row)
+        return row
+
+    def _arbitrated(self, case: Variant, answers: Answers, row: ShapeParity) -> ShapeParity:
+        """The failed row, or a passed one where the graph computed in float64 is right and the runtime inexact."""
+        if self.reference.seconds > MOST_SECONDS:
+            return row
+        try:
+            outputs = exact_outputs(self.graph, self.arrays(case))
+            exact = self._compared(case, answers, outputs)
+        except Exception as error:
+            print(f"the graph cannot be computed in float64: {type(error).__name__}: {error}")
+            return row
+        if exact.verdict != PASSED:
+            return row
+        return replace(
+            row,
+            verdict=PASSED,
+            reason=f"the graph is right: computed in float64 it is {exact.times_eager:.2g} times as far off as eager"
+            f" float32; ONNX Runtime's own kernels are {row.times_eager:.3g} times as far off",
+        )
+
+    def arrays(self, case: Variant) -> dict[str, Any]:
+        """The inputs of the case as NumPy arrays by flat name."""
+        return {name: as_array(tensor) for name, tensor in flatten_inputs(case.inputs).items()}
+
+    def _compared(
+        self, case: Variant, answers: Answers, actual: Sequence[Any], share: float = 1.0
+    ) -> ShapeParity:
+        typical = [error * share for error in self.typical]
+        if len(actual) == len(answers.eager):
+            order: dict[str, Any] = {"names": self.names, "tolerance": self.spec.tolerance}
+            if answers.agree_in_kind and answers.judge is not answers.eager:
+                eager = aligned(answers.judge, answers.eager, **order)
+                answers = replace(answers, eager=eager)
+            first = answers.judge if answers.agree_in_kind else answers.eager
+            actual = aligned(first, actual, **order)
+        return compare(
+            case.axis,
+            case.extent,
+            answers,
+            actual,
+            self._spread,
+            names=self.names,
+            typical=typical,
+            tolerance=self.spec.tolerance,
+        )
+
+    def _learn(self, batches: Sequence[Mapping[str, Any]]) -> None:
+        """Takes eager's usual error from these inputs; a large one where it could not be measured."""
+        answers = [self.reference.answers(inputs) for inputs in batches]
+        self.typical = typical_errors(answers)
+        if all(answer.judge is answer.eager for answer in answers):
+            self.typical = [max(error, UNMEASURED) for error in self.typical]
+
+    def _drawn(self, num_samples: int, which: int) -> Mapping[str, Any]:
+        return self._draw(num_samples, self._other if which else 0)
+
+    def _more_extents(self) -> Iterator[Variant]:
+        for name in axis_names(self.spec):
+            yield from self._at(name, EXTENTS)
+
+    def _beyond(self, limits: Limits) -> Iterator[Variant]:
+        """On the other side of what the exporter took for granted."""
+        known = {(case.axis, case.extent) for case in self.cases}
+        for name, (low, high) in limits.items():
+            extents = [low - 1, *([] if high is None else [high + 1])]
+            yield from (
+                case for case in self._at(name, extents) if (name, case.extent) not in known
+            )
+
+    def _at(self, name: str, extents: Sequence[int]) -> Iterator[Variant]:
+        own = self.batch if name == BATCH else extent_of(self.spec, self._draw(self.batch, 0), name)
+        quick = [e for e in extents if self.reference.seconds * max(1.0, e / own) <= MOST_SECONDS]
+        yield from at_extents(self.spec, self._drawn, self.batch, name, quick)
+
+    def _usable(self, cases: Iterator[Variant]) -> Iterator[Variant]:
+        """Those that the module answers: no model reads every length."""
+        for case in cases:
+            try:
+                self.reference.eager(case.inputs)
+            except Exception as error:
+                print(f"{case.axis} = {case.extent} left out: {type(error).__name__}: {error}")
+            else:
+                yield case
+
+
+def _explained(name: str, limits: Limits) -> str:
+    """What the exporter took for granted of that axis."""
+    low, high = limits[name]
+    if low == high:
+        return f"the exported program holds for {name} = {low} alone"
+    span = f"from {low} on" if high is None else f"up to {high}"
+    return f"forward branches on the extent of {name}: the exported program holds {span}"

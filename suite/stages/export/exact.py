@@ -1,0 +1,104 @@
+"""Worker side. The judge of parity: a module's answers in float64, and what of it could not be computed so."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
+
+FLOAT64: Final = "float64"
+WIDE: Final = {
+    torch.float32: torch.float64,
+    torch.float16: torch.float64,
+    torch.bfloat16: torch.float64,
+    torch.complex64: torch.complex128,
+    torch.complex32: torch.complex128,
+}
+"""Type -> the type in which the judge computes what a module computes in it."""
+
+
+class WideOperators(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Runs every operator in double precision, those that the module casts to a narrower type included.
+
+    Transformers' normalizations and rotary embeddings cast to float32 by name, so that `module.double()` alone would
+    be a float32 run in part. Operators without a kernel for double precision run as they are and are noted.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.narrow: set[str] = set()
+        """Names of the operators that ran in a narrower type."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        args = tuple(WIDE.get(a, a) if isinstance(a, torch.dtype) else a for a in args)
+        if (dtype := kwargs.get("dtype")) in WIDE:
+            kwargs["dtype"] = WIDE[dtype]
+        # A copy in the place of what is written to, or of what the result is a view of, would be lost.
+        if func._schema.is_mutable or func.is_view:
+            return func(*args, **kwargs)
+        wide_args, wide_kwargs = pytree.tree_map(widened, (args, kwargs))
+        try:
+            return func(*wide_args, **wide_kwargs)
+        except (RuntimeError, TypeError):  # NotImplementedError among them: no such kernel
+            result = func(*args, **kwargs)
+            self.narrow.add(str(func.name()))
+            return result
+
+
+def exact_answers(
+    module: nn.Module,
+    batches: list[Mapping[str, Any]],
+    flatten: Callable[[Any], list[Tensor]],
+) -> list[tuple[list[Tensor], str]]:
+    """For each batch of inputs the module's output tensors in float64, and what computed them (`float64`, or that with
+    the operators that only run in a narrower type).
+
+    A copy of the module with widened weights lives as long as the call; the module stays as it is, its buffers too.
+    Raises what the module raises in float64.
+    """
+    wide = wide_copy(module)
+    found = []
+    for inputs in batches:
+        with _float64_by_default(), torch.no_grad(), WideOperators() as operators:
+            result = flatten(wide(**pytree.tree_map(widened, dict(inputs))))
+        narrow = ", ".join(sorted(operators.narrow))
+        found.append((result, f"{FLOAT64} but for {narrow}" if narrow else FLOAT64))
+    return found
+
+
+def wide_copy(module: nn.Module) -> nn.Module:
+    """The module in double precision beside the module itself: weights once, tied ones tied."""
+    known: dict[int, Any] = {}
+    for parameter in module.parameters():
+        if parameter.dtype in WIDE:
+            known[id(parameter)] = nn.Parameter(widened(parameter), requires_grad=False)
+    for buffer in module.buffers():
+        if buffer.dtype in WIDE:
+            known[id(buffer)] = widened(buffer)
+    return copy.deepcopy(module, known)
+
+
+def widened(value: Any) -> Any:
+    """The tensor in double precision; anything else, integers included, as it is."""
+    wide = WIDE.get(value.dtype) if isinstance(value, Tensor) else None
+    return value if wide is None else value.detach().to(wide)
+
+
+@contextmanager
+def _float64_by_default() -> Iterator[None]:
+    """Within the block tensors that are made without a type are float64."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)

@@ -1,0 +1,144 @@
+"""Worker side. A graph computed in float64 by ONNX's reference implementation: whether a difference is the graph's or
+the runtime's.
+
+Some of ONNX Runtime's float32 kernels are less exact than PyTorch's (InstanceNormalization over long axes, DFT of
+lengths that are no power of two). A graph whose float64 answer is right has nothing wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NARROW_ATTRIBUTES: Final = ("value_float", "value_floats")
+"""Attributes of Constant that hold float32 numbers."""
+
+
+def exact_outputs(path: Path, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """The graph's outputs for these inputs, every floating-point number in float64.
+
+    Raises what the reference implementation raises for operators that it does not know.
+    """
+    import numpy as np
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    model = onnx.load(path)
+    _widen(model.graph)
+    for function in model.functions:
+        _widen_nodes(function.node)
+    evaluator = ReferenceEvaluator(model, new_ops=_quick_operators())
+    wide = {
+        name: array.astype(np.float64) if array.dtype.kind == "f" else array
+        for name, array in feeds.items()
+    }
+    return [np.asarray(output) for output in evaluator.run(None, wide)]
+
+
+def _widen(graph: Any) -> None:
+    """Makes float64 of every float32 and float16 in the graph and its subgraphs, in place."""
+    for tensor in graph.initializer:
+        _widen_tensor(tensor)
+    del graph.value_info[:]
+    _widen_nodes(graph.node)
+
+
+def _widen_nodes(nodes: Any) -> None:
+    import onnx
+
+    types = onnx.TensorProto
+    narrow = (types.FLOAT, types.FLOAT16, types.BFLOAT16)
+    for node in nodes:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR:
+                _widen_tensor(attribute.t)
+            elif attribute.type == onnx.AttributeProto.GRAPH:
+                _widen(attribute.g)
+            elif attribute.name in ("to", "dtype") and attribute.i in narrow:
+                attribute.i = types.DOUBLE
+            elif node.op_type == "Constant" and attribute.name in NARROW_ATTRIBUTES:
+                values = [attribute.f] if attribute.name == "value_float" else attribute.floats
+                shape = [] if attribute.name == "value_float" else [len(values)]
+                tensor = onnx.helper.make_tensor("", types.DOUBLE, shape, list(values))
+                attribute.CopyFrom(onnx.helper.make_attribute("value", tensor))
+        if node.op_type == "ConstantOfShape" and not node.attribute:
+            tensor = onnx.helper.make_tensor("", types.DOUBLE, [1], [0.0])
+            node.attribute.append(onnx.helper.make_attribute("value", tensor))
+
+
+def _widen_tensor(tensor: Any) -> None:
+    import numpy as np
+    import onnx
+
+    types = onnx.TensorProto
+    if tensor.data_type in (types.FLOAT, types.FLOAT16, types.BFLOAT16):
+        array = onnx.numpy_helper.to_array(tensor).astype(np.float64)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+
+
+def _quick_operators() -> list[Any]:
+    """Operators that the reference implementation computes in Python loops, by PyTorch in float64."""
+    import numpy as np
+    import torch
+    from onnx.reference.op_run import OpRun
+
+    def padded(x: Any, auto_pad: Any, pads: Any, kernel: Any, strides: Any, dilations: Any) -> Any:
+        """The input with ONNX's padding, which may differ from side to side."""
+        spatial = len(kernel)
+        if auto_pad in (b"SAME_UPPER", "SAME_UPPER", b"SAME_LOWER", "SAME_LOWER"):
+            raise NotImplementedError(f"auto_pad {auto_pad!r}")
+        pads = list(pads or [0] * (2 * spatial))
+        both = [
+            width
+            for axis in reversed(range(spatial))
+            for width in (pads[axis], pads[axis + spatial])
+        ]
+        return torch.nn.functional.pad(torch.from_numpy(np.ascontiguousarray(x)), both)
+
+    class Conv(OpRun):  # type: ignore[misc]
+        op_domain = ""
+
+        def _run(  # type: ignore[no-untyped-def]
+            self,
+            x,
+            w,
+            b=None,
+            auto_pad=None,
+            dilations=None,
+            group=None,
+            kernel_shape=None,
+            pads=None,
+            strides=None,
+        ):
+            kernel = w.shape[2:]
+            spatial = len(kernel)
+            convolve = getattr(torch.nn.functional, f"conv{spatial}d")
+            result = convolve(
+                padded(x, auto_pad, pads, kernel, strides, dilations),
+                torch.from_numpy(np.ascontiguousarray(w)),
+                None if b is None else torch.from_numpy(np.ascontiguousarray(b)),
+                stride=tuple(strides or [1] * spatial),
+                dilation=tuple(dilations or [1] * spatial),
+                groups=group or 1,
+            )
+            return (result.numpy(),)
+
+    class Erf(OpRun):  # type: ignore[misc]
+        op_domain = ""
+
+        def _run(self, x):  # type: ignore[no-untyped-def]
+            return (torch.special.erf(torch.from_numpy(np.ascontiguousarray(x))).numpy(),)
+
+    class Gelu(OpRun):  # type: ignore[misc]
+        op_domain = ""
+
+        def _run(self, x, approximate=None):  # type: ignore[no-untyped-def]
+            how = approximate.decode() if isinstance(approximate, bytes) else approximate or "none"
+            values = torch.from_numpy(np.ascontiguousarray(x))
+            return (torch.nn.functional.gelu(values, approximate=how).numpy(),)
+
+    return [Conv, Erf, Gelu]

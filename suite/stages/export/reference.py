@@ -1,0 +1,92 @@
+"""Worker side. What a module answers to the inputs of a comparison: in its own precision and in float64."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from suite.flat_tensors import flatten_outputs
+from suite.stages.export.exact import exact_answers
+from suite.stages.export.rounding_errors import Answers
+
+SLOW: Final = 3.0
+"""Seconds of a float64 pass from which on further inputs are judged by it only where eager and graph differ."""
+
+
+class Reference:
+    """A module's answers, each computed once. Inputs are known by identity and kept alive here."""
+
+    def __init__(self, module: nn.Module, outputs: Sequence[str]) -> None:
+        self.module = module
+        self.outputs = outputs
+        """The record's names, by which a dictionary that the module returns is put in order."""
+        self.seconds = 0.0
+        """Of the last eager pass."""
+        self.judge_seconds = 0.0
+        """Of the last float64 pass, the copy of the module included."""
+        self._inputs: list[Mapping[str, Any]] = []
+        self._eager: dict[int, list[Any]] = {}
+        self._judge: dict[int, tuple[list[Any], str]] = {}
+
+    def flatten(self, result: Any) -> list[Tensor]:
+        """The module's output tensors in the record's order."""
+        return flatten_outputs(result, self.outputs)
+
+    def know(self, inputs: Mapping[str, Any], outputs: Sequence[Tensor]) -> None:
+        """Keeps eager's answer that was computed elsewhere."""
+        self._inputs.append(inputs)
+        self._eager[id(inputs)] = [as_array(tensor) for tensor in outputs]
+
+    def eager(self, inputs: Mapping[str, Any]) -> list[Any]:
+        """Eager's outputs as NumPy arrays."""
+        if id(inputs) not in self._eager:
+            begin = time.perf_counter()
+            with torch.no_grad():
+                outputs = self.flatten(self.module(**inputs))
+            self.seconds = time.perf_counter() - begin
+            self.know(inputs, outputs)
+        return self._eager[id(inputs)]
+
+    def judge(self, batches: Iterable[Mapping[str, Any]]) -> None:
+        """Runs the module in float64 on those of the inputs that it has not answered yet.
+
+        Where that fails, eager is the judge and its error is not known.
+        """
+        missing = [inputs for inputs in batches if id(inputs) not in self._judge]
+        if not missing:
+            return
+        begin = time.perf_counter()
+        try:
+            found = exact_answers(self.module, missing, self.flatten)
+        except Exception as error:
+            print(f"no float64 run: {type(error).__name__}: {error}")
+            for inputs in missing:
+                why = f"eager (float64 raises {type(error).__name__})"
+                self._judge[id(inputs)] = (self.eager(inputs), why)
+        else:
+            for inputs, (outputs, how) in zip(missing, found, strict=True):
+                self._judge[id(inputs)] = ([as_array(tensor) for tensor in outputs], how)
+        self._inputs.extend(missing)
+        self.judge_seconds = (time.perf_counter() - begin) / len(missing)
+
+    def is_judged(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether `answers` has a float64 run, or a reason why there is none."""
+        return id(inputs) in self._judge
+
+    def answers(self, inputs: Mapping[str, Any]) -> Answers:
+        """Eager's answer and the judge's; eager's twice where the judge has not been asked."""
+        eager = self.eager(inputs)
+        judge, how = self._judge.get(id(inputs), (eager, "eager"))
+        return Answers(eager=eager, judge=judge, judged_by=how)
+
+
+def as_array(tensor: Tensor) -> Any:
+    """The tensor as NumPy has it; bfloat16, which NumPy lacks, as float32, and complex numbers as pairs."""
+    tensor = tensor.detach().cpu()
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor)
+    return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
