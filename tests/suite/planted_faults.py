@@ -148,10 +148,7 @@ class Subject:
             where=where,
             found=bool(bad),
             found_before=self.strays_by_the_rule_of_before(session),
-            times=max(
-                row.times_eager if row.times_eager == row.times_eager else float("inf")
-                for row in rows
-            ),
+            times=max(float("inf") if row.times_eager is None else row.times_eager for row in rows),
             note="" if bad else self.effect(),
         )
 
