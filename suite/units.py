@@ -45,6 +45,11 @@ def count(value: float | None) -> str:
     return f"{round(value):,}"
 
 
+def plural(number: float, noun: str) -> str:
+    """`1 cell`, `2 cells`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def scaled_count(value: float | None, what: str) -> str:
     """`1.81 GMAC`, `11.7 M` with an empty `what`."""
     return _scaled(value, _DECIMAL, what)

@@ -8,6 +8,7 @@ from bench.doubts import DOUBTS
 from bench.metrics import METRICS
 from suite.axes import VARIANTS as AXES
 from suite.outcome import WORDING, Wording
+from suite.units import plural as plural
 
 NOT_REACHED: Final = "not_reached"
 """Planned, and the run ended before it: no record exists, so `Outcome` has no value for it."""
@@ -110,8 +111,3 @@ COMPARISONS: Final = {
     "few": ("…", "too few rounds", "was not timed often enough to compare it with"),
 }
 """Kind of a speed-up (`bench.summary.model.Speedup.kind`) -> (mark, words, verb)."""
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 cell`, `2 cells`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
