@@ -1,4 +1,4 @@
-"""The recipe of docs/contributing.md for a metric, followed in a copy of the tree: a row and a line in an instrument."""
+"""The recipe of docs/contributing.md for a metric, followed in a copy of the tree: a row, a line in an instrument."""
 
 from __future__ import annotations
 
