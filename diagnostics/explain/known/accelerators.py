@@ -5,6 +5,25 @@ from __future__ import annotations
 from diagnostics.explain.row import do, pip, root, row, rows, run, sh
 from diagnostics.finding import Level
 
+_CAPABILITY = (
+    r"which is of cuda capability (?P<have>\d+\.\d+)\.\s*(?:Minimum and Maximum|Maximum) cuda "
+    r"capability supported by this version of PyTorch is\s*\(?(?P<low>\d+\.\d+)\)? - "
+    r"\(?(?P<high>\d+\.\d+)"
+)
+
+
+def _position(values: dict[str, str]) -> str:
+    """Where a GPU's capability is: `older`, `newer` or `beyond` the build's, or within it."""
+    have, low, high = (
+        tuple(int(part) for part in values[name].split(".")) for name in ("have", "low", "high")
+    )
+    if have < low:
+        return "older"
+    if have <= high:
+        return "within"
+    return "newer" if have[0] == high[0] else "beyond"
+
+
 ROWS = rows(
     "accelerators",
     row(
@@ -29,14 +48,57 @@ ROWS = rows(
         links=("https://github.com/triton-lang/triton/issues/8539",),
     ),
     row(
+        "triton-kernel-image",
+        r"Triton Error \[CUDA\]: (?P<what>device kernel image is invalid|no kernel image is available|"
+        r"invalid device context|out of resource[^\n]{0,80}|an illegal memory access[^\n]{0,40}|"
+        r"[^\n]{1,80})",
+        r"OutOfResources: out of resource: (?P<what>[^\n]{1,120})",
+        says="A Triton kernel did not run: {what}",
+        why="An invalid image means that kernel cache, driver and ptxas do not belong together; out of "
+        "resource means that the kernel wants more shared memory than this GPU has.",
+        cures=(
+            sh(
+                "rm -r ~/.triton/cache ${{TORCHINDUCTOR_CACHE_DIR:-/tmp/torchinductor_$USER}}",
+                "makes the kernels anew",
+            ),
+            do("smaller block sizes or num_stages in the kernel's configuration", "needs less"),
+            do("torch.compile(model, backend='aot_eager')", "does without Triton"),
+        ),
+        explains=("inductor", "illegal-access", "no-kernel-image"),
+    ),
+    row(
         "capability-newer",
-        r"which is of cuda capability (?P<have>[\d.]+)\.\s*(?:Minimum and Maximum|Maximum) cuda "
-        r"capability supported by this version of PyTorch is",
-        says="The GPU's capability {have} is above what this torch names; it usually runs.",
-        why="Code for 12.0 runs on 12.1 as well: capabilities of one major number are compatible "
+        _CAPABILITY,
+        says="The GPU's capability {have} is above what this torch names ({high}); it usually runs.",
+        why="Code for 12.0 runs on 12.1 as well: within one major number capabilities are compatible "
         "upwards. Only packages that compile for the exact number have trouble.",
-        cures=(pip("install --upgrade torch torchvision", "names the newer capability"),),
+        cures=(pip("install --upgrade torch torchvision", "moves torch to one that names it"),),
         level=Level.INFO,
+        when=lambda values: _position(values) == "newer",
+    ),
+    row(
+        "capability-older",
+        _CAPABILITY,
+        says="The GPU's capability {have} is below what this torch was built for ({low} to {high}).",
+        why="Builds for CUDA 12.8 and 13 begin at 7.5: Maxwell, Pascal and Volta need CUDA 12.6's.",
+        cures=(
+            pip(
+                'install "torch==2.14.*" torchvision '
+                "--index-url https://download.pytorch.org/whl/cu126",
+                "takes the last known series for CUDA 12.6, which has code for old GPUs",
+            ),
+        ),
+        when=lambda values: _position(values) == "older",
+        explains=("no-kernel-image", "arch-too-new"),
+    ),
+    row(
+        "capability-beyond",
+        _CAPABILITY,
+        says="This torch has no code for the GPU's capability {have} (it ends at {high}).",
+        why="The GPU's generation is newer than the build.",
+        cures=(pip("install --upgrade torch torchvision", "moves torch to one for this GPU"),),
+        when=lambda values: _position(values) == "beyond",
+        explains=("no-kernel-image", "arch-too-new"),
     ),
     row(
         "nvcc-arch",
@@ -102,6 +164,8 @@ ROWS = rows(
         r"be performed)",
         r"hipErrorNoBinaryForGpu",
         r"hipErrorInvalidDeviceFunction",
+        r"rocBLAS error: Cannot read [^\n]{0,300}TensileLibrary",
+        r"HSA_STATUS_ERROR_INVALID_ISA",
         says="This ROCm build has no code for the AMD GPU.",
         why="The wheels are built for a list of architectures (gfx...), and the card is not "
         "among them; consumer cards and integrated GPUs often are near relatives of one that is.",

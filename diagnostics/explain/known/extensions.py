@@ -40,7 +40,8 @@ ROWS = rows(
                 "takes the release that was built for this torch and leaves torch alone",
             ),
         ),
-        context=r"torchcodec(?:[\s\S]{0,600}?The PyTorch version \((?P<torch_have>\d+\.\d+))?",
+        context=r"\A(?:[\s\S]{0,20000}?(?:The PyTorch version \(|\btorch==|\btorch )"
+        r"(?P<torch_have>\d+\.\d+))?",
         derive=_torchcodec_release,
         explains=("import-undefined-symbol", "torchcodec-ffmpeg"),
         links=("https://github.com/meta-pytorch/torchcodec#installing-torchcodec",),
@@ -78,6 +79,22 @@ ROWS = rows(
         ),
         context="torchcodec|torchaudio",
         absent=rf"libtorchcodec\w*\.(?:so|dylib|dll)[^\n]{{0,120}}?{_MISMATCH}",
+    ),
+    row(
+        "torchcodec-missing",
+        r"TorchCodec is required for (?P<what>\w+)\. Please install torchcodec",
+        r"To support (?:en|de)coding (?P<what>\w+) data, please install 'torchcodec'",
+        says="torchcodec is not installed ({what} needs it).",
+        why="torchaudio 2.9 and later load and save through torchcodec, datasets 4 decodes audio and "
+        "video with it.",
+        cures=(
+            pip("install torchcodec {torch}", "brings it; torch stays as it is"),
+            do(
+                "take the torchcodec release of its table for your torch, and install FFmpeg",
+                "when it does not load afterwards",
+            ),
+        ),
+        explains=("module-missing",),
     ),
     row(
         "torchaudio-removed",

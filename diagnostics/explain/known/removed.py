@@ -29,14 +29,55 @@ TRANSFORMERS_5 = {
     "bytes_to_unicode": "transformers.convert_slow_tokenizer.bytes_to_unicode",
     "cached_path": "huggingface_hub.hf_hub_download",
     "shard_checkpoint": "huggingface_hub.split_torch_state_dict_into_shards",
+    "MT5Tokenizer": "T5Tokenizer",
+    "SlidingWindowCache": "DynamicCache(config=model.config)",
+    "OffloadedStaticCache": "StaticCache(config=model.config, offloading=True)",
+    "HQQQuantizedCache": "QuantizedCache",
+    "QuantoQuantizedCache": "QuantizedCache",
+    "VisualQuestionAnsweringPipeline": "the image-text-to-text pipeline",
+    "ImageToTextPipeline": "the image-text-to-text pipeline",
+    "QuestionAnsweringPipeline": "AutoModelForQuestionAnswering, or a chat model",
+    "ConversationalPipeline": "the text-generation pipeline with a list of messages",
+    "Conversation": "a list of messages",
+    "LineByLineTextDataset": "the package datasets",
+    "TextDataset": "the package datasets",
+    "load_tf_weights_in_bert": "nothing: TensorFlow support was removed",
+    "ConstrainedBeamSearchScorer": "model.generate of transformers 4",
+    "LogitsWarper": "LogitsProcessor",
+    "SpecialTokensMixin": "PreTrainedTokenizerBase",
+    "TF2_WEIGHTS_NAME": "nothing: TensorFlow support was removed",
+    "TF_WEIGHTS_NAME": "nothing: TensorFlow support was removed",
+    "FLAX_WEIGHTS_NAME": "nothing: Flax support was removed",
+    "is_torch_tpu_available": "is_torch_xla_available",
+    "is_torch_sdpa_available": "nothing: it is always true",
+    "LossKwargs": "transformers.utils.TransformersKwargs",
+    "KwargsForCausalLM": "transformers.utils.TransformersKwargs",
+    "FlashAttentionKwargs": "transformers.modeling_flash_attention_utils.FlashAttentionKwargs",
+    "cached_property": "functools.cached_property",
+    "is_offline_mode": "huggingface_hub.is_offline_mode",
+    "get_full_repo_name": "huggingface_hub.get_full_repo_name",
+    "send_example_telemetry": "nothing: remove the call",
+    "PYTORCH_PRETRAINED_BERT_CACHE": "huggingface_hub.constants.HF_HUB_CACHE",
+    "apply_chunking_to_forward": "transformers.pytorch_utils.apply_chunking_to_forward",
+    "prune_linear_layer": "transformers.pytorch_utils.prune_linear_layer",
+    "Conv1D": "transformers.pytorch_utils.Conv1D",
+    "no_init_weights": "transformers.initialization.no_init_weights",
+    "VideoInput": "transformers.video_utils.VideoInput",
+    "make_batched_videos": "transformers.video_utils.make_batched_videos",
+    "LlamaLinearScalingRotaryEmbedding": "LlamaRotaryEmbedding(config)",
+    "LlamaDynamicNTKScalingRotaryEmbedding": "LlamaRotaryEmbedding(config)",
+    "LLAMA_ATTENTION_CLASSES": "LlamaAttention, which looks at config._attn_implementation",
+    "LLAMA_INPUTS_DOCSTRING": "nothing: docstrings are made by auto_docstring",
     "is_torch_fx_available": "is_torch_available (every torch that is supported has torch.fx)",
     "is_safetensors_available": "nothing: safetensors is always there",
     "is_torch_greater_or_equal_than_1_13": "nothing: it is always true",
     "is_tf_available": "nothing: TensorFlow support was removed",
     "is_flax_available": "nothing: Flax support was removed",
     "find_pruneable_heads_and_indices": "nothing: head pruning was removed; copy the function",
-    "prune_heads": "nothing: head pruning was removed",
-    "get_head_mask": "nothing: head masks were removed",
+}
+"""Importable names that transformers 5 removed or moved, with what takes their place."""
+
+TRANSFORMERS_5_ATTRIBUTES = {
     "batch_encode_plus": "the tokenizer itself: tokenizer(texts, ...)",
     "_batch_encode_plus": "the tokenizer itself: tokenizer(texts, ...)",
     "encode_plus": "the tokenizer itself: tokenizer(text, ...)",
@@ -51,8 +92,20 @@ TRANSFORMERS_5 = {
     "get_usable_length": "cache.get_seq_length()",
     "to_legacy_cache": "the cache itself: models take and return Cache objects only",
     "from_legacy_cache": "DynamicCache(config=model.config)",
+    "build_inputs_with_special_tokens": "the tokenizer itself, which adds special tokens",
+    "create_token_type_ids_from_sequences": "tokenizer(a, b).token_type_ids",
+    "prepare_for_model": "the tokenizer itself: tokenizer(text, ...)",
+    "truncate_sequences": "tokenizer(..., truncation=True)",
+    "special_tokens_map_extended": "special_tokens_map",
+    "all_special_tokens_extended": "all_special_tokens",
+    "prune_heads": "nothing: head pruning was removed",
+    "get_head_mask": "nothing: head masks were removed",
+    "invert_attention_mask": "transformers.masking_utils.create_bidirectional_mask",
+    "get_extended_attention_mask": "transformers.masking_utils.create_bidirectional_mask",
+    "to_bettertransformer": "nothing: scaled_dot_product_attention is the default",
+    "rope_theta": 'config.rope_parameters["rope_theta"]',
 }
-"""Names that transformers 5 removed, with what takes their place."""
+"""Attributes of tokenizers, caches, models and configurations that transformers 5 removed."""
 
 TRAINING_ARGUMENTS = {
     "evaluation_strategy": "eval_strategy",
@@ -111,7 +164,7 @@ def _advice(values: dict[str, str], successor: str) -> dict[str, str]:
 
 def _transformers(values: dict[str, str]) -> dict[str, str]:
     name = values.get("name", "")
-    successor = TRANSFORMERS_5.get(name, "")
+    successor = TRANSFORMERS_5.get(name, "") or TRANSFORMERS_5_ATTRIBUTES.get(name, "")
     if not successor and name.startswith(("TF", "Flax")):
         successor = f"{name.removeprefix('TF').removeprefix('Flax')}, the class for PyTorch"
     if not successor and name.endswith("FeatureExtractor"):
@@ -128,6 +181,7 @@ def _numpy(values: dict[str, str]) -> dict[str, str]:
 
 
 _NAMES = "|".join(sorted(TRANSFORMERS_5, key=len, reverse=True))
+_ATTRIBUTES = "|".join(sorted(TRANSFORMERS_5_ATTRIBUTES, key=len, reverse=True))
 _STAY = (
     do("{advice}", "is what version 5 has"),
     do(
@@ -143,14 +197,33 @@ ROWS = rows(
         "transformers-5-removed",
         rf"cannot import name '(?P<name>{_NAMES}|TF[A-Z]\w{{1,80}}|Flax[A-Z]\w{{1,80}}|"
         r"[A-Z]\w{1,60}FeatureExtractor)' from 'transformers",
-        rf"\bhas no attribute '?(?P<name>{_NAMES})(?![\w])",
+        rf"\bhas no attribute '?(?P<name>{_ATTRIBUTES})(?![\w])",
         says="transformers 5 removed {name} (in its place: {successor}).",
         why=f"The code {_FOR}.",
         cures=_STAY,
         derive=_transformers,
-        context=r"transformers|[Tt]okeniz|DynamicCache|StaticCache|Bert|processing_utils",
+        context=r"transformers|[Tt]okeniz|DynamicCache|StaticCache|Cache'|Config'|For\w+'|Model'",
         explains=("hf-removed-name", "hf-generate-cache"),
         links=("https://github.com/huggingface/transformers/blob/main/MIGRATION_GUIDE_V5.md",),
+    ),
+    row(
+        "remote-code-5",
+        r"has no attribute '(?P<name>all_tied_weights_keys)'",
+        r"tied_weight_keys?[^\n]{0,120}\.keys\(\)[\s\S]{0,300}?'list' object has no attribute 'keys'",
+        r"get_expanded_tied_weights_keys[\s\S]{0,600}?'list' object has no attribute 'keys'",
+        r"ROPE_INIT_FUNCTIONS\[[\s\S]{0,300}?KeyError: '(?P<name>default)'",
+        says="The model's own code was written for transformers 4 and does not run with 5.",
+        why="transformers 5 calls post_init() for all_tied_weights_keys, wants _tied_weights_keys as "
+        "a mapping in place of a list, and has no `default` rotary function any more.",
+        cures=(
+            do(
+                "a newer revision of the model's repository, or the model's own class in "
+                "transformers without trust_remote_code",
+                "fits version 5",
+            ),
+            do('pip install "transformers<5"', "goes back to what the code was written for"),
+        ),
+        links=("https://github.com/huggingface/transformers/issues/44861",),
     ),
     row(
         "transformers-5-module",

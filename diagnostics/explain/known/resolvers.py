@@ -138,6 +138,7 @@ ROWS = rows(
     row(
         "poetry-unavailable",
         r"Unable to find installation candidates for (?P<what>\S+ \([^)]+\))",
+        r"Package (?P<what>\S{1,80} \([^)\n]{1,40}\)) not found\.",
         says="poetry finds no file of {what} for this platform.",
         why="The lock file names a build of another platform or index.",
         cures=(

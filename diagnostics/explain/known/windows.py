@@ -22,7 +22,7 @@ ROWS = rows(
         "win-dll-init",
         rf"\[WinError 1114\][^\n]{{0,400}}?{_DLL}",
         r"\[WinError 1114\]",
-        r"ImportError: DLL load failed while importing (?P<dll>_C|torch\w*): A dynamic link library "
+        r"ImportError: DLL load failed while importing (?P<dll>\w+): A dynamic link library "
         r"\(DLL\) initialization routine failed",
         says="A library was found but failed while it started ({dll}, Windows error 1114).",
         why="An old Visual C++ runtime (msvcp140.dll, vcruntime140.dll) is in the process: the "
@@ -85,6 +85,19 @@ ROWS = rows(
         explains=("masked-import",),
         absent=r"libtorchcodec",
         links=("https://github.com/microsoft/onnxruntime/pull/23674",),
+    ),
+    row(
+        "win-dll-import",
+        r"DLL load failed while importing (?P<dll>\w+): (?P<what>[^\n]{1,120})",
+        says="The compiled module {dll} does not load: {what}",
+        why="A library that it needs is missing, too old or of another version: usually the Visual "
+        "C++ runtime, a CUDA library, or a build for another Python or torch.",
+        cures=(
+            _REDIST,
+            run("{python} -m diagnostics", "finds files that are gone and builds that do not fit"),
+        ),
+        is_fallback=True,
+        explains=("masked-import",),
     ),
     row(
         "win-not-an-image",
