@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from bench.instruments.phases import COLD_PHASES
 from suite.axes import BACKENDS
 from suite.cell import Cell
 from suite.outcome import Outcome
@@ -17,9 +18,6 @@ from suite.worker.protocol import Job
 
 if TYPE_CHECKING:
     from suite.engine.session import Session
-
-COLD_PHASES: Final = ("build", "session", "first_forward")
-"""Phases of a worker that are cold metrics, under the same names in `bench.metrics`."""
 
 IMPORT_RUNNER: Final = "bench.instruments.coldstart:import_seconds"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.coldstart import COLD_PHASES
+from bench.instruments.phases import COLD_PHASES
 from bench.pytest_benchmark_bridge import CLOCK, replay
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from suite.cell import Cell
+
+AS_BUILT: Final = Cell(model="m", size="").variant
+"""The variant of a model as built, and of imported benchmarks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,7 @@ class SeriesKey:
     device: str = ""
     dtype: str = ""
     batch: int = 1
-    variant: str = "original"
+    variant: str = AS_BUILT
     step: str
     metric: str
     unit: str

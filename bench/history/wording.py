@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from bench.history.entry import AS_BUILT
 from bench.history.series import Series, SeriesPoint
 from bench.history.trend import Change, Trend
 from bench.output.names import metric_name, plural
@@ -46,7 +47,7 @@ def _values(trends: Sequence[Trend], axis: str, metric: str) -> set[object]:
 
 def _axis(series: Series, axis: str) -> str:
     value = getattr(series, axis)
-    return f"b{value}" if axis == "batch" else "" if value == "original" else str(value)
+    return f"b{value}" if axis == "batch" else "" if value == AS_BUILT else str(value)
 
 
 def metric_of(series: Series) -> str:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bench.instruments.stopwatch import CLOCK, NS, Clock
+from bench.metrics import METRICS
 from suite.worker.protocol import Emit
 
-COLD: Final = ("build", "session", "first_forward")
-"""Phases that are metrics, one observation per fresh worker."""
+COLD_PHASES: Final = tuple(
+    row.name
+    for row in METRICS.values()
+    if row.instrument == "coldstart" and row.name != "import"  # taken in a new interpreter
+)
+"""Phases of a worker that are cold metrics of the same names, one observation per fresh worker."""
 
 
 class Phases:
@@ -42,6 +47,6 @@ class Phases:
         """Return measurements of the phases that are cold metrics."""
         return [
             {"metric": name, "unit": "s", "samples": [self.seconds[name]]}
-            for name in COLD
+            for name in COLD_PHASES
             if name in self.seconds
         ]

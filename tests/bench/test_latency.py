@@ -17,7 +17,7 @@ from bench.plan import PLANS, Plan
 from bench.stats import median
 from suite.backends.runnable import Runnable
 from suite.cell import Cell
-from suite.record import Measurement
+from suite.record import measurement_from
 from suite.worker.protocol import Job
 
 PLAN = PLANS["standard"]
@@ -43,10 +43,6 @@ class Heard:
         self.names.append(data["name"])
 
 
-def measurement(fields):
-    return Measurement(**{**fields, "samples": tuple(fields["samples"])})
-
-
 def test_a_scripted_call_is_reported_as_it_took():
     machine = Machine(tick=50)
     heard = Heard()
@@ -66,7 +62,7 @@ def test_a_scripted_call_is_reported_as_it_took():
 def test_what_is_reported_travels_as_json_and_makes_a_measurement():
     machine = Machine()
     (fields,) = latency.measure(runnable(machine.call([0.03])), PLAN, Heard(), clock=machine.clock)
-    again = measurement(json.loads(json.dumps(fields)))
+    again = measurement_from(json.loads(json.dumps(fields)))
     assert again.warmup
     assert again.unit == "s"
     assert isinstance(doubts(again, PLAN), tuple)
