@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bench.graph_diff.difference import Change, Difference, NodeChange, NodeRef, Side
+from bench.graph_diff.fingerprint import with_remainder
 from bench.graph_diff.match import Match, match, origin
 from bench.onnx_graph.names import bare
 from bench.onnx_graph.record import Graph, Node, Shape, Value
 
 
 def compare(before: Graph, after: Graph) -> Difference:
-    """What was added, removed and changed; the weights' values are not looked at."""
-    return compare_matched(before, after, match(before, after))
+    """Return what was added, removed and changed; the weights' values are not looked at."""
+    return with_remainder(compare_matched(before, after, match(before, after)), before, after)
 
 
 def compare_matched(before: Graph, after: Graph, pairs: Sequence[Match]) -> Difference:
@@ -32,10 +33,11 @@ def compare_matched(before: Graph, after: Graph, pairs: Sequence[Match]) -> Diff
                     changes=tuple(changes),
                 )
             )
+    general = (*_general(before, after), *_moved_outputs(before, after, pairs, *sources))
     return Difference(
         before=_side(before),
         after=_side(after),
-        general=tuple(_general(before, after)),
+        general=general,
         added=tuple(_ref(n) for n in after.nodes if n.key not in new),
         removed=tuple(_ref(n) for n in before.nodes if n.key not in known),
         changed=tuple(changed),
@@ -60,9 +62,8 @@ def _side(graph: Graph) -> Side:
     numbers: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for tensor in graph.tensors:
-        if tensor.is_initializer:
-            numbers[tensor.dtype] += 1
-            sizes[tensor.dtype] += tensor.num_bytes
+        numbers[tensor.dtype] += 1
+        sizes[tensor.dtype] += tensor.num_bytes
     return Side(
         path=graph.path,
         num_bytes=graph.num_bytes,
@@ -71,6 +72,9 @@ def _side(graph: Graph) -> Side:
         macs=graph.macs,
         num_uncounted=graph.num_uncounted,
         open_axes=graph.open_axes,
+        uncounted=graph.uncounted,
+        sizes=graph.sizes,
+        num_choices=graph.num_choices,
         initializer_bytes=graph.initializer_bytes,
         dtypes=tuple((name, numbers[name], size) for name, size in sizes.most_common()),
     )
@@ -108,6 +112,23 @@ def _interface(what: str, before: Sequence[Value], after: Sequence[Value]) -> It
         yield Change(what=what, name="order", before=", ".join(left), after=", ".join(right))
 
 
+def _moved_outputs(
+    before: Graph,
+    after: Graph,
+    pairs: Sequence[Match],
+    left: dict[str, str],
+    right: dict[str, str],
+) -> Iterable[Change]:
+    """Outputs of the graph that another one of the nodes on both sides gives now."""
+    for one, other in zip(before.outputs, after.outputs, strict=False):
+        words = (left.get(one.name, ""), right.get(other.name, ""))
+        numbers = [word.partition(":")[0] for word in words]
+        if words[0] != words[1] and all(number.isdigit() for number in numbers):
+            keys = [pairs[int(number)].before.key for number in numbers]
+            texts = [f"{key}:{w.partition(':')[2]}" for key, w in zip(keys, words, strict=True)]
+            yield Change(what="output", name=one.name, before=texts[0], after=texts[1])
+
+
 def _value_text(value: Value) -> str:
     return f"{value.dtype or '?'} {shape_text(value.shape)}"
 
@@ -128,6 +149,9 @@ def _words(graph: Graph, numbers: dict[str, str]) -> dict[str, str]:
     """
     find = origin(graph)
     words = {value.name: f"input {place}" for place, value in enumerate(graph.inputs)}
+    for body in graph.bodies:
+        attribute = body.place.rpartition("/")[2]
+        words |= {name: f"argument {n} of {attribute}" for n, name in enumerate(body.inputs)}
     for node in graph.nodes:
         flowing = [words[start] for name in node.inputs if (start := find(name)) in words]
         for place, value in enumerate(node.outputs):
@@ -138,6 +162,7 @@ def _words(graph: Graph, numbers: dict[str, str]) -> dict[str, str]:
             else:
                 words[value.name] = f"node {node.key}:{place}"
     names = {name for node in graph.nodes for name in node.inputs if name}
+    names |= {value.name for value in graph.outputs}
     return {name: words.get(find(name), "weights") for name in names}
 
 

@@ -60,15 +60,17 @@ class TensorChange:
     num_bytes: tuple[int, int]
     is_dequantized: tuple[bool, bool]
     """Integers that were multiplied by their scale before they were compared."""
+    digests: tuple[str, str] = ("", "")
+    """Of type, shape and elements."""
     is_equal: bool = False
-    """Every element is the same, NaN included."""
+    """Type, shape and every byte are the same, those of scale and zero point too."""
     max_abs: float | None = None
     """Largest absolute difference; None when the shapes differ or an element is not finite."""
     mean_abs: float | None = None
     cosine: float | None = None
-    """Of the angle between both; None beside when one of them is all zeros."""
+    """Of the angle between both; 1 for equal ones; None as above, and when one of them is all zeros."""
     snr_db: float | None = None
-    """10 log10 of the power before over the power of the difference; None beside when there is no difference."""
+    """10 log10 of the power before over the power of the difference; None as above, and when there is no difference."""
     note: str = ""
     """Why there is no number."""
 
@@ -83,12 +85,18 @@ class Side:
     producer: str
     macs: int
     num_uncounted: int
-    """Nodes whose multiply-accumulates depend on open axes."""
+    """Nodes that multiply, but how much is not known."""
     open_axes: tuple[str, ...]
-    """Names of the inputs' axes that have no size."""
+    """The inputs' axes without a fixed size."""
+    uncounted: tuple[str, ...]
+    """Why nodes are not counted, each reason once."""
+    sizes: tuple[tuple[str, int], ...]
+    """(open axis, extent) as taken for `macs`."""
+    num_choices: int
+    """If nodes of which the branch with more multiply-accumulates is counted."""
     initializer_bytes: int
     dtypes: tuple[tuple[str, int, int], ...]
-    """(dtype, initializers, bytes), largest first."""
+    """(dtype, tensors, bytes) of what is stored, in Constant nodes too, largest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +142,7 @@ class Difference:
             or self.changed
             or self.tensors_added
             or self.tensors_removed
+            or self.quantization_parameters
             or any(not t.is_equal for t in self.tensors)
         )
 

@@ -1,37 +1,46 @@
-"""The weights of two graphs compared, in the float domain."""
+"""The weights of two graphs compared: byte by byte, and what they stand for in the float domain."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from math import log10, sqrt
+from math import log10, prod, sqrt
 from pathlib import Path
 from typing import Any, Final
 
 from bench.graph_diff.compare import compare_matched, shape_text
 from bench.graph_diff.difference import Difference, TensorChange
+from bench.graph_diff.fingerprint import with_remainder
 from bench.graph_diff.match import match
 from bench.graph_diff.shared import shared
 from bench.onnx_graph.record import Graph, Tensor
 from bench.onnx_graph.sources import Source, parameters_of
 from bench.onnx_graph.weights import Weights
 
-CHUNK: Final = 1 << 22
-"""Elements that are compared at once: the sums are taken in double precision."""
+CHUNK: Final = 1 << 18
+"""Elements that are compared at once, in double precision: few enough to stay in the processor's cache."""
 
 
 def compare_files(before: Graph, after: Graph) -> Difference:
-    """The difference of two graphs, with their weights. Raises GraphError when weights cannot be read."""
+    """Return the difference of two graphs, with their weights. Raises GraphError when weights cannot be read."""
     pairs = match(before, after)
     difference = compare_matched(before, after, pairs)
-    found = shared(before, after, pairs)
-    with Weights(Path(before.path)) as left, Weights(Path(after.path)) as right:
-        changes = list(_changes(before, after, found, left, right))
-    changes.sort(key=_order)
+    with ExitStack() as open_files:
+        sides = [
+            _Side(graph, open_files.enter_context(Weights(Path(graph.path), graph)))
+            for graph in (before, after)
+        ]
+        found = shared(before, after, pairs)
+        found += _alike(sides, found)
+        changes = [_change(sides, one, other) for one, other in found]
+        changes.sort(key=_order)
+        digests = tuple({t.name: side.digest(t.name) for t in side.graph.tensors} for side in sides)
     mine, theirs = {one.tensor for one, _ in found}, {other.tensor for _, other in found}
     parameters = parameters_of(after) | {n for _, s in found for n in (s.scale, s.zero_point)}
     added = [t.name for t in after.tensors if t.name not in theirs]
-    return replace(
+    difference = replace(
         difference,
         tensors=tuple(changes),
         tensors_added=tuple(name for name in added if name not in parameters),
@@ -39,88 +48,161 @@ def compare_files(before: Graph, after: Graph) -> Difference:
         quantization_parameters=tuple(name for name in added if name in parameters),
         are_weights_compared=True,
     )
+    return with_remainder(difference, before, after, digests)
 
 
-def _changes(
-    before: Graph,
-    after: Graph,
-    found: Sequence[tuple[Source, Source]],
-    left: Weights,
-    right: Weights,
-) -> Iterator[TensorChange]:
-    mine, theirs = ({t.name: t for t in graph.tensors} for graph in (before, after))
-    for one, other in found:
-        a, b = mine[one.tensor], theirs[other.tensor]
-        change = TensorChange(
-            name=a.name,
-            other=b.name,
-            dtypes=(a.dtype, b.dtype),
-            shapes=(a.shape, b.shape),
-            num_bytes=(a.num_bytes, b.num_bytes),
-            is_dequantized=(bool(one.scale), bool(other.scale)),
-        )
-        if reason := _obstacle(a, b, one, other, left, right):
-            yield replace(change, note=reason)
-            continue
-        yield _measured(change, left.numbers(one), right.numbers(other))
+class _Side:
+    """One of the two files: its tensors by name, and their digests, each computed once."""
+
+    def __init__(self, graph: Graph, weights: Weights) -> None:
+        self.graph = graph
+        self.weights = weights
+        self.tensors: Mapping[str, Tensor] = {t.name: t for t in graph.tensors}
+        self._digests: dict[str, str] = {}
+
+    def digest(self, name: str) -> str:
+        """Of type, shape and elements; empty for no tensor. Raises GraphError."""
+        if name not in self._digests:
+            self._digests[name] = self.weights.digest(name) if name in self.weights else ""
+        return self._digests[name]
 
 
-def _obstacle(
-    a: Tensor, b: Tensor, one: Source, other: Source, left: Weights, right: Weights
-) -> str:
-    """Why the two cannot be compared, or an empty string."""
-    shapes = [
-        (*t.shape[:-2], t.shape[-1], t.shape[-2])
-        if s.is_transposed and len(t.shape) > 1
-        else t.shape
-        for t, s in ((a, one), (b, other))
+def _alike(
+    sides: Sequence[_Side], found: Sequence[tuple[Source, Source]]
+) -> list[tuple[Source, Source]]:
+    """The tensors that no node and no name pairs, where both sides have the same content: paired by it."""
+    taken = ({one.tensor for one, _ in found}, {other.tensor for _, other in found})
+    rest: tuple[dict[str, list[str]], ...] = (defaultdict(list), defaultdict(list))
+    for side, names, groups in zip(sides, taken, rest, strict=True):
+        for tensor in side.graph.tensors:
+            if tensor.name not in names:
+                groups[side.digest(tensor.name)].append(tensor.name)
+    return [
+        (Source(tensor=a), Source(tensor=b))
+        for digest, left in rest[0].items()
+        for a, b in zip(left, rest[1].get(digest, ()), strict=False)
     ]
+
+
+def _change(sides: Sequence[_Side], one: Source, other: Source) -> TensorChange:
+    a, b = sides[0].tensors[one.tensor], sides[1].tensors[other.tensor]
+    change = TensorChange(
+        name=a.name,
+        other=b.name,
+        dtypes=(a.dtype, b.dtype),
+        shapes=(a.shape, b.shape),
+        num_bytes=(a.num_bytes, b.num_bytes),
+        digests=(sides[0].digest(a.name), sides[1].digest(b.name)),
+        is_dequantized=(bool(one.scale), bool(other.scale)),
+    )
+    if _means_the_same(sides, one, other):
+        return replace(change, is_equal=True, max_abs=0.0, mean_abs=0.0, cosine=1.0)
+    if reason := _obstacle(sides, one, other):
+        return replace(change, note=reason)
+    return _measured(change, sides, (one, other))
+
+
+def _means_the_same(sides: Sequence[_Side], one: Source, other: Source) -> bool:
+    """Whether both have the same type, shape and bytes, and so have their scales and zero points."""
+    if replace(one, tensor="", scale="", zero_point="") != replace(
+        other, tensor="", scale="", zero_point=""
+    ):
+        return False
+    names = ((s.tensor, s.scale, s.zero_point) for s in (one, other))
+    return all(sides[0].digest(a) == sides[1].digest(b) for a, b in zip(*names, strict=True))
+
+
+def _obstacle(sides: Sequence[_Side], one: Source, other: Source) -> str:
+    """Why the two cannot be compared in numbers, or an empty string."""
+    tensors = [side.tensors[s.tensor] for side, s in zip(sides, (one, other), strict=True)]
+    for side, source in zip(sides, (one, other), strict=True):
+        for name in (source.tensor, source.scale, source.zero_point):
+            if name and name not in side.weights:
+                return f"{name[:80]} is computed, not stored"
+    if "string" in (tensors[0].dtype, tensors[1].dtype):
+        return "text"
+    shapes = [side.weights.shape(s) for side, s in zip(sides, (one, other), strict=True)]
     if shapes[0] != shapes[1]:
         return f"changed in shape: {shape_text(shapes[0])} to {shape_text(shapes[1])}"
-    for _tensor, source, weights in ((a, one, left), (b, other, right)):
-        for name in (source.tensor, source.scale, source.zero_point):
-            if name and name not in weights:
-                return f"{name[:80]} is computed or sparse, not stored as it is"
-    is_integer = [("int" in t.dtype or t.dtype == "bool") for t in (a, b)]
+    is_integer = [("int" in t.dtype or t.dtype == "bool") for t in tensors]
     if is_integer[0] != is_integer[1] and not (one.scale or other.scale):
-        return f"{a.dtype} and {b.dtype} without a scale"
+        return f"{tensors[0].dtype} and {tensors[1].dtype} without a scale"
     return ""
 
 
-def _measured(change: TensorChange, a: Any, b: Any) -> TensorChange:
+def _measured(
+    change: TensorChange, sides: Sequence[_Side], sources: tuple[Source, Source]
+) -> TensorChange:
     """The change with its numbers."""
     import numpy as np
 
-    if a.dtype.kind in "OSU" or b.dtype.kind in "OSU":
-        return replace(change, is_equal=bool(np.array_equal(a, b)), note="text")
     largest = total = dot = power_a = power_b = power_d = 0.0
-    is_equal, is_finite = True, True
-    flat_a, flat_b = a.reshape(-1), b.reshape(-1)
-    for start in range(0, flat_a.size, CHUNK):
-        x = flat_a[start : start + CHUNK].astype(np.float64)
-        y = flat_b[start : start + CHUNK].astype(np.float64)
-        is_equal = is_equal and bool(np.array_equal(x, y, equal_nan=True))
-        if not (np.isfinite(x).all() and np.isfinite(y).all()):
-            is_finite = False
-            continue
-        d = y - x
-        largest = max(largest, float(np.abs(d).max(initial=0.0)))
-        total += float(np.abs(d).sum())
+    count, is_finite = 0, True
+    for a, b in _blocks(sides, sources):
+        x, y = (_real(part).astype(np.float64) for part in (a, b))
+        count += x.size
+        with np.errstate(invalid="ignore", over="ignore"):
+            d = y - x
+        noise = float(d @ d)
+        if not np.isfinite(noise):
+            is_finite = is_finite and bool(np.isfinite(x).all() and np.isfinite(y).all())
+        power_d += noise
         dot += float(x @ y)
         power_a += float(x @ x)
         power_b += float(y @ y)
-        power_d += float(d @ d)
+        np.abs(d, out=d)
+        largest = max(largest, float(d.max(initial=0.0)))
+        total += float(d.sum())
     if not is_finite:
-        return replace(change, is_equal=is_equal, note="holds NaN or infinity")
+        return replace(change, note="holds NaN or infinity")
     scale = sqrt(power_a) * sqrt(power_b)
     return replace(
         change,
-        is_equal=is_equal,
         max_abs=largest,
-        mean_abs=total / flat_a.size if flat_a.size else 0.0,
-        cosine=(1.0 if is_equal else max(-1.0, min(1.0, dot / scale))) if scale else None,
+        mean_abs=total / count if count else 0.0,
+        cosine=(1.0 if not power_d else max(-1.0, min(1.0, dot / scale))) if scale else None,
         snr_db=10 * log10(power_a / power_d) if power_d and power_a else None,
     )
+
+
+def _real(part: Any) -> Any:
+    """A flat array; of complex numbers the real and the imaginary parts in turn."""
+    flat = part.reshape(-1)
+    return flat.view(flat.real.dtype) if flat.dtype.kind == "c" else flat
+
+
+def _blocks(sides: Sequence[_Side], sources: tuple[Source, Source]) -> Iterator[tuple[Any, Any]]:
+    """The numbers of both sides in the same order, CHUNK at a time."""
+    shape = sides[0].weights.shape(sources[0])
+    is_plain = all(
+        not (s.scale or s.packing or s.is_transposed) and side.tensors[s.tensor].place is not None
+        for side, s in zip(sides, sources, strict=True)
+    )
+    if is_plain:
+        total = prod(shape)
+        for low in range(0, total, CHUNK):
+            high = min(low + CHUNK, total)
+            a, b = (
+                side.weights.elements(s.tensor, low, high)
+                for side, s in zip(sides, sources, strict=True)
+            )
+            yield a, b
+        return
+    rows = [_rows(side, s) for side, s in zip(sides, sources, strict=True)]
+    num_rows = shape[0] if shape else 1
+    step = max(1, CHUNK // max(1, prod(shape[1:])))
+    for low in range(0, num_rows, step):
+        a, b = (take(low, min(low + step, num_rows)).reshape(-1) for take in rows)
+        for start in range(0, a.size, CHUNK):
+            yield a[start : start + CHUNK], b[start : start + CHUNK]
+
+
+def _rows(side: _Side, source: Source) -> Callable[[int, int], Any]:
+    """A function that gives rows; what is packed or transposed is read whole, once."""
+    if not (source.packing or source.is_transposed):
+        return lambda low, high: side.weights.number_rows(source, low, high)
+    whole = side.weights.numbers(source)
+    return lambda low, high: whole[low:high] if whole.ndim else whole
 
 
 def _order(change: TensorChange) -> tuple[int, float, str]:
@@ -129,4 +211,6 @@ def _order(change: TensorChange) -> tuple[int, float, str]:
         return (2, 0.0, change.name)
     if change.max_abs is None:
         return (1, 0.0, change.name)
+    if change.max_abs == 0:
+        return (1, 1.0, change.name)
     return (0, change.snr_db if change.snr_db is not None else -1e9, change.name)

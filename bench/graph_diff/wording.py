@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from bench.graph_diff.difference import Change, Difference, NodeChange, Side, TensorChange
+from bench.onnx_graph.count import AXIS
 from suite import units
 
 LONGEST: Final = 120
 """Characters of a name that are shown."""
+REASONS: Final = 2
+"""Reasons for what is not counted that are shown."""
+SIZES: Final = 4
+"""Sizes of open axes that are shown."""
 _COMMANDS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Characters that would command a terminal, or turn the direction of what follows."""
 
@@ -53,13 +59,37 @@ def changes_text(node: NodeChange) -> str:
 
 
 def macs_text(side: Side) -> str:
-    """`1.81 GMAC`, and what could not be counted."""
+    """`1.81 GMAC at batch=1`, and what could not be counted, and why."""
     text = units.scaled_count(side.macs, "MAC")
+    if side.sizes:
+        text += f" at {sizes_text(side.sizes)}"
+    if side.num_choices:
+        what = "1 If" if side.num_choices == 1 else f"{side.num_choices:,} Ifs"
+        text += f", the larger branch of {what}"
     if not side.num_uncounted:
         return text
-    sizes = ",".join(f"{shortened(name, 20)}=SIZE" for name in side.open_axes[:4])
-    why = f"say --axes {sizes}" if sizes else "shapes depend on the data"
-    return f"{text if side.macs else 'not counted'}; {_nodes(side.num_uncounted)} open: {why}"
+    sized = {name for name, _ in side.sizes}
+    axes = [name for name in side.open_axes if name not in sized]
+    wanted = [name for name in axes if any(_asks_for(reason, name) for reason in side.uncounted)]
+    why = (
+        [f"say --axes {','.join(f'{shortened(n, 20)}=SIZE' for n in wanted[:4])}"] if wanted else []
+    )
+    others = [reason for reason in side.uncounted if not reason.startswith(AXIS)]
+    why += [shortened(reason) for reason in others[:REASONS]]
+    if len(others) > REASONS:
+        why.append(f"{len(others) - REASONS} more reasons")
+    counted = text if side.macs else "not counted"
+    return f"{counted}; {_nodes(side.num_uncounted)} open: {'; '.join(why)}"
+
+
+def sizes_text(sizes: Sequence[tuple[str, int]]) -> str:
+    """`batch=1, sequence=128`; the first of many."""
+    shown = [f"{shortened(name, 20)}={size}" for name, size in sizes[:SIZES]]
+    return ", ".join([*shown, *(["…"] if len(sizes) > SIZES else [])])
+
+
+def _asks_for(reason: str, axis: str) -> bool:
+    return reason.startswith(AXIS) and axis in reason.removeprefix(AXIS).split(", ")
 
 
 def dtypes_text(side: Side) -> str:

@@ -11,15 +11,15 @@ from bench.onnx_graph.skeleton import DIGEST
 from bench.onnx_graph.values import dtype_name
 
 SHOWN: Final = 8
-"""Elements up to which a tensor is told in full; a longer one by its shape and digest."""
+"""Elements up to which a tensor is shown in full; a longer one by its shape and digest."""
 LONGEST: Final = 200
 """Characters of a value."""
 
 
-def told(
+def attribute_texts(
     node: Any, attributes: Mapping[str, Any], opsets: Mapping[str, int]
 ) -> tuple[tuple[str, str], ...]:
-    """The attributes as text, without those that say what ONNX assumes anyway."""
+    """Return (name, value as text) of each attribute, without those that have the default of ONNX."""
     domain = node.domain or "ai.onnx"
     assumed = _defaults(node.op_type, domain, opsets.get(domain, 0))
     texts = ((name, text_of(attributes[name])) for name in sorted(attributes))
@@ -74,14 +74,14 @@ def text_of(attribute: Any) -> str:
     if value is not None:
         return _shortened(str(value))
     if attribute.HasField("t"):
-        return __tensor_text(attribute.t)
+        return _tensor_text(attribute.t)
     if attribute.HasField("g"):
         return f"graph of {len(attribute.g.node)} nodes"
     content = attribute.SerializeToString(deterministic=True)
     return f"{len(content)} bytes, {_digest(content)}"
 
 
-def __tensor_text(tensor: Any) -> str:
+def _tensor_text(tensor: Any) -> str:
     import onnx
 
     head = f"{dtype_name(tensor.data_type)}[{'×'.join(str(d) for d in tensor.dims)}]"
@@ -91,7 +91,9 @@ def __tensor_text(tensor: Any) -> str:
         array = onnx.numpy_helper.to_array(tensor)
     except (KeyError, TypeError, ValueError):  # an unknown type, or too few bytes
         return f"{head} {_digest(tensor.SerializeToString(deterministic=True))}"
-    if array.size <= SHOWN:
+    # Different NaNs have the same text, and so have -nan and nan.
+    is_plain = array.dtype.kind not in "fcV" or bool((array == array).all())
+    if array.size <= SHOWN and is_plain:
         return _shortened(f"{head} {array.tolist()}")
     return f"{head} {_digest(array.tobytes())}"
 

@@ -8,23 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from bench.onnx_graph.attributes import plain, told
-from bench.onnx_graph.axes import default_sizes, extent
+from bench.onnx_graph.attributes import attribute_texts
+from bench.onnx_graph.count import Count, Counts, count_macs
 from bench.onnx_graph.errors import explained
-from bench.onnx_graph.external import files_of
+from bench.onnx_graph.inference import infer, name_open_axes, open_axes, sizes_for, with_sizes
 from bench.onnx_graph.keys import keys_of
-from bench.onnx_graph.macs import Call, macs_of
-from bench.onnx_graph.record import Graph, Node, Shape, Value
-from bench.onnx_graph.skeleton import Skeleton, skeleton_of
-from bench.onnx_graph.stand_ins import put_stand_ins
-from bench.onnx_graph.values import (
-    constant_of,
-    shapes_of,
-    sparse_of,
-    tensor_of,
-    value_of,
-    values_of,
-)
+from bench.onnx_graph.record import Body, Graph, Node, Tensor, Value
+from bench.onnx_graph.skeleton import Skeleton, body_place, skeleton_of
+from bench.onnx_graph.stored import BadTensor, file_beside
+from bench.onnx_graph.values import value_of, values_of
 
 SCOPES: Final = "pkg.torch.onnx.name_scopes"
 """Where torch.onnx writes the path of modules that a node comes from."""
@@ -38,39 +30,41 @@ def read(
     sizes: Mapping[str, int] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> Graph:
-    """The graph in the file. Raises GraphError, naming the file, when it cannot be read.
+    """Return the graph in the file. Raises GraphError, naming the file, when it cannot be read.
 
-    `sizes`: name of an open axis -> extent (default: 1 for a batch). `shapes`: value -> its shape
-    as seen in a run, for what depends on data. Both are for the count of multiply-accumulates.
+    `sizes`: open axis -> extent: its name, or `INPUT:AXIS` for one without a name (default: 1 for a batch, see
+    `bench.onnx_graph.inference.sizes_for`). `shapes`: value -> its shape as seen in a run, for what depends on data.
+    Both are for the count of multiply-accumulates.
     """
     skeleton = skeleton_of(path)
     model = parsed(path, skeleton)
-    names = _open_axes(model)
-    model, values, known = _inferred(model, default_sizes(names) if sizes is None else sizes)
-    known |= {name: tuple(shape) for name, shape in (shapes or {}).items()}
-    tensors = {t.name: tensor_of(t) for t in model.graph.initializer}
-    for sparse in model.graph.sparse_initializer:
-        tensors[sparse.values.name] = sparse_of(sparse)
-    known |= {name: tensor.shape for name, tensor in tensors.items()}
+    axes = open_axes(model)
+    taken = sizes_for(model, sizes)
+    inputs = tuple(value_of(v) for v in model.graph.input)
+    name_open_axes(model)
+    model = infer(model)
+    sized = infer(with_sizes(model, taken))
+    counts = count_macs(sized, axes, shapes or {})
+    values = _named_values(model.graph, axes)
     opsets = {o.domain or "ai.onnx": int(o.version) for o in model.opset_import}
-    nodes = tuple(_nodes(model.graph, values, known, opsets))
-    constants = {
-        node.output[0]: constant_of(node)
-        for node in model.graph.node
-        if node.op_type == "Constant" and node.output and node.output[0] in skeleton.places
-    }
+    bodies: list[Body] = []
+    nodes = tuple(_Nodes(counts, opsets, bodies).of(model.graph, values, {}))
+    stored = {t.name for t in skeleton.tensors if t.is_initializer}
     return Graph(
         path=str(path),
         name=model.graph.name,
-        num_bytes=sum(file.stat().st_size for file in files_of(path) if file.is_file()),
+        num_bytes=_num_bytes(path, skeleton),
         ir_version=int(model.ir_version),
         opsets=tuple(sorted(opsets.items())),
         producer=f"{model.producer_name} {model.producer_version}".strip(),
-        inputs=tuple(value_of(v) for v in model.graph.input if v.name not in tensors),
-        outputs=tuple(value_of(v) for v in model.graph.output),
+        inputs=tuple(value for value in inputs if value.name not in stored),
+        outputs=tuple(values.get(v.name, value_of(v)) for v in model.graph.output),
         nodes=nodes,
-        tensors=(*tensors.values(), *(t for t in constants.values() if t is not None)),
-        open_axes=tuple(names),
+        tensors=_unique(skeleton.tensors),
+        bodies=tuple(bodies),
+        open_axes=tuple(axes),
+        sizes=tuple((name, taken[name]) for name in axes if name in taken),
+        num_choices=counts.num_choices,
         metadata=tuple(sorted((p.key, p.value) for p in model.metadata_props)),
     )
 
@@ -93,89 +87,108 @@ def parsed(path: Path, skeleton: Skeleton) -> Any:
     return model
 
 
-def _open_axes(model: Any) -> list[str]:
-    return list(
-        dict.fromkeys(
-            dim.dim_param
-            for value in model.graph.input
-            for dim in value.type.tensor_type.shape.dim
-            if dim.dim_param
-        )
-    )
+def _num_bytes(path: Path, skeleton: Skeleton) -> int:
+    """Bytes of the file and of those that hold its weights, as far as they are there."""
+    files = {path}
+    for location in skeleton.locations:
+        try:
+            files.add(file_beside(path, location))
+        except (BadTensor, OSError, ValueError):
+            continue
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _inferred(
-    model: Any, sizes: Mapping[str, int]
-) -> tuple[Any, dict[str, Value], dict[str, Shape]]:
-    """The model with what inference adds; its values; value -> shape where open axes have the given sizes."""
-    import onnx
-
-    plain, sized = onnx.ModelProto(), onnx.ModelProto()
-    plain.CopyFrom(model)
-    has_stand_ins = put_stand_ins(plain.graph)
-    sized.CopyFrom(plain)
-    graph = sized.graph
-    for value in (*graph.input, *graph.output, *graph.value_info):
-        for dim in value.type.tensor_type.shape.dim:
-            if dim.dim_param and (size := extent(dim.dim_param, sizes)) is not None:
-                dim.dim_value = size
-    model = _infer(model)
-    values = values_of(model.graph)
-    if has_stand_ins:
-        for name, value in values_of(_infer(plain).graph).items():
-            # Of a stand-in only the shape is true.
-            known_dtype = values[name].dtype if name in values else ""
-            values[name] = replace(value, dtype=known_dtype)
-    shapes = {n: v.shape for n, v in values_of(_infer(sized).graph).items() if v.shape is not None}
-    return model, values, shapes
+def _unique(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Initializers before other tensors; of several under one name, which damaged files have, every one."""
+    found: dict[str, Tensor] = {}
+    for tensor in sorted(tensors, key=lambda t: not t.is_initializer):
+        name = tensor.name
+        while name in found:
+            name += "'"
+        found[name] = tensor if name == tensor.name else replace(tensor, name=name)
+    return tuple(found.values())
 
 
-def _infer(model: Any) -> Any:
-    """Shape inference; a model that it chokes on stays as it is: what is missing shows as `?`."""
-    import onnx
+def _named_values(graph: Any, axes: Mapping[str, str]) -> dict[str, Value]:
+    """Value -> its type and shape; axes without a name are `?` again."""
+    found = values_of(graph)
+    unnamed = {axis for axis, name in axes.items() if not name}
+    if not unnamed:
+        return found
+    return {
+        name: value
+        if value.shape is None
+        else replace(value, shape=tuple("?" if d in unnamed else d for d in value.shape))
+        for name, value in found.items()
+    }
 
-    try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
-        return model
+
+class _Nodes:
+    """Makes the records of nodes, of the main graph and of those inside it."""
+
+    def __init__(self, counts: Counts, opsets: Mapping[str, int], bodies: list[Body]) -> None:
+        self._counts = counts
+        self._opsets = opsets
+        self._bodies = bodies
+
+    def of(
+        self,
+        graph: Any,
+        values: Mapping[str, Value],
+        names: Mapping[str, str],
+        place: str = "",
+        outer: str = "",
+    ) -> Iterator[Node]:
+        """The nodes of the graph and, after each, those of the graphs inside it.
+
+        `names`: value of this graph and of those around it -> its unique name, where that is another one.
+        """
+        keys = keys_of((n.name, n.op_type) for n in graph.node)
+        for key, node in zip(keys, graph.node, strict=True):
+            own = f"{place}/{key}" if place else key
+            attributes = {a.name: a for a in node.attribute}
+            count = self._counts.by_key.get(own, Count())
+            yield Node(
+                key=own,
+                operator=operator_of(node),
+                outer=outer,
+                scope=scope_of(node),
+                inputs=tuple(names.get(name, name) for name in node.input),
+                outputs=tuple(
+                    replace(values.get(name, Value(name=name)), name=names.get(name, name))
+                    for name in node.output
+                ),
+                attributes=attribute_texts(node, attributes, self._opsets),
+                macs=count.macs,
+                uncounted=count.reason,
+                is_alternative=count.is_alternative,
+            )
+            for name in sorted(attributes):
+                attribute = attributes[name]
+                inner = [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
+                for number, body in enumerate(inner):
+                    label = body_place(own, name, number, len(inner))
+                    inside = {**names, **_names_in(body, label)}
+                    self._bodies.append(
+                        Body(
+                            place=label,
+                            inputs=tuple(inside.get(v.name, v.name) for v in body.input),
+                            outputs=tuple(inside.get(v.name, v.name) for v in body.output),
+                        )
+                    )
+                    known = {**values, **values_of(body)}
+                    yield from self.of(body, known, inside, label, outer or own)
 
 
-def _nodes(
-    graph: Any,
-    values: Mapping[str, Value],
-    known: Mapping[str, Shape],
-    opsets: Mapping[str, int],
-    place: str = "",
-    outer: str = "",
-) -> Iterator[Node]:
-    """The nodes of the graph and, after each, those of the graphs inside it."""
-    keys = keys_of((n.name, n.op_type) for n in graph.node)
-    for key, node in zip(keys, graph.node, strict=True):
-        own = f"{place}/{key}" if place else key
-        operator = operator_of(node)
-        attributes = {a.name: a for a in node.attribute}
-        call = Call(
-            attributes={name: plain(a) for name, a in attributes.items()},
-            inputs=[known.get(name) for name in node.input],
-            outputs=[known.get(name) for name in node.output],
-        )
-        yield Node(
-            key=own,
-            operator=operator,
-            outer=outer,
-            scope=scope_of(node),
-            inputs=tuple(node.input),
-            outputs=tuple(values.get(name, Value(name=name)) for name in node.output),
-            attributes=told(node, attributes, opsets),
-            macs=macs_of(operator, call),
-        )
-        for name in sorted(attributes):
-            attribute = attributes[name]
-            inner = [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
-            for number, body in enumerate(inner):
-                label = f"{own}/{name}{number if len(inner) > 1 else ''}"
-                inside = {**values, **values_of(body)}, {**known, **shapes_of(body)}
-                yield from _nodes(body, *inside, opsets, label, outer or own)
+def _names_in(graph: Any, place: str) -> dict[str, str]:
+    """Value that is made in a graph inside a node -> its unique name."""
+    made = [
+        *(value.name for value in graph.input),
+        *(tensor.name for tensor in graph.initializer),
+        *(tensor.values.name for tensor in graph.sparse_initializer),
+        *(name for node in graph.node for name in node.output if name),
+    ]
+    return {name: f"{place}/{name}" for name in made}
 
 
 def operator_of(node: Any) -> str:

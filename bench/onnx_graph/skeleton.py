@@ -7,29 +7,44 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bench.onnx_graph.errors import explained
 from bench.onnx_graph.keys import keys_of
 from bench.onnx_graph.message import content_of, copy, put
+from bench.onnx_graph.record import Place, Tensor
+from bench.onnx_graph.stored import (
+    TENSOR_CONTENT,
+    TENSOR_RAW,
+    Header,
+    header_of,
+    num_bytes_of,
+    num_values,
+    whole_numbers,
+)
+from bench.onnx_graph.values import dtype_name
 from diagnostics.model import onnx_file as proto
 from diagnostics.model.onnx_rules import TWO_GIB
 from diagnostics.model.wire import BYTES, VARINT, Buffer, Entry, WireError, entries, text
 
 # Field numbers of onnx.proto3 beside those that the doctor knows.
 NODE_OUTPUT, NODE_NAME = 2, 3
+ATTRIBUTE_NAME, ATTRIBUTE_SPARSE, ATTRIBUTE_SPARSES = 1, 22, 23
+LISTS: Final = {7: ("floats", 1), 8: ("ints", 7), 9: ("strings", 8)}
+"""Attribute field of a Constant with several plain values -> (kind of the place, type of its elements)."""
+SPARSE_VALUES, SPARSE_INDICES, SPARSE_DIMS = 1, 2, 3
 GRAPH_ENDS: Final = (11, 12)
 """Fields of a graph's inputs and outputs; the first field of each holds its name and the second its shape."""
-TENSOR_DIMS, TENSOR_DOC = 1, 12
-TENSOR_CONTENT: Final = frozenset({4, 5, 6, 7, 9, 10, 11})
-"""float_data, int32_data, string_data, int64_data, raw_data, double_data, uint64_data."""
-TENSOR_PLACE: Final = frozenset({proto.TENSOR_EXTERNAL, proto.TENSOR_LOCATION})
+TENSOR_DOC: Final = 12
+TENSOR_LOCATED: Final = frozenset({proto.TENSOR_EXTERNAL, proto.TENSOR_LOCATION})
 KEPT: Final = 1024
 """Bytes of a tensor that stay: the shapes, axes and scales that shape inference reads and Netron shows."""
+SHORT: Final = 16
+"""Bytes of an attribute that is too short for a tensor or a graph."""
 LONGEST: Final = 400
 """Bytes that the name and the shape of an input take together before they count as long."""
 DIGEST: Final = "sha256:"
@@ -41,22 +56,29 @@ class Skeleton:
     """What is left of a file."""
 
     data: bytes
-    """A serialized ModelProto; nodes of the main graph without a name of their own are named by `keys`."""
+    """A serialized ModelProto; nodes without a name of their own are named by `keys_of`, those of functions are not."""
     keys: tuple[str, ...]
     """The key of each node of the main graph, in order."""
-    places: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Initializer, or output of a Constant of the main graph -> where its TensorProto lies in the file."""
+    tensors: tuple[Tensor, ...] = ()
+    """Every stored tensor, those inside nodes and functions too, in the order of the file."""
+    locations: tuple[str, ...] = ()
+    """Names of the files that hold weights, as the file gives them."""
     has_functions: bool = False
     """The file defines operators of its own."""
     has_long_names: bool = False
     """An input or output has a name that no picture has room for."""
 
+    @property
+    def places(self) -> dict[str, tuple[int, int]]:
+        """Stored tensor -> where its message lies in the file."""
+        return {t.name: (t.place.start, t.place.end) for t in self.tensors if t.place}
+
 
 def skeleton_of(path: Path) -> Skeleton:
-    """Reads the file; raises GraphError when it is no ONNX model or cannot be read."""
+    """Read the file; raises GraphError when it is no ONNX model or cannot be read."""
     with mapped(path) as view:
         try:
-            return _model(view)
+            return _Walk(view, path).model()
         except WireError as error:
             raise explained(path, str(error)) from error
 
@@ -76,167 +98,291 @@ def mapped(path: Path) -> Iterator[memoryview]:
         yield view
 
 
-def _model(data: Buffer) -> Skeleton:
-    out = bytearray()
-    places: dict[str, tuple[int, int]] = {}
-    keys: tuple[str, ...] | None = None
-    has_functions = has_long_names = is_versioned = False
-    for entry in entries(data):
-        if entry.number == proto.MODEL_IR_VERSION and entry.kind == VARINT:
-            is_versioned = True
-        if entry.kind == BYTES and entry.number == proto.MODEL_GRAPH:
-            keys = _keys(data, entry)
-            has_long_names = _has_long_names(data, entry)
-            put(out, entry.number, _graph(data, entry, keys, places))
-        elif entry.kind == BYTES and entry.number == proto.MODEL_FUNCTIONS:
-            has_functions = True
-            put(out, entry.number, _function(data, entry))
-        else:
-            copy(out, data, entry)
-    if keys is None or not is_versioned:
-        raise WireError("it holds no graph" if keys is None else "it has no IR version")
-    return Skeleton(
-        data=bytes(out),
-        keys=keys,
-        places=places,
-        has_functions=has_functions,
-        has_long_names=has_long_names,
-    )
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What a node is called."""
+
+    name: str
+    operator: str
+    output: str
 
 
-def _keys(data: Buffer, graph: Entry) -> tuple[str, ...]:
-    pairs = []
-    for entry in entries(data, graph.start, graph.end):
-        if entry.number != proto.GRAPH_NODES or entry.kind != BYTES:
-            continue
-        name = operator = ""
-        for part in entries(data, entry.start, entry.end):
-            if part.number == NODE_NAME and part.kind == BYTES:
-                name = text(data, part, part.end - part.start)
-            elif part.number == proto.NODE_OP and part.kind == BYTES:
-                operator = text(data, part, 200)
-        pairs.append((name, operator))
-    return tuple(keys_of(pairs))
+class _Walk:
+    """One walk over a file: the skeleton is written, the stored tensors are listed."""
 
+    def __init__(self, data: Buffer, path: Path) -> None:
+        self._data = data
+        self._path = path
+        self._tensors: list[Tensor] = []
+        self._locations: dict[str, None] = {}
+        self._keys: tuple[str, ...] | None = None
 
-def _has_long_names(data: Buffer, graph: Entry) -> bool:
-    return any(
-        entry.number in GRAPH_ENDS and entry.end - entry.start > LONGEST
-        for entry in entries(data, graph.start, graph.end)
-    )
+    def model(self) -> Skeleton:
+        data = self._data
+        out = bytearray()
+        has_functions = has_long_names = is_versioned = False
+        for entry in entries(data):
+            if entry.number == proto.MODEL_IR_VERSION and entry.kind == VARINT:
+                is_versioned = True
+            if entry.kind == BYTES and entry.number == proto.MODEL_GRAPH:
+                parts = list(entries(data, entry.start, entry.end))
+                has_long_names = any(
+                    part.number in GRAPH_ENDS and part.end - part.start > LONGEST for part in parts
+                )
+                put(out, entry.number, self._graph(parts, "", is_main=True))
+            elif entry.kind == BYTES and entry.number == proto.MODEL_FUNCTIONS:
+                has_functions = True
+                put(out, entry.number, self._function(entry))
+            else:
+                copy(out, data, entry)
+        if self._keys is None or not is_versioned:
+            raise WireError("it holds no graph" if self._keys is None else "it has no IR version")
+        return Skeleton(
+            data=bytes(out),
+            keys=self._keys,
+            tensors=tuple(self._tensors),
+            locations=tuple(self._locations),
+            has_functions=has_functions,
+            has_long_names=has_long_names,
+        )
 
+    def _graph(
+        self, parts: Sequence[Entry], prefix: str, *, is_main: bool = False, depth: int = 0
+    ) -> bytearray:
+        """The graph without weights, its nodes named by their keys. `prefix`: of the names of what it stores."""
+        if depth > proto.MAX_DEPTH:
+            raise WireError(f"graphs nested deeper than {proto.MAX_DEPTH}")
+        data = self._data
+        nodes = self._nodes(parts, proto.GRAPH_NODES)
+        heads = [self._head(fields) for _, fields in nodes]
+        keys = keys_of((head.name, head.operator) for head in heads)
+        if is_main:
+            self._keys = tuple(keys)
+        rows = iter(zip(nodes, heads, keys, strict=True))
+        out = bytearray()
+        for entry in parts:
+            if entry.kind != BYTES:
+                copy(out, data, entry)
+            elif entry.number == proto.GRAPH_NODES:
+                (_, fields), head, key = next(rows)
+                put(out, entry.number, self._node(fields, head, prefix, key, depth, is_named=True))
+            elif entry.number == proto.GRAPH_INITIALIZERS:
+                put(out, entry.number, self._tensor(entry, prefix=prefix))
+            elif entry.number == proto.GRAPH_SPARSE:
+                put(out, entry.number, self._sparse(entry, prefix=prefix))
+            else:
+                copy(out, data, entry)
+        return out
 
-def _graph(
-    data: Buffer,
-    at: Entry,
-    keys: tuple[str, ...] | None,
-    places: dict[str, tuple[int, int]] | None,
-) -> bytearray:
-    """The graph without weights; with `keys` it is the main graph, whose nodes are named by them."""
-    out = bytearray()
-    number = 0
-    for entry in entries(data, at.start, at.end):
-        if entry.kind != BYTES:
-            copy(out, data, entry)
-        elif entry.number == proto.GRAPH_NODES:
-            key = keys[number] if keys is not None else None
-            number += 1
-            put(out, entry.number, _node(data, entry, key, places))
-        elif entry.number == proto.GRAPH_INITIALIZERS:
-            put(out, entry.number, _tensor(data, entry, with_digest=False))
-            if places is not None:
-                places[_tensor_name(data, entry)] = (entry.start, entry.end)
-        elif entry.number == proto.GRAPH_SPARSE:
-            put(out, entry.number, _sparse(data, entry))
-        else:
-            copy(out, data, entry)
-    return out
+    def _function(self, at: Entry) -> bytearray:
+        data = self._data
+        parts = list(entries(data, at.start, at.end))
+        names = {p.number: text(data, p, 200) for p in parts if p.kind == BYTES}
+        prefix = f"{names.get(proto.FUNCTION_DOMAIN, '')}::{names.get(proto.FUNCTION_NAME, '')}/"
+        nodes = self._nodes(parts, proto.FUNCTION_NODES)
+        heads = [self._head(fields) for _, fields in nodes]
+        keys = keys_of((head.name, head.operator) for head in heads)
+        rows = iter(zip(nodes, heads, keys, strict=True))
+        out = bytearray()
+        for entry in parts:
+            if entry.kind == BYTES and entry.number == proto.FUNCTION_NODES:
+                (_, fields), head, key = next(rows)
+                put(out, entry.number, self._node(fields, head, prefix, key, 1, is_named=False))
+            else:
+                copy(out, data, entry)
+        return out
 
+    def _nodes(self, parts: Sequence[Entry], number: int) -> list[tuple[Entry, list[Entry]]]:
+        return [
+            (part, list(entries(self._data, part.start, part.end)))
+            for part in parts
+            if part.number == number and part.kind == BYTES
+        ]
 
-def _function(data: Buffer, at: Entry) -> bytearray:
-    out = bytearray()
-    for entry in entries(data, at.start, at.end):
-        if entry.kind == BYTES and entry.number == proto.FUNCTION_NODES:
-            put(out, entry.number, _node(data, entry, None, None))
-        else:
-            copy(out, data, entry)
-    return out
-
-
-def _node(
-    data: Buffer, at: Entry, key: str | None, places: dict[str, tuple[int, int]] | None
-) -> bytearray | memoryview | bytes:
-    out = bytearray()
-    name = operator = output = ""
-    values: list[Entry] = []
-    for entry in entries(data, at.start, at.end):
-        if entry.kind == BYTES and entry.number == NODE_NAME:
-            name = text(data, entry, entry.end - entry.start)
-            if key is not None and key != name:
+    def _head(self, fields: Sequence[Entry]) -> _Head:
+        name = operator = output = ""
+        for entry in fields:
+            if entry.kind != BYTES:
                 continue
-        elif entry.kind == BYTES and entry.number == proto.NODE_OP:
-            operator = text(data, entry, 200)
-        elif entry.kind == BYTES and entry.number == NODE_OUTPUT and not output:
-            output = text(data, entry, entry.end - entry.start)
-        elif entry.kind == BYTES and entry.number == proto.NODE_ATTRIBUTES:
-            values.append(entry)
-            if entry.end - entry.start > KEPT:
-                put(out, entry.number, _attribute(data, entry))
+            if entry.number == NODE_NAME:
+                name = text(self._data, entry, entry.end - entry.start)
+            elif entry.number == proto.NODE_OP:
+                operator = text(self._data, entry, 200)
+            elif entry.number == NODE_OUTPUT and not output:
+                output = text(self._data, entry, entry.end - entry.start)
+        return _Head(name, operator, output)
+
+    def _node(
+        self,
+        fields: Sequence[Entry],
+        head: _Head,
+        prefix: str,
+        key: str,
+        depth: int,
+        *,
+        is_named: bool,
+    ) -> bytearray:
+        out = bytearray()
+        is_renamed = is_named and key != head.name
+        constant = f"{prefix}{head.output}" if head.operator == "Constant" else ""
+        for entry in fields:
+            if is_renamed and entry.number == NODE_NAME:
                 continue
-        copy(out, data, entry)
-    if key is not None and key != name:
-        put(out, NODE_NAME, key.encode())
-    if operator == "Constant" and places is not None:
-        for value in values:
-            for entry in entries(data, value.start, value.end):
-                if entry.kind == BYTES and entry.number == proto.ATTRIBUTE_TENSOR:
-                    places.setdefault(output, (entry.start, entry.end))
-    return out
+            is_attribute = entry.kind == BYTES and entry.number == proto.NODE_ATTRIBUTES
+            if is_attribute and entry.end - entry.start > SHORT:
+                put(out, entry.number, self._attribute(entry, f"{prefix}{key}", constant, depth))
+            else:
+                copy(out, self._data, entry)
+        if is_renamed:
+            put(out, NODE_NAME, key.encode())
+        return out
 
+    def _attribute(self, at: Entry, node: str, constant: str, depth: int) -> bytearray | Buffer:
+        """The attribute without the content of long tensors. `node`: place and key of its node; `constant`: the name of
+        the stored tensor that a Constant gives.
+        """
+        data = self._data
+        parts = list(entries(data, at.start, at.end))
+        graphs = [p for p in parts if p.kind == BYTES and p.number in _GRAPHS]
+        numbers = {part.number for part in parts}
+        if constant:
+            for number in LISTS.keys() & numbers:
+                self._list_values(at, parts, number, constant)
+        if not graphs and not numbers & _TENSORS:
+            return data[at.start : at.end]
+        name = next((text(data, p) for p in parts if p.number == ATTRIBUTE_NAME), "")
+        out = bytearray()
+        for entry in parts:
+            if entry.kind != BYTES:
+                copy(out, data, entry)
+            elif entry.number in (proto.ATTRIBUTE_TENSOR, proto.ATTRIBUTE_TENSORS):
+                found = self._tensor(entry, name=constant, aside=f"{node}/{name}", with_digest=True)
+                put(out, entry.number, found)
+            elif entry.number in (ATTRIBUTE_SPARSE, ATTRIBUTE_SPARSES):
+                own = constant or f"{node}/{name}"
+                put(out, entry.number, self._sparse(entry, name=own, with_digest=True))
+            elif entry.number in _GRAPHS:
+                place = body_place(node, name, graphs.index(entry), len(graphs))
+                inner = list(entries(data, entry.start, entry.end))
+                put(out, entry.number, self._graph(inner, f"{place}/", depth=depth + 1))
+            else:
+                copy(out, data, entry)
+        return out
 
-def _attribute(data: Buffer, at: Entry) -> bytearray:
-    out = bytearray()
-    for entry in entries(data, at.start, at.end):
-        if entry.kind != BYTES:
+    def _list_values(self, at: Entry, parts: Sequence[Entry], number: int, name: str) -> None:
+        """List the plain values of a Constant: value_floats, value_ints or value_strings."""
+        kind, dtype = LISTS[number]
+        count = 0
+        for part in parts:
+            if part.number == number:
+                is_packed = part.kind == BYTES and kind != "strings"
+                count += num_values(self._data, part, kind) if is_packed else 1
+        if count > 1:
+            place = Place(start=at.start, end=at.end, kind=kind)
+            self._list(name, Header(dtype=dtype, shape=(count,)), place, is_initializer=False)
+
+    def _tensor(
+        self,
+        at: Entry,
+        *,
+        prefix: str = "",
+        name: str = "",
+        aside: str = "",
+        with_digest: bool = False,
+    ) -> bytearray:
+        """The tensor, without its content where that is long, and without the place of its file.
+
+        It is listed under `name`, an initializer under its own behind `prefix`. `with_digest`: it is the value of an
+        attribute, whose text tells one content from another. Of other nodes than Constant it is listed, as `aside`,
+        only where that text does not hold it.
+        """
+        data = self._data
+        parts = list(entries(data, at.start, at.end))
+        header = header_of(data, parts)
+        place = Place(start=at.start, end=at.end)
+        if not with_digest:
+            self._list(f"{prefix}{header.name}", header, place, is_initializer=True)
+        elif name or header.location or at.end - at.start > KEPT:
+            self._list(name or aside, header, place, is_initializer=False)
+        return self._stripped(at, parts, header, with_digest=with_digest)
+
+    def _stripped(
+        self, at: Entry, parts: Sequence[Entry], header: Header, *, with_digest: bool
+    ) -> bytearray:
+        is_long = at.end - at.start > KEPT
+        dropped = TENSOR_CONTENT | TENSOR_LOCATED if is_long else TENSOR_LOCATED
+        out = bytearray()
+        digest = hashlib.sha256()
+        for entry in parts:
+            if entry.number not in dropped:
+                copy(out, self._data, entry)
+            elif is_long and with_digest and entry.number in TENSOR_CONTENT:
+                digest.update(content_of(self._data, entry))
+        if header.location:
+            self._locations[header.location] = None
+            content = header.read_beside(self._path, KEPT)
+            if content is not None:
+                put(out, TENSOR_RAW, content)
+        if with_digest and is_long and not header.location:
+            put(out, TENSOR_DOC, f"{DIGEST}{digest.hexdigest()}".encode())
+        return out
+
+    def _sparse(
+        self, at: Entry, *, prefix: str = "", name: str = "", with_digest: bool = False
+    ) -> bytearray:
+        """The same for a sparse tensor, whose values give it its name."""
+        data = self._data
+        out = bytearray()
+        shape: tuple[int, ...] = ()
+        headers: dict[int, Header] = {}
+        for entry in entries(data, at.start, at.end):
+            if entry.kind == BYTES and entry.number in (SPARSE_VALUES, SPARSE_INDICES):
+                parts = list(entries(data, entry.start, entry.end))
+                headers[entry.number] = header = header_of(data, parts)
+                stripped = self._stripped(entry, parts, header, with_digest=with_digest)
+                put(out, entry.number, stripped)
+                continue
             copy(out, data, entry)
-        elif entry.number in (proto.ATTRIBUTE_TENSOR, proto.ATTRIBUTE_TENSORS):
-            put(out, entry.number, _tensor(data, entry, with_digest=True))
-        elif entry.number in (proto.ATTRIBUTE_GRAPH, proto.ATTRIBUTE_GRAPHS):
-            put(out, entry.number, _graph(data, entry, None, None))
-        else:
-            copy(out, data, entry)
-    return out
+            if entry.number == SPARSE_DIMS:
+                shape = (*shape, *whole_numbers(data, entry))
+        values = headers.get(SPARSE_VALUES, Header())
+        self._list(
+            name or f"{prefix}{values.name}",
+            Header(dtype=values.dtype, shape=shape),
+            Place(start=at.start, end=at.end, kind="sparse"),
+            is_initializer=not with_digest,
+            num_bytes=sum(num_bytes_of(h.dtype, h.num_elements) for h in headers.values()),
+        )
+        return out
+
+    def _list(
+        self,
+        name: str,
+        header: Header,
+        place: Place,
+        *,
+        is_initializer: bool,
+        num_bytes: int | None = None,
+    ) -> None:
+        size = num_bytes_of(header.dtype, header.num_elements) if num_bytes is None else num_bytes
+        self._tensors.append(
+            Tensor(
+                name=name,
+                dtype=dtype_name(header.dtype),
+                shape=header.shape,
+                num_bytes=size,
+                is_initializer=is_initializer,
+                place=place,
+            )
+        )
 
 
-def _tensor(data: Buffer, at: Entry, *, with_digest: bool) -> bytearray | bytes:
-    """The tensor, without its content where that is long, and without the place of its file."""
-    parts = list(entries(data, at.start, at.end))
-    is_long = at.end - at.start > KEPT
-    dropped = TENSOR_CONTENT | TENSOR_PLACE if is_long else TENSOR_PLACE
-    out = bytearray()
-    digest = hashlib.sha256()
-    for entry in parts:
-        if entry.number not in dropped:
-            copy(out, data, entry)
-        elif with_digest and entry.number in TENSOR_CONTENT:
-            digest.update(content_of(data, entry))
-    if with_digest and is_long:
-        put(out, TENSOR_DOC, f"{DIGEST}{digest.hexdigest()}".encode())
-    return out
+_GRAPHS: Final = (proto.ATTRIBUTE_GRAPH, proto.ATTRIBUTE_GRAPHS)
+_TENSORS: Final = frozenset(
+    {proto.ATTRIBUTE_TENSOR, proto.ATTRIBUTE_TENSORS, ATTRIBUTE_SPARSE, ATTRIBUTE_SPARSES}
+)
 
 
-def _sparse(data: Buffer, at: Entry) -> bytearray:
-    out = bytearray()
-    for entry in entries(data, at.start, at.end):
-        if entry.kind == BYTES:  # values and indices
-            put(out, entry.number, _tensor(data, entry, with_digest=False))
-        else:
-            copy(out, data, entry)
-    return out
-
-
-def _tensor_name(data: Buffer, at: Entry) -> str:
-    for entry in entries(data, at.start, at.end):
-        if entry.number == proto.TENSOR_NAME and entry.kind == BYTES:
-            return text(data, entry, entry.end - entry.start)
-    return ""
+def body_place(node: str, attribute: str, number: int, count: int) -> str:
+    """What stands before the names in the graph number `number` of `count` in an attribute of a node."""
+    return f"{node}/{attribute}{number if count > 1 else ''}"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.onnx_graph.names import FAMILIES
-from bench.onnx_graph.record import Graph, Node
+from bench.onnx_graph.packed import Packing
+from bench.onnx_graph.record import Graph, Node, Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Source:
     """Elements along the axis that share a scale; 0 = all."""
     is_transposed: bool = False
     """Its last two axes are swapped, compared to the operator that it is a version of."""
+    packing: Packing | None = None
+    """How several of its integers share a byte, where the operator and not the type of the tensor says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +81,12 @@ PARAMETERS: Final = {
     "QLinearSoftmax": (1, 2, 3, 4),
     "QLinearAveragePool": (1, 2, 3, 4),
     "QLinearGlobalAveragePool": (1, 2, 3, 4),
+    "MatMulNBits": (2, 3),
+    "GatherBlockQuantized": (2, 3),
 }
 """Operator -> the inputs that are scales and zero points."""
+BLOCKWISE: Final = {"MatMulNBits": (1, 2, 3), "GatherBlockQuantized": (0, 2, 3)}
+"""Operator whose weights are quantized by block -> the inputs with its weights, their scales and zero points."""
 QUANTIZED: Final = "_quantized"
 ENDS: Final = ("_scale", "_zero_point")
 """What ONNX Runtime's quantizer puts behind a tensor's name to name its parameters."""
@@ -89,14 +96,20 @@ STORED: Final = frozenset({"Identity", "Cast"})
 
 def sources_of(graph: Graph) -> dict[str, Source]:
     """Value -> the stored tensor that it is, directly or behind DequantizeLinear, Identity and Cast."""
-    names = {tensor.name for tensor in graph.tensors}
-    found = {name: _stored(name, names) for name in names}
+    tensors = {tensor.name: tensor for tensor in graph.tensors}
+    found = {name: _stored(name, tensors) for name in tensors}
     for node in graph.nodes:
         operator = node.operator.rpartition("::")[2]
         if not node.inputs or not node.outputs or node.inputs[0] not in found:
             continue
         if operator in STORED:
             found[node.outputs[0].name] = found[node.inputs[0]]
+        elif operator == "Transpose" and dict(node.attributes).get("perm", "[1, 0]") == "[1, 0]":
+            source = found[node.inputs[0]]
+            if len(tensors[source.tensor].shape) == 2:
+                found[node.outputs[0].name] = replace(
+                    source, is_transposed=not source.is_transposed
+                )
         elif operator == "DequantizeLinear" and len(node.inputs) > 1:
             attributes = dict(node.attributes)
             found[node.outputs[0].name] = Source(
@@ -106,12 +119,24 @@ def sources_of(graph: Graph) -> dict[str, Source]:
                 axis=_number(attributes.get("axis"), 1),
                 block=_number(attributes.get("block_size"), 0),
             )
+    for node in graph.nodes:
+        if (blockwise := _blockwise(node, tensors)) is not None:
+            found[blockwise.tensor] = blockwise
     return found
 
 
 def weights_of(node: Node, sources: Mapping[str, Source]) -> dict[int, Source]:
     """Input's position in the plain operator -> the stored tensor there."""
     operator = node.operator.rpartition("::")[2]
+    if operator in BLOCKWISE:
+        place = BLOCKWISE[operator][0]
+        source = sources.get(_at(node, place))
+        others = {
+            n: sources[name]
+            for n, name in enumerate(node.inputs)
+            if n not in BLOCKWISE[operator] and name in sources
+        }
+        return others if source is None else {place: source, **others}
     layouts = LAYOUTS.get(operator, () if operator in QUANTIZED_ONLY else None)
     if layouts is None:
         found = {n: sources[name] for n, name in enumerate(node.inputs) if name in sources}
@@ -151,6 +176,43 @@ def parameters_of(graph: Graph) -> set[str]:
     stored = (name for name in names if name.endswith(QUANTIZED))
     named = {f"{name.removesuffix(QUANTIZED)}{end}" for name in stored for end in ENDS}
     return (used | named) & names
+
+
+def _blockwise(node: Node, tensors: Mapping[str, Tensor]) -> Source | None:
+    """The weights of an operator whose weights are quantized by block; None of any other."""
+    operator = node.operator.rpartition("::")[2]
+    if operator not in BLOCKWISE:
+        return None
+    data, scale, zero = (_at(node, place) for place in BLOCKWISE[operator])
+    tensor = tensors.get(data)
+    if tensor is None or scale not in tensors or (zero and zero not in tensors):
+        return None
+    attributes = dict(node.attributes)
+    bits = _number(attributes.get("bits"), 4)
+    if operator == "MatMulNBits":
+        shape = (_number(attributes.get("N"), 0), _number(attributes.get("K"), 0))
+        block = _number(attributes.get("block_size"), 0)
+        packing = Packing(shape=shape, bits=bits, block=block, axis=1) if block else None
+        if packing is None or tensor.dtype != "uint8":
+            return None
+        return Source(
+            tensor=data,
+            scale=scale,
+            zero_point=zero,
+            block=block,
+            is_transposed=True,
+            packing=packing,
+        )
+    block = _number(attributes.get("block_size"), 128)
+    axis = _number(attributes.get("quantize_axis"), 1)
+    if tensor.dtype != "uint8":
+        return Source(tensor=data, scale=scale, zero_point=zero, axis=axis, block=block)
+    if len(tensor.shape) != 2 or axis not in (1, -1):
+        return None
+    packing = Packing(
+        shape=(tensor.shape[0], tensor.shape[1] * 8 // bits), bits=bits, block=block, axis=1
+    )
+    return Source(tensor=data, scale=scale, zero_point=zero, block=block, packing=packing)
 
 
 def _stored(name: str, names: Collection[str]) -> Source:

@@ -1,23 +1,35 @@
-"""The weights of graph files: read one tensor at a time, dequantized, compared."""
+"""The stored tensors of a graph file: read one at a time, or some rows of one, and dequantized."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from math import prod
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from bench.onnx_graph.errors import GraphError, explained
-from bench.onnx_graph.skeleton import mapped, skeleton_of
+from bench.onnx_graph.packed import unpacked_blocks
+from bench.onnx_graph.record import Graph, Tensor
+from bench.onnx_graph.skeleton import DIGEST, mapped, skeleton_of
 from bench.onnx_graph.sources import Source
+from bench.onnx_graph.stored import BadTensor, Stored, sparse_parts, stored_tensor
+
+MOST_DENSE: Final = 1 << 26
+"""Elements up to which a sparse tensor is written out."""
 
 
 class Weights:
     """The stored tensors of one file; a context manager. Nothing is read before it is asked for."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, graph: Graph | None = None) -> None:
+        """`graph`: what was read of the file, so that it is not walked again."""
         self._path = path
-        self._places = skeleton_of(path).places
+        listed = graph.tensors if graph is not None else skeleton_of(path).tensors
+        self._tensors = {tensor.name: tensor for tensor in listed if tensor.place}
         self._open = ExitStack()
         self._view = self._open.enter_context(mapped(path))
 
@@ -33,61 +45,184 @@ class Weights:
         self._open.close()
 
     def __contains__(self, name: str) -> bool:
-        return name in self._places
+        return name in self._tensors
 
     def names(self) -> tuple[str, ...]:
         """The tensors, in the order of the file."""
-        return tuple(self._places)
+        return tuple(self._tensors)
 
     def array(self, name: str) -> Any:
         """The tensor as a numpy array; raises GraphError when its bytes are missing or not what it says."""
-        import onnx
-        from google.protobuf.message import DecodeError
-        from onnx import numpy_helper
+        return self.rows(name, 0, None)
 
-        if name not in self._places:
-            raise GraphError(f"{self._path}: it has no tensor {name[:200]!r} of its own")
-        start, end = self._places[name]
-        tensor = onnx.TensorProto()
-        try:
-            tensor.ParseFromString(bytes(self._view[start:end]))
-            return numpy_helper.to_array(tensor, base_dir=str(self._path.parent))
-        except DecodeError as error:
-            raise explained(self._path, f"tensor {name[:200]!r}: {error}") from error
-        except (onnx.checker.ValidationError, OSError, KeyError, TypeError, ValueError) as error:
-            raise explained(
-                self._path, f"the weights of tensor {name[:200]!r} cannot be read ({error})"
-            ) from error
+    def rows(self, name: str, low: int, high: int | None) -> Any:
+        """Rows `low` to `high` of the tensor along its first axis, as a numpy array. Raises GraphError."""
+        tensor = self._tensor(name)
+        with self._errors(name):
+            if tensor.place and tensor.place.kind == "sparse":
+                dense = self._dense(tensor)
+                return dense[low:high] if dense.ndim else dense
+            return self._stored(tensor).array(low, high)
+
+    def elements(self, name: str, low: int, high: int) -> Any:
+        """Elements `low` to `high` of the tensor in the order in which they are stored. Raises GraphError."""
+        tensor = self._tensor(name)
+        with self._errors(name):
+            if tensor.place and tensor.place.kind == "sparse":
+                return self._dense(tensor).reshape(-1)[low:high]
+            stored = self._stored(tensor)
+            return replace(stored, shape=(prod(stored.shape),)).array(low, high)
+
+    def digest(self, name: str) -> str:
+        """A digest of type, shape and elements, whichever form the file keeps them in. Raises GraphError."""
+        tensor = self._tensor(name)
+        found = hashlib.sha256(f"{tensor.dtype}{list(tensor.shape)}".encode())
+        with self._errors(name):
+            for part in self._parts(tensor):
+                for block in part.blocks():
+                    found.update(block)
+        return f"{DIGEST}{found.hexdigest()[:16]}"
 
     def numbers(self, source: Source) -> Any:
         """The tensor in the float domain: dequantized where it has a scale. Raises GraphError."""
+        shape = self.shape(source)
+        return self.number_rows(source, 0, shape[0] if shape else 1)
+
+    def shape(self, source: Source) -> tuple[int, ...]:
+        """The shape of what `numbers` gives."""
+        shape = source.packing.shape if source.packing else self._tensor(source.tensor).shape
+        return (*shape[:-2], shape[-1], shape[-2]) if source.is_transposed and shape[1:] else shape
+
+    def number_rows(self, source: Source, low: int, high: int) -> Any:
+        """Rows `low` to `high` along the first axis of what `numbers` gives. Raises GraphError."""
+        tensor = self._tensor(source.tensor)
+        is_swapped = source.is_transposed and len(self.shape(source)) == 2
+        if source.packing is None and not is_swapped:
+            array = self.rows(source.tensor, low, high)
+            axis = 0
+        else:
+            with self._errors(source.tensor):
+                array = self.array(source.tensor)
+                if source.packing:
+                    array = unpacked_blocks(array, source.packing)
+            axis = 1 if is_swapped else 0
+            array = array[:, low:high] if is_swapped else array[low:high]
+        if source.scale:
+            array = self._dequantized(source, array, axis, low, high)
+        elif source.packing or array.dtype.kind not in "biufc":
+            array = array if tensor.dtype == "string" else array.astype(_float_type())
+        return array.swapaxes(-1, -2) if source.is_transposed and array.ndim > 1 else array
+
+    def _dequantized(self, source: Source, array: Any, axis: int, low: int, high: int) -> Any:
+        """These rows (`low` to `high` along `axis`) times their scales."""
         import numpy as np
 
-        array = self.array(source.tensor)
-        if source.scale:
-            scale = self.array(source.scale).astype(np.float32)
-            zero = self.array(source.zero_point) if source.zero_point else None
-            array = dequantized(array, scale, zero, source.axis, source.block)
-        return array.swapaxes(-1, -2) if source.is_transposed and array.ndim > 1 else array
+        whole = source.packing.shape if source.packing else self._tensor(source.tensor).shape
+        along = source.axis if source.axis >= 0 else source.axis + len(whole)
+        scale = self.array(source.scale).astype(np.float32)
+        zero = self._zero_point(source)
+        if source.packing:
+            scale = scale.reshape(source.packing.scales_shape)
+            along = source.packing.axis
+        window = slice(low, high) if array.ndim else None
+        return _scaled(array, scale, zero, along, source.block, axis, window, whole)
+
+    def _zero_point(self, source: Source) -> Any:
+        packing = source.packing
+        if packing is None:
+            return self.array(source.zero_point) if source.zero_point else None
+        import numpy as np
+
+        if not source.zero_point:
+            return np.full(packing.scales_shape, packing.default_zero_point, np.float32)
+        zero = self.array(source.zero_point)
+        if zero.dtype == np.uint8:
+            return packing.unpacked_zero_points(zero)
+        return zero.astype(np.float32).reshape(packing.scales_shape)
+
+    def _tensor(self, name: str) -> Tensor:
+        if name not in self._tensors:
+            raise GraphError(f"{self._path}: it has no tensor {name[:200]!r} of its own")
+        return self._tensors[name]
+
+    def _parts(self, tensor: Tensor) -> tuple[Stored, ...]:
+        if tensor.place and tensor.place.kind == "sparse":
+            return sparse_parts(self._view, tensor.place, self._path)
+        return (self._stored(tensor),)
+
+    def _stored(self, tensor: Tensor) -> Stored:
+        assert tensor.place is not None
+        return stored_tensor(self._view, tensor.place, self._path)
+
+    def _dense(self, tensor: Tensor) -> Any:
+        import numpy as np
+
+        if prod(tensor.shape) > MOST_DENSE:
+            raise BadTensor(f"it is sparse, and written out has {prod(tensor.shape):,} elements")
+        values, indices = (part.array() for part in self._parts(tensor))
+        dense = np.zeros(tensor.shape, values.dtype)
+        places = indices if indices.ndim == 1 else np.ravel_multi_index(indices.T, tensor.shape)
+        dense.reshape(-1)[places] = values
+        return dense
+
+    @contextmanager
+    def _errors(self, name: str) -> Iterator[None]:
+        """What cannot be read, as the one error of a graph file."""
+        from google.protobuf.message import DecodeError
+
+        try:
+            yield
+        except (BadTensor, DecodeError, OSError, IndexError, TypeError, ValueError) as error:
+            if isinstance(error, GraphError):
+                raise
+            reason = f"the weights of tensor {name[:200]!r} cannot be read ({error})"
+            raise explained(self._path, reason) from error
 
 
 def dequantized(array: Any, scale: Any, zero_point: Any, axis: int, block: int = 0) -> Any:
     """(array - zero point) x scale as float32, scales spread over the other axes or over blocks of one."""
+    return _scaled(array, scale, zero_point, axis, block, 0, None, array.shape)
+
+
+def _scaled(
+    array: Any,
+    scale: Any,
+    zero_point: Any,
+    axis: int,
+    block: int,
+    cut: int,
+    window: slice | None,
+    whole: tuple[int, ...],
+) -> Any:
+    """`array`: the part `window` along the axis `cut` of a tensor of shape `whole`."""
     import numpy as np
 
     def spread(values: Any) -> Any:
         if values.size == 1:
             return values.reshape(())
         if block:
-            return np.repeat(values, block, axis=axis).take(range(array.shape[axis]), axis=axis)
+            places = np.arange(whole[axis])
+            if window is not None and axis == cut:
+                places = places[window]
+            elif window is not None:
+                values = values[(slice(None),) * cut + (window,)]
+            return values.take(places // block, axis=axis)
         if values.ndim == 1:
-            place = axis if array.shape[axis] == values.size else 0
-            shape = [1] * array.ndim
-            shape[place] = values.size
-            return values.reshape(shape)
-        return values.reshape([*values.shape[:1], *[1] * (array.ndim - 2), values.shape[-1]])
+            place = axis if whole[axis] == values.size else 0
+            values = values.reshape([-1 if n == place else 1 for n in range(len(whole))])
+        elif values.ndim != len(whole):
+            values = values.reshape([*values.shape[:1], *[1] * (len(whole) - 2), values.shape[-1]])
+        if window is not None and values.shape[cut] > 1:
+            values = values[(slice(None),) * cut + (window,)]
+        return values
 
     result = array.astype(np.float32)
     if zero_point is not None and zero_point.size:
         result -= spread(zero_point.astype(np.float32))
     return result * spread(scale)
+
+
+def _float_type() -> Any:
+    import numpy as np
+
+    return np.float32

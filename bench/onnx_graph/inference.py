@@ -1,0 +1,111 @@
+"""Shapes of a parsed model: open axes get names and sizes, and onnx's inference is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bench.onnx_graph.axes import default_sizes, extent
+from bench.onnx_graph.microsoft import rules_for
+from bench.onnx_graph.operators import MICROSOFT
+
+
+def open_axes(model: Any) -> dict[str, str]:
+    """Axis of an input without a fixed size -> what the file calls it: `batch` -> `batch`; `INPUT:0` -> empty.
+
+    The key of an axis with a name is that name, of one without the input and the number of the axis.
+    """
+    stored = {tensor.name for tensor in model.graph.initializer}
+    found: dict[str, str] = {}
+    for value in model.graph.input:
+        if value.name in stored:
+            continue
+        for number, dim in enumerate(value.type.tensor_type.shape.dim):
+            if dim.dim_param:
+                found.setdefault(dim.dim_param, dim.dim_param)
+            elif is_open(dim):
+                found[f"{value.name}:{number}"] = ""
+    return found
+
+
+def is_open(dim: Any) -> bool:
+    """Whether an axis has no size: none is given, or one below zero, as some exporters write it."""
+    return not dim.HasField("dim_value") or dim.dim_value < 0
+
+
+def sizes_for(model: Any, sizes: Mapping[str, int] | None) -> dict[str, int]:
+    """Open axis -> extent. `sizes`: what the user chose; by default a batch is 1.
+
+    A batch is an axis that is called like one, or the first of several of an input where that has no name. An axis
+    with a name may be chosen by input and number too. Raises ValueError for one that has a fixed size.
+    """
+    axes = open_axes(model)
+    if sizes is None:
+        unnamed = [
+            f"{value.name}:0"
+            for value in model.graph.input
+            if len(value.type.tensor_type.shape.dim) > 1
+        ]
+        return default_sizes(list(axes)) | {name: 1 for name in unnamed if name in axes}
+    found = dict(sizes)
+    for value in model.graph.input:
+        for number, dim in enumerate(value.type.tensor_type.shape.dim):
+            size = sizes.get(f"{value.name}:{number}")
+            if size is None:
+                continue
+            if dim.dim_param:
+                found.setdefault(dim.dim_param, size)
+            elif not is_open(dim) and dim.dim_value != size:
+                raise ValueError(
+                    f"--axes {value.name}:{number}={size}: that axis has the size {dim.dim_value};"
+                    f" expected one of the open axes ({', '.join(axes) or 'there are none'})"
+                )
+    return found
+
+
+def name_open_axes(model: Any) -> None:
+    """Give axes of inputs without a name their place for a name, in place; sizes below zero are taken away."""
+    for graph in graphs_in(model.graph):
+        for value in (*graph.input, *graph.output, *graph.value_info):
+            for dim in value.type.tensor_type.shape.dim:
+                if dim.HasField("dim_value") and dim.dim_value < 0:
+                    dim.ClearField("dim_value")
+    for value in model.graph.input:
+        for number, dim in enumerate(value.type.tensor_type.shape.dim):
+            if is_open(dim) and not dim.dim_param:
+                dim.dim_param = f"{value.name}:{number}"
+
+
+def with_sizes(model: Any, sizes: Mapping[str, int]) -> Any:
+    """A copy of the model in which these axes have these sizes, everywhere."""
+    import onnx
+
+    sized = onnx.ModelProto()
+    sized.CopyFrom(model)
+    for graph in graphs_in(sized.graph):
+        for value in (*graph.input, *graph.output, *graph.value_info):
+            for dim in value.type.tensor_type.shape.dim:
+                if dim.dim_param and (size := extent(dim.dim_param, sizes)) is not None:
+                    dim.dim_value = size
+    return sized
+
+
+def infer(model: Any) -> Any:
+    """The model with the shapes that onnx's inference adds; one that it chokes on comes back as it is."""
+    import onnx
+
+    used = (n.op_type for g in graphs_in(model.graph) for n in g.node if n.domain == MICROSOFT)
+    try:
+        with rules_for(used):
+            return onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
+        return model
+
+
+def graphs_in(graph: Any) -> Iterator[Any]:
+    """A GraphProto and all graphs inside it."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from graphs_in(inner)

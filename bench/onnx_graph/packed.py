@@ -1,0 +1,58 @@
+"""Weights that ONNX Runtime's operators keep packed in blocks: MatMulNBits and GatherBlockQuantized."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packing:
+    """How the integers of one tensor are packed, and how they are cut into blocks with a scale each."""
+
+    shape: tuple[int, ...]
+    """Of the numbers that the tensor stands for."""
+    bits: int
+    block: int
+    axis: int
+    """The axis along which a block lies."""
+
+    @property
+    def num_blocks(self) -> int:
+        """Blocks along the axis."""
+        return -(-self.shape[self.axis] // self.block)
+
+    @property
+    def scales_shape(self) -> tuple[int, ...]:
+        """The shape of the scales."""
+        places = range(len(self.shape))
+        return tuple(self.num_blocks if n == self.axis else self.shape[n] for n in places)
+
+    @property
+    def default_zero_point(self) -> int:
+        """The code of zero where the operator has no zero points."""
+        return 1 << self.bits - 1
+
+    def unpacked_zero_points(self, packed: Any) -> Any:
+        """One number per block of zero points that are packed like the weights, a row at a time."""
+        rows, blocks = self.scales_shape
+        return _codes(packed.reshape(rows, -1), self.bits)[:, :blocks].astype("f4")
+
+
+def unpacked_blocks(array: Any, packing: Packing) -> Any:
+    """The codes of a packed tensor, as uint8 in the shape of the numbers that they stand for."""
+    rows, depth = packing.shape
+    return _codes(array.reshape(rows, -1), packing.bits)[:, :depth]
+
+
+def _codes(rows: Any, bits: int) -> Any:
+    """The codes in rows of bytes, as uint8: the first in the lowest bits of the first byte."""
+    import numpy as np
+
+    if bits in (1, 2, 4, 8):
+        shifts = np.arange(0, 8, bits, dtype=np.uint8)
+        codes = rows[:, :, None] >> shifts & np.uint8((1 << bits) - 1)
+        return codes.reshape(len(rows), -1)
+    flags = np.unpackbits(rows, axis=1, bitorder="little")
+    flags = flags[:, : flags.shape[1] // bits * bits].reshape(len(rows), -1, bits)
+    return (flags << np.arange(bits, dtype=np.uint8)).sum(axis=2, dtype=np.uint8)

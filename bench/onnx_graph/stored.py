@@ -1,0 +1,366 @@
+"""Tensors as files store them: where the bytes of one lie, what they mean, and numpy arrays of them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+from bench.onnx_graph.record import Place
+from diagnostics.model import onnx_file as proto
+from diagnostics.model.wire import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    VARINT,
+    Buffer,
+    Entry,
+    entries,
+    text,
+    varint,
+)
+
+# Field numbers of TensorProto beside those that the doctor knows.
+TENSOR_DIMS, TENSOR_DTYPE, TENSOR_RAW = 1, 2, 9
+TYPED: Final = {4: "f4", 5: "i4", 7: "i8", 10: "f8", 11: "u8"}
+"""float_data, int32_data, int64_data, double_data, uint64_data -> how one of their elements is stored."""
+FIXED: Final = frozenset({4, 10})
+"""Those whose packed content is the elements' own bytes."""
+TENSOR_STRINGS: Final = 6
+TENSOR_CONTENT: Final = frozenset({TENSOR_STRINGS, TENSOR_RAW, *TYPED})
+STRING, COMPLEX64, COMPLEX128 = 8, 14, 15
+PACKED_BITS: Final = {21: 4, 22: 4, 23: 4, 25: 2, 26: 2, 27: 6, 28: 6}
+"""uint4, int4, float4e2m1, uint2, int2, float6e2m3, float6e3m2 -> bits of an element; several share a byte, the first
+in its low bits."""
+BLOCK: Final = 1 << 20
+"""Bytes that are read at once."""
+
+
+class BadTensor(ValueError):
+    """A tensor's bytes are missing or not what it says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a TensorProto says of itself."""
+
+    name: str = ""
+    dtype: int = 0
+    """A number of TensorProto.DataType."""
+    shape: tuple[int, ...] = ()
+    location: str = ""
+    """The file beside the model that has the bytes; empty: the message has them."""
+    offset: int = 0
+    length: int | None = None
+    """Bytes in that file; None: as many as the shape needs."""
+
+    @property
+    def num_elements(self) -> int:
+        """The product of the extents."""
+        return prod(self.shape)
+
+    def read_beside(self, model: Path, limit: int) -> bytes | None:
+        """The content in the file beside the model; None when it has more than `limit` bytes or cannot be read."""
+        size = num_bytes_of(self.dtype, self.num_elements)
+        if size > limit:
+            return None
+        try:
+            with file_beside(model, self.location).open("rb") as file:
+                file.seek(self.offset)
+                content = file.read(size)
+        except (OSError, ValueError):
+            return None
+        return content if len(content) == size else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """The content of a tensor in one form, whichever the file chose: its elements' bytes, little-endian, packed."""
+
+    dtype: int
+    shape: tuple[int, ...]
+    num_bytes: int
+    file: Path | None = None
+    offset: int = 0
+    """Where the bytes begin in `file`."""
+    data: bytes = b""
+    """The bytes where `file` is None."""
+
+    def read(self, start: int, stop: int) -> bytes:
+        """These bytes of the content. Raises BadTensor when the file has fewer."""
+        if self.file is None:
+            return self.data[start:stop]
+        with self.file.open("rb", buffering=0) as file:
+            file.seek(self.offset + start)
+            found = file.read(stop - start)
+        if len(found) != stop - start:
+            raise BadTensor(f"{self.file.name} ends {stop - start - len(found):,} bytes too early")
+        return found
+
+    def blocks(self) -> Iterator[bytes]:
+        """The content, BLOCK bytes at a time."""
+        for start in range(0, self.num_bytes, BLOCK):
+            yield self.read(start, min(start + BLOCK, self.num_bytes))
+
+    def array(self, low: int = 0, high: int | None = None) -> Any:
+        """The elements as a numpy array; with `low` and `high` these rows along the first axis.
+
+        Integers of four and two bits come as int8 and uint8, floats of four and six as float32, text as objects.
+        """
+        import numpy as np
+
+        if self.dtype == STRING:
+            found = np.array(list(_texts(self.data)), dtype=object).reshape(self.shape)
+            return found[low:high] if self.shape else found
+        bits = bits_of(self.dtype)
+        shape = self.shape
+        start, num_elements = 0, prod(shape)
+        if shape and (low or high is not None):
+            row = prod(shape[1:])
+            stop = shape[0] if high is None else min(high, shape[0])
+            shape = (stop - low, *shape[1:])
+            start, num_elements = low * row, (stop - low) * row
+        first = start * bits // 8
+        raw = self.read(first, first + (num_elements * bits + 7) // 8)
+        if bits < 8:
+            return _unpacked(raw, self.dtype, num_elements, start * bits % 8).reshape(shape)
+        return np.frombuffer(raw, numpy_dtype(self.dtype)).reshape(shape)
+
+
+def file_beside(model: Path, location: str) -> Path:
+    """The file of weights that a model names; raises BadTensor when it lies outside of the model's folder."""
+    folder = model.parent.resolve()
+    target = model.parent / location
+    if not location or "\0" in location or not target.resolve().is_relative_to(folder):
+        raise BadTensor(f"its file {location[:80]!r} lies outside the model's folder")
+    return target
+
+
+def numpy_dtype(dtype: int) -> Any:
+    """The numpy type; raises BadTensor for a number that onnx does not know."""
+    import onnx
+
+    try:
+        return onnx.helper.tensor_dtype_to_np_dtype(dtype)
+    except (KeyError, ValueError, TypeError) as error:
+        raise BadTensor(f"its type {dtype} is not known") from error
+
+
+def bits_of(dtype: int) -> int:
+    """Bits of one element; 0 for text, raises BadTensor for an unknown type."""
+    if dtype in PACKED_BITS:
+        return PACKED_BITS[dtype]
+    return 0 if dtype == STRING else 8 * int(numpy_dtype(dtype).itemsize)
+
+
+def num_bytes_of(dtype: int, num_elements: int) -> int:
+    """Bytes of that many elements; 0 for text and types that are not known."""
+    try:
+        return (num_elements * bits_of(dtype) + 7) // 8
+    except BadTensor:
+        return 0
+
+
+def header_of(data: Buffer, parts: Sequence[Entry]) -> Header:
+    """What the fields of a TensorProto say."""
+    name, dtype = "", 0
+    shape: list[int] = []
+    pairs: dict[str, str] = {}
+    is_external = False
+    for entry in parts:
+        if entry.number == TENSOR_DIMS:
+            shape += whole_numbers(data, entry)
+        elif entry.number == TENSOR_DTYPE and entry.kind == VARINT:
+            dtype = entry.value
+        elif entry.number == proto.TENSOR_LOCATION and entry.kind == VARINT:
+            is_external = entry.value == proto.EXTERNAL
+        elif entry.kind != BYTES:
+            continue
+        elif entry.number == proto.TENSOR_NAME:
+            name = text(data, entry, entry.end - entry.start)
+        elif entry.number == proto.TENSOR_EXTERNAL:
+            both = {e.number: text(data, e) for e in entries(data, entry.start, entry.end)}
+            pairs[both.get(1, "")] = both.get(2, "")
+    found = Header(name=name, dtype=dtype, shape=tuple(shape))
+    if not is_external:
+        return found
+    return replace(
+        found,
+        location=pairs.get("location", ""),
+        offset=_number(pairs.get("offset")) or 0,
+        length=_number(pairs.get("length")),
+    )
+
+
+def stored_tensor(data: Buffer, place: Place, path: Path) -> Stored:
+    """The tensor whose message lies at `place` of the mapped file `path`. Raises BadTensor, OSError."""
+    if place.kind in _LISTS:
+        return _list_content(data, place)
+    parts = list(entries(data, place.start, place.end))
+    header = header_of(data, parts)
+    if header.location:
+        return _external(header, path)
+    content = [part for part in parts if part.number in TENSOR_CONTENT]
+    if header.dtype == STRING:
+        found = _joined(bytes(data[p.start : p.end]) for p in content)
+        return Stored(dtype=STRING, shape=header.shape, num_bytes=len(found), data=found)
+    expected = num_bytes_of(header.dtype, header.num_elements)
+    numpy_dtype(header.dtype)
+    stored = Stored(dtype=header.dtype, shape=header.shape, num_bytes=expected)
+    in_place = len(content) == 1 and content[0].kind == BYTES
+    if in_place and (content[0].number == TENSOR_RAW or content[0].number in FIXED):
+        size = content[0].end - content[0].start
+        stored = replace(stored, file=path, offset=content[0].start)
+    else:
+        found = _typed_content(data, place, header.dtype)
+        size = len(found)
+        stored = replace(stored, data=found)
+    if size != expected:
+        raise BadTensor(f"it has {size:,} bytes, expected {expected:,} for its shape and type")
+    return stored
+
+
+def sparse_parts(data: Buffer, place: Place, path: Path) -> tuple[Stored, Stored]:
+    """(values, indices) of the SparseTensorProto there. Raises BadTensor, OSError."""
+    found = {
+        e.number: stored_tensor(data, Place(start=e.start, end=e.end), path)
+        for e in entries(data, place.start, place.end)
+        if e.kind == BYTES and e.number in (1, 2)
+    }
+    if set(found) != {1, 2}:
+        raise BadTensor("it has no values or no indices")
+    return found[1], found[2]
+
+
+def num_values(data: Buffer, part: Entry, kind: str) -> int:
+    """Elements of a packed field of floats or ints."""
+    if kind == "floats":
+        return (part.end - part.start) // 4
+    return sum(data[at] < 0x80 for at in range(part.start, part.end))
+
+
+def whole_numbers(data: Buffer, entry: Entry) -> list[int]:
+    """The elements of a field of whole numbers, packed or not; those below zero come as such."""
+    if entry.kind == VARINT:
+        return [_signed(entry.value)]
+    found, at = [], entry.start
+    while at < entry.end:
+        value, at = varint(data, at, entry.end)
+        found.append(_signed(value))
+    return found
+
+
+_LISTS: Final = {"floats": (7, 1, "f4"), "ints": (8, 7, "i8"), "strings": (9, STRING, "")}
+"""Kind of a place -> (field of AttributeProto, type of its elements, how numpy calls it)."""
+
+
+def _list_content(data: Buffer, place: Place) -> Stored:
+    """The plain values of a Constant."""
+    number, dtype, _ = _LISTS[place.kind]
+    fields = [e for e in entries(data, place.start, place.end) if e.number == number]
+    if place.kind == "strings":
+        content = _joined(bytes(data[e.start : e.end]) for e in fields)
+        return Stored(dtype=dtype, shape=(len(fields),), num_bytes=len(content), data=content)
+    content = b"".join(_number_bytes(data, e, "f4" if dtype == 1 else "i8") for e in fields)
+    size = len(content) // (4 if dtype == 1 else 8)
+    return Stored(dtype=dtype, shape=(size,), num_bytes=len(content), data=content)
+
+
+def _external(header: Header, path: Path) -> Stored:
+    file = file_beside(path, header.location)
+    expected = num_bytes_of(header.dtype, header.num_elements)
+    numpy_dtype(header.dtype)
+    size = file.stat().st_size - header.offset
+    if header.length is not None and header.length != expected:
+        raise BadTensor(
+            f"it has {header.length:,} bytes in {header.location}, expected {expected:,}"
+        )
+    if size < expected:
+        raise BadTensor(f"{header.location} ends {expected - size:,} bytes too early")
+    return Stored(
+        dtype=header.dtype,
+        shape=header.shape,
+        num_bytes=expected,
+        file=file,
+        offset=header.offset,
+    )
+
+
+def _typed_content(data: Buffer, place: Place, dtype: int) -> bytes:
+    """The elements' own bytes out of the fields for numbers, which keep small types in larger ones."""
+    import numpy as np
+
+    fields = [e for e in entries(data, place.start, place.end) if e.number in TENSOR_CONTENT]
+    raw = [e for e in fields if e.number == TENSOR_RAW]
+    if raw:
+        return b"".join(bytes(data[e.start : e.end]) for e in raw)
+    wide = b"".join(_number_bytes(data, e, TYPED[e.number]) for e in fields if e.number in TYPED)
+    if not wide:
+        return b""
+    numbers = np.frombuffer(wide, TYPED[fields[0].number])
+    if dtype in (1, 7, 11, 13, COMPLEX64, COMPLEX128):  # stored as they are
+        return wide
+    if PACKED_BITS.get(dtype) == 6:  # an element in each number, not packed yet
+        flags = np.unpackbits(numbers.astype(np.uint8)[:, None], axis=1, bitorder="little")
+        return np.packbits(flags[:, :6].reshape(-1), bitorder="little").tobytes()
+    size = 1 if dtype in PACKED_BITS else int(numpy_dtype(dtype).itemsize)
+    return numbers.astype(f"u{size}", casting="unsafe").tobytes()
+
+
+def _number_bytes(data: Buffer, entry: Entry, kind: str) -> bytes:
+    """One field of numbers, packed or not, as bytes of numpy's type `kind`."""
+    if kind in ("f4", "f8"):
+        if entry.kind == BYTES:
+            return bytes(data[entry.start : entry.end])
+        width = {FIXED32: 4, FIXED64: 8}[entry.kind]
+        return bytes(data[entry.end - width : entry.end])
+    code = {"i4": "<q", "i8": "<q", "u8": "<Q"}[kind]
+    mask = (1 << 64) - 1
+    numbers = [n & mask if kind == "u8" else n for n in whole_numbers(data, entry)]
+    wide = b"".join(struct.pack(code, n) for n in numbers)
+    return b"".join(wide[i : i + 4] for i in range(0, len(wide), 8)) if kind == "i4" else wide
+
+
+def _unpacked(raw: bytes, dtype: int, num_elements: int, skip: int) -> Any:
+    """The elements of a packed type, the first `skip` bits of the first byte left out."""
+    import numpy as np
+
+    bits = PACKED_BITS[dtype]
+    packed = np.frombuffer(raw, np.uint8)
+    if 8 % bits == 0:
+        shifts = np.arange(0, 8, bits, dtype=np.uint8)
+        codes = packed[:, None] >> shifts & np.uint8((1 << bits) - 1)
+        codes = codes.reshape(-1)[skip // bits : skip // bits + num_elements]
+    else:
+        flags = np.unpackbits(packed, bitorder="little")[skip : skip + num_elements * bits]
+        weights = 1 << np.arange(bits, dtype=np.uint8)
+        codes = (flags.reshape(-1, bits) * weights).sum(axis=1, dtype=np.uint8)
+    name = numpy_dtype(dtype).name
+    if name.startswith("int"):
+        sign = 1 << bits - 1
+        return (codes ^ np.uint8(sign)).astype(np.int8) - np.int8(sign)
+    return codes.view(numpy_dtype(dtype)).astype(np.float32) if "float" in name else codes
+
+
+def _joined(texts: Iterator[bytes]) -> bytes:
+    """Texts in a row, each behind its length."""
+    return b"".join(struct.pack("<q", len(one)) + one for one in texts)
+
+
+def _texts(data: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(data):
+        (size,) = struct.unpack_from("<q", data, at)
+        yield data[at + 8 : at + 8 + size]
+        at += 8 + size
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def _number(value: str | None) -> int | None:
+    return int(value) if value and value.isascii() and value.isdigit() else None
