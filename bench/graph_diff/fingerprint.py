@@ -43,8 +43,8 @@ def _written(graph: Graph, digests: Mapping[str, str] | None) -> Counter[str]:
         content = digests.get(tensor.name, "") if digests else f"{tensor.dtype}{tensor.shape}"
         values[tensor.name] = _digest("tensor", content)
         found[values[tensor.name]] += 1
-    for place, value in enumerate(graph.inputs):
-        values[value.name] = _digest("input", str(place))
+    for number, value in enumerate(graph.inputs):
+        values[value.name] = _digest("input", number)
     bodies = {body.place: body for body in graph.bodies}
     inner: dict[str, list[str]] = {}
     for place in bodies:
@@ -61,11 +61,11 @@ def _written(graph: Graph, digests: Mapping[str, str] | None) -> Counter[str]:
             parts.append(_digest("body", place.rpartition("/")[2], *ends))
         own = _digest(node.operator, repr(node.attributes), len(node.outputs), *parts)
         found[own] += 1
-        for place_, value in enumerate(node.outputs):
+        for number, value in enumerate(node.outputs):
             if value.name:
-                values[value.name] = _digest(own, place_)
-    for place_, value in enumerate(graph.outputs):
-        found[_digest("output", place_, values.get(value.name, "unknown"))] += 1
+                values[value.name] = _digest(own, number)
+    for number, value in enumerate(graph.outputs):
+        found[_digest("output", number, values.get(value.name, "unknown"))] += 1
     return found
 
 

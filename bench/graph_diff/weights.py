@@ -36,7 +36,7 @@ def compare_files(before: Graph, after: Graph) -> Difference:
         found += _alike(sides, found)
         changes = [_change(sides, one, other) for one, other in found]
         changes.sort(key=_order)
-        digests = tuple({t.name: side.digest(t.name) for t in side.graph.tensors} for side in sides)
+        digests = (sides[0].digests(), sides[1].digests())
     mine, theirs = {one.tensor for one, _ in found}, {other.tensor for _, other in found}
     parameters = parameters_of(after) | {n for _, s in found for n in (s.scale, s.zero_point)}
     added = [t.name for t in after.tensors if t.name not in theirs]
@@ -65,6 +65,10 @@ class _Side:
         if name not in self._digests:
             self._digests[name] = self.weights.digest(name) if name in self.weights else ""
         return self._digests[name]
+
+    def digests(self) -> dict[str, str]:
+        """Those of all tensors, by name. Raises GraphError."""
+        return {name: self.digest(name) for name in self.tensors}
 
 
 def _alike(

@@ -12,7 +12,7 @@ from math import prod
 from typing import Any, Final
 
 from bench.onnx_graph.attributes import plain
-from bench.onnx_graph.evaluation import evaluated, inferred_outputs, number_in, tensor_value
+from bench.onnx_graph.evaluation import MOST, evaluated, inferred_outputs, number_in, tensor_value
 from bench.onnx_graph.keys import keys_of
 from bench.onnx_graph.macs import Call, Open, counter_of
 from bench.onnx_graph.microsoft import find_schema
@@ -103,8 +103,8 @@ class _Counter:
     def __init__(self, model: Any, axes: Iterable[str]) -> None:
         self._opsets = {o.domain or "ai.onnx": int(o.version) for o in model.opset_import}
         self._axes = frozenset(axes)
-        self._facts: dict[int, dict[str, Fact]] = {}
-        self._keys: dict[int, list[str]] = {}
+        self._facts: dict[str, dict[str, Fact]] = {}
+        self._keys: dict[str, list[str]] = {}
         self.counts: dict[str, Count] = {}
         self.num_choices = 0
 
@@ -140,13 +140,13 @@ class _Counter:
             scope[sparse.values.name] = Known(
                 shape=tuple(sparse.dims), dtype=sparse.values.data_type
             )
-        facts = self._facts.get(id(graph))
+        facts = self._facts.get(place)
         if facts is None:
-            facts = self._facts[id(graph)] = _facts_of(graph)
+            facts = self._facts[place] = _facts_of(graph)
             keys = keys_of((n.name, n.op_type) for n in graph.node)
-            self._keys[id(graph)] = [f"{place}/{key}" if place else key for key in keys]
+            self._keys[place] = [f"{place}/{key}" if place else key for key in keys]
         found: dict[str, Count] = {}
-        for key, node in zip(self._keys[id(graph)], graph.node, strict=True):
+        for key, node in zip(self._keys[place], graph.node, strict=True):
             found |= self._node(node, key, scope, facts, seen or {})
         return found
 
@@ -251,9 +251,7 @@ class _Counter:
             inputs=[known.shape if known else None for known in inputs],
             outputs=[known.shape for known in outputs],
             given=[bool(name) for name in node.input],
-            value=lambda at: (
-                number_in(inputs[at].value) if at < len(inputs) and inputs[at] else None
-            ),  # type: ignore[union-attr]
+            value=lambda at: _number_of(inputs, at),
         )
         try:
             return Count(macs=counter(call))
@@ -493,7 +491,7 @@ def _computing(
     """A function that gives the value of a node's first output, or None."""
 
     def compute() -> Any:
-        if known.shape is not None and known.is_whole and prod(known.shape) > 4096:  # type: ignore[arg-type]
+        if prod(d for d in known.shape or () if isinstance(d, int)) > MOST:
             return None
         return evaluated(node, inputs, opsets)
 
@@ -573,6 +571,12 @@ def _number(value: int | None, *, is_flag: bool = False) -> Known:
 
     array = None if value is None else np.array(value, bool if is_flag else np.int64)
     return Known(shape=(), dtype=9 if is_flag else 7, compute=lambda: array)
+
+
+def _number_of(inputs: Sequence[Known | None], at: int) -> int | None:
+    """The number in a scalar input, where it is known."""
+    known = inputs[at] if at < len(inputs) else None
+    return None if known is None else number_in(known.value)
 
 
 def _is_counted(counts: Mapping[str, Count]) -> bool:

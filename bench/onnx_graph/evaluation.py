@@ -97,7 +97,10 @@ def inferred_outputs(
         found = onnx.shape_inference.infer_node_outputs(
             schema, node, types, data, opset_imports=imports
         )
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, KeyError):
+    except (
+        *(onnx.shape_inference.InferenceError, onnx.checker.ValidationError),
+        *(RuntimeError, ValueError, KeyError),
+    ):
         return {}
     return {
         name: (t.tensor_type.elem_type, shape_of(t.tensor_type))

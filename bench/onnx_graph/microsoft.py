@@ -14,6 +14,8 @@ from bench.onnx_graph.operators import MICROSOFT
 
 FLOAT: Final = 1
 INT32: Final = 6
+INT64: Final = 7
+BOOL: Final = 9
 
 LIKE: Final[dict[str, int]] = {
     **dict.fromkeys(("BiasAdd", "BiasDropout", "BiasGelu", "BiasSoftmax", "BitmaskDropout"), 0),
@@ -51,6 +53,9 @@ STAND_INS: Final[dict[str, tuple[str, tuple[int, ...] | slice, int]]] = {
 """Operator -> an operator of ONNX whose result has the same shape, the inputs that it takes, and the input that the
 result has the type of (below zero: that type itself)."""
 
+WHOLE_NUMBERS: Final = {("Where", 0): BOOL, ("GatherND", 1): INT64, ("Unsqueeze", 1): INT64}
+"""(stand-in, input) -> its type, where it is not the one of the data."""
+
 Dims = list[Any]
 """TensorShapeProto.Dimension of each axis."""
 
@@ -75,7 +80,7 @@ class _Node:
         return found
 
     def has(self, at: int) -> bool:
-        return at < self._context.get_num_inputs() and self._context.has_input(at)
+        return bool(at < self._context.get_num_inputs() and self._context.has_input(at))
 
     def dims(self, at: int, *, rank: int | None = None) -> Dims:
         """The axes of an input; raises Unknown where not even their number is known, or it is another one."""
@@ -278,15 +283,17 @@ def _stand_in(operator: str, context: Any) -> None:
     inner = onnx.NodeProto(op_type=name, input=[f"i{at}" for at in taken], output=["o0"])
     inner.attribute.extend(known.values())
     types = {f"i{at}": node.type(at) for at in taken}
-    data = {f"i{at}": d for at in taken if (d := context.get_input_data(at)) is not None}
-    for key in types:
-        types[key].tensor_type.elem_type = data[key].data_type if key in data else FLOAT
-    if name == "Where":
-        types["i0"].tensor_type.elem_type = 9
+    for at in taken:
+        types[f"i{at}"].tensor_type.elem_type = WHOLE_NUMBERS.get((name, at), FLOAT)
+    axes = context.get_input_data(1) if name == "Unsqueeze" else None
+    data = {"i1": axes} if axes is not None else {}
     opsets = [onnx.helper.make_opsetid("", _stand_in_version(name))]
-    found = onnx.shape_inference.infer_node_outputs(
-        schema, inner, types, data, opset_imports=opsets
-    )
+    try:
+        found = onnx.shape_inference.infer_node_outputs(
+            schema, inner, types, data, opset_imports=opsets
+        )
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError):
+        return
     if "o0" in found and found["o0"].tensor_type.HasField("shape"):
         elem = -source if source < 0 else node.elem(source)
         node.give(0, elem, list(found["o0"].tensor_type.shape.dim))

@@ -123,8 +123,8 @@ class Stored:
             stop = shape[0] if high is None else min(high, shape[0])
             shape = (stop - low, *shape[1:])
             start, num_elements = low * row, (stop - low) * row
-        first = start * bits // 8
-        raw = self.read(first, first + (num_elements * bits + 7) // 8)
+        first, last = start * bits // 8, ((start + num_elements) * bits + 7) // 8
+        raw = self.read(first, last)
         if bits < 8:
             return _unpacked(raw, self.dtype, num_elements, start * bits % 8).reshape(shape)
         return np.frombuffer(raw, numpy_dtype(self.dtype)).reshape(shape)

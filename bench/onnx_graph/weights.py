@@ -161,7 +161,11 @@ class Weights:
             raise BadTensor(f"it is sparse, and written out has {prod(tensor.shape):,} elements")
         values, indices = (part.array() for part in self._parts(tensor))
         dense = np.zeros(tensor.shape, values.dtype)
-        places = indices if indices.ndim == 1 else np.ravel_multi_index(indices.T, tensor.shape)
+        places = indices
+        if indices.ndim > 1:
+            places = np.ravel_multi_index(indices.T, tensor.shape)
+        if places.size and not (places.min() >= 0 and places.max() < dense.size):
+            raise BadTensor("its indices point outside of its shape")
         dense.reshape(-1)[places] = values
         return dense
 
