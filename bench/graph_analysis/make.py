@@ -120,11 +120,15 @@ def make_anatomies(
 
 
 def take_files_apart(
-    paths: Mapping[str, Path], out: Path, *, tell: Told = lambda text: None
+    paths: Mapping[str, Path],
+    out: Path,
+    *,
+    sizes: Mapping[str, int] | None = None,
+    tell: Told = lambda text: None,
 ) -> list[str]:
     """Anatomies of a user's ONNX files, run on random numbers, and pictures of all files, into `out`; what went wrong.
 
-    `paths`: stem of what is written -> file. Every ONNX file is compared with the first.
+    `paths`: stem of what is written -> file. Every ONNX file is compared with the first. `sizes`: open axis -> extent.
     """
     out.mkdir(parents=True, exist_ok=True)
     launcher = Launcher(preload=("onnx", "bench.graph_analysis.work"))
@@ -139,7 +143,8 @@ def take_files_apart(
                 first, before = graphs[0]
                 own = _asked(path, stem, names[stem], names[first])
                 entries = [_asked(before, first, names[first], ""), own]
-            job = Job(runner=WORK, options={"out": str(out), "graphs": entries}, deadline=DEADLINE)
+            options = {"out": str(out), "graphs": entries, "sizes": dict(sizes or {})}
+            job = Job(runner=WORK, options=options, deadline=DEADLINE)
             problems += _problems(launcher.run(job))
         return problems + draw(paths, out, launcher, tell)
     finally:

@@ -86,6 +86,8 @@ class Anatomy:
     """Of one profiled run, all nodes together."""
     unassigned: float | None = None
     """Seconds of nodes that the optimizer made and that belong to no node of the file."""
+    sizes: tuple[tuple[str, int], ...] = ()
+    """(open axis, extent) as taken for `macs`."""
     problems: tuple[str, ...] = ()
     """What could not be done, a sentence each."""
 
@@ -122,6 +124,7 @@ def anatomy_from(data: Mapping[str, Any]) -> Anatomy:
             "parts": tuple(Part(**part) for part in data["parts"]),
             "weights": tuple(map(_layer, data["weights"])),
             "activations": tuple(map(_layer, data["activations"])),
+            "sizes": tuple((str(n), int(s)) for n, s in data.get("sizes", ())),
             "problems": tuple(map(str, data["problems"])),
         }
         return Anatomy(**fields)

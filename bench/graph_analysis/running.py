@@ -15,6 +15,11 @@ from bench.onnx_graph.record import Graph, Node
 
 LARGEST: Final = 1_500_000_000
 """Bytes of a graph whose inner values are looked at: it is held in memory twice meanwhile; 2 GB is protobuf's end."""
+WRITTEN: Final = 300_000_000
+"""Bytes of a graph with its weights up to which the session writes down what it made of it, for the names of fused
+nodes: it copies all weights on the way."""
+BESIDE: Final = "session.model_external_initializers_file_folder_path"
+"""ONNX Runtime's name for the folder with the weights of a model that comes as bytes."""
 PROFILED: Final = 0.5
 """Seconds of profiled runs, three at least."""
 MOST_RUNS: Final = 20
@@ -37,7 +42,7 @@ def values_of_a_run(path: Path, names: Sequence[str], feeds: Mapping[str, Any]) 
 
     if path.stat().st_size > LARGEST:
         raise ValueError(f"the graph has {path.stat().st_size:,} bytes; expected up to {LARGEST:,}")
-    model = onnx.load(path)
+    model = onnx.load(path, load_external_data=False)
     made = {name for node in model.graph.node for name in node.output if name}
     wanted = [name for name in dict.fromkeys(names) if name in made]
     if not wanted:
@@ -47,9 +52,12 @@ def values_of_a_run(path: Path, names: Sequence[str], feeds: Mapping[str, Any]) 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    # Weights beside the graph stay there: the session maps them.
+    options.add_session_config_entry(BESIDE, str(path.parent.resolve()))
+    content = model.SerializeToString()
+    del model
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    del content
     return dict(zip(wanted, session.run(wanted, dict(feeds)), strict=True))
 
 
@@ -71,7 +79,7 @@ def time_of_nodes(
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder, "profile"))
         optimized = Path(folder, "optimized.onnx")
-        if path.stat().st_size < LARGEST:
+        if graph.num_bytes < WRITTEN:
             options.optimized_model_filepath = str(optimized)
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         session.run(None, dict(feeds))
@@ -151,15 +159,20 @@ def _at_its_root(node: Node, operator: str, makers: Mapping[str, Node]) -> Node:
     return node
 
 
-def working_feeds(path: Path) -> dict[str, Any]:
-    """Random feeds that the graph takes: open axes are made longer until it runs. Raises what ONNX Runtime raises."""
+def working_feeds(path: Path, sizes: Mapping[str, int]) -> dict[str, Any]:
+    """Random feeds that the graph takes: open axes that have no size in `sizes` are made longer until it runs.
+
+    Raises what ONNX Runtime raises.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    # It runs once: weights laid out anew for many runs would only take memory.
+    options.add_session_config_entry("session.disable_prepacking", "1")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     for number, open_size in enumerate(OPEN, start=1):
-        feeds = random_feeds(path, {}, open_size)
+        feeds = _feeds_of(session, sizes, open_size)
         try:
             session.run(None, feeds)
         except Exception:
@@ -174,22 +187,35 @@ def working_feeds(path: Path) -> dict[str, Any]:
 def random_feeds(path: Path, sizes: Mapping[str, int], open_size: int = 8) -> dict[str, Any]:
     """Input -> array of the declared type and shape: normal numbers, zeros for whole ones; the same on every call.
 
-    Open axes take their extent from `sizes`, else `open_size`; a first open axis is a batch of 1.
-    Raises what ONNX Runtime raises, ValueError for an input that is no tensor of numbers or text.
+    Open axes take their extent from `sizes` (their name, or `INPUT:AXIS`), else `open_size`; a first open axis is a
+    batch of 1. Raises what ONNX Runtime raises, ValueError for an input that is no tensor of numbers or text.
     """
-    import numpy as np
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return _feeds_of(session, sizes, open_size)
+
+
+def _feeds_of(session: Any, sizes: Mapping[str, int], open_size: int) -> dict[str, Any]:
+    """The same for the inputs of a session."""
+    import numpy as np
+
     dice = np.random.default_rng(0)
     feeds: dict[str, Any] = {}
+    chosen = dict(sizes)
+    for port in session.get_inputs():
+        for place, name in enumerate(_named_dims(port)):
+            if isinstance(name, str) and f"{port.name}:{place}" in sizes:
+                chosen.setdefault(name, sizes[f"{port.name}:{place}"])
     for port in session.get_inputs():
         shape = [
-            d if isinstance(d, int) and d > 0 else sizes.get(str(d), 1 if place == 0 else open_size)
-            for place, d in enumerate(port.shape)
+            d
+            if isinstance(d, int) and d > 0
+            else chosen.get(str(d), 1 if place == 0 else open_size)
+            for place, d in enumerate(_named_dims(port))
         ]
         kind = TYPES.get(port.type)
         if kind is None:
@@ -214,3 +240,11 @@ TYPES: Final = {
     "tensor(string)": "object",
 }
 """ONNX Runtime's name of a type -> numpy's."""
+
+
+def _named_dims(port: Any) -> list[int | str]:
+    """The axes of an input: their extents, the names of the open ones, `INPUT:AXIS` for one without a name."""
+    return [
+        d if (isinstance(d, int) and d > 0) or isinstance(d, str) else f"{port.name}:{place}"
+        for place, d in enumerate(port.shape)
+    ]

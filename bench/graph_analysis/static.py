@@ -67,10 +67,11 @@ def anatomy_of(
         ),
         macs=graph.macs,
         num_uncounted=graph.num_uncounted,
+        sizes=graph.sizes,
         parts=tuple(
             Part(key=n.key, operator=n.operator, scope=n.scope, macs=n.macs)
             for n in graph.nodes
-            if n.macs != 0
+            if n.macs != 0 and not n.is_alternative
         ),
         weights=weights,
         problems=problems,
@@ -89,7 +90,7 @@ def weights_in(path: Path, graph: Graph) -> tuple[tuple[Layer, ...], tuple[str, 
             if tensor.name in scales or not _is_weight(tensor, source):
                 continue
             if tensor.name not in weights or source is None:
-                unread.append(f"{tensor.name[:80]}: computed or sparse, not stored as it is")
+                unread.append(f"{tensor.name[:80]}: computed, not stored")
                 continue
             try:
                 spread = spread_of(weights.numbers(source))

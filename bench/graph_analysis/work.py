@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bench.graph_analysis.activations import layers_from, shown_values, values_in
 from bench.graph_analysis.attaching import attachment_of
@@ -17,11 +17,16 @@ from bench.graph_analysis.static import anatomy_of
 from bench.graph_diff.difference import Difference, tensor_errors
 from bench.graph_diff.document import to_json
 from bench.graph_diff.weights import compare_files
+from bench.graph_diff.wording import sizes_text
 from bench.netron.attachment import write_attachment
 from bench.onnx_graph.observed import shapes_of_a_run
+from bench.onnx_graph.read import read
 from bench.onnx_graph.record import Graph
 from diagnostics.atomic_write import write_whole
 from suite.worker.protocol import Emit, Job
+
+RANDOM: Final = "random numbers"
+"""What a graph of the user's is fed with."""
 
 Graphs = list[tuple[dict[str, Any], Anatomy, Graph]]
 
@@ -30,7 +35,8 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     """Writes the anatomies of `options["graphs"]` into the folder `options["out"]`; facts: `problems`.
 
     Each graph has `path`, `stem` (of the files that are written), `relative`, `variant` and `parent` (the variant it is
-    compared with, or empty), parents first. Without a cell they are files of the user's, and run on random numbers.
+    compared with, or empty), parents first. Without a cell they are files of the user's, and run on random numbers,
+    open axes with the extents in `options["sizes"]`.
     """
     out, asked = Path(job.options["out"]), job.options["graphs"]
     threads = int(job.options.get("threads", 0))
@@ -67,12 +73,13 @@ def _feeds(
     """(path -> input -> array, what they are, what went wrong); a path that there is nothing for is left out."""
     if job.cell is None:
         found, problems = {}, []
+        sizes = job.options.get("sizes") or {}
         for path in paths:
             try:
-                found[str(path)] = working_feeds(path)
+                found[str(path)] = working_feeds(path, sizes)
             except Exception as error:
                 problems.append(f"{path.name} was not run: {_told(error)}")
-        return found, "random numbers", problems
+        return found, RANDOM, problems
     try:
         tensors, fed = _batch(job, emit)
     except Exception as error:
@@ -104,27 +111,45 @@ def _read(job: Job, entry: Mapping[str, Any], feeds: Mapping[str, Any]) -> tuple
         "variant": str(entry["variant"]),
         "relative": str(entry["relative"]),
     }
-    anatomy, graph = anatomy_of(path, **named)
-    if not feeds or not anatomy.num_uncounted:
-        return anatomy, graph
-    # Open axes have the extents of what is fed; what depends on the data is known in a run alone.
-    sizes = {
-        str(dim): int(extent)
-        for value in graph.inputs
-        if value.name in feeds
-        for dim, extent in zip(value.shape or (), feeds[value.name].shape, strict=False)
-        if isinstance(dim, str)
-    }
-    anatomy, graph = anatomy_of(path, sizes=sizes, **named)
-    if anatomy.num_uncounted:
+    sizes: dict[str, int] | None = None
+    shapes: dict[str, tuple[int, ...]] | None = None
+    problems: tuple[str, ...] = ()
+    graph = read(path)
+    if feeds and (job.cell is None or graph.num_uncounted):
+        # Open axes have the extents of what is fed.
+        sizes = _fed_sizes(graph, feeds)
+        graph = read(path, sizes=sizes)
+    if feeds and graph.num_uncounted:
         names = {value.name for value in graph.inputs}
-        try:
+        try:  # what depends on the data is known in a run alone
             shapes = shapes_of_a_run(path, {n: a for n, a in feeds.items() if n in names})
         except Exception as error:  # the nodes that it depends on stay uncounted
-            told = f"shapes that depend on the data are not known: {_told(error)}"
-            return replace(anatomy, problems=(*anatomy.problems, told)), graph
-        anatomy, graph = anatomy_of(path, sizes=sizes, shapes=shapes, **named)
-    return anatomy, graph
+            problems = (f"shapes that depend on the data are not known: {_told(error)}",)
+    anatomy, graph = anatomy_of(path, sizes=sizes, shapes=shapes, **named)
+    problems += _unknown_axes(graph, job.options.get("sizes") or {})
+    return replace(anatomy, problems=(*anatomy.problems, *problems)), graph
+
+
+def _fed_sizes(graph: Graph, feeds: Mapping[str, Any]) -> dict[str, int]:
+    """Open axis -> its extent in what is fed."""
+    return {
+        f"{value.name}:{place}" if dim == "?" else str(dim): int(extent)
+        for value in graph.inputs
+        if value.name in feeds
+        for place, (dim, extent) in enumerate(
+            zip(value.shape or (), feeds[value.name].shape, strict=False)
+        )
+        if isinstance(dim, str)
+    }
+
+
+def _unknown_axes(graph: Graph, sizes: Mapping[str, int]) -> tuple[str, ...]:
+    """A sentence for sizes that the user gave to axes that the graph does not have."""
+    known = {*graph.open_axes}
+    known |= {f"{v.name}:{n}" for v in graph.inputs for n in range(len(v.shape or ()))}
+    unknown = ", ".join(name for name in sizes if name not in known)
+    axes = ", ".join(graph.open_axes) or "none"
+    return (f"--axes: no open axis is called {unknown}; open: {axes}",) if unknown else ()
 
 
 def _run(found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, threads: int) -> Graphs:
@@ -146,7 +171,7 @@ def _run(found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, thread
             kept[entry["variant"]] = {layer: values[v] for layer, v in told.items() if v in values}
             anatomy = replace(
                 anatomy,
-                fed=fed,
+                fed=_fed_text(fed, graph),
                 parts=_timed(anatomy, graph, spent),
                 seconds=sum(spent.values()) + unassigned,
                 unassigned=unassigned,
@@ -157,6 +182,12 @@ def _run(found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, thread
             anatomy = replace(anatomy, problems=problems)
         result.append((entry, anatomy, graph))
     return result
+
+
+def _fed_text(fed: str, graph: Graph) -> str:
+    """What is fed, with the sizes of the open axes where they are those of the feed."""
+    is_own = fed == RANDOM and graph.sizes
+    return f"{fed} at {sizes_text(graph.sizes)}" if is_own else fed
 
 
 def _timed(anatomy: Anatomy, graph: Graph, spent: Mapping[str, float]) -> tuple[Part, ...]:

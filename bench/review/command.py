@@ -14,6 +14,7 @@ from bench.graph_analysis.folder import Anatomies, load_anatomies
 from bench.graph_analysis.make import make_anatomies, take_files_apart
 from bench.netron.errors import PictureError
 from bench.netron.server import Answer
+from bench.onnx_graph.axes import parse_sizes
 from bench.report.command import RUNS
 from bench.report.html import to_html
 from bench.review.collecting import (
@@ -48,6 +49,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--no-browse", action="store_true", help="print the address and open no browser")
     add("--bundle", type=Path, metavar="DIR", help="write the review as a folder instead")
+    add(
+        "--axes",
+        default="",
+        metavar="SIZES",
+        help="run the files at these sizes of their open axes, e.g. batch=1,sequence=128, or INPUT:AXIS=SIZE for an"
+        " axis without a name (default: a batch of 1, others as short as they run)",
+    )
     add("--quick", action="store_true", help="take nothing apart that is not known yet")
     add(
         "--runs-dir",
@@ -63,7 +71,7 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="vitals-review-") as scratch:
             if any(Path(what).suffix.lower() in SUFFIXES for what in arguments.what):
-                site = _site_of_files(arguments.what, Path(scratch), is_quick=arguments.quick)
+                site = _site_of_files(arguments, Path(scratch))
             else:
                 site = _site_of_run(arguments)
             if arguments.bundle is not None:
@@ -88,6 +96,11 @@ def main(arguments: argparse.Namespace) -> int:
 def _site_of_run(arguments: argparse.Namespace) -> dict[str, Answer]:
     if len(arguments.what) > 1:
         raise NothingToReview(f"expected one run or files that end in {' or '.join(SUFFIXES)}")
+    if arguments.axes:
+        raise NothingToReview(
+            "--axes goes with files; the graphs of a run are fed with the run's own batch."
+            " Next: name the ONNX files in its `onnx` folder"
+        )
     run = load_run(find_run(next(iter(arguments.what), "latest"), arguments.runs_dir))
     report = build_report(run)
     anatomies = load_anatomies(run.folder) if arguments.quick else make_anatomies(run, tell=_tell)
@@ -98,10 +111,13 @@ def _site_of_run(arguments: argparse.Namespace) -> dict[str, Answer]:
     return site
 
 
-def _site_of_files(names: Sequence[str], scratch: Path, *, is_quick: bool) -> dict[str, Answer]:
-    paths = [checked(Path(name)) for name in names]
+def _site_of_files(arguments: argparse.Namespace, scratch: Path) -> dict[str, Answer]:
+    paths = [checked(Path(name)) for name in arguments.what]
+    sizes = parse_sizes(arguments.axes)
     stems = {f"file-{number}": path for number, path in enumerate(paths, start=1)}
-    problems = [] if is_quick else take_files_apart(stems, scratch / "anatomy", tell=_tell)
+    problems = []
+    if not arguments.quick:
+        problems = take_files_apart(stems, scratch / "anatomy", sizes=sizes, tell=_tell)
     anatomies = load_anatomies(scratch)
     anatomies = replace(anatomies, problems=(*anatomies.problems, *problems))
     rooms = rooms_of_files(paths, list(stems), scratch / "anatomy", anatomies)

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from bench.charts.bars import share
 from bench.graph_analysis.folder import Anatomies
 from bench.graph_diff.pictures import COLOURS
+from bench.graph_diff.wording import sizes_text
 from bench.output import names
 from bench.output.page import style_of, templates_in
 from bench.output.text import shortened
@@ -55,6 +56,7 @@ def pages_of(
         "style": _style(),
         "words": names,
         "units": units,
+        "sizes_text": sizes_text,
         "share": share,
         "shortened": shortened,
         "times": times,
