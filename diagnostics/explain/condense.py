@@ -1,4 +1,4 @@
-"""Shortens a long log to the lines that say something new, so that it can be searched fast."""
+"""Leaves repeated lines out of a long log, so that it can be searched fast."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHORT = 1_000_000
 HEAD, TAIL = 1_000_000, 2_000_000
 """Characters kept from both ends of what is still long without its repetitions."""
 MANY = 20_000
-"""Different lines from which on leaving out repetitions would save nothing."""
+"""Number of different lines above which leaving out repetitions saves nothing."""
 BEFORE, AFTER = 3, 25
 """Lines kept around a new one: messages have several lines."""
 
@@ -18,7 +18,7 @@ _WITHOUT_DIGITS = {ord(digit): None for digit in "0123456789"}
 
 
 def condense(text: str) -> tuple[str, Callable[[int], int]]:
-    """The text without repeated lines, and a function from a position in it to the line's number.
+    """Return the text without repeated lines, and a function from a position to a line number.
 
     Two lines are the same when they differ in digits only, as the lines of a progress log do.
     """
@@ -52,7 +52,7 @@ def _ends(lines: list[str], kept: Sequence[int]) -> list[int]:
 
 
 def _fitting(lines: list[str], kept: Sequence[int], limit: int) -> int:
-    """How many of the kept lines have `limit` characters together."""
+    """The number of kept lines that fit into `limit` characters."""
     total = 0
     for count, index in enumerate(kept):
         total += len(lines[index]) + 1

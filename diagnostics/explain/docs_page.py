@@ -26,8 +26,8 @@ document with `schema` and `findings`) and `--strict` (warnings count as errors)
   `requirements.txt` or `pyproject.toml`) names versions that cannot be installed together,
   variants that were never built and Python versions without wheels, and prints the corrected
   line. `--python-version 3.12` judges for another Python. Versions newer than the dated table are
-  said to be unknown, never wrong.
-- `python -m diagnostics model FILE` says from the bytes of an `.onnx`, `.pt2`, `.pt` or
+  reported as unknown, never as wrong.
+- `python -m diagnostics model FILE` tells from the bytes of an `.onnx`, `.pt2`, `.pt` or
   `.safetensors` file why Netron or ONNX Runtime cannot load it. Tensor data are skipped.
 
 A message that is not explained, or explained wrongly, is a bug: send its text. A new row is one
@@ -44,18 +44,16 @@ def page() -> str:
     """The whole page as Markdown."""
     parts = [INTRODUCTION]
     for area in dict.fromkeys(row.area for row in ROWS):
-        parts.append(
-            f"\n### {area}\n\n| code | text that it knows | what it says |\n|---|---|---|\n"
-        )
+        parts.append(f"\n### {area}\n\n| code | matched text | meaning |\n|---|---|---|\n")
         parts += [_line(row) for row in ROWS if row.area == area]
     return "".join(parts)
 
 
 def _line(row: Row) -> str:
     text = needle_of(row.patterns[0]).strip().replace("|", "\\|").replace("`", "'")
-    values = dict.fromkeys(re.findall(r"\{(\w+)\}", row.says), "…")
-    says = sentence(row.says, values).replace("|", "\\|")
-    return f"| `{row.code}` | `{text}` | {says} |\n"
+    values = dict.fromkeys(re.findall(r"\{(\w+)\}", row.summary), "…")
+    summary = sentence(row.summary, values).replace("|", "\\|")
+    return f"| `{row.code}` | `{text}` | {summary} |\n"
 
 
 if __name__ == "__main__":

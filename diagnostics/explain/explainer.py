@@ -1,4 +1,4 @@
-"""Finds the known messages in a text and puts the root cause first."""
+"""Searches a text for known messages and sorts them, the root cause first."""
 
 from __future__ import annotations
 
@@ -166,8 +166,8 @@ def _finding(hit: Hit, text: str, source: str, target: Target, codes: set[str]) 
         code=row.code,
         area=row.area,
         level=row.level,
-        summary=sentence(row.says, values),
-        cause=sentence(row.why, values),
+        summary=sentence(row.summary, values),
+        cause=sentence(row.cause, values),
         evidence=(Evidence(source=source, value=quoted),),
         fixes=tuple(_fix(cure, values, target) for cure in row.cures),
         explains=tuple(code for code in row.explains if code in codes),

@@ -1,4 +1,4 @@
-"""The row of an explanation table: which text it knows, what that means and what cures it."""
+"""The row of an explanation table: the texts that it matches, their cause and the cures."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Row:
     code: str
     patterns: tuple[str, ...]
     """Regular expressions; the literal text in each is looked for first."""
-    says: str
-    """The summary; `{name}` stands for a captured group."""
-    why: str
+    summary: str
+    """One sentence; `{name}` stands for a captured group."""
+    cause: str
     cures: tuple[Cure, ...] = ()
     level: Level = Level.ERROR
     area: str = ""
     explains: tuple[str, ...] = ()
-    """Codes that are only consequences when this row matched too."""
+    """Codes of rows that are consequences when this row matches as well."""
     is_symptom: bool = False
-    """True when the text says that something broke but not what."""
+    """True when the text tells that something failed but not why."""
     is_fallback: bool = False
     """True for a general row that is left out where a particular row knows the same words."""
     derive: Callable[[dict[str, str]], dict[str, str]] | None = None
@@ -56,8 +56,8 @@ class Row:
 def row(
     code: str,
     *patterns: str,
-    says: str,
-    why: str,
+    summary: str,
+    cause: str,
     cures: tuple[Cure, ...] = (),
     level: Level = Level.ERROR,
     explains: tuple[str, ...] = (),
@@ -73,8 +73,8 @@ def row(
     return Row(
         code=code,
         patterns=patterns,
-        says=says,
-        why=why,
+        summary=summary,
+        cause=cause,
         cures=cures,
         level=level,
         explains=explains,

@@ -150,7 +150,7 @@ def unknown(text: str, raised: Raised, source: str, python: str) -> Finding:
     if raised.frames and raised.frames[-1] != frame:
         evidence.append(Evidence(source="raised at", value=str(raised.frames[-1])))
     evidence += [
-        Evidence(source="similar known message", value=f"{row.code}: {row.says}")
+        Evidence(source="similar known message", value=f"{row.code}: {row.summary}")
         for row in nearest(f"{kind} {raised.message}")
     ]
     return Finding(
@@ -287,7 +287,7 @@ def _words(text: str) -> frozenset[str]:
 @cache
 def _row_words() -> tuple[frozenset[str], ...]:
     return tuple(
-        _words(" ".join((row.code, row.says, *(_GROUP_NAME.sub(" ", p) for p in row.patterns))))
+        _words(" ".join((row.code, row.summary, *(_GROUP_NAME.sub(" ", p) for p in row.patterns))))
         for row in ROWS
     )
 

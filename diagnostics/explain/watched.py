@@ -1,4 +1,4 @@
-"""Runs a command, passes its output on, and keeps the part that may explain a failure."""
+"""Runs a command, passes its output on, and keeps the parts that may explain a failure."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ HEAD, TAIL = 2 * 2**20, 8 * 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """How the command ended and what it said."""
+    """A finished command: its exit code and its output."""
 
     code: int
     """Its exit code; 128 + n when signal n ended it; 127 when it could not be started."""
     text: str
-    """Its output and errors in the order they came, shortened in the middle when long."""
+    """Its output and errors in the order of their arrival; a long one lacks its middle."""
     reason: str = ""
-    """What the shell would say about the end, e.g. `Killed`; empty for an ordinary exit."""
+    """The shell's word for the end, such as `Killed`; empty for an ordinary exit."""
 
 
 class Tape:
@@ -51,7 +51,7 @@ class Tape:
 
 
 def watch(command: Sequence[str]) -> Watched:
-    """Runs the command to its end; its output appears here as it comes. Never raises for it."""
+    """Run the command to its end and pass its output on at once. Never raises for its failure."""
     tape = Tape()
     try:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 UNKNOWN = "?"
-"""Stands for a value that the text did not give."""
+"""Shown for a value that the text does not contain."""
 
 _ASIDE = re.compile(r"\s*\([^()]*\{\w+\}[^()]*\)")
 _TAIL = re.compile(r":? ?\{(\w+)\}(?=[.;]?$)")
@@ -19,7 +19,7 @@ class _Values(dict[str, str]):
 
 
 def sentence(template: str, values: Mapping[str, str]) -> str:
-    """The sentence with its values; an aside in brackets or a tail that has none is left out."""
+    """Fill in the values; an aside in brackets or a tail without any value is left out."""
     known = {name: value for name, value in values.items() if value}
     shorter = _ASIDE.sub(
         lambda m: m[0] if set(_NAME.findall(m[0])) & known.keys() else "", template
@@ -29,11 +29,11 @@ def sentence(template: str, values: Mapping[str, str]) -> str:
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
-    """The template with its values and nothing left out, for commands."""
+    """Fill in the values and leave nothing out, for commands."""
     return template.format_map(_Values({k: v for k, v in values.items() if v}))
 
 
 def gaps(template: str, known: set[str]) -> set[str]:
-    """Names that a sentence would have to show as unknown when only `known` have a value."""
+    """The names that a sentence shows as unknown when only `known` have a value."""
     shown = sentence(template, dict.fromkeys(known, "x"))
     return set(_NAME.findall(template)) - known if UNKNOWN in shown else set()

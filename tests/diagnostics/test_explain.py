@@ -69,7 +69,7 @@ def test_codes_are_unique_and_explain_only_codes_that_exist() -> None:
 
 
 def test_every_error_row_says_why_and_most_say_what_to_do() -> None:
-    assert all(row.why.endswith((".", ")")) and row.says for row in ROWS)
+    assert all(row.cause.endswith((".", ")")) and row.summary for row in ROWS)
     assert sum(bool(row.cures) for row in ROWS) > 0.85 * len(ROWS)
 
 
@@ -80,7 +80,7 @@ def test_no_sentence_needs_a_value_that_its_pattern_does_not_capture(row: Row) -
         derive = row.derive
         if derive is not None:
             known |= set(derive(dict.fromkeys(known, "12040")))
-        for template in (row.says, row.why):
+        for template in (row.summary, row.cause):
             assert gaps(template, known) == set(), template
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from diagnostics.explain import explain
 from diagnostics.explain.cli import main
@@ -297,3 +300,40 @@ def test_a_log_in_utf_16_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[s
     log.write_bytes("IndexError: index out of range in self\r\n".encode("utf-16"))
     assert main([str(log)]) == 1
     assert "emb-range" in capsys.readouterr().out
+
+
+@given(st.text(alphabet=st.sampled_from('abE: \n"File,line0123in[].()Error\\/')))
+@settings(max_examples=150, deadline=None)
+def test_any_text_can_be_described(text: str) -> None:
+    for item in explain_all(f'Traceback (most recent call last):\n  File "{text}', unknown=True):
+        assert item.as_dict()
+
+
+@given(st.integers(0, len(KORNIA)), st.integers(0, len(KORNIA)))
+@settings(max_examples=100, deadline=None)
+def test_a_traceback_cut_anywhere_can_be_described(start: int, end: int) -> None:
+    for item in explain_all(KORNIA[min(start, end) : max(start, end)], unknown=True):
+        assert item.summary
+
+
+def test_the_last_exception_of_three_megabytes_takes_less_than_a_second() -> None:
+    line = "worker {} ERROR: request {} was not served, retry in a moment\n"
+    text = "".join(line.format(i % 7, i) for i in range(50_000))
+    start = time.process_time()
+    assert last_raised(text + KORNIA) is not None
+    assert len(text) > 3_000_000
+    assert time.process_time() - start < 1.0
+
+
+@pytest.mark.parametrize(
+    ("tail", "kind"),
+    [
+        ("    x = (\n        ^\nSyntaxError: '(' was never closed\n", "SyntaxError"),
+        ("    assert ready\nAssertionError\n", "AssertionError"),
+        ("    raise Exit(3)\nmylib.errors.EarlyExit: 3\n", "EarlyExit"),
+        ("    f()\n    ~^^\nZeroDivisionError: division by zero\n", "ZeroDivisionError"),
+    ],
+)
+def test_exceptions_of_other_shapes_are_named(tail: str, kind: str) -> None:
+    finding = unknown('  File "/srv/a.py", line 3, in go\n' + tail)
+    assert finding.summary.startswith(f"{kind} ")

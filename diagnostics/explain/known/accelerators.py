@@ -30,8 +30,8 @@ ROWS = rows(
         "triton-ptxas",
         r"ptxas fatal\s*: Value '(?P<sm>sm_\w+)' is not defined for option 'gpu-name'",
         r"ptxas[^\n]{0,80}Unsupported \.version (?P<ptx>[\d.]+); current version is",
-        says="Triton's own ptxas is older than the GPU ({sm}).",
-        why="ptxas translates Triton's kernels; the copy inside the triton package comes from a "
+        summary="Triton's own ptxas is older than the GPU ({sm}).",
+        cause="ptxas translates Triton's kernels; the copy inside the triton package comes from a "
         "CUDA release that does not know this architecture (GB10 and Thor need CUDA 13's).",
         cures=(
             sh(
@@ -53,8 +53,8 @@ ROWS = rows(
         r"invalid device context|out of resource[^\n]{0,80}|an illegal memory access[^\n]{0,40}|"
         r"[^\n]{1,80})",
         r"OutOfResources: out of resource: (?P<what>[^\n]{1,120})",
-        says="A Triton kernel did not run: {what}",
-        why="An invalid image means that kernel cache, driver and ptxas do not belong together; out of "
+        summary="A Triton kernel did not run: {what}",
+        cause="An invalid image means that kernel cache, driver and ptxas do not belong together; out of "
         "resource means that the kernel wants more shared memory than this GPU has.",
         cures=(
             sh(
@@ -69,8 +69,8 @@ ROWS = rows(
     row(
         "capability-newer",
         _CAPABILITY,
-        says="The GPU's capability {have} is above what this torch names ({high}); it usually runs.",
-        why="Code for 12.0 runs on 12.1 as well: within one major number capabilities are compatible "
+        summary="The GPU's capability {have} is above what this torch names ({high}); it usually runs.",
+        cause="Code for 12.0 runs on 12.1 as well: within one major number capabilities are compatible "
         "upwards. Only packages that compile for the exact number have trouble.",
         cures=(pip("install --upgrade torch torchvision", "moves torch to one that names it"),),
         level=Level.INFO,
@@ -79,8 +79,8 @@ ROWS = rows(
     row(
         "capability-older",
         _CAPABILITY,
-        says="The GPU's capability {have} is below what this torch was built for ({low} to {high}).",
-        why="Builds for CUDA 12.8 and 13 begin at 7.5: Maxwell, Pascal and Volta need CUDA 12.6's.",
+        summary="The GPU's capability {have} is below what this torch was built for ({low} to {high}).",
+        cause="Builds for CUDA 12.8 and 13 begin at 7.5: Maxwell, Pascal and Volta need CUDA 12.6's.",
         cures=(
             pip(
                 'install "torch==2.14.*" torchvision '
@@ -94,8 +94,8 @@ ROWS = rows(
     row(
         "capability-beyond",
         _CAPABILITY,
-        says="This torch has no code for the GPU's capability {have} (it ends at {high}).",
-        why="The GPU's generation is newer than the build.",
+        summary="This torch has no code for the GPU's capability {have} (it ends at {high}).",
+        cause="The GPU's generation is newer than the build.",
         cures=(pip("install --upgrade torch torchvision", "moves torch to one for this GPU"),),
         when=lambda values: _position(values) == "beyond",
         explains=("no-kernel-image", "arch-too-new"),
@@ -103,8 +103,8 @@ ROWS = rows(
     row(
         "nvcc-arch",
         r"nvcc fatal\s*: Unsupported gpu architecture '(?P<arch>compute_\w+)'",
-        says="This CUDA toolkit's nvcc does not know {arch}.",
-        why="The toolkit is older than the GPU (compute_120 needs 12.8, compute_121 13.0), or so "
+        summary="This CUDA toolkit's nvcc does not know {arch}.",
+        cause="The toolkit is older than the GPU (compute_120 needs 12.8, compute_121 13.0), or so "
         "new that it dropped an old one (13.0 dropped 5.x to 7.0).",
         cures=(
             sh("nvcc --version; echo $CUDA_HOME $TORCH_CUDA_ARCH_LIST", "shows what is used"),
@@ -119,8 +119,8 @@ ROWS = rows(
     row(
         "unknown-arch-flag",
         r"Unknown CUDA arch \((?P<arch>[\w.+]+)\) or GPU not supported",
-        says="torch's build tools do not know the GPU architecture {arch}.",
-        why="TORCH_CUDA_ARCH_LIST, or the GPU itself, is newer than this torch.",
+        summary="torch's build tools do not know the GPU architecture {arch}.",
+        cause="TORCH_CUDA_ARCH_LIST, or the GPU itself, is newer than this torch.",
         cures=(
             do("export TORCH_CUDA_ARCH_LIST with an architecture that this torch knows", "builds"),
             run("{python} -c 'import torch; print(torch.cuda.get_arch_list())'", "lists them"),
@@ -130,8 +130,8 @@ ROWS = rows(
     row(
         "jetson-nvml",
         r"NVML_SUCCESS == (?P<what>[^\n]{1,80}?) INTERNAL ASSERT FAILED",
-        says="The GPU ran out of memory, and the report about it failed.",
-        why="When an allocation fails, torch asks NVML who uses the memory; on Jetson and on MIG "
+        summary="The GPU ran out of memory, and the report about it failed.",
+        cause="When an allocation fails, torch asks NVML who uses the memory; on Jetson and on MIG "
         "slices NVML cannot tell, and the assertion hides the real error: out of memory.",
         cures=(
             do("a smaller batch, a smaller model, or float16", "needs less memory"),
@@ -147,8 +147,8 @@ ROWS = rows(
     row(
         "jetson-nvmap",
         r"NvMap(?:MemAlloc|MemHandleAlloc)\w*:?(?: \d+)? error 12",
-        says="The Jetson's shared memory is full.",
-        why="CPU and GPU use the same memory, and the allocation found no room for a whole block.",
+        summary="The Jetson's shared memory is full.",
+        cause="CPU and GPU use the same memory, and the allocation found no room for a whole block.",
         cures=(
             do("a smaller batch or model; stop the desktop (init 3)", "frees memory"),
             root(
@@ -166,8 +166,8 @@ ROWS = rows(
         r"hipErrorInvalidDeviceFunction",
         r"rocBLAS error: Cannot read [^\n]{0,300}TensileLibrary",
         r"HSA_STATUS_ERROR_INVALID_ISA",
-        says="This ROCm build has no code for the AMD GPU.",
-        why="The wheels are built for a list of architectures (gfx...), and the card is not "
+        summary="This ROCm build has no code for the AMD GPU.",
+        cause="The wheels are built for a list of architectures (gfx...), and the card is not "
         "among them; consumer cards and integrated GPUs often are near relatives of one that is.",
         cures=(
             run(
@@ -189,8 +189,8 @@ ROWS = rows(
         r"hipErrorNoDevice",
         r"no ROCm-capable device is detected",
         r"Unable to open /dev/kfd read-write: (?P<why>[^\n]{1,60})",
-        says="ROCm sees no AMD GPU ({why}).",
-        why="The user may not open /dev/kfd and /dev/dri (groups render and video), a container "
+        summary="ROCm sees no AMD GPU ({why}).",
+        cause="The user may not open /dev/kfd and /dev/dri (groups render and video), a container "
         "lacks the devices, or HIP_VISIBLE_DEVICES hides them.",
         cures=(
             root("sudo usermod -aG render,video $USER", "allows it, after the next login"),
@@ -201,8 +201,8 @@ ROWS = rows(
     row(
         "hip-oom",
         r"HIP out of memory\. Tried to allocate (?P<want>[\d.]+ \w+)",
-        says="The AMD GPU's memory is full (another {want} was asked for).",
-        why="Model, activations, gradients and optimizer state do not fit.",
+        summary="The AMD GPU's memory is full (another {want} was asked for).",
+        cause="Model, activations, gradients and optimizer state do not fit.",
         cures=(
             do("a smaller batch with gradient accumulation, or autocast", "lowers the peak"),
             sh("export PYTORCH_ALLOC_CONF=expandable_segments:True", "keeps memory in one piece"),
@@ -214,8 +214,8 @@ ROWS = rows(
         r"Torch not compiled with XPU enabled",
         r"torch\.xpu\.is_available\(\) is False",
         r"Distributed package doesn't have XCCL built in",
-        says="This torch was built without support for Intel GPUs (XPU).",
-        why="The default wheels are for CUDA or the CPU; Intel's have an index of their own.",
+        summary="This torch was built without support for Intel GPUs (XPU).",
+        cause="The default wheels are for CUDA or the CPU; Intel's have an index of their own.",
         cures=(
             pip(
                 "install --force-reinstall torch torchvision --index-url "
@@ -228,8 +228,8 @@ ROWS = rows(
     row(
         "xpu-device-lost",
         r"UR_RESULT_ERROR_DEVICE_LOST",
-        says="The Intel GPU stopped answering.",
-        why="The driver reset the card: a kernel ran too long, memory ran out, or the driver is "
+        summary="The Intel GPU stopped answering.",
+        cause="The driver reset the card: a kernel ran too long, memory ran out, or the driver is "
         "older than the build asks for.",
         cures=(
             do("install Intel's newest GPU driver (compute-runtime, Level Zero)", "mends most"),
@@ -242,8 +242,8 @@ ROWS = rows(
         "xpu-oom",
         r"UR_RESULT_ERROR_OUT_OF_(?P<what>DEVICE_MEMORY|RESOURCES|HOST_MEMORY)",
         r"XPU out of memory\. Tried to allocate (?P<want>[\d.]+ \w+)",
-        says="The Intel GPU's memory is full.",
-        why="Model, activations and gradients do not fit; one allocation cannot exceed 4 GB on "
+        summary="The Intel GPU's memory is full.",
+        cause="Model, activations and gradients do not fit; one allocation cannot exceed 4 GB on "
         "some cards.",
         cures=(do("a smaller batch, or bfloat16 autocast", "needs less"),),
         explains=("xpu-device-lost",),
@@ -252,8 +252,8 @@ ROWS = rows(
         "xpu-loader-version",
         r"version `?'?LIBUR_LOADER_(?P<want>[\d.]+)'? not found \(required by (?P<file>[^)\n]+)\)",
         r"libsycl\.so\.\d+: (?:undefined symbol|version)",
-        says="An oneAPI runtime of another version was found before torch's own ({want}).",
-        why="setvars.sh puts a system-wide oneAPI on the search path; torch's XPU wheels bring "
+        summary="An oneAPI runtime of another version was found before torch's own ({want}).",
+        cause="setvars.sh puts a system-wide oneAPI on the search path; torch's XPU wheels bring "
         "their own runtime.",
         cures=(
             do("a shell in which setvars.sh was not sourced", "uses torch's own runtime"),
@@ -265,8 +265,8 @@ ROWS = rows(
         r"Could not run 'aten::\w+(?:\.\w+)?' with arguments from the 'MPS' backend",
         r"The MPS backend is supported on MacOS 1[2-4]",
         r"MPS backend not available",
-        says="There is no Apple GPU backend here.",
-        why="MPS works on macOS with Apple silicon only, with a native arm64 Python.",
+        summary="There is no Apple GPU backend here.",
+        cause="MPS works on macOS with Apple silicon only, with a native arm64 Python.",
         cures=(
             do(
                 'device = "mps" if torch.backends.mps.is_available() else "cpu"',
@@ -280,8 +280,8 @@ ROWS = rows(
         "mps-float64",
         r"Cannot convert a MPS Tensor to float64 dtype",
         r"Trying to convert Double to the MPS backend",
-        says="Apple's GPU has no float64.",
-        why="NumPy arrays are float64 by default, and Metal computes in float32 at most.",
+        summary="Apple's GPU has no float64.",
+        cause="NumPy arrays are float64 by default, and Metal computes in float32 at most.",
         cures=(
             do("x.float().to('mps'), torch.from_numpy(a.astype(np.float32))", "converts first"),
         ),
@@ -289,8 +289,8 @@ ROWS = rows(
     row(
         "npu-name",
         r"privateuseone device type at start of device string: (?P<name>\w+)",
-        says="torch knows no device called {name}.",
-        why="It is misspelt (the names are cuda, cpu, mps, xpu, ...; AMD's GPUs are called cuda), "
+        summary="torch knows no device called {name}.",
+        cause="It is misspelt (the names are cuda, cpu, mps, xpu, ...; AMD's GPUs are called cuda), "
         "or it comes with a plug-in that was not imported (npu: torch_npu, hpu: "
         "habana_frameworks.torch).",
         cures=(
@@ -300,16 +300,16 @@ ROWS = rows(
     row(
         "unplugged-backend",
         r"No module named 'torch\.(?P<name>privateuseone|hpu|npu|mtia|maia)'",
-        says="The device {name} has no module in this torch.",
-        why="Its backend comes with a plug-in package that was not imported.",
+        summary="The device {name} has no module in this torch.",
+        cause="Its backend comes with a plug-in package that was not imported.",
         cures=(do("import the plug-in before the device is used", "registers the backend"),),
     ),
     row(
         "mig-uuid",
         r"CUDA error: invalid device ordinal[\s\S]{0,600}?MIG-",
         r"MIG mode is enabled, but no MIG devices",
-        says="The GPU is cut into MIG slices and none was chosen.",
-        why="With MIG on, CUDA_VISIBLE_DEVICES must name a slice by its UUID; a process sees one.",
+        summary="The GPU is cut into MIG slices and none was chosen.",
+        cause="With MIG on, CUDA_VISIBLE_DEVICES must name a slice by its UUID; a process sees one.",
         cures=(sh("nvidia-smi -L", "lists the slices' UUIDs for CUDA_VISIBLE_DEVICES"),),
         explains=("invalid-device-ordinal",),
     ),

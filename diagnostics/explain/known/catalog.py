@@ -63,4 +63,4 @@ ROWS = (
     *data_loading.ROWS,
     *distributed.ROWS,
 )
-"""Every row; the order decides nothing but the order of equals."""
+"""Every row; the order matters only between rows of equal rank."""

@@ -16,9 +16,9 @@ ROWS = rows(
         "module-prefix",
         r"(?:Missing|Unexpected) key\(s\) in "
         r"state_dict:[^\n]{0,200}\"(?P<prefix>module|_orig_mod)\.",
-        says="The names in the checkpoint carry the prefix `{prefix}.` and the model's do not (or "
+        summary="The names in the checkpoint carry the prefix `{prefix}.` and the model's do not (or "
         "the reverse).",
-        why="It was saved from a wrapped model: DataParallel adds `module.`, torch.compile "
+        cause="It was saved from a wrapped model: DataParallel adds `module.`, torch.compile "
         "`_orig_mod.`.",
         cures=(
             do(
@@ -36,8 +36,8 @@ ROWS = rows(
         r"param with "
         r"shape (?:torch\.Size\()?(?P<got>\[[^\]]*\])\)? from checkpoint, the shape in current "
         r"model is (?:torch\.Size\()?(?P<want>\[[^\]]*\])",
-        says="The checkpoint's last layer {name} has shape {got}, the model's {want}.",
-        why="The number of classes differs between the checkpoint and this model.",
+        summary="The checkpoint's last layer {name} has shape {got}, the model's {want}.",
+        cause="The number of classes differs between the checkpoint and this model.",
         cures=(
             do("load with the old number of classes, then replace the layer", "keeps the body"),
             do("from_pretrained(..., ignore_mismatched_sizes=True)", "in transformers"),
@@ -49,8 +49,8 @@ ROWS = rows(
         r"size mismatch for (?P<name>[\w.]+): copying a param with shape (?:torch\.Size\()?"
         r"(?P<got>\[[^\]]*\])\)? from checkpoint, the shape in current model is (?:torch\.Size\()?"
         r"(?P<want>\[[^\]]*\])",
-        says="{name} has shape {got} in the checkpoint and {want} in the model.",
-        why="The model was built with another width, vocabulary or number of classes.",
+        summary="{name} has shape {got} in the checkpoint and {want} in the model.",
+        cause="The model was built with another width, vocabulary or number of classes.",
         cures=(
             do("build the model with the checkpoint's configuration", "makes the shapes equal"),
         ),
@@ -59,8 +59,8 @@ ROWS = rows(
     row(
         "state-dict",
         r"Error\(s\) in loading state_dict for (?P<model>\w+)",
-        says="The checkpoint does not fit the model {model}.",
-        why="Names or shapes differ: another architecture or version, or the weights lie one level "
+        summary="The checkpoint does not fit the model {model}.",
+        cause="Names or shapes differ: another architecture or version, or the weights lie one level "
         "deeper (checkpoint['model'], ['state_dict']).",
         cures=(
             do("print(list(checkpoint)[:5], list(model.state_dict())[:5])", "shows both sides"),
@@ -71,8 +71,8 @@ ROWS = rows(
         "checkpoint-lfs",
         r"Weights only load failed[\s\S]{0,1200}?Unsupported operand 118",
         r"invalid load key, 'v'",
-        says="The weights file is a Git LFS pointer, not the weights.",
-        why="The repository was cloned without Git LFS: the file is a few lines of text that begin "
+        summary="The weights file is a Git LFS pointer, not the weights.",
+        cause="The repository was cloned without Git LFS: the file is a few lines of text that begin "
         "with `version`.",
         cures=_LFS,
         explains=("weights-only",),
@@ -81,16 +81,16 @@ ROWS = rows(
         "checkpoint-html",
         r"Weights only load failed[\s\S]{0,1200}?Unsupported operand 60",
         r"invalid load key, '<'",
-        says="The weights file is a web page.",
-        why="The download saved an error or login page under the file's name.",
+        summary="The weights file is a web page.",
+        cause="The download saved an error or login page under the file's name.",
         cures=(_AGAIN,),
         explains=("weights-only",),
     ),
     row(
         "weights-only",
         r"Weights only load failed(?:[\s\S]{0,1500}?Unsupported global: GLOBAL (?P<name>[\w.]+))?",
-        says="The file holds more than weights ({name}), and torch.load refuses it.",
-        why="Since torch 2.6 only plain tensors are read by default, because a pickle can "
+        summary="The file holds more than weights ({name}), and torch.load refuses it.",
+        cause="Since torch 2.6 only plain tensors are read by default, because a pickle can "
         "run code.",
         cures=(
             do(
@@ -107,8 +107,8 @@ ROWS = rows(
     row(
         "checkpoint-invalid-key",
         r"invalid load key, '(?P<key>[^'v<]{1,6})'",
-        says="The file is no pickle (it begins with {key}).",
-        why="It is another format (safetensors, an archive, NumPy), or damaged.",
+        summary="The file is no pickle (it begins with {key}).",
+        cause="It is another format (safetensors, an archive, NumPy), or damaged.",
         cures=(
             run("{python} -m diagnostics model FILE", "says what the file is"),
             _AGAIN,
@@ -122,15 +122,15 @@ ROWS = rows(
         r"EOFError: Ran out of input",
         r"failed finding central directory",
         r"zipfile\.BadZipFile: (?:File is not a zip file|Bad magic number)",
-        says="The weights file is incomplete.",
-        why="A download or a save was interrupted, or the disk was full.",
+        summary="The weights file is incomplete.",
+        cause="A download or a save was interrupted, or the disk was full.",
         cures=(_AGAIN,),
     ),
     row(
         "checkpoint-hash",
         r"invalid hash value \(expected \"(?P<want>\w+)\", got \"(?P<got>\w+)\"\)",
-        says="The downloaded weights have the wrong checksum.",
-        why="The download was cut off or answered with something else.",
+        summary="The downloaded weights have the wrong checksum.",
+        cause="The download was cut off or answered with something else.",
         cures=(
             do("delete the file in ~/.cache/torch/hub/checkpoints and try again", "fetches it"),
         ),
@@ -141,15 +141,15 @@ ROWS = rows(
         r"is False",
         r"Attempting to deserialize object on CUDA device (?P<device>\d+) but "
         r"torch\.cuda\.device_count\(\) is \d+",
-        says="The weights were saved on a GPU that is not here.",
-        why="torch.load puts tensors back where they were.",
+        summary="The weights were saved on a GPU that is not here.",
+        cause="torch.load puts tensors back where they were.",
         cures=(do('torch.load(path, map_location="cpu")', "loads them on the CPU"),),
     ),
     row(
         "checkpoint-class-missing",
         r"Can't get attribute '(?P<name>\w+)' on <module '(?P<module>[\w.]+)'",
-        says="The file was saved as a whole object; its class {name} is not in {module} here.",
-        why="A pickle stores only the name of the class.",
+        summary="The file was saved as a whole object; its class {name} is not in {module} here.",
+        cause="A pickle stores only the name of the class.",
         cures=(
             do("import or define {name} before loading; save state_dict() next time", "finds it"),
         ),
@@ -157,16 +157,16 @@ ROWS = rows(
     row(
         "checkpoint-missing",
         r"No such file or directory: '(?P<path>[^']+\.(?:pt|pth|ckpt|bin|safetensors|pt2|pkl))'",
-        says="The weights file {path} is not there.",
-        why="The path is relative to another folder, or the file was never saved.",
+        summary="The weights file {path} is not there.",
+        cause="The path is relative to another folder, or the file was never saved.",
         cures=(run("ls -l {path}", "looks for it from this folder"),),
     ),
     row(
         "safetensors-header",
         r"SafetensorError: Error while deserializing(?: header)?: (?:[Hh]eader ?[Tt]oo ?[Ll]arge|"
         r"[Ii]nvalid ?[Hh]eader|header too small|HeaderTooSmall)",
-        says="The file is no safetensors file.",
-        why="Its first bytes are no header length: a Git LFS pointer, a web page, or another "
+        summary="The file is no safetensors file.",
+        cause="Its first bytes are no header length: a Git LFS pointer, a web page, or another "
         "format.",
         cures=(
             run("{python} -m diagnostics model FILE", "says what the file is"),
@@ -177,22 +177,22 @@ ROWS = rows(
         "safetensors-truncated",
         r"SafetensorError: Error while deserializing(?: header)?: (?:MetadataIncompleteBuffer|"
         r"incomplete metadata, file not fully covered)",
-        says="The safetensors file is incomplete.",
-        why="The header promises more bytes than there are: an interrupted download or copy.",
+        summary="The safetensors file is incomplete.",
+        cause="The header promises more bytes than there are: an interrupted download or copy.",
         cures=(_AGAIN,),
     ),
     row(
         "safetensors-shared",
         r"Some tensors share memory, this will lead to duplicate memory on disk",
-        says="Tied weights cannot be saved twice.",
-        why="safetensors stores each memory once.",
+        summary="Tied weights cannot be saved twice.",
+        cause="safetensors stores each memory once.",
         cures=(do("safetensors.torch.save_model(model, path)", "knows tied weights"),),
     ),
     row(
         "safetensors-contiguous",
         r"You are trying to save a non contiguous tensor: `(?P<name>[^`]+)`",
-        says="The tensor {name} is a view with gaps, and safetensors stores none.",
-        why="It was transposed, sliced or expanded: its memory is not in order.",
+        summary="The tensor {name} is a view with gaps, and safetensors stores none.",
+        cause="It was transposed, sliced or expanded: its memory is not in order.",
         cures=(
             do("{{k: v.contiguous() for k, v in model.state_dict().items()}}", "copies in order"),
             do("model.save_pretrained(folder), or save_model(model, path)", "does it for you"),
@@ -201,8 +201,8 @@ ROWS = rows(
     row(
         "safetensors-type",
         r"Key `(?P<name>[^`]+)` is invalid, expected torch\.Tensor but received <class '(?P<type>[^']+)'>",
-        says="{name} is a {type}, and safetensors stores tensors only.",
-        why="A checkpoint holds more than weights: steps, settings, the optimizer.",
+        summary="{name} is a {type}, and safetensors stores tensors only.",
+        cause="A checkpoint holds more than weights: steps, settings, the optimizer.",
         cures=(
             do("save_file(model.state_dict(), path); the rest as JSON or torch.save", "splits"),
         ),
@@ -210,8 +210,8 @@ ROWS = rows(
     row(
         "hf-torch-load-blocked",
         r"Due to a serious vulnerability issue in `torch\.load`",
-        says="transformers refuses to load pickles with a torch before 2.6.",
-        why="Old versions of torch.load can run code (CVE-2025-32434).",
+        summary="transformers refuses to load pickles with a torch before 2.6.",
+        cause="Old versions of torch.load can run code (CVE-2025-32434).",
         cures=(
             do(
                 "from_pretrained(..., use_safetensors=True)",

@@ -10,8 +10,8 @@ ROWS = rows(
     row(
         "dynamo-unsupported",
         r"torch\._dynamo\.exc\.Unsupported: (?P<what>[^\n]{1,200})",
-        says="torch.compile cannot trace this code: {what}.",
-        why="With fullgraph=True (and in torch.export) every line must be traceable.",
+        summary="torch.compile cannot trace this code: {what}.",
+        cause="With fullgraph=True (and in torch.export) every line must be traceable.",
         cures=(
             do("remove print, item() and calls to other libraries from forward()", "is traceable"),
             do("torch.compile(model) without fullgraph", "runs the rest as usual"),
@@ -23,8 +23,8 @@ ROWS = rows(
         r"torch\._dynamo\.exc\.BackendCompilerFailed",
         r"torch\._inductor\.exc\.InductorError: (?P<what>[^\n]{1,200})",
         r"backend='inductor' raised",
-        says="torch.compile's code generator failed: {what}",
-        why="The lines after this one name the step that failed; when no other finding explains "
+        summary="torch.compile's code generator failed: {what}",
+        cause="The lines after this one name the step that failed; when no other finding explains "
         "it, inductor has a bug with this model.",
         cures=(
             do('torch.compile(model, backend="aot_eager")', "shows whether inductor is the cause"),
@@ -36,8 +36,8 @@ ROWS = rows(
         "triton-missing",
         r"Cannot find a working triton installation",
         r"No module named 'triton(?:\.[\w.]+)?'(?!; )",
-        says="Triton, which torch.compile uses on the GPU, is missing or does not work.",
-        why="It comes with the Linux CUDA wheels only; another version does not fit.",
+        summary="Triton, which torch.compile uses on the GPU, is missing or does not work.",
+        cause="It comes with the Linux CUDA wheels only; another version does not fit.",
         cures=(
             pip("install --force-reinstall {torch}", "the same torch again, with its own Triton"),
             do('torch.compile(model, backend="aot_eager")', "does without"),
@@ -47,8 +47,8 @@ ROWS = rows(
     row(
         "triton-old-gpu",
         r"too old to be supported by the triton GPU compiler",
-        says="The GPU is too old for Triton.",
-        why="Triton needs compute capability 7.0 or more.",
+        summary="The GPU is too old for Triton.",
+        cause="Triton needs compute capability 7.0 or more.",
         cures=(do("run without torch.compile on this GPU", "is supported"),),
         explains=("inductor", "triton-missing"),
     ),
@@ -56,37 +56,37 @@ ROWS = rows(
         "dynamo-python",
         r"(?:Dynamo is not supported|torch\.compile is not supported) on Python "
         r"(?P<python_version>[\d.]+)",
-        says="This torch cannot compile on Python {python_version}.",
-        why="Dynamo reads bytecode and must know each Python version.",
+        summary="This torch cannot compile on Python {python_version}.",
+        cause="Dynamo reads bytecode and must know each Python version.",
         cures=(pip("install --upgrade torch torchvision", "brings support for newer Pythons"),),
     ),
     row(
         "compile-mode",
         r"Unrecognized mode=(?P<name>[\w-]+), should be one of: (?P<list>[^\n]{1,160})",
         r"Invalid backend: '(?P<name>[^']+)'",
-        says="torch.compile knows no mode or backend {name} ({list}).",
-        why="It is misspelt, or the package that registers the backend was not imported.",
+        summary="torch.compile knows no mode or backend {name} ({list}).",
+        cause="It is misspelt, or the package that registers the backend was not imported.",
         cures=(do("torch._dynamo.list_backends()", "lists the backends"),),
     ),
     row(
         "flex-attention-cpu",
         r"FlexAttention does not support backward on CPU",
-        says="FlexAttention cannot be trained on the CPU.",
-        why="Its CPU kernel has a forward pass only.",
+        summary="FlexAttention cannot be trained on the CPU.",
+        cause="Its CPU kernel has a forward pass only.",
         cures=(do("F.scaled_dot_product_attention(...), or a GPU", "has a backward pass"),),
     ),
     row(
         "jit-source",
         r"TorchScript requires source access in order to carry out compilation",
-        says="TorchScript cannot read the function's source.",
-        why="It was typed into a prompt, is a lambda, or is packed without its .py file.",
+        summary="TorchScript cannot read the function's source.",
+        cause="It was typed into a prompt, is a lambda, or is packed without its .py file.",
         cures=(do("put it in a file, or use torch.export / torch.compile", "needs no source"),),
     ),
     row(
         "op-missing-library",
         r"'_OpNamespace' '(?P<space>\w+)' object has no attribute '(?P<name>\w+)'",
-        says="The operator {space}::{name} is not registered.",
-        why="The package that brings it was not imported, its compiled part did not load, or it is "
+        summary="The operator {space}::{name} is not registered.",
+        cause="The package that brings it was not imported, its compiled part did not load, or it is "
         "of another version.",
         cures=(
             do("import the package before torch.ops.{space}.{name} is used", "registers it"),
@@ -96,8 +96,8 @@ ROWS = rows(
     row(
         "recompile-limit",
         r"torch\._dynamo hit config\.(?P<name>recompile_limit|cache_size_limit) \((?P<n>\d+)\)",
-        says="torch.compile gave up after {n} recompilations and runs this part uncompiled.",
-        why="Shapes, flags or Python numbers change from call to call.",
+        summary="torch.compile gave up after {n} recompilations and runs this part uncompiled.",
+        cause="Shapes, flags or Python numbers change from call to call.",
         cures=(
             sh("export TORCH_LOGS=recompiles", "says what changed"),
             do("torch.compile(model, dynamic=True), or pad to fixed sizes", "compiles once"),
@@ -107,8 +107,8 @@ ROWS = rows(
     row(
         "cudagraph-overwritten",
         r"accessing tensor output of CUDAGraphs that has been overwritten",
-        says="An output of a CUDA graph was used after the next run overwrote it.",
-        why='mode="reduce-overhead" reuses its memory in every step.',
+        summary="An output of a CUDA graph was used after the next run overwrote it.",
+        cause='mode="reduce-overhead" reuses its memory in every step.',
         cures=(
             do("torch.compiler.cudagraph_mark_step_begin() before each step", "marks the steps"),
             do("output.clone()", "keeps a copy"),
@@ -118,8 +118,8 @@ ROWS = rows(
         "export-data-dependent",
         r"Could not guard on data-dependent expression (?P<what>[^\n]{1,80}?)(?: \(unhinted|$)",
         r"Could not extract specialized integer from data-dependent expression (?P<what>\S+)",
-        says="The graph depends on values of the data ({what}).",
-        why="An `if`, a shape or item() depends on a tensor's content, which is unknown while "
+        summary="The graph depends on values of the data ({what}).",
+        cause="An `if`, a shape or item() depends on a tensor's content, which is unknown while "
         "tracing.",
         cures=(
             do("torch.where or torch.cond instead of if", "keeps the choice in the graph"),
@@ -130,8 +130,8 @@ ROWS = rows(
     row(
         "export-constraints",
         r"Constraints violated \((?P<dims>[^)]+)\)",
-        says="The dimension {dims} was declared dynamic, but the model fixes it.",
-        why="The code compares or reshapes with the example's number, or the sizes are tied.",
+        summary="The dimension {dims} was declared dynamic, but the model fixes it.",
+        cause="The code compares or reshapes with the example's number, or the sizes are tied.",
         cures=(
             do("torch.export.Dim.AUTO, or drop it from dynamic_shapes", "lets torch decide"),
             do("take sizes from x.shape instead of numbers", "keeps it dynamic"),
@@ -142,8 +142,8 @@ ROWS = rows(
         "export-dynamic-control-flow",
         r"Dynamic control flow is not supported",
         r"Data-dependent branching",
-        says="The model branches on a tensor's value.",
-        why="A traced graph has one path.",
+        summary="The model branches on a tensor's value.",
+        cause="A traced graph has one path.",
         cures=(do("torch.cond(pred, true_fn, false_fn, operands)", "puts both paths in"),),
         explains=("dynamo-unsupported", "onnx-export-failed"),
     ),
@@ -151,8 +151,8 @@ ROWS = rows(
         "jit-trace-branch",
         r"TracerWarning: Converting a tensor to a Python (?P<kind>\w+) might cause the trace to "
         r"be incorrect",
-        says="The trace fixes a {kind} that depends on the example input.",
-        why="Tracing records one path: another input may need another.",
+        summary="The trace fixes a {kind} that depends on the example input.",
+        cause="Tracing records one path: another input may need another.",
         cures=(do("torch.export, or torch.where in place of if", "keeps the choice"),),
         level=Level.WARN,
     ),
@@ -160,8 +160,8 @@ ROWS = rows(
         "jit-trace-type",
         r"Tracer cannot infer type of",
         r"Encountering a dict at the output of the tracer",
-        says="torch.jit.trace cannot handle what the model returns.",
-        why="It wants tensors or tuples of tensors, not dicts or objects.",
+        summary="torch.jit.trace cannot handle what the model returns.",
+        cause="It wants tensors or tuples of tensors, not dicts or objects.",
         cures=(do("wrap the model so that it returns a tuple, e.g. return_dict=False", "fits"),),
     ),
     row(
@@ -171,8 +171,8 @@ ROWS = rows(
         r"Module '(?P<what>\w+)' has no attribute '\w+' \(This (?:attribute|function) exists "
         r"on the "
         r"Python",
-        says="TorchScript does not know {what}.",
-        why="It covers part of Python only, and is deprecated.",
+        summary="TorchScript does not know {what}.",
+        cause="It covers part of Python only, and is deprecated.",
         cures=(do("torch.export or torch.compile instead", "covers far more"),),
     ),
 )

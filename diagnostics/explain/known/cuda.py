@@ -14,8 +14,8 @@ ROWS = rows(
     row(
         "cpu-build-on-gpu-host",
         r"Torch not compiled with CUDA enabled",
-        says="This torch was built without CUDA.",
-        why="The CPU build is installed, and the program asked for a GPU.",
+        summary="This torch was built without CUDA.",
+        cause="The CPU build is installed, and the program asked for a GPU.",
         cures=(
             pip(
                 "install --force-reinstall torch torchvision",
@@ -28,8 +28,8 @@ ROWS = rows(
         "arch-too-new",
         r"with CUDA capability (?P<sm>sm_\d+) is not compatible with the current PyTorch install",
         r"sm_\d+ is not compatible with the current PyTorch",
-        says="This torch has no code for the GPU's architecture {sm}.",
-        why="The build is older than the GPU, or the GPU older than what the build still supports.",
+        summary="This torch has no code for the GPU's architecture {sm}.",
+        cause="The build is older than the GPU, or the GPU older than what the build still supports.",
         cures=(
             pip(
                 "install --upgrade --force-reinstall torch torchvision",
@@ -47,8 +47,8 @@ ROWS = rows(
         "no-kernel-image",
         r"no kernel image is available for execution on the device",
         r"cudaErrorNoKernelImageForDevice",
-        says="The program has no code for this GPU's architecture.",
-        why="torch or an extension was compiled without the GPU's compute capability.",
+        summary="The program has no code for this GPU's architecture.",
+        cause="torch or an extension was compiled without the GPU's compute capability.",
         cures=(
             run(
                 "{python} -c 'import torch; print(torch.cuda.get_device_capability(), "
@@ -61,8 +61,8 @@ ROWS = rows(
     row(
         "unsupported-ptx",
         r"the provided PTX was compiled with an unsupported toolchain",
-        says="The driver is too old to compile this program's PTX (CUDA error 222).",
-        why="Minor-version compatibility does not cover code that the driver compiles itself.",
+        summary="The driver is too old to compile this program's PTX (CUDA error 222).",
+        cause="Minor-version compatibility does not cover code that the driver compiles itself.",
         cures=(do("update the NVIDIA driver", "brings a compiler that knows this PTX"),),
     ),
     row(
@@ -70,8 +70,8 @@ ROWS = rows(
         r"(?P<lib>lib(?:cudnn\w*|cublas\w*|cudart|cufft|curand|cusolver|cusparse\w*|nccl|nvrtc["
         r"\w-]*|"
         r"nvJitLink|cupti|nvToolsExt|cufile|nvshmem\w*)\.so[.\d]*): cannot open shared object file",
-        says="The library {lib} is missing.",
-        why="Its file was deleted, its link points nowhere, or the package that owns it was never "
+        summary="The library {lib} is missing.",
+        cause="Its file was deleted, its link points nowhere, or the package that owns it was never "
         "installed.",
         cures=(
             run(
@@ -90,8 +90,8 @@ ROWS = rows(
         r"CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH",
         r"CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED",
         r"Could not load library libcudnn_\w+\.so[.\d]*\. Error: [^\n]{0,300}?undefined symbol",
-        says="Parts of two cuDNN versions were loaded into one process.",
-        why="cuDNN is a set of libraries that must all be of one release. The wheel's set lacks one "
+        summary="Parts of two cuDNN versions were loaded into one process.",
+        cause="cuDNN is a set of libraries that must all be of one release. The wheel's set lacks one "
         "(nvidia-cudnn-cu13 9.20 came without libcudnn_engines_tensor_ir), or LD_LIBRARY_PATH "
         "or PATH leads to another, and the loader took the missing one from the system.",
         cures=(
@@ -115,8 +115,8 @@ ROWS = rows(
         r"Cannot load symbol (?P<symbol>cudnn\w+)",
         r"Unable to load any of \{(?P<symbol>libcudnn\w+)",
         r"Could not load library (?P<symbol>libcudnn\S+)",
-        says="Part of cuDNN does not load ({symbol}).",
-        why="One of cuDNN's libraries is missing or belongs to another version.",
+        summary="Part of cuDNN does not load ({symbol}).",
+        cause="One of cuDNN's libraries is missing or belongs to another version.",
         cures=(
             pip(
                 "install --force-reinstall {torch}",
@@ -128,8 +128,8 @@ ROWS = rows(
     row(
         "nvjitlink-symbol",
         r"undefined symbol: __nvJitLink\w+",
-        says="An older libnvJitLink was found first.",
-        why="LD_LIBRARY_PATH leads to a CUDA toolkit that is older than torch's own libraries.",
+        summary="An older libnvJitLink was found first.",
+        cause="LD_LIBRARY_PATH leads to a CUDA toolkit that is older than torch's own libraries.",
         cures=(sh("unset LD_LIBRARY_PATH", "lets torch find its own libraries"),),
         explains=("import-undefined-symbol",),
         links=("https://github.com/pytorch/pytorch/issues/111469",),
@@ -138,8 +138,8 @@ ROWS = rows(
         "cudnn-runtime-older",
         r"cuDNN version incompatibility: PyTorch was compiled\s+against \((?P<want>[\d, ]+)\) but "
         r"found runtime version \((?P<have>[\d, ]+)\)",
-        says="cuDNN {have} was loaded, but torch was compiled against {want}.",
-        why="Another cuDNN stands in LD_LIBRARY_PATH, or the installed one was changed.",
+        summary="cuDNN {have} was loaded, but torch was compiled against {want}.",
+        cause="Another cuDNN stands in LD_LIBRARY_PATH, or the installed one was changed.",
         cures=(
             sh("unset LD_LIBRARY_PATH", "keeps the other cuDNN out"),
             pip(
@@ -151,9 +151,9 @@ ROWS = rows(
     row(
         "device-assert",
         r"device-side assert triggered",
-        says="A kernel on the GPU found an impossible value, most often a class or index out "
+        summary="A kernel on the GPU found an impossible value, most often a class or index out "
         "of range.",
-        why="Labels must be 0..C-1 and embedding indices below the table's size; on the GPU the "
+        cause="Labels must be 0..C-1 and embedding indices below the table's size; on the GPU the "
         "check stops the whole context, and later errors mean nothing.",
         cures=(
             do("run the same batch on the CPU", "prints which index is out of range"),
@@ -166,8 +166,8 @@ ROWS = rows(
         r"an illegal memory access was encountered",
         r"CUDA error: unspecified launch failure",
         r"CUDA error: misaligned address",
-        says="A GPU kernel touched memory that is not its own.",
-        why="A bug in a kernel (often a custom extension), an index out of range, or a bad card.",
+        summary="A GPU kernel touched memory that is not its own.",
+        cause="A bug in a kernel (often a custom extension), an index out of range, or a bad card.",
         cures=(
             _CPU_FIRST,
             do("compute-sanitizer python your_script.py", "names the kernel and the address"),
@@ -178,8 +178,8 @@ ROWS = rows(
         "cublas-status",
         r"(?P<status>CUBLAS_STATUS_\w+) when calling",
         r"CUDA error: (?P<status>CUBLAS_STATUS_\w+)",
-        says="cuBLAS failed: {status}.",
-        why="Most often GPU memory is full (NOT_INITIALIZED, ALLOC_FAILED), an index was out "
+        summary="cuBLAS failed: {status}.",
+        cause="Most often GPU memory is full (NOT_INITIALIZED, ALLOC_FAILED), an index was out "
         "of range "
         "just before, or two CUDA libraries are mixed (INVALID_VALUE, NOT_SUPPORTED).",
         cures=(
@@ -192,8 +192,8 @@ ROWS = rows(
     row(
         "cudnn-status",
         r"cuDNN error: (?P<status>CUDNN_STATUS_\w+)",
-        says="cuDNN failed: {status}.",
-        why="Most often GPU memory is full or another cuDNN is loaded; NOT_SUPPORTED also "
+        summary="cuDNN failed: {status}.",
+        cause="Most often GPU memory is full or another cuDNN is loaded; NOT_SUPPORTED also "
         "comes from "
         "an input that is not contiguous.",
         cures=(
@@ -207,8 +207,8 @@ ROWS = rows(
         "invalid-device-ordinal",
         r"CUDA error: invalid device ordinal",
         r"device >= 0 && device < num_gpus",
-        says="The program asked for a GPU number that does not exist.",
-        why="Numbers start at 0 and count only the GPUs in CUDA_VISIBLE_DEVICES.",
+        summary="The program asked for a GPU number that does not exist.",
+        cause="Numbers start at 0 and count only the GPUs in CUDA_VISIBLE_DEVICES.",
         cures=(
             run("{python} -c 'import torch; print(torch.cuda.device_count())'", "counts the GPUs"),
         ),
@@ -216,15 +216,15 @@ ROWS = rows(
     row(
         "gpu-busy",
         r"all CUDA-capable devices are busy or unavailable",
-        says="The GPU accepts no further process.",
-        why="It is in exclusive mode and another process holds it, or the process is too many.",
+        summary="The GPU accepts no further process.",
+        cause="It is in exclusive mode and another process holds it, or the process is too many.",
         cures=(sh("nvidia-smi --query-compute-apps=pid,name --format=csv", "shows who holds it"),),
     ),
     row(
         "deterministic-cublas",
         r"Deterministic behavior was enabled with either[\s\S]{0,400}?CUBLAS_WORKSPACE_CONFIG",
-        says="Deterministic mode needs a fixed cuBLAS workspace.",
-        why="cuBLAS may choose among workspaces, which changes the order of additions.",
+        summary="Deterministic mode needs a fixed cuBLAS workspace.",
+        cause="cuBLAS may choose among workspaces, which changes the order of additions.",
         cures=(sh("export CUBLAS_WORKSPACE_CONFIG=:4096:8", "fixes the workspace"),),
     ),
 )

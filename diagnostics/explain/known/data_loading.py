@@ -16,8 +16,8 @@ ROWS = rows(
         r"</torch)[\s\S]{0,120}?No space left on device",
         r"killed by signal: Bus error",
         r"DataLoader's workers are out of shared memory",
-        says="The shared memory /dev/shm is too small for the data loader.",
-        why="Workers pass batches through it; containers have 64 MB by default.",
+        summary="The shared memory /dev/shm is too small for the data loader.",
+        cause="Workers pass batches through it; containers have 64 MB by default.",
         cures=(
             do("docker run --shm-size=8g ... (or --ipc=host)", "gives more"),
             do(
@@ -32,8 +32,8 @@ ROWS = rows(
         r"\[Errno 24\] Too many open files",
         r"received 0 items of ancdata",
         r"Too many open files\. Communication with the workers is no longer possible",
-        says="The process has too many open files.",
-        why="Workers pass each tensor through a file descriptor.",
+        summary="The process has too many open files.",
+        cause="Workers pass each tensor through a file descriptor.",
         cures=(
             sh("ulimit -n 65535", "allows more"),
             do('torch.multiprocessing.set_sharing_strategy("file_system")', "needs none"),
@@ -43,8 +43,8 @@ ROWS = rows(
     row(
         "fork-after-cuda",
         r"Cannot re-initialize CUDA in forked subprocess",
-        says="A worker touches CUDA that its parent has already started.",
-        why="CUDA does not survive a fork.",
+        summary="A worker touches CUDA that its parent has already started.",
+        cause="CUDA does not survive a fork.",
         cures=(
             do("return CPU tensors from the dataset", "keeps CUDA out of the workers"),
             do('DataLoader(..., multiprocessing_context="spawn")', "starts fresh processes"),
@@ -56,8 +56,8 @@ ROWS = rows(
         r"Can't pickle (?P<what><[^\n]{1,120}>): attribute lookup",
         r"cannot pickle '(?P<what>[^']+)' object",
         r"h5py objects cannot be pickled",
-        says="The dataset cannot be sent to a worker process ({what}).",
-        why="With spawn or forkserver (the default since Python 3.14) the dataset is pickled: no "
+        summary="The dataset cannot be sent to a worker process ({what}).",
+        cause="With spawn or forkserver (the default since Python 3.14) the dataset is pickled: no "
         "lambdas, local classes, open files or database handles.",
         cures=(
             do("a function or class at the top of a module", "can be pickled by its name"),
@@ -68,8 +68,8 @@ ROWS = rows(
         "no-main-guard",
         r"An attempt has been made to start a new process before the\s+current process has "
         r"finished",
-        says="The script starts worker processes while it is being imported.",
-        why='With spawn the script runs again in each worker; `if __name__ == "__main__":` is '
+        summary="The script starts worker processes while it is being imported.",
+        cause='With spawn the script runs again in each worker; `if __name__ == "__main__":` is '
         "missing.",
         cures=(do('if __name__ == "__main__": main()', "runs it once"),),
         explains=("worker-exited",),
@@ -78,8 +78,8 @@ ROWS = rows(
         "worker-error",
         r"Caught (?P<what>\w+) in (?P<where>DataLoader worker process \d+|pin memory thread[^.\n]*|"
         r"replica \d+[^.\n]*)",
-        says="The dataset raised {what} in a worker ({where}).",
-        why="The traceback below the line `Original Traceback` says where.",
+        summary="The dataset raised {what} in a worker ({where}).",
+        cause="The traceback below the line `Original Traceback` says where.",
         cures=(_NO_WORKERS,),
         is_symptom=True,
     ),
@@ -88,8 +88,8 @@ ROWS = rows(
         r"DataLoader worker \(pid \d+\) is killed by signal: (?P<what>Segmentation "
         r"fault|Killed|Aborted|"
         r"Floating point exception|Illegal instruction|Terminated)",
-        says="A data loader worker was killed: {what}.",
-        why="Killed: out of memory. Segmentation fault: a native library (OpenCV, a video "
+        summary="A data loader worker was killed: {what}.",
+        cause="Killed: out of memory. Segmentation fault: a native library (OpenCV, a video "
         "decoder) or "
         "one that must not be used after a fork.",
         cures=(
@@ -101,8 +101,8 @@ ROWS = rows(
     row(
         "worker-exited",
         r"DataLoader worker \(pid\(?s?\)?:? ?[\d, ]+\) exited unexpectedly",
-        says="A data loader worker ended without saying why.",
-        why="It was killed (memory), crashed in native code, or the script lacks its main guard.",
+        summary="A data loader worker ended without saying why.",
+        cause="It was killed (memory), crashed in native code, or the script lacks its main guard.",
         cures=(
             _NO_WORKERS,
             sh("dmesg | grep -i -e oom -e segfault | tail", "shows whether the kernel killed it"),
@@ -112,8 +112,8 @@ ROWS = rows(
     row(
         "worker-timeout",
         r"DataLoader timed out after (?P<seconds>\d+) seconds",
-        says="A worker gave nothing for {seconds} seconds.",
-        why="Slow storage, or a deadlock after a fork.",
+        summary="A worker gave nothing for {seconds} seconds.",
+        cause="Slow storage, or a deadlock after a fork.",
         cures=(_NO_WORKERS, do("a longer timeout=", "when storage is slow")),
     ),
     row(
@@ -121,8 +121,8 @@ ROWS = rows(
         r"This DataLoader will create (?P<n>\d+) worker processes in total\. Our suggested max "
         r"number of "
         r"worker in current system is (?P<max>\d+)",
-        says="{n} workers on {max} processors slow each other down.",
-        why="Each worker wants a processor of its own.",
+        summary="{n} workers on {max} processors slow each other down.",
+        cause="Each worker wants a processor of its own.",
         cures=(do("num_workers={max}", "fits the machine"),),
         level=Level.WARN,
     ),
@@ -130,8 +130,8 @@ ROWS = rows(
         "collate-type",
         r"batch must contain tensors, numpy arrays, numbers, dicts or lists; found "
         r"(?P<what>[^\n]{1,80})",
-        says="The default collate function cannot batch {what}.",
-        why="The dataset returns something other than tensors, numbers or text.",
+        summary="The default collate function cannot batch {what}.",
+        cause="The dataset returns something other than tensors, numbers or text.",
         cures=(
             do("transform=transforms.ToTensor()", "turns images into tensors"),
             do("collate_fn=lambda batch: batch", "leaves the list as it is"),
@@ -140,22 +140,22 @@ ROWS = rows(
     row(
         "collate-length",
         r"each element in list of batch should be of equal size",
-        says="Samples hold lists of different lengths.",
-        why="The default collate function needs equal lengths.",
+        summary="Samples hold lists of different lengths.",
+        cause="The default collate function needs equal lengths.",
         cures=(do("collate_fn=... with padding", "makes them equal"),),
     ),
     row(
         "collate-resize",
         r"Trying to resize storage that is not resizable",
-        says="Samples of different shapes met in a worker.",
-        why="The default collate function stacks into shared memory: all samples need one shape.",
+        summary="Samples of different shapes met in a worker.",
+        cause="The default collate function stacks into shared memory: all samples need one shape.",
         cures=(do("transforms.Resize((H, W)), or a collate_fn with padding", "makes them equal"),),
     ),
     row(
         "dataset-empty",
         r"num_samples should be a positive integer value, but got num_samples=0",
-        says="The dataset is empty.",
-        why="The path or pattern matched no file, or a filter removed everything.",
+        summary="The dataset is empty.",
+        cause="The path or pattern matched no file, or a filter removed everything.",
         cures=(do("print(len(dataset)); print the folder it reads", "shows what it found"),),
     ),
     row(
@@ -163,30 +163,30 @@ ROWS = rows(
         r"Couldn't find any class folder in (?P<path>[^\n]+?)\.?$",
         r"Found no valid file for the classes (?P<path>[^\n]{1,200})",
         r"Found 0 (?:files|images) in subfolders of:? (?P<path>[^\n]+)",
-        says="ImageFolder found no images: {path}.",
-        why="It wants one sub-folder per class: root/class/image.jpg.",
+        summary="ImageFolder found no images: {path}.",
+        cause="It wants one sub-folder per class: root/class/image.jpg.",
         cures=(do("move images into one folder per class", "is the layout it reads"),),
     ),
     row(
         "dataset-not-downloaded",
         r"Dataset not found(?: or corrupted)?\. You can use download=True",
         r"(?:File|Archive) not found or corrupted",
-        says="The dataset is not in this folder, or incomplete.",
-        why="It was never downloaded, or the download was interrupted.",
+        summary="The dataset is not in this folder, or incomplete.",
+        cause="It was never downloaded, or the download was interrupted.",
         cures=(do("download=True, or another root=", "fetches it, or finds it"),),
     ),
     row(
         "image-unidentified",
         r"UnidentifiedImageError: cannot identify image file (?P<file>[^\n]{1,200})",
-        says="Not an image: {file}",
-        why="The file is empty, a web page or pointer, or a format that Pillow lacks (HEIC, AVIF).",
+        summary="Not an image: {file}",
+        cause="The file is empty, a web page or pointer, or a format that Pillow lacks (HEIC, AVIF).",
         cures=(do("file <path>; delete or convert it", "shows what it is"),),
     ),
     row(
         "image-truncated",
         r"image file is truncated \((?P<n>\d+) bytes not processed\)",
-        says="An image file is cut off ({n} bytes are missing).",
-        why="A download or copy was interrupted.",
+        summary="An image file is cut off ({n} bytes are missing).",
+        cause="A download or copy was interrupted.",
         cures=(
             do("fetch it again; ImageFile.LOAD_TRUNCATED_IMAGES = True to go on", "repairs it"),
         ),
@@ -196,16 +196,16 @@ ROWS = rows(
         r"pic should be (?:PIL Image or ndarray|Tensor or ndarray|2/3 dimensional)\.? ?Got "
         r"(?P<got>[^\n]+)",
         r"[Ii]mg should be (?:PIL Image|Tensor Image|a tensor image)\.? ?Got (?P<got>[^\n]+)",
-        says="A transform got {got}.",
-        why="Transforms are in the wrong order: some want images, some tensors.",
+        summary="A transform got {got}.",
+        cause="Transforms are in the wrong order: some want images, some tensors.",
         cures=(do("ToTensor() once, before Normalize()", "is the usual order"),),
     ),
     row(
         "normalize-channels",
         r"output with shape \[(?P<a>1, \d+, \d+)\] doesn't match the broadcast shape \[(?P<b>3, "
         r"\d+, \d+)\]",
-        says="A grayscale image [{a}] was normalised with three means.",
-        why="The image has one channel, the mean and std have three.",
+        summary="A grayscale image [{a}] was normalised with three means.",
+        cause="The image has one channel, the mean and std have three.",
         cures=(do("image.convert('RGB'), or Normalize((0.5,), (0.5,))", "makes them agree"),),
     ),
 )

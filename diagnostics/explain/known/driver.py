@@ -17,8 +17,8 @@ ROWS = rows(
     row(
         "no-driver",
         r"Found no NVIDIA driver on your system",
-        says="No NVIDIA driver was found, and the program asked for a GPU.",
-        why="This machine (or container) has no NVIDIA GPU, or its driver is not visible here.",
+        summary="No NVIDIA driver was found, and the program asked for a GPU.",
+        cause="This machine (or container) has no NVIDIA GPU, or its driver is not visible here.",
         cures=(
             do('use device = "cuda" if torch.cuda.is_available() else "cpu"', "runs without a GPU"),
             root("sudo apt install nvidia-driver-580", "installs a driver where there is a GPU"),
@@ -29,8 +29,8 @@ ROWS = rows(
         "driver-too-old",
         r"The NVIDIA driver on your system is too old \(found version (?P<api>\d+)\)",
         r"CUDA driver version is insufficient for CUDA runtime version",
-        says="The NVIDIA driver is too old for this build of torch (driver's CUDA: {cuda}).",
-        why="The build needs a newer CUDA than the driver brings: CUDA 13 needs driver 580, "
+        summary="The NVIDIA driver is too old for this build of torch (driver's CUDA: {cuda}).",
+        cause="The build needs a newer CUDA than the driver brings: CUDA 13 needs driver 580, "
         "CUDA 12 "
         "needs 525, CUDA 11 needs 450.",
         cures=(
@@ -46,8 +46,8 @@ ROWS = rows(
     row(
         "driver-library-mismatch",
         r"Driver/library version mismatch",
-        says="The driver's libraries and its kernel module have different versions.",
-        why="The driver was updated while the old kernel module is still loaded.",
+        summary="The driver's libraries and its kernel module have different versions.",
+        cause="The driver was updated while the old kernel module is still loaded.",
         cures=(
             root("sudo reboot", "loads the new module"),
             root(
@@ -59,8 +59,8 @@ ROWS = rows(
     row(
         "compat-803",
         r"Error 803: system has unsupported display driver / cuda driver combination",
-        says="A CUDA compatibility library does not fit the kernel driver.",
-        why="A libcuda.so.1 from a `compat` folder is found before the driver's own.",
+        summary="A CUDA compatibility library does not fit the kernel driver.",
+        cause="A libcuda.so.1 from a `compat` folder is found before the driver's own.",
         cures=(
             sh(
                 "echo $LD_LIBRARY_PATH; ldconfig -p | grep libcuda.so.1", "shows which one is found"
@@ -72,8 +72,8 @@ ROWS = rows(
     row(
         "compat-804",
         r"forward compatibility was attempted on non supported HW",
-        says="Forward compatibility libraries are in use, but this GPU does not support them.",
-        why="The `compat` package works on datacenter GPUs only.",
+        summary="Forward compatibility libraries are in use, but this GPU does not support them.",
+        cause="The `compat` package works on datacenter GPUs only.",
         cures=(
             sh("unset LD_LIBRARY_PATH", "leaves the compatibility libraries out"),
             root("sudo apt install nvidia-driver-580", "or brings a driver that needs none"),
@@ -82,15 +82,15 @@ ROWS = rows(
     row(
         "fabric-manager-802",
         r"Error 802: system not yet initialized",
-        says="The GPUs' NVSwitch fabric is not running.",
-        why="On HGX and DGX machines the fabric manager must run, in the driver's version.",
+        summary="The GPUs' NVSwitch fabric is not running.",
+        cause="On HGX and DGX machines the fabric manager must run, in the driver's version.",
         cures=(root("sudo systemctl enable --now nvidia-fabricmanager", "starts it"),),
     ),
     row(
         "cuda-unknown-999",
         r"CUDA unknown error - this may be due to an incorrectly set up environment",
-        says="The CUDA driver does not start.",
-        why="Often the module nvidia_uvm is missing or broken after a suspend, or "
+        summary="The CUDA driver does not start.",
+        cause="Often the module nvidia_uvm is missing or broken after a suspend, or "
         "CUDA_VISIBLE_DEVICES was changed after the program had started.",
         cures=(
             root(
@@ -101,8 +101,8 @@ ROWS = rows(
     row(
         "kernel-module-not-loaded",
         r"couldn't communicate with the NVIDIA driver",
-        says="The NVIDIA kernel module is not loaded.",
-        why="After a kernel update it was not built again, or Secure Boot refuses it.",
+        summary="The NVIDIA kernel module is not loaded.",
+        cause="After a kernel update it was not built again, or Secure Boot refuses it.",
         cures=(
             root("sudo dkms autoinstall && sudo modprobe nvidia", "builds and loads it"),
             root("sudo mokutil --sb-state", "shows whether Secure Boot is on"),
@@ -111,8 +111,8 @@ ROWS = rows(
     row(
         "container-lost-devices",
         r"Failed to initialize NVML: Unknown Error",
-        says="The container has lost its GPU devices.",
-        why="`systemctl daemon-reload` on the host takes the devices away from running containers.",
+        summary="The container has lost its GPU devices.",
+        cause="`systemctl daemon-reload` on the host takes the devices away from running containers.",
         cures=(
             do("restart the container", "brings the devices back"),
             do(
@@ -127,8 +127,8 @@ ROWS = rows(
         r"could not select device driver \"\"? ?with capabilities: \[\[gpu\]\]",
         r"nvidia-smi: command not found",
         r"exec: \"nvidia-smi\": executable file not found",
-        says="No GPU is visible in this container or machine.",
-        why="The container was started without `--gpus`, or the NVIDIA container toolkit is "
+        summary="No GPU is visible in this container or machine.",
+        cause="The container was started without `--gpus`, or the NVIDIA container toolkit is "
         "missing.",
         cures=(
             do("docker run --gpus all ...", "gives the container the GPUs"),
@@ -138,8 +138,8 @@ ROWS = rows(
     row(
         "container-capabilities",
         r"CUDA Version: +N/A",
-        says="nvidia-smi works, but CUDA's driver library is not here.",
-        why="The container was given the capability `utility` only, not `compute`.",
+        summary="nvidia-smi works, but CUDA's driver library is not here.",
+        cause="The container was given the capability `utility` only, not `compute`.",
         cures=(
             do(
                 "docker run -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ...",
@@ -151,8 +151,8 @@ ROWS = rows(
         "wsl-libcuda",
         r"libcuda\.so: cannot open shared object file",
         r"libcuda\.so\.1: cannot open shared object file",
-        says="The driver library libcuda.so is not found.",
-        why="No driver is installed here, a container lacks the compute capability, or, under WSL, "
+        summary="The driver library libcuda.so is not found.",
+        cause="No driver is installed here, a container lacks the compute capability, or, under WSL, "
         "/usr/lib/wsl/lib is not on the search path.",
         cures=(
             sh(
@@ -170,22 +170,22 @@ ROWS = rows(
         "gpu-fell-off",
         r"GPU has fallen off the bus",
         r"NVRM: Xid \([^)]*\): 79",
-        says="The GPU no longer answers.",
-        why="Hardware, power or heat: the driver has lost the card (Xid 79).",
+        summary="The GPU no longer answers.",
+        cause="Hardware, power or heat: the driver has lost the card (Xid 79).",
         cures=(root("sudo reboot", "brings it back; if it recurs, check power and cooling"),),
     ),
     row(
         "ecc",
         r"uncorrectable ECC error encountered",
-        says="The GPU's memory has an error that could not be corrected.",
-        why="A memory cell failed; the results of this run are lost.",
+        summary="The GPU's memory has an error that could not be corrected.",
+        cause="A memory cell failed; the results of this run are lost.",
         cures=(root("sudo nvidia-smi -r -i 0", "resets the card; if it recurs, have it replaced"),),
     ),
     row(
         "smi-banner",
         r"KMD Version: (?P<driver>[\d.]+)\s+CUDA UMD Version: (?P<cuda>[\d.]+)",
-        says="The driver is {driver}, its CUDA version {cuda}.",
-        why="From driver 610 on nvidia-smi words its banner differently; tools that read it say "
+        summary="The driver is {driver}, its CUDA version {cuda}.",
+        cause="From driver 610 on nvidia-smi words its banner differently; tools that read it say "
         "that there is no CUDA.",
         cures=(run("nvidia-smi --query-gpu=driver_version --format=csv", "asks for the version"),),
         level=Level.INFO,

@@ -10,16 +10,16 @@ ROWS = rows(
     row(
         "onnxscript-missing",
         r"No module named 'onnxscript'",
-        says="The ONNX exporter needs the package onnxscript.",
-        why="Since torch 2.9 torch.onnx.export uses the new exporter by default.",
+        summary="The ONNX exporter needs the package onnxscript.",
+        cause="Since torch 2.9 torch.onnx.export uses the new exporter by default.",
         cures=(pip("install onnx onnxscript", "installs what it needs"),),
         explains=("onnx-export-failed",),
     ),
     row(
         "onnx-missing",
         r"Module onnx is not installed",
-        says="The package onnx is missing.",
-        why="torch.onnx.export writes with it.",
+        summary="The package onnx is missing.",
+        cause="torch.onnx.export writes with it.",
         cures=(pip("install onnx", "installs it"),),
         explains=("module-missing",),
     ),
@@ -28,8 +28,8 @@ ROWS = rows(
         r"Exporting the operator '?(?P<op>[\w:]+)'? to ONNX opset version (?P<opset>\d+) is not supp",
         r"No ONNX function found for <OpOverload\(op='(?P<op>[\w.]+)'",
         r"Unsupported: ONNX export of operator (?P<op>[\w ,]+)",
-        says="The operator {op} has no ONNX form in this exporter.",
-        why="Each exporter and opset covers a set of operators.",
+        summary="The operator {op} has no ONNX form in this exporter.",
+        cause="Each exporter and opset covers a set of operators.",
         cures=(
             do("torch.onnx.export(..., dynamo=True, opset_version=20)", "newer: covers more"),
             do("replace the operator by simpler ones", "is exportable"),
@@ -43,8 +43,8 @@ ROWS = rows(
         r"unrecognized type UserDefinedObjectVariable\((?P<type>\w*Cache)\) at output",
         r"received an input of unsupported type: (?P<type>\w*Cache)",
         r"but instead got value of type (?P<type>\w*Cache)\b",
-        says="The model returns a {type}, which a traced graph cannot return.",
-        why="transformers' decoders return their key-value cache by default.",
+        summary="The model returns a {type}, which a traced graph cannot return.",
+        cause="transformers' decoders return their key-value cache by default.",
         cures=(
             do("model(..., use_cache=False), or model.config.use_cache = False", "returns none"),
             do(
@@ -59,8 +59,8 @@ ROWS = rows(
         "proto-serialize",
         r"[Ff]ailed to serialize proto",
         r"EncodeError: Failed to serialize",
-        says="The ONNX model is larger than a protobuf message may be (2 GiB).",
-        why="All weights are inside the message.",
+        summary="The ONNX model is larger than a protobuf message may be (2 GiB).",
+        cause="All weights are inside the message.",
         cures=(
             do(
                 "onnx.save(model, path, save_as_external_data=True, location='model.onnx.data')",
@@ -76,8 +76,8 @@ ROWS = rows(
         r"Failed to export the model with torch\.export",
         r"Failed to convert the exported program to an ONNX model",
         r"Failed to decompose the FX graph for ONNX compatibility",
-        says="The ONNX export failed.",
-        why="The message under `Exception summary` says why.",
+        summary="The ONNX export failed.",
+        cause="The message under `Exception summary` says why.",
         cures=(do("torch.onnx.export(..., report=True)", "writes a report of each step"),),
         is_symptom=True,
     ),
@@ -86,8 +86,8 @@ ROWS = rows(
         r"The serialized model is larger than the 2GiB limit",
         r"exceeds maximum protobuf size of 2GB",
         r"Message onnx\.ModelProto exceeds maximum protobuf size",
-        says="The model does not fit into one ONNX file (2 GiB).",
-        why="A protobuf message cannot be larger; weights must lie beside it.",
+        summary="The model does not fit into one ONNX file (2 GiB).",
+        cause="A protobuf message cannot be larger; weights must lie beside it.",
         cures=(
             do("torch.onnx.export(..., external_data=True)", "stores weights beside the model"),
         ),
@@ -95,8 +95,8 @@ ROWS = rows(
     row(
         "onnx-version-converter",
         r"No Adapter (?:To|From) Version \$?(?P<version>\d+) for (?P<op>\w+)",
-        says="The opset converter cannot convert {op}.",
-        why="onnx has no adapter for this step.",
+        summary="The opset converter cannot convert {op}.",
+        cause="onnx has no adapter for this step.",
         cures=(do("export again with the opset you want", "needs no conversion"),),
     ),
     row(
@@ -104,8 +104,8 @@ ROWS = rows(
         r"No module named 'onnx\.mapping'",
         r"cannot import name 'mapping' from 'onnx'",
         r"module 'onnx' has no attribute 'mapping'",
-        says="A package uses onnx.mapping, which newer onnx no longer has.",
-        why="It was replaced by onnx.helper functions.",
+        summary="A package uses onnx.mapping, which newer onnx no longer has.",
+        cause="It was replaced by onnx.helper functions.",
         cures=(
             pip('install "onnx<1.19"', "brings it back"),
             do("upgrade the package that imports it", "is the better cure"),
@@ -114,32 +114,32 @@ ROWS = rows(
     row(
         "onnx-dynamic-axes",
         r"'?dynamic_axes'? is not recommended when dynamo=True",
-        says="dynamic_axes belongs to the old exporter.",
-        why="The new one takes dynamic_shapes; the old argument is converted and may be wrong.",
+        summary="dynamic_axes belongs to the old exporter.",
+        cause="The new one takes dynamic_shapes; the old argument is converted and may be wrong.",
         cures=(do("dynamic_shapes={{'x': {{0: torch.export.Dim.AUTO}}}}", "says it the new way"),),
         level=Level.WARN,
     ),
     row(
         "onnx-checker",
         r"onnx_cpp2py_export\.checker\.ValidationError: (?P<what>[^\n]{1,200})",
-        says="The onnx checker finds the model invalid: {what}",
-        why="The graph breaks a rule of the ONNX standard.",
+        summary="The onnx checker finds the model invalid: {what}",
+        cause="The graph breaks a rule of the ONNX standard.",
         is_symptom=True,
     ),
     row(
         "onnx-shape-inference",
         r"\[ShapeInferenceError\] (?P<what>[^\n]{1,200})",
         r"onnx_cpp2py_export\.shape_inference\.InferenceError: (?P<what>[^\n]{1,200})",
-        says="Shapes in the graph contradict each other: {what}",
-        why="A fixed shape in the graph does not fit its input, often after editing or a "
+        summary="Shapes in the graph contradict each other: {what}",
+        cause="A fixed shape in the graph does not fit its input, often after editing or a "
         "wrong opset.",
     ),
     row(
         "onnx-output-mismatch",
         r"Mismatched elements: (?P<n>\d+) / (?P<of>\d+)[\s\S]{0,200}?(?:relative|absolute) "
         r"difference",
-        says="{n} of {of} values differ from what was expected.",
-        why="Precision, eval mode (dropout, batch norm) or a conversion error.",
+        summary="{n} of {of} values differ from what was expected.",
+        cause="Precision, eval mode (dropout, batch norm) or a conversion error.",
         cures=(
             do("model.eval() before the export; compare in float32", "removes the usual causes"),
         ),

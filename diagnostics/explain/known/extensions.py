@@ -28,9 +28,9 @@ ROWS = rows(
         "torchcodec-torch",
         rf"FFmpeg version (?P<ffmpeg>\d+):(?:(?!FFmpeg version)[\s\S]){{0,1600}}?{_MISMATCH}",
         rf"libtorchcodec_\w+\.(?:so|dylib|dll)[^\n]{{0,200}}?{_MISMATCH}",
-        says="torchcodec was built for another torch than the installed one (FFmpeg {ffmpeg} "
+        summary="torchcodec was built for another torch than the installed one (FFmpeg {ffmpeg} "
         "is there).",
-        why="Each torchcodec release is built for one torch series: {release} for {series}. FFmpeg "
+        cause="Each torchcodec release is built for one torch series: {release} for {series}. FFmpeg "
         "itself was found: only the line with the missing symbol counts, the other FFmpeg "
         "versions need not be there.",
         cures=(
@@ -49,8 +49,8 @@ ROWS = rows(
     row(
         "torchcodec-npp",
         r"(?P<lib>libnpp\w+\.so[.\d]*): cannot open shared object file",
-        says="torchcodec's CUDA build does not find NVIDIA's image library ({lib}).",
-        why="The CUDA wheels of torchcodec need NPP and NVRTC of CUDA's own major version.",
+        summary="torchcodec's CUDA build does not find NVIDIA's image library ({lib}).",
+        cause="The CUDA wheels of torchcodec need NPP and NVRTC of CUDA's own major version.",
         cures=(
             do("pip install nvidia-npp (or nvidia-npp-cu12 for CUDA 12)", "brings the library"),
             do(
@@ -67,8 +67,8 @@ ROWS = rows(
         rf"lib{_AV}[.-][\w.-]{{0,20}}: cannot open shared object file",
         rf"Library not loaded: [^\n]{{0,80}}lib{_AV}\.",
         r"Could not (?:load|find module) (?:torchcodec\b|[^\n]{0,200}libtorchcodec)",
-        says="FFmpeg's shared libraries were not found.",
-        why="torchcodec loads libavutil and its neighbours (FFmpeg 4 to 8) from the system; a "
+        summary="FFmpeg's shared libraries were not found.",
+        cause="torchcodec loads libavutil and its neighbours (FFmpeg 4 to 8) from the system; a "
         "static ffmpeg program does not bring them, and on Windows the `full-shared` build is "
         "needed. torchaudio 2.9 and later load and save through torchcodec.",
         cures=(
@@ -84,8 +84,8 @@ ROWS = rows(
         "torchcodec-missing",
         r"TorchCodec is required for (?P<what>\w+)\. Please install torchcodec",
         r"To support (?:en|de)coding (?P<what>\w+) data, please install 'torchcodec'",
-        says="torchcodec is not installed ({what} needs it).",
-        why="torchaudio 2.9 and later load and save through torchcodec, datasets 4 decodes audio and "
+        summary="torchcodec is not installed ({what} needs it).",
+        cause="torchaudio 2.9 and later load and save through torchcodec, datasets 4 decodes audio and "
         "video with it.",
         cures=(
             pip("install torchcodec {torch}", "brings it; torch stays as it is"),
@@ -103,8 +103,8 @@ ROWS = rows(
         r"No module named 'torchaudio\.(?P<name>backend|io|sox_effects|kaldi_io|prototype)",
         r"cannot import name '(?P<name>set_audio_backend|list_audio_backends|info|StreamReader|"
         r"AudioMetaData)' from 'torchaudio",
-        says="torchaudio 2.9 removed {name}.",
-        why="torchaudio is in maintenance: backends, streaming and metadata left for torchcodec.",
+        summary="torchaudio 2.9 removed {name}.",
+        cause="torchaudio is in maintenance: backends, streaming and metadata left for torchcodec.",
         cures=(
             do("torchcodec.decoders.AudioDecoder(path).metadata", "in place of torchaudio.info"),
             do("remove set_audio_backend: there are no backends any more", "needs no replacement"),
@@ -118,8 +118,8 @@ ROWS = rows(
         r"Could not find the bitsandbytes CUDA binary at (?:PosixPath\()?'?(?P<path>[^\s')]+)",
         r"(?P<path>libbitsandbytes_cuda\d+\w*\.(?:so|dll)): cannot open shared object file",
         r"CUDA binary not found[^\n]{0,60}libbitsandbytes",
-        says="bitsandbytes has no library for torch's CUDA version ({path}).",
-        why="It brings one library for each CUDA version that was known at its release, and looks "
+        summary="bitsandbytes has no library for torch's CUDA version ({path}).",
+        cause="It brings one library for each CUDA version that was known at its release, and looks "
         "for torch's: torch is newer than bitsandbytes, or it was built from source without CUDA.",
         cures=(
             pip("install --upgrade bitsandbytes {torch}", "brings more versions; torch stays"),
@@ -135,8 +135,8 @@ ROWS = rows(
         "torchao-cpp-skipped",
         r"Skipping import of cpp extensions due to incompatible torch version (?P<torch_have>\S+)"
         r"(?: for torchao version (?P<ao>[\w.+]+))?",
-        says="torchao {ao} runs without its compiled kernels on torch {torch_have}.",
-        why="Its kernels are built for one torch series; the Python parts work, quantized layers "
+        summary="torchao {ao} runs without its compiled kernels on torch {torch_have}.",
+        cause="Its kernels are built for one torch series; the Python parts work, quantized layers "
         "are slower.",
         cures=(
             do(
@@ -150,8 +150,8 @@ ROWS = rows(
     row(
         "needs-mslk",
         r"[Rr]equires mslk >= (?P<want>[\d.]+)",
-        says="torchao's int4 and float8 kernels need the package mslk ({want} or newer).",
-        why="From 0.16 on torchao calls the kernels of mslk, which is not among its dependencies; "
+        summary="torchao's int4 and float8 kernels need the package mslk ({want} or newer).",
+        cause="From 0.16 on torchao calls the kernels of mslk, which is not among its dependencies; "
         "they need a CUDA GPU.",
         cures=(
             pip('install "mslk>=1.0.0" {torch}', "brings the kernels; torch stays as it is"),
@@ -165,8 +165,8 @@ ROWS = rows(
         "torchao-float8-gpu",
         r"Float8 dynamic quantization requires CUDA compute capability",
         r"float8[^\n]{0,60}requires[^\n]{0,60}(?:compute capability|CUDA capability)",
-        says="Float8 arithmetic is not there on this device.",
-        why="It needs an NVIDIA GPU from capability 8.9 on (Ada, Hopper, Blackwell), an MI300 or "
+        summary="Float8 arithmetic is not there on this device.",
+        cause="It needs an NVIDIA GPU from capability 8.9 on (Ada, Hopper, Blackwell), an MI300 or "
         "an Intel XPU.",
         cures=(
             do("Float8WeightOnlyConfig() or Int8WeightOnlyConfig()", "stores small, computes wide"),
@@ -179,8 +179,8 @@ ROWS = rows(
         r"uintx_weight_only|fpx_weight_only|autoquant|swap_linear_with_smooth_fq_linear|"
         r"UIntXWeightOnlyConfig|GemliteUIntXWeightOnlyConfig|Int8DynamicActivationInt4WeightConfig|"
         r"to_affine_quantized_intx|change_linear_weights_to_\w+)' from 'torchao",
-        says="torchao no longer has {name}.",
-        why="The functions became configuration classes (int8_weight_only() is "
+        summary="torchao no longer has {name}.",
+        cause="The functions became configuration classes (int8_weight_only() is "
         "Int8WeightOnlyConfig()), and prototypes moved or were dropped.",
         cures=(
             do(
@@ -200,8 +200,8 @@ ROWS = rows(
         r"experimental)[\w.]*'",
         r"cannot import name '(?P<name>prepare_pt2e|convert_pt2e|prepare_qat_pt2e|"
         r"XNNPACKQuantizer\w*|X86InductorQuantizer)' from 'torch\.ao",
-        says="torch no longer has PT2E quantization ({name}): it moved to torchao.",
-        why="torch 2.10 and later leave graph-mode quantization to the package torchao.",
+        summary="torch no longer has PT2E quantization ({name}): it moved to torchao.",
+        cause="torch 2.10 and later leave graph-mode quantization to the package torchao.",
         cures=(
             pip("install torchao {torch}", "brings it; torch stays as it is"),
             do(
@@ -215,8 +215,8 @@ ROWS = rows(
     row(
         "flash-attn-build",
         r"(?:ModuleNotFoundError: )?No module named 'torch'",
-        says="A package needs torch while it is being built, and its build environment has none.",
-        why="pip and uv build in an isolated environment; flash-attn, torch-scatter, "
+        summary="A package needs torch while it is being built, and its build environment has none.",
+        cause="pip and uv build in an isolated environment; flash-attn, torch-scatter, "
         "mamba-ssm, detectron2 and others import torch there. Installing torch again does not "
         "help.",
         cures=(
@@ -236,8 +236,8 @@ ROWS = rows(
         "extension-other-torch",
         r"(?P<lib>[\w./+-]{1,240}\.(?:so|pyd)): undefined symbol: (?P<symbol>_ZN?K?\d?\w*(?:c10|2at|"
         r"at\d|5torch|3c10)\w*)",
-        says="{lib} was compiled for another torch than the installed one.",
-        why="It asks for the C++ symbol {symbol}, which this torch does not export: names change "
+        summary="{lib} was compiled for another torch than the installed one.",
+        cause="It asks for the C++ symbol {symbol}, which this torch does not export: names change "
         "from release to release, and with the C++ ABI (builds before 2.6 differ).",
         cures=(
             do(
@@ -255,8 +255,8 @@ ROWS = rows(
         "xformers-built-for",
         r"xFormers was built for:\s*PyTorch (?P<want>\S+)[^\n]*?\(you have (?P<have>[^)]+)\)",
         r"xFormers can't load C\+\+/CUDA extensions",
-        says="xFormers was built for another torch than the installed one ({want}, not {have}).",
-        why="Each xFormers wheel is built for one torch; its fast attention is switched off.",
+        summary="xFormers was built for another torch than the installed one ({want}, not {have}).",
+        cause="Each xFormers wheel is built for one torch; its fast attention is switched off.",
         cures=(
             pip("install --upgrade xformers {torch}", "takes the release for this torch, if any"),
             do("torch.nn.functional.scaled_dot_product_attention", "does without xFormers"),
@@ -267,9 +267,9 @@ ROWS = rows(
         "cuda-major-of-package",
         r"(?P<lib>lib(?:cudart|cublas|cublasLt|cusparse|nvrtc|cusolver)\.so\.(?P<major>1[1-3]))"
         r"(?:\.\d+)*: cannot open shared object file",
-        says="A package was built for CUDA {major}; the installed torch brings CUDA {torch_major} "
+        summary="A package was built for CUDA {major}; the installed torch brings CUDA {torch_major} "
         "({lib}).",
-        why="Compiled packages load the CUDA libraries that torch brings, so both must be built "
+        cause="Compiled packages load the CUDA libraries that torch brings, so both must be built "
         "for one major version. Installing a second CUDA beside it mixes two.",
         cures=(
             do(

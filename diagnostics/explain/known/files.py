@@ -12,8 +12,8 @@ ROWS = rows(
         "lfs-pointer",
         r"version https://git-lfs\.github\.com/spec/v1",
         r"File contains Git LFS (?:header|pointer)",
-        says="The file is a Git LFS pointer, not the model.",
-        why="The repository was cloned without Git LFS.",
+        summary="The file is a Git LFS pointer, not the model.",
+        cause="The repository was cloned without Git LFS.",
         cures=(
             run("git lfs install", "lets git fetch large files"),
             run("git lfs pull", "fetches the real file"),
@@ -27,8 +27,8 @@ ROWS = rows(
         r"Unable to parse proto from file",
         r"google\.protobuf\.message\.DecodeError",
         r"No graph was found in the protobuf",
-        says="The model file cannot be read as ONNX.",
-        why="It is cut off, a Git LFS pointer, a web page, or another format.",
+        summary="The model file cannot be read as ONNX.",
+        cause="It is cut off, a Git LFS pointer, a web page, or another format.",
         cures=(_LOOK, do("export or download it again", "replaces it")),
     ),
     row(
@@ -37,8 +37,8 @@ ROWS = rows(
         r"should be stored in (?P<file>\S+), but it (?:is not regular file|doesn't exist)",
         r"External data path for model loaded from bytes escapes working directory",
         r"GetFileLength[^\n]{0,60}failed[^\n]{0,100}\.data\b",
-        says="The model's weights file is not beside it.",
-        why="Large models (and torch.onnx.export's new exporter always) store weights in a "
+        summary="The model's weights file is not beside it.",
+        cause="Large models (and torch.onnx.export's new exporter always) store weights in a "
         "second file, "
         "such as model.onnx.data; it was not copied, or was renamed.",
         cures=(
@@ -57,8 +57,8 @@ ROWS = rows(
         r"External data "
         r"path (?:must be relative|is absolute)",
         r"absolute path is not allowed",
-        says="The model points to a weights file outside its folder.",
-        why="Readers refuse that for safety.",
+        summary="The model points to a weights file outside its folder.",
+        cause="Readers refuse that for safety.",
         cures=(
             do(
                 "onnx.save(onnx.load(path, load_external_data=False), ...) with a plain name",
@@ -72,8 +72,8 @@ ROWS = rows(
         "external-data-short",
         r"out of bounds or can not be read in full",
         r"External initializer: (?P<name>\S+) offset: \d+ size to read: \d+",
-        says="The weights file is shorter than the model says.",
-        why="It is cut off or belongs to another export.",
+        summary="The weights file is shorter than the model says.",
+        cause="It is cut off or belongs to another export.",
         cures=(_LOOK, do("export again; copy both files together", "makes them a pair")),
     ),
     row(
@@ -81,8 +81,8 @@ ROWS = rows(
         r"Archive version[^\n]{0,80}(?:does not match|newer|mismatch)",
         r"[Ss]chema version[^\n]{0,80}(?:does not match|newer|mismatch)",
         r"ExportedProgram[^\n]{0,80}schema version",
-        says="The exported program was written by another torch.",
-        why="The .pt2 format has a schema version.",
+        summary="The exported program was written by another torch.",
+        cause="The .pt2 format has a schema version.",
         cures=(do("export it again with the torch that loads it", "writes what it reads"),),
     ),
 )

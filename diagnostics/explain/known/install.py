@@ -23,8 +23,8 @@ ROWS = rows(
         r"operator torchvision::(?P<op>\w+) does not exist",
         r"Couldn't load custom C\+\+ ops",
         r"Failed to load '_C' extension",
-        says="torchvision's compiled operators do not load: it was built for another torch.",
-        why="torchvision and torch differ in version or in variant (one for the CPU, one "
+        summary="torchvision's compiled operators do not load: it was built for another torch.",
+        cause="torchvision and torch differ in version or in variant (one for the CPU, one "
         "for CUDA).",
         cures=_PAIR,
         explains=("masked-import",),
@@ -33,16 +33,16 @@ ROWS = rows(
     row(
         "tv-cuda-major",
         r"PyTorch and torchvision (?:were compiled with different CUDA|has CUDA Version)",
-        says="torch and torchvision were compiled for different CUDA versions.",
-        why="They came from different package indexes.",
+        summary="torch and torchvision were compiled for different CUDA versions.",
+        cause="They came from different package indexes.",
         cures=_PAIR,
     ),
     row(
         "tutorial-pair",
         r"Cannot install (?P<what>[^\n]{0,200}?) because these package versions have conflicting",
         r"(?P<what>torch(?:vision|audio)(?:==| )\S{1,40}) depends on torch==(?P<torch>[\w.]+)",
-        says="The pinned versions cannot be installed together: {what}.",
-        why="Each torchvision and torchaudio release is built for exactly one torch.",
+        summary="The pinned versions cannot be installed together: {what}.",
+        cause="Each torchvision and torchaudio release is built for exactly one torch.",
         cures=(
             do(
                 'python -m diagnostics lint "pip install torch==... torchvision==..."',
@@ -56,8 +56,8 @@ ROWS = rows(
         r"(?P<what>(?:torch|onnx|netron|transformers)[\w.+=<>~!-]*)",
         r"Could not find a version that satisfies the requirement (?P<what>(?:torch|onnx)\S*)",
         r"has no wheels with a matching (?P<what>Python \w+ tag|platform tag)",
-        says="There is no wheel of {what} for this Python, platform or variant.",
-        why="The version was never built for this Python, this C library or this CUDA variant; "
+        summary="There is no wheel of {what} for this Python, platform or variant.",
+        cause="The version was never built for this Python, this C library or this CUDA variant; "
         "the versions in brackets are those that would fit.",
         cures=(
             do(
@@ -70,8 +70,8 @@ ROWS = rows(
     row(
         "glibc-too-old",
         r"version `GLIBC_(?P<want>[\d.]+)' not found \(required by (?P<file>[^)]+)\)",
-        says="The C library of this system is older than {want}, which {file} needs.",
-        why="Wheels for manylinux_2_28 need glibc 2.28 (RHEL 8, Debian 10, Ubuntu 18.10 or newer).",
+        summary="The C library of this system is older than {want}, which {file} needs.",
+        cause="Wheels for manylinux_2_28 need glibc 2.28 (RHEL 8, Debian 10, Ubuntu 18.10 or newer).",
         cures=(
             do("use a newer distribution or container", "brings a newer C library"),
             pip(
@@ -83,8 +83,8 @@ ROWS = rows(
     row(
         "libstdcxx-too-old",
         r"libstdc\+\+\.so\.6: version [`'](?P<want>(?:GLIBCXX|CXXABI)_[\d.]+)' not found",
-        says="The libstdc++ that was found first lacks {want}.",
-        why="An older libstdc++.so.6 stands before the right one: in LD_LIBRARY_PATH, in a conda "
+        summary="The libstdc++ that was found first lacks {want}.",
+        cause="An older libstdc++.so.6 stands before the right one: in LD_LIBRARY_PATH, in a conda "
         "environment, or as the system's own.",
         cures=(
             sh("unset LD_LIBRARY_PATH", "lets the loader find the system's library"),
@@ -104,8 +104,8 @@ ROWS = rows(
         r"'(?:nn|tensor|Tensor|load|start|__version__|save|cuda|utils)'",
         r"cannot import name 'Random' from 'random'",
         r"module 'profile' has no attribute 'run'",
-        says="A file or folder of your own is imported instead of the library {name}.",
-        why="Python looks in the script's folder before the installed packages; a torch.py, "
+        summary="A file or folder of your own is imported instead of the library {name}.",
+        cause="Python looks in the script's folder before the installed packages; a torch.py, "
         "onnx.py, "
         "netron.py, random.py or profile.py there, or a folder of that name, wins.",
         cures=(
@@ -122,8 +122,8 @@ ROWS = rows(
     row(
         "user-site-shadow",
         r"module 'torch\._C' has no attribute '(?P<name>\w+)'",
-        says="Python files of one torch met the compiled core of another ({name} is missing).",
-        why="Two copies of torch are on sys.path: a user site, PYTHONPATH or a half-done upgrade.",
+        summary="Python files of one torch met the compiled core of another ({name} is missing).",
+        cause="Two copies of torch are on sys.path: a user site, PYTHONPATH or a half-done upgrade.",
         cures=(
             sh("export PYTHONNOUSERSITE=1; unset PYTHONPATH", "leaves one copy on the path"),
             pip("install --force-reinstall {torch}", "makes the remaining copy whole"),
@@ -133,8 +133,8 @@ ROWS = rows(
     row(
         "conda-pip-mix",
         r"(?P<lib>libtorch_cuda_c(?:u|pp)\.so): cannot open shared object file",
-        says="{lib} belongs to a conda build of torch that pip has partly replaced.",
-        why="conda and pip both installed torch into one environment.",
+        summary="{lib} belongs to a conda build of torch that pip has partly replaced.",
+        cause="conda and pip both installed torch into one environment.",
         cures=(
             sh(
                 "conda remove --force pytorch torchvision torchaudio",
@@ -145,8 +145,8 @@ ROWS = rows(
     row(
         "conda-mkl-ijit",
         r"undefined symbol: iJIT_NotifyEvent",
-        says="torch was built against an older MKL than the installed one.",
-        why="MKL 2024.1 dropped the symbol iJIT_NotifyEvent that torch before 2.4 from conda uses.",
+        summary="torch was built against an older MKL than the installed one.",
+        cause="MKL 2024.1 dropped the symbol iJIT_NotifyEvent that torch before 2.4 from conda uses.",
         cures=(run('conda install "mkl<2024.1"', "brings back an MKL that has the symbol"),),
         links=("https://github.com/pytorch/pytorch/issues/123097",),
     ),
@@ -154,8 +154,8 @@ ROWS = rows(
         "file-truncated",
         r"(?<![\w./+-])(?P<lib>[\w./+-]{1,200}\.so[.\d]{0,20}): file too short",
         r"(?<![\w./+-])(?P<lib>[\w./+-]{1,200}\.so[.\d]{0,20}): invalid ELF header",
-        says="The library {lib} is damaged.",
-        why="An interrupted download or a full disk left a file that is cut off or not a library.",
+        summary="The library {lib} is damaged.",
+        cause="An interrupted download or a full disk left a file that is cut off or not a library.",
         cures=(
             run(
                 "{python} -m diagnostics --select file-missing,file-truncated,local-file-shadows",
@@ -168,8 +168,8 @@ ROWS = rows(
         "import-undefined-symbol",
         r"(?:Import|OS)Error: (?P<lib>[^\n:]{1,200}\.so[^\n:]{0,60}): undefined symbol: "
         r"(?P<symbol>\w+)",
-        says="The extension {lib} was compiled against another version of its libraries.",
-        why="It asks for {symbol}, which the loaded torch (or CUDA library) does not have: the "
+        summary="The extension {lib} was compiled against another version of its libraries.",
+        cause="It asks for {symbol}, which the loaded torch (or CUDA library) does not have: the "
         "extension was built for another torch.",
         cures=(
             do(

@@ -17,8 +17,8 @@ ROWS = rows(
         r"CUDA out of memory[\s\S]{0,800}?(?P<idle>[\d.]+) (?P<unit>GiB|MiB) is reserved by "
         r"PyTorch "
         r"but unallocated[\s\S]{0,200}?(?:avoid fragmentation|expandable_segments)",
-        says="The GPU is full; {idle} {unit} are held by torch but not in use.",
-        why="Freed blocks are kept in pieces that do not fit the next request, when the held share "
+        summary="The GPU is full; {idle} {unit} are held by torch but not in use.",
+        cause="Freed blocks are kept in pieces that do not fit the next request, when the held share "
         "is large; when it is small, the model and batch are simply too large.",
         cures=(
             sh("export PYTORCH_ALLOC_CONF=expandable_segments:True", "lets pieces grow together"),
@@ -30,8 +30,8 @@ ROWS = rows(
         "cuda-oom-other-process",
         r"CUDA out of memory[\s\S]{0,500}?Process (?P<pid>\d+) has (?P<held>[\d.]+ \w+) "
         r"memory in use",
-        says="The GPU is full; process {pid} holds {held} of it.",
-        why="Another process uses the same GPU.",
+        summary="The GPU is full; process {pid} holds {held} of it.",
+        cause="Another process uses the same GPU.",
         cures=(
             sh("ps -o pid,user,etime,cmd -p {pid}", "shows whose it is"),
             sh("export CUDA_VISIBLE_DEVICES=1", "takes another GPU"),
@@ -44,16 +44,16 @@ ROWS = rows(
         r"CUDA out of memory\. Tried to allocate (?P<want>[\d.]+ \w+)",
         r"CUDA error: out of memory",
         r"cudaErrorMemoryAllocation",
-        says="The GPU's memory is full (another {want} was asked for).",
-        why="Model, activations, gradients and optimizer state do not fit, or another process "
+        summary="The GPU's memory is full (another {want} was asked for).",
+        cause="Model, activations, gradients and optimizer state do not fit, or another process "
         "holds part of the GPU.",
         cures=(_SMALLER, sh("nvidia-smi", "shows who uses how much")),
     ),
     row(
         "mps-oom",
         r"MPS backend out of memory",
-        says="The Mac's GPU memory limit is reached.",
-        why="The Metal backend allows itself a share of the unified memory.",
+        summary="The Mac's GPU memory limit is reached.",
+        cause="The Metal backend allows itself a share of the unified memory.",
         cures=(_SMALLER,),
     ),
     row(
@@ -64,9 +64,9 @@ ROWS = rows(
         r"oom-kill(?:er|:)",
         r"\bOOMKilled\b",
         r"exit(?:ed with)? code 137\b",
-        says="The kernel stopped the process: the host's memory, or the container's limit, "
+        summary="The kernel stopped the process: the host's memory, or the container's limit, "
         "was full.",
-        why="The process used more memory than the machine or its cgroup allows.",
+        cause="The process used more memory than the machine or its cgroup allows.",
         cures=(
             sh("cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.events", "shows the limit"),
             do("docker run --memory ... (larger), fewer DataLoader workers", "gives or needs less"),
@@ -77,8 +77,8 @@ ROWS = rows(
         "cpu-alloc-fail",
         r"DefaultCPUAllocator: (?:can't allocate memory|not enough memory): you tried to allocate "
         r"(?P<bytes>\d+) bytes",
-        says="The host could not give {gib} of memory.",
-        why="The tensor is larger than the free memory, or a ulimit forbids it; an absurd number "
+        summary="The host could not give {gib} of memory.",
+        cause="The tensor is larger than the free memory, or a ulimit forbids it; an absurd number "
         "comes from a wrong shape.",
         cures=(
             do("print the shape before this line", "shows whether the size is meant"),
@@ -89,15 +89,15 @@ ROWS = rows(
     row(
         "array-memory",
         r"Unable to allocate (?P<size>[\d.]+ \w+) for an array with shape (?P<shape>\([^)]*\))",
-        says="NumPy could not allocate {size} for an array of shape {shape}.",
-        why="The array does not fit into memory.",
+        summary="NumPy could not allocate {size} for an array of shape {shape}.",
+        cause="The array does not fit into memory.",
         cures=(do("use float32, a smaller batch, or np.memmap", "needs less memory"),),
     ),
     row(
         "pin-memory-noop",
         r"'pin_memory' argument is set as true but no accelerator is found",
-        says="pin_memory does nothing here: there is no GPU.",
-        why="Pinned host memory only speeds up copies to an accelerator.",
+        summary="pin_memory does nothing here: there is no GPU.",
+        cause="Pinned host memory only speeds up copies to an accelerator.",
         cures=(do("pin_memory=torch.cuda.is_available()", "asks for it only where it helps"),),
         level=Level.INFO,
     ),
@@ -106,8 +106,8 @@ ROWS = rows(
         r"CUDA error: (?:resource already mapped|the operation cannot be performed in the "
         r"present st)",
         r"[Pp]in memory thread exited unexpectedly",
-        says="Host memory could not be pinned.",
-        why="Too much pinned memory, or a low `ulimit -l`.",
+        summary="Host memory could not be pinned.",
+        cause="Too much pinned memory, or a low `ulimit -l`.",
         cures=(
             root("ulimit -l unlimited", "lifts the limit for locked memory"),
             do("pin_memory=False", "does without"),

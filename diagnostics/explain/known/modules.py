@@ -51,8 +51,8 @@ ROWS = rows(
     row(
         "module-missing",
         *_MISSING,
-        says="The module {name} is not installed in the Python that ran this.",
-        why="The distribution {package} brings it: it is missing, or the command used another "
+        summary="The module {name} is not installed in the Python that ran this.",
+        cause="The distribution {package} brings it: it is missing, or the command used another "
         "Python than the one that it was installed for.",
         cures=(
             pip("install {package}", "installs it for this very interpreter"),
@@ -65,8 +65,8 @@ ROWS = rows(
     row(
         "module-unlisted",
         *_MISSING,
-        says="The module {name} is not installed in the Python that ran this.",
-        why="{hint} A file of your own is found only in the folder of the script or on PYTHONPATH.",
+        summary="The module {name} is not installed in the Python that ran this.",
+        cause="{hint} A file of your own is found only in the folder of the script or on PYTHONPATH.",
         cures=(
             do(
                 "look {name} up on pypi.org or in the project's README, then pip install "
@@ -82,8 +82,8 @@ ROWS = rows(
     row(
         "checkpoint-module-missing",
         rf"No module named '(?P<name>{_OWN})(?:\.[\w.]{{1,80}})?'",
-        says="The module {name} of a project was not found.",
-        why="Projects have a folder of this name themselves: the program was started outside of "
+        summary="The module {name} of a project was not found.",
+        cause="Projects have a folder of this name themselves: the program was started outside of "
         "its project's folder, or a whole model was pickled inside that project.",
         cures=(
             sh("export PYTHONPATH=$PWD", "finds the folder, when run in the project's root"),
@@ -98,8 +98,8 @@ ROWS = rows(
     row(
         "submodule-missing",
         r"No module named '(?P<name>(?P<top>[A-Za-z_]\w{0,80})\.[\w.]{1,120})'(?!; )",
-        says="{top} is installed, but its part {name} is not there.",
-        why="The code was written for another version of {top}: the part was moved, removed, or is "
+        summary="{top} is installed, but its part {name} is not there.",
+        cause="The code was written for another version of {top}: the part was moved, removed, or is "
         "newer than the installed release. An extra or a compiled part can be missing as well.",
         cures=(
             run("{python} -m pip show {top}", "tells the installed version"),
@@ -114,8 +114,8 @@ ROWS = rows(
     row(
         "pkg-resources-removed",
         r"No module named '?pkg_resources'?",
-        says="The package still uses pkg_resources, which setuptools 82 removed.",
-        why="setuptools dropped pkg_resources in February 2026; Python's importlib.metadata and "
+        summary="The package still uses pkg_resources, which setuptools 82 removed.",
+        cause="setuptools dropped pkg_resources in February 2026; Python's importlib.metadata and "
         "importlib.resources took its place.",
         cures=(
             pip('install "setuptools<82"', "brings the last release that has it"),
@@ -132,8 +132,8 @@ ROWS = rows(
     row(
         "deprecated-distutils",
         r"No module named '(?:numpy\.)?distutils",
-        says="The package still uses distutils, which Python 3.12 removed.",
-        why="The release was not made for this Python.",
+        summary="The package still uses distutils, which Python 3.12 removed.",
+        cause="The release was not made for this Python.",
         cures=(
             pip("install setuptools", "brings a replacement for distutils"),
             do("upgrade the package that imports it", "newer releases do without"),
@@ -142,8 +142,8 @@ ROWS = rows(
     row(
         "stdlib-removed",
         rf"No module named '(?P<name>{'|'.join(sorted(REMOVED_STANDARD))})'",
-        says="Python {since} removed the module {name} from the standard library.",
-        why="The package that imports it was written for an older Python; in its place: {instead}.",
+        summary="Python {since} removed the module {name} from the standard library.",
+        cause="The package that imports it was written for an older Python; in its place: {instead}.",
         cures=(
             do("upgrade the package that imports {name}", "newer releases do without"),
             run("uv venv --python 3.11", "makes an environment with a Python that has it"),
@@ -153,8 +153,8 @@ ROWS = rows(
     row(
         "stdlib-not-built",
         rf"No module named '(?P<name>{'|'.join(sorted(OPTIONAL_STANDARD))})'",
-        says="This Python was built without {name}.",
-        why="Its build did not find the C library that the module wraps (libbz2, liblzma, "
+        summary="This Python was built without {name}.",
+        cause="Its build did not find the C library that the module wraps (libbz2, liblzma, "
         "libffi, sqlite, OpenSSL, Tk, readline or zlib); pip cannot bring it.",
         cures=(
             run("uv python install 3.12", "brings a Python that has all of them"),

@@ -11,8 +11,8 @@ ROWS = rows(
         r"OSError: \[Errno (?:98|48)\] Address already in use",
         r"error while attempting to bind on address \('(?P<host>[^']*)', (?P<port>\d+)\): "
         r"address alr",
-        says="The port is in use by another program.",
-        why="An earlier server still runs, or another program has the port.",
+        summary="The port is in use by another program.",
+        cause="An earlier server still runs, or another program has the port.",
         cures=(
             run("netron model.onnx --port 8081", "takes another port (Netron)"),
             do("ss -ltnp", "shows who has the port"),
@@ -23,8 +23,8 @@ ROWS = rows(
         r"Error loading model\. (?P<what>[^\n]{1,200})",
         r"Invalid file content\. (?P<what>[^\n]{1,200})",
         r"Unsupported file content(?P<what>[^\n]{0,100})",
-        says="Netron cannot read the file: {what}",
-        why="It is cut off, a pointer or web page, or a format that Netron does not know.",
+        summary="Netron cannot read the file: {what}",
+        cause="It is cut off, a pointer or web page, or a format that Netron does not know.",
         cures=(run("{python} -m diagnostics model FILE", "says from its bytes what it is"),),
         links=("https://github.com/lutzroeder/netron/issues/463",),
     ),
@@ -33,8 +33,8 @@ ROWS = rows(
         r"Array buffer allocation failed",
         r"Invalid typed array length",
         r"Invalid array buffer length",
-        says="The model is too large for the browser.",
-        why="Browsers cannot hold files of several gigabytes in one piece.",
+        summary="The model is too large for the browser.",
+        cause="Browsers cannot hold files of several gigabytes in one piece.",
         cures=(
             do("onnx.save(model, path, save_as_external_data=True)", "leaves the graph small"),
             do("open the .onnx without its .data beside it", "shows the graph only"),
@@ -44,15 +44,15 @@ ROWS = rows(
     row(
         "netron-no-file",
         r"No such file or directory: '(?P<path>[^']+\.(?:onnx|tflite|mlmodel|pb|h5))'",
-        says="The model file {path} is not there.",
-        why="The path is relative to another folder.",
+        summary="The model file {path} is not there.",
+        cause="The path is relative to another folder.",
         cures=(run("ls -l {path}", "looks for it"),),
     ),
     row(
         "netron-no-display",
         r"could not locate runnable browser",
-        says="There is no browser on this machine.",
-        why="Netron opens the system's browser; a server has none.",
+        summary="There is no browser on this machine.",
+        cause="Netron opens the system's browser; a server has none.",
         cures=(
             do(
                 "netron.start(path, browse=False), then an SSH tunnel to the port",

@@ -198,8 +198,8 @@ ROWS = rows(
         rf"cannot import name '(?P<name>{_NAMES}|TF[A-Z]\w{{1,80}}|Flax[A-Z]\w{{1,80}}|"
         r"[A-Z]\w{1,60}FeatureExtractor)' from 'transformers",
         rf"\bhas no attribute '?(?P<name>{_ATTRIBUTES})(?![\w])",
-        says="transformers 5 removed {name} (in its place: {successor}).",
-        why=f"The code {_FOR}.",
+        summary="transformers 5 removed {name} (in its place: {successor}).",
+        cause=f"The code {_FOR}.",
         cures=_STAY,
         derive=_transformers,
         context=r"transformers|[Tt]okeniz|DynamicCache|StaticCache|Cache'|Config'|For\w+'|Model'",
@@ -212,8 +212,8 @@ ROWS = rows(
         r"tied_weight_keys?[^\n]{0,120}\.keys\(\)[\s\S]{0,300}?'list' object has no attribute 'keys'",
         r"get_expanded_tied_weights_keys[\s\S]{0,600}?'list' object has no attribute 'keys'",
         r"ROPE_INIT_FUNCTIONS\[[\s\S]{0,300}?KeyError: '(?P<name>default)'",
-        says="The model's own code was written for transformers 4 and does not run with 5.",
-        why="transformers 5 calls post_init() for all_tied_weights_keys, wants _tied_weights_keys as "
+        summary="The model's own code was written for transformers 4 and does not run with 5.",
+        cause="transformers 5 calls post_init() for all_tied_weights_keys, wants _tied_weights_keys as "
         "a mapping in place of a list, and has no `default` rotary function any more.",
         cures=(
             do(
@@ -230,8 +230,8 @@ ROWS = rows(
         r"No module named '(?P<name>transformers\.(?:onnx|deepspeed|data\.processors|"
         r"utils\.model_parallel_utils|tf_utils|modeling_tf_\w+|modeling_flax_\w+|keras_callbacks|"
         r"benchmark|commands\.\w+|models\.[\w.]+|generation_\w+|sagemaker|tools|agents)[\w.]*)'",
-        says="transformers 5 no longer has the module {name}.",
-        why=f"The code {_FOR}. ONNX export went to optimum, deepspeed to "
+        summary="transformers 5 no longer has the module {name}.",
+        cause=f"The code {_FOR}. ONNX export went to optimum, deepspeed to "
         "transformers.integrations.deepspeed; TensorFlow, Flax and old tasks were removed.",
         cures=(
             do("import from the new place", "is what version 5 has"),
@@ -243,8 +243,8 @@ ROWS = rows(
         "transformers-5-task",
         r"The task (?P<name>[\w-]+) has been removed from transformers",
         r"Unknown task (?P<name>summarization|text2text-generation|translation\w*)",
-        says="transformers 5 has no pipeline for {name} any more.",
-        why="Tasks of encoder-decoder models were folded into text generation.",
+        summary="transformers 5 has no pipeline for {name} any more.",
+        cause="Tasks of encoder-decoder models were folded into text generation.",
         cures=(
             do('pipeline("text-generation", model=<a chat model>)', "does the same with a prompt"),
             do("AutoModelForSeq2SeqLM and model.generate", "runs T5, BART or Marian as before"),
@@ -254,16 +254,16 @@ ROWS = rows(
         "trainer-argument",
         r"(?:TrainingArguments|Trainer|SFTTrainer|SFTConfig|Seq2SeqTrainer|DPOTrainer)\.__init__\(\) "
         rf"got an unexpected keyword argument '(?P<name>{'|'.join(TRAINING_ARGUMENTS)})'",
-        says="The trainer no longer takes {name} (in its place: {successor}).",
-        why="transformers 4.46 to 5 and trl renamed or removed it.",
+        summary="The trainer no longer takes {name} (in its place: {successor}).",
+        cause="transformers 4.46 to 5 and trl renamed or removed it.",
         cures=(do("{advice}", "is the present name"),),
         derive=_argument,
     ),
     row(
         "model-keyword-removed",
         r"\w+\.__init__\(\) got an unexpected keyword argument '(?P<name>load_in_4bit|load_in_8bit)'",
-        says="from_pretrained no longer takes {name}.",
-        why="transformers 5 takes one quantization_config in place of single switches.",
+        summary="from_pretrained no longer takes {name}.",
+        cause="transformers 5 takes one quantization_config in place of single switches.",
         cures=(
             do(
                 "from_pretrained(..., quantization_config=BitsAndBytesConfig({name}=True))",
@@ -274,8 +274,8 @@ ROWS = rows(
     row(
         "auth-keyword-removed",
         r"got an unexpected keyword argument '(?P<name>use_auth_token|write_permission)'",
-        says="{name} is gone: the argument is called token now.",
-        why="huggingface_hub 1.0 and transformers 5 removed the old names.",
+        summary="{name} is gone: the argument is called token now.",
+        cause="huggingface_hub 1.0 and transformers 5 removed the old names.",
         cures=(do('token="..." or, better, hf auth login once', "passes the token"),),
     ),
     row(
@@ -283,8 +283,8 @@ ROWS = rows(
         r"cannot import name '(?P<name>cached_download|HfFolder|Repository|InferenceApi|"
         r"hf_cache_home|ModelSearchArguments|"
         r"DatasetFilter|ModelFilter)' from 'huggingface_hub",
-        says="huggingface_hub 1.0 removed {name}.",
-        why="cached_download became hf_hub_download, HfFolder get_token and login, Repository "
+        summary="huggingface_hub 1.0 removed {name}.",
+        cause="cached_download became hf_hub_download, HfFolder get_token and login, Repository "
         "upload_folder, InferenceApi InferenceClient. The package that imports it is older.",
         cures=(
             do("upgrade the package that imports it", "newer releases use the new names"),
@@ -296,8 +296,8 @@ ROWS = rows(
         "hub-version",
         r"huggingface[-_]hub(?P<want>[<>=!][^ \n]{1,40}) is required for a normal functioning of "
         r"this module, but found huggingface[-_]hub==(?P<have>[\w.]+)",
-        says="This transformers needs huggingface-hub {want}, and {have} is installed.",
-        why="transformers 4 needs huggingface-hub below 1.0, transformers 5 needs 1.x or newer; "
+        summary="This transformers needs huggingface-hub {want}, and {have} is installed.",
+        cause="transformers 4 needs huggingface-hub below 1.0, transformers 5 needs 1.x or newer; "
         "another package moved one of the two.",
         cures=(
             pip('install "huggingface-hub{want}"', "takes a release that fits this transformers"),
@@ -309,8 +309,8 @@ ROWS = rows(
         r"`np\.(?P<name>\w+)` was removed in the NumPy 2\.0 release\. Use `(?P<use>[^`]+)`",
         r"`np\.(?P<name>\w+)` was removed in the NumPy 2\.0 release",
         rf"module 'numpy' has no attribute '(?P<name>{'|'.join(NUMPY)})'",
-        says="NumPy no longer has np.{name} (in its place: {successor}).",
-        why="NumPy 1.24, 2.0 and 2.4 removed old aliases; the code was written for an older one.",
+        summary="NumPy no longer has np.{name} (in its place: {successor}).",
+        cause="NumPy 1.24, 2.0 and 2.4 removed old aliases; the code was written for an older one.",
         cures=(
             do("{advice}", "works in every version"),
             do("upgrade the package that uses it", "when it is not your own code"),
@@ -320,15 +320,15 @@ ROWS = rows(
     row(
         "numpy-copy",
         r"Unable to avoid copy while creating an array as requested",
-        says="np.array(..., copy=False) may not copy any more, and had to.",
-        why="Since NumPy 2 copy=False means never; before, it meant only if needed.",
+        summary="np.array(..., copy=False) may not copy any more, and had to.",
+        cause="Since NumPy 2 copy=False means never; before, it meant only if needed.",
         cures=(do("np.asarray(x)", "copies only where it is needed"),),
     ),
     row(
         "numpy-ragged",
         r"setting an array element with a sequence\. The requested array has an inhomogeneous shape",
-        says="The rows have different lengths, and NumPy makes no array of that.",
-        why="Since NumPy 1.24 it is an error; torch.stack and torch.nested need equal sizes too.",
+        summary="The rows have different lengths, and NumPy makes no array of that.",
+        cause="Since NumPy 1.24 it is an error; torch.stack and torch.nested need equal sizes too.",
         cures=(
             do("pad the rows, or keep a list", "makes a rectangle"),
             do("np.array(rows, dtype=object)", "where an array of lists is meant"),
@@ -337,31 +337,31 @@ ROWS = rows(
     row(
         "uint8-overflow",
         r"Python integer (?P<value>-?\d+) out of bounds for (?P<type>u?int\d+)",
-        says="{value} does not fit into {type}.",
-        why="Since NumPy 2 an out-of-range number is an error; before, it wrapped around.",
+        summary="{value} does not fit into {type}.",
+        cause="Since NumPy 2 an out-of-range number is an error; before, it wrapped around.",
         cures=(do("np.array(x).astype(np.{type}), or a wider type", "wraps, or keeps the value"),),
     ),
     row(
         "pillow-removed",
         r"module 'PIL\.Image' has no attribute '(?P<name>ANTIALIAS|LINEAR|CUBIC)'",
         r"'(?:ImageDraw|FreeTypeFont|ImageFont)' object has no attribute '(?P<name>textsize|getsize)'",
-        says="Pillow removed {name}.",
-        why="ANTIALIAS is Image.Resampling.LANCZOS, LINEAR BILINEAR, CUBIC BICUBIC; textsize is "
+        summary="Pillow removed {name}.",
+        cause="ANTIALIAS is Image.Resampling.LANCZOS, LINEAR BILINEAR, CUBIC BICUBIC; textsize is "
         "textbbox, getsize getbbox (Pillow 10).",
         cures=(do("write the new name; upgrade the package that uses the old one", "works again"),),
     ),
     row(
         "torch-removed-function",
         r"This function was deprecated since version (?P<since>[\d.]+) and is now removed",
-        says="This torch function was removed; the message names what replaces it.",
-        why="torch.symeig, eig, qr, lstsq, solve and others moved to torch.linalg.",
+        summary="This torch function was removed; the message names what replaces it.",
+        cause="torch.symeig, eig, qr, lstsq, solve and others moved to torch.linalg.",
         cures=(do("the torch.linalg form from the message", "computes the same"),),
     ),
     row(
         "torch-six",
         r"No module named 'torch\._(?P<name>six)'",
-        says="torch._{name} was removed in torch 2.0.",
-        why="It was a private helper for Python 2; the package that imports it is older.",
+        summary="torch._{name} was removed in torch 2.0.",
+        cause="It was a private helper for Python 2; the package that imports it is older.",
         cures=(
             do("import math; math.inf, and str in place of string_classes", "replaces it"),
             do("upgrade the package that imports it (apex, deepspeed, timm)", "newer do without"),
@@ -370,8 +370,8 @@ ROWS = rows(
     row(
         "scheduler-verbose",
         r"\w+\.__init__\(\) got an unexpected keyword argument 'verbose'",
-        says="Learning rate schedulers no longer take verbose.",
-        why="torch 2.7 and later removed it.",
+        summary="Learning rate schedulers no longer take verbose.",
+        cause="torch 2.7 and later removed it.",
         cures=(do("print(scheduler.get_last_lr())", "shows the rate"),),
         context=r"lr_scheduler|LR\.__init__|ReduceLROnPlateau|Scheduler|StepLR",
     ),
@@ -380,8 +380,8 @@ ROWS = rows(
         r"module 'torch\.export' has no attribute '(?P<name>export_for_training|"
         r"export_for_inference|capture_pre_autograd_graph)'",
         r"cannot import name '(?P<name>export_for_training|capture_pre_autograd_graph)' from 'torch",
-        says="torch.export.{name} was removed.",
-        why="torch.export.export itself gives the training form now.",
+        summary="torch.export.{name} was removed.",
+        cause="torch.export.export itself gives the training form now.",
         cures=(do("torch.export.export(model, args)", "is the same graph"),),
     ),
     row(
@@ -390,8 +390,8 @@ ROWS = rows(
         r"enable_fake_mode|select_model_mode_for_export|OnnxRegistry)'",
         r"\bexport\(\) got an unexpected keyword argument '(?P<name>use_external_data_format|"
         r"example_outputs|enable_onnx_checker|strip_doc_string|_retain_param_name)'",
-        says="torch.onnx no longer has {name}.",
-        why="torch 2.9 and later have one entry: torch.onnx.export(..., dynamo=True).",
+        summary="torch.onnx no longer has {name}.",
+        cause="torch 2.9 and later have one entry: torch.onnx.export(..., dynamo=True).",
         cures=(
             do("torch.onnx.export(model, args, path, dynamo=True)", "is the present form"),
             do("external_data=True in place of use_external_data_format", "stores weights apart"),
@@ -403,8 +403,8 @@ ROWS = rows(
         r"read_video_timestamps)'",
         r"cannot import name '(?P<name>read_video|write_video|VideoReader|read_video_timestamps)' "
         r"from 'torchvision\.io",
-        says="torchvision no longer reads or writes video ({name}).",
-        why="Video went to torchcodec; torchvision 0.26 and later removed it.",
+        summary="torchvision no longer reads or writes video ({name}).",
+        cause="Video went to torchcodec; torchvision 0.26 and later removed it.",
         cures=(
             pip("install torchcodec {torch}", "brings the decoder; torch stays as it is"),
             do("torchcodec.decoders.VideoDecoder(path)[:]", "gives the frames"),
@@ -417,8 +417,8 @@ ROWS = rows(
         r"prototype)[\w.]*'",
         r"cannot import name '(?P<name>model_urls|functional_tensor|load_state_dict_from_url)' from "
         r"'torchvision",
-        says="torchvision no longer has {name}.",
-        why="functional_tensor became transforms.functional, model_urls the weights' enums, "
+        summary="torchvision no longer has {name}.",
+        cause="functional_tensor became transforms.functional, model_urls the weights' enums, "
         "models.utils torch.hub. Older packages (basicsr, realesrgan, gfpgan) import them.",
         cures=(
             do("from torchvision.transforms.functional import rgb_to_grayscale", "the new place"),
@@ -434,8 +434,8 @@ ROWS = rows(
         r"printable_graph)' from 'onnx",
         r"module 'onnx\.(?:helper|numpy_helper)' has no attribute '(?P<name>\w+)'",
         r"No module named 'onnx\.(?P<name>hub|tools\.net_drawer|backend\.test\.\w+)'",
-        says="onnx no longer has {name}.",
-        why="onnx 1.19 to 1.21 removed conversion helpers and onnx.hub; ml_dtypes and "
+        summary="onnx no longer has {name}.",
+        cause="onnx 1.19 to 1.21 removed conversion helpers and onnx.hub; ml_dtypes and "
         "onnx.numpy_helper.to_array do the conversions.",
         cures=(
             do("array.astype(ml_dtypes.bfloat16); onnx.numpy_helper.from_array", "converts"),
@@ -447,8 +447,8 @@ ROWS = rows(
         "tensor-parallel-removed",
         r"cannot import name '(?P<name>PairwiseParallel|SequenceParallelStyle|make_input_\w+)' from "
         r"'torch\.distributed",
-        says="torch.distributed no longer has {name}.",
-        why="Tensor parallelism is written as a plan of ColwiseParallel and RowwiseParallel now.",
+        summary="torch.distributed no longer has {name}.",
+        cause="Tensor parallelism is written as a plan of ColwiseParallel and RowwiseParallel now.",
         cures=(
             do(
                 'parallelize_module(m, mesh, {{"w1": ColwiseParallel(), "w2": RowwiseParallel()}})',
@@ -461,16 +461,16 @@ ROWS = rows(
         "peft-removed",
         r"cannot import name '(?P<name>prepare_model_for_int8_training)' from "
         r"'peft",
-        says="peft no longer has {name}.",
-        why="It was renamed.",
+        summary="peft no longer has {name}.",
+        cause="It was renamed.",
         cures=(do("from peft import prepare_model_for_kbit_training", "is the present name"),),
     ),
     row(
         "triton-key",
         r"cannot import name '(?P<name>triton_key|AttrsDescriptor|ast_to_ttir|default_cache_dir)' "
         r"from 'triton",
-        says="Triton does not fit this torch ({name}).",
-        why="Each torch is built for one Triton series (2.8: 3.4, 2.9: 3.5, 2.15: 3.9); another "
+        summary="Triton does not fit this torch ({name}).",
+        cause="Each torch is built for one Triton series (2.8: 3.4, 2.9: 3.5, 2.15: 3.9); another "
         "one was installed beside it.",
         cures=(
             run("{python} -m diagnostics", "names the Triton that this torch asks for"),

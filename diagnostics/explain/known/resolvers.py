@@ -15,8 +15,8 @@ ROWS = rows(
         "uv-variant",
         r"there is no version of (?P<what>(?:torch|torchvision|torchaudio)(?:\{[^}]*\})?==[\w.]+"
         r"\+\w+)",
-        says="uv finds no {what} on the indexes that it may use.",
-        why="A build with a label such as +cu128 or +cpu is on PyTorch's own index only; "
+        summary="uv finds no {what} on the indexes that it may use.",
+        cause="A build with a label such as +cu128 or +cpu is on PyTorch's own index only; "
         "without that index uv looks on PyPI, which has no labels. Some pairs of release "
         "and label were never built.",
         cures=(
@@ -38,8 +38,8 @@ ROWS = rows(
         "uv-index-first",
         r"`?(?P<what>[\w.-]{1,80})`? was found on \S{1,200},\s+but\s+not\s+at\s+the\s+requested\s+version",
         r"(?P<what>[\w.-]{1,80}) was\s+not\s+found\s+in\s+the\s+package\s+registry",
-        says="uv stops at the first index that has {what}, or no index that it may use has it.",
-        why="For safety uv takes every version of a package from one index. PyTorch's index "
+        summary="uv stops at the first index that has {what}, or no index that it may use has it.",
+        cause="For safety uv takes every version of a package from one index. PyTorch's index "
         "mirrors a few packages of PyPI in some versions only, and --index-url in place of "
         "--extra-index-url hides PyPI.",
         cures=(
@@ -58,9 +58,9 @@ ROWS = rows(
         r"the requested Python version \((?P<range>[^)]+)\) does not satisfy "
         r"Python(?P<want>[\w<>=.,!* -]{1,40})",
         r"the requested Python version \((?P<range>[^)]+)\)[\s\S]{0,160}?satisfy",
-        says="requires-python ({range}) allows Pythons that a dependency does not support"
+        summary="requires-python ({range}) allows Pythons that a dependency does not support"
         " (it needs {want}).",
-        why="uv resolves for every Python that the project allows, not only for the running one.",
+        cause="uv resolves for every Python that the project allows, not only for the running one.",
         cures=(
             do('requires-python = ">=3.11" in pyproject.toml', "drops the old Pythons"),
             do("or an older release of the dependency", "supports them"),
@@ -72,8 +72,8 @@ ROWS = rows(
         r"(?P<what>\S{1,80}) can't be installed because it doesn't have a source distribution or "
         r"wheel for the current platform",
         r"(?P<what>\S{1,80}) has no wheels with a matching platform tag",
-        says="There is no wheel of {what} for this platform.",
-        why="Since torch 2.3 there are no wheels for Intel Macs, and none for 32-bit, musl "
+        summary="There is no wheel of {what} for this platform.",
+        cause="Since torch 2.3 there are no wheels for Intel Macs, and none for 32-bit, musl "
         "(Alpine) or glibc before 2.28; the lock file may come from another platform.",
         cures=(
             do(
@@ -88,8 +88,8 @@ ROWS = rows(
     row(
         "uv-no-solution",
         r"No solution found when resolving (?P<what>[^\n:]{1,60})",
-        says="uv found no set of versions that satisfies every requirement.",
-        why="The lines that begin with `Because` name the two that contradict each other; the last "
+        summary="uv found no set of versions that satisfies every requirement.",
+        cause="The lines that begin with `Because` name the two that contradict each other; the last "
         "one is the requirement of yours that cannot hold.",
         cures=(
             do("loosen or drop the pin that the last `Because` names", "lets uv choose"),
@@ -101,8 +101,8 @@ ROWS = rows(
     row(
         "uv-no-environment",
         r"No virtual environment found(?:; run `uv venv`| for)",
-        says="uv found no virtual environment to install into.",
-        why="uv pip changes virtual environments only, unless told otherwise.",
+        summary="uv found no virtual environment to install into.",
+        cause="uv pip changes virtual environments only, unless told otherwise.",
         cures=(
             run("uv venv", "makes .venv here"),
             do("uv pip install --system ...", "in a container, where the system's Python is meant"),
@@ -111,8 +111,8 @@ ROWS = rows(
     row(
         "poetry-solving",
         r"[Bb]ecause (?P<why_>[^\n]{1,160})(?:\n[^\n]{0,200}){0,8}?version solving failed",
-        says="poetry found no set of versions that satisfies every requirement.",
-        why="The lines above name the two that contradict each other. poetry resolves for every "
+        summary="poetry found no set of versions that satisfies every requirement.",
+        cause="The lines above name the two that contradict each other. poetry resolves for every "
         "Python in the project's range, and ^2.0.0 allows any 2.x.",
         cures=(
             do(
@@ -130,8 +130,8 @@ ROWS = rows(
         r"The current project's (?:supported )?Python requirement \((?P<range>[^)]+)\) is not "
         r"compatible with some of the required packages",
         r"The current project's supported Python range \((?P<range>[^)]+)\)",
-        says="The project's Python range {range} is wider than a dependency's.",
-        why="poetry wants versions that hold for every Python in the range.",
+        summary="The project's Python range {range} is wider than a dependency's.",
+        cause="poetry wants versions that hold for every Python in the range.",
         cures=(do('python = ">=3.11,<3.15" in pyproject.toml', "narrows the range"),),
         explains=("poetry-solving",),
     ),
@@ -139,8 +139,8 @@ ROWS = rows(
         "poetry-unavailable",
         r"Unable to find installation candidates for (?P<what>\S+ \([^)]+\))",
         r"Package (?P<what>\S{1,80} \([^)\n]{1,40}\)) not found\.",
-        says="poetry finds no file of {what} for this platform.",
-        why="The lock file names a build of another platform or index.",
+        summary="poetry finds no file of {what} for this platform.",
+        cause="The lock file names a build of another platform or index.",
         cures=(
             do("poetry lock, then poetry install", "locks files that are there"),
             do("poetry source add --priority=explicit pytorch <index>", "for labels like +cu128"),
@@ -150,8 +150,8 @@ ROWS = rows(
         "pip-conflict-installed",
         r"pip's dependency resolver does not currently take into account all the packages that are "
         r"installed[\s\S]{0,300}?\n(?P<what>[\w.-]+ \S+ requires [^\n]{1,120})",
-        says="The installation left packages that do not fit together: {what}",
-        why="pip installed what was asked for and broke a requirement of another package.",
+        summary="The installation left packages that do not fit together: {what}",
+        cause="pip installed what was asked for and broke a requirement of another package.",
         cures=(
             do(
                 "name both packages in one pip install command",
@@ -163,8 +163,8 @@ ROWS = rows(
     row(
         "pip-hash",
         r"THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE",
-        says="The downloaded file is not the one that the requirements file names.",
-        why="A download was cut off or cached by a proxy, or an index serves another build under "
+        summary="The downloaded file is not the one that the requirements file names.",
+        cause="A download was cut off or cached by a proxy, or an index serves another build under "
         "the same version.",
         cures=(
             pip("cache purge", "drops the cached file"),
@@ -177,8 +177,8 @@ ROWS = rows(
         r"Encountered error while generating package metadata",
         r"Failed to build `(?P<name>[^`]+)`",
         r"Getting requirements to build wheel did not run successfully",
-        says="A source package ({name}) failed before it was compiled.",
-        why="There is no wheel for this Python or platform, and its setup script failed; the error "
+        summary="A source package ({name}) failed before it was compiled.",
+        cause="There is no wheel for this Python or platform, and its setup script failed; the error "
         "above this line says why.",
         cures=(
             do("read the first error above", "names the cause"),
@@ -191,8 +191,8 @@ ROWS = rows(
         r"LibMambaUnsatisfiableError: (?P<what>[^\n]{1,200})",
         r"UnsatisfiableError: The following specifications were found to be incompatible",
         r"PackagesNotFoundError: The following packages are not available from current channels",
-        says="conda found no set of packages that fits.",
-        why="A package is not on the channels in use, or pins contradict each other. The channel "
+        summary="conda found no set of packages that fits.",
+        cause="A package is not on the channels in use, or pins contradict each other. The channel "
         "`pytorch` ended with 2.5: newer releases are on conda-forge.",
         cures=(
             run("conda create -n torch -c conda-forge pytorch torchvision", "a fresh environment"),
@@ -207,16 +207,16 @@ ROWS = rows(
         "requires-python-skip",
         r"Ignored the following versions that require a different python version: "
         r"(?P<what>[^\n]{1,200})",
-        says="pip passed over releases that this Python cannot use.",
-        why="They need a newer (or older) Python than the one that runs pip.",
+        summary="pip passed over releases that this Python cannot use.",
+        cause="They need a newer (or older) Python than the one that runs pip.",
         cures=(run("uv venv --python 3.12", "makes an environment with another Python"),),
         explains=("no-matching-wheel",),
     ),
     row(
         "wheel-not-supported",
         r"(?<![\w.+-])(?P<what>[\w.+-]{1,200}\.whl) is not a supported wheel on this platform",
-        says="The wheel {what} is for another Python or platform.",
-        why="Its name tells: cp312 is Python 3.12, win_amd64, linux_x86_64 and macosx_11_0_arm64 "
+        summary="The wheel {what} is for another Python or platform.",
+        cause="Its name tells: cp312 is Python 3.12, win_amd64, linux_x86_64 and macosx_11_0_arm64 "
         "are platforms.",
         cures=(
             pip("debug --verbose", "lists the tags that fit this Python"),

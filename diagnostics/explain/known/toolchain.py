@@ -9,8 +9,8 @@ ROWS = rows(
     row(
         "ninja-missing",
         r"Ninja is required to load C\+\+ extensions",
-        says="The build tool ninja is missing.",
-        why="torch.utils.cpp_extension builds with it.",
+        summary="The build tool ninja is missing.",
+        cause="torch.utils.cpp_extension builds with it.",
         cures=(pip("install ninja", "installs it"),),
     ),
     row(
@@ -21,8 +21,8 @@ ROWS = rows(
         r"error: command '?(?P<tool>gcc|g\+\+|cc|c\+\+|x86_64-linux-gnu-gcc)'? failed: No "
         r"such file",
         r"unable to execute '(?P<tool>gcc|g\+\+)'",
-        says="No working C++ compiler was found.",
-        why="torch.compile on the CPU and C++ extensions compile code at run time.",
+        summary="No working C++ compiler was found.",
+        cause="torch.compile on the CPU and C++ extensions compile code at run time.",
         cures=(
             root("sudo apt install g++", "installs one"),
             sh("export CXX=/path/to/g++", "or names the one there is"),
@@ -32,8 +32,8 @@ ROWS = rows(
     row(
         "python-headers",
         r"fatal error: Python\.h: No such file or directory",
-        says="Python's header files are missing.",
-        why="Compiling extensions needs Python.h, which distributions ship apart.",
+        summary="Python's header files are missing.",
+        cause="Compiling extensions needs Python.h, which distributions ship apart.",
         cures=(root("sudo apt install python3-dev", "installs them"),),
         explains=("inductor", "extension-build"),
     ),
@@ -41,8 +41,8 @@ ROWS = rows(
         "nvcc-mismatch",
         r"The detected CUDA version \((?P<have>[\d.]+)\) mismatches the version that was used to "
         r"compile\s+PyTorch \((?P<want>[\d.]+)\)",
-        says="nvcc is CUDA {have}, but torch was compiled with {want}.",
-        why="Extensions must be compiled with the same CUDA major version as torch.",
+        summary="nvcc is CUDA {have}, but torch was compiled with {want}.",
+        cause="Extensions must be compiled with the same CUDA major version as torch.",
         cures=(
             sh("export CUDA_HOME=/usr/local/cuda-{want}", "uses the toolkit that fits"),
             do("install CUDA toolkit {want}", "when it is not there yet"),
@@ -51,15 +51,15 @@ ROWS = rows(
     row(
         "cuda-home-unset",
         r"CUDA_HOME environment variable is not set",
-        says="No CUDA toolkit was found.",
-        why="Compiling CUDA extensions needs nvcc; torch's wheels bring only the libraries.",
+        summary="No CUDA toolkit was found.",
+        cause="Compiling CUDA extensions needs nvcc; torch's wheels bring only the libraries.",
         cures=(sh("export CUDA_HOME=/usr/local/cuda", "names the toolkit, when it is installed"),),
     ),
     row(
         "nvcc-host-compiler",
         r"unsupported GNU version! gcc versions later than (?P<max>\d+) are not supported",
-        says="The C++ compiler is too new for this CUDA toolkit (at most gcc {max}).",
-        why="Each nvcc supports host compilers up to a version.",
+        summary="The C++ compiler is too new for this CUDA toolkit (at most gcc {max}).",
+        cause="Each nvcc supports host compilers up to a version.",
         cures=(
             sh("export CC=gcc-{max} CXX=g++-{max}", "compiles with an older compiler"),
             root("sudo apt install g++-{max}", "installs it"),
@@ -69,8 +69,8 @@ ROWS = rows(
         "extension-build",
         r"Error building extension '(?P<name>[^']+)'",
         r"Error compiling objects for extension",
-        says="A C++ or CUDA extension did not compile.",
-        why="The first error above this line says why.",
+        summary="A C++ or CUDA extension did not compile.",
+        cause="The first error above this line says why.",
         cures=(do("read the first line with `error:` above", "names the cause"),),
         is_symptom=True,
     ),
@@ -78,8 +78,8 @@ ROWS = rows(
         "wheel-build",
         r"Failed building wheel for (?P<name>\S+)",
         r"Failed to build (?P<name>\S+) when installing build dependencies",
-        says="There is no ready wheel of {name} for this Python, and building it failed.",
-        why="pip fell back to the source package.",
+        summary="There is no ready wheel of {name} for this Python, and building it failed.",
+        cause="pip fell back to the source package.",
         cures=(
             pip("install --only-binary=:all: {name}", "refuses source packages and says what fits"),
         ),
@@ -88,8 +88,8 @@ ROWS = rows(
     row(
         "noexec-cache",
         r"(?<!\S)(?P<lib>\S{1,200}\.so): failed to map segment from shared object",
-        says="{lib} lies on a file system that forbids running code.",
-        why="The cache folder is mounted with `noexec`.",
+        summary="{lib} lies on a file system that forbids running code.",
+        cause="The cache folder is mounted with `noexec`.",
         cures=(
             sh(
                 "export TMPDIR=$HOME/tmp TORCHINDUCTOR_CACHE_DIR=$HOME/.cache/inductor "

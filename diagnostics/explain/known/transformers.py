@@ -12,8 +12,8 @@ ROWS = rows(
         r"Could not import module '(?P<name>\w+)'\. Are this object's requirements defined "
         r"correctly",
         r"Failed to import (?P<name>transformers\.[\w.]+) because of the following error",
-        says="transformers could not import {name}; the real cause is further up.",
-        why="It imports lazily and hides the first error: often a broken torchvision or CUDA "
+        summary="transformers could not import {name}; the real cause is further up.",
+        cause="It imports lazily and hides the first error: often a broken torchvision or CUDA "
         "library.",
         cures=(run("{python} -c 'import torch, torchvision'", "shows the real error"),),
         is_symptom=True,
@@ -25,8 +25,8 @@ ROWS = rows(
         r"was not found",
         r"PyTorch >= (?P<want>[\d.]+) is required but found (?P<have>[\w.+]+)",
         r"None of PyTorch, TensorFlow >= [\d.]+, or Flax have been found",
-        says="transformers found no torch that is new enough (wants {want}).",
-        why="torch is missing, older than this transformers asks for, or fails to import.",
+        summary="transformers found no torch that is new enough (wants {want}).",
+        cause="torch is missing, older than this transformers asks for, or fails to import.",
         cures=(
             pip("install --upgrade torch torchvision", "brings a newer torch"),
             run("{python} -c 'import torch'", "shows whether it imports"),
@@ -40,8 +40,8 @@ ROWS = rows(
         r"This modeling file requires the following packages that were not found in your "
         r"environment: "
         r"(?P<package>[\w-]+)",
-        says="The package {package} is missing.",
-        why="Some models and options of transformers need extra packages.",
+        summary="The package {package} is missing.",
+        cause="Some models and options of transformers need extra packages.",
         cures=(pip("install {package}", "installs it"),),
     ),
     row(
@@ -50,8 +50,8 @@ ROWS = rows(
         r"outgoing traffic has been disabled",
         r"LocalEntryNotFoundError",
         r"OfflineModeIsEnabled",
-        says="The files are not in the cache, and the Hub cannot be reached.",
-        why="Offline mode is on (HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE), or there is no connection.",
+        summary="The files are not in the cache, and the Hub cannot be reached.",
+        cause="Offline mode is on (HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE), or there is no connection.",
         cures=(
             sh("unset HF_HUB_OFFLINE TRANSFORMERS_OFFLINE", "allows the connection"),
             do("hf download <repo>", "fills the cache where there is a connection"),
@@ -62,8 +62,8 @@ ROWS = rows(
         "hf-home-bad",
         r"Not a directory: '(?P<path>[^'\n]{0,200}(?:huggingface|hf|token|hub|\.cache)[^'\n]*)'",
         r"Permission denied: '(?P<path>[^'\n]{0,200}(?:huggingface|hf_home|\.cache/)[^'\n]*)'",
-        says="The Hugging Face cache folder cannot be used: {path}.",
-        why="HF_HOME points to a file or to a folder that is not yours.",
+        summary="The Hugging Face cache folder cannot be used: {path}.",
+        cause="HF_HOME points to a file or to a folder that is not yours.",
         cures=(sh("export HF_HOME=/path/you/may/write", "moves the cache"),),
     ),
     row(
@@ -71,8 +71,8 @@ ROWS = rows(
         r"Access to model (?P<name>\S+) is restricted",
         r"GatedRepoError",
         r"You are trying to access a gated repo",
-        says="The model is gated: you must accept its terms first.",
-        why="The Hub gives the files only to accounts that did, and the request needs a token.",
+        summary="The model is gated: you must accept its terms first.",
+        cause="The Hub gives the files only to accounts that did, and the request needs a token.",
         cures=(
             do("accept the terms on the model's page", "opens it for your account"),
             run("hf auth login", "stores your token"),
@@ -84,8 +84,8 @@ ROWS = rows(
         r"(?<!\S)(?P<name>\S{1,200}) is not a local folder and is not a valid model identifier",
         r"Repository Not Found for url: (?P<name>\S+)",
         r"(?:HFValidationError: )?Repo id must be in the form 'repo_name' or 'namespace/repo_name'",
-        says="There is no such model on the Hub and no such folder: {name}.",
-        why="It is misspelt, private, or a path that does not exist.",
+        summary="There is no such model on the Hub and no such folder: {name}.",
+        cause="It is misspelt, private, or a path that does not exist.",
         cures=(
             do("check the name on the Hub; ls the folder", "shows which"),
             run("hf auth login", "when it is private"),
@@ -96,8 +96,8 @@ ROWS = rows(
         r"(?<!\S)(?P<name>\S{1,200}) does not appear to have (?:a file named|files named) "
         r"(?P<file>[^\n]{1,120})",
         r"Error no file named (?P<file>[^\n]{1,120}?) found in directory (?P<name>\S+)",
-        says="{name} lacks {file}",
-        why="The folder or repository holds another format, an adapter only, or was copied "
+        summary="{name} lacks {file}",
+        cause="The folder or repository holds another format, an adapter only, or was copied "
         "in part.",
         cures=(
             do("ls the folder; PeftModel for adapters, from_tf/gguf_file otherwise", "decides"),
@@ -108,8 +108,8 @@ ROWS = rows(
         r"has model type `(?P<name>[\w-]+)` but Transformers does not recognize this architecture",
         r"Unrecognized (?:model|configuration class|processing class)[^\n]{0,20}(?P<name>\S+)",
         r"Unrecognized configuration class <class '(?P<name>[\w.]+)'> for this kind of AutoModel",
-        says="This transformers does not know the model type {name}.",
-        why="The model is newer than the library, config.json lacks model_type, or another "
+        summary="This transformers does not know the model type {name}.",
+        cause="The model is newer than the library, config.json lacks model_type, or another "
         "AutoModel "
         "class is meant.",
         cures=(pip("install --upgrade transformers", "brings newer architectures"),),
@@ -119,8 +119,8 @@ ROWS = rows(
         r"contains custom code which must be executed",
         r"requires you to execute the \w+ file",
         r"set the option `trust_remote_code=True`",
-        says="The model brings its own Python code.",
-        why="transformers runs it only when told to.",
+        summary="The model brings its own Python code.",
+        cause="transformers runs it only when told to.",
         cures=(do("from_pretrained(..., trust_remote_code=True)", "runs it: read the code first"),),
     ),
     row(
@@ -128,23 +128,23 @@ ROWS = rows(
         r"FlashAttention2 has been toggled on, but it cannot be used",
         r"Flash Attention 2[^\n]{0,40}(?:is not available|not supported)",
         r"FlashAttention only supports Ampere GPUs or newer",
-        says="Flash attention was asked for but cannot be used.",
-        why="The package flash_attn is missing, or the GPU is older than Ampere.",
+        summary="Flash attention was asked for but cannot be used.",
+        cause="The package flash_attn is missing, or the GPU is older than Ampere.",
         cures=(do('from_pretrained(..., attn_implementation="sdpa")', "uses torch's own"),),
     ),
     row(
         "hf-slow-tokenizer",
         r"Couldn't instantiate the backend tokenizer from one of",
         r"Converting from (?:SentencePiece and )?Tiktoken failed",
-        says="The tokenizer's files could not be converted.",
-        why="sentencepiece, tiktoken or protobuf is missing, or the files are incomplete.",
+        summary="The tokenizer's files could not be converted.",
+        cause="sentencepiece, tiktoken or protobuf is missing, or the files are incomplete.",
         cures=(pip("install sentencepiece tiktoken protobuf", "brings the converters"),),
     ),
     row(
         "hf-rate-limit",
         r"429 (?:Client Error: )?Too Many Requests",
-        says="The server refuses further requests for a while.",
-        why="Too many downloads from this address without a token.",
+        summary="The server refuses further requests for a while.",
+        cause="Too many downloads from this address without a token.",
         cures=(run("hf auth login", "raises the limit"), do("wait some minutes", "ends it")),
     ),
     row(
@@ -154,8 +154,8 @@ ROWS = rows(
         r"Name or service not known",
         r"Max retries exceeded with url",
         r"Network is unreachable",
-        says="The server cannot be reached.",
-        why="There is no connection, no name server, or a proxy is needed.",
+        summary="The server cannot be reached.",
+        cause="There is no connection, no name server, or a proxy is needed.",
         cures=(sh("export HTTPS_PROXY=http://proxy:port", "goes through a proxy"),),
         is_symptom=True,
     ),
@@ -163,8 +163,8 @@ ROWS = rows(
         "hf-generate-cache",
         r"'(?:tuple|DynamicCache|NoneType)' object has no attribute '(?P<name>get_seq_length|"
         r"get_max_length|seen_tokens|get_usable_length|is_updateable)'",
-        says="The model's code and transformers disagree about the cache ({name}).",
-        why="Remote code was written for another transformers version.",
+        summary="The model's code and transformers disagree about the cache ({name}).",
+        cause="Remote code was written for another transformers version.",
         cures=(do("pin the transformers version that the model's page names", "fits its code"),),
         is_fallback=True,
     ),
@@ -174,8 +174,8 @@ ROWS = rows(
         r"'(?P<module>transformers[\w.]*|huggingface_hub[\w.]*"
         r"|torchvision\.transforms\.functional_tensor|torch\.onnx[\w.]*|torchvision[\w.]*)'",
         r"No module named '(?P<module>torchvision\.transforms\.functional_tensor)'",
-        says="{module} no longer has what is imported, or does not have it yet ({name}).",
-        why="Another package was written for another version of it.",
+        summary="{module} no longer has what is imported, or does not have it yet ({name}).",
+        cause="Another package was written for another version of it.",
         cures=(
             do("upgrade the package that imports it, or pin the older version", "makes them fit"),
         ),
@@ -184,8 +184,8 @@ ROWS = rows(
     row(
         "hf-chat-template",
         r"tokenizer\.chat_template is not set and no template argument was passed",
-        says="The tokenizer has no chat template.",
-        why="Base models have none, and since 4.44 there is no default any more.",
+        summary="The tokenizer has no chat template.",
+        cause="Base models have none, and since 4.44 there is no default any more.",
         cures=(
             do("the model's -Instruct or -Chat variant", "comes with its template"),
             do("tokenizer.chat_template = open('template.jinja').read()", "sets one"),
@@ -196,16 +196,16 @@ ROWS = rows(
         r"StrictDataclass\w*Error: (?:Class v|V)alidation error for (?:field|validator) '(?P<field>\w+)':\s*"
         r"(?P<what>[^\n]{1,160})",
         r"TypeError: Field '(?P<field>\w+)' expected (?P<what>[^\n]{1,120})",
-        says="config.json has a value that transformers 5 does not accept: {field}, {what}",
-        why="Configurations are checked since transformers 5: types and sizes that were silently "
+        summary="config.json has a value that transformers 5 does not accept: {field}, {what}",
+        cause="Configurations are checked since transformers 5: types and sizes that were silently "
         "taken before are errors.",
         cures=(do("correct {field} in config.json, or in the call", "satisfies the check"),),
     ),
     row(
         "hf-dtype-string",
         r"`(?:torch_)?dtype` provided as a `str` can only be `'auto'`, or a string representation",
-        says="The dtype's name is not one of torch's.",
-        why="It is misspelt; names are those of torch.float16, torch.bfloat16, torch.float32.",
+        summary="The dtype's name is not one of torch's.",
+        cause="It is misspelt; names are those of torch.float16, torch.bfloat16, torch.float32.",
         cures=(do('dtype="auto" or dtype=torch.bfloat16', "is accepted"),),
     ),
     row(
@@ -214,8 +214,8 @@ ROWS = rows(
         r"(?:, but|\.|$)",
         r"No GPU (?:or XPU )?found\. A (?:GPU|GPU or XPU) is needed for (?P<what>[\w-]+)",
         r"quantization method \w+ is currently only available on (?P<what>[^\n.]{1,60})",
-        says="This quantized model needs hardware or a package that is not here: {what}",
-        why="Its format is decoded by kernels for particular devices.",
+        summary="This quantized model needs hardware or a package that is not here: {what}",
+        cause="Its format is decoded by kernels for particular devices.",
         cures=(
             do("a GGUF or an unquantized variant of the model", "runs on the CPU"),
             run("{python} -c 'import torch; print(torch.cuda.is_available())'", "shows the GPU"),
@@ -225,8 +225,8 @@ ROWS = rows(
         "hf-xet",
         r"(?:RuntimeError: )?Data processing error: (?P<what>[^\n]{1,160})",
         r"hf_xet[^\n]{0,80}(?:error|Error)",
-        says="The Hub's storage client (xet) failed: {what}",
-        why="A proxy or firewall blocks the storage hosts, the disk is full, or the transfer broke.",
+        summary="The Hub's storage client (xet) failed: {what}",
+        cause="A proxy or firewall blocks the storage hosts, the disk is full, or the transfer broke.",
         cures=(
             sh("export HF_HUB_DISABLE_XET=1", "downloads by plain HTTP"),
             pip("install --upgrade huggingface_hub hf-xet", "brings a newer client"),
@@ -237,8 +237,8 @@ ROWS = rows(
         "hf-unauthorized",
         r"401 Client Error: Unauthorized for url: (?P<url>\S*huggingface\S*)",
         r"Invalid user token",
-        says="The Hub does not accept the token, or got none.",
-        why="The token is expired, mistyped, or set in HF_TOKEN while another one was stored.",
+        summary="The Hub does not accept the token, or got none.",
+        cause="The token is expired, mistyped, or set in HF_TOKEN while another one was stored.",
         cures=(
             run("hf auth whoami", "shows whether the stored token works"),
             run("hf auth login", "stores a new one"),
@@ -249,15 +249,15 @@ ROWS = rows(
         "tokenizers-version",
         r"tokenizers(?P<want>[<>=!][^\s]{1,30}) is required for a normal functioning of this module, "
         r"but found tokenizers==(?P<have>[\w.]+)",
-        says="This transformers needs tokenizers {want}, and {have} is installed.",
-        why="Each transformers accepts a range of tokenizers releases.",
+        summary="This transformers needs tokenizers {want}, and {have} is installed.",
+        cause="Each transformers accepts a range of tokenizers releases.",
         cures=(pip('install "tokenizers{want}"', "takes one that fits"),),
     ),
     row(
         "tokenizer-enum",
         r"data did not match any variant of untagged enum (?P<what>\w+)",
-        says="tokenizer.json was written by a newer tokenizers library.",
-        why="The file uses a form that the installed release does not know.",
+        summary="tokenizer.json was written by a newer tokenizers library.",
+        cause="The file uses a form that the installed release does not know.",
         cures=(pip("install --upgrade tokenizers transformers", "reads newer files"),),
         explains=("hf-slow-tokenizer",),
     ),
@@ -267,9 +267,9 @@ ROWS = rows(
         r"less than desired GPU memory utilization \((?P<share>[\d.]+), (?P<want>[\d.]+) GiB\)",
         r"No available memory for the cache blocks",
         r"larger than the (?:maximum number of tokens|available KV cache memory)",
-        says="The GPU has too little free memory for vLLM (it wants {want} GiB, {free} of {total} "
+        summary="The GPU has too little free memory for vLLM (it wants {want} GiB, {free} of {total} "
         "GiB are free).",
-        why="vLLM reserves a fixed share of the card for weights and KV cache when it starts; "
+        cause="vLLM reserves a fixed share of the card for weights and KV cache when it starts; "
         "another process (or an earlier one that did not end) holds part of it.",
         cures=(
             sh("nvidia-smi --query-compute-apps=pid,used_memory --format=csv", "shows who has it"),
@@ -282,16 +282,16 @@ ROWS = rows(
         "vllm-engine",
         r"Engine core initialization failed\. See root cause above",
         r"Engine process failed to start\. See stack trace for the root cause",
-        says="vLLM's engine process ended while it started.",
-        why="Its own error is further up, in the lines of EngineCore.",
+        summary="vLLM's engine process ended while it started.",
+        cause="Its own error is further up, in the lines of EngineCore.",
         cures=(do("look for the first ERROR line of EngineCore above", "is the cause"),),
         is_symptom=True,
     ),
     row(
         "hf-truncation-warning",
         r"Setting `pad_token_id` to `eos_token_id`",
-        says="No padding token is set; the end token is used.",
-        why="Usual for GPT-like models.",
+        summary="No padding token is set; the end token is used.",
+        cause="Usual for GPT-like models.",
         level=Level.INFO,
     ),
 )

@@ -10,8 +10,8 @@ ROWS = rows(
     row(
         "cvd-empty",
         r"No CUDA GPUs are available",
-        says="CUDA works, but no GPU is visible to this process.",
-        why="CUDA_VISIBLE_DEVICES is empty, -1, or names a GPU that does not exist.",
+        summary="CUDA works, but no GPU is visible to this process.",
+        cause="CUDA_VISIBLE_DEVICES is empty, -1, or names a GPU that does not exist.",
         cures=(
             sh('echo "[$CUDA_VISIBLE_DEVICES]"; nvidia-smi -L', "shows both sides"),
             sh("unset CUDA_VISIBLE_DEVICES", "makes all GPUs visible"),
@@ -20,8 +20,8 @@ ROWS = rows(
     row(
         "omp-env-invalid",
         r"libgomp: Invalid value for environment variable (?P<name>\w+)",
-        says="The variable {name} does not hold a positive whole number.",
-        why="The OpenMP library ignores it and takes all processors.",
+        summary="The variable {name} does not hold a positive whole number.",
+        cause="The OpenMP library ignores it and takes all processors.",
         cures=(sh("export OMP_NUM_THREADS=4", "sets a number that it understands"),),
         level=Level.WARN,
     ),
@@ -30,23 +30,23 @@ ROWS = rows(
         r"Unrecognized (?:key|CachingAllocator option)[^\n]{0,30}?:? '?(?P<key>[\w:]+)'?",
         r"Expected a (?:power of "
         r"two|single|value)[^\n]{0,60}(?:PYTORCH_\w*ALLOC_CONF|roundup_power2)",
-        says="PYTORCH_ALLOC_CONF holds something the allocator does not know ({key}).",
-        why="The format is key:value pairs with commas, e.g. expandable_segments:True.",
+        summary="PYTORCH_ALLOC_CONF holds something the allocator does not know ({key}).",
+        cause="The format is key:value pairs with commas, e.g. expandable_segments:True.",
         cures=(sh("unset PYTORCH_ALLOC_CONF PYTORCH_CUDA_ALLOC_CONF", "goes back to the default"),),
     ),
     row(
         "cuda-home-without-runtime",
         r"No CUDA runtime is found, using CUDA_HOME='(?P<home>[^']*)'",
-        says="torch sees no GPU, and guessed {home} as the CUDA toolkit.",
-        why="The folder above nvcc is taken for the toolkit; harmless unless you build extensions.",
+        summary="torch sees no GPU, and guessed {home} as the CUDA toolkit.",
+        cause="The folder above nvcc is taken for the toolkit; harmless unless you build extensions.",
         cures=(sh("export CUDA_HOME=/usr/local/cuda", "names the toolkit"),),
         level=Level.INFO,
     ),
     row(
         "omp-duplicates",
         r"OMP: Error #15: Initializing (?P<one>\S+), but found (?P<two>\S+) already initialized",
-        says="Two copies of the OpenMP runtime are loaded ({one} and {two}).",
-        why="Two packages bring one each, often MKL from conda beside wheels from pip.",
+        summary="Two copies of the OpenMP runtime are loaded ({one} and {two}).",
+        cause="Two packages bring one each, often MKL from conda beside wheels from pip.",
         cures=(
             sh("conda install nomkl", "removes one of them in a conda environment"),
             do("KMP_DUPLICATE_LIB_OK=TRUE", "a workaround only: results may be wrong"),

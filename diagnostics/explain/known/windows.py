@@ -24,8 +24,8 @@ ROWS = rows(
         r"\[WinError 1114\]",
         r"ImportError: DLL load failed while importing (?P<dll>\w+): A dynamic link library "
         r"\(DLL\) initialization routine failed",
-        says="A library was found but failed while it started ({dll}, Windows error 1114).",
-        why="An old Visual C++ runtime (msvcp140.dll, vcruntime140.dll) is in the process: the "
+        summary="A library was found but failed while it started ({dll}, Windows error 1114).",
+        cause="An old Visual C++ runtime (msvcp140.dll, vcruntime140.dll) is in the process: the "
         "system's is older than the one torch was built with, or a program such as Qt, a conda "
         "base or another package loaded its own copy first.",
         cures=(
@@ -45,9 +45,9 @@ ROWS = rows(
         r"\[WinError 126\]",
         r"ImportError: DLL load failed while importing (?P<dll>\w+): The specified module could not "
         r"be found",
-        says="A library that {dll} needs is not there (Windows error 126).",
+        summary="A library that {dll} needs is not there (Windows error 126).",
         derive=_library,
-        why="The named file exists; one of those that it depends on does not: usually the Visual "
+        cause="The named file exists; one of those that it depends on does not: usually the Visual "
         "C++ runtime, libomp140.x86_64.dll (torch 2.4.0's fbgemm.dll), or a CUDA library.",
         cures=(
             _REDIST,
@@ -67,9 +67,9 @@ ROWS = rows(
         r"\[WinError 127\]",
         r"ImportError: DLL load failed while importing (?P<dll>\w+): The specified procedure could "
         r"not be found",
-        says="{dll} met a library of another version (Windows error 127).",
+        summary="{dll} met a library of another version (Windows error 127).",
         derive=_library,
-        why="A library of the right name was already loaded or stands first on PATH, but lacks a "
+        cause="A library of the right name was already loaded or stands first on PATH, but lacks a "
         "function: another cuDNN or CUDA (ONNX Runtime's preload_dlls before torch, a CUDA "
         "toolkit on PATH), or an extension built for another torch.",
         cures=(
@@ -89,8 +89,8 @@ ROWS = rows(
     row(
         "win-dll-import",
         r"DLL load failed while importing (?P<dll>\w+): (?P<what>[^\n]{1,120})",
-        says="The compiled module {dll} does not load: {what}",
-        why="A library that it needs is missing, too old or of another version: usually the Visual "
+        summary="The compiled module {dll} does not load: {what}",
+        cause="A library that it needs is missing, too old or of another version: usually the Visual "
         "C++ runtime, a CUDA library, or a build for another Python or torch.",
         cures=(
             _REDIST,
@@ -102,8 +102,8 @@ ROWS = rows(
     row(
         "win-not-an-image",
         r"\[WinError 193\]",
-        says="A file is not a Windows library for this processor (Windows error 193).",
-        why="A 32-bit Python met 64-bit libraries, an ARM64 Python x64 ones, or the file is cut off.",
+        summary="A file is not a Windows library for this processor (Windows error 193).",
+        cause="A 32-bit Python met 64-bit libraries, an ARM64 Python x64 ones, or the file is cut off.",
         cures=(
             run(
                 "{python} -c 'import platform; print(platform.architecture(), platform.machine())'",
@@ -116,8 +116,8 @@ ROWS = rows(
         "win-paging",
         r"\[WinError 1455\]",
         r"The paging file is too small for this operation to complete",
-        says="Windows could not promise the memory: the paging file is too small.",
-        why="Each process that imports a CUDA torch reserves several GB, also each DataLoader "
+        summary="Windows could not promise the memory: the paging file is too small.",
+        cause="Each process that imports a CUDA torch reserves several GB, also each DataLoader "
         "worker; reserved memory counts even where it is not used.",
         cures=(
             do("DataLoader(..., num_workers=0) or fewer workers", "reserves less"),
@@ -131,8 +131,8 @@ ROWS = rows(
         "win-symlink",
         r"\[WinError 1314\]",
         r"A required privilege is not held by the client",
-        says="Windows refused to make a symbolic link.",
-        why="Links need Developer Mode or administrator rights; the Hub's cache and speechbrain "
+        summary="Windows refused to make a symbolic link.",
+        cause="Links need Developer Mode or administrator rights; the Hub's cache and speechbrain "
         "make them.",
         cures=(
             root(
@@ -146,8 +146,8 @@ ROWS = rows(
         "win-long-path",
         r"\[WinError 206\]",
         r"This error might have occurred since this system does not have Windows Long Path support",
-        says="A path is longer than Windows allows by default (260 characters).",
-        why="Long paths are off, and the environment lies deep in the folders.",
+        summary="A path is longer than Windows allows by default (260 characters).",
+        cause="Long paths are off, and the environment lies deep in the folders.",
         cures=(
             root(
                 "reg add HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem /v LongPathsEnabled "
@@ -162,8 +162,8 @@ ROWS = rows(
         r"Microsoft Visual C\+\+ 14\.0 or greater is required",
         r"Error checking compiler version for cl",
         r"Compiler: cl is not found",
-        says="Visual Studio's C++ compiler was not found.",
-        why="A package without a ready wheel, a C++ extension or torch.compile needs cl.exe.",
+        summary="Visual Studio's C++ compiler was not found.",
+        cause="A package without a ready wheel, a C++ extension or torch.compile needs cl.exe.",
         cures=(
             root(
                 "winget install --id Microsoft.VisualStudio.2022.BuildTools --override "
@@ -177,8 +177,8 @@ ROWS = rows(
     row(
         "win-libuv",
         r"use_libuv was requested but PyTorch was built without libuv support",
-        says="This Windows build of torch has no libuv for the rendezvous.",
-        why="torch 2.4 and later ask for libuv by default; some Windows wheels lack it.",
+        summary="This Windows build of torch has no libuv for the rendezvous.",
+        cause="torch 2.4 and later ask for libuv by default; some Windows wheels lack it.",
         cures=(
             do('os.environ["USE_LIBUV"] = "0" before init_process_group', "uses the older server"),
             pip("install --upgrade {torch}", "keeps the release; newer Windows wheels have libuv"),
