@@ -20,10 +20,10 @@ from suite.worker.protocol import Job
 
 PROFILE: Final = "bench.instruments.profile:run"
 GRAPHS: Final = "bench.instruments.graph_pair:run"
-SHOWN: Final = 5
-FILES: Final = 8
-SOURCES: Final = (".py", ".toml", ".txt", ".json", ".yaml", ".cpp", ".cu", ".h")
-ELSEWHERE: Final = ("tests/", "docs/", "bench/", "diagnostics/", ".github/")
+MAX_OPERATORS: Final = 5
+MAX_FILES: Final = 8
+SOURCE_SUFFIXES: Final = (".py", ".toml", ".txt", ".json", ".yaml", ".cpp", ".cu", ".h")
+UNLIKELY_FOLDERS: Final = ("tests/", "docs/", "bench/", "diagnostics/", ".github/")
 
 
 def find_cause(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Cause:
@@ -48,9 +48,9 @@ def find_cause(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Ca
     operators = operator_rows(profiles["base"], profiles["head"]) if len(profiles) == 2 else ()
     base = arms["base"].sources
     return Cause(
-        operators=tuple(operators[:SHOWN]),
+        operators=tuple(operators[:MAX_OPERATORS]),
         graph=_graphs(row, arms, problems),
-        files=tuple(likely_files(base.changed))[:FILES],
+        files=tuple(likely_files(base.changed))[:MAX_FILES],
         snapshot=snapshot.name if snapshot.exists() else "",
         bisect=bisect_command(row, base, arms["head"].sources, plan),
         problems=tuple(problems),
@@ -88,7 +88,9 @@ def likely_files(changed: Sequence[str]) -> list[str]:
 
     Both arms use head's instruments, so that a change of those cannot be the cause.
     """
-    likely = [f for f in changed if f.endswith(SOURCES) and not f.startswith(ELSEWHERE)]
+    likely = [
+        f for f in changed if f.endswith(SOURCE_SUFFIXES) and not f.startswith(UNLIKELY_FOLDERS)
+    ]
     return likely or list(changed)
 
 

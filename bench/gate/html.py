@@ -15,9 +15,9 @@ from bench.output.page import style_of, templates_in
 TEMPLATES: Final = Path(__file__).with_name("templates")
 WIDTH: Final = 240
 """Width of a drawing's coordinate system; the browser stretches it to the column."""
-LEAST_REACH: Final = 0.10
+MIN_REACH: Final = 0.10
 """Shortest reach of the axis to either side, as a share of base."""
-MOST_REACH: Final = 0.50
+MAX_REACH: Final = 0.50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ def to_html(gate: Gate) -> str:
         rows=[(row, interval_on_axis(row, reach)) for row in rows],
         news=[row for row in rows if wording.urgency(row)[0] < 4],
         reach=reach,
-        marks=[(place(limit, reach), name) for limit, name in threshold_marks(rows, reach)],
+        marks=[(to_x(limit, reach), name) for limit, name in threshold_marks(rows, reach)],
         width=WIDTH,
         style=style,  # ours, not the gate's
         words=wording,
@@ -49,7 +49,7 @@ def to_html(gate: Gate) -> str:
 
 
 def axis_reach(rows: list[Row]) -> float:
-    """Return the reach of the axis (a share): the 0.9-quantile of all bounds, within LEAST_REACH and MOST_REACH."""
+    """Return the reach of the axis (a share): the 0.9-quantile of all bounds, within MIN_REACH and MAX_REACH."""
     ends = sorted(
         abs(end)
         for row in rows
@@ -58,7 +58,7 @@ def axis_reach(rows: list[Row]) -> float:
         if (end := share(bound)) is not None
     )
     wanted = ends[int(0.9 * (len(ends) - 1))] if ends else 0.0
-    return min(max(1.1 * wanted, LEAST_REACH), MOST_REACH)
+    return min(max(1.1 * wanted, MIN_REACH), MAX_REACH)
 
 
 def interval_on_axis(row: Row, reach: float) -> Interval | None:
@@ -72,9 +72,9 @@ def interval_on_axis(row: Row, reach: float) -> Interval | None:
         return None
     low, high = (float(v) for v in values if v is not None)
     return Interval(
-        low=place(low, reach),
-        high=place(high, reach),
-        middle=place(middle, reach),
+        low=to_x(low, reach),
+        high=to_x(high, reach),
+        middle=to_x(middle, reach),
     )
 
 
@@ -87,6 +87,6 @@ def threshold_marks(rows: list[Row], reach: float) -> list[tuple[float, str]]:
     return [(value, name) for value, name in marks if value < reach]
 
 
-def place(value: float, reach: float) -> float:
+def to_x(value: float, reach: float) -> float:
     """Convert a share to an x coordinate, 0 to WIDTH."""
     return round(WIDTH * (min(max(value, -reach), reach) + reach) / (2 * reach), 1)

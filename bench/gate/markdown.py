@@ -31,7 +31,7 @@ ICONS: Final = {
     Exit.CONTAMINATED: "⚠️",
     Exit.INCONCLUSIVE: "⚠️",
 }
-MOST: Final = 300
+MAX_ROWS: Final = 300
 """Most rows: a comment on a pull request holds 65,536 characters."""
 
 
@@ -49,11 +49,13 @@ def to_markdown(gate: Gate) -> str:
     if gate.control_shift is not None:
         blocks.append(f"> ⚠️ {safe(control_text(gate))}")
     if news:
-        blocks.append(_table(news[:MOST]))
-    blocks += [text for row in news[:MOST] if (text := _explained(row))]
+        blocks.append(_table(news[:MAX_ROWS]))
+    blocks += [text for row in news[:MAX_ROWS] if (text := _explained(row))]
     if calm:
         title = f"{len(calm)} row{'' if len(calm) == 1 else 's'} without news"
-        blocks.append(f"<details><summary>{title}</summary>\n\n{_table(calm[:MOST])}\n\n</details>")
+        blocks.append(
+            f"<details><summary>{title}</summary>\n\n{_table(calm[:MAX_ROWS])}\n\n</details>"
+        )
     blocks.append(
         "<sub>REGRESSED: surely slower than the threshold. NO-REGRESSION: surely not slower than its clear margin."
         " INCONCLUSIVE: neither; <i>would see</i> is the slowdown that this row's noise would have let be found.</sub>"

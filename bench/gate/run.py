@@ -37,7 +37,7 @@ from suite.worker.client import Launcher
 NEGATIVE_CONTROL: Final = Cell(model="negative-control", size="tiny")
 OUT: Final = ".vitals"
 """The default output folder; one that the user named gets no .gitignore."""
-CAUSES: Final = 8
+MAX_CAUSES: Final = 8
 """Most regressions whose cause is searched for; further ones usually share it."""
 
 
@@ -97,7 +97,7 @@ def run_gate(
         compare_static_facts(rows, found, folder, say)
         schedule = _timed(rows, arms, budget or BUDGETS[request.plan], say)
         regressed = [row for row in rows if row.verdict is Verdict.REGRESSED and row.is_timed]
-        for row in regressed[:CAUSES]:
+        for row in regressed[:MAX_CAUSES]:
             say(f"looking for the cause: {row.cell.id}")
             row.cause = find_cause(row, found, folder, request.plan)
     return (

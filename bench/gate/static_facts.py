@@ -30,9 +30,9 @@ from suite.worker.protocol import Job
 
 FACTS: Final = "bench.instruments.static_facts:run"
 AGREEMENT: Final = "bench.instruments.agreement:run"
-REPEATS: Final = 5
+MEMORY_REPEATS: Final = 5
 """Fresh processes of each arm for a memory metric that regressed; the first measurement does not count."""
-GRAPH_GREW: Final = 0.005
+WEIGHTS_CHANGED_SHARE: Final = 0.005
 """Change of a graph's bytes (share) above which its weights changed; names and shapes account for less."""
 NOT_RUN: Final = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE, Outcome.KNOWN_BUG)
 
@@ -137,7 +137,7 @@ def _measure_again(row: Row, arms: Mapping[str, Arm]) -> None:
     if not moved:
         return
     repeats: dict[str, list[Values]] = {"base": [], "head": []}
-    for _ in range(REPEATS):
+    for _ in range(MEMORY_REPEATS):
         records = run_in_both_arms(
             lambda name: arms[name].session.attempt(
                 row.cell, "memory", runner=FACTS, result=StaticFactsResult, label="facts-again"
@@ -213,7 +213,9 @@ def _other_weights(row: Row, rows: Sequence[Row], arms: Mapping[str, Arm]) -> st
         for other in rows
         if (other.cell.model, other.cell.size) == model
         for exact in other.exact
-    ) or any(abs(e.share or 0) > GRAPH_GREW for e in row.exact if e.metric == "onnx_bytes")
+    ) or any(
+        abs(e.share or 0) > WEIGHTS_CHANGED_SHARE for e in row.exact if e.metric == "onnx_bytes"
+    )
     if has_grown:
         return "the number of parameters changed, so the weights are not the same"
     states = [_states(arm, row.cell) for arm in arms.values()]

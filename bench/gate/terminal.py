@@ -34,7 +34,7 @@ STYLES: Final = {
     Verdict.NO_REGRESSION: "green",
     Verdict.INCONCLUSIVE: "yellow",
 }
-CALM: Final = 60
+MAX_UNCHANGED: Final = 60
 """Most unchanged rows that are shown."""
 
 
@@ -53,9 +53,11 @@ def render(gate: Gate, console: Console, folder: Path | None = None) -> None:
     news = [row for row in rows if urgency(row)[0] < 4]
     calm = [row for row in rows if urgency(row)[0] >= 4]
     if rows:
-        console.print(_table([*news, *calm[:CALM]]))
-    if len(calm) > CALM:
-        console.print(f"... and {len(calm) - CALM} rows without news (verdict.json has all)")
+        console.print(_table([*news, *calm[:MAX_UNCHANGED]]))
+    if len(calm) > MAX_UNCHANGED:
+        console.print(
+            f"... and {len(calm) - MAX_UNCHANGED} rows without news (verdict.json has all)"
+        )
     for row in news:
         _explain(row, console)
     if text := control_text(gate):

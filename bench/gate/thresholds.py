@@ -68,14 +68,14 @@ class Thresholds:
 
     def for_cell(self, cell: Cell) -> Limits:
         """Return the cell's limits: defaults, then common keys, then those of every matching pattern."""
-        said: dict[str, Any] = dict(self.common)
+        chosen: dict[str, Any] = dict(self.common)
         for pattern, keys in self.own.items():
             if fnmatch.fnmatchcase(cell.model, pattern) or fnmatch.fnmatchcase(cell.id, pattern):
-                said.update(keys)
-        shares = {**DEFAULTS, **{k: v for k, v in said.items() if k != PARITY}}
-        if LATENCY in said and CLEAR not in said:
+                chosen.update(keys)
+        shares = {**DEFAULTS, **{k: v for k, v in chosen.items() if k != PARITY}}
+        if LATENCY in chosen and CLEAR not in chosen:
             shares[CLEAR] = max(DEFAULTS[CLEAR], CLEAR_OVER_LATENCY * shares[LATENCY])
-        return Limits(shares=shares, checks_parity=bool(said.get(PARITY, True)))
+        return Limits(shares=shares, checks_parity=bool(chosen.get(PARITY, True)))
 
 
 def load_thresholds(pyproject: Path) -> Thresholds:

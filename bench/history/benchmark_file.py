@@ -178,9 +178,9 @@ def fingerprint_of(machine: Mapping[str, Any]) -> str:
     """Return a hash of the parts of `machine_info` that make results comparable; host names are left out."""
     cpu = _mapping(machine, "cpu")
     names = ("machine", "system", "python_implementation", "python_version")
-    told = [machine.get(name) for name in names]
-    told += [cpu.get(name) for name in ("brand_raw", "brand", "count", "arch_string_raw")]
-    return f"pb-{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]}"
+    parts = [machine.get(name) for name in names]
+    parts += [cpu.get(name) for name in ("brand_raw", "brand", "count", "arch_string_raw")]
+    return f"pb-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]}"
 
 
 def machine_facts(machine: Mapping[str, Any]) -> dict[str, str]:

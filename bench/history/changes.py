@@ -133,7 +133,7 @@ def _centred(values: Sequence[float], groups: Sequence[str]) -> list[float]:
 def _described(track: Track, places: Sequence[_Found]) -> list[Shift]:
     """Return the changes at these splits, without those that shifted the level by less than the track's least."""
     ends = [0, *(found.at for found in places), len(track.values)]
-    told = [
+    described = [
         Shift(
             at=found.at,
             before=median(track.values[ends[i] : found.at]),
@@ -144,9 +144,9 @@ def _described(track: Track, places: Sequence[_Found]) -> list[Shift]:
         )
         for i, found in enumerate(places)
     ]
-    smallest = min(told, key=lambda shift: abs(shift.size), default=None)
+    smallest = min(described, key=lambda shift: abs(shift.size), default=None)
     if smallest is None or abs(smallest.size) >= track.least:
-        return told
+        return described
     # Its neighbouring levels become one without it, so the rest is evaluated again.
     return _described(track, [found for found in places if found.at != smallest.at])
 

@@ -31,7 +31,7 @@ BUSY_SECONDS: Final = 30.0
 DEADLINE: Final = 60.0
 """Seconds for all attempts together."""
 CONNECT_SECONDS: Final = 10
-MOST_LOSSES: Final = 3
+MAX_LOST_CONNECTIONS: Final = 3
 """Lost connections before the server is considered unavailable."""
 PRAGMAS: Final = ("foreign_keys=ON", "synchronous=FULL", "journal_mode=WAL")
 """Set on a new writing connection: readers and one writer at a time, commits synced to disk."""
@@ -126,7 +126,11 @@ def _tried(url: URL, work: Callable[[Connection], T], *, writes: bool, deadline:
             if fault is None:
                 raise
             num_losses += fault is LOST
-            if not fault.is_transient or num_losses > MOST_LOSSES or time.monotonic() > ends:
+            if (
+                not fault.is_transient
+                or num_losses > MAX_LOST_CONNECTIONS
+                or time.monotonic() > ends
+            ):
                 raise HistoryError(_sentence(url, fault, error)) from error
         time.sleep(pause * random.uniform(0.5, 1.5))  # so that writers do not meet again in step
         pause = min(2 * pause, 1.0)

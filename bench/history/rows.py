@@ -25,7 +25,7 @@ UNKNOWN: Final = "unknown"
 """Fingerprint of an unknown machine; its values are not compared."""
 TIMES: Final = ("s", "1/s")
 """Units of values that depend on the machine's speed."""
-REASON: Final = 500
+MAX_REASON_LENGTH: Final = 500
 """Characters kept of why a cell did not pass; the run folder has the full text."""
 
 
@@ -72,7 +72,7 @@ def record_entry(record: Record, options: Mapping[str, Any], *, at: datetime) ->
         cell=record.cell.id,
         step=record.step,
         outcome=record.outcome.value,
-        reason=_text(reason)[:REASON],
+        reason=_text(reason)[:MAX_REASON_LENGTH],
         at=at,
         seconds=record.seconds if math.isfinite(record.seconds) else 0.0,
         fingerprint=record.environment_id or UNKNOWN,

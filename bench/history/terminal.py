@@ -25,13 +25,13 @@ from bench.history.wording import (
 )
 from bench.output.names import plural
 
-CHARTS: Final = 8
+MAX_CHARTS: Final = 8
 """Largest number of series that get a chart each."""
-HEIGHT: Final = 7
-SPARK: Final = 32
+CHART_HEIGHT: Final = 7
+SPARKLINE_WIDTH: Final = 32
 """Columns of a sparkline."""
-WIDEST: Final = 120
-TOLD: Final = 6
+MAX_CHART_WIDTH: Final = 120
+MAX_CHANGES: Final = 6
 """Most changes that are listed per series; the newest ones."""
 COLORS: Final = {"worse": "red", "better": "green", "changed": "yellow"}
 
@@ -40,9 +40,9 @@ def render_terminal(found: QueryResult, console: Console) -> None:
     """Print the trends, their newest values, and their changes."""
     console.print()
     console.print(Text(headline(found), style="bold"))
-    told = (common_of(found.trends), f"{found.store}, the newest {found.last} runs of each series")
-    console.print(Text("; ".join(filter(None, told)), style="dim"))
-    if len(found.trends) <= CHARTS:
+    parts = (common_of(found.trends), f"{found.store}, the newest {found.last} runs of each series")
+    console.print(Text("; ".join(filter(None, parts)), style="dim"))
+    if len(found.trends) <= MAX_CHARTS:
         for trend, title in zip(found.trends, titles_of(found.trends), strict=True):
             _print_chart(trend, title, console)
     else:
@@ -61,8 +61,8 @@ def headline(found: QueryResult) -> str:
         verdict: sum(any(c.verdict == verdict for c in t.changes) for t in changed)
         for verdict in COLORS
     }
-    told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
-    return f"{series}, {len(changed)} with a change of level: {told}"
+    parts = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
+    return f"{series}, {len(changed)} with a change of level: {parts}"
 
 
 def _print_chart(trend: Trend, title: str, console: Console) -> None:
@@ -70,10 +70,10 @@ def _print_chart(trend: Trend, title: str, console: Console) -> None:
     head = Text(title, style="bold")
     head.append(f"  {metric_of(trend.series)} {last_of(trend)}", style="not bold")
     console.print(head)
-    room = min(console.width, WIDEST) - 14
-    chart = draw_chart(trend, max(room, 10), HEIGHT)
+    room = min(console.width, MAX_CHART_WIDTH) - 14
+    chart = draw_chart(trend, max(room, 10), CHART_HEIGHT)
     for number, line in enumerate(chart.rows):
-        label = {0: chart.high, HEIGHT - 1: chart.low}.get(number)
+        label = {0: chart.high, CHART_HEIGHT - 1: chart.low}.get(number)
         text = Text(f"{compared_of(trend, label) if label is not None else '':>11} │ ", style="dim")
         for sign in line:
             text.append(sign, {DOT: "cyan", CHANGE: "yellow", LEVEL: "dim"}.get(sign, ""))
@@ -81,10 +81,10 @@ def _print_chart(trend: Trend, title: str, console: Console) -> None:
     if chart.marks.strip():
         console.print(Text(f"{'':>11}   {chart.marks}", style="yellow"), no_wrap=True)
     console.print(Text(f"{'':>11}   {span_of(trend)}", style="dim"))
-    for change in trend.changes[-TOLD:]:
+    for change in trend.changes[-MAX_CHANGES:]:
         console.print(Text(f"  {change_of(trend, change)}", style=COLORS[change.verdict]))
-    if len(trend.changes) > TOLD:
-        console.print(Text(f"  and {plural(len(trend.changes) - TOLD, 'earlier change')}"))
+    if len(trend.changes) > MAX_CHANGES:
+        console.print(Text(f"  and {plural(len(trend.changes) - MAX_CHANGES, 'earlier change')}"))
 
 
 def _print_lines(found: QueryResult, console: Console) -> None:
@@ -98,7 +98,7 @@ def _print_lines(found: QueryResult, console: Console) -> None:
     table.add_column("newest", justify="right", no_wrap=True)
     table.add_column("last change of level", ratio=1)
     for trend, title in zip(found.trends, titles_of(found.trends), strict=True):
-        values, marks = resample(trend, SPARK)
+        values, marks = resample(trend, SPARKLINE_WIDTH)
         line = Text(sparkline(values), style="cyan")
         for column, change in marks.items():
             line.stylize(f"bold {COLORS[change.verdict]}", column, column + 1)

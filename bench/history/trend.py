@@ -75,11 +75,11 @@ def find_trends(
         changes = _exact(series, points, environments) if basis == "exact" else []
         is_searched = basis == "exact"
         for members in groups:
-            track, told = next(rest)
+            track, changed = next(rest)
             is_searched |= len(track.values) >= MIN_VALUES
             changes += [
                 _change(series, points, members, shift, environments, is_log=track.least > 0)
-                for shift in told
+                for shift in changed
             ]
         result.append(
             Trend(
@@ -182,9 +182,9 @@ def _surroundings(
     """Return the differences between two machines: `torch 2.14.0 -> 2.15.0`."""
     before, after = environments.get(old.fingerprint, {}), environments.get(new.fingerprint, {})
     labels = [name for name in dict.fromkeys((*before, *after)) if name != "Fingerprint"]
-    told = [
+    differences = [
         f"{name} {before.get(name, 'none')} -> {after.get(name, 'none')}"
         for name in labels
         if before.get(name) != after.get(name)
     ]
-    return tuple(told) or (f"environment {old.fingerprint} -> {new.fingerprint}",)
+    return tuple(differences) or (f"environment {old.fingerprint} -> {new.fingerprint}",)

@@ -28,9 +28,9 @@ def titles_of(trends: Sequence[Trend]) -> list[str]:
     Attributes that all share are left out.
     """
     metrics = {trend.series.metric for trend in trends}
-    told = [axis for axis in AXES if any(len(_values(trends, axis, m)) > 1 for m in metrics)]
+    varying = [axis for axis in AXES if any(len(_values(trends, axis, m)) > 1 for m in metrics)]
     return [
-        " ".join(filter(None, (t.series.model, *(_axis(t.series, axis) for axis in told))))
+        " ".join(filter(None, (t.series.model, *(_axis(t.series, axis) for axis in varying))))
         for t in trends
     ]
 
@@ -68,8 +68,8 @@ def last_of(trend: Trend) -> str:
     point = trend.points[-1]
     text = value_of(trend.series, point.value)
     if trend.basis == "ratio" and point.ratio is not None:
-        told = "sentinels" if trend.series.unit == "s" else "per sentinel"
-        text += f" ({units.significant(point.ratio)} {told})"
+        basis = "sentinels" if trend.series.unit == "s" else "per sentinel"
+        text += f" ({units.significant(point.ratio)} {basis})"
     return text
 
 

@@ -21,7 +21,7 @@ from bench.gate.exact import (
     metric_values,
 )
 from bench.gate.files import write_files
-from bench.gate.html import place, to_html
+from bench.gate.html import to_html, to_x
 from bench.gate.markdown import to_markdown
 from bench.gate.outcome import Gate, Side
 from bench.gate.plugin import failure_reason
@@ -315,7 +315,7 @@ def test_the_page_stands_alone_and_draws_every_timed_row(gate):
     ("value", "where"), [(0.0, 120.0), (-0.2, 0.0), (0.9, 240.0), (0.1, 180.0)]
 )
 def test_what_lies_outside_of_the_axis_is_drawn_at_its_end(value, where):
-    assert place(value, 0.2) == where
+    assert to_x(value, 0.2) == where
 
 
 def test_files_are_written_whole_and_the_jobs_summary_gets_the_table(gate, tmp_path, monkeypatch):
