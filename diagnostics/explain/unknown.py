@@ -34,7 +34,8 @@ _NAME = r"(?:[A-Za-z_]\w{0,80}\.){0,12}[A-Za-z_]\w{0,80}"
 _EXCEPTION = re.compile(rf"(?P<type>{_NAME})(?:: (?P<message>[^\n]*))?$")
 _BARE = re.compile(
     r"^(?:\[rank\d+\]: ?|E {1,12}|[^\n]{0,120}?\b(?:ERROR|CRITICAL|stderr F)\b[^\n]{0,60}? )?"
-    r"(?P<type>(?:[A-Za-z_]\w{0,80}\.){0,12}[A-Z]\w{0,80}(?:Error|Exception)): (?P<message>[^\n]+)",
+    r"(?P<type>(?:[A-Za-z_]\w{0,80}\.){0,12}(?:[A-Z]\w{0,80}(?:Error|Exception)|"
+    r"(?:exc|errors?|_?exceptions?|\w{0,40}pybind11_state)\.[A-Z]\w{0,80})): (?P<message>[^\n]+)",
     re.MULTILINE,
 )
 _PACKAGE = re.compile(r"(?:site|dist)-packages[\\/](?P<name>\w+)")

@@ -61,6 +61,18 @@ ROWS = rows(
         cures=(pip("install --upgrade torch torchvision", "brings support for newer Pythons"),),
     ),
     row(
+        "recompile-fullgraph",
+        r"FailOnRecompileLimitHit: (?P<what>[^\n]{1,160})",
+        summary="torch.compile gave up after too many recompilations, and fullgraph=True forbids the "
+        "way back.",
+        cause="Shapes, flags or Python numbers change from call to call.",
+        cures=(
+            sh("export TORCH_LOGS=recompiles", "tells what changed"),
+            do("torch.compile(model, dynamic=True), or pad to fixed sizes", "compiles once"),
+        ),
+        explains=("recompile-limit",),
+    ),
+    row(
         "compile-mode",
         r"Unrecognized mode=(?P<name>[\w-]+), should be one of: (?P<list>[^\n]{1,160})",
         r"Invalid backend: '(?P<name>[^']+)'",

@@ -204,6 +204,29 @@ ROWS = rows(
         is_symptom=True,
     ),
     row(
+        "cudnn-no-engine",
+        r"(?:GET was )?[Uu]nable to find an engine to execute this computation",
+        r"No valid (?:execution plans|engine configs)(?: built)?",
+        r"HEURISTIC_QUERY_FAILED",
+        summary="cuDNN has no algorithm for this operation here.",
+        cause="GPU memory is full, the data type or layout is not supported on this GPU, or parts of "
+        "two cuDNN versions are loaded.",
+        cures=(
+            do("halve the batch size", "shows whether memory is the cause"),
+            do("torch.backends.cudnn.enabled = False", "shows whether cuDNN is the cause"),
+            sh("unset LD_LIBRARY_PATH", "keeps another cuDNN out"),
+        ),
+        is_symptom=True,
+    ),
+    row(
+        "bf16-old-gpu",
+        r"Bfloat16 is only supported on GPUs with compute capability of at least 8\.0",
+        r"(?:does not support|Your setup doesn't support) bf16",
+        summary="This GPU has no bfloat16.",
+        cause="bfloat16 needs compute capability 8.0 (Ampere) or newer.",
+        cures=(do("float16: --dtype half, fp16=True, dtype=torch.float16", "runs on older GPUs"),),
+    ),
+    row(
         "invalid-device-ordinal",
         r"CUDA error: invalid device ordinal",
         r"device >= 0 && device < num_gpus",

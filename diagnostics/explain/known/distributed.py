@@ -84,6 +84,7 @@ ROWS = rows(
         "nccl-remote",
         r"ncclRemoteError: A call failed possibly due to a network error or a remote process exiting",
         r"remote process exited or there was a network error",
+        r"NCCL communicator was aborted on rank \d+",
         r"Net : Connection closed by remote peer (?P<peer>\S+)",
         summary="Another rank ended or its connection broke; this rank only noticed.",
         cause="The first error of all ranks is the cause: look at the other ranks' output, on every "

@@ -17,6 +17,7 @@ ROWS = rows(
     row(
         "no-driver",
         r"Found no NVIDIA driver on your system",
+        r"CUDA driver initialization failed, you might not have a CUDA gpu",
         summary="No NVIDIA driver was found, and the program asked for a GPU.",
         cause="This machine (or container) has no NVIDIA GPU, or its driver is not visible here.",
         cures=(

@@ -252,6 +252,21 @@ ROWS = rows(
         absent="libtorchcodec",
     ),
     row(
+        "sgl-kernel",
+        r"\[sgl_kernel\] CRITICAL: Could not load any common_ops library",
+        summary="sgl-kernel's compiled part does not load.",
+        cause="Its wheel is for another CUDA major version, another torch or another GPU generation than "
+        "the installed ones.",
+        cures=(
+            do(
+                "pip install the sgl-kernel of your torch's CUDA (its index has cu129 and cu130 "
+                "folders), in the release that sglang pins",
+                "takes the build that fits",
+            ),
+        ),
+        explains=("nvidia-lib-missing", "cuda-major-of-package"),
+    ),
+    row(
         "xformers-built-for",
         r"xFormers was built for:\s*PyTorch (?P<want>\S+)[^\n]*?\(you have (?P<have>[^)]+)\)",
         r"xFormers can't load C\+\+/CUDA extensions",

@@ -94,6 +94,18 @@ ROWS = rows(
         cures=(do("use float32, a smaller batch, or np.memmap", "needs less memory"),),
     ),
     row(
+        "errno-memory",
+        r"\[Errno 12\] Cannot allocate memory",
+        summary="The system could not give memory for a new process or mapping.",
+        cause="The host's memory (or the container's limit) is full; starting a worker needs room for "
+        "a copy of the parent where overcommit is off.",
+        cures=(
+            sh("free -h; cat /proc/sys/vm/overcommit_memory; ulimit -v", "shows what there is"),
+            do("fewer DataLoader workers; start them before the data are loaded", "needs less"),
+        ),
+        explains=("worker-exited",),
+    ),
+    row(
         "pin-memory-noop",
         r"'pin_memory' argument is set as true but no accelerator is found",
         summary="pin_memory does nothing here: there is no GPU.",

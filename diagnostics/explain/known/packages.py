@@ -4,6 +4,36 @@ from __future__ import annotations
 
 from diagnostics.explain.row import do, pip, root, row, rows, run, sh
 
+SYSTEM_PACKAGES = {
+    "libGL": "libgl1",
+    "libEGL": "libegl1",
+    "libOpenGL": "libopengl0",
+    "libSM": "libsm6",
+    "libXext": "libxext6",
+    "libXrender": "libxrender1",
+    "libglib": "libglib2.0-0",
+    "libgthread": "libglib2.0-0",
+    "libgomp": "libgomp1",
+    "libsndfile": "libsndfile1",
+    "libsox": "sox",
+    "libmpi": "openmpi-bin libopenmpi-dev",
+    "libopenblas": "libopenblas0",
+    "liblapack": "liblapack3",
+    "libnuma": "libnuma1",
+    "libibverbs": "libibverbs1",
+    "librdmacm": "librdmacm1",
+    "libtbb": "libtbb12",
+    "libatlas": "libatlas3-base",
+    "libjpeg": "libjpeg62-turbo",
+    "libpng16": "libpng16-16",
+    "libportaudio": "libportaudio2",
+    "libespeak-ng": "libespeak-ng1",
+    "libaio": "libaio1",
+    "libcurl": "libcurl4",
+    "libssl": "libssl3",
+}
+"""The Debian package of a system library, by the library's name without its number."""
+
 ROWS = rows(
     "install",
     row(
@@ -32,6 +62,83 @@ ROWS = rows(
             pip("cache purge", "removes the downloads that pip keeps"),
             sh("export TMPDIR=/path/with/space", "moves temporary files to another disk"),
         ),
+    ),
+    row(
+        "torch-lib-missing",
+        r"(?P<lib>lib(?:torch\w*|c10\w*)\.so): cannot open shared object file",
+        summary="A compiled package does not find torch's own library {lib}.",
+        cause="It was loaded before `import torch`, or it was built for another variant: "
+        "libtorch_cuda and libc10_cuda are missing from torch's CPU build.",
+        cures=(
+            do("import torch before the package", "loads torch's libraries first"),
+            run("{python} -m diagnostics", "names packages that were built for another torch"),
+        ),
+        explains=("masked-import",),
+    ),
+    row(
+        "system-lib-missing",
+        r"(?P<lib>(?P<stem>(?!libav|libsw)lib[\w+-]{1,60}?)(?:-\d[\d.]*)?\.so[.\d]*): cannot open shared object file",
+        summary="The system library {lib} is not installed.",
+        cause="A package's compiled part needs it; slim containers leave it out, and pip does not "
+        "bring system libraries ({package}).",
+        cures=(
+            root("sudo apt install {package}", "installs it on Debian and Ubuntu"),
+            do(
+                "opencv-python-headless in place of opencv-python (libGL, libSM, libXext)",
+                "needs no graphical libraries",
+            ),
+        ),
+        derive=lambda values: {
+            "package": SYSTEM_PACKAGES.get(values.get("stem", ""), "apt-file's answer for it")
+        },
+        is_fallback=True,
+        explains=("masked-import",),
+    ),
+    row(
+        "imp-importer",
+        r"module 'pkgutil' has no attribute 'ImpImporter'",
+        summary="The setuptools or pip in use is too old for this Python.",
+        cause="Python 3.12 removed pkgutil.ImpImporter, which setuptools before 66 uses; often in a "
+        "package's build environment that pins an old numpy or setuptools.",
+        cures=(
+            pip("install --upgrade pip setuptools", "brings releases for this Python"),
+            run("uv venv --python 3.11", "or a Python that the pinned packages know"),
+        ),
+        explains=("metadata-generation", "wheel-build"),
+    ),
+    row(
+        "attribute-missing",
+        r"module '(?P<module>(?:torch|torchvision|torchaudio|torchao|transformers|diffusers|peft|"
+        r"accelerate|triton|onnx|numpy|scipy|PIL|cv2|timm|datasets|huggingface_hub)[\w.]{0,80})' "
+        r"has no attribute '(?P<name>\w+)'",
+        summary="The installed {module} has no {name}.",
+        cause="The code was written for another release: the name is newer than the installed one, "
+        "or was removed or moved since.",
+        cures=(
+            do(
+                "look {name} up in the release notes of the package", "tells which releases have it"
+            ),
+            do(
+                "upgrade the package that uses it, or the one that lacks it",
+                "makes the two fit; name both in one command, so that they are resolved together",
+            ),
+        ),
+        is_fallback=True,
+    ),
+    row(
+        "import-name-missing",
+        r"cannot import name '(?P<name>\w+)' from '(?P<module>(?!transformers|huggingface_hub|"
+        r"torchvision|torch\.onnx)[\w.]{1,120})'",
+        summary="{module} has no {name}.",
+        cause="The code was written for another release of it: the name is newer than the installed "
+        "one, or was removed or moved since; or a file of your own has the module's name.",
+        cures=(
+            run("{python} -c 'import {module} as m; print(m.__file__)'", "shows which file it is"),
+            do(
+                "upgrade the package that imports it, or pin the release it was written for", "fits"
+            ),
+        ),
+        is_fallback=True,
     ),
     row(
         "segfault",

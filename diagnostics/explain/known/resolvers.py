@@ -177,6 +177,7 @@ ROWS = rows(
         r"Encountered error while generating package metadata",
         r"Failed to build `(?P<name>[^`]+)`",
         r"Getting requirements to build wheel did not run successfully",
+        r"python setup\.py (?:egg_info|bdist_wheel) did not run successfully",
         summary="A source package ({name}) failed before it was compiled.",
         cause="There is no wheel for this Python or platform, and its setup script failed; the error "
         "above this line says why.",

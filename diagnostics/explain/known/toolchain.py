@@ -51,6 +51,8 @@ ROWS = rows(
     row(
         "cuda-home-unset",
         r"CUDA_HOME environment variable is not set",
+        r"CMAKE_CUDA_COMPILER(?:-NOTFOUND| not set| could be found)",
+        r"No CMAKE_CUDA_COMPILER could be found",
         summary="No CUDA toolkit was found.",
         cause="Compiling CUDA extensions needs nvcc; torch's wheels bring only the libraries.",
         cures=(sh("export CUDA_HOME=/usr/local/cuda", "names the toolkit, when it is installed"),),
@@ -64,6 +66,21 @@ ROWS = rows(
             sh("export CC=gcc-{max} CXX=g++-{max}", "compiles with an older compiler"),
             root("sudo apt install g++-{max}", "installs it"),
         ),
+    ),
+    row(
+        "link-driver",
+        r"cannot find -l(?P<lib>cuda|cudart|cublas|cudnn|torch|python\d[\d.]*)\b",
+        summary="The linker does not find lib{lib}.",
+        cause="-lcuda is the driver's library: Triton and extensions link it, and containers without a "
+        "GPU or without /usr/lib/wsl/lib on the path lack it; the others belong to the CUDA toolkit.",
+        cures=(
+            sh(
+                "export LIBRARY_PATH=/usr/local/cuda/lib64/stubs:/usr/lib/wsl/lib:$LIBRARY_PATH",
+                "links against the stub, or WSL's driver",
+            ),
+            root("sudo ldconfig", "refreshes the loader's list after a driver was installed"),
+        ),
+        explains=("inductor", "extension-build", "wheel-build"),
     ),
     row(
         "extension-build",
