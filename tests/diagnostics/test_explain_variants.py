@@ -201,3 +201,11 @@ def test_the_rank_that_only_noticed_comes_after_the_one_that_failed() -> None:
     )
     assert codes(text)[0] == "cuda-oom"
     assert "nccl-remote" in codes(text)
+
+
+def test_a_command_is_printed_only_for_a_system_library_whose_package_is_known() -> None:
+    known = explain("ImportError: libGL.so.1: cannot open shared object file: No such file")[0]
+    assert known.fixes[0].shell == "sudo apt install libgl1"
+    other = explain("OSError: libacme.so.4: cannot open shared object file: No such file")[0]
+    assert other.code == "library-missing"
+    assert not any("apt install" in fix.shell for fix in other.fixes)

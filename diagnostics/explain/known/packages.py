@@ -34,6 +34,11 @@ SYSTEM_PACKAGES = {
 }
 """The Debian package of a system library, by the library's name without its number."""
 
+_SYSTEM_LIBRARY = (
+    r"(?P<lib>(?P<stem>(?!libav|libsw)lib[\w+-]{1,60}?)(?:-\d[\d.]*)?\.so[.\d]*): "
+    r"cannot open shared object file"
+)
+
 ROWS = rows(
     "install",
     row(
@@ -77,10 +82,10 @@ ROWS = rows(
     ),
     row(
         "system-lib-missing",
-        r"(?P<lib>(?P<stem>(?!libav|libsw)lib[\w+-]{1,60}?)(?:-\d[\d.]*)?\.so[.\d]*): cannot open shared object file",
+        _SYSTEM_LIBRARY,
         summary="The system library {lib} is not installed.",
         cause="A package's compiled part needs it; slim containers leave it out, and pip does not "
-        "bring system libraries ({package}).",
+        "bring system libraries.",
         cures=(
             root("sudo apt install {package}", "installs it on Debian and Ubuntu"),
             do(
@@ -88,9 +93,25 @@ ROWS = rows(
                 "needs no graphical libraries",
             ),
         ),
-        derive=lambda values: {
-            "package": SYSTEM_PACKAGES.get(values.get("stem", ""), "apt-file's answer for it")
-        },
+        derive=lambda values: {"package": SYSTEM_PACKAGES.get(values.get("stem", ""), "")},
+        when=lambda values: values["stem"] in SYSTEM_PACKAGES,
+        is_fallback=True,
+        explains=("masked-import",),
+    ),
+    row(
+        "library-missing",
+        _SYSTEM_LIBRARY,
+        summary="The library {lib} was not found.",
+        cause="A compiled part needs it, and neither its own folder nor the system has it: a system "
+        "package is missing, or the file belongs to a Python package that is damaged or gone.",
+        cures=(
+            do("apt-file search {lib}", "names the system package that has it, if one does"),
+            run(
+                "{python} -m diagnostics --select file-missing",
+                "names a Python package that lost a file",
+            ),
+        ),
+        when=lambda values: values["stem"] not in SYSTEM_PACKAGES,
         is_fallback=True,
         explains=("masked-import",),
     ),
