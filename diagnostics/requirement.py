@@ -1,4 +1,4 @@
-"""Requirement lines of installed packages (PEP 508): name, extras, range and marker."""
+"""Parses requirement lines (PEP 508): name, extras, range or address, and marker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """One line of Requires-Dist."""
+    """One requirement, such as a line of Requires-Dist."""
 
     name: str
     """Normalised: lower case, words joined by `-`."""
@@ -32,7 +32,7 @@ class Requirement:
 
 
 def normalise(name: str) -> str:
-    """The name as PEP 503 compares it."""
+    """Return the name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -53,12 +53,12 @@ class Version:
 
     @property
     def public(self) -> Version:
-        """The version without its local label."""
+        """Return the version without its local label."""
         return parse(self.text.split("+")[0])
 
     @property
     def minor(self) -> str:
-        """Such as `2.15`."""
+        """Return major and minor number, such as `2.15`."""
         return ".".join(str(part) for part in (*self.release, 0)[:2])
 
     def __eq__(self, other: object) -> bool:
@@ -76,12 +76,12 @@ class Version:
 
 @cache
 def parse(text: str) -> Version:
-    """The version that the text says. Raises ValueError when it says none."""
+    """Return the version in a text. Raises ValueError when there is none."""
     return Version(text)
 
 
 def try_parse(text: str) -> Version | None:
-    """The version that the text says, None when it says none."""
+    """Return the version in a text, None when there is none."""
     try:
         return parse(text)
     except ValueError:
@@ -95,9 +95,9 @@ def version_key(text: str) -> tuple[bool, object]:
 
 
 def allows(ranges: str, version: str) -> bool:
-    """True when `version` lies in `ranges` such as `>=2.5,<3`; pre-releases count.
+    """Return True when `version` lies in `ranges` such as `>=2.5,<3`; pre-releases count.
 
-    A range or a version that cannot be read allows everything: a doctor must not make up a fault.
+    A range or a version that cannot be read allows everything: unknown is not different.
     """
     found = try_parse(version)
     if found is None:

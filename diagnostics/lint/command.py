@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from diagnostics.lint import options
@@ -13,11 +13,14 @@ from diagnostics.lint.conda import conda_wish
 from diagnostics.lint.plan import Plan, Reading, Wish, wheel_wish, wish
 from diagnostics.tables.torch_releases import Python
 
+PROJECT_TOOLS = frozenset({"uv", "poetry", "pipenv", "pdm", "pixi"})
+"""Tools that install the project of the folder when no requirement is named."""
+
 SEPARATORS = frozenset({"&&", ";", "||", "|", "&"})
 
 _TOOLS = re.compile(r"(?:pip[\d.]*|pipx|uv|conda|mamba|micromamba|poetry|pipenv|pdm|pixi)")
 _PYTHON = re.compile(r"(?:python|pypy)(\d+(?:\.\d+)?)?(?:\.exe)?|py(?:\.exe)?")
-_VERBS = frozenset({"install", "add", "sync", "create", "download", "wheel", "update"})
+_VERBS = frozenset({"install", "add", "sync", "create", "download", "wheel", "update", "compile"})
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 _LOCAL = re.compile(r"\.{0,2}[/\\]|\.{1,2}$|file:|[A-Za-z]:\\|~/")
 _REMOTE = re.compile(r"(?:git|hg|svn|bzr)\+|https?://|git@")
@@ -85,10 +88,23 @@ def read(text: str, read_file: FileReader | None = None, folder: Path = Path()) 
     if not commands:
         raise NotACommand("the quotes in the command do not match, or there is no word in it")
     installs = [words for words in commands if _start(words) is not None]
+    if not installs and _is_tool(_assignments(commands[0])[1]):
+        raise NotACommand(f"{' '.join(commands[0][:3])}: only commands that install are judged")
     found = Reading()
+    present: tuple[Wish, ...] = ()
     for words in installs or commands[:1]:
-        found.add(_one(words, read_file, folder))
+        one = _one(words, read_file, folder)
+        one.plans = [replace(plan, present=present) for plan in one.plans]
+        found.add(one)
+        present = installed_after(present, one.plans)
     return found
+
+
+def installed_after(present: tuple[Wish, ...], plans: list[Plan]) -> tuple[Wish, ...]:
+    """Return what is there after these plans were installed over what was there before."""
+    items = [item for plan in plans for item in plan.wishes if not item.is_constraint]
+    names = {item.name for item in items}
+    return (*(item for item in present if item.name not in names), *items)
 
 
 def _one(words: list[str], read_file: FileReader | None, folder: Path) -> Reading:
@@ -117,7 +133,9 @@ def _one(words: list[str], read_file: FileReader | None, folder: Path) -> Readin
         own = _included(project, folder, read_file, reading)
         reading.plans += own
         plans += own
-    if not parts.wishes and start and not plans and not reading.not_read:
+    if not start and not parts.wishes:
+        raise NotACommand("there is no requirement in it")
+    if not parts.wishes and not plans and not reading.not_read and installer in PROJECT_TOOLS:
         # `uv sync`, `poetry install`: the requirements are those of the project in the folder.
         reading.plans += _included(".", folder, read_file, reading)
         if not reading.plans and not reading.not_read:
@@ -272,6 +290,10 @@ def _requirement(word: str, installer: str, parts: _Parts) -> None:
         else:
             parts.projects.append(word)
         return
+    if installer == "uv" and re.search(r"\.(?:txt|in|toml)$", word):
+        # `uv pip compile requirements.in`, `uv pip sync requirements.txt`
+        parts.files.append((word, False))
+        return
     # poetry and pdm write `name@version`, which is no direct reference.
     pinned = re.fullmatch(r"([\w.-]+(?:\[[^\]]*\])?)@([\d^~*][\w.+*]*|latest)", word)
     if pinned:
@@ -368,6 +390,11 @@ def _start(words: list[str]) -> int | None:
             is_more = words[index] == "install" and words[index + 1 : index + 2] == ["install"]
             return index - skipped + 1 + is_more
     return None
+
+
+def _is_tool(words: list[str]) -> bool:
+    name = re.split(r"[/\\]", words[0])[-1].removesuffix(".exe") if words else ""
+    return bool(_TOOLS.fullmatch(name)) or (bool(_PYTHON.fullmatch(name)) and len(words) > 1)
 
 
 def _installer(head: list[str]) -> str:

@@ -67,6 +67,10 @@ def _is_known(plan: Plan) -> bool:
 
 def _anchor(plan: Plan) -> Release | None:
     """Return the release that the plan means: that of torch, else that of a partner."""
+    before = next((item for item in plan.present if item.name == "torch" and item.exact), None)
+    if before is not None and plan.wish("torch") is None:
+        # The torch that is there already decides.
+        return table.release(before.release)
     for name in FAMILY:
         item = plan.wish(name)
         if item is None:
@@ -139,7 +143,10 @@ def _line(target: Target, row: Release, why: str) -> Fix:
         for item, word in changed.items()
         if word and (item.name in FAMILY or word != item.text)
     ]
-    text = f"write: {' '.join(dict.fromkeys(shown))}" + (f" and {' '.join(index)}" if index else "")
+    text = f"write: {' '.join(dict.fromkeys(shown))}"
+    if index:
+        is_lines = plan.installer == "pip"
+        text += f" and {' '.join(index)}" if is_lines else f" from the index {index[-1]}"
     if "requires-python-too-wide" in target.codes and (oldest := table.oldest_python(row.torch)):
         text += f' and requires-python = ">={oldest[0]}.{oldest[1]}"'
     return Fix(argv=(), shell=text, why=why, safety=Safety.MANUAL)

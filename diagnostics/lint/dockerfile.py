@@ -10,8 +10,10 @@ from pathlib import Path
 
 from diagnostics.finding import Level
 from diagnostics.lint import command
-from diagnostics.lint.plan import Plan, Problem, Reading, Wish
-from diagnostics.tables.drivers import floor_of
+from diagnostics.lint.dependency_rules import torch_variant
+from diagnostics.lint.plan import FAMILY, Plan, Problem, Reading, Wish, candidates
+from diagnostics.tables import torch_releases as table
+from diagnostics.tables.drivers import cuda_of_variant, floor_of
 from diagnostics.tables.torch_releases import Python
 
 FileReader = Callable[[Path], Reading]
@@ -246,11 +248,54 @@ def _run(
                 present=stage.present,
             )
             reading.plans.append(plan)
+            reading.notes += _torch_driver(plan)
             if "alpine" in stage.image:
                 reading.notes += _musl(plan, stage)
-            names = {item.name for item in placed}
-            kept = tuple(item for item in stage.present if item.name not in names)
-            stage.present = (*kept, *placed)
+            reading.notes += _own_torch_replaced(plan, stage)
+            stage.present = command.installed_after(stage.present, [plan])
+
+
+def _own_torch_replaced(plan: Plan, stage: _Stage) -> list[Problem]:
+    """Return that a package takes the place of a torch that the image's maker built."""
+    family = tuple(item for item in plan.wishes if item.name in FAMILY)
+    if not family or not re.search(r"nvcr\.io/nvidia/pytorch|(?:^|/)rocm/pytorch", stage.image):
+        return []
+    return [
+        Problem(
+            code="torch-replaced",
+            level=Level.WARN,
+            summary=f"{family[0].text} replaces the torch that {stage.image} was made with.",
+            cause="That build is not on any index; torchvision and torchaudio pin another one. "
+            "The image has its own torchvision: leave the line out.",
+            wishes=family,
+        )
+    ]
+
+
+def _torch_driver(plan: Plan) -> list[Problem]:
+    """Return the driver that the torch of an install command needs, and where it comes from."""
+    torch = plan.wish("torch")
+    if torch is None or plan.installer in ("conda", "pixi"):
+        return []
+    variant = torch_variant(plan, torch)
+    allowed = candidates(torch)
+    row = table.release(allowed[-1]) if allowed else None
+    variant = variant or (row.default if row else "")
+    cuda = cuda_of_variant(variant)
+    floor = floor_of(f"{cuda[0]}.{cuda[1]}") if cuda else None
+    if cuda is None or floor is None:
+        return []
+    source = next(iter((*plan.indexes, *plan.pages)), "the package index")
+    return [
+        Problem(
+            code="image-needs-driver",
+            level=Level.INFO,
+            summary=f"torch from {source} needs an NVIDIA driver >= {floor} on the host.",
+            cause=f"It is the build for CUDA {cuda[0]}.{cuda[1]} ({variant}) and brings the CUDA "
+            "libraries with it; without a driver it runs on the CPU.",
+            wishes=(torch,),
+        )
+    ]
 
 
 def _with_variables(text: str, variables: dict[str, str]) -> str:

@@ -87,6 +87,9 @@ def is_elsewhere(item: Wish) -> bool:
 
 def _nightlies(plan: Plan) -> list[Problem]:
     torch = plan.wish("torch")
+    if torch is not None and torch.exact:
+        # The nightly of one day: whether it is still there is not known here.
+        return []
     variants = [variant for a in plan.indexes if (variant := nightly_variant(a))]
     newest = max(cuda_of_variant(name) or (0, 0) for name in table.NIGHTLY_VARIANTS)
     return [

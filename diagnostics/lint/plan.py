@@ -16,7 +16,7 @@ FAMILY = ("torch", "torchvision", "torchaudio")
 PYTORCH_INDEX = "https://download.pytorch.org/whl/"
 
 _EXACT = re.compile(r"\s*===?\s*([^\s,*]+)\s*")
-_VARIANT = re.compile(r"/whl/(?:(nightly|test)/)?(cu\d{2,4}|cpu|rocm[\d.]+|xpu)(?=/|$)")
+_VARIANT = re.compile(r"pytorch\.org/whl/(?:(nightly|test)/)?(cu\d{2,4}|cpu|rocm[\d.]+|xpu)(?=/|$)")
 _RANGES = re.compile(r"(\s*(===|[=!<>~]=|<|>)[^,]*,?)*\s*")
 _WHEEL = re.compile(
     r"(?P<name>[A-Za-z0-9._]+)-(?P<version>[^-]+)(?:-\d[^-]*)?-(?P<python>[^-]+)-(?P<abi>[^-]+)"

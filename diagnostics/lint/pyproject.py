@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,14 @@ def pyproject(path: Path, read_file: FileReader) -> Reading:
     if dev:
         plans.append(_placed(shape, f"{path} [dev]", [*dev, *base], bounds, sources, "dev"))
     plans += _pixi(table(tool, "pixi"), path, reading)
+    build = wishes_of(table(data, "build-system").get("requires"), f"{path} build-system", reading)
+    if build:
+        # Built in an environment of its own: nothing of the project is beside it.
+        plans.append(Plan(wishes=tuple(build), source=f"{path} [build-system]"))
+    for name, own in _other_tools(tool, path, reading):
+        plans.append(_placed(shape, f"{path} [{name}]", [*own, *base], bounds, sources, name))
+    if not {"project", "tool", "dependency-groups", "build-system"} & set(data):
+        raise ValueError(f"{path}: not read, it is no pyproject.toml (no [project], no [tool])")
     reading.plans += plans
     return reading
 
@@ -237,29 +245,83 @@ def _poetry_python(poetry: dict[str, Any]) -> str:
         return ""
 
 
+READ_TOOLS = frozenset({"uv", "poetry", "pixi", "setuptools"})
+"""Tables below [tool] whose dependencies have a reader of their own."""
+
+
+def _other_tools(
+    tool: dict[str, Any], path: Path, reading: Reading
+) -> Iterator[tuple[str, list[Wish]]]:
+    """Yield lists of requirements in the tables of other tools, such as hatch and pdm."""
+
+    def walk(node: dict[str, Any], where: str) -> Iterator[tuple[str, list[Wish]]]:
+        for key, value in node.items():
+            place = f"{where}.{key}"
+            if re.fullmatch(r"(?:[\w-]+-)?dependencies", key) or "dependencies" in where:
+                if isinstance(value, list):
+                    yield place, wishes_of(value, f"{path} {place}", reading)
+                    continue
+                if isinstance(value, str):
+                    reading.not_read.append(f"{path}: {place} = {value!r}")
+                    continue
+            if isinstance(value, dict):
+                yield from walk(value, place)
+
+    for name in tool:
+        if name not in READ_TOOLS:
+            yield from walk(table(tool, name), f"tool.{name}")
+
+
+def pixi_toml(path: Path) -> Reading:
+    """Return what a pixi.toml asks for."""
+    reading = Reading()
+    reading.plans += _pixi(read_toml(path), path, reading)
+    return reading
+
+
 def _pixi(pixi: dict[str, Any], path: Path, reading: Reading) -> list[Plan]:
-    conda = []
-    for name, value in table(pixi, "dependencies").items():
+    """Return a plan for pixi's dependencies, and one per feature with them."""
+    channels = table(pixi, "workspace").get("channels") or table(pixi, "project").get("channels")
+    base = _pixi_conda(table(pixi, "dependencies"), path, reading)
+    pypi = _pixi_pypi(table(pixi, "pypi-dependencies"), path, reading)
+    shape = Plan(
+        wishes=tuple(base),
+        source=f"{path} [pixi]",
+        installer="pixi",
+        channels=tuple(str(channel) for channel in as_list(channels)),
+    )
+    plans = [shape] if base else []
+    plans += [Plan(wishes=tuple(pypi), source=f"{path} [pixi pypi]")] if pypi else []
+    for name, feature in table(pixi, "feature").items():
+        own = _pixi_conda(table(feature, "dependencies"), path, reading)
+        wheels = _pixi_pypi(table(feature, "pypi-dependencies"), path, reading)
+        source = f"{path} [pixi {name}]"
+        plans += [replace(shape, wishes=(*own, *base), source=source)] if own else []
+        plans += [Plan(wishes=(*wheels, *pypi), source=source)] if wheels else []
+    return plans
+
+
+def _pixi_conda(declared: dict[str, Any], path: Path, reading: Reading) -> list[Wish]:
+    found = []
+    for name, value in declared.items():
         text = value.get("version", "*") if isinstance(value, dict) else value
         item = conda_wish(f"{name}{text if str(text)[:1] in '=<>!~' else f'={text}'}")
+        if text == "*":
+            item = conda_wish(name)
         if item is None:
             reading.not_read.append(f"{path} pixi: {name} = {value!r}")
         else:
-            conda.append(replace(item, where=f"{path} pixi"))
-    channels = table(pixi, "workspace").get("channels") or table(pixi, "project").get("channels")
-    shape = Plan(
-        wishes=tuple(conda),
-        source=f"{path} [pixi]",
-        installer="pixi",
-        channels=tuple(str(c) for c in as_list(channels)),
-    )
-    pypi = []
-    for name, value in table(pixi, "pypi-dependencies").items():
+            found.append(replace(item, where=f"{path} pixi"))
+    return found
+
+
+def _pixi_pypi(declared: dict[str, Any], path: Path, reading: Reading) -> list[Wish]:
+    found = []
+    for name, value in declared.items():
         text = value.get("version", "*") if isinstance(value, dict) else value
         item = wish(f"{name}{'' if text == '*' else text}", f"{path} pixi")
         if item is None:
             reading.not_read.append(f"{path} pixi: {name} = {value!r}")
         else:
-            pypi.append(item)
-    plans = [shape] if conda else []
-    return [*plans, Plan(wishes=tuple(pypi), source=f"{path} [pixi pypi]")] if pypi else plans
+            found.append(item)
+    return found

@@ -13,7 +13,7 @@ from diagnostics.lint.conda import environment_file
 from diagnostics.lint.dockerfile import is_dockerfile, read_dockerfile
 from diagnostics.lint.lock_files import LOCKS
 from diagnostics.lint.plan import Plan, Reading, Wish, wheel_wish, wish
-from diagnostics.lint.pyproject import pyproject
+from diagnostics.lint.pyproject import pixi_toml, pyproject
 from diagnostics.lint.setup_files import pipfile, setup_cfg, setup_py
 
 MAX_DEPTH = 8
@@ -51,6 +51,8 @@ def _reader(path: Path) -> Callable[[Path], Reading] | None:
         return setup_py
     if name == "setup.cfg":
         return lambda place: setup_cfg(place, read)
+    if name == "pixi.toml":
+        return pixi_toml
     if path.suffix == ".toml":
         return lambda place: pyproject(place, read)
     if path.suffix in (".yml", ".yaml"):
@@ -90,7 +92,7 @@ def _requirements(path: Path, seen: set[Path], depth: int) -> Reading:
     if depth > MAX_DEPTH or place in seen:
         return Reading(plans=[Plan(wishes=(), source=str(path))])
     seen.add(place)
-    text = path.read_text("utf-8", "replace")
+    text = path.read_text("utf-8-sig", "replace")
     return requirement_lines(path, logical_lines(text), seen, depth)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from diagnostics.finding import Evidence, Finding, Fix, Level
@@ -198,6 +199,16 @@ def pythons(plan: Plan, python: Python) -> list[Problem]:
                     summary=f"The wheel of {item.name} is for Python {tag[2]}.{tag[3:]}, "
                     f"not {dotted(python)}.",
                     cause=f"Its tag is {tag}; an installer refuses it on any other Python.",
+                    wishes=(item,),
+                )
+            )
+        if re.match(r"win|macosx", item.tags[1]):
+            found.append(
+                Problem(
+                    code="wheel-for-another-system",
+                    level=Level.WARN,
+                    summary=f"The wheel of {item.name} is for {item.tags[1]}, not for Linux.",
+                    cause="Everything here is judged for Linux on x86-64.",
                     wishes=(item,),
                 )
             )

@@ -115,12 +115,18 @@ def setup_py(path: Path) -> Reading:
         raise ValueError(f"{path} is no Python: {error}") from None
     names: dict[str, ast.expr] = {}
     calls = []
+    changed = _changed_names(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             names[node.targets[0].id] = node.value
         elif isinstance(node, ast.Call) and _called(node.func) == "setup":
             calls.append(node)
     reading = Reading()
+    used = {n.id for call in calls[-1:] for n in ast.walk(call) if isinstance(n, ast.Name)}
+    used |= {
+        n.id for name in used & set(names) for n in ast.walk(names[name]) if isinstance(n, ast.Name)
+    }
+    reading.not_read += [f"{path}: {name} is changed while it runs" for name in used & changed]
     if not calls:
         raise ValueError(f"{path}: not read, there is no call of setup() in it")
     keywords = {item.arg: item.value for item in calls[-1].keywords if item.arg}
@@ -141,6 +147,23 @@ def setup_py(path: Path) -> Reading:
     elif extras is not None:
         reading.not_read.append(f"{path}: extras_require is computed")
     return reading
+
+
+def _changed_names(tree: ast.AST) -> set[str]:
+    """Return the names whose lists or tables are changed after they were made."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            found.add(node.target.id)
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        for target in targets:
+            if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
+                found.add(target.value.id)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            is_change = node.func.attr in ("append", "extend", "insert", "remove", "update", "pop")
+            if is_change and isinstance(node.func.value, ast.Name):
+                found.add(node.func.value.id)
+    return found
 
 
 def _called(function: ast.expr) -> str:

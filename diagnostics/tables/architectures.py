@@ -63,7 +63,7 @@ BUILDS: tuple[Build, ...] = (
 
 
 def build(torch: str, variant: str) -> Build | None:
-    """The row for a torch version and a variant, None when it is not known."""
+    """Return the row for a torch version and a variant, None when it is not known."""
     series = numbers(torch)[:2]
     for row in BUILDS:
         if row.variant == variant and numbers(row.since) <= series <= numbers(row.until):
@@ -72,7 +72,7 @@ def build(torch: str, variant: str) -> Build | None:
 
 
 def runs(capability: Capability, archs: tuple[str, ...] | list[str]) -> bool:
-    """Whether a GPU of this compute capability can run code compiled for `archs`.
+    """Return whether a GPU of this compute capability can run code compiled for `archs`.
 
     Rule of the CUDA programming guide: a cubin for X.y runs on X.z with z >= y; PTX for N runs
     on anything that is not older than N; `a` targets run on that very capability only, `f`
@@ -82,7 +82,7 @@ def runs(capability: Capability, archs: tuple[str, ...] | list[str]) -> bool:
 
 
 def variant_runs(torch: str, variant: str, capability: Capability) -> bool | None:
-    """Whether a variant of torch runs on a GPU; None when the table cannot know."""
+    """Return whether a variant of torch runs on a GPU; None when the table cannot know."""
     row = build(torch, variant)
     if row is None:
         return None

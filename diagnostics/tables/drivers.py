@@ -43,19 +43,19 @@ BRANCHES: tuple[tuple[int, tuple[int, int]], ...] = (
 
 
 def floor_of(cuda: str) -> str | None:
-    """The oldest driver for a CUDA version like `13.2`; None when its major is not known."""
+    """Return the oldest driver for a CUDA version like `13.2`; None when its major is not known."""
     parts = numbers(cuda)
     return FLOORS.get(parts[0]) if parts else None
 
 
 def branch_of(cuda: str) -> int | None:
-    """The driver branch to install for a CUDA version: the floor of its major, e.g. 580."""
+    """Return the driver branch to install for a CUDA version: the floor of its major, e.g. 580."""
     floor = floor_of(cuda)
     return numbers(floor)[0] if floor else None
 
 
 def runs(driver: str, cuda: str) -> bool | None:
-    """Whether a driver can run a build for this CUDA version; None when not known.
+    """Return whether a driver can run a build for this CUDA version; None when not known.
 
     A lower minor version within one major works (minor-version compatibility).
     """
@@ -66,7 +66,7 @@ def runs(driver: str, cuda: str) -> bool | None:
 
 
 def cuda_of(driver: str) -> tuple[int, int] | None:
-    """The newest CUDA version that a driver's branch brings: `550.54.15` -> (12, 4)."""
+    """Return the newest CUDA version that a driver's branch brings: `550.54.15` -> (12, 4)."""
     have = numbers(driver)
     known = [cuda for branch, cuda in BRANCHES if have and branch <= have[0]]
     return known[-1] if known else None
@@ -78,7 +78,7 @@ def from_api(number: int) -> tuple[int, int]:
 
 
 def variant_runs(variant: str, newest: tuple[int, int]) -> bool | None:
-    """Whether a variant like `cu126` runs on a driver whose CUDA version is `newest`.
+    """Return whether a variant like `cu126` runs on a driver whose CUDA version is `newest`.
 
     Compares the majors, as minor-version compatibility allows. None for other variants.
     """
@@ -87,7 +87,7 @@ def variant_runs(variant: str, newest: tuple[int, int]) -> bool | None:
 
 
 def cuda_of_variant(variant: str) -> tuple[int, int] | None:
-    """The CUDA version in a variant's name: `cu126` -> (12, 6), `cu132` -> (13, 2), else None."""
+    """Return the CUDA version in a variant's name: `cu126` -> (12, 6), `cu132` -> (13, 2), else None."""
     digits = variant.removeprefix("cu")
     if digits == variant or not digits.isdigit() or len(digits) < 2:
         return None

@@ -15,7 +15,7 @@ SINCE: tuple[tuple[str, int], ...] = (("1.6", 11), ("1.19", 12), ("1.27", 13))
 
 
 def cuda_major(version: str) -> int | None:
-    """The CUDA major version of a release, None when it is older than the table or no release."""
+    """Return the CUDA major version of a release, None when it is older than the table or no release."""
     if not is_final(version):
         return None
     known = [major for first, major in SINCE if numbers(first) <= numbers(version)]
@@ -23,7 +23,7 @@ def cuda_major(version: str) -> int | None:
 
 
 def range_for(major: int) -> str:
-    """The versions that were built for a CUDA major version, such as `>=1.19,<1.27`."""
+    """Return the versions that were built for a CUDA major version, such as `>=1.19,<1.27`."""
     for index, (first, built) in enumerate(SINCE):
         if built == major:
             end = SINCE[index + 1][0] if index + 1 < len(SINCE) else ""

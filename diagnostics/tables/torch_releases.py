@@ -155,26 +155,26 @@ _BY_TORCH = {row.torch: row for row in RELEASES}
 
 
 def release(torch: str) -> Release | None:
-    """The row of a torch version (`2.15.0`, `2.15.0+cu132`, `2.15`), None when it has none."""
+    """Return the row of a torch version (`2.15.0`, `2.15.0+cu132`, `2.15`), None when it has none."""
     wanted = release_of(torch)
     exact = _BY_TORCH.get(wanted) or _BY_TORCH.get(f"{wanted}.0")
     return exact if is_final(torch) else None
 
 
 def is_newer_than_table(name: str, version: str) -> bool:
-    """True when the version of torch, torchvision or torchaudio came after the table was made."""
+    """Return True when the version of torch, torchvision or torchaudio came after the table was made."""
     known = [numbers(v) for v in versions(name)]
     return bool(known) and numbers(version) > max(known)
 
 
 def is_older_than_table(name: str, version: str) -> bool:
-    """True when the version of torch, torchvision or torchaudio came before the first row."""
+    """Return True when the version of torch, torchvision or torchaudio came before the first row."""
     known = [numbers(v) for v in versions(name)]
     return bool(known) and () < numbers(version) < min(known)
 
 
 def versions(name: str) -> tuple[str, ...]:
-    """All known versions of `torch`, `torchvision` or `torchaudio`, oldest first."""
+    """Return all known versions of `torch`, `torchvision` or `torchaudio`, oldest first."""
     if name == "torch":
         return tuple(row.torch for row in RELEASES)
     own = [row.torchvision if name == "torchvision" else row.torchaudio for row in RELEASES]
@@ -183,7 +183,7 @@ def versions(name: str) -> tuple[str, ...]:
 
 
 def partner(torch: str, name: str) -> str | None:
-    """The torchvision or torchaudio version built for this torch; None when unknown or none."""
+    """Return the torchvision or torchaudio version built for this torch; None when unknown or none."""
     row = release(torch)
     if row is None:
         return None
@@ -191,7 +191,7 @@ def partner(torch: str, name: str) -> str | None:
 
 
 def torch_for(name: str, version: str) -> Release | None:
-    """The newest torch that a torchvision or torchaudio version was built for, None if unknown."""
+    """Return the newest torch that a torchvision or torchaudio version was built for, None if unknown."""
     wanted = numbers(release_of(version))
     rows = [row for row in RELEASES if numbers(partner(row.torch, name) or "") == wanted]
     floor = AT_LEAST.get((name, release_of(version)))
@@ -201,7 +201,7 @@ def torch_for(name: str, version: str) -> Release | None:
 
 
 def is_pair(torch: str, name: str, version: str) -> bool | None:
-    """True when both belong together, False when not, None when the table cannot know."""
+    """Return True when both belong together, False when not, None when the table cannot know."""
     if not is_final(torch) or not is_final(version):
         return None
     key = (name, release_of(version))
@@ -221,7 +221,7 @@ def is_pair(torch: str, name: str, version: str) -> bool | None:
 
 
 def has_variant(torch: str, variant: str) -> bool | None:
-    """Whether a variant (`cu126`, `rocm6.4`, `cpu`) was built for this torch; None when not known."""
+    """Return whether a variant (`cu126`, `rocm6.4`, `cpu`) was built for this torch; None when not known."""
     row = release(torch)
     if variant == "cpu":
         return True
@@ -236,13 +236,13 @@ def has_variant(torch: str, variant: str) -> bool | None:
 
 
 def rocm_variants(torch: str) -> tuple[str, ...]:
-    """The ROCm variants of a release such as `rocm6.4`; empty when they are not known."""
+    """Return the ROCm variants of a release such as `rocm6.4`; empty when they are not known."""
     series = ".".join(str(part) for part in numbers(torch)[:2])
     return tuple(f"rocm{version}" for version in ROCM.get(series, "").split())
 
 
 def oldest_python(torch: str) -> Python | None:
-    """The oldest Python that the metadata of a release allow (`Requires-Python`), None if unknown."""
+    """Return the oldest Python that the metadata of a release allow (`Requires-Python`), None if unknown."""
     row = release(torch)
     if row is None:
         return None
@@ -251,7 +251,7 @@ def oldest_python(torch: str) -> Python | None:
 
 
 def has_wheel(name: str, version: str, python: Python) -> bool | None:
-    """Whether the package index has a wheel of `name` for this Python; None when not known."""
+    """Return whether the package index has a wheel of `name` for this Python; None when not known."""
     bounds = python_bounds(name, version)
     return None if bounds is None else bounds[0] <= python <= bounds[1]
 
@@ -269,7 +269,7 @@ def python_bounds(name: str, version: str) -> tuple[Python, Python] | None:
 
 
 def newest_for(python: Python) -> Release | None:
-    """The newest release whose torch and torchvision have wheels for this Python."""
+    """Return the newest release whose torch and torchvision have wheels for this Python."""
     rows = [
         row
         for row in RELEASES
@@ -280,7 +280,7 @@ def newest_for(python: Python) -> Release | None:
 
 
 def newest_with(variant: str) -> Release | None:
-    """The newest release that was certainly built in this variant, None if there is none."""
+    """Return the newest release that was certainly built in this variant, None if there is none."""
     rows = [row for row in RELEASES if has_variant(row.torch, variant)]
     return rows[-1] if rows else None
 

@@ -183,6 +183,16 @@ FILES: list[tuple[str, str, list[str]]] = [
      "RUN pip install torch==2.8.0\n", ["variant-never-built"]),
     ("Dockerfile", "FROM python:3.12\nRUN <<EOF\npip install torch==2.6.0\n"
      "pip install torchvision==0.20.0\nEOF\n", ["torch-replaced"]),
+    ("Dockerfile", "FROM nvcr.io/nvidia/pytorch:24.10-py3\nRUN pip install torchvision==0.20.0\n",
+     ["torch-replaced"]),
+    # other tools
+    ("pixi.toml", '[dependencies]\npytorch = "2.6.*"\ntorchvision = ">=0.20,<0.21"\n',
+     ["pair-impossible"]),
+    ("pyproject.toml", '[tool.hatch.envs.a]\ndependencies = ["torch==2.6.0", "torchvision==0.20.0"]\n',
+     ["tutorial-pair"]),
+    ("pyproject.toml", '[build-system]\nrequires = ["torch==2.6.0"]\n[project]\n'
+     'dependencies = ["torchvision==0.20.0"]\n', []),
+    ("requirements.txt", "\ufefftorch==2.6.0\ntorchvision==0.20.0\n", ["tutorial-pair"]),
     # scripts and notebooks
     ("install.sh", "set -e\npip install torch==2.6.0 \\\n  torchvision==0.20.0\n", ["tutorial-pair"]),
     ("a.ipynb", json.dumps({"cells": [{"cell_type": "code", "source":
@@ -240,6 +250,15 @@ COMMANDS: list[tuple[str, str, int, str]] = [
      "cannot be installed together"),
     ("cd /app; sudo -H pip install -U torch==2.0.0", "3.13", 1, "no wheel for Python 3.13"),
     ("pip install torch=2.6", "3.12", 2, "is no requirement"),
+    ("pip uninstall torch", "3.12", 2, "only commands that install"),
+    ("pip install", "3.12", 2, "no requirement"),
+    ("uv pip compile gone.in", "3.12", 2, "gone.in"),
+    ("pip install torch==2.6.0 -i https://mirror.example/pytorch/whl/cu999", "3.12", 0,
+     "Nothing impossible"),
+    ("pip install torch==2.6.0; pip install torchvision==0.20.1", "3.12", 0,
+     "pip install torchvision==0.21.0"),
+    (f"pip install {INDEX}cu124/torch-2.6.0%2Bcu124-cp312-cp312-win_amd64.whl", "3.12", 0,
+     "not for Linux"),
 ]  # fmt: skip
 
 
@@ -258,6 +277,9 @@ def test_commands(
     [
         ("setup.py", "from setuptools import setup\nsetup(install_requires=deps())\n", "is computed"),
         ("setup.py", "from setuptools import setup\nsetup(**options)\n", "cannot be read"),
+        ("setup.py", "from setuptools import setup\nd = ['torch']\nd.append(x)\n"
+         "setup(install_requires=d)\n", "d is changed"),
+        ("settings.toml", "[a]\nb = 1\n", "no pyproject.toml"),
         ("setup.py", "print('no setup')\n", "no call of setup()"),
         ("setup.py", "setup(\n", "is no Python"),
         ("pyproject.toml", '[project]\ndynamic = ["dependencies"]\n', "when it is built"),
@@ -305,6 +327,14 @@ def test_the_driver_that_a_base_image_needs_is_named(
     (tmp_path / "Dockerfile").write_text("FROM nvidia/cuda:13.0.1-base-ubuntu24.04\n")
     assert main([str(tmp_path / "Dockerfile")]) == 0
     assert "driver >= 580.65.06" in capsys.readouterr().out
+
+
+def test_the_driver_and_the_index_of_an_image_s_torch_are_named(tmp_path: Path) -> None:
+    text = f"FROM python:3.12\nRUN pip install torch==2.6.0 --index-url {INDEX}cu126\n"
+    (tmp_path / "Dockerfile").write_text(text)
+    (found,) = judge_all(read(str(tmp_path / "Dockerfile")), (3, 12))
+    assert (found.code, found.level) == ("image-needs-driver", Level.INFO)
+    assert f"torch from {INDEX}cu126 needs an NVIDIA driver >= 525.60.13" in found.summary
 
 
 @pytest.mark.parametrize(
