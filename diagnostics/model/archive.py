@@ -1,4 +1,4 @@
-"""What is wrong with a zip file of torch: a checkpoint or an exported program (.pt2)."""
+"""Reads zip archives: checkpoints, exported programs (.pt2), TorchScript, model archives (.mar)."""
 
 from __future__ import annotations
 
@@ -21,21 +21,29 @@ class Archive:
 
     @property
     def form(self) -> str:
-        """`program` for an exported program, `checkpoint`, `torchscript`, or `other`."""
+        """What the members show: a key of FORMS."""
+        # torch puts everything below one folder named after the file.
         bare = {name.partition("/")[2] or name for name in self.names}
-        if any(
-            name.endswith(("archive_format", "serialized_exported_program.json"))
-            or name.startswith("models/")
-            for name in bare
-        ):
-            return "program"
-        if any(name.endswith("constants.pkl") for name in bare):
-            return "torchscript"
+        every = bare | set(self.names)
+        for form, marks in FORMS.items():
+            if any(name.endswith(marks) for name in every):
+                return form
         return "checkpoint" if "data.pkl" in bare else "other"
 
 
+FORMS: dict[str, tuple[str, ...]] = {
+    "program": ("archive_format", "serialized_exported_program.json", "models/model.json"),
+    "mar": ("MAR-INF/MANIFEST.json",),
+    "lite": ("bytecode.pkl",),
+    "torchscript": ("constants.pkl",),
+    "keras": ("model.weights.h5",),
+    "arrays": (".npy",),
+}
+"""Kind of archive -> endings of member names that only it has."""
+
+
 def read(path: Path) -> Archive:
-    """The verdict on a zip file; reads its index and the small members. Never raises for bytes."""
+    """Return the verdict on a zip file; reads its index and the small members. Never raises for bytes."""
     try:
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()

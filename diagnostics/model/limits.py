@@ -1,4 +1,4 @@
-"""Which IR version and opset an installed ONNX Runtime reads."""
+"""Which IR version and opset a release of ONNX Runtime reads."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DISTRIBUTIONS = (
 
 
 def installed() -> str | None:
-    """The version of the installed ONNX Runtime from its metadata, None when there is none."""
+    """Return the version of the installed ONNX Runtime from its metadata, None when there is none."""
     for name in DISTRIBUTIONS:
         try:
             return importlib.metadata.version(name)
@@ -46,7 +46,7 @@ def installed() -> str | None:
 
 
 def of(version: str) -> tuple[int, int] | None:
-    """The newest (IR version, opset) that a version reads; None where it is not known."""
+    """Return the newest (IR version, opset) that a version reads; None where it is not known."""
     series = numbers(version)[:2]
     for name, ir, opset in (*PUBLISHED, *MEASURED):
         if numbers(name) == series:

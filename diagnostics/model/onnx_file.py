@@ -1,4 +1,4 @@
-"""What an ONNX file says about itself: versions, operators, weights beside it."""
+"""Reads versions, operators and references to other files from the bytes of an ONNX file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class OnnxFile:
 
 
 def read(data: Buffer) -> OnnxFile:
-    """The facts of an ONNX file from its bytes; never raises, what is wrong is in `damage`."""
+    """Return the facts of an ONNX file from its bytes; never raises, what is wrong is in `damage`."""
     found = OnnxFile()
     try:
         for entry in entries(data):
@@ -60,7 +60,7 @@ def read(data: Buffer) -> OnnxFile:
 
 
 def looks_like_onnx(found: OnnxFile) -> bool:
-    """True when the start of the file was that of a model."""
+    """Return True when the start of the file was that of a model."""
     return found.ir_version is not None and (found.has_graph or bool(found.opsets))
 
 
@@ -78,20 +78,21 @@ def _model_field(data: Buffer, entry: Entry, found: OnnxFile) -> None:
         found.has_graph = True
         _graph(data, entry, found, 0)
     elif number == MODEL_OPSETS:
-        _opset(data, entry, found)
+        domain, version = read_opset(data, entry)
+        found.opsets[domain] = max(version, found.opsets.get(domain, 0))
     elif number == MODEL_FUNCTIONS:
         _function(data, entry, found)
 
 
-def _opset(data: Buffer, at: Entry, found: OnnxFile) -> None:
+def read_opset(data: Buffer, at: Entry) -> tuple[str, int]:
+    """Return domain and version of one opset import; the standard domain is ""."""
     domain, version = "", 0
     for entry in entries(data, at.start, at.end):
         if entry.number == OPSET_DOMAIN and entry.kind == BYTES:
             domain = text(data, entry, 200)
         elif entry.number == OPSET_VERSION and entry.kind == VARINT:
             version = entry.value
-    domain = "" if domain == "ai.onnx" else domain
-    found.opsets[domain] = max(version, found.opsets.get(domain, 0))
+    return "" if domain == "ai.onnx" else domain, version
 
 
 def _function(data: Buffer, at: Entry, found: OnnxFile) -> None:

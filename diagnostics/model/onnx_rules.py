@@ -1,4 +1,4 @@
-"""What makes an ONNX file unreadable for ONNX Runtime or Netron, as pure rules over its facts."""
+"""Rules about an ONNX file as a whole: damage, versions, domains, weights in other files, size."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from diagnostics.finding import Finding, Level
 from diagnostics.model import limits
 from diagnostics.model.onnx_file import External, OnnxFile, looks_like_onnx
 from diagnostics.model.verdict import again, finding, look, pip
+from diagnostics.tables.version import numbers
 
 TWO_GIB = 2**31 - 1
 BROWSER_LIMIT = 3 * 10**9
@@ -19,8 +20,6 @@ KNOWN_DOMAINS = frozenset(
         "",
         "ai.onnx.ml",
         "ai.onnx.training",
-        "ai.onnx.preview",
-        "ai.onnx.preview.training",
         "com.microsoft",
         "com.microsoft.experimental",
         "com.microsoft.nchwc",
@@ -36,12 +35,12 @@ FROM_EXTENSIONS = frozenset({"ai.onnx.contrib", "com.microsoft.extensions"})
 
 
 def judge(path: Path, model: OnnxFile, size: int, runtime: str | None) -> list[Finding]:
-    """The problems of a file, worst first; an empty list when readers should take it."""
+    """Return the problems of a file; an empty list when readers should take it."""
     if model.damage or not looks_like_onnx(model):
         return [_damaged(path, model)]
     found = _versions(path, model, runtime)
     found += _domains(path, model)
-    found += _external(path, model)
+    found += _external(path, model, runtime)
     found += _sizes(path, size)
     return found
 
@@ -141,13 +140,13 @@ def _domains(path: Path, model: OnnxFile) -> list[Finding]:
     ]
 
 
-def _external(path: Path, model: OnnxFile) -> list[Finding]:
+def _external(path: Path, model: OnnxFile, runtime: str | None) -> list[Finding]:
     by_location: dict[str, list[External]] = {}
     for item in model.external:
         by_location.setdefault(item.location, []).append(item)
     found = []
     for location, items in sorted(by_location.items()):
-        problem = _location_problem(path.parent, location, items)
+        problem = _location_problem(path, location, items, runtime)
         if problem is None:
             continue
         code, summary, cause = problem
@@ -167,8 +166,9 @@ def _external(path: Path, model: OnnxFile) -> list[Finding]:
 
 
 def _location_problem(
-    folder: Path, location: str, items: list[External]
+    path: Path, location: str, items: list[External], runtime: str | None
 ) -> tuple[str, str, str] | None:
+    folder = path.parent
     outside = "external-data-outside"
     if not location:
         return "external-data-missing", "Tensors have no data and name no file.", "It was cut off."
@@ -176,30 +176,61 @@ def _location_problem(
         return (
             outside,
             f"The weights are expected at the absolute path {location}.",
-            ("Readers accept only files inside the model's folder."),
+            "Readers accept only files inside the model's folder.",
         )
     target = folder / location
-    if "\0" in location or not _is_inside(folder, target):
+    if "\0" in location or ".." in PurePosixPath(location.replace("\\", "/")).parts:
         return (
             outside,
             f"The weights are expected outside the model's folder: {location!r}.",
-            ("Readers refuse that for safety."),
+            "Readers refuse that for safety.",
         )
     if not target.is_file():
         return (
             "external-data-missing",
             f"The weights file {location} is not beside the model.",
-            ("Large models keep their weights in a second file; it was not copied, or renamed."),
+            "Large models keep their weights in a second file; it was not copied, or renamed.",
+        )
+    allowed = [folder] if refuses_hub_links(runtime) else [folder, _resolved(path).parent]
+    if not any(_is_inside(place, target) for place in allowed):
+        if refuses_hub_links(runtime) and _is_inside(_resolved(path).parent, target):
+            return (
+                outside,
+                f"ONNX Runtime {runtime} refuses links that leave the folder, as those of the Hub's "
+                f"cache do: {location!r}.",
+                "1.24.0 and 1.24.1 do that; earlier and later versions follow them. Upgrade, or "
+                "download into a folder (hf download --local-dir).",
+            )
+        return (
+            outside,
+            f"The weights file {location!r} is a link out of the model's folder.",
+            "Newer versions of ONNX Runtime refuse that for safety.",
         )
     have = target.stat().st_size
     need = max(item.offset + (item.length or 0) for item in items)
     if have < need:
         return (
             "external-data-short",
-            (f"The weights file {location} has {have:,} bytes, the model needs {need:,}."),
+            f"The weights file {location} has {have:,} bytes, the model needs {need:,}.",
             "It is cut off, a pointer, or belongs to another export.",
         )
     return None
+
+
+def refuses_hub_links(runtime: str | None) -> bool:
+    """Return True for the versions that take the links of the Hub's cache for an escape.
+
+    Measured with 1.23.2 (follows every link), 1.24.1 (refuses) and 1.32.0 (allows the folder of the
+    link and that of the file behind it).
+    """
+    return runtime is not None and numbers(runtime)[:3] in ((1, 24), (1, 24, 0), (1, 24, 1))
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path
 
 
 def _is_inside(folder: Path, target: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Whether a pickle is whole, without running what is in it."""
+"""Walks over a pickle without running what is in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LIMIT = 16 * 2**20
 
 
 def damage(view: memoryview) -> str:
-    """What is wrong with the first pickle in the data; empty when it is whole. Never raises."""
+    """Return what is wrong with the first pickle in the data; empty when it is whole. Never raises."""
     try:
         for _opcode, _argument, _at in pickletools.genops(bytes(view[:LIMIT])):
             pass

@@ -1,4 +1,4 @@
-"""What is wrong with a safetensors file, from its header."""
+"""Checks the header of a safetensors file against its size."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Header:
 
 
 def read(data: bytes | memoryview) -> Header:
-    """The verdict from a file's bytes; reads only the header. Never raises.
+    """Return the verdict from a file's bytes; reads only the header. Never raises.
 
     Format: https://github.com/huggingface/safetensors#format.
     """

@@ -1,4 +1,4 @@
-"""A walk over protobuf's wire format that skips what it is not asked for."""
+"""Walks over protobuf's wire format and skips what it is not asked for."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Entry:
 
 
 def entries(data: Buffer, start: int = 0, end: int | None = None) -> Iterator[Entry]:
-    """The fields of the message in `data[start:end]`, without reading their content.
+    """Yield the fields of the message in `data[start:end]`, without reading their content.
 
     Raises WireError where the bytes cannot be a message or a field goes over the end. Source of
     the format: https://protobuf.dev/programming-guides/encoding/.
@@ -59,7 +59,7 @@ def entries(data: Buffer, start: int = 0, end: int | None = None) -> Iterator[En
 
 
 def varint(data: Buffer, at: int, stop: int) -> tuple[int, int]:
-    """A number of up to 64 bits and the position after it. Raises WireError at the end of data."""
+    """Return a number of up to 64 bits and the position after it. Raises WireError at the end of data."""
     result = shift = 0
     while at < stop:
         byte = data[at]
@@ -74,5 +74,5 @@ def varint(data: Buffer, at: int, stop: int) -> tuple[int, int]:
 
 
 def text(data: Buffer, entry: Entry, limit: int = 4096) -> str:
-    """The content of a BYTES field as text, shortened to `limit` bytes."""
+    """Return the content of a BYTES field as text, shortened to `limit` bytes."""
     return bytes(data[entry.start : min(entry.end, entry.start + limit)]).decode("utf-8", "replace")

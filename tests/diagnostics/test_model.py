@@ -205,8 +205,9 @@ def test_a_gigabyte_is_judged_in_half_a_second(tmp_path: Path) -> None:
     path = tmp_path / "large.onnx"
     size = 2**30
     tensor = varint(9 << 3 | 2) + varint(size)
-    graph = message(1, message(4, b"Relu")) + varint(5 << 3 | 2) + varint(len(tensor) + size)
-    graph += tensor
+    graph = message(1, message(1, b"x") + message(2, b"y") + message(4, b"Relu"))
+    graph += message(11, message(1, b"x"))
+    graph += varint(5 << 3 | 2) + varint(len(tensor) + size) + tensor
     head = number(1, 8) + message(8, number(2, 17)) + varint(7 << 3 | 2) + varint(len(graph) + size)
     with path.open("wb") as file:
         file.write(head + graph)
