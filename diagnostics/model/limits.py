@@ -20,7 +20,13 @@ PUBLISHED: tuple[tuple[str, int, int], ...] = (
 """ONNX Runtime series, newest IR version, newest official opset. Source: the version table of
 https://onnxruntime.ai/docs/reference/compatibility.html."""
 
-MEASURED: tuple[tuple[str, int, int], ...] = (("1.32", 14, 28),)
+MEASURED: tuple[tuple[str, int, int], ...] = (
+    ("1.23", 11, 23),
+    ("1.24", 13, 25),
+    ("1.27", 13, 26),
+    ("1.30", 13, 26),
+    ("1.32", 14, 28),
+)
 """What a series itself printed when it was given a model that is newer still."""
 
 NEWEST_IR, NEWEST_OPSET = 14, 28
