@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from bench.graph_analysis.spread import Spread, spread_from
+from bench.graph_analysis.spread import Spread
+from diagnostics.codec import decode_as
 
 SCHEMA: Final = 1
 """1: first version."""
@@ -84,8 +84,6 @@ class Anatomy:
     """What the activations and times come from: `digits, 1 sample` or `random numbers`; empty when nothing was run."""
     seconds: float | None = None
     """Of one profiled run, all nodes together."""
-    unassigned: float | None = None
-    """Seconds of nodes that the optimizer made and that belong to no node of the file."""
     sizes: tuple[tuple[str, int], ...] = ()
     """(open axis, extent) as taken for `macs`."""
     problems: tuple[str, ...] = ()
@@ -107,30 +105,9 @@ class Anatomy:
         return {"schema": SCHEMA, **asdict(self)}
 
 
-def anatomy_from(data: Mapping[str, Any]) -> Anatomy:
-    """The anatomy that `as_dict` gave; raises ValueError for anything else."""
-    if not isinstance(data, Mapping):
-        raise ValueError(f"a {type(data).__name__}, not an object")
-    if data.get("schema") != SCHEMA:
-        raise ValueError(f"schema is {data.get('schema')!r}; this version reads {SCHEMA}")
-    try:
-        fields = {name: value for name, value in data.items() if name != "schema"}
-        fields |= {
-            "opsets": tuple((str(d), int(v)) for d, v in data["opsets"]),
-            "operators": tuple((str(o), int(n)) for o, n in data["operators"]),
-            "dtypes": tuple((str(d), int(n), int(b)) for d, n, b in data["dtypes"]),
-            "inputs": tuple(Port(**port) for port in data["inputs"]),
-            "outputs": tuple(Port(**port) for port in data["outputs"]),
-            "parts": tuple(Part(**part) for part in data["parts"]),
-            "weights": tuple(map(_layer, data["weights"])),
-            "activations": tuple(map(_layer, data["activations"])),
-            "sizes": tuple((str(n), int(s)) for n, s in data.get("sizes", ())),
-            "problems": tuple(map(str, data["problems"])),
-        }
-        return Anatomy(**fields)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not an anatomy of schema {SCHEMA}: {error}") from error
-
-
-def _layer(data: Mapping[str, Any]) -> Layer:
-    return Layer(**{**data, "spread": spread_from(data["spread"])})
+def anatomy_from(data: object) -> Anatomy:
+    """Return the anatomy that `as_dict` gave; raises ValueError, with the field, for anything else."""
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != SCHEMA:
+        raise ValueError(f"schema is {schema!r}; this version reads {SCHEMA}")
+    return decode_as(Anatomy, data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,18 +54,4 @@ def spread_of(array: Any) -> Spread | None:
         mean=float(finite.mean(dtype=np.float64)),
         std=float(finite.std(dtype=np.float64)),
         counts=counts_of(finite, low, high, BINS),
-    )
-
-
-def spread_from(data: Mapping[str, Any]) -> Spread:
-    """The spread that `asdict` gave; raises KeyError, TypeError or ValueError for anything else."""
-    return Spread(
-        num=int(data["num"]),
-        num_zero=int(data["num_zero"]),
-        num_other=int(data["num_other"]),
-        low=float(data["low"]),
-        high=float(data["high"]),
-        mean=float(data["mean"]),
-        std=float(data["std"]),
-        counts=tuple(int(count) for count in data["counts"]),
     )

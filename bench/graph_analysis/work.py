@@ -174,7 +174,6 @@ def _run(found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, thread
                 fed=_fed_text(fed, graph),
                 parts=_timed(anatomy, graph, spent),
                 seconds=sum(spent.values()) + unassigned,
-                unassigned=unassigned,
                 activations=layers_from(values, told, kept.get(entry["parent"], {})),
             )
         except Exception as error:

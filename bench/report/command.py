@@ -1,4 +1,4 @@
-"""`python -m bench report`: an earlier run shown again, in any format."""
+"""`python -m bench report`: show a stored run in any format."""
 
 from __future__ import annotations
 
@@ -6,22 +6,16 @@ import argparse
 import os
 import sys
 import webbrowser
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench.output.console import print_to, write_text
-from bench.report.document import to_json
+from bench.report.formats import FORMATS, PAGE, print_table
 from bench.report.html import write_html
-from bench.report.markdown import to_markdown
-from bench.report.terminal import render_terminal
 from bench.summary.build import build_report
 from bench.summary.model import Report
 from suite.runs.folder import NoSuchRun, find_run
 from suite.runs.load import load_run
 
-TEXTS: Final[dict[str, Callable[[Report], str]]] = {"md": to_markdown, "json": to_json}
-"""Format -> how it is written as one text."""
 RUNS: Final = Path(".vitals", "runs")
 
 
@@ -36,8 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=("html", "md", "json", "terminal"),
-        help="default: the terminal table, and report.html written into the run folder",
+        choices=tuple(FORMATS),
+        help=f"{'; '.join(f'{row.name}: {row.meaning}' for row in FORMATS.values())}"
+        f" (default: the terminal's tables, and {PAGE} written into the run folder)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write here instead")
     parser.add_argument(
@@ -74,27 +69,17 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _show(report: Report, folder: Path, arguments: argparse.Namespace) -> int:
-    html = folder / "report.html"
-    if arguments.format == "html" and arguments.out:
-        html = arguments.out
-    match arguments.format:
-        case "html":
-            write_html(report, html)
-            print(html)
-        case "terminal":
-            _to_terminal(report, arguments.out, html if html.is_file() else None)
-        case None:
-            write_html(report, html)
-            _to_terminal(report, arguments.out, html)
-        case name:
-            write_text(TEXTS[name](report), arguments.out)
+    page = folder / PAGE
+    if arguments.format is None:
+        write_html(report, page)
+        print_table(report, folder, arguments.out)
+    else:
+        FORMATS[arguments.format].write(report, folder, arguments.out)
+        if arguments.format == "html" and arguments.out:
+            page = arguments.out
     if arguments.open:
-        _open(html)
+        _open(page)
     return 0
-
-
-def _to_terminal(report: Report, out: Path | None, html: Path | None) -> None:
-    print_to(out, lambda console: render_terminal(report, console, html=html))
 
 
 def _open(html: Path) -> None:

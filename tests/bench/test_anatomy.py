@@ -21,12 +21,13 @@ from bench.graph_analysis.folder import folder_of, is_fresh, load_anatomies
 from bench.graph_analysis.make import graphs_of, take_files_apart
 from bench.graph_analysis.record import anatomy_from
 from bench.graph_analysis.running import random_feeds, time_of_nodes, values_of_a_run, working_feeds
-from bench.graph_analysis.spread import spread_from, spread_of
+from bench.graph_analysis.spread import Spread, spread_of
 from bench.graph_analysis.static import anatomy_of
 from bench.netron.devtools import INSTALL, find_browser
 from bench.netron.errors import BrowserMissing
 from bench.report.anatomy_view import view_of
 from bench.report.difference_view import difference_view
+from diagnostics.codec import decode_as
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Artifact, Record
@@ -58,7 +59,7 @@ def test_a_spread_of_nothing_finite_is_none():
 def test_any_spread_survives_json_and_can_be_drawn(numbers):
     found = spread_of(np.array(numbers, dtype=np.float32))
     assert (
-        spread_from(json.loads(json.dumps({k: getattr(found, k) for k in found.__slots__})))
+        decode_as(Spread, json.loads(json.dumps({k: getattr(found, k) for k in found.__slots__})))
         == found
     )
     assert sum(found.counts) == len(numbers)
@@ -172,7 +173,7 @@ def test_open_axes_are_made_longer_until_the_graph_runs(tmp_path):
     inputs = [value("x", ["batch", 1, "time"])]
     outputs = [value("y", ["batch", 1, None])]
     path = save(tmp_path / "long.onnx", nodes, weights=weights, inputs=inputs, outputs=outputs)
-    assert working_feeds(path)["x"].shape == (1, 1, 128)
+    assert working_feeds(path, {})["x"].shape == (1, 1, 128)
 
 
 def test_the_attachment_has_nodes_tensors_and_values(tmp_path):
@@ -202,7 +203,7 @@ def test_files_are_kept_and_compared_with_the_first(taken):
     found = load_anatomies(folder)
     assert set(found.by_stem) == {"a", "b"}
     assert ("a", "b") in found.differences
-    assert found.by_stem["a"].fed == "random numbers"
+    assert found.by_stem["a"].fed == "random numbers at batch=1"
     assert found.by_stem["a"].activations
     assert not found.problems
     assert is_fresh(found, folder / "a.onnx")
