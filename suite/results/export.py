@@ -49,7 +49,8 @@ class ShapeParity:
     """One comparison of a graph with the judge: the module in float64 on the same input."""
 
     axis: str
-    """`example`, `input` (another input of the example's shape), or the dynamic axis that was changed."""
+    """`example`, `input` (another input of the example's shape), the dynamic axis that was changed, or the mask that
+    was cut."""
     extent: int | None = None
     """Extent of that axis."""
     max_abs: float | None = None

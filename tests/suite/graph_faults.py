@@ -38,8 +38,13 @@ def channels_swapped(model: Any, values: dict[str, Any]) -> str | None:
     """Two output channels have changed places."""
 
     def edit(w: Any) -> Any:
+        first = np.array(
+            w[:, 0] if len(w) == 1 else w[0]
+        )  # recurrent weights begin with a direction
         w = w.copy()
-        w[[0, 1]] = w[[1, 0]]
+        rows = w[0] if len(w) == 1 else w
+        rows[0] = rows[1]
+        rows[1] = first.reshape(rows[1].shape)
         return w
 
     return _edit_weight(model, edit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from suite.stages.export.variants import (
     at_extents,
     axis_names,
     extent_of,
+    masked,
     variants,
 )
 
@@ -86,7 +88,8 @@ class Comparison:
             if self._spread.tolerances >= VACUOUS_BELOW:
                 break
         asked = list(cases or variants(self.spec, self._drawn, self.batch))
-        self.cases = asked if cases else [*asked, *self._usable(self._more_extents())]
+        more = chain(masked(example), self._more_extents())
+        self.cases = asked if cases else [*asked, *self._usable(more)]
         if self.reference.judge_seconds <= SLOW:
             self.reference.judge(case.inputs for case in self.cases)
             self._learn([case.inputs for case in self.cases])

@@ -26,7 +26,7 @@ class Variant:
     """One input to compare on."""
 
     axis: str
-    """`example`, `input`, or the axis whose extent differs from the example's."""
+    """`example`, `input`, the axis whose extent differs from the example's, or the mask that was changed."""
     extent: int | None
     inputs: Mapping[str, Any]
     is_asked: bool = True
@@ -84,6 +84,23 @@ def variants(spec: ModelSpec, draw: Draw, num_samples: int) -> Iterator[Variant]
             extent = second_extent(extent_of(spec, example, name), asked)
             inputs = resized(spec, example, name, extent)
             yield Variant(axis=name, extent=extent, inputs=inputs)
+
+
+def masked(example: Mapping[str, Any]) -> Iterator[Variant]:
+    """The example with the end of a mask at zero, for every mask that has none there.
+
+    A mask of ones, as a text has that fills its length, cannot tell a graph that ignores it.
+    """
+    import torch
+
+    for name, value in example.items():
+        if not isinstance(value, torch.Tensor) or value.is_floating_point() or value.ndim < 2:
+            continue
+        length = value.shape[-1]
+        if length > 2 and bool((value == 1).all()):
+            mask = value.clone()
+            mask[..., length - length // 3 :] = 0
+            yield Variant(axis=name, extent=None, inputs={**example, name: mask}, is_asked=False)
 
 
 def at_extents(
