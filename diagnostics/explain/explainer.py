@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from diagnostics.explain.condense import condense
 from diagnostics.explain.installer import Target, target_of, translate
@@ -84,8 +85,12 @@ def _unexplained(
 def hits(text: str) -> list[Hit]:
     """The first match of every row that applies, in the order of the tables."""
     found = []
-    for row in ROWS:
-        matches = [m for p in row.patterns if (m := _search(p, text)) is not None]
+    for row, patterns in _table():
+        matches = [
+            match
+            for needle, pattern in patterns
+            if needle in text and (match := _search(pattern, needle, text)) is not None
+        ]
         if matches:
             match = min(matches, key=lambda m: m.start())
             values = _applies(row, match, text)
@@ -117,9 +122,15 @@ def _applies(row: Row, match: re.Match[str], text: str) -> dict[str, str] | None
     return values if row.when is None or row.when(values) else None
 
 
-def _search(pattern: str, text: str) -> re.Match[str] | None:
+@cache
+def _table() -> tuple[tuple[Row, tuple[tuple[str, str], ...]], ...]:
+    """Every row with its patterns, each after the literal text that is looked for first."""
+    return tuple((row, tuple((needle_of(p), p) for p in row.patterns)) for row in ROWS)
+
+
+def _search(pattern: str, needle: str, text: str) -> re.Match[str] | None:
     expression = compiled(pattern)
-    for start in _candidates(needle_of(pattern), text):
+    for start in _candidates(needle, text):
         low = text.rfind("\n", 0, max(0, start - BEFORE)) + 1
         match = expression.search(text, max(low, start - BEFORE), start + AFTER)
         if match is not None:
