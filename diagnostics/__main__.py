@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+
+# One visit ends before a collection could free anything.
+gc.disable()
 
 # A file such as random.py in the current folder must not be imported in place of the library's:
 # the package knows its own folder by now.

@@ -11,15 +11,18 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diagnostics.checkup import Checkup
 from diagnostics.doctor import FACTS_MISSING, UnknownCode, chosen, run
 from diagnostics.environment import Environment, gather
 from diagnostics.facts.interpreter import NotAPython
 from diagnostics.options import Misuse, codes, parser, silenced
-from diagnostics.redact import Redactor, for_this_machine
 from diagnostics.registry import Check, checks
-from diagnostics.render import document, markdown, terminal
+from diagnostics.render import terminal
+
+if TYPE_CHECKING:
+    from diagnostics.redact import Redactor
 
 USAGE = 2
 DELEGATES = {
@@ -67,7 +70,8 @@ def _visit(options: argparse.Namespace) -> int:
         _list(selected if options.select or options.ignore else checks(), form)
         return 0
     environment = _facts(options)
-    redactor = None if options.no_redact else _redactor(environment)
+    wants_redactor = not options.no_redact and (form != "text" or options.save_facts)
+    redactor = _redactor(environment) if wants_redactor else None
     excused = not any(item.code == FACTS_MISSING for item in chosen((), ignored))
     checkup = _examine(environment, selected, options, start, excused=excused)
     if options.save_facts:
@@ -154,6 +158,8 @@ def _examine(
 
 
 def _redactor(environment: Environment) -> Redactor:
+    from diagnostics.redact import for_this_machine
+
     labels = (build.version for build in environment.builds.values())
     return for_this_machine({*environment.packages.values(), *labels})
 
@@ -169,8 +175,12 @@ def _save(environment: Environment, path: str, redactor: Redactor | None) -> Non
 
 def _show(checkup: Checkup, form: str, redactor: Redactor | None, *, verbose: bool) -> None:
     if form == "json":
+        from diagnostics.render import document
+
         print(json.dumps(document.document(checkup, redactor), indent=1))
     elif form == "markdown":
+        from diagnostics.render import markdown
+
         print(markdown.report(checkup, redactor))
     else:
         _print_text(checkup, verbose=verbose)
@@ -188,6 +198,8 @@ def _print_text(checkup: Checkup, *, verbose: bool) -> None:
 
 def _list(every: tuple[Check, ...], form: str) -> None:
     if form == "markdown":
+        from diagnostics.render import markdown
+
         print(markdown.checks_page(every), end="")
     elif form == "json":
         rows = [

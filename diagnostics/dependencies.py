@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from diagnostics.accelerator import counted_as
 from diagnostics.environment import Environment
 from diagnostics.records import Distribution
-from diagnostics.requirement import Requirement, applies, parse_requirement
+from diagnostics.requirement import Requirement, applies, normalise, parse_requirement
 from diagnostics.version import allows
+
+_ONLY_FOR_EXTRA = re.compile(
+    r"^[^;]*;(?:(?!\bor\b)[^()]|\([^()]*\))*?(?<![\w.])extra\s*==\s*['\"]([^'\"]+)['\"]\s*$"
+)
+"""A line whose marker ends with an extra that no `or` outside of parentheses makes optional."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +38,7 @@ def unmet(environment: Environment) -> tuple[Lack, ...]:
     by_name: dict[str, Distribution] = {}
     for item in environment.distributions:
         by_name.setdefault(item.name, item)
+    known = markers(environment)
     queue: list[tuple[str, str]] = [(name, "") for name in by_name]
     done: set[tuple[str, str]] = set()
     found: dict[tuple[str, str], Lack] = {}
@@ -41,7 +48,7 @@ def unmet(environment: Environment) -> tuple[Lack, ...]:
             continue
         done.add((name, extra))
         owner = by_name[name]
-        for wanted in wanted_by(owner, extra, environment):
+        for wanted in _wanted(owner, extra, known):
             have = by_name.get(wanted.name)
             if have is not None:
                 queue += [(have.name, item) for item in wanted.extras]
@@ -109,12 +116,21 @@ def _extras_in_use(environment: Environment, name: str) -> tuple[str, ...]:
 
 
 def wanted_by(owner: Distribution, extra: str, environment: Environment) -> Iterator[Requirement]:
-    """What a distribution asks for here; under an extra, what that extra adds."""
-    known = markers(environment) | {"extra": extra}
-    without = known | {"extra": ""}
+    """Yield what a distribution asks for here; under an extra, what that extra adds."""
+    return _wanted(owner, extra, markers(environment))
+
+
+def _wanted(owner: Distribution, extra: str, known: dict[str, str]) -> Iterator[Requirement]:
+    with_extra, without = known | {"extra": extra}, known | {"extra": ""}
     for line in owner.requires:
+        only_for = _ONLY_FOR_EXTRA.search(line)
+        # Most lines of large packages are of other extras: they need not be taken apart.
+        if only_for and (not extra or normalise(only_for[1]) != normalise(extra)):
+            continue
+        if extra and "extra" not in line:
+            continue
         wanted = parse_requirement(line)
-        if wanted is None or not applies(wanted.marker, known):
+        if wanted is None or not applies(wanted.marker, with_extra):
             continue
         # Under an extra only what the extra adds: the rest was seen without it.
         if not extra or not applies(wanted.marker, without):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -147,6 +146,8 @@ class Environment:
 
         Load, free memory and time do not enter it.
         """
+        import hashlib
+
         versions = {name: self.packages[name] for name in KEY_PACKAGES if name in self.packages}
         versions |= {name: build.version for name, build in self.builds.items()}
         key = {

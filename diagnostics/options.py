@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from pathlib import Path
 from typing import NoReturn
 
@@ -69,7 +68,12 @@ def silenced(folder: Path) -> tuple[str, ...]:
         if not path.is_file():
             continue
         try:
-            data = tomllib.loads(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            if "vitals" not in text:
+                return ()
+            import tomllib
+
+            data = tomllib.loads(text)
         except (OSError, ValueError):
             return ()  # another tool's trouble: the doctor must still run
         table = data.get("tool", {}).get("vitals", {}).get("doctor", {})

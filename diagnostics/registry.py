@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import pkgutil
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from diagnostics.environment import Environment
@@ -99,9 +99,8 @@ def check(code: str, title: str, area: str, *, deep: bool = False) -> Callable[[
 
 def checks() -> tuple[Check, ...]:
     """Every check, by area and in the order of its module."""
-    package = importlib.import_module("diagnostics.checks")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"diagnostics.checks.{module.name}")
+    for path in sorted(Path(__file__).with_name("checks").glob("[!_]*.py")):
+        importlib.import_module(f"diagnostics.checks.{path.stem}")
     order = list(AREAS)
     return tuple(sorted(_CHECKS.values(), key=lambda item: order.index(item.area)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from diagnostics.version import allows, try_parse
 
@@ -31,6 +32,7 @@ class Requirement:
     """The address of a direct reference (`name @ address`), empty for a range of versions."""
 
 
+@cache
 def normalise(name: str) -> str:
     """Return the name as PEP 503 compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()

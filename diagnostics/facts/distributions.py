@@ -11,6 +11,8 @@ from diagnostics.records import CondaPackage, Distribution
 from diagnostics.requirement import normalise
 from diagnostics.version import version_key
 
+_HEAD_BYTES = 8192
+
 
 def installed(sites: tuple[str, ...], pythonpath: tuple[str, ...] = ()) -> tuple[Distribution, ...]:
     """Return every distribution on the given folders, in search order, duplicates kept.
@@ -85,11 +87,16 @@ def _read(folder: Path) -> Distribution:
 def _headers(path: Path) -> tuple[dict[str, list[str]], str]:
     """({lower-case header: values}, flaw): the part before the first empty line."""
     try:
-        text = path.read_bytes().decode("utf-8", errors="replace")
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+            # Most of a METADATA file is a README, which nobody here reads.
+            while b"\n\n" not in head and (more := file.read(_HEAD_BYTES)):
+                head += more
     except OSError as error:
         return {}, f"{path.name}: {error.strerror or type(error).__name__}"
+    text = head.partition(b"\n\n")[0].decode("utf-8", errors="replace")
     found: dict[str, list[str]] = {}
-    for line in text.partition("\n\n")[0].splitlines():
+    for line in text.splitlines():
         key, colon, value = line.partition(":")
         if colon and not line.startswith((" ", "\t")):
             found.setdefault(key.lower(), []).append(value.strip())

@@ -1,27 +1,27 @@
 """The NVIDIA driver and its devices: files of the kernel, and the answers of the probe."""
 
 # Plain os calls start faster than pathlib and take most of the second that a look may last.
-# ruff: noqa: PTH112
+# ruff: noqa: PTH112, PTH118, PTH120
 
 from __future__ import annotations
 
-import json
+import ast
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from diagnostics.facts import gpu_probe
 from diagnostics.facts.deadline import LONGEST, communicate
-from diagnostics.facts.procfs import names, text
+from diagnostics.facts.procfs import names, text, which
 from diagnostics.records import Driver, Gpu
 
 PROBE_SECONDS = 8.0
 LONGEST_SECONDS = PROBE_SECONDS * LONGEST + 5
 """The child's own deadline ends it long before."""
+_PROBE = os.path.join(os.path.dirname(__file__), "gpu_probe.py")
+"""Run as a file: importing it here would load ctypes for nothing."""
 _VERSION = re.compile(r"(?:Kernel Module|for \S+)\s+(?:\S+\s+)?(\d{3}\.\d+(?:\.\d+)?)")
 
 
@@ -32,7 +32,7 @@ class Probe:
         self._seconds = seconds
         self._refusal = ""
         self._child: subprocess.Popen[bytes] | None = None
-        command = [sys.executable, "-I", "-S", gpu_probe.__file__, *(("quick",) if quick else ())]
+        command = [sys.executable, "-I", "-S", _PROBE, *(("quick",) if quick else ())]
         try:
             self._child = subprocess.Popen(
                 command,
@@ -56,8 +56,10 @@ class Probe:
         devices: list[dict[str, Any]] = []
         for line in output.decode(errors="replace").splitlines():
             try:
-                said = json.loads(line)
-            except ValueError:
+                said = ast.literal_eval(line)
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                continue
+            if not isinstance(said, dict):
                 continue
             if "gpu" in said:
                 devices.append(said)
@@ -95,7 +97,7 @@ def devices(probe: Probe) -> tuple[tuple[Gpu, ...], Driver]:
         nouveau_loaded=os.path.isdir("/sys/module/nouveau"),
         uvm_loaded=os.path.isdir("/sys/module/nvidia_uvm"),
         device_files=tuple(name for name in names("/dev") if name.startswith("nvidia")),
-        has_smi=shutil.which("nvidia-smi") is not None,
+        has_smi=bool(which("nvidia-smi")),
         fabric_manager=_fabric_manager(),
         nvml_library=facts.get("nvml_library", ""),
         nvml_code=facts.get("nvml_code", -1),
@@ -131,4 +133,4 @@ def _fabric_manager() -> str:
         return "running"
     if Path("/var/run/nvidia-fabricmanager.pid").exists():
         return "running"
-    return "installed" if shutil.which("nv-fabricmanager") else ""
+    return "installed" if which("nv-fabricmanager") else ""

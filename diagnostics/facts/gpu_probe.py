@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import sys
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 NVML, CUDA = "libnvidia-ml.so.1", "libcuda.so.1"
 THROTTLE = {
@@ -21,8 +23,11 @@ THROTTLE = {
 
 
 def say(**facts: object) -> None:
-    """Writes one line at once: what is known survives a later crash."""
-    sys.stdout.write(json.dumps(facts) + "\n")
+    """Write one line, a Python literal, at once: what is known survives a later crash.
+
+    Importing json or typing here would take longer than all else that the probe does.
+    """
+    sys.stdout.write(repr(facts) + "\n")
     sys.stdout.flush()
 
 

@@ -35,7 +35,7 @@ class _Walk:
     detours: list[Detour] = field(default_factory=list)
 
     def owner(self, path: str) -> str:
-        return self.libraries.get(path) or self.libraries.get(os.path.realpath(path), "")
+        return self.libraries.get(path) or self.libraries.get(self.loader.real(path), "")
 
 
 def walk(
@@ -71,7 +71,7 @@ def walk(
         unresolved=tuple(state.unresolved),
         version_misses=misses,
         detours=tuple(state.detours),
-        misbuilt=misbuilt_modules(libraries, interpreter, loader),
+        misbuilt=misbuilt_modules(libraries, interpreter, loader, distributions),
         foreign_symbols=foreign_symbols(libraries, distributions, loader),
         openmp=_openmp(interpreter, shipped),
         provider_wants=wants,
@@ -143,8 +143,8 @@ def _note_detour(
     shipped = state.shipped.get(name, [])
     if not shipped:
         return
-    ours = {os.path.realpath(path) for path in shipped}
-    if through == "LD_LIBRARY_PATH" and os.path.realpath(found) not in ours:
+    ours = {state.loader.real(path) for path in shipped}
+    if through == "LD_LIBRARY_PATH" and state.loader.real(found) not in ours:
         harmless = False
         detour = found
     else:
@@ -152,7 +152,7 @@ def _note_detour(
         offered = (os.path.join(folder, name) for folder in state.loader.library_path)
         detour = next((path for path in offered if os.path.exists(path)), "")
         harmless = True
-        if not detour or os.path.realpath(detour) in ours:
+        if not detour or state.loader.real(detour) in ours:
             return
     if any(known.soname == name and known.harmless == harmless for known in state.detours):
         return

@@ -1,7 +1,7 @@
 """Where the dynamic loader would find a library: the search order of ld.so(8)."""
 
 # Plain os calls start faster than pathlib and take most of the second that a look may last.
-# ruff: noqa: PTH110, PTH118, PTH120
+# ruff: noqa: PTH110, PTH114
 
 from __future__ import annotations
 
@@ -47,6 +47,8 @@ class Loader:
     system: tuple[str, ...] = _SYSTEM
     headers: dict[str, Header | None] = field(default_factory=dict)
     _existing: dict[str, bool] = field(default_factory=dict)
+    _real: dict[str, str] = field(default_factory=dict)
+    _folders: dict[str, str] = field(default_factory=dict)
 
     def header(self, path: str) -> Header | None:
         """The header of the library, None when it cannot be read."""
@@ -91,15 +93,27 @@ class Loader:
             return found or self.cache[name]
         return self._among(name, self.system, "")
 
+    def real(self, path: str) -> str:
+        """Return the path without links; folders are resolved once."""
+        if path not in self._real:
+            folder, _, name = path.rpartition("/")
+            if folder not in self._folders:
+                self._folders[folder] = os.path.realpath(folder)
+            is_link = os.path.islink(path)
+            self._real[path] = (
+                os.path.realpath(path) if is_link else f"{self._folders[folder]}/{name}"
+            )
+        return self._real[path]
+
     def _among(self, name: str, folders: tuple[str, ...], asking: str) -> str:
-        origin = os.path.dirname(os.path.realpath(asking)) if folders else ""
         for folder in folders:
             if "$" in folder:
+                origin = self.real(asking).rpartition("/")[0]
                 folder = folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)
                 folder = folder.replace("$LIB", "lib").replace("$PLATFORM", platform.machine())
-            path = os.path.normpath(os.path.join(folder or ".", name))
+            path = f"{folder or '.'}/{name}"
             if self._exists(path):
-                return path
+                return os.path.normpath(path)
         return ""
 
     def _exists(self, path: str) -> bool:

@@ -10,19 +10,26 @@ import os
 import re
 
 from diagnostics.facts.loader import Loader
-from diagnostics.records import Interpreter, Misbuilt
+from diagnostics.records import Distribution, Interpreter, Misbuilt
+from diagnostics.version import allows
 
 _TAGGED = re.compile(r"\.cpython-(\d+t?d?)-([\w]+)-[\w-]+\.so$")
 _OLD_NUMPY = (b"numpy.core._multiarray_umath", b"numpy.core.multiarray")
+_ANY_NUMPY = b"multiarray"
 _NEW_NUMPY = b"numpy._core._multiarray_umath"
 _NUMPY_ITSELF = ("numpy",)
 LARGEST_SCANNED = 24 << 20
+LARGEST_UNASKED = 4 << 20
+"""Bytes of a module that is scanned although its package does not ask for NumPy."""
 NUM_SCANNED = 4
 """Modules looked at per distribution before it counts as not using NumPy's C interface."""
 
 
 def misbuilt_modules(
-    libraries: dict[str, str], interpreter: Interpreter, loader: Loader
+    libraries: dict[str, str],
+    interpreter: Interpreter,
+    loader: Loader,
+    distributions: tuple[Distribution, ...] = (),
 ) -> tuple[Misbuilt, ...]:
     """Extension modules that cannot be loaded here, with the reason in `detail`."""
     found: list[Misbuilt] = []
@@ -51,7 +58,7 @@ def misbuilt_modules(
         foreign = machine and interpreter.machine and machine != interpreter.machine
         if foreign and path in libraries:
             found.append(_note(libraries, path, "machine", f"built for {machine}"))
-    return (*found, *_unreadable(libraries, loader), *_for_old_numpy(libraries))
+    return (*found, *_unreadable(libraries, loader), *_for_old_numpy(libraries, distributions))
 
 
 def _note(libraries: dict[str, str], path: str, kind: str, detail: str) -> Misbuilt:
@@ -67,17 +74,31 @@ def _unreadable(libraries: dict[str, str], loader: Loader) -> tuple[Misbuilt, ..
     )
 
 
-def _for_old_numpy(libraries: dict[str, str]) -> tuple[Misbuilt, ...]:
+def _for_old_numpy(
+    libraries: dict[str, str], distributions: tuple[Distribution, ...]
+) -> tuple[Misbuilt, ...]:
+    """Modules built against NumPy 1, among those of packages that may use NumPy at all."""
+    numpy = next((item.version for item in distributions if item.name == "numpy"), "2")
+    if distributions and not allows(">=2.0.dev0", numpy):
+        return ()
+    users = {
+        item.name
+        for item in distributions
+        if any(line.startswith("numpy") for line in item.requires)
+    }
+    # A package that names its dependencies, and not NumPy, has no use for NumPy's C interface.
+    elsewhere = {item.name for item in distributions if item.requires and item.name not in users}
     found: list[Misbuilt] = []
     looked: dict[str, int] = {}
-    done: set[str] = set(_NUMPY_ITSELF)
+    done: set[str] = {*_NUMPY_ITSELF, *elsewhere}
     for path, distribution in libraries.items():
         if distribution in done or not _TAGGED.search(path):
             continue
         looked[distribution] = looked.get(distribution, 0) + 1
         if looked[distribution] > NUM_SCANNED:
             continue
-        verdict = _numpy_of(path)
+        largest = LARGEST_SCANNED if distribution in users else LARGEST_UNASKED
+        verdict = _numpy_of(path, largest)
         if verdict:
             done.add(distribution)
         if verdict == "1":
@@ -85,13 +106,16 @@ def _for_old_numpy(libraries: dict[str, str]) -> tuple[Misbuilt, ...]:
     return tuple(found)
 
 
-def _numpy_of(path: str) -> str:
+def _numpy_of(path: str, largest: int) -> str:
     """`1`, `2` or "" when the module does not use NumPy's C interface or is very large."""
     try:
         with open(path, "rb") as file:
-            if not 64 < os.fstat(file.fileno()).st_size < LARGEST_SCANNED:
+            if not 64 < os.fstat(file.fileno()).st_size < largest:
                 return ""
             with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as image:
+                # One pass for those that do not use it.
+                if image.find(_ANY_NUMPY) < 0:
+                    return ""
                 if image.find(_NEW_NUMPY) >= 0:
                     return "2"
                 return "1" if any(image.find(mark) >= 0 for mark in _OLD_NUMPY) else ""

@@ -1,7 +1,7 @@
 """Small reads of /proc and /sys that may be missing, unreadable or full of nonsense."""
 
 # Plain os calls start faster than pathlib and take most of the second that a look may last.
-# ruff: noqa: PTH123, PTH208
+# ruff: noqa: PTH113, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -42,3 +42,18 @@ def names(folder: str) -> tuple[str, ...]:
         return tuple(sorted(os.listdir(folder)))
     except OSError:
         return ()
+
+
+def which(name: str, path: str | None = None) -> str:
+    """Return the program of that name on the path (PATH when None), "" when there is none.
+
+    `shutil.which` does more, and its module takes longer to import than all look-ups together.
+    """
+    if "/" in name:
+        return name if os.access(name, os.X_OK) else ""
+    search = os.environ.get("PATH", os.defpath) if path is None else path
+    for folder in search.split(os.pathsep):
+        candidate = f"{folder}/{name}" if folder else ""
+        if name and candidate and os.access(candidate, os.X_OK) and os.path.isfile(candidate):
+            return candidate
+    return ""

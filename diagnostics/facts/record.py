@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import stat
 from collections import defaultdict
@@ -18,7 +17,6 @@ from typing import NamedTuple
 
 from diagnostics.records import Damage, Distribution, Files, Loss, Overlap
 
-WATCHED = frozenset({"torch", "torchvision", "torchaudio", "onnx", "onnxruntime", "numpy", "cv2"})
 NUM_EXAMPLES = 6
 LARGEST_HASHED = 8 << 20
 """Bytes of a file that is hashed to see whose it is, where sizes are equal."""
@@ -39,13 +37,13 @@ class _Survey:
 
     conda_files: frozenset[str]
     """Paths of conda's own records; empty outside of conda."""
-    claims: dict[str, _Claim] = field(default_factory=dict)
+    claims: dict[str, dict[str, tuple[str, str, str]]] = field(default_factory=dict)
+    """Site folder -> path below it -> the first claim of it: name, digest, size."""
     contested: dict[str, list[_Claim]] = field(default_factory=dict)
     """Path -> its claims, where two distributions promise different contents."""
     num_files: dict[str, int] = field(default_factory=dict)
     missing: dict[str, list[Damage]] = field(default_factory=dict)
     changed: dict[str, list[Damage]] = field(default_factory=dict)
-    owners: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     libraries: dict[str, str] = field(default_factory=dict)
 
 
@@ -69,7 +67,6 @@ def survey(
         losses=tuple(_losses(seen)),
         damages=tuple(_examples(seen)),
         overlaps=tuple(_overlaps(seen, found_by)),
-        owners={name: tuple(sorted(found)) for name, found in seen.owners.items()},
     )
     return files, seen.libraries
 
@@ -85,6 +82,8 @@ def _owner_on_disk(path: str, claims: list[_Claim]) -> str:
         return fitting[0].name
     if not fitting or size > LARGEST_HASHED:
         return ""
+    import hashlib
+
     with open(path, "rb") as file:
         digest = hashlib.sha256(file.read()).digest()
     mine = "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
@@ -154,7 +153,8 @@ def _compare(distribution: Distribution, seen: _Survey) -> None:
         text = Path(distribution.directory, "RECORD").read_bytes().decode("utf-8", "replace")
     except OSError:
         return
-    name, claims, examine = distribution.name, seen.claims, os.stat
+    name, examine = distribution.name, os.stat
+    claim = seen.claims.setdefault(site, {}).setdefault
     by_conda = distribution.installer == "conda" or (
         not distribution.installer and seen.conda_files
     )
@@ -167,26 +167,21 @@ def _compare(distribution: Distribution, seen: _Survey) -> None:
         except ValueError:
             continue
         # Scripts outside of the site folder are rewritten when an environment is moved.
-        if path.endswith(".pyc") or not path or path.startswith("../"):
+        if not path or path[-4:] == ".pyc" or path[:3] == "../":
             continue
         if path[0] == '"':
             path = path[1:-1].replace('""', '"')
         num_files += 1
-        full = path if path[0] == "/" else root + path
-        if path.endswith(".so") or ".so." in path:
-            seen.libraries[full] = name
-        before = claims.get(full)
-        if before is None:
-            claims[full] = _Claim(name, digest, size)
-        elif before.name != name and before.digest != digest:
-            rows = seen.contested.setdefault(full, [before])
-            rows.append(_Claim(name, digest, size))
-        top = path.partition("/")[0]
-        if top in WATCHED:
-            seen.owners[top].add(name)
+        if ".so" in path and _is_library(path):
+            seen.libraries[path if path[0] == "/" else root + path] = name
+        mine = (name, digest, size)
+        first = claim(path, mine)
+        if first is not mine and first[0] != name and first[1] != digest:
+            seen.contested.setdefault(root + path, [_Claim(*first)]).append(_Claim(*mine))
         try:
-            state = examine(full)
+            state = examine(path if path[0] == "/" else root + path)
         except OSError as error:
+            full = path if path[0] == "/" else root + path
             if by_conda and not _promised_by_conda(full, seen.conda_files):
                 continue
             kind = "dangling" if os.path.islink(full) else "missing"
@@ -194,18 +189,20 @@ def _compare(distribution: Distribution, seen: _Survey) -> None:
                 kind = "unreadable"
             missing.append(Damage(distribution=name, path=full, kind=kind))
             continue
-        if size.isdigit() and state.st_size != int(size) and _ISREG(state.st_mode):
-            if by_conda and state.st_size:
-                continue
-            changed.append(
-                Damage(
-                    distribution=name,
-                    path=full,
-                    kind="size",
-                    expected=int(size),
-                    found=state.st_size,
-                )
+        # Comparing texts is cheaper than reading a number 30,000 times.
+        if size == str(state.st_size) or not size.isdigit() or not _ISREG(state.st_mode):
+            continue
+        if (by_conda and state.st_size) or int(size) == state.st_size:
+            continue
+        changed.append(
+            Damage(
+                distribution=name,
+                path=path if path[0] == "/" else root + path,
+                kind="size",
+                expected=int(size),
+                found=state.st_size,
             )
+        )
     seen.num_files[name] = seen.num_files.get(name, 0) + num_files
     if missing:
         seen.missing.setdefault(name, []).extend(missing)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 from diagnostics.facts.deadline import run
+from diagnostics.facts.procfs import which
 from diagnostics.records import Repository
 
 GIT_SECONDS = 2.0
@@ -13,8 +13,8 @@ GIT_SECONDS = 2.0
 
 def describe() -> Repository:
     """Commit and whether tracked files differ from it; empty outside a checkout."""
-    git = shutil.which("git")
-    if git is None:
+    git = which("git")
+    if not git:
         return Repository()
     commit = _ask(git, "rev-parse", "--short=12", "HEAD")
     if not commit:

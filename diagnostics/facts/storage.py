@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import suppress
 
 from diagnostics.records import Disk, Interpreter
@@ -16,7 +15,7 @@ def disks(interpreter: Interpreter, variables: dict[str, str]) -> tuple[Disk, ..
     """One row per purpose; a folder that does not exist yet is judged by its parent."""
     home = os.path.expanduser("~")
     cache = variables.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
-    temporary = variables.get("TMPDIR") or tempfile.gettempdir()
+    temporary = variables.get("TMPDIR") or _temporary()
     site = next(iter(interpreter.site_packages), interpreter.prefix)
     wanted = {
         "environment": site,
@@ -31,6 +30,13 @@ def disks(interpreter: Interpreter, variables: dict[str, str]) -> tuple[Disk, ..
         "current folder": os.getcwd(),
     }
     return tuple(_examine(purpose, path) for purpose, path in wanted.items() if path)
+
+
+def _temporary() -> str:
+    """Where `tempfile` would write."""
+    candidates = (os.environ.get("TEMP", ""), os.environ.get("TMP", ""), "/tmp", "/var/tmp")
+    usable = (path for path in candidates if path and os.access(path, os.W_OK | os.X_OK))
+    return next(usable, os.getcwd())
 
 
 def hub_home(variables: dict[str, str]) -> str:

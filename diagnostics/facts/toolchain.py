@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from contextlib import suppress
 from pathlib import Path
 
 from diagnostics.facts.deadline import run
-from diagnostics.facts.procfs import text
+from diagnostics.facts.procfs import text, which
 from diagnostics.records import Interpreter, Toolchain
 
 _RELEASE = re.compile(r"release (\d+\.\d+)")
@@ -28,22 +27,22 @@ def describe(interpreter: Interpreter, variables: dict[str, str]) -> Toolchain:
     own_bin = os.path.dirname(interpreter.executable)
     search = os.pathsep.join(part for part in (path, own_bin) if part)
     names = [asked.split()[0]] if asked.split() else ["g++", "c++", "clang++"]
-    nvcc = shutil.which("nvcc", path=path) or ""
+    nvcc = which("nvcc", path)
     home, source = _cuda_home(variables, nvcc)
     if not nvcc and home and os.access(f"{home}/bin/nvcc", os.X_OK):
         nvcc = f"{home}/bin/nvcc"
     return Toolchain(
-        cxx=next((hit for name in names if (hit := shutil.which(name, path=path))), ""),
+        cxx=next((hit for name in names if (hit := which(name, path))), ""),
         cxx_asked=asked,
-        cc=shutil.which(variables.get("CC", "") or "cc", path=path) or "",
-        ninja=shutil.which("ninja", path=search) or "",
+        cc=which(variables.get("CC", "") or "cc", path),
+        ninja=which("ninja", search),
         nvcc=nvcc,
         nvcc_release=_release(nvcc, home),
         cuda_home=home,
         cuda_home_source=source,
         cuda_home_has_headers=os.path.isfile(f"{home}/include/cuda_runtime.h"),
-        git=shutil.which("git", path=path) or "",
-        uv=shutil.which("uv", path=search) or "",
+        git=which("git", path),
+        uv=which("uv", search),
     )
 
 

@@ -73,7 +73,7 @@ def _providers(
     whole = [os.path.join(folder, n) for n in names(folder) if n.startswith(TORCH_LIBRARIES)]
     others = [found for found in resolved.values() if found and "torch" not in found]
     kept = [name for name in (*resolved.values(), *whole, *others) if name and ".so" in name]
-    return tuple(dict.fromkeys(os.path.realpath(name) for name in kept))
+    return tuple(dict.fromkeys(loader.real(name) for name in kept))
 
 
 def _beside(name: str, path: str, loader: Loader) -> str:

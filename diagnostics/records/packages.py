@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +79,6 @@ class Files:
     damages: tuple[Damage, ...] = ()
     """At most a few per distribution."""
     overlaps: tuple[Overlap, ...] = ()
-    owners: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Watched top-level package -> distributions that own files in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
