@@ -1,6 +1,7 @@
 """How long a visit takes, beside `python -m torch.utils.collect_env` in the same run.
 
     python tests/diagnostics/bench_doctor.py [--deep] [--repeat 5]
+    python tests/diagnostics/bench_doctor.py --against 2c9357a    # an older commit, side by side
 
 Bounds: static tier 1 s for 100 packages and 50,000 files, quick facts 0.15 s, `lint` and `model`
 0.5 s, `--deep` 60 s, all on two cores. Exit status 1 when one is missed.
@@ -26,7 +27,7 @@ NUM_PACKAGES, NUM_FILES = 100, 50_000
 def timed(command: list[str], repeat: int, cwd: Path = ROOT) -> tuple[float, float]:
     """Median wall and processor seconds of a command, bytecode caches allowed as for any user."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPATH"] = str(ROOT)
+    environment["PYTHONPATH"] = str(cwd)
     walls, busy = [], []
     for _ in range(repeat + 1):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -41,6 +42,42 @@ def timed(command: list[str], repeat: int, cwd: Path = ROOT) -> tuple[float, flo
             sys.exit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.decode()}")
     # The first one warms the caches.
     return statistics.median(walls[1:]), statistics.median(busy[1:])
+
+
+def against(commit: str, repeat: int) -> int:
+    """Time this tree and an older commit in turn, and print the ratios of their medians.
+
+    Processor seconds are what to compare on a busy machine; both arms take turns, so that other
+    load falls on both.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        old = Path(folder) / "old"
+        git = ["git", "-C", str(ROOT), "worktree"]
+        subprocess.run([*git, "add", "--detach", str(old), commit], check=True, capture_output=True)
+        try:
+            large = large_environment(Path(folder) / "large")
+            rows = {
+                "static tier, this environment": [sys.executable, "-m", "diagnostics"],
+                "static tier, 100 x 500 files": [
+                    *(sys.executable, "-m", "diagnostics", "--python", str(large))
+                ],
+            }
+            print(f"{'':32}{'wall':>8}{'cpu':>8}   this tree over {commit}, medians of {repeat}")
+            for name, command in rows.items():
+                arms = {ROOT: ([], []), old: ([], [])}  # type: ignore[var-annotated]
+                for _ in range(repeat):
+                    for root, (walls, busy) in arms.items():
+                        wall, cpu = timed(command, 1, cwd=root)
+                        walls.append(wall)
+                        busy.append(cpu)
+                ratios = [
+                    statistics.median(arms[ROOT][part]) / statistics.median(arms[old][part])
+                    for part in (0, 1)
+                ]
+                print(f"{name:32}{ratios[0]:8.2f}{ratios[1]:8.2f}")
+        finally:
+            subprocess.run([*git, "remove", "--force", str(old)], check=True, capture_output=True)
+    return 0
 
 
 def large_environment(folder: Path) -> Path:
@@ -72,7 +109,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--deep", action="store_true", help="time the deep tier, too")
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--against", metavar="COMMIT", help="time an older commit side by side")
     options = parser.parse_args()
+    if options.against:
+        return against(options.against, options.repeat)
     doctor = [sys.executable, "-m", "diagnostics"]
     quick = "from diagnostics.environment import gather; gather(quick=True)"
     rows = [
