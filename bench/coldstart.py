@@ -14,7 +14,7 @@ from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Measurement, Record, measurement_from
 from suite.results.measuring import ColdStartResult
-from suite.worker.protocol import Job
+from suite.worker.protocol import CellJob
 
 if TYPE_CHECKING:
     from suite.engine.session import Session
@@ -67,14 +67,12 @@ def _imports(session: Session, cell: Cell) -> Measurement | None:
     packages = tuple(sorted({m.partition(".")[0] for m in modules}))
     if packages not in session.import_seconds:
         answer = session.worker.run(
-            Job(
+            CellJob(
                 runner=IMPORT_RUNNER,
                 cell=cell,
-                options={
-                    **request.options,
-                    "modules": modules,
-                    "replicates": request.cold_replicates,
-                },
+                options=request.options.extended(
+                    {"modules": modules, "replicates": request.cold_replicates}
+                ),
                 deadline=request.deadline,
                 log=str(session.folder.logs / "imports.log"),
             )

@@ -11,6 +11,7 @@ from suite.outcome import Outcome
 from suite.record import Record
 from suite.runs.load import load_run
 from suite.worker.client import Worker
+from suite.worker.job_options import JobOptions
 from suite.worker.protocol import Job
 
 PEAKS: Final = "bench.instruments.roofline:run"
@@ -21,14 +22,13 @@ HASTY: Final = ("quick",)
 
 
 def peaks_for(
-    records: Iterable[Record], options: Mapping[str, Any], worker: Worker
+    records: Iterable[Record], options: JobOptions, worker: Worker
 ) -> list[dict[str, Any]]:
     """The peaks of every device that a latency was measured on, as the instrument tells them; see `run.json`.
 
     Empty after a hasty plan, and for a device whose peaks could not be measured: the report then has no roofline.
     """
-    plan = options.get("plan")
-    name = plan.get("name") if isinstance(plan, Mapping) else plan
+    name = options.plan.get("name")
     devices = dict.fromkeys(
         r.cell.device for r in records if r.step == "latency" and r.measurements
     )
@@ -36,7 +36,7 @@ def peaks_for(
         return []
     found = []
     for device in devices:
-        asked = {"device": device, "threads": options.get("threads") or 0}
+        asked = JobOptions(threads=options.threads, extra={"device": device})
         answer = worker.run(Job(runner=PEAKS, options=asked, deadline=DEADLINE))
         if answer.outcome is Outcome.PASSED and (own := answer.result.get("facts")):
             found.append(dict(own))

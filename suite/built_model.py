@@ -10,7 +10,7 @@ from suite.data.sources import Source
 from suite.spec import ModelSpec
 from suite.states.store import module_of
 from suite.tasks.batch import Batch, batch_for
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,31 +23,29 @@ class Subject:
     """In eval mode, float32, on the CPU."""
 
 
-def batch_of(job: Job, spec: ModelSpec, emit: Emit) -> Batch:
+def batch_of(job: CellJob, spec: ModelSpec, emit: Emit) -> Batch:
     """The batch of real samples for the job's cell; phase `input`."""
-    assert job.cell is not None
     emit("phase", name="input")
     return batch_for(
         spec,
         job.cell.size,
         source_of(job, spec),
         num_samples=job.cell.batch,
-        seed=int(job.options.get("seed", 0)),
+        seed=job.options.seed,
         overrides=job.cell.overrides,
     )
 
 
-def source_of(job: Job, spec: ModelSpec) -> Source:
+def source_of(job: CellJob, spec: ModelSpec) -> Source:
     """Where this model's samples come from, as the parent decided."""
     from suite.axes import TASKS
 
-    return Source(**job.options["sources"][TASKS[spec.task].input])
+    return job.options.sources[TASKS[spec.task].input]
 
 
-def subject_for(job: Job, emit: Emit) -> Subject:
+def subject_for(job: CellJob, emit: Emit) -> Subject:
     """The job's model and batch; phases `build` and `input`."""
-    assert job.cell is not None
-    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    spec = spec_for(job.cell.model, job.options.models_from)
     emit("phase", name="build")
     module = module_of(job, spec, job.cell.variant)
     return Subject(spec=spec, batch=batch_of(job, spec, emit), module=module)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,8 +21,3 @@ class Claim:
 def as_dicts(claims: Iterable[Claim]) -> list[dict[str, Any]]:
     """The claims as JSON-able data, for `facts["claims"]`."""
     return [asdict(claim) for claim in claims]
-
-
-def broken_in(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The claims of a record's facts that do not hold."""
-    return [claim for claim in facts.get("claims", ()) if not claim["holds"]]

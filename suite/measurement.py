@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
+
+from diagnostics.codec import decode, decode_as
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,3 +132,15 @@ class Artifact:
     path: str
     """Relative to the run folder."""
     num_bytes: int
+
+
+def measurement_from(data: Mapping[str, Any], problems: list[str] | None = None) -> Measurement:
+    """The measurement in that JSON data; facts that do not fit are left out where there are `problems` to name them."""
+    rest = dict(data)
+    facts = rest.pop("facts", {})
+    measurement = decode_as(Measurement, rest)
+    return (
+        replace(measurement, facts=decode(MeasurementFacts, facts, problems))
+        if facts
+        else measurement
+    )

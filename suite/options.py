@@ -11,7 +11,7 @@ from suite import spec_codec
 from suite.axes import BACKENDS, DTYPES, TASKS
 from suite.catalog import CatalogError, builtin_specs, catalogue_modules, joined, select
 from suite.cell import Cell
-from suite.data.sources import LIBRARIES, Source, second_sources, sources_in
+from suite.data.sources import LIBRARIES, second_sources, sources_in
 from suite.expand import (
     backends_of,
     batches_of,
@@ -29,6 +29,7 @@ from suite.expand import (
 from suite.spec import ModelSpec
 from suite.weights import weights_in
 from suite.worker.client import Launcher
+from suite.worker.job_options import JobOptions
 from suite.worker.protocol import Job
 
 
@@ -69,7 +70,7 @@ class Selection:
     """What `pytest suite` goes through."""
     foundations: tuple[Cell, ...] = ()
     """Device and dtype of the known-answer cases."""
-    job_options: Mapping[str, Any]
+    job_options: JobOptions
     """The part of every job's options that does not depend on the run folder."""
     excluded: tuple[Mapping[str, str], ...] = field(default=())
     """{what, reason}: what was left out before the run began."""
@@ -81,7 +82,7 @@ class Selection:
         modules += [m for spec in self.specs.values() for m in spec.requires]
         modules += catalogue_modules()
         tasks = [TASKS[spec.task] for spec in self.specs.values()]
-        sources = {k: Source(**row) for k, row in self.job_options["sources"].items()}
+        sources = self.job_options.sources
         kinds = {task.input for task in tasks}
         data = [sources[kind].name for kind in sorted(kinds)]
         if self.life:
@@ -127,17 +128,17 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
         cells=tuple(cells),
         life=tuple(expand_life(specs, stages=stages, train_on=train_on, **points)),
         foundations=_foundations(points) if "foundations" in stages and not asked.models else (),
-        job_options={
-            "models_from": str(asked.models_from.resolve()) if asked.models_from else "",
-            "weights": asked.weights
+        job_options=JobOptions(
+            models_from=str(asked.models_from.resolve()) if asked.models_from else "",
+            weights=asked.weights
             if asked.weights in ("random", "pretrained")
             else str(Path(asked.weights).resolve()),
-            "sources": {kind: s.as_dict() for kind, s in sources_in(asked.data).items()},
-            "seed": asked.seed,
-            "threads": asked.threads or num_cores,
-            "nproc": asked.nproc,
-            "train_on": train_on,
-        },
+            sources=sources_in(asked.data),
+            seed=asked.seed,
+            threads=asked.threads or num_cores,
+            nproc=asked.nproc,
+            train_on=train_on,
+        ),
         excluded=tuple(excluded),
     )
 
@@ -160,14 +161,17 @@ def user_specs(path: Path) -> tuple[ModelSpec, ...]:
     try:
         answer = worker.run(
             Job(
-                runner=spec_codec.RUNNER, options={"models_from": str(path.resolve())}, deadline=180
+                runner=spec_codec.RUNNER,
+                options=JobOptions(models_from=str(path.resolve())),
+                deadline=180,
             )
         )
     finally:
         worker.close()
     if answer.failure is not None:
         raise CatalogError(answer.failure.message)
-    return tuple(spec_codec.from_dict(data) for data in answer.result["facts"]["specs"])
+    found = answer.read(spec_codec.SpecsResult)
+    return tuple(spec_codec.from_dict(data) for data in found.specs)
 
 
 def _check_weights(weights: str, specs: Sequence[ModelSpec], sizes: Sequence[str]) -> None:

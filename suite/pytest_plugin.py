@@ -126,7 +126,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     plan = config.getoption("plan", "")
     lines = [
         f"vitals: {len(selection.specs)} models, {len(selection.cells)} cells,"
-        f" {selection.job_options['threads']} threads{f', plan {plan}' if plan else ''}"
+        f" {selection.job_options.threads} threads{f', plan {plan}' if plan else ''}"
     ]
     lines += [f"left out: {e['what']}: {e['reason']}" for e in selection.excluded]
     for result in examine(environment, select=["quiet"]):
@@ -305,9 +305,9 @@ def reason_of(record: Record) -> str:
         return record.outcome.value
     lines = [f"{record.outcome.value}: {failure.message}"]
     lines += [failure.url] if failure.url else []
-    for finding in record.facts.get("diagnosis", ()):
-        lines += [f"diagnosis {finding['code']}: {finding['summary']} {finding['cause']}".rstrip()]
-        lines += [f"  fix: {fix['shell'] or ' '.join(fix['argv'])}" for fix in finding["fixes"]]
+    for finding in record.diagnosis:
+        lines += [f"diagnosis {finding.code}: {finding.summary} {finding.cause}".rstrip()]
+        lines += [f"  fix: {fix.shell or ' '.join(fix.argv)}" for fix in finding.fixes]
     if record.outcome.is_bad and failure.log_tail:
         lines += ["", f"last lines of {failure.log}:", failure.log_tail]
     return "\n".join(lines)

@@ -17,10 +17,12 @@ from suite.cell import Cell
 from suite.measurement import Artifact as Artifact
 from suite.measurement import Measurement as Measurement
 from suite.measurement import MeasurementFacts as MeasurementFacts
+from suite.measurement import measurement_from as measurement_from
 from suite.outcome import Outcome
-from suite.results.by_step import decode_result, result_class
+from suite.results.by_step import result_class
 from suite.results.schema1 import split_facts
-from suite.results.step_result import DataSet, StepResult, UnknownResult
+from suite.results.step_output import decode_result, encode_result
+from suite.results.step_result import DataSet, StepResult
 
 SCHEMA: Final = 2
 
@@ -111,13 +113,6 @@ class Record:
         return found
 
 
-def encode_result(result: StepResult | None) -> Any:
-    """The result as JSON-able data, without the fields that have their default."""
-    if isinstance(result, UnknownResult):
-        return encode(result.data)
-    return encode(result, sparse=True)
-
-
 def record_from_dict(data: Mapping[str, Any]) -> Record:
     """The record that `as_dict` gave, of this schema or an earlier one.
 
@@ -155,18 +150,6 @@ def record_from_dict(data: Mapping[str, Any]) -> Record:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a record of schema {schema}: {error}") from error
-
-
-def measurement_from(data: Mapping[str, Any], problems: list[str] | None = None) -> Measurement:
-    """The measurement in that JSON data; facts that do not fit are left out where there are `problems` to name them."""
-    rest = dict(data)
-    facts = rest.pop("facts", {})
-    measurement = decode_as(Measurement, rest)
-    return (
-        replace(measurement, facts=decode(MeasurementFacts, facts, problems))
-        if facts
-        else measurement
-    )
 
 
 def _result(step: str, data: Any, problems: list[str]) -> StepResult | None:

@@ -20,7 +20,8 @@ from suite.data.sources import sources_in
 from suite.show_work import RUNNER
 from suite.sparkline import draw_counts
 from suite.worker.client import Launcher
-from suite.worker.protocol import Job
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
 
 DEADLINE: Final = 600.0
 DEPTH: Final = 4
@@ -68,13 +69,8 @@ def facts_of(model: str, size: str, *, weights: str, models_from: str) -> Mappin
     requires = specs[model].requires if model in specs and not models_from else ()
     launcher = Launcher(preload=(*BACKENDS["eager"].preload, *requires))
     try:
-        options = {
-            "models_from": models_from,
-            "weights": weights,
-            "seed": 0,
-            "sources": {kind: source.as_dict() for kind, source in sources_in(None).items()},
-        }
-        answer = launcher.run(Job(runner=RUNNER, cell=cell, options=options, deadline=DEADLINE))
+        options = JobOptions(models_from=models_from, weights=weights, sources=sources_in(None))
+        answer = launcher.run(CellJob(runner=RUNNER, cell=cell, options=options, deadline=DEADLINE))
     finally:
         launcher.close()
     if answer.failure is not None:

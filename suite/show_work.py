@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 RUNNER: Final = "suite.show_work:run"
 BINS: Final = 16
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> dict[str, Any]:
     """Facts: `modules`, in the order of the tree, each with `name` (path), `kind` (class), `parameters` (own and of all
     below), `shape` (of what it gave last; empty for one that never ran), `macs` and `weights`: name, shape, histogram.
 
@@ -36,7 +36,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
             "num_buffers": sum(buffer.numel() for buffer in module.buffers()),
             "num_bytes": sum(p.numel() * p.element_size() for p in module.parameters()),
             "num_shared": _num_shared(module),
-            "data": subject.batch.facts.get("data", ""),
+            "data": subject.batch.data.name if subject.batch.data else "",
             "num_samples": subject.batch.num_samples,
         }
     }

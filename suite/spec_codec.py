@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from suite.catalog import specs_in
 from suite.lifecycle import Finetuning, Pruning, Quantization, Training
+from suite.results.step_output import StepOutput
+from suite.results.step_result import StepResult
 from suite.spec import Export, Gap, ModelSpec, Size, Tolerance
 from suite.worker.protocol import Emit, Job
 
@@ -23,10 +25,18 @@ LIFE = {
 """Field of a size -> its type."""
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Worker side. The records of `options["models_from"]` as JSON-able data; raises CatalogError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecsResult(StepResult):
+    """The records of a models file, as `to_dict` gives them."""
+
+    specs: tuple[dict[str, Any], ...] = ()
+
+
+def run(job: Job, emit: Emit) -> StepOutput[SpecsResult]:
+    """Worker side. The records of the job's models file; raises CatalogError."""
     emit("phase", name="import")
-    return {"facts": {"specs": [to_dict(s) for s in specs_in(Path(job.options["models_from"]))]}}
+    specs = specs_in(Path(job.options.models_from))
+    return StepOutput(result=SpecsResult(specs=tuple(map(to_dict, specs))))
 
 
 def to_dict(spec: ModelSpec) -> dict[str, Any]:

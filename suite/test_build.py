@@ -6,4 +6,4 @@ from __future__ import annotations
 def test_build(cell, measure):
     record = measure(cell, "build")
     assert record.measurement("parameters").samples[0] > 0
-    assert record.facts["outputs"]
+    assert record.result.outputs

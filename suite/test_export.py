@@ -5,5 +5,5 @@ from __future__ import annotations
 
 def test_export(cell, measure):
     record = measure(cell, "export")
-    assert record.facts["claims"]
+    assert record.result.claims
     assert record.artifacts

@@ -5,5 +5,5 @@ from __future__ import annotations
 
 def test_finetune(cell, measure):
     record = measure(cell, "finetune")
-    assert record.facts["claims"]
-    assert record.facts["trainable"] > 0
+    assert record.result.claims
+    assert record.result.trainable > 0

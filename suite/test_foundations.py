@@ -5,4 +5,4 @@ from __future__ import annotations
 
 def test_foundations(cell, case, measure_case):
     record = measure_case(cell, case)
-    assert record.facts["evidence"]
+    assert record.result.evidence

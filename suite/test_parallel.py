@@ -5,5 +5,5 @@ from __future__ import annotations
 
 def test_parallel(cell, measure):
     record = measure(cell, "parallel")
-    assert record.facts["claims"]
-    assert record.facts["processes"] > 1
+    assert record.result.claims
+    assert record.result.processes > 1

@@ -5,5 +5,5 @@ from __future__ import annotations
 
 def test_prune(cell, measure):
     record = measure(cell, "prune")
-    assert record.facts["claims"]
-    assert record.measurement("parameters").samples[0] < record.facts["before"]["parameters"]
+    assert record.result.claims
+    assert record.measurement("parameters").samples[0] < record.result.before.parameters

@@ -5,5 +5,5 @@ from __future__ import annotations
 
 def test_quantize(cell, measure):
     record = measure(cell, "quantize")
-    assert record.facts["claims"]
-    assert record.facts["num_quantized"] > 0
+    assert record.result.claims
+    assert record.result.report.num_quantized > 0

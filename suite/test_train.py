@@ -5,5 +5,5 @@ from __future__ import annotations
 
 def test_train(cell, measure):
     record = measure(cell, "train")
-    assert record.facts["claims"]
-    assert record.facts["metric"]["trained"] != record.facts["metric"]["untrained"]
+    assert record.result.claims
+    assert record.result.metric.trained != record.result.metric.untrained

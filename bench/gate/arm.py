@@ -19,6 +19,7 @@ from bench.gate.errors import GateError
 from bench.gate.older_tree import OlderWorker, name_in
 from bench.gate.source_tree import TREE, SourceTree
 from bench.gate.worktree import ARM_PREFIX
+from bench.instruments.results import ModelSpecsResult
 from bench.plan import Plan
 from suite.engine.run_config import Request
 from suite.engine.session import Session
@@ -88,11 +89,11 @@ def open_arm(
     run = RunFolder(folder / name)
     for part in (run.onnx, run.logs):
         part.mkdir(parents=True, exist_ok=True)
-    options = {
-        **selection.job_options,
-        "plan": plan.as_dict(),
-        "models_from": str(sources.models_from) if sources.models_from else "",
-    }
+    options = replace(
+        selection.job_options,
+        plan=plan.as_dict(),
+        models_from=str(sources.models_from) if sources.models_from else "",
+    )
     with _import_folder(sources) as tree:
         launcher = start(
             python=python,
@@ -139,7 +140,7 @@ def handshake(arm: Arm, models: Sequence[str]) -> Arm:
                 f"{_arm_title(arm)}: {arm.python} cannot import torch ({ready['failed']['torch']});"
                 f" next: python -m diagnostics --python {arm.python}"
             )
-    options = {**arm.session.request.options, "models": list(models)}
+    options = arm.session.request.options.extended({"models": list(models)})
     log = str(arm.session.folder.logs / "records.log")
     answer = arm.worker.run(
         Job(runner=RECORDS, options=options, deadline=RECORDS_DEADLINE, log=log)
@@ -151,18 +152,18 @@ def handshake(arm: Arm, models: Sequence[str]) -> Arm:
             f"{_arm_title(arm)} cannot list its models: {answer.failure.message}{hint if is_foreign else ''};"
             f" its log: {answer.failure.log or log}"
         )
-    facts = answer.result["facts"]
+    found = answer.read(ModelSpecsResult)
     specs = {
         name: _spec_of_arm(arm.session.request.specs[name], data)
-        for name, data in facts["specs"].items()
+        for name, data in found.specs.items()
         if data is not None
     }
     session = replace(arm.session, request=replace(arm.session.request, specs=specs))
     return replace(
         arm,
         session=session,
-        versions=facts["versions"],
-        missing=tuple(name for name, data in facts["specs"].items() if data is None),
+        versions=found.versions,
+        missing=tuple(name for name, data in found.specs.items() if data is None),
     )
 
 

@@ -12,10 +12,11 @@ from typing import Any, Final
 from bench.gate.arm import Arm
 from bench.gate.row import Cause, Row
 from bench.gate.source_tree import TREE, SourceTree
-from bench.instruments.results import ProfileResult
+from bench.instruments.results import GraphPairResult, ProfileResult
 from suite.axes import BACKENDS
 from suite.engine.steps import graph_cell
 from suite.record import Record
+from suite.worker.job_options import JobOptions
 from suite.worker.protocol import Job
 
 PROFILE: Final = "bench.instruments.profile:run"
@@ -145,7 +146,7 @@ def _graphs(row: Row, arms: Mapping[str, Arm], problems: list[str]) -> str:
     answer = head.worker.run(
         Job(
             runner=GRAPHS,
-            options={"before": str(before), "after": str(after)},
+            options=JobOptions(extra={"before": str(before), "after": str(after)}),
             deadline=head.session.request.deadline,
             log=str(head.session.folder.logs / "graphs.log"),
         )
@@ -153,7 +154,7 @@ def _graphs(row: Row, arms: Mapping[str, Arm], problems: list[str]) -> str:
     if answer.failure is not None:
         problems.append(f"the graphs could not be compared: {answer.failure.message}")
         return ""
-    return "; ".join(answer.result["facts"]["lines"])
+    return "; ".join(answer.read(GraphPairResult).lines)
 
 
 def _why(record: Record) -> str:

@@ -109,7 +109,7 @@ def _one(
 ) -> Record:
     options = arm.session.request.options
     shift = number if cell.variant == "original" else 0
-    plan = {**options["plan"], "warmup_seconds": budget.warmup_seconds}
+    plan = {**options.plan, "warmup_seconds": budget.warmup_seconds}
     meeting = Path(folder, "meeting")
     try:
         return arm.session.attempt(
@@ -120,7 +120,7 @@ def _one(
             label=label,
             options={
                 "plan": plan,
-                "seed": int(options.get("seed", 0)) + shift,
+                "seed": options.seed + shift,
                 "meeting": str(meeting),
                 "begins": arm.name == begins,
                 "num_turns": budget.num_turns,

@@ -101,7 +101,7 @@ class GatePlugin:
         found = run_selftest(
             out=config.invocation_params.dir / get("out"),
             plan=get("plan"),
-            threads=int(self._selection.job_options["threads"]),
+            threads=self._selection.job_options.threads,
             deadline=get("deadline"),
             fingerprint=self._environment.fingerprint(),
             say=self._say,

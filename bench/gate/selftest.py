@@ -112,7 +112,7 @@ def run_selftest(
             name: stack.enter_context(
                 open_arm(
                     name,
-                    working_tree(Path(selection.job_options["models_from"])),
+                    working_tree(Path(selection.job_options.models_from)),
                     selection=selection,
                     plan=PLANS["standard"],
                     folder=folder,

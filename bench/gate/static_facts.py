@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bench.gate.arm import Arm
 from bench.gate.exact import (
@@ -19,13 +19,14 @@ from bench.gate.exact import (
 from bench.gate.pairing import run_in_both_arms
 from bench.gate.row import Exact, Row
 from bench.gate.verdict import Verdict
-from bench.instruments.results import StaticFactsResult
+from bench.instruments.results import Agreement, AgreementResult, StaticFactsResult
 from suite.axes import BACKENDS
 from suite.cell import Cell
 from suite.engine.steps import graph_cell
 from suite.outcome import Outcome
 from suite.record import Record
 from suite.results.step_result import StageResult
+from suite.worker.job_options import JobOptions
 from suite.worker.protocol import Job
 
 FACTS: Final = "bench.instruments.static_facts:run"
@@ -184,21 +185,20 @@ def _compare_outputs(
     answer = arm.worker.run(
         Job(
             runner=AGREEMENT,
-            options={"pairs": pairs},
+            options=JobOptions(extra={"pairs": pairs}),
             deadline=arm.session.request.deadline,
             log=log,
         )
     )
-    verdicts: Mapping[str, Any] = answer.result.get("facts", {}).get("pairs", {})
-    lost = {
-        "verdict": "failed",
-        "reason": answer.failure.message if answer.failure else "no answer",
-    }
+    verdicts = answer.read(AgreementResult).pairs if answer.failure is None else {}
+    lost = Agreement(
+        verdict="failed", reason=answer.failure.message if answer.failure else "no answer"
+    )
     for row in rows:
         if row.parity:
             continue
         said = verdicts.get(row.cell.id, lost)
-        row.parity, row.parity_note = said["verdict"], said["reason"]
+        row.parity, row.parity_note = said.verdict, said.reason
         if row.parity != "passed" and (why := _other_weights(row, rows, arms)):
             row.parity, row.parity_note = "incomparable", why
         elif row.parity == "other":

@@ -16,7 +16,8 @@ from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.runs.load import Run
 from suite.worker.client import Launcher, Worker
-from suite.worker.protocol import Job
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob, Job
 
 WORK: Final = "bench.graph_analysis.work:run"
 PICTURES: Final = "bench.graph_analysis.pictures:run"
@@ -143,7 +144,9 @@ def take_files_apart(
                 first, before = graphs[0]
                 own = _asked(path, stem, names[stem], names[first])
                 entries = [_asked(before, first, names[first], ""), own]
-            options = {"out": str(out), "graphs": entries, "sizes": dict(sizes or {})}
+            options = JobOptions(
+                extra={"out": str(out), "graphs": entries, "sizes": dict(sizes or {})}
+            )
             job = Job(runner=WORK, options=options, deadline=DEADLINE)
             problems += _problems(launcher.run(job))
         return problems + draw(paths, out, launcher, tell)
@@ -157,7 +160,7 @@ def draw(paths: Mapping[str, Path], out: Path, worker: Worker, tell: Told) -> li
         return []
     tell(f"drawing {len(paths)} {'graph' if len(paths) == 1 else 'graphs'} ...")
     graphs = [{"path": str(path.resolve()), "stem": stem} for stem, path in paths.items()]
-    options = {"out": str(out.resolve()), "graphs": graphs}
+    options = JobOptions(extra={"out": str(out.resolve()), "graphs": graphs})
     deadline = DEADLINE + 10.0 * len(paths)
     return _problems(worker.run(Job(runner=PICTURES, options=options, deadline=deadline)))
 
@@ -189,17 +192,15 @@ def _take_apart(
         for graph in sorted(kept, key=lambda g: _place(order, g.cell.variant))
     ]
     asked: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
-    job = Job(
+    given = {
+        name: asked[name]
+        for name in ("models_from", "sources", "seed", "threads")
+        if asked.get(name)
+    }
+    job = CellJob(
         runner=WORK,
         cell=cell,
-        options={
-            "models_from": str(asked.get("models_from") or ""),
-            "sources": asked.get("sources") or {},
-            "seed": asked.get("seed") or 0,
-            "threads": asked.get("threads") or 0,
-            "out": str(out.resolve()),
-            "graphs": graphs,
-        },
+        options=JobOptions.from_dict({**given, "out": str(out.resolve()), "graphs": graphs}),
         deadline=DEADLINE,
     )
     return [f"{cell.model}: {problem}" for problem in _problems(worker.run(job))]
@@ -209,7 +210,7 @@ def _problems(answer: Any) -> list[str]:
     if answer.outcome is not Outcome.PASSED:
         told = answer.failure.message.splitlines()[0] if answer.failure else answer.outcome.value
         return [f"it was not taken apart ({told[:200]})"]
-    return list(answer.result.get("facts", {}).get("problems", ()))
+    return list(answer.result.get("facts", answer.result.get("result", {})).get("problems", ()))
 
 
 def _asked(path: Path, stem: str, variant: str, parent: str) -> dict[str, Any]:

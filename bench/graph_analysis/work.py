@@ -23,7 +23,7 @@ from bench.onnx_graph.observed import shapes_of_a_run
 from bench.onnx_graph.read import read
 from bench.onnx_graph.record import Graph
 from diagnostics.atomic_write import write_whole
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 RANDOM: Final = "random numbers"
 """What a graph of the user's is fed with."""
@@ -31,7 +31,7 @@ RANDOM: Final = "random numbers"
 Graphs = list[tuple[dict[str, Any], Anatomy, Graph]]
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> dict[str, Any]:
     """Writes the anatomies of `options["graphs"]` into the folder `options["out"]`; facts: `problems`.
 
     Each graph has `path`, `stem` (of the files that are written), `relative`, `variant` and `parent` (the variant it is
@@ -39,7 +39,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     open axes with the extents in `options["sizes"]`.
     """
     out, asked = Path(job.options["out"]), job.options["graphs"]
-    threads = int(job.options.get("threads", 0))
+    threads = job.options.threads
     emit("phase", name="input")
     feeds, fed, problems = _feeds(job, [Path(entry["path"]) for entry in asked], emit)
     emit("phase", name="read")
@@ -68,7 +68,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
 
 
 def _feeds(
-    job: Job, paths: Sequence[Path], emit: Emit
+    job: CellJob, paths: Sequence[Path], emit: Emit
 ) -> tuple[dict[str, dict[str, Any]], str, list[str]]:
     """(path -> input -> array, what they are, what went wrong); a path that there is nothing for is left out."""
     if job.cell is None:
@@ -87,23 +87,24 @@ def _feeds(
     return {str(path): tensors for path in paths}, fed, []
 
 
-def _batch(job: Job, emit: Emit) -> tuple[dict[str, Any], str]:
+def _batch(job: CellJob, emit: Emit) -> tuple[dict[str, Any], str]:
     """(input -> array of the model's own batch, what it is)."""
-    assert job.cell is not None
     from suite.built_model import batch_of
     from suite.catalog import spec_for
     from suite.flat_tensors import flatten_inputs
 
-    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    spec = spec_for(job.cell.model, job.options.models_from)
     batch = batch_of(job, spec, emit)
-    data = batch.facts.get("data", "")
+    data = batch.data.name if batch.data else ""
     many = "1 sample" if batch.num_samples == 1 else f"{batch.num_samples} samples"
     tensors = flatten_inputs(batch.inputs)
     arrays = {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}
     return arrays, f"{data}, {many}" if data else many
 
 
-def _read(job: Job, entry: Mapping[str, Any], feeds: Mapping[str, Any]) -> tuple[Anatomy, Graph]:
+def _read(
+    job: CellJob, entry: Mapping[str, Any], feeds: Mapping[str, Any]
+) -> tuple[Anatomy, Graph]:
     path = Path(entry["path"])
     named: Any = {
         "model": job.cell.model if job.cell else path.name,

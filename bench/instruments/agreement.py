@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from suite.worker.protocol import Emit, Job
+from bench.instruments.exchange import options_of, output_with
+
+if TYPE_CHECKING:
+    from suite.worker.protocol import Emit, Job
 
 PASSED, FAILED, OTHER = "passed", "failed", "other"
 """Verdicts; other: the shapes differ, so the two are not the same function."""
@@ -17,7 +20,9 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     and a reason.
     """
     emit("phase", name="agreement")
-    return {"facts": {"pairs": {pair["key"]: agreement(pair) for pair in job.options["pairs"]}}}
+    return output_with(
+        {"pairs": {pair["key"]: agreement(pair) for pair in options_of(job)["pairs"]}}
+    )
 
 
 def agreement(pair: Mapping[str, Any]) -> dict[str, Any]:

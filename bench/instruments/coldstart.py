@@ -6,12 +6,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from bench.instruments.phases import Phases
 from suite.axes import BACKENDS
 from suite.backends.runnable import runnable_for
-from suite.worker.protocol import Emit, Job
+from suite.measurement import Measurement, MeasurementFacts
+from suite.results.measuring import ColdStartResult
+from suite.results.step_output import StepOutput, widened
+from suite.results.step_result import StepResult
+from suite.worker.protocol import CellJob, Emit
 
 PROGRAM: Final = """
 import json, os, sys, time
@@ -28,7 +33,7 @@ LONGEST: Final = 300.0
 """Deadline of an import in seconds."""
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> StepOutput[ColdStartResult]:
     """Measurements `build`, `session` (where the backend has one) and `first_forward`, in seconds,
     one sample each.
 
@@ -41,33 +46,41 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
         subject.call()
         subject.synchronize()
         phases.close()
-    return {
-        "measurements": phases.measurements(),
-        "facts": {
-            **subject.facts,
-            "num_samples": subject.num_samples,
-            "num_tokens": subject.num_tokens,
-        },
-    }
+    return StepOutput(
+        measurements=phases.measurements(),
+        result=widened(ColdStartResult, subject.setup),
+        data=subject.data,
+    )
 
 
-def import_seconds(job: Job, emit: Emit) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """What `import_seconds` takes."""
+
+    modules: tuple[str, ...] = ()
+    """Libraries to import; empty = those of the cell's backend."""
+    replicates: int = 1
+    """Fresh interpreters."""
+
+
+def import_seconds(job: CellJob, emit: Emit) -> StepOutput[StepResult]:
     """Measurement `import`: seconds to import the libraries in a fresh interpreter, one sample per
     interpreter.
 
-    The worker itself has them imported by its launcher. Options: `modules` (default: those of the
-    cell's backend), `replicates` (1). Raises RuntimeError with the interpreter's
-    last line if an import fails.
+    The worker itself has them imported by its launcher. Options: ImportOptions. Raises RuntimeError with the
+    interpreter's last line if an import fails.
     """
-    modules = tuple(job.options.get("modules", ())) or _modules_of(job)
-    replicates = max(1, int(job.options.get("replicates", 1)))
+    asked = job.read(ImportOptions)
+    modules = asked.modules or BACKENDS[job.cell.backend].imports
     emit("phase", name="import")
-    samples = [time_import(modules) for _ in range(replicates)]
-    return {
-        "measurements": [
-            {"metric": "import", "unit": "s", "samples": samples, "facts": {"modules": modules}}
-        ]
-    }
+    samples = [time_import(modules) for _ in range(max(1, asked.replicates))]
+    measured = Measurement(
+        metric="import",
+        unit="s",
+        samples=tuple(samples),
+        facts=MeasurementFacts(modules=modules),
+    )
+    return StepOutput(result=StepResult(), measurements=(measured,))
 
 
 def time_import(modules: Sequence[str]) -> float:
@@ -88,8 +101,3 @@ def time_import(modules: Sequence[str]) -> float:
             f" expected `{sys.executable} -c 'import {', '.join(modules)}'` to work"
         )
     return float(json.loads(done.stdout))
-
-
-def _modules_of(job: Job) -> tuple[str, ...]:
-    assert job.cell is not None, "import_seconds needs `modules` or a cell"
-    return BACKENDS[job.cell.backend].imports

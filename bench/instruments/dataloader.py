@@ -8,10 +8,13 @@ from typing import Any, Final
 
 from bench.plan import PLANS, Plan
 from suite.catalog import spec_for
+from suite.measurement import Measurement, MeasurementFacts
+from suite.results.measuring import DataLoaderResult
+from suite.results.step_output import StepOutput
 from suite.states import store
 from suite.tasks.batch import Batch
 from suite.training.loaders import stream
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 WORKERS: Final = (0, 1, 2, 4, 8)
 """Numbers of loader workers to measure, up to the number of cores."""
@@ -19,16 +22,15 @@ WARM: Final = 2
 """Batches before timing starts: workers start, caches fill."""
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> StepOutput[DataLoaderResult]:
     """Measurements `loading` (samples per second, one sample per batch), one per number of loader workers; on CUDA with
     pinned memory.
     """
-    assert job.cell is not None
-    plan = Plan.from_dict(job.options["plan"]) if "plan" in job.options else PLANS["standard"]
-    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    plan = Plan.from_dict(job.options.plan) if job.options.plan else PLANS["standard"]
+    spec = spec_for(job.cell.model, job.options.models_from)
     settings = spec.sizes[job.cell.size].training
     pinned = job.cell.device != "cpu"
-    cores = int(job.options.get("threads", 1))
+    cores = job.options.threads
     rows = []
     for number in WORKERS:
         if number > cores:
@@ -39,20 +41,22 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
             job.cell.size,
             store.source_of(job, spec),
             batch=settings.batch,
-            seed=int(job.options.get("seed", 0)),
+            seed=job.options.seed,
             num_workers=number,
             pin_memory=pinned,
         )
         rates = rates_of(batches, plan.cap_seconds / 2)
         rows.append(
-            {
-                "metric": "loading",
-                "unit": "1/s",
-                "samples": rates,
-                "facts": {"num_workers": number, "pinned": pinned, "batch": settings.batch},
-            }
+            Measurement(
+                metric="loading",
+                unit="1/s",
+                samples=tuple(rates),
+                facts=MeasurementFacts(num_workers=number, pinned=pinned, batch=settings.batch),
+            )
         )
-    return {"measurements": rows, "facts": {"batch": settings.batch, "pinned": pinned}}
+    return StepOutput(
+        measurements=tuple(rows), result=DataLoaderResult(batch=settings.batch, pinned=pinned)
+    )
 
 
 def rates_of(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from bench.instruments.counters import read_counters
 from bench.instruments.cuda import CudaEvents, reason_names, throttle_reader
+from bench.instruments.garbage import paused_garbage_collector
 from bench.instruments.phases import Phases
 from bench.instruments.rounds import Boundary, Rounds, take_rounds
 from bench.instruments.sentinel import sentinel
@@ -18,22 +18,25 @@ from bench.instruments.warmup import Warmup, warm_up
 from bench.plan import PLANS, Plan
 from bench.stats import mad, median
 from suite.backends.runnable import Runnable, runnable_for
-from suite.worker.protocol import Emit, Job
+from suite.measurement import Measurement, MeasurementFacts, SentinelReadings
+from suite.results.measuring import LatencyResult
+from suite.results.step_output import StepOutput, widened
+from suite.worker.protocol import CellJob, Emit
 
 COLLECT_EVERY: Final = 0.5
 """Seconds of rounds between garbage collections, which run between rounds; a frozen heap makes them cheap."""
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> StepOutput[LatencyResult]:
     """Measurements `latency` (and `latency_device` on a GPU), `build`, `session` and
     `first_forward`, in seconds.
 
     Options: `plan` (fields of bench.plan.Plan; standard when missing) and those of the backend.
     """
-    plan = Plan.from_dict(job.options["plan"]) if "plan" in job.options else PLANS["standard"]
+    plan = Plan.from_dict(job.options.plan) if job.options.plan else PLANS["standard"]
     phases = Phases(emit)
     subject = runnable_for(job, phases)
-    device = job.cell.device if job.cell else "cpu"
+    device = job.cell.device
     with subject.inference():
         phases("phase", name="first_forward")
         subject.call()
@@ -42,22 +45,18 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
             "phase", name="prepare"
         )  # ends the first forward, so that it has no setup of ours in it
         found = measure(subject, plan, phases, device=device)
-    return {
-        "measurements": found + phases.measurements(),
-        "facts": {
-            **subject.facts,
-            "num_samples": subject.num_samples,
-            "num_tokens": subject.num_tokens,
-            "plan": plan.name,
-        },
-    }
+    return StepOutput(
+        measurements=(*found, *phases.measurements()),
+        result=widened(LatencyResult, subject.setup, plan=plan.name),
+        data=subject.data,
+    )
 
 
 def measure(
     subject: Runnable, plan: Plan, emit: Emit, *, device: str = "cpu", clock: Clock = CLOCK
-) -> list[dict[str, Any]]:
+) -> list[Measurement]:
     """Measure the warm latency of a subject that was called once, in seconds per iteration."""
-    before = {**settings(), "threads": subject.facts.get("threads")}
+    before = replace(settings(), threads=subject.setup.threads)
     marks = CudaEvents(device) if device.startswith("cuda") else None
     reasons = throttle_reader(device)
     read_sentinel = sentinel(clock)
@@ -93,63 +92,53 @@ def measure(
                 uncollected = 0.0
 
         rounds = take_rounds(one_round, read_boundary, plan, clock=clock, between=between)
-    facts = {**before, **_facts(warm, rounds, plan, cost, target)}
+    facts = _facts(before, warm, rounds, plan, cost, target)
     result = [_measurement("latency", [r.seconds for r in rounds.rounds], warm, rounds, facts)]
     if device_seconds:
-        result.append(_measurement("latency_device", device_seconds, warm, rounds, {}))
+        result.append(
+            _measurement("latency_device", device_seconds, warm, rounds, MeasurementFacts())
+        )
     return result
 
 
-@contextmanager
-def paused_garbage_collector() -> Iterator[None]:
-    """Disable the garbage collector and freeze all live objects until the end of the block."""
-    was_on = gc.isenabled()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        if was_on:
-            gc.enable()
-
-
 def _measurement(
-    metric: str, seconds: list[float], warm: Warmup, rounds: Rounds, facts: dict[str, Any]
-) -> dict[str, Any]:
-    kept = [s / warm.iterations for s, keep in zip(seconds, rounds.kept, strict=True) if keep]
-    return {
-        "metric": metric,
-        "unit": "s",
-        "samples": kept,
-        "warmup": list(warm.samples) if metric == "latency" else [],
-        "iterations_per_sample": warm.iterations,
-        "facts": facts,
-    }
+    metric: str, seconds: list[float], warm: Warmup, rounds: Rounds, facts: MeasurementFacts
+) -> Measurement:
+    kept = (s / warm.iterations for s, keep in zip(seconds, rounds.kept, strict=True) if keep)
+    return Measurement(
+        metric=metric,
+        unit="s",
+        samples=tuple(kept),
+        warmup=tuple(warm.samples) if metric == "latency" else (),
+        iterations_per_sample=warm.iterations,
+        facts=facts,
+    )
 
 
-def _facts(warm: Warmup, rounds: Rounds, plan: Plan, cost: float, target: float) -> dict[str, Any]:
+def _facts(
+    before: MeasurementFacts, warm: Warmup, rounds: Rounds, plan: Plan, cost: float, target: float
+) -> MeasurementFacts:
     readings = [r.before.sentinel for r in rounds.rounds] + [rounds.rounds[-1].after.sentinel]
     first, last = rounds.rounds[0].before.counters, rounds.rounds[-1].after.counters
     gpu = 0
     for r in rounds.rounds:
         gpu |= r.after.counters.gpu
-    return {
-        "plan": plan.name,
-        "stopped_because": rounds.stopped_because,
-        "warmup_ended_because": warm.ended_because,
-        "num_rounds": len(rounds.rounds),
-        "void_rounds": rounds.num_void,
-        "void_reasons": rounds.reason_counts(),
-        "are_voids_kept": rounds.are_voids_kept,
-        "round_seconds": median([r.seconds for r in rounds.rounds]),
-        "target_round_seconds": target,
-        "overhead_seconds": cost,
-        "sentinel": {"median": median(readings), "mad": mad(readings), "num": len(readings)},
-        "wait_share": rounds.wait_share(),
-        "involuntary_switches": last.switches - first.switches,
-        "major_faults": last.major_faults - first.major_faults,
-        "throttled_periods": last.throttled - first.throttled,
-        "gpu_throttle": reason_names(gpu),
-    }
+    return replace(
+        before,
+        plan=plan.name,
+        stopped_because=rounds.stopped_because,
+        warmup_ended_because=warm.ended_because,
+        num_rounds=len(rounds.rounds),
+        void_rounds=rounds.num_void,
+        void_reasons=rounds.reason_counts(),
+        are_voids_kept=rounds.are_voids_kept,
+        round_seconds=median([r.seconds for r in rounds.rounds]),
+        target_round_seconds=target,
+        overhead_seconds=cost,
+        sentinel=SentinelReadings(median=median(readings), mad=mad(readings), num=len(readings)),
+        wait_share=rounds.wait_share(),
+        involuntary_switches=last.switches - first.switches,
+        major_faults=last.major_faults - first.major_faults,
+        throttled_periods=last.throttled - first.throttled,
+        gpu_throttle=tuple(reason_names(gpu)),
+    )

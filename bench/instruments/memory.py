@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.instruments.cuda import cuda_peaks, live_cuda_bytes
 from bench.instruments.stopwatch import CLOCK, NS, Clock
@@ -12,34 +12,39 @@ from bench.instruments.tensor_bytes import count_tensor_bytes
 from bench.plan import PLANS, Plan
 from suite.backends.runnable import Runnable, runnable_for
 from suite.process_memory import NotHereError, peak_rss_delta, status_bytes
-from suite.worker.protocol import Emit, Job
+
+if (
+    TYPE_CHECKING
+):  # the gate runs `measure` with the `suite` of older source trees, which lack these
+    from suite.results.measuring import MemoryResult
+    from suite.results.step_output import StepOutput
+    from suite.worker.protocol import CellJob, Emit
 
 MIN_LEAK_ITERATIONS: Final = 6
 """Fewest points of a slope."""
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> StepOutput[MemoryResult]:
     """Measurements in bytes: `peak_rss_delta`, `peak_tensor_bytes` or `cuda_allocated` and
     `cuda_reserved`, `live_bytes`.
 
     `absent` has the metrics that cannot be measured here, with the reason. Options: `plan`, and those of
     the backend.
     """
-    plan = Plan.from_dict(job.options["plan"]) if "plan" in job.options else PLANS["standard"]
+    plan = Plan.from_dict(job.options.plan) if job.options.plan else PLANS["standard"]
     subject = runnable_for(job, emit)
-    device = job.cell.device if job.cell else "cpu"
+    device = job.cell.device
     with subject.inference():
         found, absent = measure(subject, plan, emit, device=device)
-    return {
-        "measurements": found,
-        "facts": {
-            **subject.facts,
-            "num_samples": subject.num_samples,
-            "num_tokens": subject.num_tokens,
-            "plan": plan.name,
-            "absent": absent,
-        },
-    }
+    from suite.measurement import measurement_from
+    from suite.results.measuring import MemoryResult
+    from suite.results.step_output import StepOutput, widened
+
+    return StepOutput(
+        measurements=tuple(measurement_from(row) for row in found),
+        result=widened(MemoryResult, subject.setup, plan=plan.name, absent=absent),
+        data=subject.data,
+    )
 
 
 def measure(

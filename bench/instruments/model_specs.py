@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import platform
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bench.instruments.exchange import options_of, output_with
 from suite import spec_codec
 from suite.catalog import spec_for
 from suite.provenance import versions
-from suite.worker.protocol import Emit, Job
+
+if TYPE_CHECKING:
+    from suite.worker.protocol import Emit, Job
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
@@ -17,11 +20,13 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     Options: `models`, `models_from`. Raises CatalogError when the models file is not as it has to be.
     """
     emit("phase", name="import")
-    own = job.options.get("models_from", "")
+    own = options_of(job).get("models_from", "")
     found: dict[str, Any] = {}
-    for name in job.options["models"]:
+    for name in options_of(job)["models"]:
         try:
             found[name] = spec_codec.to_dict(spec_for(name, own))
         except KeyError:
             found[name] = None
-    return {"facts": {"specs": found, "python": platform.python_version(), "versions": versions()}}
+    return output_with(
+        {"specs": found, "python": platform.python_version(), "versions": versions()}
+    )

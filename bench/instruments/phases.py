@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from bench.instruments.stopwatch import CLOCK, NS, Clock
 from bench.metrics import METRICS
+from suite.measurement import Measurement
 from suite.worker.protocol import Emit
 
 COLD_PHASES: Final = tuple(
@@ -43,10 +44,10 @@ class Phases:
             self.seconds[self._name] = self.seconds.get(self._name, 0.0) + taken
         self._name = ""
 
-    def measurements(self) -> list[dict[str, Any]]:
+    def measurements(self) -> tuple[Measurement, ...]:
         """Return measurements of the phases that are cold metrics."""
-        return [
-            {"metric": name, "unit": "s", "samples": [self.seconds[name]]}
+        return tuple(
+            Measurement(metric=name, unit="s", samples=(self.seconds[name],))
             for name in COLD_PHASES
             if name in self.seconds
-        ]
+        )

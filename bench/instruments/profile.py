@@ -6,10 +6,13 @@ import json
 import tempfile
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from bench.instruments.exchange import options_of, output_with
 from suite.backends.runnable import Runnable, runnable_for
-from suite.worker.protocol import Emit, Job
+
+if TYPE_CHECKING:
+    from suite.worker.protocol import CellJob, Emit
 
 WARM: Final = 3
 PASSES: Final = 10
@@ -20,12 +23,11 @@ Rows = dict[str, list[float]]
 """Operator -> [seconds of its own, calls], over all passes."""
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> dict[str, Any]:
     """Fact `operators`: operator -> [own seconds, calls] per pass; the profiler's own cost is in the seconds.
 
     Options: `snapshot`: file that takes a CUDA memory snapshot of one pass.
     """
-    assert job.cell is not None
     subject = runnable_for(job, emit)
     emit("phase", name="profile")
     if subject.module is None:
@@ -34,11 +36,8 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
         with subject.inference():
             rows, passes = _torch(subject, job.cell.device)
             _snapshot(subject, job)
-    return {
-        "facts": {
-            "operators": {name: [v / passes for v in values] for name, values in rows.items()}
-        }
-    }
+    operators = {name: (own / passes, calls / passes) for name, (own, calls) in rows.items()}
+    return output_with({"operators": operators})
 
 
 def _torch(subject: Runnable, device: str) -> tuple[Rows, int]:
@@ -68,19 +67,19 @@ def _torch(subject: Runnable, device: str) -> tuple[Rows, int]:
     return rows, passes
 
 
-def _onnxruntime(job: Job, subject: Runnable) -> tuple[Rows, int]:
+def _onnxruntime(job: CellJob, subject: Runnable) -> tuple[Rows, int]:
     """Profile with ONNX Runtime's profiler, in a separate session."""
     import onnxruntime as ort
 
     rows: Rows = defaultdict(lambda: [0.0, 0.0])
     with tempfile.TemporaryDirectory(prefix="vitals-") as folder:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = int(job.options.get("threads", 0))
+        options.intra_op_num_threads = int(options_of(job).get("threads", 0))
         options.log_severity_level = 3
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder, "profile"))
         session = ort.InferenceSession(
-            job.options["graph"], options, providers=[subject.facts["provider"]]
+            options_of(job)["graph"], options, providers=[_provider(subject)]
         )
         for _ in range(WARM + PASSES):
             session.run(None, dict(subject.inputs))
@@ -93,10 +92,9 @@ def _onnxruntime(job: Job, subject: Runnable) -> tuple[Rows, int]:
     return dict(rows), WARM + PASSES
 
 
-def _snapshot(subject: Runnable, job: Job) -> None:
+def _snapshot(subject: Runnable, job: CellJob) -> None:
     """Write the CUDA allocator's history over one pass, for https://pytorch.org/memory_viz."""
-    assert job.cell is not None
-    target = job.options.get("snapshot", "")
+    target = options_of(job).get("snapshot", "")
     if not target or job.cell.device == "cpu":
         return
     import torch
@@ -106,3 +104,9 @@ def _snapshot(subject: Runnable, job: Job) -> None:
     subject.synchronize()
     torch.cuda.memory._dump_snapshot(target)  # type: ignore[no-untyped-call]
     torch.cuda.memory._record_memory_history(enabled=None)
+
+
+def _provider(subject: Any) -> str:
+    """Return ONNX Runtime's execution provider; older source trees have it in another place."""
+    setup = getattr(subject, "setup", None)
+    return str(setup.provider if setup is not None else subject.facts["provider"])

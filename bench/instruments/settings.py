@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from suite.measurement import MeasurementFacts
 
 VARIABLES: Final = (
     "OMP_NUM_THREADS",
@@ -25,24 +28,27 @@ VARIABLES: Final = (
 """Environment variables that change speed or memory."""
 
 
-def settings() -> dict[str, Any]:
+def settings() -> MeasurementFacts:
     """Return cores this process may use, quota in cores, load, pressure, variables, and torch's flags if it is
     imported.
     """
-    found: dict[str, Any] = {
-        "available_cores": available_cores(),
-        "quota_cores": quota_cores(),
-        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "cpu_pressure": cpu_pressure(),
-        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
-    }
+    found = MeasurementFacts(
+        available_cores=available_cores(),
+        quota_cores=quota_cores(),
+        load_average=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        cpu_pressure=cpu_pressure(),
+        variables={name: os.environ[name] for name in VARIABLES if name in os.environ},
+    )
     torch = sys.modules.get("torch")
-    if torch is not None:
-        found["torch_threads"] = torch.get_num_threads()
-        found["float32_matmul_precision"] = torch.get_float32_matmul_precision()
-        found["cudnn_benchmark"] = torch.backends.cudnn.benchmark
-        found["deterministic_algorithms"] = torch.are_deterministic_algorithms_enabled()
-    return found
+    if torch is None:
+        return found
+    return replace(
+        found,
+        torch_threads=torch.get_num_threads(),
+        float32_matmul_precision=torch.get_float32_matmul_precision(),
+        cudnn_benchmark=torch.backends.cudnn.benchmark,
+        deterministic_algorithms=torch.are_deterministic_algorithms_enabled(),
+    )
 
 
 def available_cores() -> int:

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.instruments import memory
-from bench.plan import PLANS, Plan
+from bench.instruments.exchange import options_of, output_with, plan_of
+from bench.instruments.module_sizes import sizes
 from suite.backends.runnable import Runnable, runnable_for
-from suite.worker.protocol import Emit, Job
+
+if TYPE_CHECKING:
+    from suite.worker.protocol import CellJob, Emit
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> dict[str, Any]:
     """Measurements of the memory instrument, and where there is a module `parameters`, `parameter_bytes`, `macs`.
 
     Options: `plan`, `outputs`: file that takes the output tensors as float32 (.npz), for parity between two arms.
     """
-    plan = Plan.from_dict(job.options["plan"]) if "plan" in job.options else PLANS["standard"]
     subject = runnable_for(job, emit)
-    device = job.cell.device if job.cell else "cpu"
+    device = job.cell.device
     with subject.inference():
-        found, absent = memory.measure(subject, plan, emit, device=device)
+        found, absent = memory.measure(subject, plan_of(job), emit, device=device)
     emit("phase", name="outputs")
-    if target := job.options.get("outputs"):
+    if target := options_of(job).get("outputs"):
         save_outputs(subject, Path(target))
     emit("phase", name="size")
-    return {
-        "measurements": [*found, *_sizes(subject)],
-        "facts": {**subject.facts, "absent": absent},
-    }
+    return output_with({"absent": absent}, [*found, *_sizes(subject)])
 
 
 def save_outputs(subject: Runnable, target: Path) -> None:
@@ -43,13 +42,12 @@ def save_outputs(subject: Runnable, target: Path) -> None:
 def _sizes(subject: Runnable) -> list[dict[str, Any]]:
     if subject.module is None:
         return []
-    from bench.instruments.size import sizes
     from suite.macs import count_macs
 
-    facts = sizes(subject.module)
+    counted = sizes(subject.module)
     values = {
-        "parameters": ("1", facts["num_parameters"]),
-        "parameter_bytes": ("B", facts["num_parameter_bytes"] + facts["num_buffer_bytes"]),
+        "parameters": ("1", counted.num_parameters),
+        "parameter_bytes": ("B", counted.num_parameter_bytes + counted.num_buffer_bytes),
         "macs": ("MAC", count_macs(subject.module, subject.call)),
     }
     return [

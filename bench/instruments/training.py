@@ -11,27 +11,28 @@ from bench.plan import PLANS, Plan
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.backends.runnable import Runnable
 from suite.catalog import spec_for
+from suite.results.measuring import RunResult, TrainingStepResult
+from suite.results.step_output import StepOutput
 from suite.states import store
 from suite.training.loaders import moved
 from suite.training.loop import Course, fit
 from suite.training.memory import peak_memory
 from suite.training.setup import lesson_for
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 LEAST = 2
 """Fewest samples per batch: batch normalization over one sample has no variance."""
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
     """Measurements `training_step` (seconds of forward, backward, clipping and optimizer on one batch that is already
     there) and the peak memory of the first two steps.
     """
-    assert job.cell is not None
     device = job.cell.device
     use_threads(job)
     require_device(device)
-    plan = Plan.from_dict(job.options["plan"]) if "plan" in job.options else PLANS["standard"]
-    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    plan = Plan.from_dict(job.options.plan) if job.options.plan else PLANS["standard"]
+    spec = spec_for(job.cell.model, job.options.models_from)
     size = spec.sizes[job.cell.size]
     count = max(LEAST, job.cell.batch)
     settings = replace(size.training, batch=count, micro_batch=0, schedule="constant", warmup=0.0)
@@ -56,26 +57,23 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
         call=step,
         outputs=list,
         synchronize=synchronize,
-        num_samples=count,
-        num_tokens=batch.num_tokens,
-        facts={"threads": int(job.options.get("threads", 0))},
+        setup=RunResult(threads=job.options.threads),
     )
-    timed = [
-        row for row in measure(subject, plan, emit, device=device) if row["metric"] == "latency"
-    ]
-    return {
-        "measurements": [*({**row, "metric": "training_step"} for row in timed), *memory],
-        "facts": {
-            "num_samples": count,
-            "num_tokens": batch.num_tokens,
-            "optimizer": settings.optimizer,
-            "precision": str(trainee.autocast or "float32").removeprefix("torch."),
-            "micro_batch": trainee.micro_batch,
-            "events": course.events,
-            "plan": plan.name,
+    measured = measure(subject, plan, emit, device=device)
+    steps = (row for row in measured if row.metric == "latency")
+    return StepOutput(
+        measurements=(*(replace(row, metric="training_step") for row in steps), *memory),
+        result=TrainingStepResult(
+            num_samples=count,
+            num_tokens=batch.num_tokens,
+            optimizer=settings.optimizer,
+            precision=str(trainee.autocast or "float32").removeprefix("torch."),
+            micro_batch=trainee.micro_batch,
+            events=tuple(course.events),
+            plan=plan.name,
             **device_facts(device),
-        },
-    }
+        ),
+    )
 
 
 def _waiter(device: str) -> Any:

@@ -13,19 +13,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from bench.instruments.counters import disturbances, read_counters
 from bench.instruments.cuda import throttle_reader
-from bench.instruments.latency import paused_garbage_collector
+from bench.instruments.exchange import (
+    TurnOptions,
+    options_of,
+    output_with,
+    plan_of,
+    read_options,
+)
+from bench.instruments.garbage import paused_garbage_collector
 from bench.instruments.sentinel import sentinel
 from bench.instruments.stopwatch import CLOCK, NS, Clock, overhead, time_round
 from bench.instruments.turn_lock import TurnLock, join
 from bench.instruments.warmup import warm_up
-from bench.plan import PLANS, Plan
+from bench.plan import Plan
 from bench.stats import median
-from suite.backends.runnable import Runnable, runnable_for
-from suite.worker.protocol import Emit, Job
+from suite.backends.runnable import runnable_for
+
+if TYPE_CHECKING:
+    from suite.worker.protocol import CellJob, Emit
 
 CONTROL_SIDE: Final = 192
 CONTROL_PRODUCTS: Final = 4
@@ -46,20 +57,47 @@ Turn = Callable[[], tuple[float, float, tuple[str, ...]]]
 """Takes one turn; returns seconds per call, the slower of the sentinel's two readings in seconds, and disturbances."""
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Fact `turns`: seconds, sentinels (seconds) and reasons of every turn of this arm, in order.
+class Timed(Protocol):
+    """What is timed: a Runnable of any version, or the control."""
 
-    Options: `plan` (round_seconds and warmup_seconds count), `meeting` (path of the socket), `begins` (this arm has
-    the first turn and says when to end), `num_turns` undisturbed ones wanted, `block_seconds` cap.
+    @property
+    def call(self) -> Callable[[], Any]:
+        """One call."""
+        ...
+
+    @property
+    def synchronize(self) -> Callable[[], None]:
+        """Waits until the device is idle."""
+        ...
+
+    @property
+    def inference(self) -> Callable[[], AbstractContextManager[Any]]:
+        """Opened once around all calls."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The control as something timed."""
+
+    call: Callable[[], Any]
+    synchronize: Callable[[], None]
+    inference: Callable[[], AbstractContextManager[Any]]
+
+
+def run(job: CellJob, emit: Emit) -> dict[str, Any]:
+    """Take this arm's turns on the job's cell; the result is a `bench.instruments.results.TurnsResult`.
+
+    Options: TurnOptions, and `plan`, of which round_seconds and warmup_seconds count.
     """
     return _run(job, emit, runnable_for(job, emit))
 
 
-def run_control(job: Job, emit: Emit) -> dict[str, Any]:
+def run_control(job: CellJob, emit: Emit) -> dict[str, Any]:
     """Take the turns of the negative control: matrix products that are the same in every version."""
     import torch
 
-    torch.set_num_threads(max(1, int(job.options.get("threads", 1))))
+    torch.set_num_threads(max(1, int(options_of(job).get("threads", 1))))
     emit("phase", name="build")
     matrix = torch.rand(CONTROL_SIDE, CONTROL_SIDE, generator=torch.Generator().manual_seed(0))
     out = torch.empty_like(matrix)
@@ -68,42 +106,33 @@ def run_control(job: Job, emit: Emit) -> dict[str, Any]:
         for _ in range(CONTROL_PRODUCTS):
             torch.mm(matrix, matrix, out=out)
 
-    subject = Runnable(
-        call=call,
-        outputs=lambda: [out],
-        synchronize=lambda: None,
-        num_samples=1,
-        num_tokens=None,
-        inference=torch.inference_mode,
-    )
+    subject = Subject(call=call, synchronize=lambda: None, inference=torch.inference_mode)
     return _run(job, emit, subject)
 
 
-def _run(job: Job, emit: Emit, subject: Runnable) -> dict[str, Any]:
-    plan = Plan.from_dict(job.options["plan"]) if "plan" in job.options else PLANS["standard"]
-    device = job.cell.device if job.cell else "cpu"
-    begins = bool(job.options["begins"])
+def _run(job: CellJob, emit: Emit, subject: Timed) -> dict[str, Any]:
+    asked = read_options(job, TurnOptions)
     with subject.inference():
         emit("phase", name="first_forward")
         subject.call()
         subject.synchronize()
         emit("phase", name="meet")
-        with join(job.options["meeting"], begins=begins, deadline=job.deadline) as lock:
+        with join(asked.meeting, begins=asked.begins, deadline=job.deadline) as lock:
             found = alternate(
                 subject,
-                plan,
+                plan_of(job),
                 lock,
                 emit,
-                begins=begins,
-                device=device,
-                num_turns=int(job.options["num_turns"]),
-                seconds=float(job.options["block_seconds"]),
+                begins=asked.begins,
+                device=job.cell.device,
+                num_turns=asked.num_turns,
+                seconds=asked.block_seconds,
             )
-    return {"facts": {**subject.facts, "turns": found}}
+    return output_with({"turns": found})
 
 
 def alternate(
-    subject: Runnable,
+    subject: Timed,
     plan: Plan,
     lock: TurnLock,
     emit: Emit,

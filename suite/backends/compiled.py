@@ -6,9 +6,9 @@ import torch
 
 from suite.backends import eager
 from suite.backends.runnable import Runnable
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 
-def load(job: Job, emit: Emit) -> Runnable:
+def load(job: CellJob, emit: Emit) -> Runnable:
     """The cell's module behind torch.compile with its default settings."""
     return eager.load(job, emit, transform=torch.compile)

@@ -12,18 +12,18 @@ from torch import Tensor
 from suite.backends.runnable import Runnable
 from suite.built_model import subject_for
 from suite.flat_tensors import cast, flatten_outputs, move
+from suite.results.measuring import RunResult
 from suite.worker.errors import Unavailable
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 
 def load(
-    job: Job, emit: Emit, *, transform: Callable[[Any], Callable[..., Any]] | None = None
+    job: CellJob, emit: Emit, *, transform: Callable[[Any], Callable[..., Any]] | None = None
 ) -> Runnable:
     """The cell's module on its device in its dtype; `transform` turns it into what is called.
 
     Raises Unavailable when the device is CUDA and this PyTorch cannot use it.
     """
-    assert job.cell is not None
     device, dtype = job.cell.device, getattr(torch, job.cell.dtype)
     use_threads(job)
     require_device(device)
@@ -47,22 +47,22 @@ def load(
         inference=torch.inference_mode,
         outputs=outputs,
         synchronize=synchronize,
-        num_samples=subject.batch.num_samples,
-        num_tokens=subject.batch.num_tokens,
         module=module,
         inputs=inputs,
-        facts={
-            "threads": torch.get_num_threads(),
-            "weights": job.options.get("weights", "random"),
+        setup=RunResult(
+            threads=torch.get_num_threads(),
+            weights=job.options.weights,
+            num_samples=subject.batch.num_samples,
+            num_tokens=subject.batch.num_tokens,
             **device_facts(device),
-            **subject.batch.facts,
-        },
+        ),
+        data=subject.batch.data,
     )
 
 
-def use_threads(job: Job) -> None:
+def use_threads(job: CellJob) -> None:
     """Sets the number of intra-op threads that the job asks for."""
-    if threads := int(job.options.get("threads", 0)):
+    if threads := job.options.threads:
         torch.set_num_threads(threads)
 
 
@@ -84,7 +84,7 @@ def require_device(device: str) -> None:
 
 
 def device_facts(device: str) -> dict[str, Any]:
-    """What identifies the accelerator; empty on a CPU."""
+    """The fields of a DeviceResult: what identifies the accelerator; empty on a CPU."""
     if device == "cpu":
         return {}
     return {

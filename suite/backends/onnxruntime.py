@@ -13,21 +13,21 @@ from suite.backends.runnable import Runnable
 from suite.built_model import batch_of
 from suite.catalog import spec_for
 from suite.flat_tensors import flatten_inputs
+from suite.results.measuring import RunResult
 from suite.worker.errors import Unavailable
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 
-def load(job: Job, emit: Emit) -> Runnable:
-    """The graph `options["graph"]` with the cell's batch bound; phases `input` and `session`.
+def load(job: CellJob, emit: Emit) -> Runnable:
+    """The graph of the job with the cell's batch bound; phases `input` and `session`.
 
     The feeds are NumPy arrays, as a user hands them over; results come back as NumPy arrays, so a CUDA session's
     time holds both copies and nothing is left to synchronise.
     """
-    assert job.cell is not None
-    graph = Path(job.options["graph"])
-    batch = batch_of(job, spec_for(job.cell.model, job.options.get("models_from", "")), emit)
+    graph = Path(job.options.graph)
+    batch = batch_of(job, spec_for(job.cell.model, job.options.models_from), emit)
     emit("phase", name="session")
-    session = open_session(graph, job.cell.device, int(job.options.get("threads", 0)))
+    session = open_session(graph, job.cell.device, job.options.threads)
     feeds = feeds_for(session, batch.inputs)
 
     def call() -> Any:
@@ -40,15 +40,15 @@ def load(job: Job, emit: Emit) -> Runnable:
         call=call,
         outputs=outputs,
         synchronize=_nothing,
-        num_samples=batch.num_samples,
-        num_tokens=batch.num_tokens,
         inputs=feeds,
-        facts={
-            "threads": session.get_session_options().intra_op_num_threads,
-            "provider": session.get_providers()[0],
-            "onnxruntime": ort.__version__,
-            **batch.facts,
-        },
+        setup=RunResult(
+            threads=session.get_session_options().intra_op_num_threads,
+            provider=session.get_providers()[0],
+            onnxruntime=ort.__version__,
+            num_samples=batch.num_samples,
+            num_tokens=batch.num_tokens,
+        ),
+        data=batch.data,
     )
 
 

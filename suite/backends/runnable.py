@@ -9,7 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from suite.axes import BACKENDS
-from suite.worker.protocol import Emit, Job
+from suite.results.measuring import RunResult
+from suite.results.step_result import DataSet
+from suite.worker.protocol import CellJob, Emit
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,25 +27,24 @@ class Runnable:
     """One forward pass, its output tensors flattened, on the CPU in float32: for parity, never timed."""
     synchronize: Callable[[], None]
     """Waits until the device is idle; does nothing on a CPU."""
-    num_samples: int
-    num_tokens: int | None
     inference: Callable[[], AbstractContextManager[Any]] = nullcontext
     """What a user opens once around many passes (torch.inference_mode): 3 us, an eighth of a pass of `mlp`."""
     module: Any = None
     """The torch module, where there is one (not for ONNX Runtime)."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """What is bound, on the device."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-able: threads, provider, data set, weights."""
+    setup: RunResult = field(default_factory=RunResult)
+    """Threads, provider, weights, device; samples and tokens per call."""
+    data: DataSet | None = None
+    """Where the input came from."""
 
 
-def runnable_for(job: Job, emit: Emit) -> Runnable:
+def runnable_for(job: CellJob, emit: Emit) -> Runnable:
     """The cell's model on the cell's backend.
 
     Emits the cold phases on the way: `build` and `input`, then `to_device`, `compile` or `session` as the
     backend has them. The first call is the caller's, so that it can be timed.
     """
-    assert job.cell is not None, "a runnable needs a cell"
     backend = import_module(BACKENDS[job.cell.backend].module)
     result: Runnable = backend.load(job, emit)
     return result

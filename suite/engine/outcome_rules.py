@@ -6,15 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from diagnostics.codec import decode, decode_as
 from suite.cell import Cell
 from suite.engine.steps import stage_of
 from suite.outcome import Outcome
-from suite.record import Artifact, Failure, Record, measurement_from
-from suite.results.by_step import decode_result, result_class
+from suite.record import Failure, Record
+from suite.results.by_step import result_class
 from suite.results.export import FAILED, VACUOUS, ExportResult, Parity
-from suite.results.schema1 import split_facts
-from suite.results.step_result import DataSet, StageResult, StepResult
+from suite.results.step_output import decode_output
+from suite.results.step_result import StageResult, StepResult
 from suite.spec import Gap, ModelSpec
 from suite.worker.client import Answer
 
@@ -24,24 +23,30 @@ def record_of(answer: Answer, blank: Record, kind: type[StepResult] | None = Non
 
     `kind` is the class of the result, by default that of the step.
     """
-    found = answer.result
     failure = answer.failure
     if failure is not None and failure.log:
         failure = replace(failure, log=f"logs/{Path(failure.log).name}")
+    record = replace(blank, outcome=answer.outcome, failure=failure, phases=dict(answer.phases))
+    if not answer.result:
+        return record
     problems: list[str] = []
-    split = split_facts(found.get("facts", {}))
-    data = split.data
+    try:
+        output = decode_output(kind or result_class(blank.step), answer.result, problems)
+    except ValueError as error:
+        message = (
+            f"the worker's answer cannot be read: {error}; next: fix the runner of {blank.step}"
+        )
+        return replace(
+            record,
+            outcome=Outcome.FAILED,
+            failure=Failure(kind="answer", message=message, phase="result"),
+        )
     return replace(
-        blank,
-        outcome=answer.outcome,
-        failure=failure,
-        phases=dict(answer.phases),
-        measurements=tuple(measurement_from(m, problems) for m in found.get("measurements", ())),
-        artifacts=decode(tuple[Artifact, ...], found.get("artifacts", ())),
-        result=decode_result(kind or result_class(blank.step), split.result, problems)
-        if found
-        else None,
-        data=decode_as(DataSet, data, problems) if data else None,
+        record,
+        measurements=output.measurements,
+        artifacts=output.artifacts,
+        result=output.result,
+        data=output.data,
         unread=tuple(problems),
     )
 

@@ -73,7 +73,7 @@ class Run:
         because each starts from what the one before has made.
         """
         groups: dict[tuple[str, str, str], list[tuple[Cell, str]]] = {}
-        shared = self.selection.job_options.get("train_on", "")
+        shared = self.selection.job_options.train_on
         for cell, step in steps:
             groups.setdefault((cell.model, cell.size, shared or cell.device), []).append(
                 (cell, step)
@@ -129,13 +129,13 @@ def open_run(
     cannot be written.
     """
     runs = out / "runs"
-    all_options = {**selection.job_options, **(options or {})}
+    all_options = selection.job_options.extended(options or {})
     records: tuple[Record, ...] = ()
     started_at = _now()
     if resume is None:
         folder = RunFolder.create(runs)
     else:
-        folder, records, started_at = _resumed(runs, resume, all_options)
+        folder, records, started_at = _resumed(runs, resume, all_options.asked())
     folder.write_json(MACHINE, described(environment))
     start = worker or (
         lambda f: Launcher(preload=preload_for(selection, steps), log=f.logs / "launcher.log")
@@ -161,7 +161,7 @@ def open_run(
         "command": without_password(command),
         "started_at": started_at,
         "finished_at": None,
-        "options": all_options,
+        "options": all_options.asked(),
         "excluded": list(selection.excluded),
     }
     return Run(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from suite.axes import TASKS
 from suite.spec import ModelSpec
+from suite.worker.job_options import JobOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,8 +15,8 @@ class Request:
     """What the user asked for, resolved: the same for every cell of the run."""
 
     specs: Mapping[str, ModelSpec]
-    options: Mapping[str, Any]
-    """Goes into every job: models_from, weights, sources, seed, threads, plan."""
+    options: JobOptions
+    """What goes into every job."""
     deadline: float
     """Seconds per job."""
     cold_replicates: int
@@ -27,5 +27,5 @@ class Request:
 
     def data_of(self, spec: ModelSpec) -> str:
         """The name of the data set that the model's task is run on."""
-        source = self.options.get("sources", {}).get(TASKS[spec.task].input, {})
-        return str(source.get("name", ""))
+        source = self.options.sources.get(TASKS[spec.task].input)
+        return source.name if source else ""

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Condition, Thread
-from typing import Any
 
 from diagnostics.finding import Finding
 from suite.axes import BACKENDS, VARIANTS
@@ -22,7 +21,8 @@ from suite.record import Failure, Measurement, Record
 from suite.results.step_result import StepResult, UnknownResult
 from suite.runs.store import RunFolder
 from suite.worker.client import Worker
-from suite.worker.protocol import Job
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,12 +76,13 @@ class Session:
         *,
         runner: str,
         result: type[StepResult] = UnknownResult,
-        options: Mapping[str, Any] | None = None,
+        options: object = None,
         label: str = "",
     ) -> Record:
         """The record of one more fresh process that runs `runner` on the cell; not kept, so that it can be repeated.
 
-        What the cell starts from is made first; a declared gap of the stage `bench` is not tried.
+        What the cell starts from is made first; a declared gap of the stage `bench` is not tried. `options` are laid
+        over those of the run: a mapping, or a dataclass of what this runner alone takes.
         """
         refusal = self._refusal(cell, step) if cell.model in self.request.specs else None
         return refusal or self.job(
@@ -116,7 +117,7 @@ class Session:
                         self.pending -= {f"{cell.id}/{step}" for cell, step in group}
                         self.changed.notify_all()
 
-        self.share = max(1, int(self.request.options.get("threads", 1)) // max(1, len(workers)))
+        self.share = max(1, self.request.options.threads // max(1, len(workers)))
         self.threads = [Thread(target=serve, args=(worker,), daemon=True) for worker in workers]
         for thread in self.threads:
             thread.start()
@@ -170,7 +171,7 @@ class Session:
             return self.blank(cell, step, *why)
         if cell.model not in self.request.specs:
             return None  # a known-answer case: it starts from nothing
-        for made, stage in needs(cell, step, self.request.options.get("train_on", "")):
+        for made, stage in needs(cell, step, self.request.options.train_on):
             before = self.measure(made, stage, worker)
             if not before.outcome.has_run:
                 return self.blank(cell, step, *preconditions.without_state(before))
@@ -194,23 +195,17 @@ class Session:
         worker: Worker | None = None,
         runner: str = "",
         result: type[StepResult] | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: object = None,
     ) -> Record:
         """The record of one fresh process, not kept: what it brought home, judged, with its log beside the run."""
         began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
         label = (label or step).replace(":", "-")
         log = self.folder.logs / f"{cell.file_stem}-{label}.log"
         answer = (worker or self.worker).run(
-            Job(
+            CellJob(
                 runner=runner or self.steps[step.partition(":")[0]].runner,
                 cell=cell,
-                options={
-                    **self.request.options,
-                    **(options or {}),
-                    **self._paths(cell),
-                    **({"threads": self.share} if self.share else {}),
-                    "case": step.partition(":")[2],
-                },
+                options=self._options(cell, step).extended(options or {}),
                 deadline=self.request.deadline,
                 log=str(log),
             )
@@ -234,17 +229,21 @@ class Session:
             return ()
         return tuple(self.diagnose(f"{failure.log_tail}\n{failure.message}"))
 
-    def _paths(self, cell: Cell) -> dict[str, str]:
-        """Where graphs and states lie and go, for those who need them."""
+    def _options(self, cell: Cell, step: str) -> JobOptions:
+        """The run's options with the cell's graphs and folders."""
         parent = VARIANTS[cell.variant].parent
-        return {
-            "graph": str(self.graph_of(cell)),
-            "output": str(self.graph_of(cell)),
-            "parent_graph": str(self.graph_of(parent_graph_cell(cell))) if parent else "",
-            "cache_dir": self.request.cache,
-            "states_dir": self.request.states,
-            "run_dir": str(self.folder.path),
-        }
+        options = self.request.options
+        return replace(
+            options,
+            threads=self.share or options.threads,
+            case=step.partition(":")[2],
+            graph=str(self.graph_of(cell)),
+            output=str(self.graph_of(cell)),
+            parent_graph=str(self.graph_of(parent_graph_cell(cell))) if parent else "",
+            cache_dir=self.request.cache,
+            states_dir=self.request.states,
+            run_dir=str(self.folder.path),
+        )
 
     def graph_of(self, cell: Cell) -> Path:
         """The file of the cell's graph in the run folder."""

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 import torch
 
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.foundations.cases import case_of
+from suite.results.foundations import FoundationResult
+from suite.results.step_output import StepOutput
 from suite.worker.errors import Unsupported
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Facts: `evidence` (what was expected and what came, by name) and `meaning` of the case that the job names.
+def run(job: CellJob, emit: Emit) -> StepOutput[FoundationResult]:
+    """Asks the case that the job names.
 
     Raises FoundationError (suite/foundations/answers.py) when a known answer does not come out, Unavailable when
     the device is not there, Unsupported where the case declares a gap, ValueError for an unknown case.
     """
-    assert job.cell is not None
     device, dtype = job.cell.device, getattr(torch, job.cell.dtype)
-    case = case_of(str(job.options["case"]))
+    case = case_of(job.options.case)
     gap = case.gap_for(device=device, dtype=job.cell.dtype)
     if gap is not None and gap.kind == "unsupported":
         raise Unsupported(f"{case.name} in {job.cell.dtype} on {device}: {gap.reason} ({gap.url})")
@@ -38,11 +38,11 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     evidence = ask(device, dtype)
     if not evidence:
         raise AssertionError(f"{case.name}: the case gave no evidence; expected at least one fact")
-    return {
-        "facts": {
-            "evidence": evidence,
-            "meaning": case.meaning,
-            "threads": torch.get_num_threads(),
+    return StepOutput(
+        result=FoundationResult(
+            evidence=evidence,
+            meaning=case.meaning,
+            threads=torch.get_num_threads(),
             **device_facts(device),
-        }
-    }
+        )
+    )

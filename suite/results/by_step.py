@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from diagnostics.codec import decode_as
 from suite.results.build import BuildResult
 from suite.results.export import ExportResult
 from suite.results.finetune import FinetuneResult
@@ -46,12 +45,3 @@ RESULTS: Final[Mapping[str, type[StepResult]]] = {
 def result_class(step: str) -> type[StepResult]:
     """The class of that step's result (of `foundations:matmul` that of `foundations`)."""
     return RESULTS.get(step.partition(":")[0], UnknownResult)
-
-
-def decode_result(
-    kind: type[StepResult], data: Mapping[str, Any], problems: list[str] | None = None
-) -> StepResult:
-    """The result in that JSON data; see `diagnostics.codec.decode` for `problems`."""
-    if kind is UnknownResult:
-        return UnknownResult(data=dict(data))
-    return decode_as(kind, dict(data), problems)

@@ -12,28 +12,30 @@ from torch import Tensor
 from suite.backends.eager import use_threads
 from suite.built_model import batch_of
 from suite.flat_tensors import flatten_outputs
+from suite.measurement import Measurement
+from suite.results.build import BuildResult
+from suite.results.step_output import StepOutput
 from suite.spec import ModelSpec
 from suite.weights import module_for
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 
 class BuildError(AssertionError):
     """A claim about the built model does not hold; the message has both sides."""
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> StepOutput[BuildResult]:
     """Builds the cell's model twice from one seed and holds it against its record.
 
-    Facts: parameters, output shapes. Raises BuildError when the number of parameters is not the published one,
+    Raises BuildError when the number of parameters is not the published one,
     an output is missing or not finite, the same seed gives another output, or a round trip through safetensors
     changes an output.
     """
     from suite.catalog import spec_for
 
-    assert job.cell is not None
     use_threads(job)
-    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
-    seed = int(job.options.get("seed", 0))
+    spec = spec_for(job.cell.model, job.options.models_from)
+    seed = job.options.seed
     emit("phase", name="build")
     module = module_for(spec, job.cell.size, seed=seed)
     parameters = count_parameters(spec, job.cell.size, module)
@@ -47,14 +49,14 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     emit("phase", name="save")
     restored = through_safetensors(module, module_for(spec, job.cell.size, seed=seed + 1))
     check_equal(first, forward(restored, batch.inputs), "the model after a safetensors round trip")
-    return {
-        "measurements": [{"metric": "parameters", "unit": "1", "samples": [parameters]}],
-        "facts": {
-            "outputs": {n: list(t.shape) for n, t in zip(spec.outputs, first, strict=True)},
-            "published": spec.parameters if job.cell.size == "base" else None,
-            **batch.facts,
-        },
-    }
+    return StepOutput(
+        measurements=(Measurement(metric="parameters", unit="1", samples=(parameters,)),),
+        result=BuildResult(
+            outputs={n: tuple(t.shape) for n, t in zip(spec.outputs, first, strict=True)},
+            published=spec.parameters if job.cell.size == "base" else None,
+        ),
+        data=batch.data,
+    )
 
 
 def count_parameters(spec: ModelSpec, size: str, module: Any) -> int:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from suite.backends.eager import device_facts, require_device, use_threads
-from suite.claims import Claim, as_dicts
+from suite.claims import Claim
+from suite.measurement import Measurement
 from suite.provenance import key_of
 from suite.quality import change_unit, drop, gain, shown
+from suite.results.finetune import FinetuneQuality, FinetuneResult
+from suite.results.step_output import StepOutput
+from suite.results.step_result import DataSet
 from suite.spec import ModelSpec
 from suite.states import entries, store
 from suite.training.loop import fit
@@ -21,22 +24,21 @@ from suite.training.sanity_checks import finite_claim
 from suite.training.setup import Lesson, lesson_for, num_samples_of
 from suite.training.strategies import STRATEGIES
 from suite.weights import module_for
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> StepOutput[FinetuneResult]:
     """Fine-tunes the cell's model by the strategy that its variant names; or finds it done.
 
     Measurements: `train_step` (seconds a step). Facts: `metric` (of the second task: before, scratch, finetuned; of the
     first: first_before, first_after), `forgotten`, `curve`, `claims`.
     """
     use_threads(job)
-    return store.made(job, emit, finetune)
+    return store.made(job, emit, finetune, FinetuneResult)
 
 
-def finetune(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[str, Any]:
+def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput[FinetuneResult]:
     """The fine-tuning itself; the weights go to `folder`."""
-    assert job.cell is not None
     cell, size = job.cell, spec.sizes[job.cell.size]
     require_device(cell.device)
     second_source = store.second_source_of(job, spec)
@@ -59,7 +61,7 @@ def finetune(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[str, A
     emit("phase", name="input")
     test, old_test = second.test(), first.test()
     forward = module_forward(module, cell.device)
-    before, old_before = quality(spec, forward, test), entry.result["facts"]["metric"]["trained"]
+    before, old_before = quality(spec, forward, test), store.final_quality(entry, cell.variant)
     emit("phase", name="scratch")
     scratch = from_scratch(job, spec, second)
     emit("phase", name="finetune")
@@ -87,40 +89,39 @@ def finetune(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[str, A
             ),
         ),
     ]
-    return {
-        "measurements": [{"metric": "train_step", "unit": "s", "samples": course.seconds}],
-        "facts": {
-            "strategy": cell.variant,
-            "metric": {
-                "before": before,
-                "scratch": scratch,
-                "finetuned": after,
-                "first_before": old_before,
-                "first_after": old_after,
-            },
-            "forgotten": drop(spec.task, old_before, old_after),
-            "curve": course.losses,
-            "events": course.events,
-            "steps": trainee.step,
-            "trainable": plan.num_trainable,
-            "data": second_source.name,
-            "num_test_samples": num_samples_of(test),
-            "claims": as_dicts(claims),
+    return StepOutput(
+        measurements=(Measurement(metric="train_step", unit="s", samples=tuple(course.seconds)),),
+        result=FinetuneResult(
+            strategy=cell.variant,
+            metric=FinetuneQuality(
+                before=before,
+                scratch=scratch,
+                finetuned=after,
+                first_before=old_before,
+                first_after=old_after,
+            ),
+            forgotten=drop(spec.task, old_before, old_after),
+            curve=tuple(course.losses),
+            events=tuple(course.events),
+            steps=trainee.step,
+            trainable=plan.num_trainable,
+            num_test_samples=num_samples_of(test),
+            claims=tuple(claims),
             **device_facts(cell.device),
-        },
-    }
+        ),
+        data=DataSet(name=second_source.name),
+    )
 
 
-def from_scratch(job: Job, spec: ModelSpec, lesson: Lesson) -> float:
+def from_scratch(job: CellJob, spec: ModelSpec, lesson: Lesson) -> float:
     """The metric of the second task for a twin that starts from random weights and trains as many steps, as a model
     from scratch is trained: all weights, at the record's own learning rate. Kept for the other strategies.
     """
-    assert job.cell is not None
     rate = spec.sizes[job.cell.size].training.learning_rate
     key = key_of({"scratch": store.state_key(job, spec, "full")})
     where, stem = store.store_of(job), store.stem_of(job, "scratch")
     if (known := entries.find(where, stem, key)) is not None:
-        return float(known.result["metric"])
+        return float(known.content["metric"])
     alone = replace(lesson, settings=replace(lesson.settings, learning_rate=rate))
     module = copy.deepcopy(module_for(spec, job.cell.size, seed=lesson.seed)).to(lesson.device)
     torch.manual_seed(lesson.seed)

@@ -12,40 +12,42 @@ from typing import Any
 import torch
 from torch import nn
 
+from diagnostics.codec import decode_as
 from suite.backends.eager import device_facts, require_device, use_threads
-from suite.claims import Claim, as_dicts
+from suite.claims import Claim
+from suite.measurement import Measurement
 from suite.pruning.engine import prune_module
 from suite.pruning.masks import mask_module
 from suite.quality import change_unit, drop, shown
+from suite.results.prune import Masks, ModelSize, PruneQuality, PruneResult
+from suite.results.step_output import StepOutput
+from suite.results.step_result import DataSet, SpeedRatio
 from suite.spec import ModelSpec
 from suite.states import store
-from suite.timing import alternate, ratio
+from suite.timing import alternate, speed_ratio
 from suite.training.loaders import moved
 from suite.training.loop import fit
 from suite.training.quality import module_forward, quality
 from suite.training.sanity_checks import finite_claim
 from suite.training.setup import Lesson, lesson_for, num_samples_of
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 LATENCY_SECONDS = 0.6
 """Of alternating turns; a glance. `pytest bench --variant pruned` measures properly."""
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> StepOutput[PruneResult]:
     """Prunes the cell's trained model as its record says and lets it recover; or finds it done.
 
-    Measurements: `parameters`, `macs`, `parameter_bytes` of the pruned model. Facts: `before`, `after` (parameters,
-    macs, bytes), `metric` (trained, masked, pruned, recovered), `latency` (seconds of trained, masked, pruned),
-    `speedup`,
-    `macs_ratio`, `changes`, `claims`. Raises PruningError when nothing, or less than the record says, was removed.
+    Measurements: `parameters`, `macs`, `parameter_bytes` of the pruned model. Raises PruningError when nothing, or less
+    than the record says, was removed.
     """
     use_threads(job)
-    return store.made(job, emit, prune)
+    return store.made(job, emit, prune, PruneResult)
 
 
-def prune(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[str, Any]:
+def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput[PruneResult]:
     """The pruning itself; weights and structure go to `folder`."""
-    assert job.cell is not None
     size, device = spec.sizes[job.cell.size], job.cell.device
     require_device(device)
     own = size.pruning
@@ -57,90 +59,93 @@ def prune(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[str, Any]
         steps=own.recovery_steps,
     )
     emit("phase", name="build")
-    trained = store.parent_of(job, spec).result["facts"]["metric"]["trained"]
+    trained = store.final_quality(store.parent_of(job, spec), job.cell.variant)
     module = store.module_of(job, spec, "trained")
     emit("phase", name="input")
     test = lesson.test()
     batch = next(lesson.batches())
     emit("phase", name="masks")
     masked = copy.deepcopy(module)
-    masks = mask_module(masked, own.ratio, spec.head)
-    metric = {"trained": trained, "masked": _quality(lesson, masked, test)}
+    masks = decode_as(Masks, mask_module(masked, own.ratio, spec.head))
+    masked_quality = _quality(lesson, masked, test)
     emit("phase", name="prune")
     taylor = partial(_mean_loss, lesson, batch) if own.importance == "taylor" else None
     pruned = prune_module(module, spec, job.cell.size, test[0].inputs, loss=taylor)
     smaller = pruned.module
-    metric["pruned"] = _quality(lesson, smaller, test)
+    pruned_quality = _quality(lesson, smaller, test)
     emit("phase", name="recover")
-    course = recover(lesson, smaller)
-    metric["recovered"] = _quality(lesson, smaller, test)
+    losses = recover(lesson, smaller)
+    recovered = _quality(lesson, smaller, test)
     emit("phase", name="latency")
     arms = {"trained": module, "masked": masked, "pruned": smaller}
     seconds = latencies(arms, job, lesson)
     emit("phase", name="save")
     store.save(smaller.to("cpu").eval(), folder, pruned.structure)
-    lost = drop(spec.task, trained, metric["recovered"])
+    lost = drop(spec.task, trained, recovered)
     facts = pruned.facts
-    parameters = facts["parameters"]
-    # Counted on a batch of test samples; told for the cell's own batch, as everywhere.
+    # Counted on a batch of test samples; shown for the cell's own batch, as everywhere.
     share = job.cell.batch / test[0].num_samples
-    macs = {when: round(facts["macs"][when] * share) for when in ("before", "after")}
-    claims = [
-        _fell("parameters", parameters, own.parameters_left),
-        _fell("MACs", macs, own.macs_left),
+    before, after = (
+        ModelSize(
+            parameters=facts["parameters"][when],
+            macs=round(facts["macs"][when] * share),
+            bytes=bytes_of(sized),
+        )
+        for when, sized in (("before", module), ("after", smaller))
+    )
+    claims = (
+        _fell("parameters", before.parameters, after.parameters, own.parameters_left),
+        _fell("MACs", before.macs, after.macs, own.macs_left),
         finite_claim(smaller),
         Claim(
             name="the metric drops within the record's tolerance after recovery",
             holds=lost <= own.max_drop,
             evidence=(
-                f"{shown(spec.task, metric['recovered'])}, trained {trained:.4g} ({-lost:+.3g}"
-                f" {change_unit(spec.task)}), before recovery {metric['pruned']:.4g};"
+                f"{shown(spec.task, recovered)}, trained {trained:.4g} ({-lost:+.3g}"
+                f" {change_unit(spec.task)}), before recovery {pruned_quality:.4g};"
                 f" expected a drop of {own.max_drop:g} at most"
             ),
         ),
         Claim(
             name="masks alone change neither the number of weights nor their bytes",
-            holds=masks["parameters"][0] == masks["parameters"][1] and masks["sparsity"] > 0,
+            holds=masks.parameters[0] == masks.parameters[1] and masks.sparsity > 0,
             evidence=(
-                f"sparsity {masks['sparsity']:.0%} of {masks['weights']:,} weights,"
-                f" {masks['bytes'][0]:,} B -> {masks['bytes'][1]:,} B"
+                f"sparsity {masks.sparsity:.0%} of {masks.weights:,} weights,"
+                f" {masks.bytes[0]:,} B -> {masks.bytes[1]:,} B"
             ),
         ),
-    ]
-    return {
-        "measurements": [
-            {"metric": "parameters", "unit": "1", "samples": [parameters["after"]]},
-            {"metric": "macs", "unit": "MAC", "samples": [macs["after"]]},
-            {"metric": "parameter_bytes", "unit": "B", "samples": [bytes_of(smaller)]},
-        ],
-        "facts": {
-            "before": {
-                "parameters": parameters["before"],
-                "macs": macs["before"],
-                "bytes": bytes_of(module),
-            },
-            "after": {
-                "parameters": parameters["after"],
-                "macs": macs["after"],
-                "bytes": bytes_of(smaller),
-            },
-            "method": facts["method"],
-            "ratio": facts["ratio"],
-            "importance": facts["importance"],
-            "changes": facts["changes"],
-            "masks": masks,
-            "metric": metric,
-            "drop": lost,
-            "latency": seconds,
-            "speedup": _speedups(seconds),
-            "macs_ratio": macs["before"] / macs["after"],
-            "curve": course,
-            "data": lesson.source.name,
-            "num_test_samples": num_samples_of(test),
-            "claims": as_dicts(claims),
+    )
+    return StepOutput(
+        measurements=(
+            Measurement(metric="parameters", unit="1", samples=(after.parameters,)),
+            Measurement(metric="macs", unit="MAC", samples=(after.macs,)),
+            Measurement(metric="parameter_bytes", unit="B", samples=(after.bytes,)),
+        ),
+        result=PruneResult(
+            before=before,
+            after=after,
+            method=facts["method"],
+            ratio=facts["ratio"],
+            importance=facts["importance"],
+            changes=facts["changes"],
+            masks=masks,
+            metric=PruneQuality(
+                trained=trained,
+                masked=masked_quality,
+                pruned=pruned_quality,
+                recovered=recovered,
+            ),
+            drop=lost,
+            latency={name: tuple(samples) for name, samples in seconds.items()},
+            speedup=_speedups(seconds),
+            macs_ratio=before.macs / after.macs,
+            curve=tuple(losses),
+            num_test_samples=num_samples_of(test),
+            claims=claims,
             **device_facts(device),
-        },
-    }
+        ),
+        data=DataSet(name=lesson.source.name),
+    )
 
 
 def recover(lesson: Lesson, module: nn.Module) -> list[float]:
@@ -151,9 +156,8 @@ def recover(lesson: Lesson, module: nn.Module) -> list[float]:
     return fit(trainee, lesson.batches(start=1), until=lesson.steps).losses
 
 
-def latencies(arms: dict[str, nn.Module], job: Job, lesson: Lesson) -> dict[str, list[float]]:
+def latencies(arms: dict[str, nn.Module], job: CellJob, lesson: Lesson) -> dict[str, list[float]]:
     """Seconds of one forward pass on the cell's batch, the modules taking turns in this process."""
-    assert job.cell is not None
     inputs = moved(next(lesson.batches(batch=job.cell.batch)), lesson.device).inputs
     calls = {}
     for name, arm in arms.items():
@@ -174,13 +178,9 @@ def bytes_of(module: nn.Module) -> int:
     return sum(t.numel() * t.element_size() for t in tensors.values())
 
 
-def _speedups(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+def _speedups(seconds: dict[str, list[float]]) -> dict[str, SpeedRatio]:
     """Arm -> how many times faster than the trained model it is, with an interval."""
-    found = {}
-    for arm in ("masked", "pruned"):
-        result = ratio(seconds["trained"], seconds[arm])
-        found[arm] = {"ratio": result.median, "low": result.low, "high": result.high}
-    return found
+    return {arm: speed_ratio(seconds["trained"], seconds[arm]) for arm in ("masked", "pruned")}
 
 
 def _quality(lesson: Lesson, module: nn.Module, test: Any) -> float:
@@ -192,11 +192,10 @@ def _mean_loss(lesson: Lesson, batch: Any, module: nn.Module) -> Any:
     return lesson.loss(module, batch)
 
 
-def _fell(what: str, counts: dict[str, Any], allowed: float) -> Claim:
-    left = counts["after"] / counts["before"]
+def _fell(what: str, before: int, after: int, allowed: float) -> Claim:
+    left = after / before
     return Claim(
         name=f"{what} fell by what was asked",
         holds=left <= allowed,
-        evidence=f"{counts['before']:,} -> {counts['after']:,} ({left:.1%} left);"
-        f" expected {allowed:.0%} at most",
+        evidence=f"{before:,} -> {after:,} ({left:.1%} left); expected {allowed:.0%} at most",
     )

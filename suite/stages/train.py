@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
 
 from suite.backends.eager import device_facts, require_device, use_threads
-from suite.claims import as_dicts
+from suite.measurement import Measurement
+from suite.results.step_output import StepOutput
+from suite.results.step_result import DataSet
+from suite.results.train import TrainQuality, TrainResult
 from suite.spec import ModelSpec
 from suite.states import store
 from suite.training.early_stopping import train_watched
@@ -24,10 +26,10 @@ from suite.training.sanity_checks import (
     same_claims,
 )
 from suite.training.setup import lesson_for, num_samples_of
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> StepOutput[TrainResult]:
     """Trains the cell's model as its record says; or finds it trained, see suite.states.store.made.
 
     Measurements: `train_step` and `train_wait` (seconds a step), peak memory in bytes. Facts: `metric` (untrained,
@@ -35,12 +37,11 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     the loss stops being a number or memory does not suffice for one sample.
     """
     use_threads(job)
-    return store.made(job, emit, train)
+    return store.made(job, emit, train, TrainResult)
 
 
-def train(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[str, Any]:
+def train(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput[TrainResult]:
     """The training itself; the weights go to `folder`."""
-    assert job.cell is not None
     device = job.cell.device
     require_device(device)
     source = store.source_of(job, spec)
@@ -93,28 +94,28 @@ def train(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[str, Any]
         other_seed=other,
         plays=plays,
     )
-    return {
-        "measurements": [
-            {"metric": "train_step", "unit": "s", "samples": course.seconds},
-            {"metric": "train_wait", "unit": "s", "samples": course.waits},
+    return StepOutput(
+        measurements=(
+            Measurement(metric="train_step", unit="s", samples=tuple(course.seconds)),
+            Measurement(metric="train_wait", unit="s", samples=tuple(course.waits)),
             *memory,
-        ],
-        "facts": {
-            "metric": {"untrained": untrained, "trivial": trivial, "trained": after},
-            "curve": course.losses,
-            "validation": course.validation,
-            "stopped": course.stopped,
-            "events": course.events,
-            "samples_per_second": course.num_samples / max(sum(course.seconds), 1e-9),
-            "waiting": waiting,
-            "steps": trainee.step,
-            "batch": lesson.settings.batch,
-            "micro_batch": trainee.micro_batch,
-            "data": source.name,
-            "num_test_samples": num_samples_of(test),
-            "precision": str(trainee.autocast or "float32").removeprefix("torch."),
-            "findings": diagnose(signs),
-            "claims": as_dicts(claims),
+        ),
+        result=TrainResult(
+            metric=TrainQuality(untrained=untrained, trivial=trivial, trained=after),
+            curve=tuple(course.losses),
+            validation=tuple(course.validation),
+            stopped=course.stopped,
+            events=tuple(course.events),
+            samples_per_second=course.num_samples / max(sum(course.seconds), 1e-9),
+            waiting=waiting,
+            steps=trainee.step,
+            batch=lesson.settings.batch,
+            micro_batch=trainee.micro_batch,
+            num_test_samples=num_samples_of(test),
+            precision=str(trainee.autocast or "float32").removeprefix("torch."),
+            findings=tuple(diagnose(signs)),
+            claims=tuple(claims),
             **device_facts(device),
-        },
-    }
+        ),
+        data=DataSet(name=source.name),
+    )

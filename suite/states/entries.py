@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+"""2: `result` is an encoded StepOutput; entries of another schema are made again."""
 MANIFEST: Final = "manifest.json"
 MAX_BYTES: Final = 30 * 1024**3
 """The whole catalogue at base needs about a third."""
@@ -28,8 +29,8 @@ class Entry:
 
     folder: Path
     key: str
-    result: Mapping[str, Any]
-    """What the stage returned when it made it: measurements and facts."""
+    content: Mapping[str, Any]
+    """What its maker returned, as JSON-able data: of a stage its encoded StepOutput."""
 
     def file(self, name: str) -> Path:
         """One of its files."""
@@ -44,7 +45,9 @@ def find(store: Path, stem: str, key: str) -> Entry | None:
     folder = store / f"{stem}-{key[:24]}"
     try:
         held = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        sound = held["schema"] == SCHEMA and held["key"] == key and _is_whole(folder, held["files"])
+        if held["schema"] != SCHEMA:
+            return None
+        sound = held["key"] == key and _is_whole(folder, held["files"])
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
@@ -55,7 +58,7 @@ def find(store: Path, stem: str, key: str) -> Entry | None:
         return None
     with contextlib.suppress(OSError):
         os.utime(folder / MANIFEST)  # the last use, for `prune`
-    return Entry(folder=folder, key=key, result=held["result"])
+    return Entry(folder=folder, key=key, content=held["result"])
 
 
 def keep(store: Path, stem: str, key: str, write: Callable[[Path], Mapping[str, Any]]) -> Entry:
@@ -80,7 +83,7 @@ def keep(store: Path, stem: str, key: str, write: Callable[[Path], Mapping[str, 
         unfinished.replace(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return Entry(folder=folder, key=key, result=result)
+    return Entry(folder=folder, key=key, content=result)
 
 
 def prune(store: Path, max_bytes: int = MAX_BYTES) -> list[str]:

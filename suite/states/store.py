@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from suite.axes import LEARNED, TASKS, VARIANTS
 from suite.catalog import spec_for
-from suite.claims import broken_in
+from suite.claims import Claim
 from suite.data.sources import Source, second_source
 from suite.provenance import described, key_of, source_digest, versions, weights_of
+from suite.results.by_step import result_class
+from suite.results.step_output import StepOutput, decode_output, encode_output
+from suite.results.step_result import KeptState, StageResult
 from suite.spec import ModelSpec
 from suite.states import entries
 from suite.states.entries import Entry
 from suite.weights import module_for
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
+
+S = TypeVar("S", bound=StageResult)
 
 WEIGHTS: Final = "weights.safetensors"
 STRUCTURE: Final = "structure.json"
@@ -39,6 +44,8 @@ SETTINGS: Final = {
     "parallel": ("training",),
 }
 """Stage -> fields of the size's record that it depends on."""
+FINAL: Final = {"train": "trained", "prune": "recovered"}
+"""Stage -> name under which its result keeps the quality at its end."""
 
 
 class StateMissing(RuntimeError):
@@ -46,35 +53,50 @@ class StateMissing(RuntimeError):
 
 
 def made(
-    job: Job, emit: Emit, make: Callable[[Job, ModelSpec, Path, Emit], Mapping[str, Any]]
-) -> dict[str, Any]:
+    job: CellJob,
+    emit: Emit,
+    make: Callable[[CellJob, ModelSpec, Path, Emit], StepOutput[S]],
+    kind: type[S],
+) -> StepOutput[S]:
     """What the stage of the job's cell returns: from the store when the same state was made before, else made now.
 
-    `make(job, spec, folder, emit)` fills `folder` and returns measurements and facts. A state whose claims did not hold
-    is kept for its numbers, but made again when it is asked for. Facts gain `state`: key, and whether it was reused.
+    `make(job, spec, folder, emit)` fills `folder`. A state whose claims did not hold is kept for its numbers, but made
+    again when it is asked for. The result's `state` has the key, and whether the state was reused.
     """
-    assert job.cell is not None
-    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    spec = spec_for(job.cell.model, job.options.models_from)
     emit("phase", name="lookup")
     key, store, stem = state_key(job, spec, job.cell.variant), store_of(job), stem_of(job)
     entry = entries.find(store, stem, key)
-    reused = entry is not None and not broken_in(entry.result.get("facts", {}))
+    reused = entry is not None and not broken_claims(entry)
     if entry is None or not reused:
-        entry = entries.keep(store, stem, key, lambda folder: make(job, spec, folder, emit))
-        entries.prune(store, int(job.options.get("state_bytes", entries.MAX_BYTES)))
-    facts = {**entry.result.get("facts", {}), "state": {"key": key, "reused": reused}}
-    return {**entry.result, "facts": facts}
+        entry = entries.keep(
+            store, stem, key, lambda folder: encode_output(make(job, spec, folder, emit))
+        )
+        limit = job.options.state_bytes
+        entries.prune(store, entries.MAX_BYTES if limit is None else limit)
+    output = decode_output(kind, entry.content)
+    return replace(output, result=replace(output.result, state=KeptState(key=key, reused=reused)))
 
 
-def parent_of(job: Job, spec: ModelSpec) -> Entry:
+def broken_claims(entry: Entry) -> tuple[Claim, ...]:
+    """The claims of the stage that made the state which do not hold."""
+    return decode_output(StageResult, entry.content).result.broken_claims
+
+
+def final_quality(entry: Entry, variant: str) -> float:
+    """The quality metric at the end of the stage that made `entry`, the state that `variant` is made from."""
+    stage = VARIANTS[VARIANTS[variant].parent].stage
+    result = decode_output(result_class(stage), entry.content).result
+    return float(getattr(getattr(result, "metric", None), FINAL[stage]))
+
+
+def parent_of(job: CellJob, spec: ModelSpec) -> Entry:
     """The state that the job's variant is made from."""
-    assert job.cell is not None
     return state_of(job, spec, VARIANTS[job.cell.variant].parent)
 
 
-def state_of(job: Job, spec: ModelSpec, variant: str) -> Entry:
+def state_of(job: CellJob, spec: ModelSpec, variant: str) -> Entry:
     """The kept state of that variant; raises StateMissing when it is not there or its claims did not hold."""
-    assert job.cell is not None
     entry = entries.find(store_of(job), stem_of(job, variant), state_key(job, spec, variant))
     stage = VARIANTS[variant].stage
     again = f"pytest suite -k {stage} --models {spec.name} --size {job.cell.size}"
@@ -82,22 +104,19 @@ def state_of(job: Job, spec: ModelSpec, variant: str) -> Entry:
         raise StateMissing(
             f"{spec.name} has no {variant} state for this size, data, seed and source; next: {again}"
         )
-    if broken := broken_in(entry.result.get("facts", {})):
+    if broken := broken_claims(entry):
         raise StateMissing(
-            f"the {variant} state of {spec.name} is not fit to go on from: {broken[0]['name']}"
-            f" ({broken[0]['evidence']}); next: {again}"
+            f"the {variant} state of {spec.name} is not fit to go on from: {broken[0].name}"
+            f" ({broken[0].evidence}); next: {again}"
         )
     return entry
 
 
-def module_of(job: Job, spec: ModelSpec, variant: str) -> Any:
+def module_of(job: CellJob, spec: ModelSpec, variant: str) -> Any:
     """The module in that state: in eval mode, float32, on the CPU. Raises StateMissing."""
-    assert job.cell is not None
-    seed = int(job.options.get("seed", 0))
+    seed = job.options.seed
     if variant == "original":
-        return module_for(
-            spec, job.cell.size, weights=job.options.get("weights", "random"), seed=seed
-        )
+        return module_for(spec, job.cell.size, weights=job.options.weights, seed=seed)
     entry = state_of(job, spec, variant)
     fresh = module_for(spec, job.cell.size, seed=seed)
     return load_into(fresh, entry.folder)
@@ -126,14 +145,13 @@ def load_into(fresh: Any, folder: Path) -> Any:
     return fresh.eval()
 
 
-def state_key(job: Job, spec: ModelSpec, variant: str) -> str:
+def state_key(job: CellJob, spec: ModelSpec, variant: str) -> str:
     """The key of that state: equal exactly when making it again would give the same."""
-    assert job.cell is not None
     cell, options = job.cell, job.options
     if variant == "original":
-        return key_of({"weights": weights_of(str(options.get("weights", "random")))})
+        return key_of({"weights": weights_of(options.weights)})
     row, size = VARIANTS[variant], spec.sizes[cell.size]
-    own = Path(options["models_from"]) if options.get("models_from") else None
+    own = Path(options.models_from) if options.models_from else None
     return key_of(
         {
             "variant": variant,
@@ -142,8 +160,8 @@ def state_key(job: Job, spec: ModelSpec, variant: str) -> str:
             "size": cell.size,
             "device": maker_device(job, row.stage).partition(":")[0],
             "dtype": cell.dtype,
-            "seed": int(options.get("seed", 0)),
-            "processes": int(options.get("nproc", 1)) if row.stage == "parallel" else 1,
+            "seed": options.seed,
+            "processes": options.nproc if row.stage == "parallel" else 1,
             "record": [
                 described(spec.build),
                 described(spec.head),
@@ -158,29 +176,27 @@ def state_key(job: Job, spec: ModelSpec, variant: str) -> str:
     )
 
 
-def maker_device(job: Job, stage: str) -> str:
+def maker_device(job: CellJob, stage: str) -> str:
     """The device on which that stage runs for the job's cell: weights may be made on another one."""
-    assert job.cell is not None
-    elsewhere = str(job.options.get("train_on", "")) if stage in LEARNED else ""
+    elsewhere = job.options.train_on if stage in LEARNED else ""
     return elsewhere or job.cell.device
 
 
-def source_of(job: Job, spec: ModelSpec) -> Source:
+def source_of(job: CellJob, spec: ModelSpec) -> Source:
     """Where the samples of the model's own task come from."""
-    return Source(**job.options["sources"][TASKS[spec.task].input])
+    return job.options.sources[TASKS[spec.task].input]
 
 
-def second_source_of(job: Job, spec: ModelSpec) -> Source:
+def second_source_of(job: CellJob, spec: ModelSpec) -> Source:
     """Where the samples of the model's second task come from."""
     return second_source(source_of(job, spec))
 
 
-def store_of(job: Job) -> Path:
+def store_of(job: CellJob) -> Path:
     """The folder of the store."""
-    return Path(job.options["states_dir"])
+    return Path(job.options.states_dir)
 
 
-def stem_of(job: Job, variant: str = "") -> str:
+def stem_of(job: CellJob, variant: str = "") -> str:
     """The readable part of an entry's name."""
-    assert job.cell is not None
     return f"{job.cell.model}-{job.cell.size}-{variant or job.cell.variant}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
 from suite.axes import TASKS
 from suite.data.sources import Source
+from suite.results.step_result import DataSet
 from suite.spec import ModelSpec
 
 
@@ -23,8 +24,8 @@ class Batch:
     num_samples: int
     num_tokens: int | None = None
     """Non-padding tokens that go through the model, where throughput counts tokens."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-able: data set, preprocessing."""
+    data: DataSet | None = None
+    """Where the samples came from."""
 
 
 def batch_for(

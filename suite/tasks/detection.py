@@ -21,7 +21,7 @@ from suite.tasks.examples import Example, Examples
 from suite.tasks.framing import scaled
 from suite.tasks.letterbox import squared
 from suite.tasks.modes import losses_computed
-from suite.tasks.pictures import facts_of, picture_examples
+from suite.tasks.pictures import data_set, picture_examples
 
 LEAST: Final = 1.0
 """Pixels: boxes thinner than this after scaling are dropped; the losses divide by their size."""
@@ -41,12 +41,12 @@ def batch(
     chosen = [found[int(order[i % len(order)])] for i in range(num_samples)]
     side = inputs["side"]
     how = "scaled into, grey beside it," if inputs["keeps_aspect"] else "stretched to"
-    facts = facts_of(source, split, f"{how} {side}x{side}, within 0..1")
+    data = data_set(source, split, f"{how} {side}x{side}, within 0..1")
     num_labels = int(labels_for(np.arange(len(found.data.classes)), inputs["classes"]).max()) + 1
     left_out = max(0, num_labels - inputs["classes"])
     return replace(
         collate(chosen, form=inputs["form"]),
-        facts={**facts, **({"classes_without_output": left_out} if left_out else {})},
+        data=replace(data, classes_without_output=left_out),
     )
 
 

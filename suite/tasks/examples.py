@@ -13,6 +13,7 @@ from torch import Tensor
 from suite.data.errors import DataError
 from suite.data.samples import Dataset
 from suite.data.sources import Source
+from suite.results.step_result import DataSet
 from suite.tasks.batch import Batch
 
 
@@ -68,12 +69,12 @@ def collate(examples: Sequence[Example]) -> Batch:
     )
 
 
-def sampled(examples: Examples, *, num_samples: int, facts: Mapping[str, Any]) -> Batch:
+def sampled(examples: Examples, *, num_samples: int, data: DataSet) -> Batch:
     """A seeded draw without repetition (with it where there are fewer examples than asked for)."""
     rng = np.random.default_rng((examples.seed, len(examples)))
     order = rng.permutation(len(examples))
     chosen = [examples[int(order[i % len(order)])] for i in range(num_samples)]
-    return replace(collate(chosen), facts=facts)
+    return replace(collate(chosen), data=data)
 
 
 def must_hold(data: Dataset[Any], source: Source, split: str, wanted: str) -> None:

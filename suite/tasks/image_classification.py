@@ -17,7 +17,7 @@ from suite.tasks.examples import Example, Examples, sampled
 from suite.tasks.framing import framed, room, scaled, tensor_of
 from suite.tasks.pictures import (
     LEAST,
-    facts_of,
+    data_set,
     framing_for,
     normalized,
     picture_examples,
@@ -35,7 +35,7 @@ def batch(
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
-        facts=facts_of(source, split, f"resized to {side}x{side}x{channels}, normalized"),
+        data=data_set(source, split, f"resized to {side}x{side}x{channels}, normalized"),
     )
 
 

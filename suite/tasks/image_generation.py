@@ -19,7 +19,7 @@ from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
 from suite.tasks.framing import centred, framed, tensor_of
 from suite.tasks.outputs import must_be_finite
-from suite.tasks.pictures import facts_of, may_mirror, picture_examples
+from suite.tasks.pictures import data_set, may_mirror, picture_examples
 from suite.tasks.wasserstein import features, sliced_wasserstein
 
 REAL: Final = 0.9
@@ -39,7 +39,7 @@ def batch(
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
-        facts=facts_of(
+        data=data_set(
             source, split, f"seeded normal noise; real pictures at {inputs['side']}, within -1..1"
         ),
     )

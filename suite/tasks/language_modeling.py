@@ -16,7 +16,7 @@ from suite.flat_tensors import flatten_outputs
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
 from suite.tasks.perplexity import perplexity, surprise, token_loss, unigram_perplexity
-from suite.tasks.tokens import facts_of, packed, text_examples
+from suite.tasks.tokens import data_set, packed, text_examples
 
 
 def batch(
@@ -30,7 +30,7 @@ def batch(
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
-        facts=facts_of(inputs, source, split, "packed passages"),
+        data=data_set(inputs, source, split, "packed passages"),
     )
 
 

@@ -16,7 +16,7 @@ from suite.flat_tensors import flatten_outputs
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
 from suite.tasks.perplexity import perplexity, surprise, token_loss, unigram_perplexity
-from suite.tasks.tokens import IGNORED, facts_of, mask_of, num_tokens, packed, text_examples
+from suite.tasks.tokens import IGNORED, data_set, mask_of, num_tokens, packed, text_examples
 
 CHOSEN: Final = 0.15
 """Share of the tokens that have to be guessed."""
@@ -32,7 +32,7 @@ def batch(
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
-        facts=facts_of(inputs, source, split, how),
+        data=data_set(inputs, source, split, how),
     )
 
 

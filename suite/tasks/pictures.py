@@ -14,6 +14,7 @@ from torch import Tensor
 from suite.data.errors import DataError
 from suite.data.samples import Dataset
 from suite.data.sources import Source
+from suite.results.step_result import DataSet
 from suite.tasks.dataset_cache import Kept
 from suite.tasks.examples import Example, Examples, must_hold
 from suite.tasks.framing import Framing, centred, drawn, grey, lit
@@ -107,6 +108,6 @@ def _normalization(channels: int) -> tuple[Tensor, Tensor]:
     return mean, deviation
 
 
-def facts_of(source: Source, split: str, preprocessing: str) -> dict[str, str]:
-    """What a batch says of its origin."""
-    return {"data": source.name, "split": split, "preprocessing": preprocessing}
+def data_set(source: Source, split: str, preprocessing: str) -> DataSet:
+    """Where a batch of pictures came from."""
+    return DataSet(name=source.name, split=split, preprocessing=preprocessing)

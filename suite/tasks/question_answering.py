@@ -29,7 +29,7 @@ from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
 from suite.tasks.tokens import (
     cropped,
-    facts_of,
+    data_set,
     ids_of,
     mask_of,
     padded,
@@ -68,7 +68,7 @@ def batch(
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
-        facts=facts_of(inputs, source, split, how),
+        data=data_set(inputs, source, split, how),
     )
 
 

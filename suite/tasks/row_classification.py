@@ -14,7 +14,7 @@ from suite.tasks import image_classification
 from suite.tasks.accuracy import judge, loss, summarize, trivial
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
-from suite.tasks.pictures import facts_of, picture_examples, refuse_more_classes
+from suite.tasks.pictures import data_set, picture_examples, refuse_more_classes
 
 __all__ = ["batch", "examples", "judge", "loss", "summarize", "trivial"]
 
@@ -26,7 +26,7 @@ def batch(
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
-        facts=facts_of(
+        data=data_set(
             source, split, f"grey, {inputs['steps']} rows of {inputs['side']}, normalized"
         ),
     )

@@ -21,7 +21,7 @@ from suite.tasks.confusion import confusion, mean_iou
 from suite.tasks.examples import Example, Examples, sampled
 from suite.tasks.framing import framed, framed_classes, room, scaled, scaled_masks, tensor_of
 from suite.tasks.outputs import must_be_finite, must_have_outputs, tensors_of
-from suite.tasks.pictures import facts_of, framing_for, normalized, picture_examples
+from suite.tasks.pictures import data_set, framing_for, normalized, picture_examples
 
 LEAST: Final = 0.5
 """Share of the area that a random part of a picture has at least."""
@@ -42,7 +42,7 @@ def batch(
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
-        facts=facts_of(source, split, f"cropped to {side}x{side}, normalized"),
+        data=data_set(source, split, f"cropped to {side}x{side}, normalized"),
     )
 
 

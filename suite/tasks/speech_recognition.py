@@ -16,6 +16,7 @@ from suite.data.errors import DataError
 from suite.data.samples import Dataset, Speech
 from suite.data.sources import Source
 from suite.flat_tensors import flatten_outputs
+from suite.results.step_result import DataSet
 from suite.tasks.batch import Batch
 from suite.tasks.edit_distance import edit_distance
 from suite.tasks.examples import Example, Examples, must_hold, sampled
@@ -41,12 +42,12 @@ def batch(
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
-        facts={
-            "data": source.name,
-            "split": split,
-            "length": inputs["length"],
-            "preprocessing": "zero mean and unit variance, silence behind; noise and gain in training",
-        },
+        data=DataSet(
+            name=source.name,
+            split=split,
+            length=inputs["length"],
+            preprocessing="zero mean and unit variance, silence behind; noise and gain in training",
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from suite.data.sources import Source
 from suite.flat_tensors import flatten_outputs
 from suite.tasks.batch import Batch
 from suite.tasks.examples import Example, Examples, sampled
-from suite.tasks.tokens import cropped, facts_of, ids_of, mask_of, padded, text_examples
+from suite.tasks.tokens import cropped, data_set, ids_of, mask_of, padded, text_examples
 
 HOW: Final = (
     "beginning and end of a passage that is longer than the length, else padded on the right"
@@ -31,7 +31,7 @@ def batch(
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
-        facts=facts_of(inputs, source, split, HOW),
+        data=data_set(inputs, source, split, HOW),
     )
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from suite.data.bpe import END, PAD, tokenizer
 from suite.data.samples import Dataset, Text
 from suite.data.sources import Source
+from suite.results.step_result import DataSet
 from suite.tasks.examples import Examples, must_hold
 
 IGNORED: Final = -100
@@ -43,15 +44,15 @@ def text_examples(
     return Examples(data=data, make=made, seed=seed, indices=range(len(data)))
 
 
-def facts_of(inputs: Mapping[str, Any], source: Source, split: str, how: str) -> dict[str, Any]:
-    """What a reader has to know about a text batch; JSON-able."""
-    return {
-        "data": source.name,
-        "split": split,
-        "length": inputs["length"],
-        "tokenizer": f"byte-level BPE of {num_tokens(inputs['vocabulary'])} tokens, trained on prose",
-        "preprocessing": how,
-    }
+def data_set(inputs: Mapping[str, Any], source: Source, split: str, how: str) -> DataSet:
+    """Where a batch of text came from."""
+    return DataSet(
+        name=source.name,
+        split=split,
+        length=inputs["length"],
+        tokenizer=f"byte-level BPE of {num_tokens(inputs['vocabulary'])} tokens, trained on prose",
+        preprocessing=how,
+    )
 
 
 @cache

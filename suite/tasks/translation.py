@@ -28,7 +28,7 @@ from suite.tasks.perplexity import labels_in, token_loss
 from suite.tasks.tokens import (
     IGNORED,
     cropped,
-    facts_of,
+    data_set,
     ids_of,
     mask_of,
     num_tokens,
@@ -52,7 +52,7 @@ def batch(
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
-        facts=facts_of(inputs, source, split, how),
+        data=data_set(inputs, source, split, how),
     )
 
 

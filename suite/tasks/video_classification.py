@@ -18,7 +18,7 @@ from suite.tasks.examples import Example, Examples, sampled
 from suite.tasks.framing import framed, room, scaled, tensor_of
 from suite.tasks.pictures import (
     LEAST,
-    facts_of,
+    data_set,
     framing_for,
     normalized,
     picture_examples,
@@ -36,7 +36,7 @@ def batch(
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
-        facts=facts_of(source, split, f"{frames} frames, resized to {side}x{side}, normalized"),
+        data=data_set(source, split, f"{frames} frames, resized to {side}x{side}, normalized"),
     )
 
 

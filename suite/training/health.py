@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from statistics import fmean, median
-from typing import Any, Final
+from typing import Final
+
+from suite.results.train import HealthSign
 
 GAP: Final = 1.5
 """Validation loss over training loss from which a model remembers rather than learns."""
@@ -47,19 +49,10 @@ class Signs:
     """Two players: their losses are no measure of progress."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
-    """One thing that is wrong."""
-
-    code: str
-    summary: str
-    cure: str
-
-
-def diagnose(signs: Signs) -> list[dict[str, Any]]:
-    """What is wrong, as JSON-able data; an empty list is a healthy training."""
+def diagnose(signs: Signs) -> list[HealthSign]:
+    """What is wrong; an empty list is a healthy training."""
     found = (look(signs) for look in LOOKS)
-    return [asdict(sign) for sign in found if sign is not None]
+    return [sign for sign in found if sign is not None]
 
 
 def smoothed(losses: Sequence[float], window: int = 8) -> tuple[float, float]:
@@ -68,14 +61,14 @@ def smoothed(losses: Sequence[float], window: int = 8) -> tuple[float, float]:
     return fmean(losses[:width]), fmean(losses[-width:])
 
 
-def overfitting(signs: Signs) -> Sign | None:
+def overfitting(signs: Signs) -> HealthSign | None:
     """The validation loss leaves the training loss behind."""
     if len(signs.validation) < 2 or signs.plays:
         return None
     last, best = signs.validation[-1][1], min(loss for _, loss in signs.validation)
     trained = smoothed(signs.losses)[1]
     if last > GAP * trained and last > RISE * best:
-        return Sign(
+        return HealthSign(
             code="overfitting",
             summary=f"validation loss {last:.3g} against training loss {trained:.3g}, best {best:.3g}",
             cure="stop earlier (Training.patience), more data or augmentation, dropout, a larger weight_decay",
@@ -83,33 +76,33 @@ def overfitting(signs: Signs) -> Sign | None:
     return None
 
 
-def no_convergence(signs: Signs) -> Sign | None:
+def no_convergence(signs: Signs) -> HealthSign | None:
     """The loss did not fall."""
     first, last = smoothed(signs.losses)
     if signs.plays or last < LEAST_FALL * first:
         return None
-    return Sign(
+    return HealthSign(
         code="no-convergence",
         summary=f"training loss {first:.3g} -> {last:.3g} over {len(signs.losses)} steps",
         cure="another learning_rate (ten times lower, then higher), more steps, check labels and normalization",
     )
 
 
-def exploding(signs: Signs) -> Sign | None:
+def exploding(signs: Signs) -> HealthSign | None:
     """A gradient far above the usual, or none that is a number."""
     if not signs.norms:
         return None
     usual, largest = median(signs.norms), max(signs.norms)
     if math.isfinite(largest) and largest <= EXPLODING * max(usual, 1e-12):
         return None
-    return Sign(
+    return HealthSign(
         code="exploding-gradients",
         summary=f"gradient norm up to {largest:.3g}, median {usual:.3g}",
         cure="a lower learning_rate, a longer warmup, a smaller clip, normalization layers",
     )
 
 
-def vanishing(signs: Signs) -> Sign | None:
+def vanishing(signs: Signs) -> HealthSign | None:
     """A layer that learns next to nothing beside the others."""
     if len(signs.gradients) < 2:
         return None
@@ -117,50 +110,50 @@ def vanishing(signs: Signs) -> Sign | None:
     strongest = max(signs.gradients.values())
     if strongest <= 0 or signs.gradients[weakest] >= VANISHING * strongest:
         return None
-    return Sign(
+    return HealthSign(
         code="vanishing-gradients",
         summary=f"{weakest} gets a gradient of {signs.gradients[weakest]:.2g} rms, the strongest {strongest:.2g}",
         cure="residual connections or normalization, ReLU-like activations, an initialization that keeps the variance",
     )
 
 
-def dead_units(signs: Signs) -> Sign | None:
+def dead_units(signs: Signs) -> HealthSign | None:
     """Units that are never active: they have no gradient and do not come back."""
     bad = {name: share for name, share in signs.dead.items() if share > DEAD}
     if not bad:
         return None
     worst = max(bad, key=lambda name: bad[name])
-    return Sign(
+    return HealthSign(
         code="dead-units",
         summary=f"{bad[worst]:.0%} of the units of {worst} are never active ({len(bad)} such layers)",
         cure="a lower learning_rate, leaky activations, normalization before the activation",
     )
 
 
-def no_gradient(signs: Signs) -> Sign | None:
+def no_gradient(signs: Signs) -> HealthSign | None:
     """Weights that are trainable and take no part in the loss."""
     if not signs.without_gradient:
         return None
     names = ", ".join(signs.without_gradient[:3])
-    return Sign(
+    return HealthSign(
         code="no-gradient",
         summary=f"{len(signs.without_gradient)} weights get no gradient: {names}",
         cure="use them in the forward pass or the loss, or freeze them (requires_grad_(False))",
     )
 
 
-def data_bound(signs: Signs) -> Sign | None:
+def data_bound(signs: Signs) -> HealthSign | None:
     """The model waits for its data."""
     if signs.waiting <= WAITING:
         return None
-    return Sign(
+    return HealthSign(
         code="data-loader-bound",
         summary=f"{signs.waiting:.0%} of the time was spent waiting for data with num_workers={signs.num_workers}",
         cure="more num_workers (see pytest bench -k dataloader), cheaper augmentation, decoded pictures kept in memory",
     )
 
 
-def unstable(signs: Signs) -> Sign | None:
+def unstable(signs: Signs) -> HealthSign | None:
     """Another seed learns at another speed."""
     if signs.other_seed is None or signs.plays:
         return None
@@ -168,14 +161,14 @@ def unstable(signs: Signs) -> Sign | None:
     difference = abs(this - other) / max(abs(this), abs(other), 1e-12)
     if difference <= SPREAD:
         return None
-    return Sign(
+    return HealthSign(
         code="unstable-across-seeds",
         summary=f"loss {this:.3g} with this seed and {other:.3g} with another at the same step",
         cure="a longer warmup, a lower learning_rate, a larger batch; report the spread over seeds, not one run",
     )
 
 
-LOOKS: Final[tuple[Callable[[Signs], Sign | None], ...]] = (
+LOOKS: Final[tuple[Callable[[Signs], HealthSign | None], ...]] = (
     overfitting,
     no_convergence,
     exploding,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
+from suite.measurement import Measurement
 from suite.process_memory import NotHereError, reset_peak, settle, status_bytes
 
 
 @contextmanager
-def peak_memory(device: str) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def peak_memory(device: str) -> Iterator[Callable[[], list[Measurement]]]:
     """Within the block, a function that reads the peak so far as measurements, in bytes.
 
     CPU: how far resident memory rose above its level at the beginning. CUDA: what the allocator handed out at most.
@@ -31,5 +31,5 @@ def peak_memory(device: str) -> Iterator[Callable[[], list[dict[str, Any]]]]:
     yield lambda: [_measured("train_peak_rss", max(0, status_bytes("VmHWM") - base))]
 
 
-def _measured(metric: str, num_bytes: int) -> dict[str, Any]:
-    return {"metric": metric, "unit": "B", "samples": [float(num_bytes)]}
+def _measured(metric: str, num_bytes: int) -> Measurement:
+    return Measurement(metric=metric, unit="B", samples=(float(num_bytes),))

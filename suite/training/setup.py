@@ -15,7 +15,7 @@ from suite.spec import ModelSpec
 from suite.tasks.batch import Batch
 from suite.training.loaders import fixed, stream
 from suite.training.train_state import Loss, Trainee, loss_of, trainee_for
-from suite.worker.protocol import Job
+from suite.worker.protocol import CellJob
 
 EVALUATION_BATCH: Final = 32
 """Samples per forward pass when a metric is computed."""
@@ -85,17 +85,16 @@ class Lesson:
 
 
 def lesson_for(
-    job: Job, spec: ModelSpec, source: Source, settings: Training, *, steps: int = 0
+    job: CellJob, spec: ModelSpec, source: Source, settings: Training, *, steps: int = 0
 ) -> Lesson:
     """The lesson of a job: on `source`, for `steps` steps (0 = as the settings say)."""
-    assert job.cell is not None
     return Lesson(
         spec=spec,
         size=job.cell.size,
         source=source,
         settings=settings,
         steps=steps or settings.steps,
-        seed=int(job.options.get("seed", 0)),
+        seed=job.options.seed,
         device=job.cell.device,
         dtype=job.cell.dtype,
         num_workers=workers_for(job.cell.device),

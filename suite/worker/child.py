@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from suite.results.step_output import StepOutput, encode_output
 from suite.worker.protocol import Event, Job
 
 GRACE = 2.0
@@ -31,7 +32,9 @@ def run_job(job: Job, events: int) -> None:
     try:
         module, _, name = job.runner.partition(":")
         result = getattr(import_module(module), name)(job, emit)
-        emit("result", **(result or {}))
+        emit(
+            "result", **(encode_output(result) if isinstance(result, StepOutput) else result or {})
+        )
     except BaseException as error:
         traceback.print_exc()
         emit("failure", kind=type(error).__name__, message=str(error))

@@ -14,12 +14,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, TypeVar
 
+from diagnostics.codec import decode_as
 from suite.outcome import Outcome
 from suite.record import Failure
 from suite.worker.errors import num_oom_kills, outcome_of, signal_name, tail_of
 from suite.worker.protocol import Job
+
+T = TypeVar("T")
 
 START_DEADLINE = 300.0
 """Seconds that the heavy imports may take: minutes on a cold network disk, 5-15 s otherwise."""
@@ -31,12 +34,17 @@ class Answer:
 
     outcome: Outcome
     result: Mapping[str, Any] = field(default_factory=dict)
-    """What the runner returned."""
+    """What the runner returned, as JSON-able data: see `read`."""
     failure: Failure | None = None
     phases: Mapping[str, float] = field(default_factory=dict)
     """Phase -> seconds, by the worker's clock."""
-    said_at: float = 0.0
+
+    answered_at: float = 0.0
     """time.perf_counter() of the worker when it answered; on Linux every process reads the same clock."""
+
+    def read(self, kind: type[T]) -> T:
+        """The runner's result as that dataclass; raises ValueError with the field that is off."""
+        return decode_as(kind, self.result.get("result", self.result.get("facts")))
 
 
 class Worker(Protocol):
@@ -261,7 +269,9 @@ def _answer(
             phases[name] = phases.get(name, 0.0) + end - begin
     phase = marks[-1][0] if marks else "start"
     if said is not None and said["kind"] == "result" and not timed_out:
-        return Answer(outcome=Outcome.PASSED, result=said["data"], phases=phases, said_at=ended_at)
+        return Answer(
+            outcome=Outcome.PASSED, result=said["data"], phases=phases, answered_at=ended_at
+        )
     if said is not None and said["kind"] == "failure":
         kind, message = said["data"]["kind"], said["data"]["message"]
         outcome = outcome_of(kind, message)

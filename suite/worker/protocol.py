@@ -1,13 +1,21 @@
-"""What crosses between parent and worker: jobs one way, events the other, one JSON document a line."""
+"""What crosses between parent and worker: jobs one way, events the other, one JSON document a line.
+
+The JSON of a job, and of what a runner returns, is kept readable for source trees of other versions: the gate drives
+an older tree's launcher from this tree's parent. So keys are added and never renamed, and unknown ones are ignored.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
+from diagnostics.codec import decode_as, encode
 from suite.cell import Cell
+from suite.worker.job_options import JobOptions
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,26 +23,47 @@ class Job:
     """One piece of work for one fresh process."""
 
     runner: str
-    """`package.module:function`, called as `function(job, emit)` in the worker; returns the JSON-able result."""
-    cell: Cell | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-able; what the runner needs beside the cell."""
+    """`package.module:function`, called as `function(job, emit)` in the worker; returns a StepOutput."""
+    options: JobOptions = field(default_factory=JobOptions)
     deadline: float = 600.0
     """Seconds after which the process and its children are killed."""
     log: str = ""
     """File that takes the worker's stdout and stderr; empty = discarded."""
 
+    def read(self, kind: type[T]) -> T:
+        """The options that only this runner takes, as its own dataclass.
+
+        Raises ValueError with the field that is off.
+        """
+        return decode_as(kind, dict(self.options.extra))
+
     def to_json(self) -> str:
         """One line."""
-        return json.dumps(asdict(self))
+        cell = encode(self.cell) if isinstance(self, CellJob) else None
+        return json.dumps(
+            {
+                "runner": self.runner,
+                "cell": cell,
+                "options": self.options.as_dict(),
+                "deadline": self.deadline,
+                "log": self.log,
+            }
+        )
 
-    @classmethod
-    def from_json(cls, line: str) -> Job:
-        """The job that `to_json` wrote."""
+    @staticmethod
+    def from_json(line: str) -> Job:
+        """The job that `to_json` wrote: a CellJob when it has a cell."""
         data = json.loads(line)
-        if data["cell"] is not None:
-            data["cell"] = Cell(**data["cell"])
-        return cls(**data)
+        cell = data.pop("cell", None)
+        data["options"] = encode(JobOptions.from_dict(data.get("options", {})))
+        return decode_as(Job, data) if cell is None else decode_as(CellJob, {**data, "cell": cell})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellJob(Job):
+    """A job about one cell."""
+
+    cell: Cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

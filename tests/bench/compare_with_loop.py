@@ -30,7 +30,8 @@ from suite import units
 from suite.backends.runnable import Runnable, runnable_for
 from suite.cell import Cell
 from suite.data.sources import sources_in
-from suite.worker.protocol import Job
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
 
 
 def silent(kind: str, /, **data: Any) -> None:
@@ -47,7 +48,10 @@ def subject_of(model: str, size: str, threads: int) -> Runnable:
         "threads": threads,
     }
     subject = runnable_for(
-        Job(runner="", cell=Cell(model=model, size=size), options=options), silent
+        CellJob(
+            runner="", cell=Cell(model=model, size=size), options=JobOptions.from_dict(options)
+        ),
+        silent,
     )
     with subject.inference():
         subject.call()

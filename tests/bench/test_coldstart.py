@@ -9,7 +9,9 @@ import pytest
 from bench.instruments import coldstart
 from suite.backends.runnable import Runnable
 from suite.cell import Cell
-from suite.worker.protocol import Job
+from suite.results.measuring import RunResult
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob, Job
 
 CELL = Cell(model="m", size="tiny", backend="onnxruntime")
 
@@ -27,19 +29,18 @@ def test_build_session_and_first_forward_are_told_apart(monkeypatch):
             call=lambda: time.sleep(0.03),
             outputs=list,
             synchronize=lambda: None,
-            num_samples=1,
-            num_tokens=9,
+            setup=RunResult(num_samples=1, num_tokens=9),
         )
 
     monkeypatch.setattr(coldstart, "runnable_for", load)
-    result = coldstart.run(Job(runner="", cell=CELL), silent)
-    found = {m["metric"]: m["samples"] for m in result["measurements"]}
+    result = coldstart.run(CellJob(runner="", cell=CELL), silent)
+    found = {m.metric: m.samples for m in result.measurements}
     assert list(found) == ["build", "session", "first_forward"]
     assert all(len(samples) == 1 for samples in found.values())
     assert found["build"][0] >= 0.05
     assert found["session"][0] >= 0.02
     assert found["first_forward"][0] >= 0.03
-    assert result["facts"]["num_tokens"] == 9
+    assert result.result.num_tokens == 9
 
 
 def test_an_import_is_timed_in_an_interpreter_that_does_not_have_it_yet(tmp_path, monkeypatch):
@@ -47,18 +48,20 @@ def test_an_import_is_timed_in_an_interpreter_that_does_not_have_it_yet(tmp_path
         "import time\nprint('noise on stdout')\ntime.sleep(0.2)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    job = Job(runner="", options={"modules": ["slow_to_import"], "replicates": 2})
+    job = Job(
+        runner="", options=JobOptions.from_dict({"modules": ["slow_to_import"], "replicates": 2})
+    )
     result = coldstart.import_seconds(job, silent)
-    (found,) = result["measurements"]
-    assert found["metric"] == "import"
-    assert len(found["samples"]) == 2
-    assert all(0.2 <= sample < 5 for sample in found["samples"])
+    (found,) = result.measurements
+    assert found.metric == "import"
+    assert len(found.samples) == 2
+    assert all(0.2 <= sample < 5 for sample in found.samples)
 
 
 def test_without_modules_those_of_the_backend_are_imported(monkeypatch):
     seen = []
     monkeypatch.setattr(coldstart, "time_import", lambda modules: seen.append(modules) or 1.0)
-    coldstart.import_seconds(Job(runner="", cell=CELL), silent)
+    coldstart.import_seconds(CellJob(runner="", cell=CELL), silent)
     assert seen == [("onnxruntime",)]
 
 

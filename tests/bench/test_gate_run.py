@@ -93,7 +93,7 @@ class Machine:
         factor = self.control if name == "turns:run_control" else self.slower_of(job)
         times = [(factor if is_head else 1.0) * (1 + rng.gauss(0, 0.004)) for _ in range(8)]
         turns = {"seconds": times, "sentinels": [3e-5] * 8, "reasons": [[]] * 8}
-        return passed(turns=turns)
+        return passed(**turns)
 
     def slower_of(self, job):
         _, plus, more = job.cell.model.partition("-plus-")
@@ -408,7 +408,7 @@ def in_process_selection(threads):
     selection = resolve(
         Asked(models=["mlp"], size="tiny", backend="eager"), num_gpus=0, num_cores=1
     )
-    options = {**selection.job_options, "models_from": controls.__file__}
+    options = replace(selection.job_options, models_from=controls.__file__)
     return replace(selection, specs={s.name: s for s in controls.MODELS}, job_options=options)
 
 

@@ -8,7 +8,8 @@ from suite.cell import Cell
 from suite.data.sources import sources_in
 from suite.outcome import Outcome
 from suite.worker.client import Launcher
-from suite.worker.protocol import Job
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
 
 pytestmark = [pytest.mark.heavy, pytest.mark.slow]
 SOURCES = {kind: source.as_dict() for kind, source in sources_in(None).items()}
@@ -40,8 +41,12 @@ def test_our_macs_of_the_graph_are_those_of_the_module_within_a_percent(launcher
 
     def run(runner):
         answer = launcher.run(
-            Job(
-                runner=runner, cell=cell, options=options, deadline=300.0, log=str(tmp_path / "log")
+            CellJob(
+                runner=runner,
+                cell=cell,
+                options=JobOptions.from_dict(options),
+                deadline=300.0,
+                log=str(tmp_path / "log"),
             )
         )
         assert answer.outcome is Outcome.PASSED, answer.failure

@@ -15,10 +15,13 @@ from bench.instruments.phases import Phases
 from bench.instruments.stopwatch import overhead, time_round
 from bench.plan import PLANS, Plan
 from bench.stats import median
+from diagnostics.codec import encode
 from suite.backends.runnable import Runnable
 from suite.cell import Cell
 from suite.record import measurement_from
-from suite.worker.protocol import Job
+from suite.results.measuring import RunResult
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
 
 PLAN = PLANS["standard"]
 
@@ -28,9 +31,7 @@ def runnable(call, **facts):
         call=call,
         outputs=list,
         synchronize=lambda: None,
-        num_samples=4,
-        num_tokens=None,
-        facts=facts,
+        setup=RunResult(num_samples=4, num_tokens=None, **facts),
     )
 
 
@@ -49,20 +50,20 @@ def test_a_scripted_call_is_reported_as_it_took():
     found = latency.measure(
         runnable(machine.call([0.0031]), threads=1), PLAN, heard, clock=machine.clock
     )
-    assert [m["metric"] for m in found] == ["latency"]
-    assert median(found[0]["samples"]) == pytest.approx(0.0031, rel=1e-4)
-    assert found[0]["iterations_per_sample"] == 8
-    assert found[0]["facts"]["threads"] == 1
-    assert found[0]["facts"]["warmup_ended_because"] == "flat"
-    assert found[0]["facts"]["round_seconds"] >= PLAN.round_seconds
-    assert found[0]["facts"]["num_rounds"] >= len(found[0]["samples"])
+    assert [m.metric for m in found] == ["latency"]
+    assert median(found[0].samples) == pytest.approx(0.0031, rel=1e-4)
+    assert found[0].iterations_per_sample == 8
+    assert found[0].facts.threads == 1
+    assert found[0].facts.warmup_ended_because == "flat"
+    assert found[0].facts.round_seconds >= PLAN.round_seconds
+    assert found[0].facts.num_rounds >= len(found[0].samples)
     assert heard.names == ["warmup", "rounds"]
 
 
 def test_what_is_reported_travels_as_json_and_makes_a_measurement():
     machine = Machine()
     (fields,) = latency.measure(runnable(machine.call([0.03])), PLAN, Heard(), clock=machine.clock)
-    again = measurement_from(json.loads(json.dumps(fields)))
+    again = measurement_from(json.loads(json.dumps(encode(fields))))
     assert again.warmup
     assert again.unit == "s"
     assert isinstance(doubts(again, PLAN), tuple)
@@ -78,14 +79,16 @@ def test_a_run_keeps_the_cold_forward_apart_from_the_warm_ones(monkeypatch):
     heard = Heard()
     cell = Cell(model="m", size="tiny")
     plan = {**PLANS["quick"].as_dict(), "name": "mine"}
-    result = latency.run(Job(runner="", cell=cell, options={"plan": plan}), heard)
-    found = {m["metric"]: m for m in result["measurements"]}
+    result = latency.run(
+        CellJob(runner="", cell=cell, options=JobOptions.from_dict({"plan": plan})), heard
+    )
+    found = {m.metric: m for m in result.measurements}
     assert set(found) == {"latency", "build", "first_forward"}
-    assert found["first_forward"]["samples"][0] >= 0.3
-    assert max(found["latency"]["warmup"]) < 0.3
-    assert 0.002 <= median(found["latency"]["samples"]) < 0.1
-    assert result["facts"]["num_samples"] == 4
-    assert result["facts"]["plan"] == "mine"
+    assert found["first_forward"].samples[0] >= 0.3
+    assert max(found["latency"].warmup) < 0.3
+    assert 0.002 <= median(found["latency"].samples) < 0.1
+    assert result.result.num_samples == 4
+    assert result.result.plan == "mine"
     assert heard.names[:2] == ["build", "first_forward"]
 
 
@@ -104,7 +107,7 @@ def test_phases_are_handed_on_and_added_up():
     phases.close()
     machine.sleep(9)
     assert phases.seconds == {"build": pytest.approx(2.5), "input": pytest.approx(1.0)}
-    assert [m["metric"] for m in phases.measurements()] == ["build"]
+    assert [m.metric for m in phases.measurements()] == ["build"]
     assert heard.names == ["build", "input", "build"]
 
 

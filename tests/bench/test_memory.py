@@ -15,7 +15,9 @@ from bench.stats import theil_sen
 from suite import process_memory
 from suite.backends.runnable import Runnable
 from suite.cell import Cell
-from suite.worker.protocol import Job
+from suite.results.measuring import RunResult
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
 
 MB = 1_000_000
 PLAN = Plan.from_dict({**PLANS["standard"].as_dict(), "memory_seconds": 60.0})
@@ -33,8 +35,7 @@ def runnable(call, module=None):
         call=call,
         outputs=list,
         synchronize=lambda: None,
-        num_samples=1,
-        num_tokens=None,
+        setup=RunResult(num_samples=1, num_tokens=None),
         module=module,
     )
 
@@ -143,12 +144,16 @@ def test_a_run_says_what_it_measured_and_what_is_absent(monkeypatch):
     monkeypatch.setattr(memory, "runnable_for", lambda job, emit: runnable(lambda: None))
     heard = []
     result = memory.run(
-        Job(runner="", cell=Cell(model="m", size="tiny"), options={"plan": PLAN.as_dict()}),
+        CellJob(
+            runner="",
+            cell=Cell(model="m", size="tiny"),
+            options=JobOptions.from_dict({"plan": PLAN.as_dict()}),
+        ),
         lambda kind, **data: heard.append(data["name"]),
     )
     assert heard == ["settle", "first_forward", "peak_rss", "peak_tensors", "leak"]
-    assert result["facts"]["absent"].keys() >= {"peak_tensor_bytes"}
-    assert all(m["unit"] == "B" for m in result["measurements"])
+    assert result.result.absent.keys() >= {"peak_tensor_bytes"}
+    assert all(m.unit == "B" for m in result.measurements)
 
 
 @pytest.mark.heavy

@@ -147,11 +147,13 @@ def test_scaling_with_the_length_counts_tokens_and_is_apart_from_that_with_the_b
 @pytest.mark.slow
 def test_the_instrument_measures_rates_that_a_machine_can_have():
     from suite.worker.client import Launcher
+    from suite.worker.job_options import JobOptions
     from suite.worker.protocol import Job
 
     launcher = Launcher(preload=["torch"])
     try:
-        job = Job(runner="bench.instruments.roofline:run", options={"device": "cpu", "threads": 1})
+        options = JobOptions(threads=1, extra={"device": "cpu"})
+        job = Job(runner="bench.instruments.roofline:run", options=options)
         answer = launcher.run(job)
     finally:
         launcher.close()

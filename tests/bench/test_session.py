@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench.steps import STEPS, steps_of
+from diagnostics.finding import Finding, Level
 from suite.cell import Cell
 from suite.engine.outcome_rules import settled
 from suite.engine.run_config import Request
@@ -18,6 +19,7 @@ from suite.runs.store import RunFolder, StoreError
 from suite.spec import Gap, ModelSpec, Size
 from suite.worker.client import Answer
 from suite.worker.fake import FakeWorker
+from suite.worker.job_options import JobOptions
 
 EAGER = Cell(model="net", size="tiny")
 ORT = replace(EAGER, backend="onnxruntime")
@@ -62,13 +64,17 @@ def session_of(tmp_path):
         folder = RunFolder.create(tmp_path)
         session = Session(
             request=Request(
-                specs={"net": spec}, options={}, deadline=9.0, cold_replicates=replicates, cache=""
+                specs={"net": spec},
+                options=JobOptions(),
+                deadline=9.0,
+                cold_replicates=replicates,
+                cache="",
             ),
             folder=folder,
             worker=worker,
             steps=STEPS,
             records=records or {},
-            diagnose=lambda text: [{"code": "seen", "text": text}],
+            diagnose=lambda text: [Finding(code="seen", area="x", level=Level.ERROR, summary=text)],
         )
         return session, worker
 
@@ -157,7 +163,7 @@ def test_a_failure_carries_the_doctors_diagnosis_and_a_log_inside_the_run_folder
     session, _ = session_of(latency=failed(message="operator torchvision::nms does not exist"))
     record = session.measure(EAGER, "latency")
     assert record.failure.log == "logs/x.log"
-    assert "torchvision::nms" in record.facts["diagnosis"][0]["text"]
+    assert "torchvision::nms" in record.diagnosis[0].summary
 
 
 def test_cold_observations_come_from_the_workers_that_ran_anyway(session_of):
@@ -180,7 +186,7 @@ def test_cold_start_alone_starts_as_many_workers_as_the_plan_wants(session_of):
     session, worker = session_of(coldstart=passed({}, build=1.0, first_forward=0.5), replicates=3)
     record = session.measure(EAGER, "coldstart")
     assert record.measurement("build").samples == (1.0, 1.0, 1.0)
-    assert record.facts["workers"] == 3
+    assert record.result.workers == 3
     assert len(worker.jobs) == 4
 
 

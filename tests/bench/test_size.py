@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from suite.cell import Cell
-from suite.worker.protocol import Job
+from suite.results.step_result import DataSet
+from suite.worker.protocol import CellJob
 
 pytestmark = pytest.mark.heavy
 
@@ -61,17 +62,20 @@ def test_a_run_gives_three_exact_measurements(monkeypatch, dtype, width):
     from bench.instruments import size
 
     batch = SimpleNamespace(
-        inputs={"input": torch.ones(2, 8)}, facts={"data": "none"}, num_samples=2, num_tokens=None
+        inputs={"input": torch.ones(2, 8)},
+        data=DataSet(name="none"),
+        num_samples=2,
+        num_tokens=None,
     )
     subject = SimpleNamespace(
         module=nn.Linear(8, 3).eval(), batch=batch, spec=SimpleNamespace(parameters=27)
     )
     monkeypatch.setattr(size, "subject_for", lambda job, emit: subject)
-    result = size.run(Job(runner="", cell=Cell(model="m", size="tiny", dtype=dtype)), silent)
-    found = {m["metric"]: (m["unit"], m["samples"]) for m in result["measurements"]}
+    result = size.run(CellJob(runner="", cell=Cell(model="m", size="tiny", dtype=dtype)), silent)
+    found = {m.metric: (m.unit, m.samples) for m in result.measurements}
     assert found == {
-        "parameters": ("1", [27.0]),
-        "parameter_bytes": ("B", [27.0 * width]),
-        "macs": ("MAC", [48.0]),
+        "parameters": ("1", (27.0,)),
+        "parameter_bytes": ("B", (27.0 * width,)),
+        "macs": ("MAC", (48.0,)),
     }
-    assert result["facts"]["published_parameters"] == 27
+    assert result.result.published_parameters == 27

@@ -66,13 +66,14 @@ sys.path.insert(0, {root!r})
 from bench.instruments.latency import paused_garbage_collector
 from suite.backends.runnable import runnable_for
 from suite.cell import Cell
-from suite.worker.protocol import Job
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
 
 ROWS = json.loads(Path({rows!r}).read_text())
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
 def test_row(row, benchmark):
-    job = Job(runner="", cell=Cell(**row["cell"]), options=row["options"])
+    job = CellJob(runner="", cell=Cell(**row["cell"]), options=JobOptions.from_dict(row["options"]))
     subject = runnable_for(job, lambda kind, /, **data: None)
     with subject.inference():
         subject.call()
@@ -179,7 +180,7 @@ def pytest_benchmark(selection: Selection, graphs: Path) -> dict[str, int]:
             "id": cell.id,
             "cell": cell.as_dict(),
             "options": {
-                **selection.job_options,
+                **selection.job_options.as_dict(),
                 "graph": str((graphs / f"{cell.model}-{cell.size}.onnx").resolve()),
             },
         }

@@ -27,7 +27,8 @@ from suite.catalog import builtin_specs
 from suite.cell import Cell
 from suite.data.sources import sources_in
 from suite.worker.client import Launcher
-from suite.worker.protocol import Job
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
 
 os.environ["PYTHONPATH"] = str(Path(__file__).resolve().parents[1] / "bench")  # for `graph_jobs`
 GOAL, FEW, CLOSE = 2.0, 500, 0.01
@@ -50,7 +51,9 @@ def exported(folder: Path, size: str, pattern: str):
         cell = Cell(model=spec.name, size=size, backend="onnxruntime")
         facts = None
         for runner in ("suite.stages.export.run:run", "graph_jobs:macs"):
-            job = Job(runner=runner, cell=cell, options=options, deadline=1200.0)
+            job = CellJob(
+                runner=runner, cell=cell, options=JobOptions.from_dict(options), deadline=1200.0
+            )
             answer = launcher.run(job)
             if answer.failure:
                 print(f"{spec.name}: {answer.failure.message[:200]}", file=sys.stderr)

@@ -16,7 +16,7 @@ from suite.catalog import spec_for
 from suite.data.sources import sources_in
 from suite.options import Asked, resolve
 from suite.worker.client import Launcher
-from suite.worker.protocol import Job
+from suite.worker.protocol import CellJob, Job
 
 ROUNDS, SPAWNED = 20, 3
 RUNNER = "bench.instruments.coldstart:run"
@@ -24,7 +24,7 @@ RUNNER = "bench.instruments.coldstart:run"
 
 def job() -> Job:
     selection = resolve(Asked(models=["mlp"], backend="eager"), num_gpus=0, num_cores=2)
-    return Job(runner=RUNNER, cell=selection.cells[0], options=selection.job_options)
+    return CellJob(runner=RUNNER, cell=selection.cells[0], options=selection.job_options)
 
 
 def through_launcher() -> list[tuple[float, float]]:
@@ -38,7 +38,7 @@ def through_launcher() -> list[tuple[float, float]]:
             began = time.perf_counter()
             answer = launcher.run(job())
             assert answer.outcome.has_run, answer.failure
-            found.append((answer.said_at - began, sum(answer.phases.values())))
+            found.append((answer.answered_at - began, sum(answer.phases.values())))
     finally:
         launcher.close()
     return found[1:]  # the first one waits for the file system

@@ -69,7 +69,8 @@ def time_arms(model: str, run: Path, given: argparse.Namespace) -> None:
     from suite.quantization.sessions import open_quietly
     from suite.states import store
     from suite.timing import alternate
-    from suite.worker.protocol import Job
+    from suite.worker.job_options import JobOptions
+    from suite.worker.protocol import CellJob
 
     sources = sources_in(Path(given.data) if given.data else None)
     options = {
@@ -80,7 +81,10 @@ def time_arms(model: str, run: Path, given: argparse.Namespace) -> None:
         "train_on": given.train_on,
     }
     cell = Cell(model=model, size=given.size, variant="trained")
-    job, spec = Job(runner="", cell=cell, options=options), spec_for(model, "")
+    job, spec = (
+        CellJob(runner="", cell=cell, options=JobOptions.from_dict(options)),
+        spec_for(model, ""),
+    )
     use_threads(job)
     inputs = batch_of(job, spec, lambda kind, /, **data: None).inputs
 

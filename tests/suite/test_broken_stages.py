@@ -30,7 +30,8 @@ from suite.stages.quantize import run as quantize
 from suite.states import store
 from suite.training import checkpoint, sanity_checks
 from suite.training.optimizers import OPTIMIZERS
-from suite.worker.protocol import Job
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob, Job
 
 RUN = {"trained": train.run, "pruned": prune.run, "int8": quantize.run}
 
@@ -60,10 +61,10 @@ def done(spec: ModelSpec, variant: str, states: Path, monkeypatch: pytest.Monkey
 
 def job_of(spec: ModelSpec, variant: str, states: Path, **options: Any) -> Job:
     sources = {kind: source.as_dict() for kind, source in sources_in(None).items()}
-    return Job(
+    return CellJob(
         runner="",
         cell=Cell(model=spec.name, size="tiny", variant=variant),
-        options={"sources": sources, "states_dir": str(states), **options},
+        options=JobOptions.from_dict({"sources": sources, "states_dir": str(states), **options}),
     )
 
 
@@ -89,7 +90,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as monkeypatch:
         for spec in (spec_for("mlp", ""), SHORT_GPT2()):
             result = done(spec, "trained", states, monkeypatch)
-            assert all(claim["holds"] for claim in result["facts"]["claims"])
+            assert all(claim.holds for claim in result.result.claims)
     return states
 
 
@@ -102,7 +103,7 @@ def claims(
 
     def run(spec: ModelSpec, variant: str) -> dict[str, bool]:
         result = done(spec, variant, states, monkeypatch)
-        return {claim["name"]: claim["holds"] for claim in result["facts"]["claims"]}
+        return {claim.name: claim.holds for claim in result.result.claims}
 
     return run
 
@@ -301,7 +302,7 @@ def test_8_bits_whose_ranges_come_from_other_data_lose_too_much(
 
     monkeypatch.setattr(graphs, "calibration", faint)
     result = done(spec, "int8", tmp_path / "states", monkeypatch)
-    missed = {c["name"] for c in result["facts"]["claims"] if not c["holds"]}
+    missed = {c.name for c in result.result.claims if not c.holds}
     assert tolerance in missed
 
 
@@ -335,7 +336,9 @@ def test_processes_that_do_not_work_together_are_found_out(
         ranks[1] = {**RANK, "pid": 2}
     monkeypatch.setattr(parallel, "one_process", lambda *_: ([2.0, 1.9, 1.8], [0.1] * 3))
     monkeypatch.setattr(parallel, "processes", lambda *_: ranks)
-    job = SimpleNamespace(cell=SimpleNamespace(device="cpu", variant=variant), options={"nproc": 2})
+    job = SimpleNamespace(
+        cell=SimpleNamespace(device="cpu", variant=variant), options=JobOptions(nproc=2)
+    )
     result = parallel.train_parallel(job, spec_for("mlp", ""), tmp_path, lambda *_, **__: None)
-    found = {c["name"] for c in result["facts"]["claims"] if not c["holds"]}
+    found = {c.name for c in result.result.claims if not c.holds}
     assert found == (missed if change.get("pid") is None else missed | {"every process took part"})

@@ -11,7 +11,7 @@ from suite.data.sources import Source
 from suite.provenance import key_of
 from suite.spec import Export, ModelSpec, Size, Tolerance
 from suite.stages.export.cache_key import ingredients_of
-from suite.worker.protocol import Job
+from suite.worker.protocol import CellJob, Job
 
 
 def build():
@@ -27,7 +27,7 @@ SPEC = ModelSpec(
     outputs=("logits",),
 )
 SOURCE = Source(kind="image", name="digits")
-JOB = Job(runner="", cell=Cell(model="net", size="tiny", backend="onnxruntime"))
+JOB = CellJob(runner="", cell=Cell(model="net", size="tiny", backend="onnxruntime"))
 
 
 def key(job=JOB, spec=SPEC, source=SOURCE, state=""):

@@ -10,7 +10,8 @@ from suite.cell import Cell
 from suite.data.sources import sources_in
 from suite.outcome import Outcome
 from suite.worker.client import Launcher
-from suite.worker.protocol import Job
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
 
 NETS = Path(__file__).with_name("export_nets.py")
 SOURCES = {kind: source.as_dict() for kind, source in sources_in(None).items()}
@@ -27,19 +28,21 @@ def launcher():
 def export(launcher, tmp_path):
     def one(model, *, output="net.onnx", cache_dir="", nets=NETS):
         return launcher.run(
-            Job(
+            CellJob(
                 runner="suite.stages.export.run:run",
                 cell=Cell(model=model, size="tiny", backend="onnxruntime"),
-                options={
-                    "models_from": str(nets),
-                    "sources": SOURCES,
-                    "seed": 0,
-                    "threads": 1,
-                    "weights": "random",
-                    "run_dir": str(tmp_path),
-                    "output": str(tmp_path / "onnx" / output),
-                    "cache_dir": str(cache_dir),
-                },
+                options=JobOptions.from_dict(
+                    {
+                        "models_from": str(nets),
+                        "sources": SOURCES,
+                        "seed": 0,
+                        "threads": 1,
+                        "weights": "random",
+                        "run_dir": str(tmp_path),
+                        "output": str(tmp_path / "onnx" / output),
+                        "cache_dir": str(cache_dir),
+                    }
+                ),
                 deadline=300.0,
                 log=str(tmp_path / "log"),
             )

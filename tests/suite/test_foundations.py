@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from suite.axes import DTYPES
 from suite.cell import Cell
 from suite.foundations.cases import CASES, PRELOAD, case_of
-from suite.worker.protocol import Job
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
 
 pytestmark = pytest.mark.heavy
 
@@ -392,7 +393,11 @@ def test_a_right_dropout_leaves_the_range_once_in_millions_and_a_wrong_one_does_
 
 def job(case, device="cpu", dtype="float32"):
     cell = Cell(model="foundations", size="tiny", device=device, dtype=dtype)
-    return Job(runner="suite.foundations.run:run", cell=cell, options={"case": case, "threads": 1})
+    return CellJob(
+        runner="suite.foundations.run:run",
+        cell=cell,
+        options=JobOptions.from_dict({"case": case, "threads": 1}),
+    )
 
 
 def run(job):
@@ -404,8 +409,8 @@ def run(job):
 
 def test_a_run_gives_the_evidence_and_its_meaning():
     result, said = run(job("adam"))
-    assert result["facts"]["meaning"] == CASES["adam"].meaning
-    assert len(result["facts"]["evidence"]) == 27
+    assert result.result.meaning == CASES["adam"].meaning
+    assert len(result.result.evidence) == 27
     assert said == [("phase", "import"), ("phase", "answers")]
 
 
@@ -467,7 +472,7 @@ def test_cases_run_in_fresh_processes_of_a_launcher_that_stays_fit_to_fork():
         for name in ("products", "adam", "finite_differences"):
             answer = launcher.run(job(name))
             assert answer.outcome is Outcome.PASSED, answer.failure
-            assert answer.result["facts"]["evidence"]
+            assert answer.result.result.evidence
         answer = launcher.run(job("finite_differences", dtype="bfloat16"))
         assert answer.outcome is Outcome.UNSUPPORTED
     finally:

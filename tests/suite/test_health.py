@@ -37,9 +37,9 @@ def test_a_healthy_training_has_no_finding():
 @pytest.mark.parametrize("code", CASES)
 def test_each_sign_is_seen_alone_and_comes_with_a_cure(code):
     found = diagnose(replace(HEALTHY, **CASES[code]))
-    assert [sign["code"] for sign in found] == [code]
-    assert found[0]["summary"]
-    assert found[0]["cure"]
+    assert [sign.code for sign in found] == [code]
+    assert found[0].summary
+    assert found[0].cure
 
 
 def test_every_look_has_a_case():
@@ -48,7 +48,7 @@ def test_every_look_has_a_case():
 
 def test_a_norm_that_is_no_number_is_an_explosion():
     found = diagnose(replace(HEALTHY, norms=[1.0, float("inf")]))
-    assert [sign["code"] for sign in found] == ["exploding-gradients"]
+    assert [sign.code for sign in found] == ["exploding-gradients"]
 
 
 def test_the_losses_of_a_game_are_not_judged_as_progress():

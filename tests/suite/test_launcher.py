@@ -11,6 +11,7 @@ import pytest
 
 from suite.outcome import Outcome
 from suite.worker.client import Launcher, LauncherError
+from suite.worker.job_options import JobOptions
 from suite.worker.protocol import Job
 
 
@@ -25,7 +26,12 @@ def launcher():
 
 def run(launcher, name, *, deadline=20.0, log="", **options):
     return launcher.run(
-        Job(runner=f"jobs:{name}", options=options, deadline=deadline, log=str(log))
+        Job(
+            runner=f"jobs:{name}",
+            options=JobOptions.from_dict(options),
+            deadline=deadline,
+            log=str(log),
+        )
     )
 
 

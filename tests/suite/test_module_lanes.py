@@ -18,7 +18,8 @@ def lane_of(monkeypatch, tmp_path):
     from suite.states import store
     from suite.training.setup import lesson_for
     from suite.weights import module_for
-    from suite.worker.protocol import Job
+    from suite.worker.job_options import JobOptions
+    from suite.worker.protocol import CellJob
 
     spec = spec_for("mlp", "")
     sources = {kind: source.as_dict() for kind, source in sources_in(None).items()}
@@ -27,7 +28,11 @@ def lane_of(monkeypatch, tmp_path):
 
     def lane(name):
         cell = Cell(model="mlp", size="tiny", backend="compiled", variant=name)
-        job = Job(runner="", cell=cell, options={"sources": sources, "seed": 0, "threads": 1})
+        job = CellJob(
+            runner="",
+            cell=cell,
+            options=JobOptions.from_dict({"sources": sources, "seed": 0, "threads": 1}),
+        )
         settings = spec.sizes["tiny"].training
         lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
         return LANES[name](job, spec, lesson, tmp_path, lambda *_, **__: None), lesson.test()[:2]
@@ -41,7 +46,7 @@ def test_a_lane_converts_what_it_says_and_answers_nearly_as_the_module(lane_of, 
 
     lane, batches = lane_of(name)
     assert [claim.holds for claim in lane.claims] == [True, True]
-    assert lane.facts["num_quantized"] == num_layers
+    assert lane.report.num_quantized == num_layers
     assert set(lane.calls) == {"eager", "float", "quantized"}
     for batch in batches:
         (expected,), (answered,) = lane.reference(batch), lane.quantized(batch)

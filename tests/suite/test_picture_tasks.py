@@ -158,7 +158,7 @@ def test_a_box_follows_its_object_into_the_square() -> None:
 def test_objects_without_an_output_are_left_out_and_that_is_said() -> None:
     made = batch("detection", {"classes": 3}, num_samples=8)
     assert all((target["labels"] < 3).all() for target in made.targets)
-    assert made.facts["classes_without_output"] == 8
+    assert made.data.classes_without_output == 8
 
 
 def test_a_detector_on_tensors_gets_one_tensor() -> None:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suite.axes import TASKS
-from suite.claims import Claim, as_dicts, broken_in
+from suite.claims import Claim
 from suite.quality import change_unit, drop, gain, shown, worst
+from suite.results.step_result import StageResult
 
 VALUES = st.floats(0.1, 1000, allow_nan=False)
 
@@ -47,5 +48,5 @@ def test_only_claims_that_do_not_hold_are_broken():
         Claim(name="a", holds=True, evidence="1"),
         Claim(name="b", holds=False, evidence="2"),
     ]
-    assert [c["name"] for c in broken_in({"claims": as_dicts(claims)})] == ["b"]
-    assert broken_in({}) == []
+    assert [c.name for c in StageResult(claims=tuple(claims)).broken_claims] == ["b"]
+    assert StageResult().broken_claims == ()

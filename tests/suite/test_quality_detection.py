@@ -192,7 +192,7 @@ def test_every_object_is_one_for_a_detector_of_one_class_and_small_ones_are_left
     given_ = {"num_samples": 8, "seed": 0, "split": "test"}
     whole = detection.batch(inputs, source, **given_)
     assert {int(label) for t in whole.targets for label in t["labels"]} == {1}
-    assert "classes_without_output" not in whole.facts
+    assert whole.data.classes_without_output == 0
     large = detection.batch({**inputs, "least": 20}, source, **given_)
     kept = [t["boxes"] for t in large.targets]
     assert 0 < sum(map(len, kept)) < sum(len(t["boxes"]) for t in whole.targets)

@@ -11,7 +11,8 @@ from suite.cell import Cell
 from suite.lifecycle import Training
 from suite.spec import ModelSpec, Size
 from suite.states import entries
-from suite.worker.protocol import Job
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -25,7 +26,7 @@ def test_an_entry_is_found_again_with_its_files_and_result(tmp_path):
     entries.keep(tmp_path, "net-tiny-trained", KEY, write)
     found = entries.find(tmp_path, "net-tiny-trained", KEY)
     assert found.file("weights.safetensors").read_bytes() == b"weights"
-    assert found.result == {"facts": {"metric": 1.0}}
+    assert found.content == {"facts": {"metric": 1.0}}
 
 
 def test_another_key_is_another_entry(tmp_path):
@@ -97,10 +98,10 @@ def job(variant="trained", **options):
             "speech": "speech",
         }.items()
     }
-    return Job(
+    return CellJob(
         runner="",
         cell=Cell(model="net", size="tiny", variant=variant),
-        options={"sources": sources, **options},
+        options=JobOptions.from_dict({"sources": sources, **options}),
     )
 
 
@@ -158,7 +159,7 @@ def test_a_state_whose_claims_did_not_hold_is_kept_but_not_built_upon(tmp_path):
         folder,
         stem,
         store.state_key(asked, SPEC, "trained"),
-        lambda f: {"facts": {"claims": [claim]}},
+        lambda f: {"result": {"claims": [claim]}},
     )
     with pytest.raises(store.StateMissing, match=r"it learns \(it did not\)"):
         store.state_of(replace(asked, cell=replace(asked.cell, variant="pruned")), SPEC, "trained")

@@ -11,7 +11,7 @@ from typing import Any, Final
 from suite.data.sources import Source
 from suite.provenance import described, source_digest, versions, weights_of
 from suite.spec import ModelSpec
-from suite.worker.protocol import Job
+from suite.worker.protocol import CellJob
 
 PARTS: Final = (
     "nets",
@@ -28,14 +28,15 @@ PARTS: Final = (
 """Parts of suite/ that go into every export."""
 
 
-def ingredients_of(job: Job, spec: ModelSpec, source: Source, state: str = "") -> dict[str, Any]:
+def ingredients_of(
+    job: CellJob, spec: ModelSpec, source: Source, state: str = ""
+) -> dict[str, Any]:
     """JSON-able; equal exactly when the export and its parity would come out the same.
 
     `state` is the key of the trained or pruned state whose weights are exported; empty for the model as built.
     """
-    assert job.cell is not None
     options = job.options
-    own = Path(options["models_from"]) if options.get("models_from") else None
+    own = Path(options.models_from) if options.models_from else None
     size = spec.sizes[job.cell.size]
     return {
         "model": spec.name,
@@ -43,9 +44,9 @@ def ingredients_of(job: Job, spec: ModelSpec, source: Source, state: str = "") -
         "batch": job.cell.batch,
         "length": job.cell.length,
         "dtype": job.cell.dtype,
-        "seed": int(options.get("seed", 0)),
-        "threads": int(options.get("threads", 0)),
-        "weights": state or weights_of(str(options.get("weights", "random"))),
+        "seed": options.seed,
+        "threads": options.threads,
+        "weights": state or weights_of(options.weights),
         "data": source.as_dict(),
         "record": [
             described(spec.build),

@@ -21,14 +21,14 @@ from suite.stages.export.detection import (
 from suite.stages.export.flat import flat_forward
 from suite.stages.export.recurrent import recurrent_loops
 from suite.stages.export.variants import flat_axes
-from suite.worker.protocol import Job
+from suite.worker.protocol import CellJob
 
 CLOSE: Final = 1e-4
 """Largest difference of a loaded program from its module, of an output's magnitude: the same kernels reordered."""
 
 
 def life_claims(
-    job: Job,
+    job: CellJob,
     spec: ModelSpec,
     module: Any,
     traced: Mapping[str, Any],
@@ -37,7 +37,6 @@ def life_claims(
     shapes: Sequence[ShapeParity],
 ) -> list[Claim]:
     """What the export of a trained or pruned state has to have done."""
-    assert job.cell is not None
     agrees = Claim(
         name="the graph agrees with the module on real input",
         holds=all(shape.verdict == PASSED for shape in shapes) and len(shapes) > 1,
@@ -47,7 +46,7 @@ def life_claims(
     )
     claims = [agrees, archive_claim(spec, module, traced, inputs)]
     parent = VARIANTS[job.cell.variant].parent
-    before = job.options.get("parent_graph", "")
+    before = job.options.parent_graph
     if VARIANTS[parent].is_exported and before:
         claims.append(smaller_claim(Path(before), graph, parent))
     return claims

@@ -20,7 +20,7 @@ from suite.stages.export.pt2 import smaller_claim
 from suite.stages.export.variants import variants
 from suite.states.store import module_of, state_of
 from suite.tasks.batch import batch_for
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 GRAPH: Final = "graph.onnx"
 """Name of a quantized graph in its state."""
@@ -31,14 +31,15 @@ LEAST_FOUND: Final = 0.5
 """Share of a detector's boxes that are found again."""
 
 
-def place(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit) -> dict[str, Any]:
+def place(
+    job: CellJob, spec: ModelSpec, source: Source, output: Path, emit: Emit
+) -> dict[str, Any]:
     """Links the state's graph to `output` and holds it against the module on real input; facts as of any export.
 
     8 bits are no float32: instead of parity within a tolerance, the outputs' signal-to-noise ratio at the example's
     shape and at a second extent of every dynamic axis. In a list of detections, whose order and number rounding
     changes, the boxes that are found again are counted.
     """
-    assert job.cell is not None
     emit("phase", name="lookup")
     entry = state_of(job, spec, job.cell.variant)
     put(entry.file(GRAPH), output)
@@ -55,7 +56,7 @@ def place(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit) -
             + f"; expected a median of {LEAST_SIGNAL:g} dB, or {LEAST_FOUND:.0%} of the boxes",
         )
     ]
-    if before := job.options.get("parent_graph", ""):
+    if before := job.options.parent_graph:
         claims.append(smaller_claim(Path(before), output, parent))
     return {
         "onnx": summary_of(output, "quantized"),
@@ -65,7 +66,7 @@ def place(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit) -
     }
 
 
-def compared(job: Job, spec: ModelSpec, source: Source, graph: Path) -> list[dict[str, Any]]:
+def compared(job: CellJob, spec: ModelSpec, source: Source, graph: Path) -> list[dict[str, Any]]:
     """Axis, extent and decibels per output for every input that exports are compared on.
 
     Of lists of detections no decibels but `found`: boxes found again, and boxes.
@@ -76,10 +77,9 @@ def compared(job: Job, spec: ModelSpec, source: Source, graph: Path) -> list[dic
     from suite.flat_tensors import flatten_outputs
     from suite.quantization.snr import signal_to_noise
 
-    assert job.cell is not None
-    cell, seed = job.cell, int(job.options.get("seed", 0))
+    cell, seed = job.cell, job.options.seed
     module = module_of(job, spec, VARIANTS[cell.variant].parent)
-    session = open_session(graph, "cpu", int(job.options.get("threads", 0)))
+    session = open_session(graph, "cpu", job.options.threads)
 
     @cache
     def draw(num_samples: int, which: int) -> Any:

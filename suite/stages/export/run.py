@@ -32,10 +32,10 @@ from suite.stages.export.reference import Reference
 from suite.stages.export.variants import BATCH, axis_names, flat_axes
 from suite.states.store import module_of, state_key
 from suite.tasks.batch import batch_for
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
+def run(job: CellJob, emit: Emit) -> dict[str, Any]:
     """Writes the cell's model to `options["output"]` as ONNX; returns measurements, artifacts and the fields of an
     ExportResult.
 
@@ -44,12 +44,11 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     A parity that failed or is vacuous does not raise: its numbers are kept, and the record fails on the verdict. Raises
     ExportError when no recipe works or the module answers two equal calls differently.
     """
-    assert job.cell is not None
-    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    spec = spec_for(job.cell.model, job.options.models_from)
     source = source_of(job, spec)
-    output = Path(job.options["output"])
+    output = Path(job.options.output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    folder = job.options.get("cache_dir", "")
+    folder = job.options.cache_dir
     variant = job.cell.variant
     if VARIANTS[variant].stage == "quantize":
         return _result(job, output, quantized.place(job, spec, source, output, emit))
@@ -68,19 +67,23 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
     if kept:
         emit("phase", name="cache")
         store.store(entry, key, output, facts)
-        store.prune(Path(folder), int(job.options.get("cache_bytes", store.MAX_BYTES)))
+        store.prune(
+            Path(folder),
+            store.MAX_BYTES if job.options.cache_bytes is None else job.options.cache_bytes,
+        )
     return _result(job, output, {**facts, "cache": {"hit": False, "key": key, "kept": kept}})
 
 
-def _export(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit) -> dict[str, Any]:
+def _export(
+    job: CellJob, spec: ModelSpec, source: Source, output: Path, emit: Emit
+) -> dict[str, Any]:
     """The export itself; its facts."""
     from suite.backends.eager import use_threads
     from suite.backends.onnxruntime import open_session
     from suite.flat_tensors import flatten_inputs
 
-    assert job.cell is not None
-    cell, seed = job.cell, int(job.options.get("seed", 0))
-    threads = int(job.options.get("threads", 0))
+    cell, seed = job.cell, job.options.seed
+    threads = job.options.threads
     use_threads(job)
     output.unlink(missing_ok=True)  # never written in place: it may be a link into the cache
     emit("phase", name="build")
@@ -99,7 +102,8 @@ def _export(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit)
             seed=seed + which,
             overrides=cell.overrides,
         )
-        data.update(batch.facts)
+        if batch.data is not None:
+            data.update({**encode(batch.data, sparse=True), "data": batch.data.name})
         return batch.inputs
 
     # torch.export takes an extent of 1 for a constant, so a dynamic batch is traced with two.
@@ -149,9 +153,9 @@ def _export(job: Job, spec: ModelSpec, source: Source, output: Path, emit: Emit)
     return {**encode(result), "data": data}
 
 
-def _result(job: Job, output: Path, facts: dict[str, Any]) -> dict[str, Any]:
+def _result(job: CellJob, output: Path, facts: dict[str, Any]) -> dict[str, Any]:
     """The worker's answer: measurements, artifacts and the result's fields."""
-    run_dir = job.options.get("run_dir", "")
+    run_dir = job.options.run_dir
     summary = facts["onnx"]
     return {
         "measurements": [

@@ -20,13 +20,13 @@ from suite.training.loaders import moved
 from suite.training.micro_batches import pieces
 from suite.training.setup import lesson_for
 from suite.training.strategies import digest
-from suite.worker.protocol import Job
+from suite.worker.protocol import CellJob
 
 
 def main(job_file: str, folder: str) -> None:
     """Trains this process's share and writes `rank-<n>.json`: losses, seconds, what it held."""
-    job = Job.from_json(Path(job_file).read_text(encoding="utf-8"))
-    assert job.cell is not None
+    job = CellJob.from_json(Path(job_file).read_text(encoding="utf-8"))
+    assert isinstance(job, CellJob)
     device = job.cell.device.partition(":")[0]
     backend = "nccl" if device == "cuda" else "gloo"
     torch.set_num_threads(1)
@@ -43,11 +43,10 @@ def main(job_file: str, folder: str) -> None:
         dist.destroy_process_group()
 
 
-def train(job: Job, device: str, place: str, rank: int, count: int) -> dict[str, Any]:
+def train(job: CellJob, device: str, place: str, rank: int, count: int) -> dict[str, Any]:
     """The steps; losses are means over all processes."""
-    assert job.cell is not None
     strategy = job.cell.variant
-    spec = spec_for(job.cell.model, job.options.get("models_from", ""))
+    spec = spec_for(job.cell.model, job.options.models_from)
     settings = undisturbed(spec, job.cell.size, count, strategy)
     lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
     module = store.module_of(job, spec, "original").to(place)

@@ -15,14 +15,17 @@ from typing import Any, Final
 import torch
 
 from suite.backends.eager import device_facts, require_device
-from suite.claims import Claim, as_dicts
+from suite.claims import Claim
+from suite.measurement import Measurement
+from suite.results.parallel import ParallelResult
+from suite.results.step_output import StepOutput
 from suite.spec import ModelSpec
 from suite.stages.parallel.history import STEPS, undisturbed
 from suite.states import store
 from suite.training.loop import fit
 from suite.training.setup import lesson_for
 from suite.worker.errors import Unavailable
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 TOLERANCE: Final = 2e-3
 """Largest relative difference of a step's loss: the same sums in another order, over a few steps."""
@@ -35,21 +38,21 @@ class ParallelError(RuntimeError):
     """The processes did not do what they were started for; the message holds the end of their output."""
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Trains the cell's model on `options["nproc"]` processes as its variant says, and on one.
+def run(job: CellJob, emit: Emit) -> StepOutput[ParallelResult]:
+    """Trains the cell's model on `nproc` processes as its variant says, and on one.
 
-    Measurements: `parallel_step` (seconds a step on all processes). Facts: `curve` (one process, several),
-    `efficiency`, `claims`. Raises Unavailable when there are fewer GPUs than processes, ParallelError when a process
-    fails.
+    Measurements: `parallel_step` (seconds a step on all processes). Raises Unavailable when there are fewer GPUs than
+    processes, ParallelError when a process fails.
     """
     torch.set_num_threads(1)  # as each of the processes: efficiency compares like with like
-    return store.made(job, emit, train_parallel)
+    return store.made(job, emit, train_parallel, ParallelResult)
 
 
-def train_parallel(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[str, Any]:
+def train_parallel(
+    job: CellJob, spec: ModelSpec, folder: Path, emit: Emit
+) -> StepOutput[ParallelResult]:
     """One process, then several."""
-    assert job.cell is not None
-    device, nproc = job.cell.device.partition(":")[0], int(job.options["nproc"])
+    device, nproc = job.cell.device.partition(":")[0], job.options.nproc
     require_device(job.cell.device)
     if device == "cuda" and torch.cuda.device_count() < nproc:
         raise Unavailable(
@@ -78,29 +81,28 @@ def train_parallel(job: Job, spec: ModelSpec, folder: Path, emit: Emit) -> dict[
         ),
         _share_claim(job.cell.variant, ranks),
     ]
-    return {
-        "measurements": [
-            {"metric": "parallel_step", "unit": "s", "samples": ranks[0]["seconds"]},
-        ],
-        "facts": {
-            "processes": nproc,
-            "strategy": job.cell.variant,
-            "backend": ranks[0]["backend"],
-            "curve": curve,
-            "curve_one_process": alone,
-            "seconds_one_process": seconds,
-            "efficiency": median(seconds[1:]) / (nproc * step),
-            "claims": as_dicts(claims),
+    return StepOutput(
+        measurements=(
+            Measurement(metric="parallel_step", unit="s", samples=tuple(ranks[0]["seconds"])),
+        ),
+        result=ParallelResult(
+            processes=nproc,
+            strategy=job.cell.variant,
+            backend=ranks[0]["backend"],
+            curve=tuple(curve),
+            curve_one_process=tuple(alone),
+            seconds_one_process=tuple(seconds),
+            efficiency=median(seconds[1:]) / (nproc * step),
+            claims=tuple(claims),
             **device_facts(job.cell.device),
-        },
-    }
+        ),
+    )
 
 
-def one_process(job: Job, spec: ModelSpec, nproc: int) -> tuple[list[float], list[float]]:
+def one_process(job: CellJob, spec: ModelSpec, nproc: int) -> tuple[list[float], list[float]]:
     """Losses and seconds of the steps on one process: micro-batches as large as a process's share, so that batch
     normalization sees the same samples together.
     """
-    assert job.cell is not None
     settings = undisturbed(spec, job.cell.size, nproc, job.cell.variant)
     lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
     module = store.module_of(job, spec, "original")
@@ -112,7 +114,7 @@ def one_process(job: Job, spec: ModelSpec, nproc: int) -> tuple[list[float], lis
     return course.losses, course.seconds
 
 
-def processes(job: Job, nproc: int) -> list[Mapping[str, Any]]:
+def processes(job: CellJob, nproc: int) -> list[Mapping[str, Any]]:
     """What each process says, rank by rank; they are killed at the deadline."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "job.json")

@@ -10,37 +10,38 @@ from typing import Any, Final
 
 import torch
 
+from diagnostics.codec import decode_as
 from suite.axes import VARIANTS
 from suite.quantization.dynamic import quantize_dynamic_graph
 from suite.quantization.report import claims_of
 from suite.quantization.sessions import open_quietly
 from suite.quantization.static import quantize_static_graph
+from suite.results.quantize import QuantizationReport
 from suite.spec import ModelSpec
 from suite.stages.export.quantized import GRAPH
 from suite.stages.quantize.lane import Lane
 from suite.states.store import StateMissing, module_of
 from suite.training.quality import session_forward
 from suite.training.setup import Lesson
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 CALIBRATION_BATCH: Final = 8
 """Samples per forward pass while ranges are read; one at a time where the graph takes no more."""
 
 
-def graph_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
+def graph_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
     """The graph `options["parent_graph"]` quantized by the record's method into the state's folder.
 
     Raises StateMissing when there is no such graph, QuantizationError as the engine does.
     """
     from suite.backends.onnxruntime import feeds_for
 
-    assert job.cell is not None
-    graph, output = Path(job.options["parent_graph"]), folder / GRAPH
+    graph, output = Path(job.options.parent_graph), folder / GRAPH
     if not graph.is_file():
         raise StateMissing(
             f"{graph.name}: no float graph to quantize; next: pytest suite -k export --models {spec.name}"
         )
-    threads = int(job.options.get("threads", 0))
+    threads = job.options.threads
     settings = spec.sizes[job.cell.size].quantization
     reference = open_quietly(graph, threads)
     if settings.method == "static":
@@ -72,7 +73,7 @@ def graph_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Em
             for name, session in (("float", reference), ("quantized", quantized))
         },
         claims=claims_of(facts, settings),
-        facts=facts,
+        report=decode_as(QuantizationReport, facts),
     )
 
 

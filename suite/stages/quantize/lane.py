@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from suite.claims import Claim
+from suite.results.quantize import QuantizationReport
 from suite.training.quality import Forward
 
 
@@ -21,6 +22,6 @@ class Lane:
     """Arm -> one forward pass on the cell's batch: `float`, `quantized`, and others that are worth a look."""
     claims: Sequence[Claim]
     """What the lane itself proves: counts, bytes."""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-able: method, types, num_quantized, operators, bytes {before, after}."""
+    report: QuantizationReport
+    """What the recipe did."""
     synchronize: Callable[[], None] = lambda: None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from diagnostics.codec import decode_as
 from suite.claims import Claim
 from suite.flat_tensors import flatten_inputs, flatten_outputs, move
+from suite.results.quantize import KernelCount, OperatorCount, QuantizationReport
 from suite.spec import ModelSpec
 from suite.stages.quantize.lane import Lane
 from suite.states import store
@@ -21,10 +24,10 @@ from suite.tasks.batch import Batch
 from suite.training.loaders import moved
 from suite.training.quality import Forward, module_forward
 from suite.training.setup import Lesson
-from suite.worker.protocol import Emit, Job
+from suite.worker.protocol import CellJob, Emit
 
 
-def pt2e_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
+def pt2e_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
     """The trained module as a program with quantized convolutions and products, compiled by Inductor.
 
     It is compiled for the cell's batch, as every lane is timed on that, and judged in portions of it; the state's
@@ -32,7 +35,6 @@ def pt2e_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emi
     """
     from suite.quantization.pt2e import claims_of, compile_quantized, quantize_pt2e
 
-    assert job.cell is not None
     settings = spec.sizes[job.cell.size].quantization
     module = store.module_of(job, spec, "trained")
     size = job.cell.batch
@@ -59,20 +61,32 @@ def pt2e_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emi
             "quantized": partial(timed, compiled, *flat),
         },
         claims=claims_of(facts, settings),
-        facts={"method": "pt2e", **facts},
+        report=pt2e_report(facts),
     )
 
 
-def bf16_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
+def pt2e_report(facts: dict[str, Any]) -> QuantizationReport:
+    """What PT2E did, its operators and kernels in the places that a graph's have."""
+    count = OperatorCount(
+        quantized=facts["quantized"],
+        num_quantized=facts["num_quantized"],
+        floating=facts["floating"],
+    )
+    kernels = KernelCount(integer=facts["kernels"], num_integer=facts["num_kernels"])
+    rest = {k: v for k, v in facts.items() if k not in ("quantized", "floating", "kernels")}
+    report = decode_as(QuantizationReport, {**rest, "method": "pt2e"})
+    return replace(report, count=count, kernels=kernels)
+
+
+def bf16_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
     """The trained module in bfloat16, compiled."""
     return _cuda_lane(job, spec, lesson, folder, lambda module: _converted(module))
 
 
-def torchao_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
+def torchao_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
     """The trained module with its Linear layers in 8 bits by torchao, compiled."""
     from suite.quantization.torchao import first_that_runs, quantize_linear
 
-    assert job.cell is not None
     settings = spec.sizes[job.cell.size].quantization
     config = first_that_runs(settings.torchao, job.cell.device)
     return _cuda_lane(
@@ -81,14 +95,13 @@ def torchao_lane(job: Job, spec: ModelSpec, lesson: Lesson, folder: Path, emit: 
 
 
 def _cuda_lane(
-    job: Job,
+    job: CellJob,
     spec: ModelSpec,
     lesson: Lesson,
     folder: Path,
     convert: Callable[[nn.Module], dict[str, Any]],
 ) -> Lane:
     """Compiled on the GPU, the float module and the converted one; `convert` works in place and returns facts."""
-    assert job.cell is not None
     device, settings = job.cell.device, spec.sizes[job.cell.size].quantization
     module = store.module_of(job, spec, "trained").to(device)
     converted = copy.deepcopy(module)
@@ -129,7 +142,10 @@ def _cuda_lane(
                 evidence=f"{before:,} B -> {after:,} B; expected at most x{settings.bytes_left:g}",
             ),
         ],
-        facts={**facts, "bytes": {"before": before, "after": after, "left": after / before}},
+        report=decode_as(
+            QuantizationReport,
+            {**facts, "bytes": {"before": before, "after": after, "left": after / before}},
+        ),
         synchronize=partial(torch.cuda.synchronize, device),
     )
 
