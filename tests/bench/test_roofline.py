@@ -17,6 +17,7 @@ from suite.record import Measurement, Record
 from suite.runs.load import load_run
 from suite.worker.client import Answer
 from suite.worker.fake import FakeWorker
+from suite.worker.job_options import JobOptions
 
 PEAKS = Peaks(device="cpu", threads=2, bandwidth=10e9, matmul={"float32": 100e9})
 TOLD = [{"device": "cpu", "threads": 2, "bandwidth": 10e9, "matmul": {"float32": 100e9}}]
@@ -94,12 +95,12 @@ def test_peaks_are_measured_on_every_device_that_was_timed_and_not_after_a_hasty
         )
         for device in ("cpu", "cuda", "cpu")
     ]  # fmt: skip
-    found = peaks_for(records, {"plan": {"name": "standard"}, "threads": 2}, worker)
+    found = peaks_for(records, JobOptions(plan={"name": "standard"}, threads=2), worker)
     assert found == [{"device": "cpu"}, {"device": "cuda"}]
-    assert worker.jobs[0].options["threads"] == 2
-    assert peaks_for(records, {"plan": {"name": "quick"}}, worker) == []
+    assert worker.jobs[0].options.threads == 2
+    assert peaks_for(records, JobOptions(plan={"name": "quick"}), worker) == []
     worker.answer = lambda job: Answer(outcome=Outcome.CRASHED)
-    assert peaks_for(records, {"plan": {"name": "standard"}}, worker) == []
+    assert peaks_for(records, JobOptions(plan={"name": "standard"}), worker) == []
 
 
 def test_a_run_is_whole_when_every_planned_step_has_a_record():
@@ -147,7 +148,6 @@ def test_scaling_with_the_length_counts_tokens_and_is_apart_from_that_with_the_b
 @pytest.mark.slow
 def test_the_instrument_measures_rates_that_a_machine_can_have():
     from suite.worker.client import Launcher
-    from suite.worker.job_options import JobOptions
     from suite.worker.protocol import Job
 
     launcher = Launcher(preload=["torch"])
