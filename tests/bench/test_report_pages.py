@@ -7,7 +7,7 @@ from html import unescape
 
 import pytest
 from graph_files import EVIL, net
-from life_runs import write_suite_run
+from life_runs import LIVES, benched_records, life_records, write_folder, write_suite_run
 from pages import page
 from report_runs import MODELS, write_run
 
@@ -31,6 +31,32 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not HAS_CHROMIUM, reason=f"no Chromium on PATH; {INSTALL}"),
 ]
+COVERED = """(() => {
+  const lines = (cell) => {
+    const found = [], walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+      if (walker.currentNode.parentElement.closest(".sr")) continue;
+      const range = document.createRange();
+      range.selectNodeContents(walker.currentNode);
+      found.push(...range.getClientRects());
+    }
+    return found.filter((box) => box.width > 1 && box.height > 1);
+  };
+  const meet = (a, b) =>
+    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 &&
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4;
+  const found = [];
+  for (const row of document.querySelectorAll(".cards tbody tr")) {
+    const cells = [...row.cells].map((cell) => [cell, lines(cell)]);
+    for (const [one, first] of cells) for (const [two, second] of cells)
+      if (one !== two && first.some((a) => second.some((b) => meet(a, b))))
+        found.push(one.textContent.trim().slice(0, 30) + " | " + two.textContent.trim().slice(0, 30));
+    for (const [cell, own] of cells)
+      if (own.some((box) => box.right > innerWidth)) found.push(cell.textContent.trim().slice(0, 60));
+  }
+  return found;
+})()"""
+"""Cells of a card whose text lies over that of another, or beyond the screen."""
 BERTS = {"bert", "bert_classifier", "bert_qa", "albert_classifier", "roberta_classifier"}
 PEAKS = [{"device": "cpu", "threads": 2, "bandwidth": 2e10, "matmul": {"float32": 9e10}}]
 
@@ -223,3 +249,40 @@ def test_the_page_holds_all_that_it_needs(run):
         r"""(?:src|href)=["']?(?:https?:)?//(?!www\.w3\.org)""", text.split("<main")[0]
     )
     assert '<link rel="stylesheet' not in text
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """Lives and benchmarks of the same models: a page with every section."""
+    folder = tmp_path_factory.mktemp("runs") / "20261124-000000-everything"
+    records = {r.key: r for row in LIVES for r in life_records(row)}
+    records |= {r.key: r for row in LIVES[:5] for r in benched_records(row)}
+    planned = [{"cell": r.cell.as_dict(), "step": r.step} for r in records.values()]
+    write_folder(folder, list(records.values()), planned)
+    info = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**info, "roofline": PEAKS}))
+    return folder
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_links_and_the_section_bar_land_where_they_point(everything, width):
+    with shown(everything, width=width) as seen:
+        bar = seen.run("[...document.querySelectorAll('.jump a')].map(a => a.hash)")
+        links = seen.run("[...document.querySelectorAll('main a[href^=\"#\"]')].map(a => a.hash)")
+        for hash_ in (*bar, *list(dict.fromkeys(links))[::40]):
+            seen.run(f"document.querySelector('a[href={json.dumps(hash_)}]').click()")
+            place = f"document.getElementById({json.dumps(hash_[1:])}).getBoundingClientRect().top"
+            at_end = "scrollY + innerHeight > document.documentElement.scrollHeight - 3"
+            top, is_at_end = seen.run(
+                "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() =>"
+                f" done([{place}, {at_end}]))))"
+            )
+            assert -5 < top < (900 if is_at_end else 200), hash_
+
+
+@pytest.mark.parametrize("width", [360, 390])
+def test_nothing_of_a_card_lies_over_its_neighbour_on_a_phone(everything, width):
+    with shown(everything, width=width) as seen:
+        seen.run("document.querySelectorAll('.life').forEach(box => box.open = true)")
+        assert seen.run(COVERED) == []
+        assert seen.run("document.documentElement.scrollWidth") <= width
