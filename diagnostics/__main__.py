@@ -1,6 +1,6 @@
 """`python -m diagnostics`: the doctor on the command line."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH100
 
 from __future__ import annotations

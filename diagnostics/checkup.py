@@ -1,4 +1,4 @@
-"""One visit to the doctor as data: the machine, the results, the diagnoses."""
+"""One run of the doctor: the machine, the results, the diagnoses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from diagnostics.registry import AREAS, CheckResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkup:
-    """What every renderer shows."""
+    """The machine, the results and the options of one run; every renderer shows it."""
 
     environment: Environment
     results: tuple[CheckResult, ...]
@@ -23,7 +23,7 @@ class Checkup:
 
     @property
     def diagnoses(self) -> tuple[Diagnosis, ...]:
-        """Root causes first, consequences folded."""
+        """Root causes by severity, each with its consequences."""
         return reduce(self.results)
 
     @property

@@ -1,4 +1,4 @@
-"""Requires-Dist of every installed package, extras included, against what is installed."""
+"""Compares Requires-Dist of every installed package, extras included, with what is installed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Lack:
 
 
 def unmet(environment: Environment) -> tuple[Lack, ...]:
-    """Every declared dependency that does not hold; optional extras count where another
+    """Return every declared dependency that does not hold; optional extras count where another
     package asks for them.
     """
     by_name: dict[str, Distribution] = {}
@@ -138,7 +138,7 @@ def _wanted(owner: Distribution, extra: str, known: dict[str, str]) -> Iterator[
 
 
 def markers(environment: Environment) -> dict[str, str]:
-    """The marker variables of the examined interpreter (PEP 508)."""
+    """Return the marker variables of the examined interpreter (PEP 508)."""
     version = environment.python.version
     system = environment.system.system
     return {

@@ -1,4 +1,4 @@
-"""Runs the checks over the facts, isolates one that crashes, and puts root causes on top."""
+"""Runs the checks over the facts, isolates those that crash, and finds the root causes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class UnknownCode(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """One root cause with what it explains folded under it."""
+    """One root cause with the findings that it explains."""
 
     finding: Finding
     consequences: tuple[Finding, ...] = ()
@@ -31,7 +31,7 @@ class Diagnosis:
 def examine(
     environment: Environment, *, select: Iterable[str] = (), ignore: Iterable[str] = ()
 ) -> list[CheckResult]:
-    """The result of every chosen check, in the order of the causal chain.
+    """Return the result of every chosen check, in the order of the causal chain.
 
     `select` and `ignore` hold codes, areas or glob patterns of codes. Raises UnknownCode for one
     that fits no check, with the nearest codes.
@@ -40,7 +40,7 @@ def examine(
 
 
 def chosen(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Check, ...]:
-    """The checks that `select` and `ignore` leave. Raises UnknownCode."""
+    """Return the checks that `select` and `ignore` leave. Raises UnknownCode."""
     every = checks()
     wanted = {c.code for item in select for c in _named(item, every)}
     unwanted = {c.code for item in ignore for c in _named(item, every)}
@@ -60,7 +60,7 @@ def _named(pattern: str, every: tuple[Check, ...]) -> list[Check]:
 
 
 def run(item: Check, environment: Environment) -> CheckResult:
-    """The result of one check; an exception becomes the status `crash`, never a traceback."""
+    """Run one check; an exception becomes the status `crash`, never a traceback."""
     start = time.perf_counter()
     findings: tuple[Finding, ...] = ()
     reason = ""
@@ -93,7 +93,7 @@ def _where(error: Exception) -> str:
 
 
 def reduce(results: Iterable[CheckResult]) -> tuple[Diagnosis, ...]:
-    """Root causes by severity, then causal order; what they explain folded under them."""
+    """Return the root causes by severity, then causal order, each with what it explains."""
     found = [finding for result in results for finding in result.findings]
     parents: dict[int, int] = {}
     for index, finding in enumerate(found):

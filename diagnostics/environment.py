@@ -73,7 +73,7 @@ KEY_PACKAGES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """All that the checks look at; JSON-able."""
+    """All facts that the checks read; JSON-able."""
 
     schema: int = SCHEMA
     gathered_at: str = ""
@@ -105,7 +105,7 @@ class Environment:
     trials: tuple[Trial, ...] = ()
     """Filled by the deep tier."""
     errors: dict[str, str] = field(default_factory=dict)
-    """Collector -> why it has nothing."""
+    """Collector -> why its facts are missing."""
 
     @classmethod
     def from_dict(cls, data: object) -> Self:
@@ -137,12 +137,12 @@ class Environment:
         return self.builds.get("torch")
 
     def as_dict(self) -> dict[str, Any]:
-        """The record as JSON-able data."""
+        """Return the record as JSON-able data."""
         found: dict[str, Any] = encode(self)
         return found
 
     def fingerprint(self) -> str:
-        """12 hex digits over what makes results comparable: the machine and the key versions.
+        """Return 12 hex digits over what makes results comparable: the machine and the key versions.
 
         Load, free memory and time do not enter it.
         """
@@ -164,7 +164,7 @@ class Environment:
 
 
 def gather(python: str | None = None, *, quick: bool = False) -> Environment:
-    """The facts about this machine and about `python` (this interpreter when None).
+    """Collect the facts about this machine and about `python` (this interpreter when None).
 
     `quick` leaves out the walks over RECORDs and libraries and takes under 150 ms. A collector
     that fails or is late leaves its default and a line in `errors`. Raises

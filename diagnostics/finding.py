@@ -1,4 +1,4 @@
-"""What a check says: a finding with its level, evidence, cause and the commands that cure it."""
+"""A finding: its level, cause, evidence, and the commands that cure it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is; the order of the members is the order of severity."""
+    """Severity; the members are in ascending order."""
 
     OK = "ok"
     SKIP = "skip"
@@ -24,7 +24,7 @@ class Level(StrEnum):
 
 
 class Safety(StrEnum):
-    """Who may run a fix without thinking twice."""
+    """Who may run a fix."""
 
     SAFE = "safe"
     """Changes only the examined Python environment, or nothing."""
@@ -41,7 +41,7 @@ class Evidence:
     source: str
     """Where it was read: a file, a variable, a call."""
     value: str
-    """What stood there, shortened."""
+    """What was read, shortened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Fix:
     """One command as data, so that a person or a program can run it."""
 
     argv: tuple[str, ...]
-    """The command and its arguments; empty when only `shell` can say it."""
+    """The command and its arguments; empty when it needs a shell."""
     why: str
     """One sentence: what it does to the cause."""
     safety: Safety = Safety.SAFE
@@ -61,7 +61,7 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is so, why, and what to do about it."""
+    """One fact about the machine, its cause, and what to do about it."""
 
     code: str
     """Stable id, e.g. `tv-version-pair`: the name to select, silence and look up."""
@@ -71,7 +71,7 @@ class Finding:
     summary: str
     """One sentence."""
     subject: str = ""
-    """What it is about (a package, a library, a trial), where one code can be found twice."""
+    """The package, library or trial it is about, where one code can be found twice."""
     cause: str = ""
     evidence: tuple[Evidence, ...] = ()
     fixes: tuple[Fix, ...] = ()

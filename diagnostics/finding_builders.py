@@ -1,4 +1,4 @@
-"""Short ways to write a finding in a check; the register adds the code and the area."""
+"""Builds findings and fixes for checks; the registry adds the code and the area."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def finding(
     explains: tuple[str, ...] = (),
     links: tuple[str, ...] = (),
 ) -> Finding:
-    """A finding without code; `evidence` maps the source to what stood there."""
+    """Return a finding without code; `evidence` maps the source to what was read there."""
     seen = tuple(
         Evidence(source=source, value=str(value)[:300])
         for source, value in (evidence or {}).items()
@@ -36,28 +36,28 @@ def finding(
 
 
 def by_hand(line: str, why: str) -> Fix:
-    """A fix that a person has to decide on or to adapt."""
+    """Return a fix that a person has to decide on or to adapt."""
     return Fix(argv=(), shell=line, why=why, safety=Safety.MANUAL)
 
 
 def as_root(line: str, why: str) -> Fix:
-    """A fix that needs administrator rights."""
+    """Return a fix that needs administrator rights."""
     return Fix(argv=(), shell=line, why=why, safety=Safety.PRIVILEGED)
 
 
 def export(line: str, why: str) -> Fix:
-    """A fix that changes the variables of the current shell."""
+    """Return a fix that changes the variables of the current shell."""
     return Fix(argv=(), shell=line, why=why)
 
 
 def listing(words: tuple[str, ...] | list[str], most: int = 4) -> str:
-    """`a, b, c and 2 more`."""
+    """Return the words as `a, b, c and 2 more`."""
     shown = ", ".join(words[:most])
     return f"{shown} and {len(words) - most} more" if len(words) > most else shown
 
 
 def gib(size: float) -> str:
-    """Bytes as GiB or MiB with two figures behind the point at most."""
+    """Return bytes as GiB or MiB with three significant digits."""
     if size >= 1 << 30:
         return f"{size / (1 << 30):.3g} GiB"
     return f"{size / (1 << 20):.3g} MiB"

@@ -1,4 +1,4 @@
-"""What the user asked of the doctor: command line and pyproject.toml."""
+"""Options of the doctor: command line and pyproject.toml."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> Parser:
-    """The options of `python -m diagnostics`."""
+    """Return the parser of `python -m diagnostics`."""
     found = Parser(
         prog="python -m diagnostics",
         description="Finds what is wrong with a PyTorch environment and prints the fix.",
@@ -54,12 +54,12 @@ def parser() -> Parser:
 
 
 def codes(values: list[str]) -> tuple[str, ...]:
-    """Codes of repeated and comma-separated options."""
+    """Return the codes of repeated and comma-separated options."""
     return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
 
 
 def silenced(folder: Path) -> tuple[str, ...]:
-    """Codes that `[tool.vitals.doctor] ignore` of the nearest pyproject.toml silences.
+    """Return the codes that `[tool.vitals.doctor] ignore` of the nearest pyproject.toml silences.
 
     Raises Misuse when the table is there and is not a list of codes.
     """

@@ -1,4 +1,4 @@
-"""What stands in brackets behind each area of the overview."""
+"""The text in brackets behind each area of the overview."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from diagnostics.torch_build_choice import driver_version
 
 
 def detail(environment: Environment, area: str) -> str:
-    """A few words on what was examined, "" when there is nothing to say."""
+    """Return a few words on what was examined, "" when there are none."""
     say = _DETAILS.get(area)
     return say(environment) if say else ""
 

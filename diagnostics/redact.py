@@ -127,7 +127,7 @@ class Redactor:
         self._versions = frozenset(versions)
 
     def text(self, value: str) -> str:
-        """The text without the personal parts."""
+        """Return the text without the personal parts."""
         for word, mark in self._words:
             value = re.sub(rf"{re.escape(word)}(?![\w-])", mark, value)
         if "://" in value:
@@ -142,7 +142,7 @@ class Redactor:
         return text if local or text in self._versions else "<ip>"
 
     def data(self, value: Any, key: str = "") -> Any:
-        """The JSON-able value with every text in it redacted."""
+        """Return the JSON-able value with every text in it redacted."""
         if isinstance(value, str):
             if key == "uuid" and value:
                 return "GPU-<uuid>"
@@ -178,7 +178,7 @@ def _segment(path: str, found: re.Match[str]) -> str:
 
 
 def for_this_machine(versions: Iterable[str] = ()) -> Redactor:
-    """A redactor that knows this machine's home, user and host."""
+    """Return a redactor that knows this machine's home, user and host."""
     user = host = ""
     with suppress(Exception):
         user = getpass.getuser()

@@ -1,4 +1,4 @@
-"""The register of checks: a decorator that gives a pure function its code, title and area."""
+"""Registers checks: a decorator gives a pure function its code, title and area."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What one check said."""
+    """The result of one check."""
 
     code: str
     title: str
@@ -98,7 +98,7 @@ def check(code: str, title: str, area: str, *, deep: bool = False) -> Callable[[
 
 
 def checks() -> tuple[Check, ...]:
-    """Every check, by area and in the order of its module."""
+    """Return every check, by area and in the order of its module."""
     for path in sorted(Path(__file__).with_name("checks").glob("[!_]*.py")):
         importlib.import_module(f"diagnostics.checks.{path.stem}")
     order = list(AREAS)
@@ -106,14 +106,14 @@ def checks() -> tuple[Check, ...]:
 
 
 def need(fact: _Fact | None, reason: str = "not gathered") -> _Fact:
-    """The fact. Raises Skipped when it is missing."""
+    """Return the fact. Raises Skipped when it is missing."""
     if fact is None:
         raise Skipped(reason)
     return fact
 
 
 def stamp(finding: Finding, owner: Check) -> Finding:
-    """The finding with the code and area of the check that made it."""
+    """Return the finding with the code and area of the check that made it."""
     return dataclasses.replace(
         finding, code=finding.code or owner.code, area=finding.area or owner.area
     )

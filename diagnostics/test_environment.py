@@ -41,7 +41,7 @@ def folded(python: str | None) -> frozenset[Finding]:
 
 
 def told(finding: Finding) -> str:
-    """A finding as a failing test says it."""
+    """Return a finding as the message of a failing test."""
     fixes = "".join(f"\nfix: {line(fix)}\n     {fix.why}" for fix in finding.fixes)
     facts = "".join(f"\n  {item.source}: {item.value}" for item in finding.evidence)
     return f"{finding.summary}\ncause: {finding.cause or 'see the summary'}{facts}{fixes}"

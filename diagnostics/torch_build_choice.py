@@ -1,4 +1,4 @@
-"""Which build of torch fits a machine: the variant by driver and GPU, the partner by table."""
+"""Chooses a build of torch for a machine: the variant by driver and GPU, the partner by table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from diagnostics.version import try_parse
 
 
 def has_gpu(environment: Environment) -> bool:
-    """True when an NVIDIA device is there, seen by any of the probes."""
+    """Return True when any of the probes sees an NVIDIA device."""
     driver = environment.driver
     return bool(environment.gpus) or bool(
         driver and (driver.pci_devices or driver.num_cuda_devices > 0)
@@ -20,13 +20,13 @@ def has_gpu(environment: Environment) -> bool:
 
 
 def driver_version(environment: Environment) -> str:
-    """The driver's version such as `580.65.06`, "" when it is not known."""
+    """Return the driver's version such as `580.65.06`, "" when it is not known."""
     driver = environment.driver
     return (driver.nvml_driver or driver.kernel_version) if driver else ""
 
 
 def newest_cuda(environment: Environment) -> tuple[int, int] | None:
-    """The newest CUDA that the driver supports, None when it is not known."""
+    """Return the newest CUDA that the driver supports, None when it is not known."""
     driver = environment.driver
     if driver and driver.cuda_version:
         major, _, minor = driver.cuda_version.partition(".")
@@ -36,13 +36,13 @@ def newest_cuda(environment: Environment) -> tuple[int, int] | None:
 
 
 def capabilities(environment: Environment) -> tuple[tuple[int, int], ...]:
-    """Compute capabilities of the devices, such as (9, 0)."""
+    """Return the compute capabilities of the devices, such as (9, 0)."""
     known = (gpu.capability.split(".") for gpu in environment.gpus if gpu.capability)
     return tuple((int(parts[0]), int(parts[1])) for parts in known)
 
 
 def best_build(environment: Environment) -> tuple[str, str] | None:
-    """(torch release, variant) of the newest build that this driver and these GPUs can run.
+    """Return (torch release, variant) of the newest build that this driver and these GPUs can run.
 
     None when the driver is not known: no advice is better than a guess.
     """
@@ -132,7 +132,7 @@ def index_of(environment: Environment, name: str) -> str:
 
 
 def partner_requirement(environment: Environment, name: str, torch: str) -> str:
-    """What to ask an installer for as the partner of this torch."""
+    """Return the requirement for the partner of this torch."""
     known = torch_releases.partner(torch, name)
     if known is None:
         return name
@@ -145,7 +145,7 @@ def partner_requirement(environment: Environment, name: str, torch: str) -> str:
 
 
 def declared_torch(environment: Environment, name: str) -> str:
-    """The range of torch that the installed partner declares, "" when it declares none."""
+    """Return the range of torch that the installed partner declares, "" when it declares none."""
     for item in environment.distributions:
         if item.name == name:
             for line in item.requires:

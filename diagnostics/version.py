@@ -20,7 +20,7 @@ _CLAUSE = re.compile(r"(===|==|!=|<=|>=|~=|<|>)\s*([^\s,]+)")
 
 @total_ordering
 class Version:
-    """One version; compares as PEP 440 says, local labels count only among equals."""
+    """One version; compares by PEP 440: local labels count only among equals."""
 
     __slots__ = ("key", "local", "release", "text", "unstable")
 

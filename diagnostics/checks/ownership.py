@@ -111,14 +111,15 @@ def choose(
 ) -> str:
     """Return the package that stays: torch's, else what others ask for, else what is there already."""
 
-    def claim(name: str) -> tuple[bool, int, bool, bool, bool]:
-        is_gpu = name.startswith("onnxruntime-") and "gpu" in name and has_gpu(environment)
+    def claim(name: str) -> tuple[bool, bool, int, bool, bool, bool]:
+        runtime = name.startswith("onnxruntime")
         return (
             isinstance(wanted, dict) and name in wanted,
-            len(required_by(environment, name)) if not is_gpu else 99,
+            runtime and ("gpu" in name) == has_gpu(environment),
+            len(required_by(environment, name)),
             name == on_disk,
             "contrib" in name,  # holds all that its smaller twin holds
-            name == names[-1] and not name.startswith("onnxruntime"),
+            name == names[-1] and not runtime,
         )
 
     return max(names, key=claim)

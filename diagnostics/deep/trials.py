@@ -1,6 +1,6 @@
 """Runs the trials, two at a time, each with a deadline, and leaves out what is known to fail."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH118, PTH123
 
 from __future__ import annotations

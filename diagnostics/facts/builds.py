@@ -1,6 +1,6 @@
-"""How the installed libraries were built, read from their files without importing them."""
+"""Reads how the installed libraries were built, from their files without importing them."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH110, PTH118, PTH119, PTH123
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ARCHITECTURES = re.compile(rb"(?:(?:sm|compute)_\d{2,3}[af]?[ \0])+")
 def describe(
     sites: tuple[str, ...], loader: Loader, *, architectures: bool = False
 ) -> dict[str, Build]:
-    """{package: how it was built}; a package that has no version file is left out."""
+    """Return {package: how it was built}; a package without a version file is left out."""
     found: dict[str, Build] = {}
     for folder in reversed(sites):
         for package in _PACKAGES:
@@ -109,7 +109,7 @@ def _onnxruntime(folder: str) -> Build | None:
 
 
 def _with_architectures(torch: Build) -> Build:
-    """Torch with the list that `torch.cuda.get_arch_list()` would print."""
+    """Return torch's build with the list that `torch.cuda.get_arch_list()` would print."""
     import dataclasses
 
     path = os.path.join(torch.path, "lib", "libtorch_python.so")

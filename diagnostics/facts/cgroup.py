@@ -1,6 +1,6 @@
-"""What the control groups (v1 and v2) grant: processors, memory, and how often they said no."""
+"""Reads the limits of the control groups (v1 and v2): processors, memory, and how often they were hit."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH112
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Limits:
 
 
 def limits(root: str = "/sys/fs/cgroup", membership: str = "/proc/self/cgroup") -> Limits:
-    """The limits of this process; zeros where nothing limits it."""
+    """Return the limits of this process; zeros where nothing limits it."""
     quotas: list[float] = []
     memory: list[tuple[int, int]] = []
     kills = periods = throttled = 0

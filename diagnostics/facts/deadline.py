@@ -1,6 +1,6 @@
 """Deadlines that wait longer where a busy machine keeps the work waiting for a processor."""
 
-# Plain os calls start faster than pathlib and take most of the second that a visit may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 
 from __future__ import annotations
 

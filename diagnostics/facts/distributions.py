@@ -1,4 +1,4 @@
-"""Which distributions are installed, read from their metadata folders."""
+"""Lists the installed distributions, read from their metadata folders."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def installed(sites: tuple[str, ...], pythonpath: tuple[str, ...] = ()) -> tuple
 
 
 def versions(sites: tuple[str, ...]) -> dict[str, str]:
-    """{normalised name: version} from the names of the metadata folders alone, without a read."""
+    """Return {normalised name: version} from the names of the metadata folders alone, without a read."""
     found: dict[str, str] = {}
     for folder in reversed(sites):
         for entry in _metadata_folders(folder):
@@ -44,7 +44,7 @@ def versions(sites: tuple[str, ...]) -> dict[str, str]:
 
 
 def leftovers(sites: tuple[str, ...]) -> tuple[str, ...]:
-    """Folders that an interrupted pip has left behind: their name begins with `~`."""
+    """Return the folders that an interrupted pip has left behind: their name begins with `~`."""
     found: list[str] = []
     for folder in sites:
         if Path(folder).is_dir():

@@ -1,4 +1,4 @@
-"""Reads what a shared library asks of the loader: NEEDED, search paths, symbol versions."""
+"""Reads what a shared library requires of the loader: NEEDED, search paths, symbol versions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class NotElf(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What the dynamic section of one library says."""
+    """The dynamic section of one library."""
 
     machine: str = ""
     soname: str = ""
@@ -34,7 +34,7 @@ class Header:
 
 
 def read(path: str) -> Header:
-    """The header of the library at `path`.
+    """Return the header of the library at `path`.
 
     Layout from the System V gABI and the LSB's symbol versioning; 64-bit little endian, others
     give only their machine. Raises NotElf and OSError.

@@ -1,6 +1,6 @@
 """What surrounds the installed packages: path files, editable checkouts, the venv's own files, preloads."""
 
-# Plain os calls start faster than pathlib and take most of the second that a visit may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH117, PTH118, PTH120
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The NVIDIA driver and its devices: files of the kernel, and the answers of the probe."""
+"""Describes the NVIDIA driver and its devices, from the kernel's files and the probe's answers."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH112, PTH118, PTH120
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _VERSION = re.compile(r"(?:Kernel Module|for \S+)\s+(?:\S+\s+)?(\d{3}\.\d+(?:\.\
 
 
 class Probe:
-    """The probe at work in a child; started early so that it runs beside the other collectors."""
+    """The probe, running in a child; started early so that it runs beside the other collectors."""
 
     def __init__(self, *, quick: bool = False, seconds: float = PROBE_SECONDS) -> None:
         self._seconds = seconds
@@ -46,7 +46,7 @@ class Probe:
             self._refusal = f"the probe cannot be started: {error.strerror}"
 
     def answers(self) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
-        """(facts, devices, failure): what the child said before it ended, hung or died."""
+        """Return the facts, the devices and the failure that the child reported before it ended or hung."""
         if self._child is None:
             raise OSError(self._refusal)
         output, _, late = communicate(self._child, self._seconds)
@@ -71,7 +71,7 @@ class Probe:
 
 
 def devices(probe: Probe) -> tuple[tuple[Gpu, ...], Driver]:
-    """The devices and the state of the driver."""
+    """Return the devices and the state of the driver."""
     facts, rows, failure = probe.answers()
     gpus = tuple(
         Gpu(
@@ -114,7 +114,7 @@ def devices(probe: Probe) -> tuple[tuple[Gpu, ...], Driver]:
 
 
 def kernel_version(said: str) -> str:
-    """The module's version from the text of /proc/driver/nvidia/version, "" without one."""
+    """Return the module's version from the text of /proc/driver/nvidia/version, "" without one."""
     found = _VERSION.search(said.partition("\n")[0])
     return found[1] if found else ""
 

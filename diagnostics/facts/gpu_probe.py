@@ -1,6 +1,6 @@
 """Asks NVML and libcuda about the GPUs; runs in a child process, for a driver can hang or abort."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH123
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def say(**facts: object) -> None:
 
 
 def where(name: str) -> str:
-    """Path under which the loader mapped the library."""
+    """Return the path under which the loader mapped the library."""
     stem = name.split(".so")[0] + ".so"
     try:
         with open("/proc/self/maps") as maps:
@@ -63,7 +63,7 @@ class Process(ctypes.Structure):
 
 
 def text_of(call: Any, *arguments: object) -> str:
-    """The string that an NVML call writes, "" when it fails or is missing."""
+    """Return the string that an NVML call writes, "" when it fails or is missing."""
     buffer = ctypes.create_string_buffer(96)
     try:
         code = call(*arguments, buffer, 96)
@@ -73,14 +73,14 @@ def text_of(call: Any, *arguments: object) -> str:
 
 
 def number_of(nvml: Any, name: str, *arguments: object, kind: Any = ctypes.c_uint) -> int | None:
-    """The number that an NVML call writes, None when it fails or is missing."""
+    """Return the number that an NVML call writes, None when it fails or is missing."""
     value = kind()
     call = getattr(nvml, name, None)
     return value.value if call and call(*arguments, ctypes.byref(value)) == 0 else None
 
 
 def device(nvml: Any, index: int) -> None:
-    """What NVML says about one device."""
+    """Write what NVML reports about one device."""
     handle = ctypes.c_void_p()
     if nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle)) != 0:
         return

@@ -1,6 +1,6 @@
-"""The Hugging Face cache: where it is, what it holds, whether its weight files begin as they must."""
+"""Describes the Hugging Face cache: its place, its models, and weight files with a bad header."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH112, PTH118, PTH123
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LARGEST_HEADER = 100 << 20
 
 
 def describe(variables: dict[str, str]) -> Hub:
-    """The cache as the library would use it."""
+    """Return the cache as the library would use it."""
     home = hub_home(variables)
     cache = variables.get("HF_HUB_CACHE") or os.path.join(home, "hub")
     models = sorted(Path(cache).glob("models--*")) if os.path.isdir(cache) else []
@@ -40,7 +40,7 @@ def describe(variables: dict[str, str]) -> Hub:
 
 
 def header_flaw(path: str) -> str:
-    """Why a safetensors file cannot be one, "" when its beginning is sound."""
+    """Return why a safetensors file cannot be one, "" when its header is valid."""
     try:
         with open(path, "rb") as file:
             head = file.read(9)

@@ -1,6 +1,6 @@
-"""Which Python is examined: this one, or another one asked in a child process."""
+"""Describes the examined Python: this one, or another one in a child process."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH100, PTH112, PTH118, PTH119
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from diagnostics.facts.deadline import LONGEST, run
 from diagnostics.facts.frame import venv_config
 from diagnostics.records import Interpreter
 
-PATIENT_SECONDS = 10.0
-LONGEST_SECONDS = PATIENT_SECONDS * LONGEST + 5
+ANSWER_SECONDS = 10.0
+LONGEST_SECONDS = ANSWER_SECONDS * LONGEST + 5
 """The child's own deadline ends it long before."""
 
 
 class NotAPython(ValueError):
-    """The path given as the interpreter cannot be one."""
+    """The given path is no interpreter."""
 
 
 def locate(python: str) -> str:
-    """Path of the interpreter that `python` names: an executable, a virtual environment, a name.
+    """Return the path of the interpreter that `python` names: an executable, an environment, a name.
 
     Raises NotAPython when nothing there can be one.
     """
@@ -49,7 +49,7 @@ def locate(python: str) -> str:
 
 
 def describe(python: str | None = None) -> tuple[Interpreter, str]:
-    """(the interpreter, why it had to be guessed from the disk or "")."""
+    """Return the interpreter, and why it had to be guessed from the disk ("" when it answered)."""
     failure = ""
     if python is None or os.path.abspath(python) == os.path.abspath(sys.executable):
         data: dict[str, Any] = interpreter_probe.describe()
@@ -98,7 +98,7 @@ def _pythonpath(sites: tuple[str, ...]) -> tuple[str, ...]:
 def _ask(python: str) -> dict[str, Any]:
     source = Path(interpreter_probe.__file__).read_text(encoding="utf-8")
     done = run(
-        [python, "-I", "-c", source], PATIENT_SECONDS, cwd="/" if os.path.isdir("/") else None
+        [python, "-I", "-c", source], ANSWER_SECONDS, cwd="/" if os.path.isdir("/") else None
     )
     done.check_returncode()
     data = json.loads(done.stdout)
@@ -109,7 +109,7 @@ def _ask(python: str) -> dict[str, Any]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, subprocess.TimeoutExpired):
-        return f"timeout after {PATIENT_SECONDS:g} s"
+        return f"timeout after {ANSWER_SECONDS:g} s"
     if isinstance(error, subprocess.CalledProcessError):
         last = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
         return f"exit status {error.returncode}: {last[0] if last else 'no message'}"

@@ -1,6 +1,6 @@
-"""Says what an interpreter is; runs inside the examined Python, so 3.9 syntax and stdlib only."""
+"""Describes an interpreter; runs inside the examined Python: 3.9 syntax, standard library alone."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH112, PTH113, PTH118
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 
 def describe() -> dict[str, Any]:
-    """What this interpreter says about itself, as a dict of plain values."""
+    """Return what this interpreter is, as a dict of plain values."""
     in_venv = sys.prefix != sys.base_prefix
     stdlib = os.path.split(os.__file__)[0]
     marker = os.path.join(stdlib, "EXTERNALLY-MANAGED")

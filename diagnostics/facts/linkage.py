@@ -1,6 +1,6 @@
 """Walks the installed extension modules as the loader would and notes what it will not find."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH110, PTH114, PTH118, PTH119
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def walk(
     loader: Loader,
     distributions: tuple[Distribution, ...] = (),
 ) -> Linkage:
-    """What is wrong with the dynamic linking of the environment.
+    """Return what is wrong with the dynamic linking of the environment.
 
     Starts from extension modules and follows NEEDED, so that optional plugins which nothing
     asks for (an RDMA transport, a TensorRT provider) are left alone.
@@ -112,7 +112,7 @@ def _visit(state: _Walk, chain: tuple[str, ...]) -> None:
 
 
 def _preloaded(state: _Walk, name: str) -> str:
-    """A shipped library of that name: its package loads it before anyone asks by name."""
+    """Return a shipped library of that name: its package loads it before others need it by name."""
     return next((path for path in state.shipped.get(name, ()) if os.path.exists(path)), "")
 
 

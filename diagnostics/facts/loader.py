@@ -1,6 +1,6 @@
-"""Where the dynamic loader would find a library: the search order of ld.so(8)."""
+"""Finds libraries as the dynamic loader does: the search order of ld.so(8)."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH110, PTH114
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SYSTEM = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")
 
 
 def cached_libraries(path: str = "/etc/ld.so.cache") -> dict[str, str]:
-    """{soname: path} of the system's loader cache, empty when it cannot be read."""
+    """Return {soname: path} of the system's loader cache, empty when it cannot be read."""
     try:
         image = Path(path).read_bytes()
         start = image.index(_MAGIC)
@@ -51,7 +51,7 @@ class Loader:
     _folders: dict[str, str] = field(default_factory=dict)
 
     def header(self, path: str) -> Header | None:
-        """The header of the library, None when it cannot be read."""
+        """Return the header of the library, None when it cannot be read."""
         if path not in self.headers:
             try:
                 self.headers[path] = read(path)
@@ -60,7 +60,7 @@ class Loader:
         return self.headers[path]
 
     def find(self, name: str, asking: tuple[str, ...]) -> tuple[str, str]:
-        """(path, through) of the library that `asking[0]` needs; ("", "") when there is none.
+        """Return the path of the library that `asking[0]` needs and how it was found; ("", "") for none.
 
         `asking` is the chain of loading libraries, the asking one first: DT_RPATH of every one
         of them counts, DT_RUNPATH only of the first. `through` is `rpath`, `LD_LIBRARY_PATH`,

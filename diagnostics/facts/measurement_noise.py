@@ -1,4 +1,4 @@
-"""What disturbs a measurement: clock policy, other load, the hypervisor, throttling."""
+"""Reads what disturbs a measurement: clock policy, other load, the hypervisor, throttling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CPU = "/sys/devices/system/cpu"
 
 
 def describe() -> Quiet:
-    """The state now; takes one look of 50 ms at the processor counters."""
+    """Return the state now; observes the processor counters for 50 ms."""
     before = _counters()
     limits = cgroup.limits()
     turbo = _turbo()

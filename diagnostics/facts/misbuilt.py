@@ -1,6 +1,6 @@
 """Finds extension modules built for another Python, another processor or another NumPy."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH110, PTH113, PTH123
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def misbuilt_modules(
     loader: Loader,
     distributions: tuple[Distribution, ...] = (),
 ) -> tuple[Misbuilt, ...]:
-    """Extension modules that cannot be loaded here, with the reason in `detail`."""
+    """Return the extension modules that cannot be loaded here, with the reason in `detail`."""
     found: list[Misbuilt] = []
     own = _TAGGED.search(f".{interpreter.soabi}.so")
     tag = own[1] if own else "".join(interpreter.version.split(".")[:2])

@@ -1,4 +1,4 @@
-"""Whether the TCP ports that something here is told to use can be bound."""
+"""Tests whether the TCP ports that are configured here can be bound."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NETRON_PORT = 8080
 
 
 def describe(variables: dict[str, str], *, netron: bool) -> Ports:
-    """The wanted ports that another process holds."""
+    """Return the wanted ports that another process holds."""
     wanted: dict[str, int] = {}
     master = variables.get("MASTER_PORT", "")
     # Only the process of rank 0 listens; elsewhere a taken port is the normal state.

@@ -1,6 +1,6 @@
-"""Small reads of /proc and /sys that may be missing, unreadable or full of nonsense."""
+"""Reads small files of /proc and /sys, which may be missing, unreadable or malformed."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH113, PTH123, PTH208
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import os
 
 
 def text(path: str, limit: int = 1 << 16) -> str:
-    """The stripped text of the file, "" when it cannot be read."""
+    """Return the stripped text of the file, "" when it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read(limit).decode("utf-8", errors="replace").strip()
@@ -18,7 +18,7 @@ def text(path: str, limit: int = 1 << 16) -> str:
 
 
 def number(path: str, fallback: int = -1) -> int:
-    """The first whole number of the file, `fallback` when there is none."""
+    """Return the first whole number of the file, `fallback` when there is none."""
     words = text(path).split()
     try:
         return int(words[0])
@@ -27,7 +27,7 @@ def number(path: str, fallback: int = -1) -> int:
 
 
 def fields(path: str) -> dict[str, int]:
-    """{first word without colon: second word as a number}, such as /proc/meminfo or memory.stat."""
+    """Return {first word without colon: second word as a number}, such as /proc/meminfo or memory.stat."""
     found: dict[str, int] = {}
     for line in text(path).splitlines():
         words = line.replace(":", " ").split()
@@ -37,7 +37,7 @@ def fields(path: str) -> dict[str, int]:
 
 
 def names(folder: str) -> tuple[str, ...]:
-    """The sorted names in the folder, () when it cannot be listed."""
+    """Return the sorted names in the folder, () when it cannot be listed."""
     try:
         return tuple(sorted(os.listdir(folder)))
     except OSError:

@@ -1,6 +1,6 @@
 """Compare the RECORD of every distribution with the disk: what is missing, cut short or claimed twice."""
 
-# Plain os calls start faster than pathlib and take most of the second that a visit may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH114, PTH116, PTH120, PTH123
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The git checkout around the current folder."""
+"""Describes the git checkout of the current folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GIT_SECONDS = 2.0
 
 
 def describe() -> Repository:
-    """Commit and whether tracked files differ from it; empty outside a checkout."""
+    """Return the commit and whether tracked files differ from it; empty outside a checkout."""
     git = which("git")
     if not git:
         return Repository()

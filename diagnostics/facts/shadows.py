@@ -1,6 +1,6 @@
 """Files and folders that Python would import instead of the installed libraries."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH113, PTH118
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _HARMLESS = frozenset(
 
 
 def shadows(interpreter: Interpreter, variables: dict[str, str]) -> tuple[Shadow, ...]:
-    """What stands before site-packages under a watched or a standard library name."""
+    """Return what is found before site-packages under a watched or a standard library name."""
     standard = frozenset(sys.stdlib_module_names) - _HARMLESS
     site = {os.path.realpath(path) for path in interpreter.site_packages}
     found: list[Shadow] = []

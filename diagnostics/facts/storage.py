@@ -1,6 +1,6 @@
 """Folders that installs, caches and compilers write to: space, rights and mount flags."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH100, PTH111, PTH112, PTH118, PTH120
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from diagnostics.records import Disk, Interpreter
 
 
 def disks(interpreter: Interpreter, variables: dict[str, str]) -> tuple[Disk, ...]:
-    """One row per purpose; a folder that does not exist yet is judged by its parent."""
+    """Return one row per purpose; a folder that does not exist yet is judged by its parent."""
     home = os.path.expanduser("~")
     cache = variables.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
     temporary = variables.get("TMPDIR") or _temporary()
@@ -40,7 +40,7 @@ def _temporary() -> str:
 
 
 def hub_home(variables: dict[str, str]) -> str:
-    """The Hugging Face folder as huggingface_hub resolves it."""
+    """Return the Hugging Face folder as huggingface_hub resolves it."""
     home = os.path.expanduser("~")
     cache = variables.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
     return os.path.expanduser(variables.get("HF_HOME") or os.path.join(cache, "huggingface"))

@@ -1,6 +1,6 @@
 """Reads which symbols a shared library needs from others, and whether it exports a given one."""
 
-# Plain os calls start faster than pathlib and take most of the second that a visit may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 
 from __future__ import annotations
 

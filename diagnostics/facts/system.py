@@ -1,6 +1,6 @@
 """Operating system, processor, memory, limits and container, from /proc, /sys and the kernel."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH110, PTH116
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ except ImportError:  # not on Windows
 
 
 def describe() -> System:
-    """The machine as this process sees it."""
+    """Return the machine as this process sees it."""
     limits = cgroup.limits()
     memory = fields("/proc/meminfo")
     release = _os_release()

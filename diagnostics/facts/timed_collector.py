@@ -13,7 +13,7 @@ _Value = TypeVar("_Value")
 
 
 class Slot(Generic[_Value]):
-    """A collector at work in a thread of its own."""
+    """A collector that runs in a thread of its own."""
 
     def __init__(self, name: str, collect: Callable[[], _Value], *, seconds: float) -> None:
         self.name = name
@@ -30,7 +30,7 @@ class Slot(Generic[_Value]):
             self._error = f"{type(error).__name__}: {error}"
 
     def result(self, fallback: _Value, errors: _Errors) -> _Value:
-        """The collected value; `fallback` and a line in `errors` when it failed or is late."""
+        """Return the collected value; `fallback` and a line in `errors` when it failed or is late."""
         while self._thread.is_alive() and (left := self._deadline.remaining()) > 0:
             self._thread.join(min(left, STEP_SECONDS))
         if self._value:
@@ -43,5 +43,5 @@ class Slot(Generic[_Value]):
 def collect(
     name: str, collector: Callable[[], Any], fallback: Any, errors: _Errors, *, seconds: float = 5.0
 ) -> Any:
-    """The value of one collector, waited for at once."""
+    """Run one collector and return its value."""
     return Slot(name, collector, seconds=seconds).result(fallback, errors)

@@ -1,6 +1,6 @@
 """Compilers and build tools, found the way torch finds them."""
 
-# Plain os calls start faster than pathlib and take most of the second that a look may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH112, PTH113, PTH120
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NVCC_SECONDS = 3.0
 
 
 def describe(interpreter: Interpreter, variables: dict[str, str]) -> Toolchain:
-    """What a build started from this shell would use."""
+    """Return what a build started from this shell would use."""
     asked = variables.get("CXX", "")
     path = variables.get("PATH", "")
     own_bin = os.path.dirname(interpreter.executable)

@@ -1,6 +1,6 @@
 """Finds extension modules that need symbols of torch which no installed library of torch exports."""
 
-# Plain os calls start faster than pathlib and take most of the second that a visit may last.
+# Plain os calls start faster than pathlib and take most of the second that a run may take.
 # ruff: noqa: PTH118, PTH120
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ _WATCHED = re.compile(
 )
 SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSW|AUTH|CREDENTIAL|COOKIE", re.IGNORECASE)
 HIDDEN = "<set>"
-"""What stands for the value of a variable whose name says that it is secret."""
+"""Replaces the value of a variable whose name marks it as secret."""
 
 
 def watched(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The watched variables, sorted; secret ones never leave this function with their value."""
+    """Return the watched variables, sorted; secret ones never leave this function with their value."""
     return {
         name: HIDDEN if SECRET.search(name) and value else value[:4096]
         for name, value in sorted(environment.items())

@@ -1,4 +1,4 @@
-"""The facts about one machine as data: what collectors fill in and checks read."""
+"""The facts about one machine: collectors fill them in, checks read them."""
 
 from __future__ import annotations
 

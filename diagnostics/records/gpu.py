@@ -30,7 +30,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driver:
-    """The NVIDIA driver as files, kernel and libraries show it."""
+    """The NVIDIA driver, from files, the kernel and libraries."""
 
     pci_devices: int = 0
     """NVIDIA display controllers on the PCI bus."""
@@ -56,5 +56,5 @@ class Driver:
     num_cuda_devices: int = -1
     num_nvml_devices: int = -1
     probe_failure: str = ""
-    """Why the probe gave nothing: `timeout`, `signal 11`, ..."""
+    """Why the probe failed: `timeout`, `signal 11`, ..."""
     wsl_libraries: tuple[str, ...] = ()

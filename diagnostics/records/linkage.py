@@ -1,4 +1,4 @@
-"""What the dynamic loader will make of the installed libraries."""
+"""Faults of dynamic linking among the installed libraries."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class VersionMiss:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detour:
-    """A library that a variable makes the loader find elsewhere than in the wheels."""
+    """A library that LD_LIBRARY_PATH makes the loader find elsewhere than in the wheels."""
 
     soname: str
     library: str
-    """Who asks for it."""
+    """The library that needs it."""
     distribution: str
     found: str
     shipped: str
     harmless: bool
-    """The asking library has DT_RPATH, which goes first."""
+    """The library that needs it has DT_RPATH, which is searched first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Misbuilt:
     """`tag`, `machine`, `numpy` or `not-elf`."""
     detail: str
     built_for: str = ""
-    """The Python in the file's name as a wheel's tag says it (`cp310`), for kind `tag`."""
+    """The Python in the file's name as in a wheel's tag (`cp310`), for kind `tag`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,4 +85,4 @@ class Linkage:
     provider_needs: tuple[str, ...] = ()
     """What the CUDA provider of ONNX Runtime needs and the loader will not find."""
     provider_wants: tuple[str, ...] = ()
-    """All that it needs."""
+    """All CUDA libraries that it needs."""

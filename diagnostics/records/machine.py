@@ -1,4 +1,4 @@
-"""Operating system, disks, ports, and how quiet it is."""
+"""Operating system, disks, ports, and noise that disturbs measurements."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class System:
     quota: float = 0.0
     """Processors that the control group grants; 0 when unlimited."""
     num_cores: int = 1
-    """What can be used: affinity, and the quota rounded up."""
+    """Usable processors: the affinity, limited by the quota rounded up."""
     memory_total: int = 0
     memory_available: int = 0
     memory_limit: int = 0
@@ -75,9 +75,9 @@ class Quiet:
     turbo: str = ""
     """`on`, `off` or empty."""
     steal: float = -1.0
-    """Share of processor time taken by the hypervisor since the last look, -1 unknown."""
+    """Share of processor time taken by the hypervisor since boot, -1 unknown."""
     busy: float = -1.0
-    """Share of processor time used by all processes over the look, -1 unknown."""
+    """Share of processor time used by all processes during 50 ms, -1 unknown."""
     pressure: float = -1.0
     """Percent of the last 10 s in which a task waited for a processor, -1 unknown."""
     throttled: int = 0
@@ -90,7 +90,7 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """TCP ports that something here wants, and whether they are free."""
+    """TCP ports that are configured here, and whether they are free."""
 
     taken: dict[str, int] = field(default_factory=dict)
     """Purpose -> port that could not be bound."""

@@ -1,4 +1,4 @@
-"""What is installed: distributions, and their files as RECORD promises them."""
+"""Installed distributions, their files as RECORD lists them, and how libraries were built."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CondaPackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """One file that RECORD promises and the disk does not hold."""
+    """One file that differs from its line in RECORD."""
 
     distribution: str
     path: str
@@ -83,7 +83,7 @@ class Files:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """What `version.py` of an installed library says about how it was built."""
+    """How an installed library was built, from its `version.py` and its shared libraries."""
 
     package: str
     version: str

@@ -1,4 +1,4 @@
-"""The interpreter, and what gets in its way when it imports."""
+"""The interpreter, its search path, and what interferes with its imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is used beside the libraries: compilers, the model cache, the checkout."""
+"""Compilers, the model cache and the git checkout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Toolchain:
 
     cxx: str = ""
     cxx_asked: str = ""
-    """What the variable CXX says."""
+    """Value of the variable CXX."""
     cc: str = ""
     ninja: str = ""
     nvcc: str = ""
@@ -31,7 +31,7 @@ class Hub:
     offline: bool = False
     num_cached: int = 0
     broken: tuple[str, ...] = ()
-    """Cached weight files whose header is not what their name says."""
+    """Cached weight files with a header of another format than their name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What came of trying something out."""
+"""Results of the deep tier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Trial:
     """`passed`, `failed`, `crashed`, `timed_out`, `wrong` or `unavailable`."""
     seconds: float = 0.0
     detail: str = ""
-    """Last line of the error, or what was measured."""
+    """Last line of the error, or the measured value."""
     log: str = ""
     """Tail of what it wrote to stderr."""
     values: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The checkup on a terminal: one line per area, details for problems."""
+"""Renders the checkup for a terminal: one line per area, details for problems."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ Paint = Callable[[str, str], str]
 
 
 def plain(text: str, style: str) -> str:
-    """The text as it is."""
+    """Return the text without colour."""
     return text
 
 
 def lines(
     checkup: Checkup, *, verbose: bool = False, paint: Paint = plain, unicode: bool = True
 ) -> list[str]:
-    """The report, line by line; `verbose` also shows information, skips and healthy checks."""
+    """Return the report line by line; `verbose` also shows information, skips and healthy checks."""
     found: list[str] = []
     for key, title, level in checkup.areas():
         # Information is no problem: the overview stays green.
@@ -99,7 +99,7 @@ def _fixes(finding: Finding, paint: Paint) -> list[str]:
 
 
 def verify(checkup: Checkup, code: str) -> str:
-    """The command that looks at one finding again."""
+    """Return the command that repeats one check."""
     python = checkup.environment.python
     other = "" if python.is_self else f" --python {python.executable}"
     deep = " --deep" if code.startswith("deep-") else ""
@@ -107,7 +107,7 @@ def verify(checkup: Checkup, code: str) -> str:
 
 
 def summary(checkup: Checkup, paint: Paint = plain) -> str:
-    """The last line."""
+    """Return the last line."""
     counts = checkup.counts()
     seconds = f"{len(checkup.results)} checks in {checkup.seconds:.1f} s"
     if not (counts["error"] or counts["warn"] or counts["crash"]):
@@ -140,5 +140,5 @@ _ANSI = {
 
 
 def ansi(text: str, style: str) -> str:
-    """The text in colour, without rich: importing it takes longer than the whole look."""
+    """Return the text in colour, without rich: importing it takes longer than the whole run."""
     return f"\x1b[{_ANSI[style]}m{text}\x1b[0m"

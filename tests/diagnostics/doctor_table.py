@@ -58,7 +58,9 @@ def broken_cases() -> tuple[Case, ...]:
     """Every row whose finding is a warning or an error."""
     titles = {item.code: item.title for item in checks()}
     rows = [
-        Case(name=f"not: {titles[row.code]}", environment=row.patient, root=row.root or row.code)
+        Case(
+            name=f"not: {titles[row.code]}", environment=row.environment, root=row.root or row.code
+        )
         for row in ROWS
         if row.level is not Level.INFO
     ]

@@ -141,15 +141,15 @@ def test_a_machine_without_a_gpu_is_told_so_without_alarm() -> None:
 
 def test_no_build_is_advised_while_the_driver_is_unknown() -> None:
     silent = a.Driver(pci_devices=1, device_files=("nvidia0",))
-    patient = healthy(driver=silent, builds=builds("2.15.0+cpu"))
-    (result,) = examine(patient, select=["cpu-build-on-gpu-host"])
+    environment = healthy(driver=silent, builds=builds("2.15.0+cpu"))
+    (result,) = examine(environment, select=["cpu-build-on-gpu-host"])
     assert "nvidia-smi" in result.findings[0].fixes[0].shell
     assert "whl" not in result.findings[0].fixes[0].shell
 
 
 def test_the_advised_build_is_never_above_the_driver() -> None:
     old = driver(nvml_driver="535.54.03", cuda_version="12.2", kernel_version="535.54.03")
-    patient = with_gpu(builds=builds("2.15.0+cpu"), driver=old)
-    (result,) = examine(patient, select=["cpu-build-on-gpu-host"])
+    environment = with_gpu(builds=builds("2.15.0+cpu"), driver=old)
+    (result,) = examine(environment, select=["cpu-build-on-gpu-host"])
     index = result.findings[0].fixes[0].argv[-1]
     assert index.rpartition("/")[2].startswith("cu12")

@@ -25,8 +25,8 @@ def tried(script: str, seconds: float = 20.0, name: str = "autograd") -> a.Trial
 
 
 def finding_of(trial: a.Trial, **changes: object) -> Finding:
-    patient = healthy(trials=(trial,), **changes)
-    (result,) = examine(patient, select=["deep-autograd"])
+    environment = healthy(trials=(trial,), **changes)
+    (result,) = examine(environment, select=["deep-autograd"])
     (found,) = result.findings
     return found
 
@@ -115,9 +115,9 @@ def test_what_the_static_tier_condemned_is_not_tried(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(trials, "execute", record)
     loss = a.Loss(distribution="torchvision", num_files=9, num_missing=1, num_changed=0)
     damage = a.Damage(distribution="torchvision", path="/s/torchvision/_C.so", kind="missing")
-    patient = dataclasses.replace(HERE, files=a.Files(losses=(loss,), damages=(damage,)))
-    static = [run(item, patient) for item in checks() if not item.deep]
-    found = {trial.name: trial for trial in attempt(patient, static)}
+    environment = dataclasses.replace(HERE, files=a.Files(losses=(loss,), damages=(damage,)))
+    static = [run(item, environment) for item in checks() if not item.deep]
+    found = {trial.name: trial for trial in attempt(environment, static)}
     assert found["import:torchvision"].detail == "known to fail (see above)"
     assert "vision" not in ran
     assert "autograd" in ran

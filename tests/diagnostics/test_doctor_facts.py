@@ -443,7 +443,7 @@ def fake_venv(folder: Path, script: str) -> Path:
 def test_an_interpreter_that_does_not_answer_is_read_from_the_disk(
     tmp_path: Path, script: str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interpreter, "PATIENT_SECONDS", 0.5)
+    monkeypatch.setattr(interpreter, "ANSWER_SECONDS", 0.5)
     python = fake_venv(tmp_path, script)
     found = gather(str(python))
     assert reason in found.errors["python"]

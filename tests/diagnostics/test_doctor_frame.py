@@ -122,12 +122,12 @@ def test_errors_come_before_warnings() -> None:
 
 def test_a_lost_library_is_one_cause_with_everything_below_it() -> None:
     loss = damaged("missing").files
-    patient = healthy(
+    environment = healthy(
         files=loss,
         linkage=a.Linkage(unresolved=(UNRESOLVED,)),
         trials=(a.Trial(name="import:torch", outcome="failed", detail="libcudnn.so.9"),),
     )
-    roots = [d for d in reduce(examine(patient)) if d.finding.level is Level.ERROR]
+    roots = [d for d in reduce(examine(environment)) if d.finding.level is Level.ERROR]
     (only,) = roots
     assert (only.finding.code, only.finding.subject) == ("file-missing", CUDNN)
     assert {item.code for item in only.consequences} == {"nvidia-lib-missing", "deep-import"}
@@ -158,7 +158,7 @@ def test_no_check_touches_files_network_or_processes(monkeypatch: pytest.MonkeyP
     ):
         for name in names:
             monkeypatch.setattr(module, name, banned)
-    results = [run(item, row.patient) for row in ROWS for item in every if not item.deep]
+    results = [run(item, row.environment) for row in ROWS for item in every if not item.deep]
     results += [run(item, with_gpu()) for item in every]
     monkeypatch.undo()
     assert [result.reason for result in results if result.status is Level.CRASH] == []
@@ -184,8 +184,8 @@ def test_one_accident_in_many_packages_is_one_finding_with_one_command() -> None
     damages = tuple(
         a.Damage(distribution=name, path=f"/s/{name}/lib.so", kind="missing") for name in names
     )
-    patient = healthy(files=a.Files(losses=losses, damages=damages))
-    (result,) = examine(patient, select=["file-missing"])
+    environment = healthy(files=a.Files(losses=losses, damages=damages))
+    (result,) = examine(environment, select=["file-missing"])
     (only,) = result.findings
     assert only.summary.startswith("4 packages have lost files")
     assert only.fixes[0].argv[-2:] == ("onnx==1.23.2", "netron==9.3.3")
@@ -203,8 +203,8 @@ def test_a_package_that_many_ask_for_is_named_once() -> None:
 
 def test_every_machine_survives_being_saved_and_replayed() -> None:
     for row in ROWS:
-        text = json.dumps(row.patient.as_dict())
-        assert Environment.from_dict(json.loads(text)) == row.patient
+        text = json.dumps(row.environment.as_dict())
+        assert Environment.from_dict(json.loads(text)) == row.environment
 
 
 def test_facts_of_another_version_are_read_as_far_as_they_go() -> None:

@@ -115,19 +115,19 @@ def test_the_value_of_a_secret_variable_is_never_read() -> None:
 
 
 def test_a_report_names_no_one() -> None:
-    patient = with_gpu(
+    environment = with_gpu(
         variables=variables(
             PIP_INDEX_URL="https://joe:secret@10.0.0.5/simple", HF_HOME="/home/ann/hf"
         ),
         system=system(load=0.2),
     )
     for text in (
-        report(checkup(patient), ANN),
-        json.dumps(document(checkup(patient), ANN)),
+        report(checkup(environment), ANN),
+        json.dumps(document(checkup(environment), ANN)),
     ):
         for word in ("ann/", "secret", "10.0.0.5", "11111111-2222"):
             assert word not in text
-    assert "joe:secret" in report(checkup(patient))
+    assert "joe:secret" in report(checkup(environment))
 
 
 def test_the_markdown_report_has_fixes_and_facts() -> None:

@@ -104,7 +104,7 @@ def test_a_command_that_breaks_something_stands_last_and_says_so() -> None:
     assert (bad.safety, "but then torchvision" in bad.why) == (Safety.MANUAL, True)
 
 
-ENVIRONMENTS = {row.code: row.patient for row in ROWS} | {
+ENVIRONMENTS = {row.code: row.environment for row in ROWS} | {
     row.name: row.environment for row in BROKEN
 }
 

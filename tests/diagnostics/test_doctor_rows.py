@@ -34,7 +34,7 @@ from diagnostics.registry import checks
 @dataclass(frozen=True)
 class Row:
     code: str
-    patient: Environment
+    environment: Environment
     level: Level
     says: str
     fix: str = ""
@@ -820,15 +820,15 @@ ROWS = [
 ]
 
 
-def only(code: str, patient: Environment) -> list[Finding]:
-    (result,) = examine(patient, select=[code])
+def only(code: str, environment: Environment) -> list[Finding]:
+    (result,) = examine(environment, select=[code])
     assert result.status is not Level.CRASH, result.reason
     return list(result.findings)
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.code) for row in ROWS])
 def test_the_check_names_the_fault_and_the_command(row: Row) -> None:
-    findings = only(row.code, row.patient)
+    findings = only(row.code, row.environment)
     assert len(findings) == 1
     (found,) = findings
     assert (found.code, found.level) == (row.code, row.level)

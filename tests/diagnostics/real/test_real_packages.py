@@ -288,7 +288,7 @@ def test_a_file_that_nobody_listed_is_missed_by_the_general_walk(clone: Clone, i
 
 
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.12", "3.13"])
-def test_other_pythons_can_be_patients(version: str, tmp_path: Path) -> None:
+def test_other_pythons_can_be_examined(version: str, tmp_path: Path) -> None:
     import shutil
     import subprocess
 

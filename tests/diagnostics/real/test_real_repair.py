@@ -56,7 +56,7 @@ BASE = ("torch==2.15.0", "torchvision==0.29.2", "nvidia-cudnn-cu13==9.26.0.51", 
 
 
 @dataclass(frozen=True)
-class Patient:
+class Prepared:
     """A virtual environment with the wheels of the shelf at hand."""
 
     prefix: Path
@@ -106,14 +106,14 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def patient(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Patient:
+def prepared(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
     import pip
 
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
     monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
     venv(tmp_path / "env")
-    found = Patient(tmp_path / "env")
+    found = Prepared(tmp_path / "env")
     # A link is a second's work less than an installation of pip.
     for path in Path(pip.__file__).parents[1].glob("pip*"):
         (found.site / path.name).symlink_to(path)
@@ -121,22 +121,22 @@ def patient(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return found
 
 
-def cut(path: str) -> Callable[[Patient], None]:
-    return lambda patient: (patient.site / path).write_bytes(b"")  # type: ignore[return-value]
+def cut(path: str) -> Callable[[Prepared], None]:
+    return lambda prepared: (prepared.site / path).write_bytes(b"")  # type: ignore[return-value]
 
 
-def put(*requirements: str) -> Callable[[Patient], None]:
-    return lambda patient: patient.put(*requirements)
+def put(*requirements: str) -> Callable[[Prepared], None]:
+    return lambda prepared: prepared.put(*requirements)
 
 
-def gone(*names: str) -> Callable[[Patient], None]:
-    return lambda patient: patient.pip("uninstall", "-y", *names)
+def gone(*names: str) -> Callable[[Prepared], None]:
+    return lambda prepared: prepared.pip("uninstall", "-y", *names)
 
 
-def stale_record(patient: Patient) -> None:
+def stale_record(prepared: Prepared) -> None:
     """An upgrade that broke off has left the record of the older sympy."""
-    new = patient.site / "sympy-1.14.0.dist-info"
-    old = patient.site / "sympy-1.13.0.dist-info"
+    new = prepared.site / "sympy-1.14.0.dist-info"
+    old = prepared.site / "sympy-1.13.0.dist-info"
     shutil.copytree(new, old)
     text = (old / "METADATA").read_text().replace("1.14.0", "1.13.0")
     (old / "METADATA").write_text(text)
@@ -144,27 +144,27 @@ def stale_record(patient: Patient) -> None:
     (old / "RECORD").write_text(record)
 
 
-def twelve_over_thirteen(patient: Patient) -> None:
-    patient.put("nvidia-cudnn-cu12")
+def twelve_over_thirteen(prepared: Prepared) -> None:
+    prepared.put("nvidia-cudnn-cu12")
 
 
-def thirteen_over_twelve(patient: Patient) -> None:
-    patient.put("nvidia-cudnn-cu12")
-    patient.pip("install", "--no-deps", "--force-reinstall", "nvidia-cudnn-cu13==9.26.0.51")
-    patient.put("nvidia-cudnn-cu12")
-    (patient.site / CUDNN).write_bytes(b"thirteen")
+def thirteen_over_twelve(prepared: Prepared) -> None:
+    prepared.put("nvidia-cudnn-cu12")
+    prepared.pip("install", "--no-deps", "--force-reinstall", "nvidia-cudnn-cu13==9.26.0.51")
+    prepared.put("nvidia-cudnn-cu12")
+    (prepared.site / CUDNN).write_bytes(b"thirteen")
 
 
-def library_deleted(patient: Patient) -> None:
-    (patient.site / CUDNN).unlink()
+def library_deleted(prepared: Prepared) -> None:
+    (prepared.site / CUDNN).unlink()
 
 
-def onnxruntime_gutted(patient: Patient) -> None:
-    patient.put("onnxruntime", "onnxruntime-gpu==1.32.0")
-    patient.pip("uninstall", "-y", "onnxruntime-gpu")
+def onnxruntime_gutted(prepared: Prepared) -> None:
+    prepared.put("onnxruntime", "onnxruntime-gpu==1.32.0")
+    prepared.pip("uninstall", "-y", "onnxruntime-gpu")
 
 
-CASES: dict[str, tuple[Callable[[Patient], None], str]] = {
+CASES: dict[str, tuple[Callable[[Prepared], None], str]] = {
     "CUDA 12's cuDNN over CUDA 13's": (twelve_over_thirteen, "files-claimed-twice"),
     "CUDA 13's cuDNN over CUDA 12's": (thirteen_over_twelve, "files-claimed-twice"),
     "two builds of OpenCV, one asked for": (
@@ -189,16 +189,16 @@ CASES: dict[str, tuple[Callable[[Patient], None], str]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_command_cures(name: str, patient: Patient) -> None:
+def test_the_command_cures(name: str, prepared: Prepared) -> None:
     breaks, root = CASES[name]
-    assert patient.look().roots("error", "warn") == []
-    breaks(patient)
-    report = patient.look()
+    assert prepared.look().roots("error", "warn") == []
+    breaks(prepared)
+    report = prepared.look()
     assert report.roots("error", "warn") == [root]
     printed = report.root(root)["fixes"][0]["line"]
-    said = patient.fix()
-    after = patient.look()
+    said = prepared.fix()
+    after = prepared.look()
     assert after.roots("error", "warn") == [], f"{printed}\n{said}"
     # Once more, as somebody does who is not sure: nothing may come of it.
     subprocess.run(["bash", "-c", printed], check=True, capture_output=True, cwd="/")
-    assert patient.look().roots("error", "warn") == [], printed
+    assert prepared.look().roots("error", "warn") == [], printed
