@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from suite.stages.export.found_again import found_again, lists_detections
+from suite.results.export import SignalRow
+from suite.stages.export.detection_matching import found_again, lists_detections
 from suite.stages.export.quantized import answers_alike
 
 NAMES = ("boxes", "labels", "scores")
@@ -55,10 +56,10 @@ def test_no_boxes_are_found_in_nothing(empty: int) -> None:
         ([{"decibels": [25.0]}, {"decibels": [3.0]}, {"decibels": [-1.0]}], False),
         ([{"decibels": [float("nan")]}], False),
         ([{"decibels": [None]}], False),
-        ([{"decibels": [], "found": (5, 10)}], True),
-        ([{"decibels": [], "found": (4, 10)}], False),
-        ([{"decibels": [], "found": (0, 0)}], False),
+        ([{"decibels": (), "found": (5, 10)}], True),
+        ([{"decibels": (), "found": (4, 10)}], False),
+        ([{"decibels": (), "found": (0, 0)}], False),
     ],
 )
 def test_a_graph_answers_alike_by_decibels_or_by_boxes_and_never_by_nothing(rows, expected) -> None:
-    assert answers_alike(rows) is expected
+    assert answers_alike([SignalRow(axis="example", **row) for row in rows]) is expected

@@ -1,5 +1,5 @@
-"""Worker side. Detections in one order: boxes whose scores tie within tolerance may be listed
-either way round.
+"""Worker side. Lists of detections compared: near-equal scores may be listed either way round, and after rounding to 8
+bits an object is found again by its box.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PARTS: Final = ("boxes", "labels", "scores")
 """Outputs that list one detection a row; a detector without all three (YOLO's candidates) has no
 order to mend."""
+
+OVERLAP: Final = 0.5
+"""Intersection over union from which on two boxes mean the same object, as in mAP50."""
 
 
 def moving_outputs(names: Sequence[str]) -> list[str]:
@@ -75,3 +78,32 @@ def _order(reference: Arrays, actual: Arrays, tolerances: Sequence[Tolerance]) -
     for lonely in np.flatnonzero(order < 0):
         order[lonely] = next(left)
     return order
+
+
+def lists_detections(names: Sequence[str]) -> bool:
+    """Whether outputs of these names are lists of detections, best score first: in 8 bits their order says nothing."""
+    return set(PARTS) <= set(names)
+
+
+def found_again(reference: Arrays, actual: Arrays, names: Sequence[str]) -> tuple[int, int]:
+    """How many of the reference's detections are in `actual` as well, and how many there are.
+
+    Each takes the free box of its label that overlaps it most, by half at least; the best score chooses first.
+    """
+    import torch
+    from torchvision.ops import box_iou
+
+    boxes, labels = names.index("boxes"), names.index("labels")
+    total = len(reference[boxes])
+    if not total or not len(actual[boxes]):
+        return 0, total
+    overlap = box_iou(torch.from_numpy(reference[boxes]), torch.from_numpy(actual[boxes]))
+    same = torch.from_numpy(reference[labels])[:, None] == torch.from_numpy(actual[labels])
+    overlap = overlap * same
+    found = 0
+    for row in range(total):
+        best = int(overlap[row].argmax())
+        if float(overlap[row, best]) >= OVERLAP:
+            found += 1
+            overlap[:, best] = 0.0
+    return found, total

@@ -27,7 +27,7 @@ class WideOperators(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Runs every operator in double precision, those that the module casts to a narrower type included.
 
     Transformers' normalizations and rotary embeddings cast to float32 by name, so that `module.double()` alone would
-    be a float32 run in part. Operators without a kernel for double precision run as they are and are noted.
+    be a float32 run in part. Operators without a kernel for double precision run in single and are noted.
     """
 
     def __init__(self) -> None:
@@ -49,9 +49,10 @@ class WideOperators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         try:
             return func(*wide_args, **wide_kwargs)
         except (RuntimeError, TypeError):  # NotImplementedError among them: no such kernel
-            result = func(*args, **kwargs)
+            narrow_args, narrow_kwargs = pytree.tree_map(_narrowed, (args, kwargs))
+            result = func(*narrow_args, **narrow_kwargs)
             self.narrow.add(str(func.name()))
-            return result
+            return pytree.tree_map(widened, result)
 
 
 def exact_answers(
@@ -91,6 +92,13 @@ def widened(value: Any) -> Any:
     """The tensor in double precision; anything else, integers included, as it is."""
     wide = WIDE.get(value.dtype) if isinstance(value, Tensor) else None
     return value if wide is None else value.detach().to(wide)
+
+
+def _narrowed(value: Any) -> Any:
+    """The tensor in single precision, where it is double."""
+    narrow = {torch.float64: torch.float32, torch.complex128: torch.complex64}
+    kind = narrow.get(value.dtype) if isinstance(value, Tensor) else None
+    return value if kind is None else value.to(kind)
 
 
 @contextmanager

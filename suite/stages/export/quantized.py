@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from diagnostics.codec import decode_as, encode
 from suite.axes import VARIANTS
-from suite.claims import Claim, as_dicts
+from suite.claims import Claim
 from suite.data.sources import Source
 from suite.onnx_summary import summary_of
+from suite.results.export import ExportResult, OnnxSummary, SignalRow
+from suite.results.step_result import KeptState
 from suite.spec import ModelSpec
 from suite.stages.export.attempts import check
 from suite.stages.export.cache import put
-from suite.stages.export.found_again import found_again, lists_detections
+from suite.stages.export.detection_matching import found_again, lists_detections
 from suite.stages.export.pt2 import smaller_claim
+from suite.stages.export.rounding_errors import ROUNDOFF
 from suite.stages.export.variants import variants
 from suite.states.store import module_of, state_of
 from suite.tasks.batch import batch_for
@@ -24,9 +30,12 @@ from suite.worker.protocol import CellJob, Emit
 
 GRAPH: Final = "graph.onnx"
 """Name of a quantized graph in its state."""
-LEAST_SIGNAL: Final = 6.0
-"""Decibels of the outputs over the rounding's noise: half of the signal. A graph that is wired wrongly has 0 or less;
-whether the noise costs quality is what the stage `quantize` has measured."""
+MOST_ROUNDOFFS: Final = 128.0
+"""Error of an output, of its scale, that a right graph may have, in unit roundoffs of 8 bits: half of the signal. A
+graph that is wired wrongly is off by the whole; whether the noise costs quality is what the stage `quantize` has
+measured."""
+LEAST_SIGNAL: Final = -20 * math.log10(MOST_ROUNDOFFS * ROUNDOFF["int8"])
+"""The same as decibels of signal over noise."""
 LEAST_FOUND: Final = 0.5
 """Share of a detector's boxes that are found again."""
 
@@ -34,11 +43,13 @@ LEAST_FOUND: Final = 0.5
 def place(
     job: CellJob, spec: ModelSpec, source: Source, output: Path, emit: Emit
 ) -> dict[str, Any]:
-    """Links the state's graph to `output` and holds it against the module on real input; facts as of any export.
+    """Links the state's graph to `output` and compares it with the module on real input; returns the fields of an
+    ExportResult.
 
-    8 bits are no float32: instead of parity within a tolerance, the outputs' signal-to-noise ratio at the example's
-    shape and at a second extent of every dynamic axis. In a list of detections, whose order and number rounding
-    changes, the boxes that are found again are counted.
+    The error of a graph of 8-bit integers is measured in roundoffs of 8 bits, as a signal-to-noise ratio, at the
+    example's shape and at a second extent of every dynamic axis. Eager float32 is the judge: its own error is a
+    hundred thousand times smaller. In a list of detections, whose order and number rounding changes, the boxes that are
+    found again are counted.
     """
     emit("phase", name="lookup")
     entry = state_of(job, spec, job.cell.variant)
@@ -52,24 +63,25 @@ def place(
         Claim(
             name="the graph answers like the module on real input",
             holds=len(rows) > 1 and answers_alike(rows),
-            evidence=", ".join(f"{row['axis']} {_shown(row)}" for row in rows)
+            evidence=", ".join(f"{row.axis} {_shown(row)}" for row in rows)
             + f"; expected a median of {LEAST_SIGNAL:g} dB, or {LEAST_FOUND:.0%} of the boxes",
         )
     ]
     if before := job.options.parent_graph:
         claims.append(smaller_claim(Path(before), output, parent))
-    return {
-        "onnx": summary_of(output, "quantized"),
-        "signal": rows,
-        "claims": as_dicts(claims),
-        "state": {"key": entry.key},
-    }
+    result = ExportResult(
+        onnx=decode_as(OnnxSummary, summary_of(output, "quantized")),
+        signal=tuple(rows),
+        claims=tuple(claims),
+        state=KeptState(key=entry.key),
+    )
+    found: dict[str, Any] = encode(result, sparse=True)
+    return found
 
 
-def compared(job: CellJob, spec: ModelSpec, source: Source, graph: Path) -> list[dict[str, Any]]:
-    """Axis, extent and decibels per output for every input that exports are compared on.
-
-    Of lists of detections no decibels but `found`: boxes found again, and boxes.
+def compared(job: CellJob, spec: ModelSpec, source: Source, graph: Path) -> list[SignalRow]:
+    """A row for every input that exports are compared on: decibels per output, or for lists of detections the boxes
+    that are found again.
     """
     import torch
 
@@ -91,22 +103,22 @@ def compared(job: CellJob, spec: ModelSpec, source: Source, graph: Path) -> list
         with torch.no_grad():
             expected = [t.numpy() for t in flatten_outputs(module(**variant.inputs), spec.outputs)]
         actual = session.run(None, feeds_for(session, variant.inputs))
-        row: dict[str, Any] = {"axis": variant.axis, "extent": variant.extent, "decibels": []}
+        row = SignalRow(axis=variant.axis, extent=variant.extent)
         if lists_detections(spec.outputs):
-            row["found"] = found_again(expected, actual, spec.outputs)
+            row = replace(row, found=found_again(expected, actual, spec.outputs))
         else:
-            row["decibels"] = signal_to_noise(expected, actual)
+            row = replace(row, decibels=tuple(signal_to_noise(expected, actual)))
         rows.append(row)
     return rows
 
 
-def answers_alike(rows: Sequence[Mapping[str, Any]]) -> bool:
+def answers_alike(rows: Sequence[SignalRow]) -> bool:
     """Whether the outputs agree as far as 8 bits can, over the inputs; not where there was nothing to compare."""
     outputs = [
         [db for db in column if db is not None]
-        for column in zip(*(row["decibels"] for row in rows), strict=True)
+        for column in zip(*(row.decibels for row in rows), strict=True)
     ]
-    boxes = [row["found"] for row in rows if "found" in row]
+    boxes = [row.found for row in rows if row.found is not None]
     found, total = (sum(column) for column in zip(*boxes, strict=True)) if boxes else (0, 0)
     if not any(outputs) and not total:
         return False
@@ -115,7 +127,7 @@ def answers_alike(rows: Sequence[Mapping[str, Any]]) -> bool:
     return heard and found >= LEAST_FOUND * total
 
 
-def _shown(row: Mapping[str, Any]) -> str:
-    if "found" in row:
-        return "{} of {} boxes found again".format(*row["found"])
-    return "/".join("-" if db is None else f"{db:.0f} dB" for db in row["decibels"])
+def _shown(row: SignalRow) -> str:
+    if row.found is not None:
+        return "{} of {} boxes found again".format(*row.found)
+    return "/".join("-" if db is None else f"{db:.0f} dB" for db in row.decibels)
