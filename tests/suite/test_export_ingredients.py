@@ -11,6 +11,7 @@ from suite.data.sources import Source
 from suite.provenance import key_of
 from suite.spec import Export, ModelSpec, Size, Tolerance
 from suite.stages.export.cache_key import ingredients_of
+from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob, Job
 
 
@@ -41,9 +42,9 @@ def test_the_same_export_has_the_same_key():
 @pytest.mark.parametrize(
     "other",
     [
-        {"job": replace(JOB, options={"seed": 1})},
-        {"job": replace(JOB, options={"threads": 3})},
-        {"job": replace(JOB, options={"weights": "pretrained"})},
+        {"job": replace(JOB, options=JobOptions.from_dict({"seed": 1}))},
+        {"job": replace(JOB, options=JobOptions.from_dict({"threads": 3}))},
+        {"job": replace(JOB, options=JobOptions.from_dict({"weights": "pretrained"}))},
         {"job": replace(JOB, cell=replace(JOB.cell, batch=2))},
         {"spec": replace(SPEC, name="web")},
         {"spec": replace(SPEC, sizes={"tiny": Size(build={"width": 3})})},
@@ -64,7 +65,7 @@ def test_a_users_file_and_its_neighbours_are_part_of_the_key(tmp_path):
     own, net = tmp_path / "my_models.py", tmp_path / "net.py"
     own.write_text("MODELS = ()")
     net.write_text("width = 1")
-    job = replace(JOB, options={"models_from": str(own)})
+    job = replace(JOB, options=JobOptions.from_dict({"models_from": str(own)}))
     first = key(job)
     assert first == key(job)
     net.write_text("width = 2")
