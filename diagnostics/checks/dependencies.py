@@ -28,21 +28,34 @@ def dependency_unmet(environment: Environment) -> Iterator[Finding]:
     Cure: install the wanted range; a package that lacks several gets all of them at once.
     """
     lacks = [lack for lack in unmet(environment) if not _served(environment, lack)]
+    for owner in _short_of_several(environment, lacks):
+        mine = [lack for lack in lacks if _head(lack.owner, environment) == owner]
+        names = {lack.name for lack in mine}
+        yield _several(environment, owner, list({lack.name: lack for lack in mine}.values()))
+        lacks = [lack for lack in lacks if lack.name not in names]
     by_name: dict[str, list[Lack]] = {}
     for lack in lacks:
         by_name.setdefault(lack.name, []).append(lack)
-    shared = {name for name, rows in by_name.items() if len({row.owner for row in rows}) > 1}
-    by_owner: dict[str, list[Lack]] = {}
-    for lack in lacks:
-        if lack.name not in shared and lack.owner in environment.packages:
-            by_owner.setdefault(_head(lack.owner, environment), []).append(lack)
-    for owner, rows in by_owner.items():
-        if len(rows) > 1:
-            yield _several(environment, owner, rows)
-        else:
-            yield _one(environment, rows)
-    for name in sorted(shared):
-        yield _one(environment, by_name[name])
+    for rows in by_name.values():
+        yield _one(environment, rows)
+
+
+def _short_of_several(environment: Environment, lacks: list[Lack]) -> Iterator[str]:
+    """Packages that lack two or more, the one that lacks most first; each name counts once.
+
+    Its command brings what it lacks for everybody else, too.
+    """
+    rest = list(lacks)
+    while rest:
+        names: dict[str, set[str]] = {}
+        for lack in rest:
+            if lack.owner in environment.packages:
+                names.setdefault(_head(lack.owner, environment), set()).add(lack.name)
+        owner = max(names, key=lambda name: (len(names[name]), name == "torch"), default="")
+        if not owner or len(names[owner]) < 2:
+            return
+        yield owner
+        rest = [lack for lack in rest if lack.name not in names[owner]]
 
 
 def _head(owner: str, environment: Environment) -> str:

@@ -535,6 +535,19 @@ BROKEN: tuple[Broken, ...] = (
         also=("nvidia-lib-missing",),
     ),
     Broken(
+        name="torch without its dependencies, which others ask for as well",
+        environment=dataclasses.replace(
+            lacking("filelock", "sympy", "jinja2", "nvidia-cudnn-cu13"),
+            distributions=(
+                *lacking("filelock", "sympy", "jinja2", "nvidia-cudnn-cu13").distributions,
+                distribution("datasets", "4.0", requires=("filelock",)),
+                distribution("flask", "3.1", requires=("jinja2>=3.1",)),
+            ),
+        ),
+        root="dependency-unmet",
+        fix="-m pip install torch==2.15.0",
+    ),
+    Broken(
         name="the driver updated without a restart",
         environment=with_gpu(
             gpus=(),
