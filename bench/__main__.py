@@ -5,23 +5,32 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Final
 
-from bench import advise
-from bench.graph_diff import command as graphs
-from bench.history import command as history
 from bench.output.console import tolerate_encoding
-from bench.report import command as report
-from bench.review import command as review
 
 COMMANDS: Final = {
-    "report": (report, "show an earlier run: terminal, HTML, Markdown or JSON"),
-    "graphs": (graphs, "compare two ONNX graphs: nodes, operators, bytes, weights, pictures"),
-    "review": (review, "look at every graph in Netron with our numbers, and compare them"),
-    "advise": (advise, "which state of a model to ship under limits, from stored runs"),
-    "history": (history, "draw trends over many runs, find what changed; record, import, export"),
+    "report": ("bench.report.command", "show an earlier run: terminal, HTML, Markdown or JSON"),
+    "graphs": (
+        "bench.graph_diff.command",
+        "compare two ONNX graphs: nodes, operators, bytes, weights, pictures",
+    ),
+    "review": (
+        "bench.review.command",
+        "look at every graph in Netron with our numbers, and compare them",
+    ),
+    "advise": (
+        "bench.advise",
+        "which state of a model to ship under limits, from stored runs",
+    ),
+    "history": (
+        "bench.history.command",
+        "draw trends over many runs, find what changed; record, import, export",
+    ),
 }
-"""Name -> (module with `configure(parser)` and `main(arguments) -> exit code`, one line of help)."""
+"""Name -> (module with `configure(parser)` and `main(arguments) -> exit code`, one line of help). A module is imported
+when its command is named: together they take longer than most commands."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,13 +40,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Look at benchmark runs. To make one: pytest bench",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    named = next(iter(sys.argv[1:] if argv is None else argv), "")
     for name, (module, text) in COMMANDS.items():
-        module.configure(commands.add_parser(name, help=text, description=text))
+        command = commands.add_parser(name, help=text, description=text)
+        if name == named:
+            import_module(module).configure(command)
     for stream in (sys.stdout, sys.stderr):
         tolerate_encoding(stream)
     arguments = parser.parse_args(argv)
     module, _ = COMMANDS[arguments.command]
-    return int(module.main(arguments))
+    return int(import_module(module).main(arguments))
 
 
 if __name__ == "__main__":

@@ -159,7 +159,7 @@ def _at_its_root(node: Node, operator: str, makers: Mapping[str, Node]) -> Node:
     return node
 
 
-def working_feeds(path: Path, sizes: Mapping[str, int]) -> dict[str, Any]:
+def working_feeds(path: Path, sizes: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Random feeds that the graph takes: open axes that have no size in `sizes` are made longer until it runs.
 
     Raises what ONNX Runtime raises.
@@ -172,7 +172,7 @@ def working_feeds(path: Path, sizes: Mapping[str, int]) -> dict[str, Any]:
     options.add_session_config_entry("session.disable_prepacking", "1")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     for number, open_size in enumerate(OPEN, start=1):
-        feeds = _feeds_of(session, sizes, open_size)
+        feeds = _feeds_of(session, sizes or {}, open_size)
         try:
             session.run(None, feeds)
         except Exception:

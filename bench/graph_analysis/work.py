@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from bench.graph_analysis.activations import layers_from, shown_values, values_in
 from bench.graph_analysis.attaching import attachment_of
@@ -17,16 +17,12 @@ from bench.graph_analysis.static import anatomy_of
 from bench.graph_diff.difference import Difference, tensor_errors
 from bench.graph_diff.document import to_json
 from bench.graph_diff.weights import compare_files
-from bench.graph_diff.wording import sizes_text
 from bench.netron.attachment import write_attachment
 from bench.onnx_graph.observed import shapes_of_a_run
 from bench.onnx_graph.read import read
 from bench.onnx_graph.record import Graph
 from diagnostics.atomic_write import write_whole
 from suite.worker.protocol import CellJob, Emit
-
-RANDOM: Final = "random numbers"
-"""What a graph of the user's is fed with."""
 
 Graphs = list[tuple[dict[str, Any], Anatomy, Graph]]
 
@@ -79,7 +75,7 @@ def _feeds(
                 found[str(path)] = working_feeds(path, sizes)
             except Exception as error:
                 problems.append(f"{path.name} was not run: {_told(error)}")
-        return found, RANDOM, problems
+        return found, "random numbers", problems
     try:
         tensors, fed = _batch(job, emit)
     except Exception as error:
@@ -172,7 +168,7 @@ def _run(found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, thread
             kept[entry["variant"]] = {layer: values[v] for layer, v in told.items() if v in values}
             anatomy = replace(
                 anatomy,
-                fed=_fed_text(fed, graph),
+                fed=fed,
                 parts=_timed(anatomy, graph, spent),
                 seconds=sum(spent.values()) + unassigned,
                 activations=layers_from(values, told, kept.get(entry["parent"], {})),
@@ -182,12 +178,6 @@ def _run(found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, thread
             anatomy = replace(anatomy, problems=problems)
         result.append((entry, anatomy, graph))
     return result
-
-
-def _fed_text(fed: str, graph: Graph) -> str:
-    """What is fed, with the sizes of the open axes where they are those of the feed."""
-    is_own = fed == RANDOM and graph.sizes
-    return f"{fed} at {sizes_text(graph.sizes)}" if is_own else fed
 
 
 def _timed(anatomy: Anatomy, graph: Graph, spent: Mapping[str, float]) -> tuple[Part, ...]:

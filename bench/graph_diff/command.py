@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from bench.graph_diff.compare import compare
 from bench.graph_diff.difference import Difference
 from bench.graph_diff.document import to_json
-from bench.graph_diff.html import to_html
 from bench.graph_diff.pictures import Pair, draw
 from bench.graph_diff.terminal import render
 from bench.graph_diff.weights import compare_files
@@ -20,6 +20,7 @@ from bench.netron.studio import DEADLINE
 from bench.onnx_graph.axes import parse_sizes
 from bench.onnx_graph.errors import GraphError
 from bench.onnx_graph.read import read
+from bench.onnx_graph.record import Graph
 from bench.output.console import print_to, write_text
 from diagnostics.atomic_write import write_whole
 
@@ -52,7 +53,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--axes",
         default="",
         metavar="SIZES",
-        help="sizes of open axes for the MACs, e.g. batch=1,sequence=128 (default: batch=1)",
+        help="sizes of open axes for the MACs, e.g. batch=1,sequence=128, or INPUT:AXIS=SIZE for an axis without a"
+        " name (default: a batch of 1)",
     )
     parser.add_argument(
         "--no-weights",
@@ -74,7 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Compare; 0 when that was done, 1 with --exit-code when they differ, 2 when it could not be done.
+    """Compare the two files; return 0 when that was done, 1 with --exit-code when they differ, 2 on an error.
 
     A comparison whose pictures could not be drawn is shown without them, and ends with 2.
     """
@@ -108,7 +110,21 @@ def main(arguments: argparse.Namespace) -> int:
 def _compared(arguments: argparse.Namespace) -> Difference:
     sizes = parse_sizes(arguments.axes) if arguments.axes else None
     before, after = (read(path, sizes=sizes) for path in (arguments.before, arguments.after))
+    _warn_of_unknown_axes(sizes or {}, (before, after))
     return compare(before, after) if arguments.no_weights else compare_files(before, after)
+
+
+def _warn_of_unknown_axes(sizes: Mapping[str, int], graphs: Sequence[Graph]) -> None:
+    """Say which sizes neither graph has an axis for."""
+    axes = dict.fromkeys(name for graph in graphs for name in graph.open_axes)
+    known = {f"{v.name}:{n}" for g in graphs for v in g.inputs for n in range(len(v.shape or ()))}
+    unknown = [name for name in sizes if name not in axes and name not in known]
+    if unknown:
+        print(
+            f"python -m bench graphs: --axes: no open axis is called {', '.join(unknown)};"
+            f" open: {', '.join(axes) or 'none'}",
+            file=sys.stderr,
+        )
 
 
 def _show(
@@ -116,6 +132,8 @@ def _show(
 ) -> None:
     match arguments.format or ("html" if arguments.pictures else "terminal"):
         case "html":
+            from bench.graph_diff.html import to_html
+
             out = arguments.out or DEFAULT
             write_whole(out, to_html(difference, pictures, missing=missing))
             print(out)
@@ -124,5 +142,7 @@ def _show(
         case _:
             print_to(arguments.out, lambda console: render(difference, console))
             if arguments.pictures:
+                from bench.graph_diff.html import to_html
+
                 write_whole(DEFAULT, to_html(difference, pictures, missing=missing))
                 print(f"Pictures: {DEFAULT}")

@@ -140,32 +140,32 @@ def _measured(
     """The change with its numbers."""
     import numpy as np
 
-    largest = total = dot = power_a = power_b = power_d = 0.0
+    largest = total = both = power = noise = 0.0
     count, is_finite = 0, True
     for a, b in _blocks(sides, sources):
-        x, y = (_real(part).astype(np.float64) for part in (a, b))
-        count += x.size
+        x = _real(a).astype(np.float64)
         with np.errstate(invalid="ignore", over="ignore"):
-            d = y - x
-        noise = float(d @ d)
-        if not np.isfinite(noise):
-            is_finite = is_finite and bool(np.isfinite(x).all() and np.isfinite(y).all())
-        power_d += noise
-        dot += float(x @ y)
-        power_a += float(x @ x)
-        power_b += float(y @ y)
+            d = _real(b).astype(np.float64) - x
+        count += x.size
+        part = float(np.einsum("i,i->", d, d))
+        if not np.isfinite(part):
+            is_finite = is_finite and bool(np.isfinite(d).all())
+        noise += part
+        both += float(np.einsum("i,i->", x, d))
+        power += float(np.einsum("i,i->", x, x))
         np.abs(d, out=d)
         largest = max(largest, float(d.max(initial=0.0)))
         total += float(d.sum())
     if not is_finite:
         return replace(change, note="holds NaN or infinity")
-    scale = sqrt(power_a) * sqrt(power_b)
+    # With b = a + d: a.b = a.a + a.d and b.b = a.a + 2 a.d + d.d.
+    scale = sqrt(power) * sqrt(max(0.0, power + 2 * both + noise))
     return replace(
         change,
         max_abs=largest,
         mean_abs=total / count if count else 0.0,
-        cosine=(1.0 if not power_d else max(-1.0, min(1.0, dot / scale))) if scale else None,
-        snr_db=10 * log10(power_a / power_d) if power_d and power_a else None,
+        cosine=(max(-1.0, min(1.0, (power + both) / scale)) if noise else 1.0) if scale else None,
+        snr_db=10 * log10(power / noise) if noise and power else None,
     )
 
 
@@ -177,6 +177,11 @@ def _real(part: Any) -> Any:
 
 def _blocks(sides: Sequence[_Side], sources: tuple[Source, Source]) -> Iterator[tuple[Any, Any]]:
     """The numbers of both sides in the same order, CHUNK at a time."""
+    if all(source.is_transposed for source in sources):  # then neither has to be
+        sources = (
+            replace(sources[0], is_transposed=False),
+            replace(sources[1], is_transposed=False),
+        )
     shape = sides[0].weights.shape(sources[0])
     is_plain = all(
         not (s.scale or s.packing or s.is_transposed) and side.tensors[s.tensor].place is not None
@@ -202,8 +207,8 @@ def _blocks(sides: Sequence[_Side], sources: tuple[Source, Source]) -> Iterator[
 
 
 def _rows(side: _Side, source: Source) -> Callable[[int, int], Any]:
-    """A function that gives rows; what is packed or transposed is read whole, once."""
-    if not (source.packing or source.is_transposed):
+    """A function that gives rows; what is transposed is read whole, once."""
+    if not source.is_transposed:
         return lambda low, high: side.weights.number_rows(source, low, high)
     whole = side.weights.numbers(source)
     return lambda low, high: whole[low:high] if whole.ndim else whole

@@ -39,10 +39,9 @@ class Packing:
         return _codes(packed.reshape(rows, -1), self.bits)[:, :blocks].astype("f4")
 
 
-def unpacked_blocks(array: Any, packing: Packing) -> Any:
-    """The codes of a packed tensor, as uint8 in the shape of the numbers that they stand for."""
-    rows, depth = packing.shape
-    return _codes(array.reshape(rows, -1), packing.bits)[:, :depth]
+def unpacked_rows(array: Any, packing: Packing) -> Any:
+    """The codes of some rows of a packed tensor, as uint8 in rows of the numbers that they stand for."""
+    return _codes(array.reshape(len(array), -1), packing.bits)[:, : packing.shape[1]]
 
 
 def _codes(rows: Any, bits: int) -> Any:
@@ -50,9 +49,12 @@ def _codes(rows: Any, bits: int) -> Any:
     import numpy as np
 
     if bits in (1, 2, 4, 8):
-        shifts = np.arange(0, 8, bits, dtype=np.uint8)
-        codes = rows[:, :, None] >> shifts & np.uint8((1 << bits) - 1)
-        return codes.reshape(len(rows), -1)
+        each = 8 // bits
+        codes = np.empty((len(rows), rows.shape[1] * each), np.uint8)
+        for number in range(each):
+            np.right_shift(rows, number * bits, out=codes[:, number::each])
+        codes &= np.uint8((1 << bits) - 1)
+        return codes
     flags = np.unpackbits(rows, axis=1, bitorder="little")
     flags = flags[:, : flags.shape[1] // bits * bits].reshape(len(rows), -1, bits)
     return (flags << np.arange(bits, dtype=np.uint8)).sum(axis=2, dtype=np.uint8)

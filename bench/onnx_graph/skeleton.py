@@ -47,6 +47,8 @@ SHORT: Final = 16
 """Bytes of an attribute that is too short for a tensor or a graph."""
 LONGEST: Final = 400
 """Bytes that the name and the shape of an input take together before they count as long."""
+WALKED: Final = 1 << 21
+"""Bytes of tensors after which the memory of the walk is given back."""
 DIGEST: Final = "sha256:"
 """How the doc string of an attribute's tensor begins that lost its bytes; the rest is their digest."""
 
@@ -98,6 +100,16 @@ def mapped(path: Path) -> Iterator[memoryview]:
         yield view
 
 
+def release(view: Buffer) -> None:
+    """Give the pages of a mapped file that were looked at back to the system, which reads them anew when asked.
+
+    A page that is touched brings its neighbours along, so that a walk over many tensors has the whole file in memory.
+    """
+    mapping = view.obj if isinstance(view, memoryview) else None
+    if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)
+
+
 @dataclass(frozen=True, slots=True)
 class _Head:
     """What a node is called."""
@@ -113,6 +125,7 @@ class _Walk:
     def __init__(self, data: Buffer, path: Path) -> None:
         self._data = data
         self._path = path
+        self._walked = 0
         self._tensors: list[Tensor] = []
         self._locations: dict[str, None] = {}
         self._keys: tuple[str, ...] | None = None
@@ -125,7 +138,7 @@ class _Walk:
             if entry.number == proto.MODEL_IR_VERSION and entry.kind == VARINT:
                 is_versioned = True
             if entry.kind == BYTES and entry.number == proto.MODEL_GRAPH:
-                parts = list(entries(data, entry.start, entry.end))
+                parts = list(self._top_entries(entry))
                 has_long_names = any(
                     part.number in GRAPH_ENDS and part.end - part.start > LONGEST for part in parts
                 )
@@ -145,6 +158,15 @@ class _Walk:
             has_functions=has_functions,
             has_long_names=has_long_names,
         )
+
+    def _top_entries(self, at: Entry) -> Iterator[Entry]:
+        """The fields of the main graph."""
+        since = at.start
+        for entry in entries(self._data, at.start, at.end):
+            yield entry
+            if entry.end - since > WALKED:
+                since = entry.end
+                release(self._data)
 
     def _graph(
         self, parts: Sequence[Entry], prefix: str, *, is_main: bool = False, depth: int = 0
@@ -364,6 +386,10 @@ class _Walk:
         is_initializer: bool,
         num_bytes: int | None = None,
     ) -> None:
+        self._walked += place.end - place.start
+        if self._walked > WALKED:
+            self._walked = 0
+            release(self._data)
         size = num_bytes_of(header.dtype, header.num_elements) if num_bytes is None else num_bytes
         self._tensors.append(
             Tensor(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -37,6 +38,10 @@ PACKED_BITS: Final = {21: 4, 22: 4, 23: 4, 25: 2, 26: 2, 27: 6, 28: 6}
 in its low bits."""
 BLOCK: Final = 1 << 20
 """Bytes that are read at once."""
+
+
+Opened = Callable[[Path], int]
+"""From a file to its open descriptor."""
 
 
 class BadTensor(ValueError):
@@ -83,21 +88,20 @@ class Stored:
     dtype: int
     shape: tuple[int, ...]
     num_bytes: int
-    file: Path | None = None
+    descriptor: int | None = None
+    """The open file that has the bytes."""
     offset: int = 0
-    """Where the bytes begin in `file`."""
+    """Where they begin in it."""
     data: bytes = b""
-    """The bytes where `file` is None."""
+    """The bytes where there is no file."""
 
     def read(self, start: int, stop: int) -> bytes:
         """These bytes of the content. Raises BadTensor when the file has fewer."""
-        if self.file is None:
+        if self.descriptor is None:
             return self.data[start:stop]
-        with self.file.open("rb", buffering=0) as file:
-            file.seek(self.offset + start)
-            found = file.read(stop - start)
+        found = _read_at(self.descriptor, self.offset + start, stop - start)
         if len(found) != stop - start:
-            raise BadTensor(f"{self.file.name} ends {stop - start - len(found):,} bytes too early")
+            raise BadTensor(f"its file ends {stop - start - len(found):,} bytes too early")
         return found
 
     def blocks(self) -> Iterator[bytes]:
@@ -128,6 +132,21 @@ class Stored:
         if bits < 8:
             return _unpacked(raw, self.dtype, num_elements, start * bits % 8).reshape(shape)
         return np.frombuffer(raw, numpy_dtype(self.dtype)).reshape(shape)
+
+
+def _read_at(descriptor: int, start: int, size: int) -> bytes:
+    """These bytes of an open file, or as many of them as it has."""
+    found = b""
+    while len(found) < size:  # a read may give less than it was asked for
+        if hasattr(os, "pread"):
+            part = os.pread(descriptor, size - len(found), start + len(found))
+        else:  # Windows
+            os.lseek(descriptor, start + len(found), os.SEEK_SET)
+            part = os.read(descriptor, size - len(found))
+        if not part:
+            break
+        found = part if not found else found + part
+    return found
 
 
 def file_beside(model: Path, location: str) -> Path:
@@ -195,14 +214,17 @@ def header_of(data: Buffer, parts: Sequence[Entry]) -> Header:
     )
 
 
-def stored_tensor(data: Buffer, place: Place, path: Path) -> Stored:
-    """The tensor whose message lies at `place` of the mapped file `path`. Raises BadTensor, OSError."""
+def stored_tensor(data: Buffer, place: Place, path: Path, opened: Opened) -> Stored:
+    """The tensor whose message lies at `place` of the mapped file `path`. Raises BadTensor, OSError.
+
+    `opened`: gives the descriptor of a file.
+    """
     if place.kind in _LISTS:
         return _list_content(data, place)
     parts = list(entries(data, place.start, place.end))
     header = header_of(data, parts)
     if header.location:
-        return _external(header, path)
+        return _external(header, path, opened)
     content = [part for part in parts if part.number in TENSOR_CONTENT]
     if header.dtype == STRING:
         found = _joined(bytes(data[p.start : p.end]) for p in content)
@@ -213,7 +235,7 @@ def stored_tensor(data: Buffer, place: Place, path: Path) -> Stored:
     in_place = len(content) == 1 and content[0].kind == BYTES
     if in_place and (content[0].number == TENSOR_RAW or content[0].number in FIXED):
         size = content[0].end - content[0].start
-        stored = replace(stored, file=path, offset=content[0].start)
+        stored = replace(stored, descriptor=opened(path), offset=content[0].start)
     else:
         found = _typed_content(data, place, header.dtype)
         size = len(found)
@@ -223,10 +245,10 @@ def stored_tensor(data: Buffer, place: Place, path: Path) -> Stored:
     return stored
 
 
-def sparse_parts(data: Buffer, place: Place, path: Path) -> tuple[Stored, Stored]:
+def sparse_parts(data: Buffer, place: Place, path: Path, opened: Opened) -> tuple[Stored, Stored]:
     """(values, indices) of the SparseTensorProto there. Raises BadTensor, OSError."""
     found = {
-        e.number: stored_tensor(data, Place(start=e.start, end=e.end), path)
+        e.number: stored_tensor(data, Place(start=e.start, end=e.end), path, opened)
         for e in entries(data, place.start, place.end)
         if e.kind == BYTES and e.number in (1, 2)
     }
@@ -269,7 +291,7 @@ def _list_content(data: Buffer, place: Place) -> Stored:
     return Stored(dtype=dtype, shape=(size,), num_bytes=len(content), data=content)
 
 
-def _external(header: Header, path: Path) -> Stored:
+def _external(header: Header, path: Path, opened: Opened) -> Stored:
     file = file_beside(path, header.location)
     expected = num_bytes_of(header.dtype, header.num_elements)
     numpy_dtype(header.dtype)
@@ -284,7 +306,7 @@ def _external(header: Header, path: Path) -> Stored:
         dtype=header.dtype,
         shape=header.shape,
         num_bytes=expected,
-        file=file,
+        descriptor=opened(file),
         offset=header.offset,
     )
 

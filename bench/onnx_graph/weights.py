@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -12,9 +13,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from bench.onnx_graph.errors import GraphError, explained
-from bench.onnx_graph.packed import unpacked_blocks
+from bench.onnx_graph.packed import unpacked_rows
 from bench.onnx_graph.record import Graph, Tensor
-from bench.onnx_graph.skeleton import DIGEST, mapped, skeleton_of
+from bench.onnx_graph.skeleton import DIGEST, WALKED, mapped, release, skeleton_of
 from bench.onnx_graph.sources import Source
 from bench.onnx_graph.stored import BadTensor, Stored, sparse_parts, stored_tensor
 
@@ -30,6 +31,9 @@ class Weights:
         self._path = path
         listed = graph.tensors if graph is not None else skeleton_of(path).tensors
         self._tensors = {tensor.name: tensor for tensor in listed if tensor.place}
+        self._walked = 0
+        self._located: dict[str, Stored] = {}
+        self._files: dict[Path, int] = {}
         self._open = ExitStack()
         self._view = self._open.enter_context(mapped(path))
 
@@ -97,21 +101,24 @@ class Weights:
         """Rows `low` to `high` along the first axis of what `numbers` gives. Raises GraphError."""
         tensor = self._tensor(source.tensor)
         is_swapped = source.is_transposed and len(self.shape(source)) == 2
-        if source.packing is None and not is_swapped:
-            array = self.rows(source.tensor, low, high)
-            axis = 0
-        else:
-            with self._errors(source.tensor):
-                array = self.array(source.tensor)
-                if source.packing:
-                    array = unpacked_blocks(array, source.packing)
-            axis = 1 if is_swapped else 0
-            array = array[:, low:high] if is_swapped else array[low:high]
+        axis = 1 if is_swapped else 0
+        rows = (0, None) if is_swapped else (low, high)
+        array = self._codes(source, *rows)
+        if is_swapped:
+            array = array[:, low:high]
         if source.scale:
             array = self._dequantized(source, array, axis, low, high)
-        elif source.packing or array.dtype.kind not in "biufc":
-            array = array if tensor.dtype == "string" else array.astype(_float_type())
+        elif tensor.dtype != "string" and array.dtype.kind not in "biufc":
+            array = array.astype("f4")
         return array.swapaxes(-1, -2) if source.is_transposed and array.ndim > 1 else array
+
+    def _codes(self, source: Source, low: int, high: int | None) -> Any:
+        """Rows of what is stored, integers that share a byte taken apart."""
+        array = self.rows(source.tensor, low, high)
+        if source.packing is None:
+            return array
+        with self._errors(source.tensor):
+            return unpacked_rows(array, source.packing)
 
     def _dequantized(self, source: Source, array: Any, axis: int, low: int, high: int) -> Any:
         """These rows (`low` to `high` along `axis`) times their scales."""
@@ -134,7 +141,7 @@ class Weights:
         import numpy as np
 
         if not source.zero_point:
-            return np.full(packing.scales_shape, packing.default_zero_point, np.float32)
+            return np.array(packing.default_zero_point, np.float32)
         zero = self.array(source.zero_point)
         if zero.dtype == np.uint8:
             return packing.unpacked_zero_points(zero)
@@ -147,12 +154,29 @@ class Weights:
 
     def _parts(self, tensor: Tensor) -> tuple[Stored, ...]:
         if tensor.place and tensor.place.kind == "sparse":
-            return sparse_parts(self._view, tensor.place, self._path)
+            return sparse_parts(self._view, tensor.place, self._path, self._descriptor)
         return (self._stored(tensor),)
 
     def _stored(self, tensor: Tensor) -> Stored:
+        known = self._located.get(tensor.name)
+        if known is not None:
+            return known
         assert tensor.place is not None
-        return stored_tensor(self._view, tensor.place, self._path)
+        self._walked += tensor.place.end - tensor.place.start
+        if self._walked > WALKED:
+            self._walked = 0
+            release(self._view)
+        found = stored_tensor(self._view, tensor.place, self._path, self._descriptor)
+        if found.descriptor is not None:  # its bytes are not kept, only where they are
+            self._located[tensor.name] = found
+        return found
+
+    def _descriptor(self, path: Path) -> int:
+        """The open file; it is closed with these weights."""
+        if path not in self._files:
+            self._files[path] = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            self._open.callback(os.close, self._files[path])
+        return self._files[path]
 
     def _dense(self, tensor: Tensor) -> Any:
         import numpy as np
@@ -221,12 +245,15 @@ def _scaled(
         return values
 
     result = array.astype(np.float32)
+    if block and axis == array.ndim - 1 != cut and whole[axis] % block == 0:
+        # Blocks lie side by side: one scale each, without writing it out for every element.
+        rows = window if window is not None and cut == 0 else slice(None)
+        blocks = result.reshape(*array.shape[:-1], -1, block)
+        if zero_point is not None and zero_point.size:
+            zero = zero_point.astype(np.float32)
+            blocks -= zero.reshape(()) if zero.size == 1 else zero[rows][..., None]
+        blocks *= scale.reshape(()) if scale.size == 1 else scale[rows][..., None]
+        return result
     if zero_point is not None and zero_point.size:
         result -= spread(zero_point.astype(np.float32))
     return result * spread(scale)
-
-
-def _float_type() -> Any:
-    import numpy as np
-
-    return np.float32
