@@ -14,6 +14,14 @@ class Backend:
     """How a model is executed."""
 
     name: str
+    title: str
+    """As people write it."""
+    short: str
+    """In a word, for narrow places."""
+    colours: tuple[str, str]
+    """Of its marks and bars in charts: on light paper and on dark."""
+    mark: str = "circle"
+    """Of its points in charts: circle, diamond or square."""
     module: str
     """Worker-side module with `load(request) -> Runnable` (see suite/backends/runnable.py)."""
     imports: tuple[str, ...]
@@ -55,15 +63,31 @@ class Task:
 BACKENDS: Final = {
     row.name: row
     for row in (
-        Backend(name="eager", module="suite.backends.eager", imports=("torch",), by_default=True),
+        Backend(
+            name="eager",
+            title="Eager",
+            short="eager",
+            colours=("#5f7fae", "#86a5d6"),
+            module="suite.backends.eager",
+            imports=("torch",),
+            by_default=True,
+        ),
         Backend(
             name="compiled",
+            title="Compiled",
+            short="compiled",
+            colours=("#2f9a7c", "#58c2a2"),
+            mark="square",
             module="suite.backends.compiled",
             imports=("torch",),
             by_default=False,
         ),
         Backend(
             name="onnxruntime",
+            title="ONNX Runtime",
+            short="ORT",
+            colours=("#d8812a", "#eda04e"),
+            mark="diamond",
             module="suite.backends.onnxruntime",
             imports=("onnxruntime",),
             preload=("torch", "torch.onnx._internal.exporter._core", "onnx", "onnxscript"),
@@ -75,6 +99,9 @@ BACKENDS: Final = {
         ),
     )
 }
+
+REFERENCE: Final = "eager"
+"""The backend that others are compared with."""
 
 TASKS: Final = {
     row.name: row
@@ -182,14 +209,24 @@ class Variant:
     """Goes through the export stage."""
     is_measured: bool = False
     """`pytest bench --variant` takes it."""
+    is_summarized: bool = False
+    """Its loss of quality and its speed sum a model up in a report."""
+    title: str = ""
+    """As people write it; empty where that is its name."""
     meaning: str
 
+
+ORIGINAL: Final = "original"
+"""The variant that is built, before any stage."""
+TRAINED: Final = "trained"
+"""The variant that others are made from and compared with."""
 
 VARIANTS: Final = {
     row.name: row
     for row in (
         Variant(
             name="original",
+            title="as built",
             stage="",
             parent="",
             is_measured=True,
@@ -217,12 +254,14 @@ VARIANTS: Final = {
         ),
         Variant(
             name="layerwise",
+            title="layer-wise",
             stage="finetune",
             parent="trained",
             meaning="fine-tuned on a second task, unfrozen from the top, learning rates falling with depth",
         ),
         Variant(
             name="lora",
+            title="LoRA",
             stage="finetune",
             parent="trained",
             meaning="fine-tuned on a second task by low-rank adapters, merged",
@@ -233,6 +272,7 @@ VARIANTS: Final = {
             parent="trained",
             is_exported=True,
             is_measured=True,
+            is_summarized=True,
             meaning="trained, channels or heads or units removed, recovered",
         ),
         Variant(
@@ -244,10 +284,12 @@ VARIANTS: Final = {
             devices=("cpu",),
             is_exported=True,
             is_measured=True,
+            is_summarized=True,
             meaning="trained, quantized to 8 bits by ONNX Runtime",
         ),
         Variant(
             name="pruned_int8",
+            title="pruned + int8",
             stage="quantize",
             parent="pruned",
             backend="onnxruntime",
@@ -255,25 +297,30 @@ VARIANTS: Final = {
             devices=("cpu",),
             is_exported=True,
             is_measured=True,
+            is_summarized=True,
             meaning="pruned, then quantized to 8 bits by ONNX Runtime",
         ),
         Variant(
             name="pt2e",
+            title="PT2E int8",
             stage="quantize",
             parent="trained",
             backend="compiled",
             backends=("compiled",),
             devices=("cpu",),
+            is_summarized=True,
             meaning="trained, quantized to 8 bits by PT2E for the x86 Inductor backend, compiled",
         ),
         Variant(
             name="ddp",
+            title="DDP",
             stage="parallel",
             parent="original",
             meaning="trained by several processes, each with the whole model and a share of every batch",
         ),
         Variant(
             name="fsdp",
+            title="FSDP2",
             stage="parallel",
             parent="original",
             meaning="trained by several processes, each with a shard of the weights (FSDP2)",
@@ -291,6 +338,7 @@ VARIANTS: Final = {
             backend="compiled",
             backends=("compiled",),
             devices=("cuda",),
+            is_summarized=True,
             meaning="trained, in bfloat16, compiled",
         ),
         Variant(
@@ -300,6 +348,7 @@ VARIANTS: Final = {
             backend="compiled",
             backends=("compiled",),
             devices=("cuda",),
+            is_summarized=True,
             meaning="trained, Linear layers in float8 or int8 by torchao, compiled",
         ),
     )

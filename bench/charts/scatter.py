@@ -10,13 +10,27 @@ from typing import Final
 
 from bench.charts.axis import Tick, axis_of
 from bench.charts.label_places import LabelPlace, places_for
-from bench.output.names import REFERENCE, backend_name, variant_name
+from bench.output.names import backend_mark, backend_name, backend_short, variant_name
 from bench.summary.lifecycle_records import Life, State
 from bench.summary.quality_text import metric_text
 from suite import units
+from suite.axes import ORIGINAL, REFERENCE, TRAINED
 
 HEIGHT: Final = 260.0
 """Pixels of the drawing of states, for placing labels."""
+
+
+MARK_PATHS: Final = {
+    "circle": "M-5.5 0a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0-11 0Z",
+    "diamond": "M0-6.5L6.5 0L0 6.5L-6.5 0Z",
+    "square": "M-5-5H5V5H-5Z",
+}
+"""Shape of a point (`suite.axes.Backend.mark`) -> its SVG path around the origin."""
+
+
+def mark_path(backend: str) -> str:
+    """Return the SVG path of that backend's points."""
+    return MARK_PATHS[backend_mark(backend)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +119,7 @@ def states_plot(life: Life) -> StatesPlot | None:
 
 def _reference(life: Life) -> float | None:
     """Seconds of the trained model in eager PyTorch; of the model as built where that alone was timed."""
-    for name in ("trained", "original"):
+    for name in (TRAINED, ORIGINAL):
         for state in life.states:
             if (state.name, state.backend) == (name, REFERENCE) and state.latency:
                 return state.latency.p50
@@ -113,8 +127,8 @@ def _reference(life: Life) -> float | None:
 
 
 def _label(state: State) -> str:
-    own = {"onnxruntime": "ORT", "compiled": "compiled"}.get(state.backend, "")
-    is_native = state.name not in ("original", "trained", "pruned") or not own
+    own = "" if state.backend == REFERENCE else backend_short(state.backend)
+    is_native = state.name not in (ORIGINAL, TRAINED, "pruned") or not own
     return variant_name(state.name) + ("" if is_native else f" · {own}")
 
 

@@ -11,7 +11,7 @@ from bench.graph_analysis.folder import Anatomies, folder_of, is_fresh, load_ana
 from bench.graph_analysis.static import stamp_of
 from bench.netron.devtools import has_browser
 from bench.output.text import distinct_names
-from suite.axes import VARIANTS
+from suite.axes import ORIGINAL, TRAINED, VARIANTS
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.runs.load import Run
@@ -28,7 +28,7 @@ DEADLINE: Final = 600.0
 
 MANY: Final = 24
 """Graphs whose pictures take half a minute."""
-FIRST: Final = ("original", "trained")
+FIRST: Final = (ORIGINAL, TRAINED)
 """States that others are made from."""
 
 Told = Callable[[str], None]

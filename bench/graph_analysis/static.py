@@ -16,6 +16,7 @@ from bench.onnx_graph.read import read
 from bench.onnx_graph.record import Graph, Tensor, Value
 from bench.onnx_graph.sources import Source, parameters_of, sources_of, weights_of
 from bench.onnx_graph.weights import Weights
+from suite.axes import ORIGINAL
 
 LEAST: Final = 2
 """Elements below which a tensor is a constant of the arithmetic, not weights."""
@@ -30,7 +31,7 @@ def anatomy_of(
     *,
     model: str,
     size: str = "",
-    variant: str = "original",
+    variant: str = ORIGINAL,
     relative: str = "",
     sizes: Mapping[str, int] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,

@@ -6,7 +6,7 @@ from typing import Final
 
 from bench.doubts import DOUBTS
 from bench.metrics import METRICS
-from suite.axes import VARIANTS as AXES
+from suite.axes import BACKENDS, VARIANTS
 from suite.outcome import WORDING, Wording
 from suite.units import plural as plural
 
@@ -30,24 +30,8 @@ MARKS: Final = {outcome: row.mark for outcome, row in _WORDING.items()}
 STYLES: Final = {outcome: row.style for outcome, row in _WORDING.items()}
 """Outcome -> a style of rich."""
 
-REFERENCE: Final = "eager"
-"""The backend that speed-ups are measured against."""
-
-BACKENDS: Final = {"eager": "Eager", "compiled": "Compiled", "onnxruntime": "ONNX Runtime"}
-
-VARIANTS: Final = {
-    "original": "as built",
-    "masked": "masks alone",
-    "pruned_int8": "pruned + int8",
-    "pt2e": "PT2E int8",
-    "full": "full",
-    "layerwise": "layer-wise",
-    "lora": "LoRA",
-    "ddp": "DDP",
-    "fsdp": "FSDP2",
-    "tensor": "tensor",
-}
-"""State of a model -> what it is called, where its name is not good enough."""
+STATE_TITLES: Final = {"masked": "masks alone"}
+"""State that is no variant -> what it is called."""
 
 STATES: Final = {
     "masked": "Weights set to zero and nothing removed: the control arm of pruning.",
@@ -84,7 +68,17 @@ def doubt_meaning(code: str) -> str:
 
 def backend_name(backend: str) -> str:
     """The backend as people write it."""
-    return BACKENDS.get(backend, backend)
+    return BACKENDS[backend].title if backend in BACKENDS else backend
+
+
+def backend_short(backend: str) -> str:
+    """Return the backend in a word for narrow places."""
+    return BACKENDS[backend].short if backend in BACKENDS else backend
+
+
+def backend_mark(backend: str) -> str:
+    """Return the shape of the backend's points in charts."""
+    return BACKENDS[backend].mark if backend in BACKENDS else "circle"
 
 
 def outcome_name(outcome: str) -> str:
@@ -94,13 +88,13 @@ def outcome_name(outcome: str) -> str:
 
 def variant_name(variant: str) -> str:
     """The state of a model in words."""
-    known = VARIANTS.get(variant)
-    return known or (variant.replace("_", " ") if variant.isidentifier() else variant)
+    title = VARIANTS[variant].title if variant in VARIANTS else STATE_TITLES.get(variant, "")
+    return title or (variant.replace("_", " ") if variant.isidentifier() else variant)
 
 
 def variant_meaning(variant: str) -> str:
     """What the state is, in a phrase; empty for one that this version does not know."""
-    return STATES.get(variant) or (AXES[variant].meaning if variant in AXES else "")
+    return STATES.get(variant) or (VARIANTS[variant].meaning if variant in VARIANTS else "")
 
 
 COMPARISONS: Final = {

@@ -8,6 +8,8 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from suite.axes import BACKENDS
+
 TEMPLATES: Final = Path(__file__).with_name("templates")
 """What all pages share: style, icons, small parts."""
 
@@ -28,5 +30,16 @@ def templates_in(*folders: Path) -> Environment:
 
 def style_of(*files: Path) -> Markup:
     """Return the style sheet of a page: the one that all pages share, then these."""
-    sheets = (TEMPLATES / "style.css", *files)
-    return Markup("".join(path.read_text(encoding="utf-8") for path in sheets))
+    first, *others = (
+        path.read_text(encoding="utf-8") for path in (TEMPLATES / "style.css", *files)
+    )
+    return Markup("".join((first, backend_colours(), *others)))
+
+
+def backend_colours() -> str:
+    """Return the rules that give every backend its colour, on light paper and on dark."""
+    light, dark = (
+        "".join(f".b-{row.name}{{--hue:{row.colours[place]}}}" for row in BACKENDS.values())
+        for place in (0, 1)
+    )
+    return f"{light}@media (prefers-color-scheme:dark){{{dark}}}@media print{{{light}}}"

@@ -11,6 +11,7 @@ from bench.graph_analysis.folder import Anatomies
 from bench.report.anatomy_view import LAYERS, AnatomyView, anatomy_view
 from bench.summary.lifecycle_records import Life
 from bench.summary.model import Report, Row
+from suite.axes import ORIGINAL, TRAINED
 
 ROOM: Final = 5_000_000
 """Characters of pictures in one report; what is larger stays a file beside it."""
@@ -51,7 +52,7 @@ def inlined(anatomies: Anatomies) -> dict[str, Markup]:
             size = drawn.path.stat().st_size
         except OSError:
             continue
-        order.append((states.get(stem) not in ("original", "trained", "first"), size, stem))
+        order.append((states.get(stem) not in (ORIGINAL, TRAINED, "first"), size, stem))
     for _, size, stem in sorted(order):
         if size > min(room, LARGEST):
             continue

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from bench.charts.axis import decade_axis
 from bench.charts.bars import share
 from bench.charts.roofline import LIMITS, roof_plots
+from bench.charts.scatter import mark_path
 from bench.graph_analysis.folder import Anatomies, load_anatomies
 from bench.output import names
 from bench.output.page import style_of, templates_in
@@ -129,6 +130,7 @@ def html_parts(
             state_anchor=lambda life, state: anchor(f"{life.id}:{state.name}:{state.backend}"),
             name_of=labels.name_of,
             times=labels.times,
+            mark_path=mark_path,
             metric_text=metric_text,
             recovery_warning=recovery_warning,
             change_text=change_text,

@@ -9,7 +9,6 @@ from bench.output.markdown import line, safe
 from bench.output.names import (
     MARKS,
     NOT_REACHED,
-    REFERENCE,
     backend_name,
     outcome_name,
     plural,
@@ -31,6 +30,7 @@ from bench.summary.labels import (
 )
 from bench.summary.model import Lane, Report, Row
 from suite import units
+from suite.axes import REFERENCE
 
 LISTED: Final = 60
 """Cells that did not pass beyond this many are counted: a job summary holds 1 MiB."""

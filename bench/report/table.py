@@ -9,12 +9,13 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from bench.output.names import NOT_REACHED, REFERENCE, STYLES, metric_name, outcome_name
+from bench.output.names import NOT_REACHED, STYLES, backend_short, metric_name, outcome_name
 from bench.report.columns import Column, drawn
 from bench.summary.elements import Timing
 from bench.summary.labels import backends_of, labels_of, ratio_text
 from bench.summary.model import Report, Row, Speedup
 from suite import units
+from suite.axes import REFERENCE
 
 NAME: Final = 20
 """Characters to which a model's name may be shortened."""
@@ -69,18 +70,18 @@ def _columns(report: Report) -> dict[str, Column]:
     found = {"model": _column("model", rows, lambda row: Text(labels[row.id]), is_number=False)}
     backends = backends_of(report)
     for backend in backends:
-        name = f"{short(backend)}\np50"
+        name = f"{backend_short(backend)}\np50"
         found[name] = _column(name, rows, partial(_latency, backend=backend))
     for backend in backends:
         if backend != REFERENCE and any(s.backend == backend for r in rows for s in r.speedups):
-            name = f"{short(backend)}\nspeed-up"
+            name = f"{backend_short(backend)}\nspeed-up"
             found[name] = _column(name, rows, partial(_ratio, backend=backend))
     for metric in ("peak_rss_delta", "peak_tensor_bytes", "cuda_allocated"):
         for backend in backends:
-            name = f"{short(backend)}\n{metric_name(metric)}"
+            name = f"{backend_short(backend)}\n{metric_name(metric)}"
             found[name] = _column(name, rows, partial(_memory, backend=backend, metric=metric))
     for backend in backends:
-        name = f"{short(backend)}\ncold start"
+        name = f"{backend_short(backend)}\ncold start"
         found[name] = _column(name, rows, partial(_cold, backend=backend))
     found["params"] = _column(
         "params", rows, lambda row: Text(units.scaled_count(row.parameters, ""))
@@ -89,7 +90,7 @@ def _columns(report: Report) -> dict[str, Column]:
     found["ONNX file"] = _column("ONNX file", rows, _graph)
     found["parity"] = _column("parity", rows, _parity, is_number=False)
     for backend in backends:
-        name = f"{short(backend)}\nthroughput"
+        name = f"{backend_short(backend)}\nthroughput"
         found[name] = _column(name, rows, partial(_throughput, backend=backend))
     found["training step"] = _column("training\nstep", rows, _training)
     found["data loading"] = _column("data\nloading", rows, _loading)
@@ -105,11 +106,6 @@ def _column(
 ) -> Column:
     head = title.replace("peak RSS", "peak RSS\n").replace("tensor bytes", "tensor\nbytes")
     return Column(head.replace("\n ", "\n"), [cell(row) for row in rows], is_number)
-
-
-def short(backend: str) -> str:
-    """The backend in a word for narrow places."""
-    return {"onnxruntime": "ORT"}.get(backend, backend)
 
 
 def _timing(row: Row, backend: str) -> Timing | None:

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from bench.output.names import MARKS, NOT_REACHED, STYLES, outcome_name, plural
+from bench.output.names import MARKS, NOT_REACHED, STYLES, backend_short, outcome_name, plural
 from bench.report.lifecycle_table import life_legend, life_table
-from bench.report.table import short, table_of
+from bench.report.table import table_of
 from bench.steps import step_name
 from bench.summary.headline import average, headline
 from bench.summary.labels import (
@@ -156,7 +156,7 @@ def _print_doubts(report: Report, console: Console) -> None:
     console.print()
     console.print(Text("Doubts", style="bold"))
     for group in groups:
-        names = [f"{label} {short(backend)}" for _, label, backend in group.lanes]
+        names = [f"{label} {backend_short(backend)}" for _, label, backend in group.lanes]
         more = f" and {len(names) - 6} more" if len(names) > 6 else ""
         console.print(
             Text.assemble(

@@ -29,6 +29,7 @@ from bench.summary.lifecycle_records import Life, State
 from bench.summary.model import Report
 from bench.summary.quality_text import drop_text, metric_text
 from suite import units
+from suite.axes import BACKENDS
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 REPORT: Final = TEMPLATES.parents[1] / "report" / "templates"
@@ -104,7 +105,11 @@ def _differences(anatomies: Anatomies, exhibits: Sequence[Exhibit]) -> list[Diff
 def _state(life: Life | None, exhibit: Exhibit) -> State | None:
     """What the run measured of that graph in ONNX Runtime, or None."""
     states = life.states if life else ()
-    found = (s for s in states if (s.name, s.backend) == (exhibit.variant, "onnxruntime"))
+    found = (
+        s
+        for s in states
+        if s.name == exhibit.variant and s.backend in BACKENDS and BACKENDS[s.backend].needs_graph
+    )
     return next(found, None)
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
-from bench.output.names import REFERENCE, outcome_name
+from bench.output.names import outcome_name
 from bench.summary.lifecycle_records import MASKED, Life, Quality, State
 from bench.summary.quality_text import drop_text
 from suite import units
+from suite.axes import ORIGINAL, REFERENCE, TRAINED
 
 DEFAULT_DROP: Final = 1.0
 """Points (percent, where the metric is relative) below the trained model in float32."""
@@ -63,7 +64,7 @@ class Advice:
 def advise(life: Life, limits: Limits | None = None) -> Advice:
     """The advice for a model that went through its stages."""
     limits = limits or Limits()
-    shown = [s for s in life.states if s.name not in ("original", MASKED)]
+    shown = [s for s in life.states if s.name not in (ORIGINAL, MASKED)]
     kept: list[State] = []
     refused: list[Refused] = []
     for state in shown:
@@ -81,7 +82,7 @@ def advise(life: Life, limits: Limits | None = None) -> Advice:
     return Advice(
         life=life,
         limits=limits,
-        reference=next((s for s in shown if (s.name, s.backend) == ("trained", REFERENCE)), None),
+        reference=next((s for s in shown if (s.name, s.backend) == (TRAINED, REFERENCE)), None),
         fastest=fastest,
         smallest=smallest,
         rivals=rivals,
@@ -97,7 +98,7 @@ def advice_for(lives: Sequence[Life], limits: Limits | None = None) -> dict[str,
     return {
         life.id: advise(life, limits)
         for life in lives
-        if any(state.drop is not None and state.name != "original" for state in life.states)
+        if any(state.drop is not None and state.name != ORIGINAL for state in life.states)
     }
 
 

@@ -8,11 +8,11 @@ from typing import Final
 
 from bench.derived_metrics import derive, throughput, throughput_unit
 from bench.metrics import METRICS
-from bench.output.names import REFERENCE
 from bench.stats import CONFIDENCE, Estimate, median
 from bench.summary.elements import Doubt, Quantity, Timing
 from bench.summary.model import CLEAR_RATIO, Lane, Speedup
 from bench.summary.step_outcomes import step_of
+from suite.axes import REFERENCE
 from suite.record import Measurement, Record
 from suite.results.measuring import MemoryResult
 

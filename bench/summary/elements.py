@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from suite.axes import ORIGINAL
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
@@ -81,7 +83,7 @@ class Step:
     size: str
     backend: str
     step: str
-    variant: str = "original"
+    variant: str = ORIGINAL
     """The state that the step is about; for a stage, the one that it makes."""
     outcome: str
     """A value of `suite.outcome.Outcome`, or `not_reached`: planned and without a record."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from bench.output.names import REFERENCE, backend_name, plural, variant_name
+from bench.output.names import backend_name, plural, variant_name
 from bench.summary.model import Report
+from suite.axes import REFERENCE
 
 
 def headline(report: Report) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from bench.output.names import COMPARISONS, REFERENCE, doubt_meaning, variant_name
+from bench.output.names import COMPARISONS, doubt_meaning, variant_name
 from bench.steps import step_name
 from bench.summary.elements import Step
 from bench.summary.model import Report, Row, Speedup
-from suite.axes import BACKENDS, VARIANTS
+from suite.axes import BACKENDS, ORIGINAL, REFERENCE, VARIANTS
 
 AXES: Final = ("size", "device", "dtype", "batch")
 """Of rows and of lives."""
@@ -35,7 +35,7 @@ def labels_of(report: Report) -> dict[str, str]:
 
 def name_of(row: Row) -> str:
     """`resnet18`, or `resnet18 · int8` for another state than the original."""
-    return row.model if row.variant == "original" else f"{row.model} · {variant_name(row.variant)}"
+    return row.model if row.variant == ORIGINAL else f"{row.model} · {variant_name(row.variant)}"
 
 
 def life_names(report: Report) -> dict[str, str]:
@@ -155,7 +155,7 @@ def stage_name(step: Step) -> str:
     """`quantize int8`, `export pruned`; by the step's name alone where that says it all: `build`, `train`, `prune`."""
     name = step_name(step.step)
     is_alone = [v.name for v in VARIANTS.values() if v.stage == step.step] == [step.variant]
-    if is_alone or step.variant == "original":
+    if is_alone or step.variant == ORIGINAL:
         return name
     return f"{name} {variant_name(step.variant)}"
 

@@ -21,7 +21,7 @@ from bench.summary.stage_results import (
 )
 from bench.summary.step_outcomes import step_of
 from bench.summary.variants import states_of
-from suite.axes import TASKS
+from suite.axes import TASKS, TRAINED
 from suite.cell import Cell
 from suite.quality import change_unit, gain
 from suite.record import Record
@@ -82,7 +82,7 @@ def _life(
         if (row.model, row.size, row.device, row.dtype, row.batch) == here
     }
     stages = [*(_stage(record, quality) for record in records), *(Stage(step=s) for s in planned)]
-    train, prune = by_step.get(("train", "trained")), by_step.get(("prune", "pruned"))
+    train, prune = by_step.get(("train", TRAINED)), by_step.get(("prune", "pruned"))
     pruning = prune.result if prune and isinstance(prune.result, PruneResult) else None
     pruned = pruning.metric.pruned if pruning and pruning.metric else None
     return Life(

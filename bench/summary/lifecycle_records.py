@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bench.output.names import REFERENCE
 from bench.summary.elements import Graph, Quantity, Step
-from suite.axes import VARIANTS
+from suite.axes import REFERENCE, VARIANTS
 from suite.claims import Claim
 
 MASKED = "masked"

@@ -11,9 +11,9 @@ from bench.output.names import OUTCOMES, variant_name
 from bench.steps import step_name
 from bench.summary.lifecycle_records import Life, Stage, State
 from bench.summary.places import stage_rank, variant_rank
-from suite.axes import VARIANTS
+from suite.axes import ORIGINAL, VARIANTS
 
-SUMMED: Final = ("pruned", "int8", "pruned_int8", "pt2e", "bf16", "torchao")
+SUMMED: Final = tuple(name for name, row in VARIANTS.items() if row.is_summarized)
 """States whose loss of quality and whose speed sum a life up."""
 
 
@@ -39,7 +39,7 @@ class Group:
     def is_alone(self) -> bool:
         """The stage makes one thing, so that its name says it all: build, train, prune."""
         made = [name for name, row in VARIANTS.items() if row.stage == self.step]
-        return len(self.places) == 1 and (len(made) == 1 or self.places[0].variant == "original")
+        return len(self.places) == 1 and (len(made) == 1 or self.places[0].variant == ORIGINAL)
 
 
 def groups_of(lives: Sequence[Life]) -> tuple[Group, ...]:

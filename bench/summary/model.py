@@ -16,6 +16,7 @@ from bench.summary.elements import Doubt, Finding, Graph, Parity, Quantity, Step
 from bench.summary.lifecycle_records import Foundation, Life
 from bench.summary.roofline_records import Roofline
 from bench.summary.verdicts import GateVerdict
+from suite.axes import ORIGINAL
 
 SCHEMA: Final = 2
 CLEAR_RATIO: Final = 1.05
@@ -114,7 +115,7 @@ class Row:
     batch: int
     length: int = 0
     """Tokens per sample, where they were asked for; 0 = the record's own."""
-    variant: str = "original"
+    variant: str = ORIGINAL
     """A row of `suite.axes.VARIANTS`: which of the model's states was measured."""
     lanes: tuple[Lane, ...]
     speedups: tuple[Speedup, ...] = ()

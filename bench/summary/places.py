@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from suite.axes import STAGES, VARIANTS
+from suite.axes import ORIGINAL, STAGES, VARIANTS
 from suite.cell import Cell
 from suite.foundations.case import STAGE as FOUNDATIONS
 
@@ -20,13 +20,13 @@ def is_foundation(step: str) -> bool:
 
 def is_stage(cell: Cell, step: str) -> bool:
     """True for a stage of the model's life; the export of the model as built belongs to the benchmark."""
-    return step in LIFE or (step == EXPORT and cell.variant != "original")
+    return step in LIFE or (step == EXPORT and cell.variant != ORIGINAL)
 
 
 def row_id(cell: Cell) -> str:
     """The id of the row that shows this cell when it is benchmarked: what its backends have in common."""
     text = f"{cell.model}-{cell.size}-{cell.device}-{cell.dtype}-{cell.extent}"
-    return text if cell.variant == "original" else f"{text}-{cell.variant}"
+    return text if cell.variant == ORIGINAL else f"{text}-{cell.variant}"
 
 
 def life_id(cell: Cell) -> str:

@@ -13,7 +13,7 @@ from bench.summary.model import Row
 from bench.summary.places import EXPORT, is_foundation, is_stage, row_id, variant_rank
 from bench.summary.step_outcomes import step_of
 from bench.summary.training_rows import learning_of
-from suite.axes import BACKENDS
+from suite.axes import BACKENDS, ORIGINAL
 from suite.cell import Cell
 from suite.record import Record
 
@@ -40,11 +40,11 @@ def rows_of(records: Iterable[Record], doubter: Doubter) -> tuple[Row, ...]:
     measured = {_model(group[0].cell) for group in groups.values() if _has_own(group)}
     first: dict[str, int] = {}
     for group in groups.values():
-        first.setdefault(row_id(replace(group[0].cell, variant="original")), len(first))
+        first.setdefault(row_id(replace(group[0].cell, variant=ORIGINAL)), len(first))
 
     def place(group: Sequence[Record]) -> tuple[int, tuple[int, str]]:
         cell = group[0].cell
-        return first[row_id(replace(cell, variant="original"))], variant_rank(cell.variant)
+        return first[row_id(replace(cell, variant=ORIGINAL))], variant_rank(cell.variant)
 
     return tuple(
         _row(group, shared, doubter)
@@ -52,7 +52,7 @@ def rows_of(records: Iterable[Record], doubter: Doubter) -> tuple[Row, ...]:
         # A run on a GPU alone exports on the CPU: that is no row, its graph is in the GPU's row. Nor is a state
         # that was exported as a stage of the model's life and not measured.
         if _has_own(group)
-        or (group[0].cell.variant == "original" and _model(group[0].cell) not in measured)
+        or (group[0].cell.variant == ORIGINAL and _model(group[0].cell) not in measured)
     )
 
 

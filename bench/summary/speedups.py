@@ -6,18 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bench.output.names import REFERENCE
 from bench.stats import percentile
 from bench.summary.elements import Timing
 from bench.summary.lifecycle_records import MASKED, Clock, Ratio, State
 from bench.summary.model import Row
 from bench.summary.numbers import durations
-from suite.axes import VARIANTS
+from suite.axes import ORIGINAL, REFERENCE, TRAINED, VARIANTS
 from suite.record import Record
 from suite.results.prune import PruneResult
 from suite.results.quantize import QuantizeResult
-
-TRAINED: Final = "trained"
 
 Records = Mapping[tuple[str, str], Record]
 """(step, variant) -> record of one life."""
@@ -78,7 +75,7 @@ def compared(states: Sequence[State], records: Records, rows: Mapping[str, Row])
     reference, is_benched = _reference(states, rows)
     prune = records.get(("prune", "pruned"))
     pruning = paired_timings_of(prune).ratio("pruned") if prune else None
-    macs = next((s.macs for s in states if s.name in (TRAINED, "original") and s.macs), None)
+    macs = next((s.macs for s in states if s.name in (TRAINED, ORIGINAL) and s.macs), None)
     found = []
     for state in states:
         ratio: Ratio | None = None
@@ -112,7 +109,7 @@ def _is_other_batch(own: Clock | None, ratio: Ratio | None, reference: Clock | N
 
 def _reference(states: Sequence[State], rows: Mapping[str, Row]) -> tuple[Clock | None, bool]:
     """Eager, trained; or as built, which is as fast; and whether the benchmark has timed it."""
-    for name in (TRAINED, "original"):
+    for name in (TRAINED, ORIGINAL):
         lane = rows[name].lane(REFERENCE) if name in rows else None
         if lane is not None and lane.timing is not None:
             return clock_of(lane.timing), True

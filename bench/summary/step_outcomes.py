@@ -10,6 +10,7 @@ from bench.output.names import MEANINGS, NOT_REACHED, OUTCOMES
 from bench.summary.elements import Step
 from bench.summary.findings import findings_from
 from bench.summary.places import place_of
+from suite.axes import ORIGINAL
 from suite.cell import Cell
 from suite.record import Record
 
@@ -79,7 +80,7 @@ def not_reached(planned: object, records: Iterable[Record]) -> tuple[Step, ...]:
             size=named.size if named else "",
             backend=named.backend if named else "",
             step=step,
-            variant=named.variant if named else "original",
+            variant=named.variant if named else ORIGINAL,
             outcome=NOT_REACHED,
             reason=MEANINGS[NOT_REACHED],
         )

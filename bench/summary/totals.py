@@ -11,6 +11,7 @@ from bench.summary.lifecycle_records import Life
 from bench.summary.model import Row, Totals
 from bench.summary.places import is_life
 from bench.summary.step_outcomes import outcome_counts
+from suite.axes import ORIGINAL, TRAINED
 
 
 def totals_of(
@@ -53,9 +54,9 @@ def _state_ratios(lives: Iterable[Life]) -> dict[str, list[float]]:
     for life in lives:
         for name in dict.fromkeys(state.name for state in life.states):
             state = life.state(name)
-            if state is not None and state.ratio is not None and name != "original":
+            if state is not None and state.ratio is not None and name != ORIGINAL:
                 found.setdefault(name, []).append(state.ratio.value)
-    found.pop("trained", None)
+    found.pop(TRAINED, None)
     return found
 
 

@@ -6,16 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from bench.output.names import REFERENCE
 from bench.summary.elements import Graph
 from bench.summary.graphs import count_of, graph_of
 from bench.summary.lifecycle_records import MASKED, Quality, State
 from bench.summary.model import Row
 from bench.summary.pareto import pareto_frontier
 from bench.summary.places import variant_rank
-from bench.summary.speedups import TRAINED, Records, clock_of, compared, paired_timings_of
+from bench.summary.speedups import Records, clock_of, compared, paired_timings_of
 from bench.summary.stage_results import moments_of
-from suite.axes import BACKENDS, VARIANTS
+from suite.axes import BACKENDS, ORIGINAL, REFERENCE, TRAINED, VARIANTS
 from suite.quality import drop, gain
 from suite.record import Record
 from suite.results.prune import PruneResult
@@ -126,7 +125,7 @@ def _sized(state: State, records: Records, rows: Mapping[str, Row]) -> State:
     is_pruned = state.name.startswith(PRUNED)
     result = prune.result if prune and isinstance(prune.result, PruneResult) else PruneResult()
     own = result.after if is_pruned else result.before
-    build = records.get(("build", "original"))
+    build = records.get(("build", ORIGINAL))
     row = rows.get(state.name)
     parameters = own.parameters if own else None
     if parameters is None and not is_pruned:
@@ -141,7 +140,7 @@ def _sized(state: State, records: Records, rows: Mapping[str, Row]) -> State:
     if quantize is not None:
         report = quantize.result.report if isinstance(quantize.result, QuantizeResult) else None
         num_bytes = report.bytes.after if report and report.bytes else None
-    elif state.backend == "onnxruntime":
+    elif state.backend in BACKENDS and BACKENDS[state.backend].needs_graph:
         num_bytes = graph.num_bytes if graph else None
     return replace(state, parameters=parameters, num_bytes=num_bytes, macs=macs, graph=graph)
 
@@ -162,7 +161,7 @@ def _judged(states: Sequence[State], quality: Quality | None) -> tuple[State, ..
         return tuple(states)
     states = [
         s
-        if s.metric is None or s.name == "original"
+        if s.metric is None or s.name == ORIGINAL
         else replace(s, drop=drop(quality.task, first, s.metric) + 0.0)
         for s in states
     ]
