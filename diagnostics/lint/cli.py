@@ -12,7 +12,8 @@ from diagnostics.explain.output import ERRORS, USAGE, exit_code, show
 from diagnostics.finding import Finding, Level
 from diagnostics.lint import command, requirement_files
 from diagnostics.lint.plan import Plan, Reading, marker_variables, wish
-from diagnostics.lint.rules import as_finding, dotted, judge, lowest_python
+from diagnostics.lint.python_rules import dotted, lowest_python
+from diagnostics.lint.rules import as_finding, judge
 from diagnostics.requirement import applies
 from diagnostics.tables.torch_releases import DATED, Python
 from diagnostics.version import allows

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from diagnostics.lint import options
 from diagnostics.lint.conda import conda_wish
-from diagnostics.lint.plan import Plan, Reading, Wish, wheel_wish, wish
+from diagnostics.lint.plan import CONDA, Plan, Reading, Wish, wheel_wish, wish
+from diagnostics.lint.specifiers import poetry_ranges, python_version
 from diagnostics.tables.torch_releases import Python
 
 PROJECT_TOOLS = frozenset({"uv", "poetry", "pipenv", "pdm", "pixi"})
@@ -223,7 +224,7 @@ def _option(option: str, value: str, installer: str, parts: _Parts) -> None:
     wrong = options.wrong_choice(option, value)
     if wrong:
         parts.not_read.append(wrong)
-    elif installer in ("conda", "pixi") and option in options.CHANNELS:
+    elif installer in CONDA and option in options.CHANNELS:
         parts.channels.append(value)
     elif installer == "conda" and option in options.CONDA_FILES:
         parts.files.append((value, False))
@@ -265,7 +266,7 @@ def _option(option: str, value: str, installer: str, parts: _Parts) -> None:
 
 
 def _requirement(word: str, installer: str, parts: _Parts) -> None:
-    if installer in ("conda", "pixi") and not _LOCAL.match(word):
+    if installer in CONDA and not _LOCAL.match(word):
         found = conda_wish(word)
         if found is None:
             raise NotACommand(f"{word!r} is no package of conda (expected name=1.2 or name>=1.2)")
@@ -303,37 +304,6 @@ def _requirement(word: str, installer: str, parts: _Parts) -> None:
     if found is None:
         raise NotACommand(f"{word!r} is no requirement (expected a name and a version, name==1.2)")
     parts.wishes.append(found)
-
-
-def poetry_ranges(text: str) -> str:
-    """Return PEP 440 ranges for poetry's: `^2.1` -> `>=2.1,<3`, `2.1.0` -> `==2.1.0`, `*` -> any.
-
-    A caret keeps the leftmost number that is not zero: `^0.20` -> `>=0.20,<0.21`. Raises ValueError
-    for alternatives (`||`), which a range cannot hold. Source: poetry's page on dependencies.
-    """
-    if "|" in text:
-        raise ValueError(f"{text!r}: alternatives are not read here")
-    clauses = re.sub(r"(?<=[<>=!~^])\s+", "", text.strip())
-    return ",".join(_poetry_clause(part) for part in re.split(r"[,\s]+", clauses) if part != "*")
-
-
-def _poetry_clause(clause: str) -> str:
-    found = re.fullmatch(r"(\^|~)(\d+(?:\.\d+)*)(\S*)", clause)
-    if found is None:
-        return f"=={clause}" if re.fullmatch(r"\d[\w.+*]*", clause) else clause
-    numbers = [int(part) for part in found[2].split(".")]
-    if found[1] == "^":
-        kept = next((i for i, n in enumerate(numbers) if n), len(numbers) - 1)
-    else:
-        kept = min(1, len(numbers) - 1)
-    upper = ".".join(str(n) for n in (*numbers[:kept], numbers[kept] + 1))
-    return f">={found[2]}{found[3]},<{upper}"
-
-
-def python_version(text: str) -> Python | None:
-    """Return (3, 12) for `3.12`, `3.12.1`, `python3.12` or `cp312`, None for anything else."""
-    found = re.fullmatch(r"(?:.*/)?(?:python|cpython|cp)?-?(\d)\.?(\d+)(?:\.\d+)?", text.strip())
-    return (int(found[1]), int(found[2])) if found else None
 
 
 def _bare(text: str) -> str:

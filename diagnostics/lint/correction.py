@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from diagnostics.finding import Fix, Safety
 from diagnostics.lint.dependency_rules import required_range, torch_cuda
 from diagnostics.lint.index_rules import is_elsewhere
-from diagnostics.lint.plan import FAMILY, PYTORCH_INDEX, Plan, Wish, candidates
+from diagnostics.lint.plan import CONDA, FAMILY, PYTORCH_INDEX, Plan, Wish, candidates
 from diagnostics.tables import torch_releases as table
 from diagnostics.tables.drivers import cuda_of_variant
 from diagnostics.tables.onnxruntime_gpu import range_for
@@ -28,7 +28,7 @@ class Target:
 
 def corrections(target: Target) -> tuple[Fix, ...]:
     """Return lines that can be installed: the wanted release first, then one for this Python."""
-    if target.plan.installer in ("conda", "pixi"):
+    if target.plan.installer in CONDA:
         return _conda(target)
     wanted = _anchor(target.plan)
     if wanted is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from diagnostics.finding import Level
-from diagnostics.lint.plan import Plan, Problem, Wish, candidates, is_open_ended
+from diagnostics.lint.plan import CONDA, Plan, Problem, Wish, candidates, is_open_ended
 from diagnostics.requirement import applies, parse_requirement
 from diagnostics.tables import torch_releases as table
 from diagnostics.tables.drivers import cuda_of_variant
@@ -17,7 +17,7 @@ from diagnostics.version import allows
 def torch_requirements(plan: Plan, python: Python) -> list[Problem]:
     """Return requirements that exclude what the wanted torch itself requires, such as its cuDNN."""
     torch = plan.wish("torch")
-    if torch is None or plan.installer in ("conda", "pixi") or is_open_ended(torch):
+    if torch is None or plan.installer in CONDA or is_open_ended(torch):
         return []
     releases = [version for version in candidates(torch) if _is_default_variant(plan, version)]
     found = []

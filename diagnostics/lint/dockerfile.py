@@ -11,7 +11,7 @@ from pathlib import Path
 from diagnostics.finding import Level
 from diagnostics.lint import command
 from diagnostics.lint.dependency_rules import torch_variant
-from diagnostics.lint.plan import FAMILY, Plan, Problem, Reading, Wish, candidates
+from diagnostics.lint.plan import CONDA, FAMILY, Plan, Problem, Reading, Wish, candidates
 from diagnostics.tables import torch_releases as table
 from diagnostics.tables.drivers import cuda_of_variant, floor_of
 from diagnostics.tables.torch_releases import Python
@@ -275,7 +275,7 @@ def _own_torch_replaced(plan: Plan, stage: _Stage) -> list[Problem]:
 def _torch_driver(plan: Plan) -> list[Problem]:
     """Return the driver that the torch of an install command needs, and where it comes from."""
     torch = plan.wish("torch")
-    if torch is None or plan.installer in ("conda", "pixi"):
+    if torch is None or plan.installer in CONDA:
         return []
     variant = torch_variant(plan, torch)
     allowed = candidates(torch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from diagnostics.finding import Level
-from diagnostics.lint.plan import FAMILY, Plan, Problem, Wish, is_foreign, nightly_variant
+from diagnostics.lint.plan import CONDA, FAMILY, Plan, Problem, Wish, is_foreign, nightly_variant
 from diagnostics.tables import torch_releases as table
 from diagnostics.tables.drivers import cuda_of_variant
 from diagnostics.tables.torch_releases import Python
@@ -28,7 +28,7 @@ ON_PYTORCH_INDEX = frozenset(
 
 def indexes(plan: Plan, python: Python) -> list[Problem]:
     """Return what is wrong with the addresses that a plan takes packages from."""
-    if plan.installer in ("conda", "pixi"):
+    if plan.installer in CONDA:
         return []
     return [*_pages(plan), *_lacking(plan), *_nightlies(plan)]
 

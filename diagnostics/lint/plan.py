@@ -13,6 +13,9 @@ from diagnostics.version import allows
 
 FAMILY = ("torch", "torchvision", "torchaudio")
 
+CONDA = ("conda", "pixi")
+"""Installers whose packages are not the wheels of the package index."""
+
 PYTORCH_INDEX = "https://download.pytorch.org/whl/"
 
 _EXACT = re.compile(r"\s*===?\s*([^\s,*]+)\s*")

@@ -1,4 +1,4 @@
-"""Reads pyproject.toml: the standard tables and those of uv, poetry, setuptools and pixi."""
+"""Reads pyproject.toml: the standard tables and those of uv, poetry, setuptools and other tools."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from diagnostics.lint.command import poetry_ranges
-from diagnostics.lint.conda import conda_wish
 from diagnostics.lint.options import wrong_choice
+from diagnostics.lint.pixi import pixi_plans
 from diagnostics.lint.plan import Plan, Reading, Wish, index_variant, marker_variables, wish
+from diagnostics.lint.specifiers import poetry_ranges
 from diagnostics.lint.tables import as_list, read_toml, table, wishes_of
 from diagnostics.requirement import applies, normalise
 
@@ -66,7 +66,7 @@ def pyproject(path: Path, read_file: FileReader) -> Reading:
     dev += wishes_of(uv.get("dev-dependencies"), f"{path} dev-dependencies", reading)
     if dev:
         plans.append(_placed(shape, f"{path} [dev]", [*dev, *base], bounds, sources, "dev"))
-    plans += _pixi(table(tool, "pixi"), path, reading)
+    plans += pixi_plans(table(tool, "pixi"), path, reading)
     build = wishes_of(table(data, "build-system").get("requires"), f"{path} build-system", reading)
     if build:
         # Built in an environment of its own: nothing of the project is beside it.
@@ -270,58 +270,3 @@ def _other_tools(
     for name in tool:
         if name not in READ_TOOLS:
             yield from walk(table(tool, name), f"tool.{name}")
-
-
-def pixi_toml(path: Path) -> Reading:
-    """Return what a pixi.toml asks for."""
-    reading = Reading()
-    reading.plans += _pixi(read_toml(path), path, reading)
-    return reading
-
-
-def _pixi(pixi: dict[str, Any], path: Path, reading: Reading) -> list[Plan]:
-    """Return a plan for pixi's dependencies, and one per feature with them."""
-    channels = table(pixi, "workspace").get("channels") or table(pixi, "project").get("channels")
-    base = _pixi_conda(table(pixi, "dependencies"), path, reading)
-    pypi = _pixi_pypi(table(pixi, "pypi-dependencies"), path, reading)
-    shape = Plan(
-        wishes=tuple(base),
-        source=f"{path} [pixi]",
-        installer="pixi",
-        channels=tuple(str(channel) for channel in as_list(channels)),
-    )
-    plans = [shape] if base else []
-    plans += [Plan(wishes=tuple(pypi), source=f"{path} [pixi pypi]")] if pypi else []
-    for name, feature in table(pixi, "feature").items():
-        own = _pixi_conda(table(feature, "dependencies"), path, reading)
-        wheels = _pixi_pypi(table(feature, "pypi-dependencies"), path, reading)
-        source = f"{path} [pixi {name}]"
-        plans += [replace(shape, wishes=(*own, *base), source=source)] if own else []
-        plans += [Plan(wishes=(*wheels, *pypi), source=source)] if wheels else []
-    return plans
-
-
-def _pixi_conda(declared: dict[str, Any], path: Path, reading: Reading) -> list[Wish]:
-    found = []
-    for name, value in declared.items():
-        text = value.get("version", "*") if isinstance(value, dict) else value
-        item = conda_wish(f"{name}{text if str(text)[:1] in '=<>!~' else f'={text}'}")
-        if text == "*":
-            item = conda_wish(name)
-        if item is None:
-            reading.not_read.append(f"{path} pixi: {name} = {value!r}")
-        else:
-            found.append(replace(item, where=f"{path} pixi"))
-    return found
-
-
-def _pixi_pypi(declared: dict[str, Any], path: Path, reading: Reading) -> list[Wish]:
-    found = []
-    for name, value in declared.items():
-        text = value.get("version", "*") if isinstance(value, dict) else value
-        item = wish(f"{name}{'' if text == '*' else text}", f"{path} pixi")
-        if item is None:
-            reading.not_read.append(f"{path} pixi: {name} = {value!r}")
-        else:
-            found.append(item)
-    return found

@@ -12,8 +12,9 @@ from diagnostics.lint import command, options
 from diagnostics.lint.conda import environment_file
 from diagnostics.lint.dockerfile import is_dockerfile, read_dockerfile
 from diagnostics.lint.lock_files import LOCKS
+from diagnostics.lint.pixi import pixi_toml
 from diagnostics.lint.plan import Plan, Reading, Wish, wheel_wish, wish
-from diagnostics.lint.pyproject import pixi_toml, pyproject
+from diagnostics.lint.pyproject import pyproject
 from diagnostics.lint.setup_files import pipfile, setup_cfg, setup_py
 
 MAX_DEPTH = 8

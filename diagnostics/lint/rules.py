@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from diagnostics.finding import Evidence, Finding, Fix, Level
-from diagnostics.lint import dependency_rules, index_rules, variant_rules
+from diagnostics.lint import (
+    dependency_rules,
+    index_rules,
+    name_rules,
+    python_rules,
+    variant_rules,
+)
 from diagnostics.lint.correction import Target, corrections
-from diagnostics.lint.plan import FAMILY, Plan, Problem, Wish, candidates, is_open_ended, padded
+from diagnostics.lint.plan import FAMILY, Plan, Problem, Wish, candidates, is_open_ended
 from diagnostics.tables import torch_releases as table
 from diagnostics.tables.torch_releases import Python
-from diagnostics.tables.version import is_final, numbers
-from diagnostics.version import allows
+from diagnostics.tables.version import is_final
 
 Rule = Callable[[Plan, Python], list[Problem]]
-
-CONDA = ("conda", "pixi")
-"""Installers whose packages are not the wheels of the package index."""
 
 
 def judge(plan: Plan, python: Python) -> list[Finding]:
@@ -182,210 +183,6 @@ def _near(item: Wish) -> list[str]:
     return same or list(table.versions(item.name)[-3:])
 
 
-def pythons(plan: Plan, python: Python) -> list[Problem]:
-    """Return releases without wheels for this Python, and wheels of another Python."""
-    if plan.installer in CONDA:
-        return []
-    found = []
-    for item in plan.wishes:
-        tag = item.tags[0]
-        if tag.startswith("cp") and item.tags[1] and tag != f"cp{python[0]}{python[1]}":
-            if "abi3" in item.text:
-                continue
-            found.append(
-                Problem(
-                    code="wheel-for-another-python",
-                    level=Level.ERROR,
-                    summary=f"The wheel of {item.name} is for Python {tag[2]}.{tag[3:]}, "
-                    f"not {dotted(python)}.",
-                    cause=f"Its tag is {tag}; an installer refuses it on any other Python.",
-                    wishes=(item,),
-                )
-            )
-        if re.match(r"win|macosx", item.tags[1]):
-            found.append(
-                Problem(
-                    code="wheel-for-another-system",
-                    level=Level.WARN,
-                    summary=f"The wheel of {item.name} is for {item.tags[1]}, not for Linux.",
-                    cause="Everything here is judged for Linux on x86-64.",
-                    wishes=(item,),
-                )
-            )
-        if item.name not in FAMILY or tag or is_open_ended(item):
-            continue
-        allowed = candidates(item)
-        if not allowed or any(table.has_wheel(item.name, v, python) is not False for v in allowed):
-            continue
-        bounds = table.python_bounds(item.name, allowed[-1])
-        span = f"{dotted(bounds[0])} to {dotted(bounds[1])}" if bounds else "unknown"
-        found.append(
-            Problem(
-                code="python-has-no-wheel",
-                level=Level.ERROR,
-                summary=f"{item.name} {allowed[-1]} has no wheel for Python {dotted(python)}.",
-                cause=f"There are wheels for Python {span}.",
-                wishes=(item,),
-            )
-        )
-    return found
-
-
-def declared_pythons(plan: Plan, python: Python) -> list[Problem]:
-    """Return a torch that does not exist for every Python in the range that a project declares."""
-    torch = plan.wish("torch")
-    lowest = lowest_python(plan.requires_python)
-    if torch is None or lowest is None or is_open_ended(torch):
-        return []
-    bounds = [oldest for v in candidates(torch) if (oldest := table.oldest_python(v)) is not None]
-    if not bounds or min(bounds) <= lowest:
-        return []
-    needed = dotted(min(bounds))
-    consequence = (
-        "uv and poetry look for a solution for every Python of the range, and there is none."
-        if plan.resolves_for_all
-        else f"On Python {dotted(lowest)} the project cannot be installed."
-    )
-    return [
-        Problem(
-            code="requires-python-too-wide",
-            level=Level.ERROR if plan.resolves_for_all else Level.WARN,
-            summary=f"requires-python is {plan.requires_python}, but {torch.text} needs "
-            f">={needed}.",
-            cause=f'{consequence} Write requires-python = ">={needed}".',
-            wishes=(torch,),
-        )
-    ]
-
-
-def lowest_python(ranges: str) -> Python | None:
-    """Return the oldest Python 3 in a range such as `>=3.9`; None when it has no lower bound."""
-    if not any(sign in ranges for sign in (">", "=", "~")):
-        return None
-    minors = [minor for minor in range(5, 30) if _has_minor(ranges, minor)]
-    return (3, minors[0]) if minors and minors[0] > 5 else None
-
-
-def _has_minor(ranges: str, minor: int) -> bool:
-    return allows(ranges, f"3.{minor}.0") or allows(ranges, f"3.{minor}.90")
-
-
-def wrong_names(plan: Plan, python: Python) -> list[Problem]:
-    """Return names that are not what they seem, and packages that exclude each other."""
-    found = []
-    pytorch = plan.wish("pytorch")
-    if pytorch is not None and plan.installer not in CONDA:
-        found.append(
-            Problem(
-                code="pytorch-is-torch",
-                level=Level.ERROR,
-                summary="The package is called torch.",
-                cause="`pytorch` on the package index is an empty placeholder that fails.",
-                wishes=(pytorch,),
-            )
-        )
-    both = [plan.wish(name) for name in ("onnxruntime", "onnxruntime-gpu")]
-    present = tuple(item for item in both if item is not None)
-    if len(present) == 2:
-        found.append(
-            Problem(
-                code="ort-both",
-                level=Level.ERROR,
-                summary="onnxruntime and onnxruntime-gpu cannot be installed together.",
-                cause="They share their files: the last one wins, and the GPU is lost.",
-                wishes=present,
-            )
-        )
-    return [*found, *_conda(plan)]
-
-
-def _conda(plan: Plan) -> list[Problem]:
-    torch = plan.wish("torch")
-    if plan.installer not in CONDA or torch is None:
-        return []
-    found = []
-    if torch.text.rpartition("::")[2].startswith("torch"):
-        found.append(
-            Problem(
-                code="torch-is-pytorch",
-                level=Level.WARN,
-                summary="conda calls the package pytorch.",
-                cause="`torch` is its name on the Python package index alone.",
-                wishes=(torch,),
-            )
-        )
-    allowed = candidates(torch)
-    after = [version for version in allowed if numbers(version) > numbers("2.5.1")]
-    if "pytorch" in plan.channels and allowed and len(after) == len(allowed):
-        found.append(
-            Problem(
-                code="conda-channel-ended",
-                level=Level.ERROR,
-                summary=f"The conda channel `pytorch` has no torch {torch.release or allowed[0]}.",
-                cause="It ended with torch 2.5.1; conda-forge has the later ones.",
-                wishes=(torch,),
-            )
-        )
-    cuda = plan.wish("pytorch-cuda")
-    variant = f"cu{cuda.ranges.lstrip('=').removesuffix('.*').replace('.', '')}" if cuda else ""
-    older = [version for version in allowed if version not in after]
-    unbuilt = all(table.has_variant(version, variant) is False for version in older)
-    if cuda and variant[2:].isdigit() and older and not after and unbuilt:
-        row = table.release(older[-1])
-        found.append(
-            Problem(
-                code="variant-never-built",
-                level=Level.ERROR,
-                summary=f"torch {older[-1]} was never built for {cuda.text}.",
-                cause=f"Built variants: {', '.join(row.variants) if row else 'unknown'}.",
-                wishes=(torch, cuda),
-            )
-        )
-    return found
-
-
-def repeated(plan: Plan, python: Python) -> list[Problem]:
-    """Return requirements of one package that exclude each other."""
-    found = []
-    by_name: dict[str, list[Wish]] = {}
-    for item in plan.wishes:
-        by_name.setdefault(item.name, []).append(item)
-    for name, items in by_name.items():
-        pinned = [item for item in items if item.exact]
-        other = next(
-            (
-                item
-                for pin in pinned[:1]
-                for item in items
-                if item is not pin and item.ranges and not _agree(pin, item)
-            ),
-            None,
-        )
-        if name and other is not None:
-            found.append(
-                Problem(
-                    code="requirements-conflict",
-                    level=Level.ERROR,
-                    summary=f"{pinned[0].text} and {other.text} exclude each other.",
-                    cause="One environment holds one version of a package.",
-                    wishes=(pinned[0], other),
-                )
-            )
-    return found
-
-
-def _agree(pin: Wish, other: Wish) -> bool:
-    if other.exact:
-        same = padded(pin.release) == padded(other.release) or pin.exact == other.exact
-        return same and (not pin.variant or not other.variant or pin.variant == other.variant)
-    return allows(other.ranges, pin.exact)
-
-
-def dotted(python: Python) -> str:
-    """Return (3, 12) as `3.12`."""
-    return f"{python[0]}.{python[1]}"
-
-
 RULES: tuple[Rule, ...] = (
     pairs,
     replaced,
@@ -395,8 +192,8 @@ RULES: tuple[Rule, ...] = (
     dependency_rules.torch_requirements,
     dependency_rules.onnxruntime_cuda,
     index_rules.indexes,
-    pythons,
-    declared_pythons,
-    wrong_names,
-    repeated,
+    python_rules.pythons,
+    python_rules.declared_pythons,
+    name_rules.wrong_names,
+    name_rules.repeated,
 )

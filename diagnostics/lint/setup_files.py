@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from diagnostics.lint.command import python_version
 from diagnostics.lint.plan import Plan, Reading, Wish, index_variant, wish
+from diagnostics.lint.specifiers import python_version
 from diagnostics.lint.tables import as_list, read_toml, table, wishes_of
 
 FileReader = Callable[[Path], Reading]

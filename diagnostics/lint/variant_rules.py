@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from diagnostics.finding import Level
-from diagnostics.lint.plan import FAMILY, Plan, Problem, Wish, candidates, is_open_ended
+from diagnostics.lint.plan import CONDA, FAMILY, Plan, Problem, Wish, candidates, is_open_ended
 from diagnostics.tables import torch_releases as table
 from diagnostics.tables.drivers import cuda_of_variant
 from diagnostics.tables.torch_releases import Python
@@ -19,7 +19,7 @@ def cuda_of_variant_or_zero(variant: str) -> tuple[int, int]:
 
 def variants(plan: Plan, python: Python) -> list[Problem]:
     """Return variants that were never built, by local label, by index, or by uv's backend."""
-    if plan.installer in ("conda", "pixi"):
+    if plan.installer in CONDA:
         return []
     found = []
     for item in plan.wishes:
@@ -158,7 +158,7 @@ def mixed_variants(plan: Plan, python: Python) -> list[Problem]:
             )
         )
     has_source = plan.indexes or plan.pages or plan.backend or named
-    if labels and not has_source and plan.installer not in ("conda", "pixi"):
+    if labels and not has_source and plan.installer not in CONDA:
         found.append(
             Problem(
                 code="label-needs-index",

@@ -6,31 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from diagnostics.model import operators
-from diagnostics.model.graph import Graph, Graphs, Node, Tensor
+from diagnostics.model.fault import Fault, short, title
+from diagnostics.model.graph import Graph, Graphs, Node
 from diagnostics.model.type_inference import (
     bindings,
     declared,
     later_outputs_are_unknown,
     output_type,
 )
+from diagnostics.model.weight_rules import lengths, resize
 
 CHECKED_DOMAINS = frozenset({"", "ai.onnx.ml"})
 """Domains whose operators are the same in every program; others differ between versions."""
 
 RESULT_LIMIT = 20
 """Faults that are told of one file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One thing that is wrong with a node or a value."""
-
-    code: str
-    summary: str
-    cause: str
-    cure: str = ""
-    """What a person can do; empty when the cause says it."""
-    node: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -168,8 +158,8 @@ def _node(node: Node, graph: Graph, scope: _Scope, types: dict[str, str]) -> Non
         if not scope.is_function or is_known:
             faults += _kernel(node, opset or 1, {**made, **bound}, scope.releases)
         if node.domain == "":
-            faults += _lengths(node, graph)
-            faults += _resize(node, graph, opset)
+            faults += lengths(node, graph)
+            faults += resize(node, graph, opset)
     for index, name in enumerate(node.outputs):
         result = results[index] if index < len(results) else ""
         stated = graph.values.get(name, "") or graph.outputs.get(name, "")
@@ -320,87 +310,6 @@ def _kernel(
         else "write the operator with others",
         node=node.name,
     )
-
-
-def _lengths(node: Node, graph: Graph) -> Iterator[Fault]:
-    """Yield weights of one node whose lengths do not go together."""
-    weights = [_weight(name, graph) for name in node.inputs]
-    dims = [item.dims if item else None for item in weights] + [None] * 5
-    channels: int | None = None
-    checks: tuple[int, ...] = ()
-    if node.operator in ("Conv", "ConvTranspose") and dims[1] and len(dims[1]) > 1:
-        group = node.attributes["group"].number if "group" in node.attributes else 1
-        channels = dims[1][0] if node.operator == "Conv" else dims[1][1] * group
-        checks = (2,)
-    elif node.operator == "QLinearConv" and dims[3]:
-        channels, checks = dims[3][0], (8,)
-        dims += [None] * 9
-    elif node.operator in ("BatchNormalization", "InstanceNormalization") and dims[1]:
-        channels, checks = dims[1][0], (2, 3, 4)
-    elif node.operator == "Gemm" and dims[1] and len(dims[1]) == 2:
-        is_flipped = "transB" in node.attributes and node.attributes["transB"].number
-        channels = dims[1][0 if is_flipped else 1]
-        if dims[2] and dims[2][-1] not in (1, channels):
-            checks = (2,)
-    for position in checks:
-        row = dims[position] if position < len(dims) else None
-        if row and channels is not None and row[-1] != channels:
-            name = node.inputs[position]
-            yield Fault(
-                code="onnx-length-wrong",
-                summary=f"{title(node)} has {channels} channels, but {name} has {row[-1]} values.",
-                cause="It belongs to another layer: some readers load the file and fail at the "
-                "first run.",
-                node=node.name,
-            )
-    yield from _input_channels(node, graph, dims[1])
-
-
-def _input_channels(node: Node, graph: Graph, kernel: tuple[int, ...] | None) -> Iterator[Fault]:
-    shape = graph.shapes.get(node.inputs[0]) if node.inputs else None
-    if node.operator != "Conv" or not kernel or not shape or len(shape) < 3 or len(kernel) < 3:
-        return
-    group = node.attributes["group"].number if "group" in node.attributes else 1
-    if shape[1] is not None and shape[1] != kernel[1] * group:
-        yield Fault(
-            code="onnx-length-wrong",
-            summary=f"{title(node)} takes {kernel[1] * group} channels, but {node.inputs[0]} has "
-            f"{shape[1]}.",
-            cause="The weight belongs to another layer, or the stated shape is stale.",
-            node=node.name,
-        )
-
-
-def _weight(name: str, graph: Graph) -> Tensor | None:
-    """Return a weight that no input of the graph can replace."""
-    return None if name in graph.inputs else graph.stored.get(name)
-
-
-def _resize(node: Node, graph: Graph, opset: int) -> Iterator[Fault]:
-    if node.operator != "Resize" or opset < 11:
-        return
-    given = [
-        bool(name) and not ((w := graph.stored.get(name)) and w.dims and 0 in w.dims)
-        for name in (*node.inputs, "", "", "", "")[2:4]
-    ]
-    if all(given):
-        yield Fault(
-            code="onnx-resize-both",
-            summary=f"{title(node)} has both scales and sizes; Resize takes one of them.",
-            cause="Readers refuse it, since the two may say different things.",
-            cure="leave one of the two inputs empty",
-            node=node.name,
-        )
-
-
-def title(node: Node) -> str:
-    """Return how a node is called in a sentence."""
-    return f"{node.operator} {node.name!r}" if node.name else f"A {node.operator} node"
-
-
-def short(kind: str) -> str:
-    """Return `float16` for `tensor(float16)`; other types as they are."""
-    return kind[7:-1] if kind.startswith("tensor(") else kind
 
 
 def _listed(kinds: frozenset[str]) -> str:

@@ -19,6 +19,7 @@ from diagnostics.model import (
     text_format,
 )
 from diagnostics.model.content import NAMES, SUFFIXES, Content, other_protobuf, sniff
+from diagnostics.model.fault import Fault
 from diagnostics.model.runtime import ask
 from diagnostics.model.verdict import again, checked, finding, lfs_pull, look
 from diagnostics.model.wire import WireError
@@ -342,7 +343,7 @@ def _onnx(file: _File) -> list[Finding]:
     return [checked(finding("model-ok", Level.OK, path, summary), **notes)]
 
 
-def _fault(path: Path, fault: graph_rules.Fault, runtime: str | None) -> Finding:
+def _fault(path: Path, fault: Fault, runtime: str | None) -> Finding:
     is_guess = fault.code == "ort-no-kernel" and runtime is None
     cures = (look(fault.cure, "removes the cause"),) if fault.cure else ()
     return finding(

@@ -27,7 +27,15 @@ DOMAINS = ("", "ai.onnx.ml", "com.microsoft")
 NEWEST_OPSETS = {"": 28, "ai.onnx.ml": 5, "com.microsoft": 1}
 HAVE_GRAPHS = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 """Operators that need a subgraph; ONNX Runtime has run them since its first release."""
-MAX_COMBINATIONS = 400
+MAX_COMBINATIONS = 100
+VARIANTS: tuple[tuple[int | None, bool], ...] = (
+    (None, False),
+    (3, True),
+    (4, True),
+    (2, True),
+    (1, True),
+)
+"""(rank of the inputs, whether all outputs are taken): some functions can be built only with these."""
 OPTION_NAMES = {"Single": 0, "Optional": 1, "Variadic": 2}
 
 
@@ -226,7 +234,9 @@ def is_taken_with_others(
     combinations = itertools.product(*(choices[key] for key in others))
     for tried, chosen in enumerate(combinations):
         types = {**dict(zip(others, chosen, strict=True)), param: kind}
-        if tried >= MAX_COMBINATIONS or is_refused(domain, name, row, types, opset) is False:
+        if tried >= MAX_COMBINATIONS:
+            return True
+        if is_refused(domain, name, row, types, opset, variants=VARIANTS[:1]) is False:
             return True
     return False
 
@@ -237,7 +247,14 @@ def preferred(types: list[str]) -> str:
     return next((kind for kind in order if kind in types), types[0])
 
 
-def is_refused(domain: str, name: str, row: Any, types: dict[str, str], opset: int) -> bool | None:
+def is_refused(
+    domain: str,
+    name: str,
+    row: Any,
+    types: dict[str, str],
+    opset: int,
+    variants: tuple[tuple[int | None, bool], ...] = VARIANTS,
+) -> bool | None:
     """True for "not implemented", False when a session could be made, None for any other error."""
     import onnx
     import onnxruntime
@@ -247,8 +264,7 @@ def is_refused(domain: str, name: str, row: Any, types: dict[str, str], opset: i
     options.intra_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     answer: bool | None = None
-    # The bodies of some functions can be built only where ranks or all outputs are known.
-    for rank, has_all_outputs in ((None, False), (3, True), (4, True), (2, True), (1, True)):
+    for rank, has_all_outputs in variants:
         try:
             model = one_node(domain, name, row, types, opset, rank, has_all_outputs)
         except (KeyError, ValueError, TypeError, onnx.onnx_cpp2py_export.checker.ValidationError):
@@ -274,7 +290,7 @@ def one_node(
     rank: int | None,
     has_all_outputs: bool,
 ) -> bytes:
-    """A model of this operator alone with its required inputs; `rank` None leaves the shapes out."""
+    """A model of this operator and its required inputs, without shapes where `rank` is None, else of ones."""
     import onnx
     from onnx import TensorProto, helper
 
@@ -285,8 +301,8 @@ def one_node(
         names.append(f"x{position}")
         proto = type_of(types.get(kind, kind))
         if rank is not None and proto.HasField("tensor_type"):
-            for axis in range(rank):
-                proto.tensor_type.shape.dim.add().dim_param = f"x{position}_{axis}"
+            for _ in range(rank):
+                proto.tensor_type.shape.dim.add().dim_value = 1
         inputs.append(helper.make_value_info(f"x{position}", proto))
     outputs = [
         helper.make_value_info(f"y{position}", type_of(types.get(kind, kind)))

@@ -9,8 +9,8 @@ import pytest
 
 from diagnostics.finding import Level
 from diagnostics.lint.cli import judge_all, main, read
-from diagnostics.lint.command import poetry_ranges
 from diagnostics.lint.conda import conda_wish
+from diagnostics.lint.specifiers import poetry_ranges
 from diagnostics.tables.onnxruntime_gpu import cuda_major, range_for
 from diagnostics.version import allows
 
