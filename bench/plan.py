@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Self
 
+from suite.worker.job_options import JobOptions
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -118,6 +120,11 @@ PLANS: Final = {
     )
 }
 """quick: rough numbers. standard: numbers to work with. rigorous: numbers to publish."""
+
+
+def plan_of(options: JobOptions) -> Plan:
+    """Return the plan in a job's options; the standard plan if they have none."""
+    return Plan.from_dict(options.plan) if options.plan else PLANS["standard"]
 
 
 def next_harder_plan(name: str) -> str | None:

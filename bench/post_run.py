@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.graph_analysis.make import make_anatomies
+from bench.instruments.options import RooflineOptions
+from bench.instruments.results import RooflineResult
+from diagnostics.codec import encode
 from suite.outcome import Outcome
 from suite.record import Record
 from suite.runs.load import load_run
@@ -36,10 +39,10 @@ def peaks_for(
         return []
     found = []
     for device in devices:
-        asked = JobOptions(threads=options.threads, extra={"device": device})
+        asked = JobOptions(threads=options.threads).extended(RooflineOptions(device=device))
         answer = worker.run(Job(runner=PEAKS, options=asked, deadline=DEADLINE))
-        if answer.outcome is Outcome.PASSED and (own := answer.result.get("facts")):
-            found.append(dict(own))
+        if answer.outcome is Outcome.PASSED:
+            found.append(encode(answer.read(RooflineResult)))
     return found
 
 

@@ -19,6 +19,7 @@ from bench.gate.errors import GateError
 from bench.gate.older_tree import OlderWorker, name_in
 from bench.gate.source_tree import TREE, SourceTree
 from bench.gate.worktree import ARM_PREFIX
+from bench.instruments.options import ModelSpecsOptions
 from bench.instruments.results import ModelSpecsResult
 from bench.plan import Plan
 from suite.engine.run_config import Request
@@ -140,7 +141,7 @@ def handshake(arm: Arm, models: Sequence[str]) -> Arm:
                 f"{_arm_title(arm)}: {arm.python} cannot import torch ({ready['failed']['torch']});"
                 f" next: python -m diagnostics --python {arm.python}"
             )
-    options = arm.session.request.options.extended({"models": list(models)})
+    options = arm.session.request.options.extended(ModelSpecsOptions(models=tuple(models)))
     log = str(arm.session.folder.logs / "records.log")
     answer = arm.worker.run(
         Job(runner=RECORDS, options=options, deadline=RECORDS_DEADLINE, log=log)

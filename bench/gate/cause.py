@@ -12,6 +12,7 @@ from typing import Any, Final
 from bench.gate.arm import Arm
 from bench.gate.row import Cause, Row
 from bench.gate.source_tree import TREE, SourceTree
+from bench.instruments.options import GraphPairOptions, ProfileOptions
 from bench.instruments.results import GraphPairResult, ProfileResult
 from suite.axes import BACKENDS
 from suite.engine.steps import graph_cell
@@ -33,7 +34,7 @@ def find_cause(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Ca
     snapshot = folder / f"{row.cell.file_stem}-memory.pickle"
     profiles = {}
     for name, arm in arms.items():
-        wanted = {"snapshot": str(snapshot)} if name == "head" else {}
+        wanted = ProfileOptions(snapshot=str(snapshot) if name == "head" else "")
         record = arm.session.attempt(
             row.cell,
             "latency",
@@ -146,7 +147,7 @@ def _graphs(row: Row, arms: Mapping[str, Arm], problems: list[str]) -> str:
     answer = head.worker.run(
         Job(
             runner=GRAPHS,
-            options=JobOptions(extra={"before": str(before), "after": str(after)}),
+            options=JobOptions().extended(GraphPairOptions(before=str(before), after=str(after))),
             deadline=head.session.request.deadline,
             log=str(head.session.folder.logs / "graphs.log"),
         )

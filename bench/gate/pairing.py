@@ -11,9 +11,12 @@ from typing import Any, Final
 from bench.gate.arm import Arm
 from bench.gate.block import Block, summarize_block
 from bench.gate.budget import Budget
+from bench.instruments.options import TurnOptions
 from bench.instruments.results import Turns, TurnsResult
 from bench.instruments.turn_lock import GONE
+from diagnostics.codec import encode
 from suite.cell import Cell
+from suite.engine.steps import is_original
 from suite.record import Record
 
 TURNS: Final = "bench.instruments.turns:run"
@@ -108,9 +111,15 @@ def _one(
     folder: str,
 ) -> Record:
     options = arm.session.request.options
-    shift = number if cell.variant == "original" else 0
+    shift = number if is_original(cell) else 0
     plan = {**options.plan, "warmup_seconds": budget.warmup_seconds}
     meeting = Path(folder, "meeting")
+    asked = TurnOptions(
+        meeting=str(meeting),
+        begins=arm.name == begins,
+        num_turns=budget.num_turns,
+        block_seconds=budget.block_seconds,
+    )
     try:
         return arm.session.attempt(
             cell,
@@ -118,14 +127,7 @@ def _one(
             runner=runner,
             result=TurnsResult,
             label=label,
-            options={
-                "plan": plan,
-                "seed": options.seed + shift,
-                "meeting": str(meeting),
-                "begins": arm.name == begins,
-                "num_turns": budget.num_turns,
-                "block_seconds": budget.block_seconds,
-            },
+            options={"plan": plan, "seed": options.seed + shift, **encode(asked)},
         )
     finally:
         meeting.with_name(meeting.name + GONE).touch()  # the other arm need not wait for this one

@@ -19,10 +19,11 @@ from bench.gate.exact import (
 from bench.gate.pairing import run_in_both_arms
 from bench.gate.row import Exact, Row
 from bench.gate.verdict import Verdict
+from bench.instruments.options import AgreementOptions, OutputPair, StaticFactsOptions
 from bench.instruments.results import Agreement, AgreementResult, StaticFactsResult
 from suite.axes import BACKENDS
 from suite.cell import Cell
-from suite.engine.steps import graph_cell
+from suite.engine.steps import graph_cell, is_original
 from suite.outcome import Outcome
 from suite.record import Record
 from suite.results.step_result import StageResult
@@ -59,7 +60,7 @@ def compare_static_facts(
         return {cell.id: _records(arm, cell, outputs[name]) for cell in cells}
 
     # Two arms of the same sources would make the same state at once; one after the other the second finds it.
-    makes_states = any(cell.variant != "original" for cell in cells)
+    makes_states = any(not is_original(cell) for cell in cells)
     found = (
         {name: work(name) for name in ("base", "head")} if makes_states else run_in_both_arms(work)
     )
@@ -96,7 +97,7 @@ def _records(arm: Arm, cell: Cell, outputs: Path) -> tuple[Record, ...]:
         runner=FACTS,
         result=StaticFactsResult,
         label="facts",
-        options={"outputs": str(outputs / f"{cell.file_stem}.npz")},
+        options=StaticFactsOptions(outputs=str(outputs / f"{cell.file_stem}.npz")),
     )
     if not BACKENDS[cell.backend].needs_graph:
         return (record,)
@@ -170,13 +171,13 @@ def _compare_outputs(
         tolerance = arms["head"].session.request.specs[row.cell.model].tolerance
         stem = f"{row.cell.file_stem}.npz"
         pairs.append(
-            {
-                "key": row.cell.id,
-                "base": str(outputs["base"] / stem),
-                "head": str(outputs["head"] / stem),
-                "rtol": tolerance.rtol,
-                "atol": max([tolerance.atol, *tolerance.outputs.values()]),
-            }
+            OutputPair(
+                key=row.cell.id,
+                base=str(outputs["base"] / stem),
+                head=str(outputs["head"] / stem),
+                rtol=tolerance.rtol,
+                atol=max([tolerance.atol, *tolerance.outputs.values()]),
+            )
         )
     if not pairs:
         return
@@ -185,7 +186,7 @@ def _compare_outputs(
     answer = arm.worker.run(
         Job(
             runner=AGREEMENT,
-            options=JobOptions(extra={"pairs": pairs}),
+            options=JobOptions().extended(AgreementOptions(pairs=tuple(pairs))),
             deadline=arm.session.request.deadline,
             log=log,
         )
@@ -197,8 +198,8 @@ def _compare_outputs(
     for row in rows:
         if row.parity:
             continue
-        said = verdicts.get(row.cell.id, lost)
-        row.parity, row.parity_note = said.verdict, said.reason
+        found = verdicts.get(row.cell.id, lost)
+        row.parity, row.parity_note = found.verdict, found.reason
         if row.parity != "passed" and (why := _other_weights(row, rows, arms)):
             row.parity, row.parity_note = "incomparable", why
         elif row.parity == "other":

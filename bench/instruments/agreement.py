@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bench.instruments.exchange import options_of, output_with
-
-if TYPE_CHECKING:
-    from suite.worker.protocol import Emit, Job
+from bench.instruments.options import AgreementOptions, OutputPair
+from bench.instruments.results import Agreement, AgreementResult
+from suite.results.step_output import StepOutput
+from suite.worker.protocol import Emit, Job
 
 PASSED, FAILED, OTHER = "passed", "failed", "other"
 """Verdicts; other: the shapes differ, so the two are not the same function."""
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Fact `pairs`: for each of `options["pairs"]` (key, base, head, rtol, atol) the verdict, the largest difference
-    and a reason.
-    """
+def run(job: Job, emit: Emit) -> StepOutput[AgreementResult]:
+    """Compare each pair of the job's AgreementOptions."""
     emit("phase", name="agreement")
-    return output_with(
-        {"pairs": {pair["key"]: agreement(pair) for pair in options_of(job)["pairs"]}}
-    )
+    pairs = job.read(AgreementOptions).pairs
+    return StepOutput(result=AgreementResult(pairs={pair.key: agreement(pair) for pair in pairs}))
 
 
-def agreement(pair: Mapping[str, Any]) -> dict[str, Any]:
-    """Verdict for two files of outputs: every element within atol + rtol times its own magnitude or the output's scale
+def agreement(pair: OutputPair) -> Agreement:
+    """Compare two files of outputs: every element within atol + rtol times its own magnitude or the output's scale
     (root mean square of the sample), whichever is larger; NaN where base has NaN.
 
     An element near zero is a difference of large ones: it has their error, and two builds of a library give it two
@@ -35,30 +31,30 @@ def agreement(pair: Mapping[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     try:
-        base, head = _arrays(pair["base"]), _arrays(pair["head"])
+        base, head = _arrays(pair.base), _arrays(pair.head)
     except (OSError, ValueError) as error:
-        return {"verdict": FAILED, "max_abs": None, "reason": f"outputs cannot be read: {error}"}
+        return Agreement(verdict=FAILED, reason=f"outputs cannot be read: {error}")
     shapes = [[list(a.shape) for a in arrays] for arrays in (base, head)]
     if shapes[0] != shapes[1]:
         reason = f"outputs have the shapes {shapes[1]}, base has {shapes[0]}"
-        return {"verdict": OTHER, "max_abs": None, "reason": reason}
+        return Agreement(verdict=OTHER, reason=reason)
     worst, is_close = 0.0, True
     for a, b in zip(base, head, strict=True):
-        is_close &= _close(a, b, rtol=pair["rtol"], atol=pair["atol"])
+        is_close &= _close(a, b, rtol=pair.rtol, atol=pair.atol)
         gap = np.abs(b.astype(np.float64) - a)
         worst = max(worst, float(np.nanmax(gap, initial=0.0)) if gap.size else 0.0)
     reason = (
         ""
         if is_close
         else (
-            f"outputs differ by up to {worst:.3g}, more than atol {pair['atol']:g} + rtol {pair['rtol']:g}"
+            f"outputs differ by up to {worst:.3g}, more than atol {pair.atol:g} + rtol {pair.rtol:g}"
         )
     )
-    return {"verdict": PASSED if is_close else FAILED, "max_abs": worst, "reason": reason}
+    return Agreement(verdict=PASSED if is_close else FAILED, max_abs=worst, reason=reason)
 
 
 def _close(base: Any, head: Any, *, rtol: float, atol: float) -> bool:
-    """Whether the two arrays of one shape agree."""
+    """True if the two arrays of one shape agree."""
     import numpy as np
 
     wide = base.astype(np.float64)

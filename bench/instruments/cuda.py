@@ -7,6 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
+from suite.measurement import MeasurementFacts
+
 MILLI: Final = 1e-3
 
 SLOWED: Final = {
@@ -49,7 +51,7 @@ class CudaEvents:
 
 def cuda_peaks(
     call: Callable[[], Any], synchronize: Callable[[], None], device: str, iterations: int
-) -> tuple[int, int, dict[str, Any]]:
+) -> tuple[int, int, MeasurementFacts]:
     """Return peak allocated and peak reserved bytes on `device` during the calls, and the allocator's
     other counters.
 
@@ -67,14 +69,14 @@ def cuda_peaks(
         call()
     synchronize()
     after = torch.cuda.memory_stats(device)
-    facts = {
-        name: after.get(name, 0) - before.get(name, 0) for name in ("num_alloc_retries", "num_ooms")
-    }
-    return (
-        torch.cuda.max_memory_allocated(device),
-        torch.cuda.max_memory_reserved(device),
-        {**facts, "iterations": iterations, "process_bytes": _process_bytes(device)},
+    facts = MeasurementFacts(
+        iterations=iterations,
+        num_alloc_retries=after.get("num_alloc_retries", 0) - before.get("num_alloc_retries", 0),
+        num_ooms=after.get("num_ooms", 0) - before.get("num_ooms", 0),
+        process_bytes=_process_bytes(device),
     )
+    peaks = torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
+    return *peaks, facts
 
 
 def live_cuda_bytes(device: str) -> int:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bench.plan import PLANS, Plan
 from suite.catalog import spec_for
 from suite.measurement import Measurement, MeasurementFacts
 from suite.results.measuring import DataLoaderResult
@@ -26,7 +25,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[DataLoaderResult]:
     """Measurements `loading` (samples per second, one sample per batch), one per number of loader workers; on CUDA with
     pinned memory.
     """
-    plan = Plan.from_dict(job.options.plan) if job.options.plan else PLANS["standard"]
+    plan = plan_of(job.options)
     spec = spec_for(job.cell.model, job.options.models_from)
     settings = spec.sizes[job.cell.size].training
     pinned = job.cell.device != "cpu"

@@ -15,7 +15,7 @@ from bench.instruments.sentinel import sentinel
 from bench.instruments.settings import settings
 from bench.instruments.stopwatch import CLOCK, Clock, overhead, time_round
 from bench.instruments.warmup import Warmup, warm_up
-from bench.plan import PLANS, Plan
+from bench.plan import Plan, plan_of
 from bench.stats import mad, median
 from suite.backends.runnable import Runnable, runnable_for
 from suite.measurement import Measurement, MeasurementFacts, SentinelReadings
@@ -33,7 +33,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[LatencyResult]:
 
     Options: `plan` (fields of bench.plan.Plan; standard when missing) and those of the backend.
     """
-    plan = Plan.from_dict(job.options.plan) if job.options.plan else PLANS["standard"]
+    plan = plan_of(job.options)
     phases = Phases(emit)
     subject = runnable_for(job, phases)
     device = job.cell.device

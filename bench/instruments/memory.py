@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from bench.instruments.cuda import cuda_peaks, live_cuda_bytes
 from bench.instruments.stopwatch import CLOCK, NS, Clock
 from bench.instruments.tensor_bytes import count_tensor_bytes
-from bench.plan import PLANS, Plan
+from bench.plan import Plan, plan_of
 from suite.backends.runnable import Runnable, runnable_for
+from suite.measurement import Measurement, MeasurementFacts
 from suite.process_memory import NotHereError, peak_rss_delta, status_bytes
-
-if (
-    TYPE_CHECKING
-):  # the gate runs `measure` with the `suite` of older source trees, which lack these
-    from suite.results.measuring import MemoryResult
-    from suite.results.step_output import StepOutput
-    from suite.worker.protocol import CellJob, Emit
+from suite.results.measuring import MemoryResult
+from suite.results.step_output import StepOutput, widened
+from suite.worker.protocol import CellJob, Emit
 
 MIN_LEAK_ITERATIONS: Final = 6
 """Fewest points of a slope."""
@@ -31,17 +28,13 @@ def run(job: CellJob, emit: Emit) -> StepOutput[MemoryResult]:
     `absent` has the metrics that cannot be measured here, with the reason. Options: `plan`, and those of
     the backend.
     """
-    plan = Plan.from_dict(job.options.plan) if job.options.plan else PLANS["standard"]
+    plan = plan_of(job.options)
     subject = runnable_for(job, emit)
     device = job.cell.device
     with subject.inference():
         found, absent = measure(subject, plan, emit, device=device)
-    from suite.measurement import measurement_from
-    from suite.results.measuring import MemoryResult
-    from suite.results.step_output import StepOutput, widened
-
     return StepOutput(
-        measurements=tuple(measurement_from(row) for row in found),
+        measurements=tuple(found),
         result=widened(MemoryResult, subject.setup, plan=plan.name, absent=absent),
         data=subject.data,
     )
@@ -49,13 +42,13 @@ def run(job: CellJob, emit: Emit) -> StepOutput[MemoryResult]:
 
 def measure(
     subject: Runnable, plan: Plan, emit: Emit, *, device: str = "cpu", clock: Clock = CLOCK
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
+) -> tuple[list[Measurement], dict[str, str]]:
     """Measure the memory of a subject that was not called yet; returns measurements, and metric -> why it
     is absent.
 
     The first call is inside the peak's window: ONNX Runtime's arena grows in it and keeps its size.
     """
-    found: list[dict[str, Any]] = []
+    found: list[Measurement] = []
     absent: dict[str, str] = {}
     on_gpu = device.startswith("cuda")
     counts_cuda = on_gpu and subject.module is not None
@@ -63,11 +56,11 @@ def measure(
     emit("phase", name="settle")
     try:
         peak, base = peak_rss_delta(first, lambda: _once(subject), plan.memory_iterations)
-        facts = {
-            "base_bytes": base,
-            "iterations": plan.memory_iterations,
-            "swap_bytes": status_bytes("VmSwap"),
-        }
+        facts = MeasurementFacts(
+            base_bytes=base,
+            iterations=plan.memory_iterations,
+            swap_bytes=status_bytes("VmSwap"),
+        )
         found.append(_measured("peak_rss_delta", [peak], facts))
     except NotHereError as error:
         absent["peak_rss_delta"] = str(error)
@@ -84,7 +77,7 @@ def measure(
         )
         if len(levels) >= MIN_LEAK_ITERATIONS:
             of = "CUDA allocator" if counts_cuda else "resident memory"
-            found.append(_measured("live_bytes", levels, {"of": of}))
+            found.append(_measured("live_bytes", levels, MeasurementFacts(of=of)))
         else:
             absent["leak"] = (
                 f"a slope needs {MIN_LEAK_ITERATIONS} iterations, and they do not fit the"
@@ -136,7 +129,7 @@ def _tensors(
     subject: Runnable,
     plan: Plan,
     device: str,
-    found: list[dict[str, Any]],
+    found: list[Measurement],
     absent: dict[str, str],
 ) -> None:
     if subject.module is None:
@@ -145,11 +138,9 @@ def _tensors(
         )
         return
     taken = count_tensor_bytes(lambda: _once(subject))
-    facts = {
-        "kept_bytes": taken.kept,
-        "total_bytes": taken.total,
-        "num_allocations": taken.num_allocations,
-    }
+    facts = MeasurementFacts(
+        kept_bytes=taken.kept, total_bytes=taken.total, num_allocations=taken.num_allocations
+    )
     found.append(_measured("peak_tensor_bytes", [taken.peak], facts))
 
 
@@ -157,7 +148,7 @@ def _cuda(
     subject: Runnable,
     plan: Plan,
     device: str,
-    found: list[dict[str, Any]],
+    found: list[Measurement],
     absent: dict[str, str],
 ) -> None:
     if subject.module is None:
@@ -183,5 +174,5 @@ def _collected_rss() -> int:
     return status_bytes("VmRSS")
 
 
-def _measured(metric: str, values: list[int], facts: dict[str, Any]) -> dict[str, Any]:
-    return {"metric": metric, "unit": "B", "samples": [float(v) for v in values], "facts": facts}
+def _measured(metric: str, values: list[int], facts: MeasurementFacts) -> Measurement:
+    return Measurement(metric=metric, unit="B", samples=tuple(map(float, values)), facts=facts)

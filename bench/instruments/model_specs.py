@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import platform
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bench.instruments.exchange import options_of, output_with
+from bench.instruments.options import ModelSpecsOptions
+from bench.instruments.results import ModelSpecsResult
 from suite import spec_codec
 from suite.catalog import spec_for
 from suite.provenance import versions
+from suite.results.step_output import StepOutput
+from suite.worker.protocol import Emit, Job
 
-if TYPE_CHECKING:
-    from suite.worker.protocol import Emit, Job
 
-
-def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Facts `specs` (model -> its record as data, None where there is none), `python`, `versions`.
-
-    Options: `models`, `models_from`. Raises CatalogError when the models file is not as it has to be.
-    """
+def run(job: Job, emit: Emit) -> StepOutput[ModelSpecsResult]:
+    """Look up the models of ModelSpecsOptions in the catalogue. Raises CatalogError for an invalid models file."""
     emit("phase", name="import")
-    own = options_of(job).get("models_from", "")
+    own = job.options.models_from
     found: dict[str, Any] = {}
-    for name in options_of(job)["models"]:
+    for name in job.read(ModelSpecsOptions).models:
         try:
             found[name] = spec_codec.to_dict(spec_for(name, own))
         except KeyError:
             found[name] = None
-    return output_with(
-        {"specs": found, "python": platform.python_version(), "versions": versions()}
+    return StepOutput(
+        result=ModelSpecsResult(
+            specs=found, python=platform.python_version(), versions=dict(versions())
+        )
     )

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from suite.measurement import Measurement
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -31,6 +33,19 @@ def sizes(module: nn.Module) -> ModuleSizes:
         num_parameter_bytes=sum(p.numel() * p.element_size() for p in parameters),
         num_buffers=sum(b.numel() for b in buffers),
         num_buffer_bytes=sum(b.numel() * b.element_size() for b in buffers),
+    )
+
+
+def size_measurements(counted: ModuleSizes, macs: int) -> tuple[Measurement, ...]:
+    """Return the measurements `parameters` (a count), `parameter_bytes` and `macs` (of one forward pass)."""
+    values = {
+        "parameters": ("1", counted.num_parameters),
+        "parameter_bytes": ("B", counted.num_parameter_bytes + counted.num_buffer_bytes),
+        "macs": ("MAC", macs),
+    }
+    return tuple(
+        Measurement(metric=name, unit=unit, samples=(float(value),))
+        for name, (unit, value) in values.items()
     )
 
 

@@ -6,13 +6,13 @@ import json
 import tempfile
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from bench.instruments.exchange import options_of, output_with
+from bench.instruments.options import ProfileOptions
+from bench.instruments.results import ProfileResult
 from suite.backends.runnable import Runnable, runnable_for
-
-if TYPE_CHECKING:
-    from suite.worker.protocol import CellJob, Emit
+from suite.results.step_output import StepOutput
+from suite.worker.protocol import CellJob, Emit
 
 WARM: Final = 3
 PASSES: Final = 10
@@ -23,11 +23,8 @@ Rows = dict[str, list[float]]
 """Operator -> [seconds of its own, calls], over all passes."""
 
 
-def run(job: CellJob, emit: Emit) -> dict[str, Any]:
-    """Fact `operators`: operator -> [own seconds, calls] per pass; the profiler's own cost is in the seconds.
-
-    Options: `snapshot`: file that takes a CUDA memory snapshot of one pass.
-    """
+def run(job: CellJob, emit: Emit) -> StepOutput[ProfileResult]:
+    """Profile the operators of a forward pass; the profiler's own cost is in the seconds. Options: ProfileOptions."""
     subject = runnable_for(job, emit)
     emit("phase", name="profile")
     if subject.module is None:
@@ -37,7 +34,7 @@ def run(job: CellJob, emit: Emit) -> dict[str, Any]:
             rows, passes = _torch(subject, job.cell.device)
             _snapshot(subject, job)
     operators = {name: (own / passes, calls / passes) for name, (own, calls) in rows.items()}
-    return output_with({"operators": operators})
+    return StepOutput(result=ProfileResult(operators=operators))
 
 
 def _torch(subject: Runnable, device: str) -> tuple[Rows, int]:
@@ -74,12 +71,12 @@ def _onnxruntime(job: CellJob, subject: Runnable) -> tuple[Rows, int]:
     rows: Rows = defaultdict(lambda: [0.0, 0.0])
     with tempfile.TemporaryDirectory(prefix="vitals-") as folder:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = int(options_of(job).get("threads", 0))
+        options.intra_op_num_threads = job.options.threads
         options.log_severity_level = 3
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder, "profile"))
         session = ort.InferenceSession(
-            options_of(job)["graph"], options, providers=[_provider(subject)]
+            job.options.graph, options, providers=[subject.setup.provider]
         )
         for _ in range(WARM + PASSES):
             session.run(None, dict(subject.inputs))
@@ -94,7 +91,7 @@ def _onnxruntime(job: CellJob, subject: Runnable) -> tuple[Rows, int]:
 
 def _snapshot(subject: Runnable, job: CellJob) -> None:
     """Write the CUDA allocator's history over one pass, for https://pytorch.org/memory_viz."""
-    target = options_of(job).get("snapshot", "")
+    target = job.read(ProfileOptions).snapshot
     if not target or job.cell.device == "cpu":
         return
     import torch
@@ -104,9 +101,3 @@ def _snapshot(subject: Runnable, job: CellJob) -> None:
     subject.synchronize()
     torch.cuda.memory._dump_snapshot(target)  # type: ignore[no-untyped-call]
     torch.cuda.memory._record_memory_history(enabled=None)
-
-
-def _provider(subject: Any) -> str:
-    """Return ONNX Runtime's execution provider; older source trees have it in another place."""
-    setup = getattr(subject, "setup", None)
-    return str(setup.provider if setup is not None else subject.facts["provider"])

@@ -1,4 +1,4 @@
-"""Results of the instruments that only the gate runs; those of steps are in `suite.results`."""
+"""Results of the instruments that are no steps of a cell; those of steps are in `suite.results`."""
 
 from __future__ import annotations
 
@@ -91,3 +91,19 @@ class GraphPairResult(StepResult):
     """The differences, one line each, most important first."""
     is_empty: bool = False
     """True if the graphs are equal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RooflineResult(StepResult):
+    """The result of `bench.instruments.roofline`: peak rates of one device."""
+
+    device: str
+    threads: int
+    bandwidth: float
+    """Bytes per second, read plus written."""
+    matmul: dict[str, float] = field(default_factory=dict)
+    """Dtype -> FLOP/s, two per multiply-accumulate."""
+    no_kernel: dict[str, str] = field(default_factory=dict)
+    """Dtype without a kernel -> PyTorch's error."""
+    float32_precision: str = ""
+    """highest, high or medium: see torch.set_float32_matmul_precision."""

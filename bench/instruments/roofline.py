@@ -12,7 +12,10 @@ from typing import Any, Final
 
 import torch
 
+from bench.instruments.options import RooflineOptions
+from bench.instruments.results import RooflineResult
 from bench.instruments.stopwatch import CLOCK, NS
+from suite.results.step_output import StepOutput
 from suite.worker.protocol import Emit, Job
 
 DTYPES: Final = ("float32", "bfloat16", "float16")
@@ -27,14 +30,10 @@ LONGEST: Final = 0.3
 LEAST_ROUNDS: Final = 3
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Facts: `device`, `threads`, `bandwidth` (bytes/s, read and written), `matmul` (dtype -> FLOP/s, 2 per MAC),
-    `no_kernel` (dtype -> PyTorch's error).
-
-    Options: `device` (cpu, cuda, cuda:N), `threads` (0 = PyTorch's own choice). Memory that runs out is raised.
-    """
-    device = str(job.options.get("device", "cpu"))
-    if threads := int(job.options.get("threads", 0)):
+def run(job: Job, emit: Emit) -> StepOutput[RooflineResult]:
+    """Measure the peak rates of a device. Options: RooflineOptions. Memory that runs out is raised."""
+    device = job.read(RooflineOptions).device
+    if threads := job.options.threads:
         torch.set_num_threads(threads)
     emit("phase", name="bandwidth")
     bandwidth = copy_rate(device)
@@ -48,16 +47,16 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
             raise
         except RuntimeError as error:  # "addmm_impl_cpu_" not implemented for 'Half', and the like
             no_kernel[dtype] = str(error).partition("\n")[0]
-    return {
-        "facts": {
-            "device": device,
-            "threads": torch.get_num_threads(),
-            "bandwidth": bandwidth,
-            "matmul": rates,
-            "no_kernel": no_kernel,
-            "float32_precision": torch.get_float32_matmul_precision(),
-        }
-    }
+    return StepOutput(
+        result=RooflineResult(
+            device=device,
+            threads=torch.get_num_threads(),
+            bandwidth=bandwidth,
+            matmul=rates,
+            no_kernel=no_kernel,
+            float32_precision=torch.get_float32_matmul_precision(),
+        )
+    )
 
 
 def matmul_rate(device: str, dtype: torch.dtype) -> float:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from bench.instruments.module_sizes import sizes
+from bench.instruments.module_sizes import size_measurements, sizes
 from suite.built_model import subject_for
 from suite.flat_tensors import cast
 from suite.macs import count_macs
-from suite.measurement import Measurement
 from suite.results.measuring import SizeResult
 from suite.results.step_output import StepOutput
 from suite.worker.protocol import CellJob, Emit
@@ -26,16 +25,8 @@ def run(job: CellJob, emit: Emit) -> StepOutput[SizeResult]:
     macs = count_macs(module, lambda: module(**inputs))
     module = cast(module, "cpu", getattr(torch, job.cell.dtype))
     counted = sizes(module)
-    values = {
-        "parameters": ("1", counted.num_parameters),
-        "parameter_bytes": ("B", counted.num_parameter_bytes + counted.num_buffer_bytes),
-        "macs": ("MAC", macs),
-    }
     return StepOutput(
-        measurements=tuple(
-            Measurement(metric=name, unit=unit, samples=(float(value),))
-            for name, (unit, value) in values.items()
-        ),
+        measurements=size_measurements(counted, macs),
         result=SizeResult(
             num_parameters=counted.num_parameters,
             num_trainable=counted.num_trainable,

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from bench.instruments import memory
-from bench.instruments.exchange import options_of, output_with, plan_of
-from bench.instruments.module_sizes import sizes
+from bench.instruments.module_sizes import size_measurements, sizes
+from bench.instruments.options import StaticFactsOptions
+from bench.instruments.results import StaticFactsResult
+from bench.plan import plan_of
 from suite.backends.runnable import Runnable, runnable_for
+from suite.macs import count_macs
+from suite.measurement import Measurement
+from suite.results.step_output import StepOutput
+from suite.worker.protocol import CellJob, Emit
 
-if TYPE_CHECKING:
-    from suite.worker.protocol import CellJob, Emit
 
+def run(job: CellJob, emit: Emit) -> StepOutput[StaticFactsResult]:
+    """Take the measurements of the memory instrument and, if there is a module, those of its size.
 
-def run(job: CellJob, emit: Emit) -> dict[str, Any]:
-    """Measurements of the memory instrument, and where there is a module `parameters`, `parameter_bytes`, `macs`.
-
-    Options: `plan`, `outputs`: file that takes the output tensors as float32 (.npz), for parity between two arms.
+    Options: `plan`, and StaticFactsOptions.
     """
     subject = runnable_for(job, emit)
-    device = job.cell.device
     with subject.inference():
-        found, absent = memory.measure(subject, plan_of(job), emit, device=device)
+        found, absent = memory.measure(subject, plan_of(job.options), emit, device=job.cell.device)
     emit("phase", name="outputs")
-    if target := options_of(job).get("outputs"):
+    if target := job.read(StaticFactsOptions).outputs:
         save_outputs(subject, Path(target))
     emit("phase", name="size")
-    return output_with({"absent": absent}, [*found, *_sizes(subject)])
+    return StepOutput(
+        result=StaticFactsResult(absent=absent), measurements=(*found, *_sizes(subject))
+    )
 
 
 def save_outputs(subject: Runnable, target: Path) -> None:
@@ -39,18 +42,8 @@ def save_outputs(subject: Runnable, target: Path) -> None:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def _sizes(subject: Runnable) -> list[dict[str, Any]]:
+def _sizes(subject: Runnable) -> tuple[Measurement, ...]:
     if subject.module is None:
-        return []
-    from suite.macs import count_macs
-
-    counted = sizes(subject.module)
-    values = {
-        "parameters": ("1", counted.num_parameters),
-        "parameter_bytes": ("B", counted.num_parameter_bytes + counted.num_buffer_bytes),
-        "macs": ("MAC", count_macs(subject.module, subject.call)),
-    }
-    return [
-        {"metric": name, "unit": unit, "samples": [float(value)]}
-        for name, (unit, value) in values.items()
-    ]
+        return ()
+    macs = count_macs(subject.module, subject.call)
+    return size_measurements(sizes(subject.module), macs)

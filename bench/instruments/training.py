@@ -7,7 +7,6 @@ from itertools import repeat
 from typing import Any
 
 from bench.instruments.latency import measure
-from bench.plan import PLANS, Plan
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.backends.runnable import Runnable
 from suite.catalog import spec_for
@@ -31,7 +30,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
     device = job.cell.device
     use_threads(job)
     require_device(device)
-    plan = Plan.from_dict(job.options.plan) if job.options.plan else PLANS["standard"]
+    plan = plan_of(job.options)
     spec = spec_for(job.cell.model, job.options.models_from)
     size = spec.sizes[job.cell.size]
     count = max(LEAST, job.cell.batch)

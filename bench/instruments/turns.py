@@ -13,30 +13,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Final
 
 from bench.instruments.counters import disturbances, read_counters
 from bench.instruments.cuda import throttle_reader
-from bench.instruments.exchange import (
-    TurnOptions,
-    options_of,
-    output_with,
-    plan_of,
-    read_options,
-)
 from bench.instruments.garbage import paused_garbage_collector
+from bench.instruments.options import TurnOptions
+from bench.instruments.results import Turns, TurnsResult
 from bench.instruments.sentinel import sentinel
 from bench.instruments.stopwatch import CLOCK, NS, Clock, overhead, time_round
 from bench.instruments.turn_lock import TurnLock, join
 from bench.instruments.warmup import warm_up
-from bench.plan import Plan
+from bench.plan import Plan, plan_of
 from bench.stats import median
-from suite.backends.runnable import runnable_for
-
-if TYPE_CHECKING:
-    from suite.worker.protocol import CellJob, Emit
+from suite.backends.runnable import Runnable, runnable_for
+from suite.results.step_output import StepOutput
+from suite.worker.protocol import CellJob, Emit
 
 CONTROL_SIDE: Final = 192
 CONTROL_PRODUCTS: Final = 4
@@ -57,47 +49,19 @@ Turn = Callable[[], tuple[float, float, tuple[str, ...]]]
 """Takes one turn; returns seconds per call, the slower of the sentinel's two readings in seconds, and disturbances."""
 
 
-class Timed(Protocol):
-    """What is timed: a Runnable of any version, or the control."""
-
-    @property
-    def call(self) -> Callable[[], Any]:
-        """One call."""
-        ...
-
-    @property
-    def synchronize(self) -> Callable[[], None]:
-        """Waits until the device is idle."""
-        ...
-
-    @property
-    def inference(self) -> Callable[[], AbstractContextManager[Any]]:
-        """Opened once around all calls."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """The control as something timed."""
-
-    call: Callable[[], Any]
-    synchronize: Callable[[], None]
-    inference: Callable[[], AbstractContextManager[Any]]
-
-
-def run(job: CellJob, emit: Emit) -> dict[str, Any]:
-    """Take this arm's turns on the job's cell; the result is a `bench.instruments.results.TurnsResult`.
+def run(job: CellJob, emit: Emit) -> StepOutput[TurnsResult]:
+    """Take this arm's turns on the job's cell.
 
     Options: TurnOptions, and `plan`, of which round_seconds and warmup_seconds count.
     """
     return _run(job, emit, runnable_for(job, emit))
 
 
-def run_control(job: CellJob, emit: Emit) -> dict[str, Any]:
+def run_control(job: CellJob, emit: Emit) -> StepOutput[TurnsResult]:
     """Take the turns of the negative control: matrix products that are the same in every version."""
     import torch
 
-    torch.set_num_threads(max(1, int(options_of(job).get("threads", 1))))
+    torch.set_num_threads(max(1, job.options.threads))
     emit("phase", name="build")
     matrix = torch.rand(CONTROL_SIDE, CONTROL_SIDE, generator=torch.Generator().manual_seed(0))
     out = torch.empty_like(matrix)
@@ -106,12 +70,17 @@ def run_control(job: CellJob, emit: Emit) -> dict[str, Any]:
         for _ in range(CONTROL_PRODUCTS):
             torch.mm(matrix, matrix, out=out)
 
-    subject = Subject(call=call, synchronize=lambda: None, inference=torch.inference_mode)
+    subject = Runnable(
+        call=call,
+        outputs=lambda: [out],
+        synchronize=lambda: None,
+        inference=torch.inference_mode,
+    )
     return _run(job, emit, subject)
 
 
-def _run(job: CellJob, emit: Emit, subject: Timed) -> dict[str, Any]:
-    asked = read_options(job, TurnOptions)
+def _run(job: CellJob, emit: Emit, subject: Runnable) -> StepOutput[TurnsResult]:
+    asked = job.read(TurnOptions)
     with subject.inference():
         emit("phase", name="first_forward")
         subject.call()
@@ -120,7 +89,7 @@ def _run(job: CellJob, emit: Emit, subject: Timed) -> dict[str, Any]:
         with join(asked.meeting, begins=asked.begins, deadline=job.deadline) as lock:
             found = alternate(
                 subject,
-                plan_of(job),
+                plan_of(job.options),
                 lock,
                 emit,
                 begins=asked.begins,
@@ -128,11 +97,11 @@ def _run(job: CellJob, emit: Emit, subject: Timed) -> dict[str, Any]:
                 num_turns=asked.num_turns,
                 seconds=asked.block_seconds,
             )
-    return output_with({"turns": found})
+    return StepOutput(result=TurnsResult(turns=found))
 
 
 def alternate(
-    subject: Timed,
+    subject: Runnable,
     plan: Plan,
     lock: TurnLock,
     emit: Emit,
@@ -142,7 +111,7 @@ def alternate(
     num_turns: int,
     seconds: float,
     clock: Clock = CLOCK,
-) -> dict[str, Any]:
+) -> Turns:
     """Warm up and take turns with the process at the other end of the lock."""
     reasons = throttle_reader(device)
     read_sentinel = sentinel(clock)
@@ -186,16 +155,16 @@ def alternate(
         taken = take_turns(
             turn, wake, lock, begins=begins, num_turns=num_turns, seconds=seconds, clock=clock
         )
-    return {
-        "seconds": [t[0] for t in taken],
-        "sentinels": [t[1] for t in taken],
-        "reasons": [list(t[2]) for t in taken],
-        "iterations": warm.iterations,
-        "parts_per_turn": num_parts,
-        "warmup_ended_because": warm.ended_because,
-        "settle_seconds": waited,
-        "target_seconds": target,
-    }
+    return Turns(
+        seconds=tuple(t[0] for t in taken),
+        sentinels=tuple(t[1] for t in taken),
+        reasons=tuple(t[2] for t in taken),
+        iterations=warm.iterations,
+        parts_per_turn=num_parts,
+        warmup_ended_because=warm.ended_because,
+        settle_seconds=waited,
+        target_seconds=target,
+    )
 
 
 def summarize_turn(

@@ -1,0 +1,77 @@
+"""Options that single instruments take besides those of every job (suite.worker.job_options); see `Job.read`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnOptions:
+    """Options of `bench.instruments.turns`."""
+
+    meeting: str
+    """Path of the socket where the two arms meet."""
+    begins: bool
+    """True if this arm has the first turn, and ends the block."""
+    num_turns: int
+    """Undisturbed turns wanted."""
+    block_seconds: float
+    """Time cap of the turns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticFactsOptions:
+    """Options of `bench.instruments.static_facts`."""
+
+    outputs: str = ""
+    """File that takes the output tensors as float32 (.npz), for the comparison of two arms; empty = none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputPair:
+    """Two files of outputs to compare."""
+
+    key: str
+    base: str
+    head: str
+    rtol: float
+    atol: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementOptions:
+    """Options of `bench.instruments.agreement`."""
+
+    pairs: tuple[OutputPair, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpecsOptions:
+    """Options of `bench.instruments.model_specs`."""
+
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileOptions:
+    """Options of `bench.instruments.profile`."""
+
+    snapshot: str = ""
+    """File that takes a CUDA memory snapshot of one pass; empty = none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphPairOptions:
+    """Options of `bench.instruments.graph_pair`."""
+
+    before: str
+    after: str
+    """Paths of the two ONNX graphs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RooflineOptions:
+    """Options of `bench.instruments.roofline`."""
+
+    device: str = "cpu"
+    """cpu, cuda or cuda:N."""
