@@ -42,7 +42,7 @@ def peaks_for(
         asked = JobOptions(threads=options.threads).extended(RooflineOptions(device=device))
         answer = worker.run(Job(runner=PEAKS, options=asked, deadline=DEADLINE))
         if answer.outcome is Outcome.PASSED:
-            found.append(encode(answer.read(RooflineResult)))
+            found.append(encode(answer.read(RooflineResult), sparse=True))
     return found
 
 

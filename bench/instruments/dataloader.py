@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
+from bench.plan import plan_of
 from suite.catalog import spec_for
 from suite.measurement import Measurement, MeasurementFacts
 from suite.results.measuring import DataLoaderResult

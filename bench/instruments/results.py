@@ -98,8 +98,8 @@ class RooflineResult(StepResult):
     """The result of `bench.instruments.roofline`: peak rates of one device."""
 
     device: str
-    threads: int
-    bandwidth: float
+    threads: int = 0
+    bandwidth: float = 0.0
     """Bytes per second, read plus written."""
     matmul: dict[str, float] = field(default_factory=dict)
     """Dtype -> FLOP/s, two per multiply-accumulate."""

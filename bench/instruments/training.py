@@ -7,6 +7,7 @@ from itertools import repeat
 from typing import Any
 
 from bench.instruments.latency import measure
+from bench.plan import plan_of
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.backends.runnable import Runnable
 from suite.catalog import spec_for

@@ -90,17 +90,17 @@ def test_a_leak_of_one_megabyte_per_iteration_is_found():
     found, absent = memory.measure(
         runnable(lambda: kept.append(bytearray(b"\1" * MB))), PLAN, silent
     )
-    (live,) = (m for m in found if m["metric"] == "live_bytes")
-    assert len(live["samples"]) == PLAN.leak_iterations
-    assert theil_sen(live["samples"]) == pytest.approx(MB, rel=0.05)
+    (live,) = (m for m in found if m.metric == "live_bytes")
+    assert len(live.samples) == PLAN.leak_iterations
+    assert theil_sen(live.samples) == pytest.approx(MB, rel=0.05)
     assert "leak" not in absent
 
 
 @linux_only
 def test_work_that_keeps_nothing_has_no_leak():
     found, _ = memory.measure(runnable(lambda: len(bytearray(MB))), PLAN, silent)
-    (live,) = (m for m in found if m["metric"] == "live_bytes")
-    assert abs(theil_sen(live["samples"])) < 0.02 * MB
+    (live,) = (m for m in found if m.metric == "live_bytes")
+    assert abs(theil_sen(live.samples)) < 0.02 * MB
 
 
 def test_what_the_kernel_does_not_tell_is_absent_with_its_reason(monkeypatch, tmp_path):
@@ -208,7 +208,7 @@ def test_an_injected_tensor_of_200_mb_shows_in_both_readings():
 
     model = Greedy()
     found, _ = memory.measure(runnable(model, module=model), PLANS["quick"], silent)
-    taken = {m["metric"]: m["samples"][0] for m in found}
+    taken = {m.metric: m.samples[0] for m in found}
     assert taken["peak_tensor_bytes"] == pytest.approx(200 * MB, rel=1e-6)
     if "peak_rss_delta" in taken:
         assert taken["peak_rss_delta"] == pytest.approx(200 * MB, rel=0.02)

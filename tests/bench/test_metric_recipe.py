@@ -23,7 +23,7 @@ ROW = """
         Metric(
             name="live_bytes","""
 MEASURED = """
-    found.append(_measured("toy_pages", [512], {}))
+    found.append(_measured("toy_pages", [512], MeasurementFacts()))
     return found, absent
 """
 PROBE = """
@@ -42,13 +42,11 @@ from bench.plan import PLANS
 from bench.run_outputs import write_outputs
 from suite.backends.runnable import Runnable
 from suite.cell import Cell
-from suite.record import measurement_from
 
 out = Path(sys.argv[2])
-subject = Runnable(call=lambda: None, outputs=list, synchronize=lambda: None, **json.loads(sys.argv[3]))
+subject = Runnable(call=lambda: None, outputs=list, synchronize=lambda: None)
 rows, _ = memory.measure(subject, PLANS["quick"], lambda kind, **data: None)
-(toy,) = (m for m in rows if m["metric"] == "toy_pages")
-toy = measurement_from(toy)
+(toy,) = (m for m in rows if m.metric == "toy_pages")
 folder = out / "20261124-000000-toy"
 records = write_run(folder, models=MODELS[:1])
 records = [
@@ -88,9 +86,8 @@ def seen(tmp_path_factory):
         text = (tree / file).read_text()
         assert text.count(old) == 1
         (tree / file).write_text(text.replace(old, new))
-    fields = json.dumps({"num_samples": 1, "num_tokens": None})
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, str(ROOT / "tests" / "bench"), str(tree), fields],
+        [sys.executable, "-c", PROBE, str(ROOT / "tests" / "bench"), str(tree)],
         cwd=tree,
         capture_output=True,
         text=True,

@@ -147,18 +147,20 @@ def test_scaling_with_the_length_counts_tokens_and_is_apart_from_that_with_the_b
 @pytest.mark.heavy
 @pytest.mark.slow
 def test_the_instrument_measures_rates_that_a_machine_can_have():
+    from bench.instruments.options import RooflineOptions
+    from bench.instruments.results import RooflineResult
     from suite.worker.client import Launcher
     from suite.worker.protocol import Job
 
     launcher = Launcher(preload=["torch"])
     try:
-        options = JobOptions(threads=1, extra={"device": "cpu"})
+        options = JobOptions(threads=1).extended(RooflineOptions(device="cpu"))
         job = Job(runner="bench.instruments.roofline:run", options=options)
         answer = launcher.run(job)
     finally:
         launcher.close()
     assert answer.failure is None
-    facts = answer.result["facts"]
-    assert facts["threads"] == 1
-    assert 1e8 < facts["bandwidth"] < 1e12
-    assert 1e8 < facts["matmul"]["float32"] < 1e13
+    found = answer.read(RooflineResult)
+    assert found.threads == 1
+    assert 1e8 < found.bandwidth < 1e12
+    assert 1e8 < found.matmul["float32"] < 1e13
