@@ -24,10 +24,10 @@ def test_a_small_net_has_the_size_that_one_counts_by_hand():
 
     found = sizes(nn.Sequential(nn.Linear(784, 128), nn.BatchNorm1d(128), nn.Linear(128, 10)))
     weights = 784 * 128 + 128 + 2 * 128 + 128 * 10 + 10
-    assert found["num_parameters"] == weights
-    assert found["num_parameter_bytes"] == 4 * weights
-    assert found["num_buffers"] == 128 + 128 + 1
-    assert found["num_buffer_bytes"] == 4 * 256 + 8
+    assert found.num_parameters == weights
+    assert found.num_parameter_bytes == 4 * weights
+    assert found.num_buffers == 128 + 128 + 1
+    assert found.num_buffer_bytes == 4 * 256 + 8
 
 
 def test_tied_weights_count_once():
@@ -37,10 +37,10 @@ def test_tied_weights_count_once():
 
     embedding, head = nn.Embedding(50, 8), nn.Linear(8, 50, bias=False)
     head.weight = embedding.weight
-    assert sizes(nn.ModuleList([embedding, head]))["num_parameters"] == 400
+    assert sizes(nn.ModuleList([embedding, head])).num_parameters == 400
     alias = nn.Linear(8, 50, bias=False)
     alias.weight = nn.Parameter(embedding.weight.detach())
-    assert sizes(nn.ModuleList([embedding, alias]))["num_parameters"] == 400
+    assert sizes(nn.ModuleList([embedding, alias])).num_parameters == 400
 
 
 def test_frozen_weights_are_told_from_those_that_train():
@@ -50,8 +50,8 @@ def test_frozen_weights_are_told_from_those_that_train():
 
     model = nn.Linear(4, 4)
     model.weight.requires_grad_(False)
-    assert sizes(model)["num_parameters"] == 20
-    assert sizes(model)["num_trainable"] == 4
+    assert sizes(model).num_parameters == 20
+    assert sizes(model).num_trainable == 4
 
 
 @pytest.mark.parametrize(("dtype", "width"), [("float32", 4), ("bfloat16", 2)])
