@@ -8,9 +8,9 @@ import pytest
 
 from suite.cell import Cell
 from suite.data.sources import Source
-from suite.provenance import key_of
+from suite.provenance import SUITE, key_of
 from suite.spec import Export, ModelSpec, Size, Tolerance
-from suite.stages.export.cache_key import ingredients_of
+from suite.stages.export.cache_key import PARTS, ingredients_of
 from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob, Job
 
@@ -75,3 +75,8 @@ def test_a_users_file_and_its_neighbours_are_part_of_the_key(tmp_path):
     third = key(job)
     own.write_text("WIDTH = 3\nMODELS = (1,)  # another record")
     assert key(job) == third
+
+
+def test_the_rule_of_parity_and_all_that_it_reads_are_part_of_the_key():
+    assert {"stages/export", "tolerance.py", "results/export.py", "flat_tensors.py"} <= set(PARTS)
+    assert all((SUITE / part).exists() for part in PARTS)

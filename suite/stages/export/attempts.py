@@ -27,7 +27,7 @@ class Made:
     shapes: Sequence[ShapeParity]
     """The graph against eager, shape by shape."""
     attempts: Sequence[Attempt]
-    """Every try in order; the last one made the graph unless all graphs strayed."""
+    """Every try in order; the last one made the graph unless all graphs failed the comparison."""
 
 
 def first_that_works(
@@ -37,16 +37,16 @@ def first_that_works(
     compare: Callable[[Any, Limits], list[ShapeParity]],
     emit: Emit,
 ) -> Made:
-    """The first recipe whose graph the checker and ONNX Runtime take and that agrees with eager.
+    """Return the graph of the first recipe that the checker and ONNX Runtime accept and that passes the comparison.
 
-    A recipe whose graph strays from eager has failed like one that raised: exporters have made wrong graphs without
-    a word (pytorch#169178). When every graph strays, the first of them, with its numbers. Phases `export`, `check`,
-    `session` and `parity`, again for every attempt. Raises ExportError when no graph was made at all, and
-    PathLeakError at once: a graph that names this machine's folders is our bug, not the model's.
+    A graph that fails the comparison counts as a failed attempt, like an exception: exporters have written wrong graphs
+    without an error (pytorch#169178). If every graph fails, the first of them is returned with its numbers. Phases
+    `export`, `check`, `session` and `parity` repeat for every attempt. Raises ExportError when no graph was written at
+    all, and PathLeakError at once: a graph that contains this machine's folders is our bug, not the model's.
     """
     attempts: list[Attempt] = []
     reasons: list[Reason] = []
-    strayed: Made | None = None
+    rejected: Made | None = None
     for recipe in recipes:
         begin = time.perf_counter()
         step = "export"
@@ -83,17 +83,17 @@ def first_that_works(
         if not message:
             _discard(set_aside(request.path))
             return Made(recipe=recipe, session=session, shapes=shapes, attempts=attempts)
-        if shapes and strayed is None:
-            strayed = Made(recipe=recipe, session=session, shapes=shapes, attempts=attempts)
+        if shapes and rejected is None:
+            rejected = Made(recipe=recipe, session=session, shapes=shapes, attempts=attempts)
             for file in files_of(request.path):
                 file.replace(set_aside(file))
         else:
             _discard(request.path)
-    if strayed is not None:
+    if rejected is not None:
         for file in (request.path, request.path.with_name(f"{request.path.name}.data")):
             if set_aside(file).exists():
                 set_aside(file).replace(file)
-        return strayed
+        return rejected
     tried = "\n".join(f"  {a.recipe} ({a.step}, {a.seconds:.1f} s): {a.error}" for a in attempts)
     reason = next((reason for reason in reasons if reason.is_known), reasons[0])
     raise ExportError(
@@ -103,8 +103,8 @@ def first_that_works(
 
 
 def set_aside(path: Path) -> Path:
-    """Where a graph that strayed waits for a better one."""
-    return path.with_name(f"strayed-{path.name}")
+    """The path to which a graph is moved that failed the comparison, until all exporters were tried."""
+    return path.with_name(f"rejected-{path.name}")
 
 
 def _discard(path: Path) -> None:

@@ -28,7 +28,7 @@ STALE: Final = 3600.0
 
 
 def entry_of(folder: Path, stem: str, key: str) -> Path:
-    """The entry's JSON file, whether it exists or not; the graph lies beside it as .onnx."""
+    """Return the path of the entry's JSON file, whether it exists or not; the graph has the same name with .onnx."""
     return folder / f"{stem}-{key[:24]}.json"
 
 
@@ -139,7 +139,7 @@ def put(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def _temporary(target: Path) -> Any:
-    """A new empty file beside `target`, gone at the end unless it was renamed."""
+    """Create an empty file in the folder of `target`; it is deleted at the end unless it was renamed."""
     descriptor, name = tempfile.mkstemp(
         dir=target.parent, prefix=f".{target.stem}-", suffix=".partial"
     )

@@ -21,6 +21,7 @@ PARTS: Final = (
     "backends",
     "flat_tensors.py",
     "onnx_summary.py",
+    "results/export.py",
     "spec.py",
     "tolerance.py",
     "weights.py",

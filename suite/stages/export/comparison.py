@@ -34,7 +34,7 @@ MOST_OTHERS: Final = 4
 of one class alike, and parity on these would prove nothing."""
 
 EXTENTS: Final = (1, 2, 5, 16)
-"""Extents at which every dynamic axis is tried beside those of the record: on both sides of most branches."""
+"""Extents at which every dynamic axis is tried in addition to the record's: on both sides of most branches."""
 
 MOST_SECONDS: Final = 2.0
 """Time of an eager pass up to which an extent is tried that the record did not ask for, or a graph that strays is
@@ -95,7 +95,7 @@ class Comparison:
             self._learn([case.inputs for case in self.cases])
 
     def rows(self, session: Any, limits: Limits) -> list[ShapeParity]:
-        """One row per input; of extents that nobody asked for only what they prove."""
+        """One row per input; rows of extents that the record does not promise are left out where they are vacuous."""
         # Kept for the graphs of other exporters, which do not know these limits and break them too.
         self.cases.extend(self._usable(self._beyond(limits)))
         found = []
@@ -197,7 +197,7 @@ class Comparison:
             yield from self._at(name, EXTENTS)
 
     def _beyond(self, limits: Limits) -> Iterator[Variant]:
-        """On the other side of what the exporter took for granted."""
+        """Extents just outside of the range for which the exported program is valid."""
         known = {(case.axis, case.extent) for case in self.cases}
         for name, (low, high) in limits.items():
             extents = [low - 1, *([] if high is None else [high + 1])]
@@ -222,7 +222,7 @@ class Comparison:
 
 
 def _explained(name: str, limits: Limits) -> str:
-    """What the exporter took for granted of that axis."""
+    """The range for which the exported program is valid, in words."""
     low, high = limits[name]
     if low == high:
         return f"the exported program holds for {name} = {low} alone"

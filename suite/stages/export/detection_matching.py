@@ -41,7 +41,7 @@ def aligned(
     places. Each of eager's detections takes the first free one of the graph's that agrees with it
     in every output within tolerance, so a detection moves only among near-equal scores. One that
     has no partner stays where it is, and so does everything when the numbers of detections differ:
-    the comparison then says what is wrong. Outputs `boxes_1`, `labels_1` ... of further images are
+    the comparison then reports the difference. Outputs `boxes_1`, `labels_1` ... of further images are
     aligned among themselves.
     """
     result = list(actual)
@@ -81,7 +81,7 @@ def _order(reference: Arrays, actual: Arrays, tolerances: Sequence[Tolerance]) -
 
 
 def lists_detections(names: Sequence[str]) -> bool:
-    """Whether outputs of these names are lists of detections, best score first: in 8 bits their order says nothing."""
+    """Whether outputs of these names are lists of detections, best score first: rounding to 8 bits changes their order."""
     return set(PARTS) <= set(names)
 
 

@@ -84,8 +84,8 @@ def translation_table(translations: Mapping[str, Callable[..., Any]]) -> dict[An
 
 
 def limits_of(exported: Any, request: Request) -> dict[str, tuple[int, int | None]]:
-    """The extents between which the exported program says that it holds, by dynamic axis; without those that hold for
-    every extent.
+    """Return the range of extents for which the exported program is valid, by dynamic axis; axes without a limit are
+    left out.
 
     A branch on a shape (`if x.shape[0] > 3`) is no error in torch.export: the branch of the example becomes the
     program, with a guard that ONNX cannot express.

@@ -77,7 +77,7 @@ def exact_answers(
 
 
 def wide_copy(module: nn.Module) -> nn.Module:
-    """The module in double precision beside the module itself: weights once, tied ones tied."""
+    """Return a copy of the module in double precision; tied weights stay tied and are copied once."""
     known: dict[int, Any] = {}
     for parameter in module.parameters():
         if parameter.dtype in WIDE:

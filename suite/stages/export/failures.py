@@ -149,8 +149,8 @@ def refuse_unsteady(
 ) -> list[Tensor]:
     """The module's outputs for these inputs; raises ExportError when a second call answers otherwise.
 
-    A graph is a function of its inputs. The message names the buffers and attributes that a call changes, or says that
-    random numbers are drawn.
+    A graph is a function of its inputs. The message names the buffers and attributes that a call changes, or reports
+    that random numbers are drawn.
     """
     before = _state_of(module)
     with torch.no_grad():

@@ -35,7 +35,7 @@ def names_of_outputs(names: Sequence[str], num_tensors: int, num_results: int = 
     """One name per output tensor; for several results (detection on two images) `boxes_0`,
     `scores_0`, `boxes_1` ...
 
-    Raises ValueError when the model returns another number of tensors than the names say.
+    Raises ValueError when the model returns another number of tensors than there are names.
     """
     if num_tensors != len(names) * num_results:
         raise ValueError(

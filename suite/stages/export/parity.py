@@ -198,7 +198,7 @@ def _apart(
 
 
 def _meaningless(reference: Arrays, names: Sequence[str]) -> str:
-    """Why agreement with this reference would say nothing, or nothing."""
+    """Return why agreement with this reference would prove nothing, or an empty string."""
     if empty := [name for name, array in zip(names, reference, strict=True) if not array.size]:
         return f"eager's {empty[0]} has no elements, e.g. no detections"
     reason = _non_finite(reference, names)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 Limits = Mapping[str, tuple[int, int | None]]
-"""Dynamic axis -> smallest and largest extent for which a trace says that it holds; None = no largest."""
+"""Dynamic axis -> smallest and largest extent for which an exported program is valid; None = no largest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +44,11 @@ class Recipe:
 
     name: str
     export: Callable[[Request], Limits]
-    """Writes `request.path` and returns what its trace took for granted; raises what the exporter raises."""
+    """Writes `request.path` and returns the extents for which the program is valid; raises what the exporter raises."""
     suits: Callable[[ModelSpec, nn.Module], bool]
     """Whether it is worth a try when the record's own recipe failed."""
     why: str
-    """When one needs it, with the thread that says so."""
+    """Which models need it, with a link."""
 
 
 def _always(spec: ModelSpec, module: nn.Module) -> bool:

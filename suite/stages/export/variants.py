@@ -108,7 +108,7 @@ def at_extents(
 ) -> Iterator[Variant]:
     """The example with axis `name` at those of the extents that `variants` does not try already.
 
-    Forward may branch on an extent, so that one more in the middle of a branch says nothing about the other.
+    Forward may branch on an extent; extents on one side of a branch show nothing about the other.
     """
     example = draw(num_samples, 0)
     own = num_samples if name == BATCH else extent_of(spec, example, name)
