@@ -81,7 +81,7 @@ def _order(reference: Arrays, actual: Arrays, tolerances: Sequence[Tolerance]) -
 
 
 def lists_detections(names: Sequence[str]) -> bool:
-    """Whether outputs of these names are lists of detections, best score first: rounding to 8 bits changes their order."""
+    """Whether outputs of these names are lists of detections, best score first, in an order that 8 bits change."""
     return set(PARTS) <= set(names)
 
 
