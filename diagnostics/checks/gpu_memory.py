@@ -38,7 +38,7 @@ def other_process(environment: Environment) -> Iterator[Finding]:
             cause="other processes hold it" + (f": {', '.join(users[:3])}" if users else ""),
             evidence={"NVML": f"{gpu.memory_free} bytes free"},
             fixes=tuple(fixes),
-            explains=(f"deep-matmul:cuda:{gpu.index}", "quiet-gpu-shared*"),
+            explains=(f"deep-matmul:cuda:{gpu.index}",),
         )
 
 

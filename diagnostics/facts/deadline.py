@@ -1,4 +1,4 @@
-"""Deadlines that wait longer where a busy machine keeps the work waiting for a processor."""
+"""Deadlines that do not count the time in which a busy machine kept the work waiting."""
 
 # Plain os calls start faster than pathlib and take most of the second that a run may take.
 
@@ -12,48 +12,38 @@ from contextlib import suppress
 from diagnostics.facts.procfs import names, text
 
 LONGEST = 20.0
-"""A deadline is never stretched to more than so many times its seconds."""
+"""After so many times its seconds on the wall clock, a deadline is over in any case."""
 STEP_SECONDS = 0.5
-_LEAST_WORK = 0.05
-"""Seconds of processor time below which the ratio of waiting to work tells nothing."""
 
 
 class Deadline:
-    """Seconds for some work, counted as if the machine had nothing else to do.
+    """Seconds for some work, in which the time that it stood in the queue for a processor is left out.
 
-    A process that runs for one second and stands in the queue for nine gets ten seconds of wall
-    clock for each of its own, so that load alone makes nothing late; what hangs without using the
-    processor is late at the plain number of seconds. `pid` is the process that does the work.
+    A process that runs for one second and waits nine for its turn has used one second, so that load
+    alone makes nothing late; what hangs without asking for a processor is late after the plain number
+    of seconds. `pid` is the process that does the work, this one when None.
     """
 
     def __init__(self, seconds: float, pid: int | None = None) -> None:
         self.seconds = seconds
         self._task = f"/proc/{pid or os.getpid()}/task"
         self._start = time.monotonic()
-        self._before = self._counters()
+        self._before = self._waited()
 
     def remaining(self) -> float:
-        """Return the wall seconds that are left, 0 when it is over."""
+        """Return the seconds that are left, 0 when it is over."""
         elapsed = time.monotonic() - self._start
-        return max(0.0, self.seconds * self._stretch() - elapsed)
+        used = elapsed - max(0.0, self._waited() - self._before)
+        return max(0.0, min(self.seconds - used, self.seconds * LONGEST - elapsed))
 
-    def _stretch(self) -> float:
-        worked, waited = (
-            after - before for after, before in zip(self._counters(), self._before, strict=True)
-        )
-        if waited <= 0:
-            return 1.0
-        return min(LONGEST, 1.0 + waited / max(worked, _LEAST_WORK))
-
-    def _counters(self) -> tuple[float, float]:
-        """(seconds on a processor, seconds in the queue for one) of all threads; see proc(5)."""
-        worked = waited = 0
+    def _waited(self) -> float:
+        """Seconds that the threads of the process stood in the queue, 0 where Linux does not tell."""
+        waited = 0
         for thread in names(self._task):
             words = text(f"{self._task}/{thread}/schedstat", 128).split()
-            if len(words) >= 2 and words[0].isdigit() and words[1].isdigit():
-                worked += int(words[0])
+            if len(words) >= 2 and words[1].isdigit():
                 waited += int(words[1])
-        return worked / 1e9, waited / 1e9
+        return waited / 1e9
 
 
 def communicate(child: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes, bool]:

@@ -74,28 +74,29 @@ def test_a_collector_that_hangs_costs_its_deadline_and_no_more() -> None:
 
 
 class Scripted(deadline.Deadline):
-    """A deadline whose counters follow a script."""
+    """A deadline whose counter follows a script."""
 
-    rows: ClassVar[list[tuple[float, float]]] = []
+    rows: ClassVar[list[float]] = []
 
-    def _counters(self) -> tuple[float, float]:
+    def _waited(self) -> float:
         return self.rows.pop(0)
 
 
 def test_time_in_the_queue_for_a_processor_makes_nothing_late(monkeypatch) -> None:
     now = [0.0]
     monkeypatch.setattr(deadline.time, "monotonic", lambda: now[0])
-    Scripted.rows = [(1.0, 1.0), (2.0, 10.0), (2.0, 10.0), (2.0, 10.0), (3.0, 999.0)]
+    Scripted.rows = [1.0, 28.0, 28.0]
     clock = Scripted(5.0)
     now[0] = 30.0
-    assert clock.remaining() == pytest.approx(5 * 10 - 30)
-    now[0] = 50.0
+    assert clock.remaining() == pytest.approx(5 - 3)
+    now[0] = 32.0
     assert clock.remaining() == 0.0
-    # Without load nothing is stretched, and never beyond the longest.
-    Scripted.rows = [(0.0, 0.0), (4.0, 0.0), (4.0, 9999.0)]
-    clock, now[0] = Scripted(5.0), 54.0
+    # Without load the wall clock counts; with any, the longest wait has an end.
+    Scripted.rows = [0.0, 0.0, 9999.0]
+    clock, now[0] = Scripted(5.0), 36.0
     assert clock.remaining() == pytest.approx(1.0)
-    assert clock.remaining() == pytest.approx(5 * deadline.LONGEST - 4)
+    now[0] = 32.0 + 5 * deadline.LONGEST - 2
+    assert clock.remaining() == pytest.approx(2.0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the counters are Linux's")
