@@ -95,6 +95,7 @@ def html_parts(
     waiting = labels.grouped(s for s in report.unfinished if s.outcome == names.NOT_REACHED)
     life_groups, states, lives = life_views(report)
     cases = foundations_view(report)
+    advice = advice_for(report.lives)
     num_logs = sum(bool(group.first.log_tail) for group in groups) or 1
     return (
         _templates()
@@ -158,7 +159,9 @@ def html_parts(
             scalings_by_axis=scalings,
             has_scaling=any(scalings.values()),
             extents_of=lambda group: sorted({extent for one in group for extent in one.extents}),
-            advice_at=advice_for(report.lives).get,
+            advice=advice,
+            advice_at=advice.get,
+            life_names=labels.life_names(report),
             advice_text=advice_text,
             pictures=pictures,
             no_pictures=anatomies.no_pictures,

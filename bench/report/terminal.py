@@ -13,12 +13,15 @@ from bench.output.names import MARKS, NOT_REACHED, STYLES, backend_short, outcom
 from bench.report.lifecycle_table import life_legend, life_table
 from bench.report.table import table_of
 from bench.steps import step_name
+from bench.summary.advice import advice_for
+from bench.summary.advice_text import next_command, ship_text
 from bench.summary.headline import average, headline
 from bench.summary.labels import (
     common_axes,
     doubts_of,
     followers_of,
     grouped,
+    life_names,
     ratio_legend,
     stage_name,
 )
@@ -37,6 +40,11 @@ def render_terminal(report: Report, console: Console, *, html: Path | None = Non
     console.print(Text(headline(report), style="bold"))
     if text := average(report):
         console.print(Text(text))
+    names, advice = life_names(report), advice_for(report.lives)
+    for life_id, one in advice.items():
+        console.print(Text.assemble((names[life_id], "bold"), f": {ship_text(one)}."))
+    if report.lives and (command := next_command(report)):
+        console.print(Text(f"States to ship are missing; next: {command}"))
     console.print(Text(" · ".join(_context(report)), style="dim"))
     for problem in report.problems:
         console.print(Text.assemble(("! ", "yellow"), problem))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from bench.output.names import backend_name, variant_name
 from bench.summary.advice import Advice, Limits
 from bench.summary.labels import times
 from bench.summary.lifecycle_records import Quality, State
+from bench.summary.model import Report
 from bench.summary.quality_text import change_text, drop_text, metric_text
 from suite import units
+
+MODELS_IN_COMMAND: Final = 6
+"""A command that names more of them is read by nobody."""
 
 
 def limits_text(limits: Limits, quality: Quality | None) -> str:
@@ -67,3 +73,34 @@ def verdict(advice: Advice) -> str:
         both = "the fastest and the smallest" if smallest else "the fastest"
         return f"Ship {state_text(fastest)}: {both} that qualifies."
     return f"Ship {state_text(fastest)} for speed, {state_text(smallest)} for size."
+
+
+def sureness_text(advice: Advice) -> str:
+    """Return how sure the choice of the fastest state is: who may be as fast, and the first reason to doubt it."""
+    parts = []
+    if advice.rivals:
+        parts.append(f"{', '.join(state_text(s) for s in advice.rivals)} may be as fast")
+    parts += advice.doubts[:1]
+    return f"not sure: {'; '.join(parts)}" if parts else "sure: no other interval reaches it"
+
+
+def ship_text(advice: Advice) -> str:
+    """Return the answer for a model in one line: what to ship, how fast it is, what it costs, how sure that is."""
+    fastest = advice.fastest
+    if fastest is None:
+        return f"nothing qualifies: {limits_text(advice.limits, advice.life.quality)}"
+    speed, cost = speed_text(fastest), cost_text(fastest, advice.life.quality)
+    return f"ship {state_text(fastest)}: {speed}; {cost}; {sureness_text(advice)}"
+
+
+def next_command(report: Report) -> str:
+    """Return the command that makes the states between which a model is shipped; empty where they were made."""
+    made = {life.model for life in report.lives if any(s.ratio for s in life.states[1:])}
+    missing = {row.model: row.size for row in report.rows if row.model not in made}
+    missing |= {life.model: life.size for life in report.lives if life.model not in made}
+    if not missing:
+        return ""
+    sizes = sorted(set(missing.values()))
+    models = ",".join(list(missing)[:MODELS_IN_COMMAND])
+    more = ",..." if len(missing) > MODELS_IN_COMMAND else ""
+    return f"pytest suite --models {models}{more} --size {','.join(sizes)}"

@@ -132,3 +132,23 @@ def test_what_an_encoding_lacks_is_replaced_by_what_is_nearest():
     page.write("✓ 1.6× ▲ 12 µs …")
     page.flush()
     assert page.buffer.getvalue() == b"+ 1.6x ^ 12 us ..."
+
+
+def test_the_first_thing_is_what_to_ship_of_every_model(tmp_path):
+    records = [r for row in LIVES[:3] for r in life_records(row, bad={})]
+    write_folder(tmp_path / "run", records, [])
+    page = to_html(build_report(load_run(tmp_path / "run")))
+    top = page[: page.index('class="jump"')]
+    for model in ("mlp", "cnn", "rnn"):
+        line = re.search(rf"<bdi>{model}</bdi></a>: (.*?)</li>", top)[1]
+        assert re.match(r"ship .* on .*: .*× as fast .*; (loses|no loss) .*; (not )?sure: ", line)
+
+
+def test_where_no_states_were_made_the_command_that_makes_them_is_told(tmp_path):
+    write_run(tmp_path / "run", models=MODELS[:2])
+    page = to_html(build_report(load_run(tmp_path / "run")))
+    top = page[: page.index('class="jump"')]
+    assert "<code>pytest suite --models mlp,cnn --size base</code>" in top
+    records = life_records(LIVES[1], bad={})
+    write_folder(tmp_path / "made", records, [])
+    assert "Next: <code>pytest suite" not in to_html(build_report(load_run(tmp_path / "made")))
