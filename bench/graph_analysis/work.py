@@ -114,7 +114,7 @@ def _read(
     graph = read(path)
     if feeds and (job.cell is None or graph.num_uncounted):
         # Open axes have the extents of what is fed.
-        sizes = _fed_sizes(graph, feeds)
+        sizes = fed_sizes(graph, feeds)
         graph = read(path, sizes=sizes)
     if feeds and graph.num_uncounted:
         names = {value.name for value in graph.inputs}
@@ -127,7 +127,7 @@ def _read(
     return replace(anatomy, problems=(*anatomy.problems, *problems)), graph
 
 
-def _fed_sizes(graph: Graph, feeds: Mapping[str, Any]) -> dict[str, int]:
+def fed_sizes(graph: Graph, feeds: Mapping[str, Any]) -> dict[str, int]:
     """Open axis -> its extent in what is fed."""
     return {
         f"{value.name}:{place}" if dim == "?" else str(dim): int(extent)

@@ -16,7 +16,7 @@ from bench.onnx_graph.evaluation import MOST, evaluated, inferred_outputs, numbe
 from bench.onnx_graph.keys import keys_of
 from bench.onnx_graph.macs import Call, Open, counter_of
 from bench.onnx_graph.microsoft import find_schema
-from bench.onnx_graph.operators import reason_not_counted
+from bench.onnx_graph.operators import SHAPED_AS_INPUT, reason_not_counted
 from bench.onnx_graph.record import Dim, Shape
 from bench.onnx_graph.skeleton import body_place
 from bench.onnx_graph.values import shape_of
@@ -189,6 +189,8 @@ class _Counter:
         stated = [facts.get(name, (0, None)) for name in node.output]
         dtypes = [dtype for dtype, _ in stated]
         shapes = [shape for _, shape in stated]
+        if operator in SHAPED_AS_INPUT and inputs and inputs[0]:
+            shapes[0] = _merged(inputs[0].shape, shapes[0])
         if not all(_is_explained(shape, self._axes) for shape in shapes) and node.output:
             found = inferred_outputs(node, inputs, self._opsets)
             for n, name in enumerate(node.output):

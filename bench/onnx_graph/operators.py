@@ -49,6 +49,12 @@ TreeEnsembleRegressor ZipMap
 FREE_ML: Final = frozenset(_FREE_ML_NAMES.split())
 """The same of ai.onnx.ml."""
 
+SHAPED_AS_INPUT: Final = frozenset(
+    f"ai.onnx.ml::{name}"
+    for name in ("Binarizer", "Imputer", "LabelEncoder", "Normalizer", "Scaler")
+)
+"""Operators of which onnx does not say that their output has the shape of their input."""
+
 FREE_TRAINING: Final = frozenset({"Adagrad", "Adam", "Momentum"})
 """The same of ai.onnx.preview.training: optimizers."""
 

@@ -3,12 +3,14 @@
 import numpy as np
 import onnx
 import pytest
-from graph_judge import by_reference, by_runtime
+from graph_judge import RULES, by_reference, by_runtime
 from onnx import TensorProto as T
 from onnx import helper as h
 from onnx import numpy_helper as nh
+from onnx.backend.test.case.node import collect_testcases
 
 from bench.onnx_graph.count import AXIS
+from bench.onnx_graph.operators import reason_not_counted
 from bench.onnx_graph.read import read
 
 MS = "com.microsoft"
@@ -691,3 +693,58 @@ def test_what_an_axis_leaves_open_is_counted_once_it_has_a_size(tmp_path, name, 
     graph = counted(tmp_path, model, sizes=sizes)
     assert graph.uncounted == ()
     assert graph.macs == by_reference(model, random_feeds(model, sizes))
+
+
+PRODUCTS = {name for _, name in RULES} | {"If", "Loop", "Scan"}
+
+
+@pytest.mark.slow
+def test_onnx_own_cases_of_operators_that_multiply_are_counted_as_they_run(tmp_path):
+    """Hundreds of small graphs with loops, branches and functions written out, and the inputs that belong to them."""
+    cases = [
+        case
+        for case in collect_testcases(None)
+        if case.model and any(node.op_type in PRODUCTS for node in case.model.graph.node)
+    ]
+    num_equal = 0
+    for case in cases:
+        graph = counted(tmp_path, case.model)
+        names = [value.name for value in case.model.graph.input]
+        try:
+            run = by_reference(case.model, dict(zip(names, case.data_sets[0][0], strict=False)))
+        except RuntimeError:  # the reference does not do all that ONNX allows
+            continue
+        if graph.num_uncounted:  # the inputs tell a shape
+            assert graph.macs <= run, case.name
+            assert all("depends on the data" in reason for reason in graph.uncounted), case.name
+        else:
+            assert graph.macs == run, case.name
+            num_equal += 1
+    assert num_equal >= 0.95 * len(cases) > 100
+
+
+@pytest.mark.parametrize(
+    "domain", ["", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training"]
+)
+def test_every_operator_of_onnx_has_a_formula_or_stands_in_a_table(domain):
+    """An operator that a later onnx adds fails here until somebody has decided."""
+    for schema in onnx.defs.get_all_schemas():
+        if schema.domain == domain:
+            name = f"{domain}::{schema.name}" if domain else schema.name
+            assert not reason_not_counted(name).startswith("nothing is known"), name
+
+
+def test_an_operator_of_another_domain_is_not_taken_for_the_one_of_that_name():
+    assert reason_not_counted("own::MatMul") == "nothing is known of own::MatMul"
+    assert reason_not_counted("com.microsoft::Attention") == ""
+    assert reason_not_counted("com.microsoft::BeamSearch").startswith("nothing is known")
+
+
+def test_a_size_for_an_axis_that_has_one_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="x0:1=5: that axis has the size 6"):
+        counted(tmp_path, SIMPLE["matmul"](), sizes={"x0:1": 5})
+
+
+def test_an_axis_with_a_name_can_be_chosen_by_its_place_too(tmp_path):
+    graph = counted(tmp_path, an_axis_with_a_name(), sizes={"x:0": 2, "x:1": 3})
+    assert (graph.macs, graph.uncounted) == (2 * 3 * 4 * 5, ())
