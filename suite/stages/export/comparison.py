@@ -16,7 +16,7 @@ from suite.stages.export.detection_matching import aligned
 from suite.stages.export.exact_graph import exact_outputs
 from suite.stages.export.parity import VACUOUS_BELOW, Spread, broken, compare, spread_of
 from suite.stages.export.recipes import Limits
-from suite.stages.export.reference import SLOW, Reference, as_array
+from suite.stages.export.reference import Reference, as_array
 from suite.stages.export.rounding_errors import UNMEASURED, Answers, typical_errors
 from suite.stages.export.variants import (
     BATCH,
@@ -36,9 +36,16 @@ of one class alike, and parity on these would prove nothing."""
 EXTENTS: Final = (1, 2, 5, 16)
 """Extents at which every dynamic axis is tried in addition to the record's: on both sides of most branches."""
 
-MOST_SECONDS: Final = 2.0
-"""Time of an eager pass up to which an extent is tried that the record did not ask for, or a graph that strays is
-computed in float64."""
+MOST_JUDGING: Final = 3.0
+"""Seconds of float64 passes up to which every input is judged. Beyond, the example is, and an input where eager and the
+graph differ by more than half of what is allowed: within that, eager's own error of the example decides."""
+
+MOST_SECONDS: Final = 0.5
+"""Time of an eager pass up to which an extent is tried that the record did not ask for."""
+
+MOST_BEYOND: Final = 5.0
+"""The same for an extent outside of the range for which the exported program is valid, and for an input on which a
+graph that failed is computed in float64: both are rare, and decide."""
 
 MOST_INEXACT: Final = 1e-3
 """Error, of an output's scale, up to which a runtime may be inexact; more makes a right graph useless."""
@@ -90,7 +97,7 @@ class Comparison:
         asked = list(cases or variants(self.spec, self._drawn, self.batch))
         more = chain(masked(example), self._more_extents())
         self.cases = asked if cases else [*asked, *self._usable(more)]
-        if self.reference.judge_seconds <= SLOW:
+        if self.reference.judge_seconds * len(self.cases) <= MOST_JUDGING:
             self.reference.judge(case.inputs for case in self.cases)
             self._learn([case.inputs for case in self.cases])
 
@@ -139,7 +146,7 @@ class Comparison:
 
     def _arbitrated(self, case: Variant, answers: Answers, row: ShapeParity) -> ShapeParity:
         """The failed row, or a passed one where the graph computed in float64 is right and the runtime inexact."""
-        if self.reference.seconds > MOST_SECONDS:
+        if self.reference.seconds > MOST_BEYOND:
             return row
         try:
             outputs = exact_outputs(self.graph, self.arrays(case))
@@ -194,7 +201,7 @@ class Comparison:
 
     def _more_extents(self) -> Iterator[Variant]:
         for name in axis_names(self.spec):
-            yield from self._at(name, EXTENTS)
+            yield from self._at(name, EXTENTS, MOST_SECONDS)
 
     def _beyond(self, limits: Limits) -> Iterator[Variant]:
         """Extents just outside of the range for which the exported program is valid."""
@@ -202,12 +209,14 @@ class Comparison:
         for name, (low, high) in limits.items():
             extents = [low - 1, *([] if high is None else [high + 1])]
             yield from (
-                case for case in self._at(name, extents) if (name, case.extent) not in known
+                case
+                for case in self._at(name, extents, MOST_BEYOND)
+                if (name, case.extent) not in known
             )
 
-    def _at(self, name: str, extents: Sequence[int]) -> Iterator[Variant]:
+    def _at(self, name: str, extents: Sequence[int], seconds: float) -> Iterator[Variant]:
         own = self.batch if name == BATCH else extent_of(self.spec, self._draw(self.batch, 0), name)
-        quick = [e for e in extents if self.reference.seconds * max(1.0, e / own) <= MOST_SECONDS]
+        quick = [e for e in extents if self.reference.seconds * max(1.0, e / own) <= seconds]
         yield from at_extents(self.spec, self._drawn, self.batch, name, quick)
 
     def _usable(self, cases: Iterator[Variant]) -> Iterator[Variant]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +12,6 @@ from torch import Tensor, nn
 from suite.flat_tensors import flatten_outputs
 from suite.stages.export.exact import exact_answers
 from suite.stages.export.rounding_errors import Answers
-
-SLOW: Final = 3.0
-"""Seconds of a float64 pass from which on further inputs are judged by it only where eager and graph differ."""
 
 
 class Reference:
