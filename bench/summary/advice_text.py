@@ -76,11 +76,17 @@ def verdict(advice: Advice) -> str:
 
 
 def sureness_text(advice: Advice) -> str:
-    """Return how sure the choice of the fastest state is: who may be as fast, and the first reason to doubt it."""
+    """Return in a few words how sure the choice of the fastest state is: who may be as fast, and why to doubt it."""
     parts = []
     if advice.rivals:
         parts.append(f"{', '.join(state_text(s) for s in advice.rivals)} may be as fast")
-    parts += advice.doubts[:1]
+    lost = (advice.fastest.drop or 0.0) if advice.fastest else 0.0
+    if advice.doubts and advice.chance is None:
+        parts.append("how far its quality moves by chance is not known")
+    elif advice.chance is not None and lost + advice.chance > advice.limits.max_drop:
+        parts.append(f"its quality moves by ±{advice.chance:.1f} points by chance")
+    else:
+        parts += advice.doubts[:1]
     return f"not sure: {'; '.join(parts)}" if parts else "sure: no other interval reaches it"
 
 

@@ -18,7 +18,7 @@ from bench.charts.histograms import HEIGHT, hill
 from bench.graph_analysis.activations import layers_from, shown_values, snr_db, values_in
 from bench.graph_analysis.attaching import attachment_of
 from bench.graph_analysis.folder import folder_of, is_fresh, load_anatomies
-from bench.graph_analysis.make import graphs_of, take_files_apart
+from bench.graph_analysis.make import graphs_of, make_anatomies, take_files_apart
 from bench.graph_analysis.record import anatomy_from
 from bench.graph_analysis.running import random_feeds, time_of_nodes, values_of_a_run, working_feeds
 from bench.graph_analysis.spread import Spread, spread_of
@@ -32,6 +32,8 @@ from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Artifact, Record
 from suite.runs.load import Run
+from suite.worker.client import Answer
+from suite.worker.fake import FakeWorker
 
 try:
     find_browser()
@@ -308,3 +310,30 @@ def test_without_a_browser_the_rest_is_there_and_says_so(tmp_path, monkeypatch):
     assert not found.pictures
     assert "no browser to draw pictures with" in found.no_pictures
     assert INSTALL in found.no_pictures
+
+
+@pytest.mark.parametrize("has_browser", [False, True])
+def test_pictures_are_drawn_once_a_browser_is_there(tmp_path, monkeypatch, has_browser):
+    path = net(tmp_path / "net.onnx")
+    folder_of(tmp_path).mkdir()
+    found, _ = anatomy_of(path, model="net", sizes={"batch": 1})
+    (folder_of(tmp_path) / "net.json").write_text(json.dumps(found.as_dict()))
+    (folder_of(tmp_path) / "no-pictures.txt").write_text("no browser to draw pictures with")
+    graph = Artifact(kind="onnx", path="net.onnx", num_bytes=path.stat().st_size)
+    record = Record(
+        run_id="r",
+        cell=Cell(model="net", size="tiny"),
+        step="export",
+        outcome=Outcome.PASSED,
+        artifacts=(graph,),
+    )
+    monkeypatch.setattr("bench.graph_analysis.make.has_browser", lambda: has_browser)
+    asked = []
+
+    def answer(job):
+        asked.append(job.runner)
+        return Answer(outcome=Outcome.PASSED, result={"problems": []})
+
+    worker = FakeWorker(answer=answer)
+    make_anatomies(Run(folder=tmp_path, records=(record,)), worker=worker)
+    assert asked == (["bench.graph_analysis.pictures:run"] if has_browser else [])
