@@ -22,12 +22,12 @@ from bench.onnx_graph.observed import shapes_of_a_run
 from bench.onnx_graph.read import read
 from bench.onnx_graph.record import Graph
 from diagnostics.atomic_write import write_whole
-from suite.worker.protocol import CellJob, Emit
+from suite.worker.protocol import CellJob, Emit, Job
 
 Graphs = list[tuple[dict[str, Any], Anatomy, Graph]]
 
 
-def run(job: CellJob, emit: Emit) -> dict[str, Any]:
+def run(job: Job, emit: Emit) -> dict[str, Any]:
     """Writes the anatomies of `options["graphs"]` into the folder `options["out"]`; facts: `problems`.
 
     Each graph has `path`, `stem` (of the files that are written), `relative`, `variant` and `parent` (the variant it is
@@ -64,10 +64,10 @@ def run(job: CellJob, emit: Emit) -> dict[str, Any]:
 
 
 def _feeds(
-    job: CellJob, paths: Sequence[Path], emit: Emit
+    job: Job, paths: Sequence[Path], emit: Emit
 ) -> tuple[dict[str, dict[str, Any]], str, list[str]]:
     """(path -> input -> array, what they are, what went wrong); a path that there is nothing for is left out."""
-    if job.cell is None:
+    if not isinstance(job, CellJob):
         found, problems = {}, []
         sizes = job.options.get("sizes") or {}
         for path in paths:
@@ -99,12 +99,12 @@ def _batch(job: CellJob, emit: Emit) -> tuple[dict[str, Any], str]:
 
 
 def _read(
-    job: CellJob, entry: Mapping[str, Any], feeds: Mapping[str, Any]
+    job: Job, entry: Mapping[str, Any], feeds: Mapping[str, Any]
 ) -> tuple[Anatomy, Graph]:
     path = Path(entry["path"])
     named: Any = {
-        "model": job.cell.model if job.cell else path.name,
-        "size": job.cell.size if job.cell else "",
+        "model": job.cell.model if isinstance(job, CellJob) else path.name,
+        "size": job.cell.size if isinstance(job, CellJob) else "",
         "variant": str(entry["variant"]),
         "relative": str(entry["relative"]),
     }
@@ -112,7 +112,7 @@ def _read(
     shapes: dict[str, tuple[int, ...]] | None = None
     problems: tuple[str, ...] = ()
     graph = read(path)
-    if feeds and (job.cell is None or graph.num_uncounted):
+    if feeds and (not isinstance(job, CellJob) or graph.num_uncounted):
         # Open axes have the extents of what is fed.
         sizes = fed_sizes(graph, feeds)
         graph = read(path, sizes=sizes)
