@@ -157,8 +157,8 @@ def control_selection(threads: int) -> Selection:
         models_from=Path(controls.__file__),
         models=[spec.name for spec in controls.MODELS],
         size="tiny",
-        backend="eager",
-        device="cpu",
+        backend=NEGATIVE_CONTROL.backend,
+        device=NEGATIVE_CONTROL.device,
         threads=threads,
     )
     return resolve(asked, num_gpus=0, num_cores=threads)
