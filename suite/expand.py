@@ -91,19 +91,12 @@ def expand_life(
 
 
 def exists(variant: Variant, spec: ModelSpec, size: str, device: str) -> bool:
-    """Whether the variant is there for this model: adapters, second lanes and parallel trainings are for some; a second
-    lane that is a declared gap is there to be shown as one.
+    """Whether the variant is there for this model: adapters, second lanes and parallel trainings are for some; one that
+    is a declared gap is there to be shown as one.
     """
     if device.partition(":")[0] not in variant.devices:
         return False
-    held = spec.sizes[size]
-    rules = {
-        "lora": bool(held.finetuning.lora),
-        "pt2e": held.quantization.pt2e or any(gap.variant == "pt2e" for gap in spec.gaps),
-        "torchao": bool(held.quantization.torchao),
-        **{name: name in held.training.parallel for name in ("ddp", "fsdp", "tensor")},
-    }
-    return rules.get(variant.name, True)
+    return variant.exists(spec.sizes[size]) or any(g.variant == variant.name for g in spec.gaps)
 
 
 def choices(option: str, text: str, known: Iterable[str]) -> tuple[str, ...]:

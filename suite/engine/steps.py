@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from suite.axes import LEARNED, STAGES, VARIANTS
+from suite.axes.stages import BUILD, EXPORT, STAGE_ROWS
 from suite.cell import Cell
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def is_original(cell: Cell) -> bool:
     return cell.variant == "original"
 
 
+_APPLIES: Final = {BUILD: _is_built, EXPORT: _is_exported}
+"""Stages that make no state -> whether they make sense for a cell."""
+
 STEPS: Final[Mapping[str, Step]] = {
     row.name: row
     for row in (
@@ -70,23 +74,16 @@ STEPS: Final[Mapping[str, Step]] = {
             runner="suite.foundations.run:run",
             applies=lambda cell: False,  # of no model: its cells are made apart
         ),
-        Step(name="build", runner="suite.stages.build:run", applies=_is_built),
-        Step(name="train", runner="suite.stages.train:run", applies=_makes("train")),
-        Step(
-            name="finetune",
-            title="fine-tune",
-            runner="suite.stages.finetune:run",
-            applies=_makes("finetune"),
+        *(
+            Step(
+                name=row.name,
+                title=row.title,
+                runner=row.runner,
+                applies=_APPLIES.get(row.name) or _makes(row.name),
+                needs_graph=row.name == EXPORT,
+            )
+            for row in STAGE_ROWS.values()
         ),
-        Step(name="prune", runner="suite.stages.prune:run", applies=_makes("prune")),
-        Step(name="quantize", runner="suite.stages.quantize.run:run", applies=_makes("quantize")),
-        Step(
-            name="export",
-            runner="suite.stages.export.run:run",
-            applies=_is_exported,
-            needs_graph=True,
-        ),
-        Step(name="parallel", runner="suite.stages.parallel.run:run", applies=_makes("parallel")),
     )
 }
 """The suite's own steps, in the order in which a cell's steps run; `bench.steps` adds what measures."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from suite.results.build import BuildResult
-from suite.results.export import ExportResult
-from suite.results.finetune import FinetuneResult
+from suite.axes.stages import STAGE_ROWS
 from suite.results.foundations import FoundationResult
 from suite.results.measuring import (
     ColdStartResult,
@@ -17,21 +15,11 @@ from suite.results.measuring import (
     SizeResult,
     TrainingStepResult,
 )
-from suite.results.parallel import ParallelResult
-from suite.results.prune import PruneResult
-from suite.results.quantize import QuantizeResult
 from suite.results.step_result import StepResult, UnknownResult
-from suite.results.train import TrainResult
 
 RESULTS: Final[Mapping[str, type[StepResult]]] = {
     "foundations": FoundationResult,
-    "build": BuildResult,
-    "train": TrainResult,
-    "finetune": FinetuneResult,
-    "prune": PruneResult,
-    "quantize": QuantizeResult,
-    "export": ExportResult,
-    "parallel": ParallelResult,
+    **{name: row.result for name, row in STAGE_ROWS.items()},
     "size": SizeResult,
     "latency": LatencyResult,
     "memory": MemoryResult,

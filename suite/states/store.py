@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from suite.axes import LEARNED, TASKS, VARIANTS
+from suite.axes.stages import STAGE_ROWS
 from suite.catalog import spec_for
 from suite.claims import Claim
 from suite.data.sources import Source, second_source
 from suite.provenance import described, key_of, source_digest, versions, weights_of
-from suite.results.by_step import result_class
 from suite.results.step_output import StepOutput, decode_output, encode_output
 from suite.results.step_result import KeptState, StageResult
 from suite.spec import ModelSpec
@@ -28,24 +28,7 @@ WEIGHTS: Final = "weights.safetensors"
 STRUCTURE: Final = "structure.json"
 
 COMMON: Final = ("nets", "tasks", "data", "training", "quality.py", "weights.py")
-PARTS: Final = {
-    "train": ("stages/train.py",),
-    "finetune": ("stages/finetune.py",),
-    "prune": ("stages/prune.py", "pruning"),
-    "quantize": ("stages/quantize", "quantization", "stages/export"),
-    "parallel": ("stages/parallel",),
-}
-"""Stage -> parts of suite/ that it alone depends on."""
-SETTINGS: Final = {
-    "train": ("training",),
-    "finetune": ("training", "finetuning"),
-    "prune": ("training", "pruning"),
-    "quantize": ("quantization",),
-    "parallel": ("training",),
-}
-"""Stage -> fields of the size's record that it depends on."""
-FINAL: Final = {"train": "trained", "prune": "recovered"}
-"""Stage -> name under which its result keeps the quality at its end."""
+"""Parts of suite/ that the states of all stages depend on."""
 
 
 class StateMissing(RuntimeError):
@@ -86,8 +69,10 @@ def broken_claims(entry: Entry) -> tuple[Claim, ...]:
 def final_quality(entry: Entry, variant: str) -> float:
     """The quality metric at the end of the stage that made `entry`, the state that `variant` is made from."""
     stage = VARIANTS[VARIANTS[variant].parent].stage
-    result = decode_output(result_class(stage), entry.content).result
-    return float(getattr(getattr(result, "metric", None), FINAL[stage]))
+    row = STAGE_ROWS[stage]
+    assert row.quality is not None, f"{stage} has no quality"
+    result = decode_output(row.result, entry.content).result
+    return float(getattr(getattr(result, "metric", None), row.quality.after))
 
 
 def parent_of(job: CellJob, spec: ModelSpec) -> Entry:
@@ -166,11 +151,14 @@ def state_key(job: CellJob, spec: ModelSpec, variant: str) -> str:
                 described(spec.build),
                 described(spec.head),
                 *(repr(part) for part in (size.build, size.inputs, spec.outputs, spec.arguments)),
-                *(described(asdict(getattr(size, name))) for name in SETTINGS[row.stage]),
+                *(
+                    described(asdict(getattr(size, name)))
+                    for name in STAGE_ROWS[row.stage].settings
+                ),
             ],
             "data": source_of(job, spec).as_dict(),
             "second": second_source_of(job, spec).as_dict() if row.stage == "finetune" else None,
-            "source": source_digest(spec, own, (*COMMON, *PARTS[row.stage])),
+            "source": source_digest(spec, own, (*COMMON, *STAGE_ROWS[row.stage].sources)),
             "versions": versions(),
         }
     )

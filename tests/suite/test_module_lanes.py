@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
 pytestmark = [pytest.mark.heavy, pytest.mark.slow]
@@ -10,11 +12,11 @@ pytestmark = [pytest.mark.heavy, pytest.mark.slow]
 @pytest.fixture
 def lane_of(monkeypatch, tmp_path):
     """`lane_of(name)`: the lane of that variant for an untrained, tiny MLP, and the batches to judge it on."""
+    from suite.axes import VARIANTS
     from suite.catalog import spec_for
     from suite.cell import Cell
     from suite.data.sources import sources_in
     from suite.quantization import torchao
-    from suite.stages.quantize.run import LANES
     from suite.states import store
     from suite.training.setup import lesson_for
     from suite.weights import module_for
@@ -35,7 +37,10 @@ def lane_of(monkeypatch, tmp_path):
         )
         settings = spec.sizes["tiny"].training
         lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
-        return LANES[name](job, spec, lesson, tmp_path, lambda *_, **__: None), lesson.test()[:2]
+        module, _, function = VARIANTS[name].route.partition(":")
+        return getattr(import_module(module), function)(
+            job, spec, lesson, tmp_path, lambda *_, **__: None
+        ), lesson.test()[:2]
 
     return lane
 

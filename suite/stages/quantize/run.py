@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +15,7 @@ from suite.results.quantize import QuantizeQuality, QuantizeResult
 from suite.results.step_output import StepOutput
 from suite.results.step_result import DataSet
 from suite.spec import ModelSpec
-from suite.stages.quantize.graphs import graph_lane
-from suite.stages.quantize.modules import bf16_lane, pt2e_lane, torchao_lane
+from suite.stages.quantize.lane import Lane
 from suite.states import store
 from suite.timing import alternate, speed_ratio
 from suite.training.quality import quality
@@ -24,15 +24,6 @@ from suite.worker.protocol import CellJob, Emit
 
 LATENCY_SECONDS: Final = 0.6
 """Of alternating turns; a glance. `pytest bench --variant int8` measures properly."""
-
-LANES: Final = {
-    "int8": graph_lane,
-    "pruned_int8": graph_lane,
-    "pt2e": pt2e_lane,
-    "bf16": bf16_lane,
-    "torchao": torchao_lane,
-}
-"""Variant -> how it is made: `lane(job, spec, lesson, folder, emit) -> Lane`."""
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[QuantizeResult]:
@@ -54,7 +45,8 @@ def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     emit("phase", name="input")
     test = lesson.test()
     emit("phase", name="quantize")
-    lane = LANES[variant](job, spec, lesson, folder, emit)
+    module, _, function = VARIANTS[variant].route.partition(":")
+    lane: Lane = getattr(import_module(module), function)(job, spec, lesson, folder, emit)
     emit("phase", name="quality")
     in_float = quality(spec, lane.reference, test)
     quantized = quality(spec, lane.quantized, test)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from suite.axes.stages import STAGE_ROWS
 
 DTYPES: Final = ("float32", "bfloat16", "float16")
 """Floating-point types a model can be converted to."""
@@ -181,13 +184,13 @@ TASKS: Final = {
 SIZES: Final = ("tiny", "base")
 """tiny: the same architecture, shrunk to seconds on two cores. base: the published architecture."""
 
-STAGES: Final = ("build", "train", "finetune", "prune", "quantize", "export", "parallel", "bench")
+STAGES: Final = (*STAGE_ROWS, "bench")
 """Steps of a model's life, in the order in which they need each other; bench stands for everything measured."""
 
 LIFE: Final = ("foundations", *STAGES[:-1])
 """What `pytest suite --stages` takes: what everything rests on, and the stages."""
 
-LEARNED: Final = ("train", "finetune", "prune")
+LEARNED: Final = tuple(name for name, row in STAGE_ROWS.items() if row.makes_weights)
 """Stages whose states are weights, which run on every device: `--train-on` says where they are made."""
 
 
@@ -205,6 +208,10 @@ class Variant:
     backends: tuple[str, ...] = ()
     """Where it can run at all; empty = everywhere."""
     devices: tuple[str, ...] = ("cpu", "cuda")
+    exists: Callable[[Any], bool] = lambda size: True
+    """Whether a model has it, by the `Size` of its record; a declared gap of the variant shows it all the same."""
+    route: str = ""
+    """Worker side, of a quantized variant: `package.module:function` that makes its lane."""
     is_exported: bool = False
     """Goes through the export stage."""
     is_measured: bool = False
@@ -261,6 +268,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name="lora",
+            exists=lambda size: bool(size.finetuning.lora),
             title="LoRA",
             stage="finetune",
             parent="trained",
@@ -277,6 +285,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name="int8",
+            route="suite.stages.quantize.graphs:graph_lane",
             stage="quantize",
             parent="trained",
             backend="onnxruntime",
@@ -289,6 +298,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name="pruned_int8",
+            route="suite.stages.quantize.graphs:graph_lane",
             title="pruned + int8",
             stage="quantize",
             parent="pruned",
@@ -302,6 +312,8 @@ VARIANTS: Final = {
         ),
         Variant(
             name="pt2e",
+            exists=lambda size: bool(size.quantization.pt2e),
+            route="suite.stages.quantize.modules:pt2e_lane",
             title="PT2E int8",
             stage="quantize",
             parent="trained",
@@ -313,6 +325,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name="ddp",
+            exists=lambda size: "ddp" in size.training.parallel,
             title="DDP",
             stage="parallel",
             parent="original",
@@ -320,6 +333,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name="fsdp",
+            exists=lambda size: "fsdp" in size.training.parallel,
             title="FSDP2",
             stage="parallel",
             parent="original",
@@ -327,12 +341,14 @@ VARIANTS: Final = {
         ),
         Variant(
             name="tensor",
+            exists=lambda size: "tensor" in size.training.parallel,
             stage="parallel",
             parent="original",
             meaning="trained by several processes, each with a slice of every matrix",
         ),
         Variant(
             name="bf16",
+            route="suite.stages.quantize.modules:bf16_lane",
             stage="quantize",
             parent="trained",
             backend="compiled",
@@ -343,6 +359,8 @@ VARIANTS: Final = {
         ),
         Variant(
             name="torchao",
+            exists=lambda size: bool(size.quantization.torchao),
+            route="suite.stages.quantize.modules:torchao_lane",
             stage="quantize",
             parent="trained",
             backend="compiled",

@@ -1,0 +1,125 @@
+"""The stages of a model's life: one row each, from which every other table of stages is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from suite.results.build import BuildResult
+from suite.results.export import ExportResult
+from suite.results.finetune import FinetuneResult
+from suite.results.parallel import ParallelResult
+from suite.results.prune import PruneResult
+from suite.results.quantize import QuantizeResult
+from suite.results.step_result import StepResult
+from suite.results.train import TrainResult
+
+BUILD: Final = "build"
+TRAIN: Final = "train"
+FINETUNE: Final = "finetune"
+PRUNE: Final = "prune"
+QUANTIZE: Final = "quantize"
+EXPORT: Final = "export"
+PARALLEL: Final = "parallel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """Where a stage's result keeps the quality metric, and how much of it may be lost."""
+
+    before: str
+    """Field of the result's `metric` that the stage is judged against."""
+    after: str
+    """Field of the result's `metric` with the quality at the stage's end."""
+    tolerance: str
+    """Field of `Size` whose `max_drop` says how much may be lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step of a model's life."""
+
+    name: str
+    """Unique; the test's name and the record's step."""
+    title: str
+    """How people write it."""
+    runner: str
+    """Worker side: `package.module:function`, called as `function(job, emit)`."""
+    result: type[StepResult]
+    """The class of its result."""
+    sources: tuple[str, ...] = ()
+    """Files and folders of suite/ that a state of this stage depends on, besides those that all stages share."""
+    settings: tuple[str, ...] = ()
+    """Fields of `Size` that a state of this stage depends on."""
+    quality: Quality | None = None
+    """None for a stage that no metric judges."""
+    makes_weights: bool = False
+    """Its states are weights, which run on every device: `--train-on` says where they are made."""
+
+
+STAGE_ROWS: Final[Mapping[str, Stage]] = {
+    row.name: row
+    for row in (
+        Stage(
+            name=BUILD,
+            title="build",
+            runner="suite.stages.build:run",
+            result=BuildResult,
+        ),
+        Stage(
+            name=TRAIN,
+            title="train",
+            runner="suite.stages.train:run",
+            result=TrainResult,
+            sources=("stages/train.py", "results/train.py"),
+            settings=("training",),
+            quality=Quality(before="untrained", after="trained", tolerance="pruning"),
+            makes_weights=True,
+        ),
+        Stage(
+            name=FINETUNE,
+            title="fine-tune",
+            runner="suite.stages.finetune:run",
+            result=FinetuneResult,
+            sources=("stages/finetune.py", "results/finetune.py"),
+            settings=("training", "finetuning"),
+            quality=Quality(before="scratch", after="finetuned", tolerance="pruning"),
+            makes_weights=True,
+        ),
+        Stage(
+            name=PRUNE,
+            title="prune",
+            runner="suite.stages.prune:run",
+            result=PruneResult,
+            sources=("stages/prune.py", "pruning", "results/prune.py"),
+            settings=("training", "pruning"),
+            quality=Quality(before="trained", after="recovered", tolerance="pruning"),
+            makes_weights=True,
+        ),
+        Stage(
+            name=QUANTIZE,
+            title="quantize",
+            runner="suite.stages.quantize.run:run",
+            result=QuantizeResult,
+            sources=("stages/quantize", "quantization", "stages/export", "results/quantize.py"),
+            settings=("quantization",),
+            quality=Quality(before="parent", after="quantized", tolerance="quantization"),
+        ),
+        Stage(
+            name=EXPORT,
+            title="export",
+            runner="suite.stages.export.run:run",
+            result=ExportResult,
+        ),
+        Stage(
+            name=PARALLEL,
+            title="parallel",
+            runner="suite.stages.parallel.run:run",
+            result=ParallelResult,
+            sources=("stages/parallel", "results/parallel.py"),
+            settings=("training",),
+        ),
+    )
+}
+"""Stage -> its row, in the order in which they need each other."""
