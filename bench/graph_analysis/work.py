@@ -98,9 +98,7 @@ def _batch(job: CellJob, emit: Emit) -> tuple[dict[str, Any], str]:
     return arrays, f"{data}, {many}" if data else many
 
 
-def _read(
-    job: Job, entry: Mapping[str, Any], feeds: Mapping[str, Any]
-) -> tuple[Anatomy, Graph]:
+def _read(job: Job, entry: Mapping[str, Any], feeds: Mapping[str, Any]) -> tuple[Anatomy, Graph]:
     path = Path(entry["path"])
     named: Any = {
         "model": job.cell.model if isinstance(job, CellJob) else path.name,
