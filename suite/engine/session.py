@@ -227,6 +227,8 @@ class Session:
         failure = record.failure
         if failure is None or not record.outcome.is_bad:
             return ()
+        if "Next: " in failure.message or "next: " in failure.message:
+            return ()  # an error of ours names its own cure; the text of its cause would bring another one
         return tuple(self.diagnose(f"{failure.log_tail}\n{failure.message}"))
 
     def _options(self, cell: Cell, step: str) -> JobOptions:

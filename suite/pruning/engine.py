@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,19 @@ from suite.spec import ModelSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fall:
+    """A count before and after."""
+
+    before: int
+    after: int
+
+    @property
+    def left(self) -> float:
+        """Share (0..1) that is left."""
+        return self.after / self.before if self.before else 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
     """A pruned module and what happened to it."""
 
@@ -30,9 +43,15 @@ class Pruned:
     """A new one, in eval mode; the original is as it was."""
     structure: dict[str, Any]
     """JSON-able: with the state dict all that `suite.pruning.structure.restore` needs."""
-    facts: dict[str, Any]
-    """JSON-able: method, ratio, importance (magnitude or Taylor); parameters and macs {before, after, left}; changes
-    (module -> attribute -> [before, after])."""
+    importance: str
+    """magnitude or Taylor: by which the least important went first."""
+    parameters: Fall
+    macs: Fall
+    """Multiply-accumulates of one forward pass on the inputs."""
+    changes: dict[str, dict[str, list[Any]]]
+    """Module -> attribute -> [before, after]."""
+    uncut: tuple[str, ...] = ()
+    """Why layers stayed whole, a sentence each."""
 
 
 def prune_module(
@@ -62,7 +81,7 @@ def prune_module(
         )
     pruned = deepcopy(module).eval()
     before = _measure(pruned, inputs)
-    _cut(pruned, spec, pruning, inputs, loss)
+    uncut = _cut(pruned, spec, pruning, inputs, loss)
     _restore_flags(pruned, module)
     parameters = sum(p.numel() for p in pruned.parameters())
     if parameters >= before.parameters:
@@ -85,16 +104,17 @@ def prune_module(
         )
     structure = structure_of(pruned, module)
     _check_ties(spec, pruned, module)
-    facts = {
-        "method": pruning.method,
-        "ratio": pruning.ratio,
-        "importance": "Taylor" if loss else "magnitude",
-        "parameters": _fall(before.parameters, after.parameters),
-        "macs": _fall(before.macs, after.macs),
-        "changes": changes(pruned, module),
-    }
-    _check_left(spec, pruning, facts)
-    return Pruned(module=pruned, structure=structure, facts=facts)
+    made = Pruned(
+        module=pruned,
+        structure=structure,
+        importance="Taylor" if loss else "magnitude",
+        parameters=Fall(before=before.parameters, after=after.parameters),
+        macs=Fall(before=before.macs, after=after.macs),
+        changes=changes(pruned, module),
+        uncut=tuple(uncut),
+    )
+    _check_left(spec, pruning, made)
+    return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +144,8 @@ def _cut(
     pruning: Pruning,
     inputs: Mapping[str, Any],
     loss: Callable[[nn.Module], Tensor] | None,
-) -> None:
-    """The pruning itself, in place."""
+) -> list[str]:
+    """The pruning itself, in place; why groups of layers stayed whole, a sentence each."""
     for parameter in module.parameters():
         parameter.requires_grad_(True)  # channels are followed along gradients
     apply_transforms(module)
@@ -156,6 +176,7 @@ def _cut(
             f"{spec.name}: {pruning.method} failed with {type(error).__name__}: {_first_line(error)}. Next: name the"
             " modules that it cannot handle in Pruning.ignored, or choose another Pruning.method"
         ) from error
+    return request.left
 
 
 def _restore_flags(pruned: nn.Module, original: nn.Module) -> None:
@@ -179,20 +200,22 @@ def _check_ties(spec: ModelSpec, pruned: nn.Module, original: nn.Module) -> None
             )
 
 
-def _check_left(spec: ModelSpec, pruning: Pruning, facts: Mapping[str, Any]) -> None:
-    allowed = {"parameters": pruning.parameters_left, "macs": pruning.macs_left}
-    for what, most in allowed.items():
-        row = facts[what]
-        if row["left"] > most:
+def _check_left(spec: ModelSpec, pruning: Pruning, made: Pruned) -> None:
+    for what, row, most in (
+        ("parameters", made.parameters, pruning.parameters_left),
+        ("macs", made.macs, pruning.macs_left),
+    ):
+        if row.left > most:
             raise PruningError(
-                f"{spec.name}: {row['after']:,} of {row['before']:,} {what} are left, a share of {row['left']:.3f};"
-                f" expected {most:g} at most (Pruning.{what}_left). Next: a higher Pruning.ratio, fewer"
-                " Pruning.ignored, or another method"
+                f"{spec.name}: {row.after:,} of {row.before:,} {what} are left, a share of {row.left:.3f};"
+                f" expected {most:g} at most (Pruning.{what}_left).{_reasons(made.uncut)} Next: a higher"
+                " Pruning.ratio, fewer Pruning.ignored, or another method"
             )
 
 
-def _fall(before: int, after: int) -> dict[str, Any]:
-    return {"before": before, "after": after, "left": after / before if before else 1.0}
+def _reasons(uncut: Sequence[str]) -> str:
+    """Why so much is left, where groups of layers could not be cut."""
+    return f" Layers that stayed whole: {'; '.join(uncut[:3])}." if uncut else ""
 
 
 def _first_line(error: BaseException) -> str:

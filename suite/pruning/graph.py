@@ -12,8 +12,13 @@ import torch_pruning as tp
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from suite.pruning.cut import cut_group
+from suite.pruning.errors import PruningError
 from suite.pruning.layers import outputs_of_layers, training_flow
+from suite.pruning.proof import proof_inputs
 from suite.pruning.request import Request
+
+WAY_OUT: Final = "prune with Pruning(method='feed_forward'), which leaves the model's width and its attention alone"
 
 ROOTS: Final = (nn.Linear, _ConvNd)
 """Layers whose outputs can be pruned."""
@@ -41,8 +46,9 @@ def prune_groups(
 
     Layers of `num_heads` lose whole heads instead. The least important channels of a group go first: by the norm of
     their weights, or by the first-order Taylor expansion of the loss where there are gradients (Molchanov et al.,
-    2019). How many groups really lost something is the caller's to prove: a width that `round_to` would round to
-    zero stays.
+    2019). Every cut is proved, see `suite.pruning.proof`; a group that cannot be cut stays whole, and `request.left`
+    has the reason. Raises PruningError when that is so of all. How many groups really lost something is the caller's
+    to prove: a width that `round_to` would round to zero stays.
     """
     pruning, heads = request.pruning, dict(num_heads or {})
     with torch.enable_grad(), warnings.catch_warnings():
@@ -76,10 +82,17 @@ def prune_groups(
         else:
             kept.update(group.producers)
     pruner.ignored_layers = list(kept)
-    for items in pruner.step(
-        interactive=True
-    ):  # one at a time: each changes what the next one finds
-        items.prune()
+    inputs, num_cut = proof_inputs(request.inputs), 0
+    for items in pruner.step(interactive=True):  # one at a time: each changes what the next finds
+        if reason := cut_group(request.module, pruner.DG, items, inputs):
+            request.left.append(reason)
+        else:
+            num_cut += 1
+    if request.left and not num_cut:
+        raise PruningError(
+            f"pruned by {pruning.method}, {'; '.join(request.left[:3])}. Next: name the modules around"
+            f" in Pruning.ignored, or {WAY_OUT}"
+        )
     return chosen
 
 

@@ -40,14 +40,14 @@ def modules_named(module: nn.Module, patterns: tuple[str, ...]) -> frozenset[nn.
 def outputs_of_layers(module: nn.Module, call: Callable[[], Any]) -> list[tuple[nn.Module, Tensor]]:
     """Every layer of TRACED that ran during `call`, with its output, in order and once for every time.
 
-    Outputs that were changed in place afterwards are left out where gradients are on: what they became is the output
-    of something that runs later.
+    Without gradients an output is copied: an in-place activation behind the layer changes it. With gradients it is
+    what it became, which leads back to the layer as well.
     """
-    seen: list[tuple[nn.Module, Tensor, Any]] = []
+    seen: list[tuple[nn.Module, Tensor]] = []
 
     def hook(layer: nn.Module, _args: Any, output: Any) -> None:
         if isinstance(output, Tensor):
-            seen.append((layer, output, output.grad_fn))
+            seen.append((layer, output if output.requires_grad else output.clone()))
 
     handles = [m.register_forward_hook(hook) for m in module.modules() if isinstance(m, TRACED)]
     try:
@@ -55,7 +55,7 @@ def outputs_of_layers(module: nn.Module, call: Callable[[], Any]) -> list[tuple[
     finally:
         for handle in handles:
             handle.remove()
-    return [(layer, output) for layer, output, made_by in seen if output.grad_fn is made_by]
+    return seen
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from suite.lifecycle import Pruning
@@ -25,3 +25,5 @@ class Request:
     """Modules that keep their outputs, with everything inside them."""
     has_gradients: bool = False
     """The parameters carry gradients of a loss: importance is the Taylor expansion of that loss, not the magnitude."""
+    left: list[str] = field(default_factory=list)
+    """Groups that could not be cut, a sentence each; filled by the method."""

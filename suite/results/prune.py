@@ -56,8 +56,10 @@ class PruneResult(StageResult):
     """Share (0..1) that was to be removed."""
     importance: str = ""
     """magnitude or Taylor."""
-    changes: dict[str, dict[str, tuple[Any, ...]]] = field(default_factory=dict)
+    changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Module -> attribute -> (before, after)."""
+    uncut: tuple[str, ...] = ()
+    """Why groups of layers stayed whole, a sentence each."""
     masks: Masks | None = None
     metric: PruneQuality | None = None
     drop: float | None = None

@@ -82,13 +82,12 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
     emit("phase", name="save")
     store.save(smaller.to("cpu").eval(), folder, pruned.structure)
     lost = drop(spec.task, trained, recovered)
-    facts = pruned.facts
     # Counted on a batch of test samples; shown for the cell's own batch, as everywhere.
     share = job.cell.batch / test[0].num_samples
     before, after = (
         ModelSize(
-            parameters=facts["parameters"][when],
-            macs=round(facts["macs"][when] * share),
+            parameters=getattr(pruned.parameters, when),
+            macs=round(getattr(pruned.macs, when) * share),
             bytes=bytes_of(sized),
         )
         for when, sized in (("before", module), ("after", smaller))
@@ -124,10 +123,11 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
         result=PruneResult(
             before=before,
             after=after,
-            method=facts["method"],
-            ratio=facts["ratio"],
-            importance=facts["importance"],
-            changes=facts["changes"],
+            method=own.method,
+            ratio=own.ratio,
+            importance=pruned.importance,
+            changes=pruned.changes,
+            uncut=pruned.uncut,
             masks=masks,
             metric=PruneQuality(
                 trained=trained,
