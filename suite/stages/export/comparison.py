@@ -74,6 +74,7 @@ class Comparison:
         self.typical: list[float] = []
         self._draw = draw
         self._other = 1
+        self._seconds = 0.0
         self._spread = Spread(output="", tolerances=0.0)
 
     def prepare(self, cases: Sequence[Variant] = ()) -> None:
@@ -82,6 +83,7 @@ class Comparison:
         """
         example = self._draw(self.batch, 0)
         self.reference.eager(example)
+        self._seconds = self.reference.warm_seconds(example)
         self.reference.judge([example])
         self._learn([example])
         for self._other in range(1, MOST_OTHERS + 1):
@@ -146,7 +148,7 @@ class Comparison:
 
     def _arbitrated(self, case: Variant, answers: Answers, row: ShapeParity) -> ShapeParity:
         """The failed row, or a passed one where the graph computed in float64 is right and the runtime inexact."""
-        if self.reference.seconds > MOST_BEYOND:
+        if self._seconds > MOST_BEYOND:
             return row
         try:
             outputs = exact_outputs(self.graph, self.arrays(case))
@@ -216,7 +218,7 @@ class Comparison:
 
     def _at(self, name: str, extents: Sequence[int], seconds: float) -> Iterator[Variant]:
         own = self.batch if name == BATCH else extent_of(self.spec, self._draw(self.batch, 0), name)
-        quick = [e for e in extents if self.reference.seconds * max(1.0, e / own) <= seconds]
+        quick = [e for e in extents if self._seconds * max(1.0, e / own) <= seconds]
         yield from at_extents(self.spec, self._drawn, self.batch, name, quick)
 
     def _usable(self, cases: Iterator[Variant]) -> Iterator[Variant]:
