@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from bench.summary.elements import Finding
 from diagnostics import finding as doctor
@@ -11,8 +11,10 @@ from diagnostics.finding import Level
 HARMLESS = (Level.OK, Level.SKIP)
 
 
-def findings_from(findings: Iterable[doctor.Finding]) -> tuple[Finding, ...]:
+def findings_from(findings: Sequence[doctor.Finding]) -> tuple[Finding, ...]:
     """Return the findings that need attention, the worst first."""
+    if not findings:
+        return ()
     found = [item for item in findings if item.level not in HARMLESS]
     return tuple(
         Finding(

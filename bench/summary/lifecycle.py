@@ -53,17 +53,16 @@ def lives_of(
     places: dict[str, Cell] = {}
     held: dict[str, list[Record]] = {}
     planned: dict[str, list[Step]] = {}
-    for cell, step, record in (
-        *((r.cell, step_of(r), r) for r in records),
-        *((cells[s.cell], s, None) for s in missing if s.cell in cells),
-    ):
-        if is_foundation(step.step) or not is_stage(cell, step.step):
-            continue
-        places.setdefault(life_id(cell), cell)
-        if record is None:
+    for record in records:
+        if is_stage(record.cell, record.step) and not is_foundation(record.step):
+            name = life_id(record.cell)
+            places.setdefault(name, record.cell)
+            held.setdefault(name, []).append(record)
+    for step in missing:
+        cell = cells.get(step.cell)
+        if cell and is_stage(cell, step.step) and not is_foundation(step.step):
+            places.setdefault(life_id(cell), cell)
             planned.setdefault(life_id(cell), []).append(step)
-        else:
-            held.setdefault(life_id(cell), []).append(record)
     return tuple(
         _life(cell, held.get(name, ()), planned.get(name, ()), rows)
         for name, cell in places.items()
