@@ -2,12 +2,13 @@
 
 Versions
   1  options and results of runners are plain mappings.
-  2  both are dataclasses; several modules have other names.
+  2  several modules of `suite` have other names.
+  3  options and results of runners are dataclasses.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 """Raised by a change after which the instruments of another source tree no longer fit this `suite`."""
