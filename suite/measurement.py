@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from diagnostics.codec import decode, decode_as
@@ -88,22 +88,6 @@ class MeasurementFacts:
     """Processes of the data loader."""
     pinned: bool | None = None
     batch: int | None = None
-
-    # Reading by key is for readers that have not moved to attributes yet.
-    def get(self, name: str, default: Any = None) -> Any:
-        """The field, or `default` where it says nothing."""
-        return getattr(self, name) if name in self else default
-
-    def __getitem__(self, name: str) -> Any:
-        """The field; raises KeyError where it says nothing."""
-        if name not in self:
-            raise KeyError(name)
-        return getattr(self, name)
-
-    def __contains__(self, name: object) -> bool:
-        """Whether the field says something."""
-        known = {item.name for item in fields(self)}
-        return name in known and getattr(self, str(name)) not in (None, "", (), {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

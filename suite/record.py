@@ -94,24 +94,6 @@ class Record:
         ]
         return {**plain, "measurements": measurements, "result": encode_result(self.result)}
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The result as a mapping, for readers that have not moved to `result` yet."""
-        found: dict[str, Any] = encode_result(self.result) or {}
-        found |= found.pop("report", None) or {}
-        metric = found.get("metric")
-        if isinstance(metric, dict) and "float32" in metric:
-            found["metric"] = {"float" if k == "float32" else k: v for k, v in metric.items()}
-        if self.data is not None:
-            data = encode(self.data, sparse=True)
-            data["data"] = data.pop("name")
-            found |= {"data": data} if self.step == "export" else data
-        if self.task:
-            found["task"] = self.task
-        if self.diagnosis:
-            found["diagnosis"] = encode(self.diagnosis)
-        return found
-
 
 def record_from_dict(data: Mapping[str, Any]) -> Record:
     """The record that `as_dict` gave, of this schema or an earlier one.

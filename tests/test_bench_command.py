@@ -90,8 +90,8 @@ def test_a_failing_cell_carries_the_doctors_diagnosis(faulty):
     raised = next(
         r for r in newest(out).records if r.key == "raises-tiny-eager-cpu-float32-b1/latency"
     )
-    assert "512" in raised.facts["diagnosis"][0]["summary"] + raised.facts["diagnosis"][0]["cause"]
-    assert f"diagnosis {raised.facts['diagnosis'][0]['code']}" in done.stdout
+    assert "512" in raised.diagnosis[0].summary + raised.diagnosis[0].cause
+    assert f"diagnosis {raised.diagnosis[0].code}" in done.stdout
 
 
 def test_constant_outputs_make_parity_vacuous_and_that_is_not_passed(faulty):
@@ -99,7 +99,7 @@ def test_constant_outputs_make_parity_vacuous_and_that_is_not_passed(faulty):
     record = next(
         r for r in newest(out).records if (r.cell.model, r.step) == ("is-constant", "export")
     )
-    assert record.facts["parity"]["verdict"] == "vacuous"
+    assert record.result.parity.verdict == "vacuous"
     assert record.outcome.is_bad
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from life_stages import made, record_of
-from recorded import record_with
+from recorded import facts_of, record_with
 from report_runs import (
     coldstart_record,
     latency_record,
@@ -193,7 +193,7 @@ def _ended(record: Record, bad: tuple[Outcome, str, str]) -> Record:
     if kind == "claim":
         _, name, evidence = message.split(": ", 2)
         broken = {"name": name, "holds": False, "evidence": evidence}
-        facts = {**record.facts, "claims": [*record.facts["claims"], broken]}
+        facts = {**facts_of(record), "claims": [*facts_of(record)["claims"], broken]}
         return replace(record_with(record, facts), outcome=outcome, failure=failure)
     return replace(
         record,

@@ -6,7 +6,7 @@ import math
 import random
 from typing import Any
 
-from recorded import record_with
+from recorded import facts_of, record_with
 
 from suite.axes import TASKS
 from suite.cell import Cell
@@ -46,7 +46,7 @@ def made(cell: Cell, step: str, row: Any, dice: random.Random) -> Record:
         {"name": "all weights are finite", "holds": True, "evidence": "0 tensors with NaN"},
         {"name": f"{step} has changed something", "holds": True, "evidence": "SHA-256 27a8, after f681"},
     ]  # fmt: skip
-    return record_with(record, {**record.facts, "task": row[1], "claims": claims})
+    return record_with(record, {**facts_of(record), "task": row[1], "claims": claims})
 
 
 def _build(cell: Cell, row: Any, dice: random.Random) -> Record:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from life_runs import BAD, GAP_URL, LIVES, benched_records, life_records, write_suite_run
 from life_stages import record_of
-from recorded import altered_record
+from recorded import altered_record, facts_of
 from report_runs import latency_record
 
 from bench.report.document import to_json
@@ -41,7 +41,7 @@ def life_of(name: str, **changed: Any) -> Life:
 
 def altered(records: list[Record], step: str, variant: str, **facts: Any) -> list[Record]:
     return [
-        altered_record(r, {**r.facts, **facts})
+        altered_record(r, {**facts_of(r), **facts})
         if (r.step, r.cell.variant) == (step, variant)
         else r
         for r in records
@@ -293,16 +293,16 @@ NONSENSE = (None, "text", 3, math.nan, [], {}, [None], {"a": [1]}, [{"holds": 1}
 @pytest.mark.parametrize("value", NONSENSE, ids=repr)
 def test_facts_of_another_shape_never_stop_the_report(value: object) -> None:
     records = [
-        altered_record(record, dict.fromkeys(record.facts, value))
+        altered_record(record, dict.fromkeys(facts_of(record), value))
         for record in life_records(ROWS["resnet18"], bad={})
     ]
     to_json(report_of(*records))
     for name in ("metric", "latency", "bytes", "before", "after", "curve", "validation", "claims"):
         for record in life_records(ROWS["resnet18"], bad={}):
-            if name in record.facts:
+            if name in facts_of(record):
                 report_of(
                     *life_records(ROWS["resnet18"], bad={}),
-                    altered_record(record, {**record.facts, name: value}),
+                    altered_record(record, {**facts_of(record), name: value}),
                 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from life_runs import LIVES, benched_records, write_folder, write_suite_run
-from recorded import altered_record
+from recorded import altered_record, facts_of
 from test_report_render import EVIL, Page, printed
 
 from bench.report.html import to_html
@@ -55,7 +55,7 @@ def hostile(records: list[Record]) -> Report:
         failure = record.failure and replace(
             record.failure, message=text, url=f"javascript:alert('{text}')", log=f"../{text}"
         )
-        facts = {k: v if k == "task" else spoil(v) for k, v in record.facts.items()}
+        facts = {k: v if k == "task" else spoil(v) for k, v in facts_of(record).items()}
         cell = replace(record.cell, model=f"{text}{number // 8}", variant=text)
         found.append(altered_record(replace(record, cell=cell, failure=failure), facts))
     return build_report(Run(folder=Path("x"), records=tuple(found)))

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from recorded import altered_record
+from recorded import altered_record, facts_of
 from report_runs import BAD, MODELS, write_run
 from rich.console import Console
 
@@ -103,7 +103,7 @@ def hostile(records: tuple[Record, ...]) -> Report:
             url=f"javascript:alert('{text}')",
         )
         facts = {
-            **record.facts,
+            **facts_of(record),
             "parity": {
                 "verdict": text,
                 "reason": text,
