@@ -9,6 +9,8 @@ ${PYTHON:-python3} -m venv "$folder/venv"
 "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check torch==2.15.0 torch-pruning==1.6.1 transformers==5.23.0 numpy==2.3.4
 cd "$folder"
 "$folder/venv/bin/python" - <<'PYTHON'
+import importlib.metadata
+
 import torch
 import torch_pruning
 import transformers
@@ -31,7 +33,7 @@ def parameters_after(hidden, last):
 
 linear = parameters_after(nn.Linear(8, 16), nn.Linear(16, 4))
 conv1d = parameters_after(Conv1D(16, 8), Conv1D(4, 16))
-print("torch-pruning", torch_pruning.__version__, "transformers", transformers.__version__)
+print("torch-pruning", importlib.metadata.version("torch-pruning"), "transformers", transformers.__version__)
 print("nn.Linear", linear, "Conv1D", conv1d)
 assert linear == (212, 108)
 assert conv1d == (212, 212)

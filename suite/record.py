@@ -19,7 +19,7 @@ from suite.measurement import Measurement as Measurement
 from suite.measurement import MeasurementFacts as MeasurementFacts
 from suite.measurement import measurement_from as measurement_from
 from suite.outcome import Outcome
-from suite.results.by_step import result_class
+from suite.result_types import result_class
 from suite.results.schema1 import split_facts
 from suite.results.step_output import decode_result, encode_result
 from suite.results.step_result import DataSet, StepResult

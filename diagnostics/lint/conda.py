@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from diagnostics.lint.plan import Plan, Reading, Wish
@@ -44,14 +45,14 @@ def _clause(clause: str) -> str:
     return f"{sign}{version}"
 
 
-def environment_file(path: Path) -> Reading:
+def environment_file(
+    path: Path, requirement_lines: Callable[[Path, list[tuple[int, str]]], Reading]
+) -> Reading:
     """Return what an `environment.yaml` asks for: conda's packages, and pip's below `pip:`.
 
-    Reads the part of YAML that such files use; every other line is in `not_read`.
+    `requirement_lines` reads numbered lines in pip's format. Of YAML the part is read that such files use; every
+    other line is in `not_read`.
     """
-    # Deferred: commands can name environment files as well.
-    from diagnostics.lint.requirement_files import requirement_lines
-
     reading = Reading()
     conda: list[Wish] = []
     pip_lines: list[tuple[int, str]] = []

@@ -81,7 +81,7 @@ def _yaml(path: Path) -> Reading:
         raise ValueError(
             f"{path}: not read, of YAML files only conda's environment files are known here"
         )
-    return environment_file(path)
+    return environment_file(path, requirement_lines)
 
 
 def _requirements_file(path: Path) -> Reading:

@@ -10,7 +10,7 @@ from suite.cell import Cell
 from suite.engine.steps import stage_of
 from suite.outcome import Outcome
 from suite.record import Failure, Record
-from suite.results.by_step import result_class
+from suite.result_types import result_class
 from suite.results.export import FAILED, VACUOUS, ExportResult, Parity
 from suite.results.step_output import decode_output
 from suite.results.step_result import StageResult, StepResult

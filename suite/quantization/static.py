@@ -50,7 +50,9 @@ def quantize_static_graph(
     measured: dict[str, Any] = {}
     if types is None:
         feeds = list(feeds)
-        types, measured = measure_types(graph, feeds, settings, threads=threads)
+        types, measured = measure_types(
+            graph, feeds, settings, quantize=quantize_static_graph, threads=threads
+        )
     with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
         begin = time.perf_counter()
         prepared = prepare(graph, Path(folder), settings.excluded)

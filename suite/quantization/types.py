@@ -6,7 +6,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -112,17 +112,18 @@ def measure_types(
     feeds: Sequence[Mapping[str, NDArray[Any]]],
     settings: Quantization,
     *,
+    quantize: Callable[..., Any],
     candidates: Sequence[Types] = CANDIDATES,
     rounds: int = 15,
     threads: int = 1,
 ) -> tuple[Types, dict[str, Any]]:
     """The fastest of the candidates on the first of the feeds, and the median seconds of each.
 
-    Each is quantized statically, calibrated on all feeds, and opened once; they run in turn, so that a change of the
-    machine's speed meets all of them. Within MARGIN the earlier candidate wins.
+    Each is quantized by `quantize` (of the form of `quantize_static_graph`), calibrated on all feeds, and opened
+    once; they run in turn, so that a change of the machine's speed meets all of them. Within MARGIN the earlier
+    candidate wins.
     """
     from suite.quantization.sessions import open_quietly
-    from suite.quantization.static import quantize_static_graph
 
     if not feeds or not candidates:
         raise QuantizationError(
@@ -133,7 +134,7 @@ def measure_types(
         sessions = {}
         for types in candidates:
             path = Path(folder) / f"{types.name}.onnx"
-            quantize_static_graph(graph, path, feeds, settings, types=types)
+            quantize(graph, path, feeds, settings, types=types)
             sessions[types.name] = open_quietly(path, threads)
         seconds = _alternate(sessions, feeds[0], rounds)
     medians = {name: statistics.median(rows) for name, rows in seconds.items()}

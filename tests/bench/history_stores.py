@@ -31,7 +31,7 @@ from suite.cell import Cell
 from suite.measurement import SentinelReadings
 from suite.outcome import Outcome
 from suite.record import Measurement, MeasurementFacts, Record
-from suite.results.by_step import result_class
+from suite.result_types import result_class
 from suite.results.step_result import DataSet
 from suite.runs.load import Run
 from suite.runs.machine import Machine

@@ -11,7 +11,7 @@ import pytest
 from suite.axes import LEARNED, STAGES, VARIANTS
 from suite.axes.stages import QUANTIZE, STAGE_ROWS, Stage
 from suite.engine.steps import STEPS
-from suite.results.by_step import RESULTS
+from suite.result_types import RESULTS
 from suite.spec import Size
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -256,7 +256,7 @@ def test_types_are_measured_where_flags_do_not_tell(net, monkeypatch):
 
 def test_measuring_types_takes_something_to_measure(net):
     with pytest.raises(QuantizationError, match="at least one feed and one candidate; got 0 and 1"):
-        measure_types(net, [], STATIC, candidates=[S8S8])
+        measure_types(net, [], STATIC, quantize=quantize_static_graph, candidates=[S8S8])
 
 
 @settings(max_examples=12, deadline=None)

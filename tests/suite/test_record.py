@@ -12,7 +12,7 @@ from diagnostics.finding import Fix
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import SCHEMA, Record, record_from_dict
-from suite.results.by_step import RESULTS
+from suite.result_types import RESULTS
 from suite.results.export import ExportResult
 from suite.results.measuring import LatencyResult
 from suite.results.prune import PruneResult
