@@ -145,7 +145,7 @@ def _sources(
 
 def _words(graph: Graph, numbers: dict[str, str]) -> dict[str, str]:
     """A node that is on one side alone, with one input beside its weights, is looked through: that it
-    was added or removed is told once, not again by what follows. ONNX sorts nodes: producers first.
+    was added or removed is reported once, not again by what follows. ONNX sorts nodes: producers first.
     """
     find = origin(graph)
     words = {value.name: f"input {place}" for place, value in enumerate(graph.inputs)}
@@ -210,7 +210,7 @@ def _changes(pair: Match, left: dict[str, str], right: dict[str, str]) -> Iterab
 
 
 def _differs(before: Shape | None, after: Shape | None) -> bool:
-    """Only where both are known: that one file says less of its shapes is no change of the graph."""
+    """Only where both are known: that one file has fewer shapes is no change of the graph."""
     if before is None or after is None:
         return False
     if len(before) != len(after):

@@ -49,7 +49,7 @@ class NodeChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorChange:
-    """The weights of one tensor on both sides, told in numbers of the float domain."""
+    """The weights of one tensor on both sides, compared in the float domain."""
 
     name: str
     """Its name before."""
@@ -77,7 +77,7 @@ class TensorChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """What is told of one file."""
+    """Facts of one file."""
 
     path: str
     num_bytes: int

@@ -25,7 +25,7 @@ def to_json(difference: Difference) -> str:
 
 
 def nodes_from(document: Mapping[str, Any]) -> DifferingNodes:
-    """The nodes of a document; raises KeyError, TypeError when it is none."""
+    """Read the nodes of a document; raises KeyError or TypeError for other data."""
     return DifferingNodes(
         added=tuple(NodeRef(**node) for node in document["added"]),
         removed=tuple(NodeRef(**node) for node in document["removed"]),

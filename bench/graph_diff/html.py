@@ -24,7 +24,7 @@ LISTED: Final = 2000
 
 
 def to_html(difference: Difference, pictures: Pair | None = None, *, missing: str = "") -> str:
-    """The page; `missing` says why there are no pictures, when some were asked for."""
+    """Render the page. `missing`: why there are no pictures, when some were asked for."""
     script = _text("graphs.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (

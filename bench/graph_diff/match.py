@@ -137,7 +137,7 @@ class _Matcher:
         return tuple(name for name in names if not is_numbered(name))
 
     def nameless_twins(self) -> set[str]:
-        """Keys of the nodes of which the module cannot speak: one file names none, or a quantizer made
+        """Keys of the nodes whose module is no evidence: one file names none, or a quantizer made
         the namesake on the other side anew and forgot it.
         """
         if not self._has_scopes:
@@ -155,7 +155,7 @@ class _Matcher:
         num_pairs = 0
         for left, right in groups.values():
             if name == "structure" and len(left) != len(right):
-                continue  # which of them is missing cannot be told yet
+                continue  # which of them is missing is not known yet
             for before, after in zip(left, right, strict=False):
                 self._take(before, after, name)
                 num_pairs += 1
@@ -176,7 +176,7 @@ class _Matcher:
             for signature in touched:
                 left, right = waiting[signature]
                 if len(left) != len(right):
-                    continue  # which of them is missing cannot be told yet
+                    continue  # which of them is missing is not known yet
                 for before, after in zip(left, right, strict=True):
                     self._take(before, after, "structure")
                     # A node with two producers among these pairs is ready once.

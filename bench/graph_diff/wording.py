@@ -113,10 +113,5 @@ def cosine_text(value: float | None) -> str:
     return "" if value is None else f"{value:.6f}"
 
 
-def scope_text(scope: str) -> str:
-    """The module, or nothing."""
-    return shortened(scope, 60)
-
-
 def _nodes(num: int) -> str:
     return f"{num:,} node{'' if num == 1 else 's'}"

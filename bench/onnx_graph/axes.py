@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 LONGEST: Final = 2000
-"""Characters of an expression that are looked at."""
+"""Characters of the longest expression that is evaluated."""
 LARGEST: Final = 2**63
 """No extent is this large; a power tower ends here."""
 
@@ -60,12 +60,15 @@ def extent(expression: str, sizes: Mapping[str, int]) -> int | None:
 
 
 def parse_sizes(text: str) -> dict[str, int]:
-    """`batch=8,sequence=128` as a mapping; raises ValueError that says what was expected."""
+    """`batch=8,sequence=128` as a mapping; raises ValueError, whose text has the expected form."""
     sizes = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, _, number = part.rpartition("=")
         if not name or not number.strip().isdecimal():
-            raise ValueError(f"--axes {part!r}: expected NAME=SIZE, such as batch=8,sequence=128")
+            raise ValueError(
+                f"--axes {part!r}: expected NAME=SIZE, such as batch=8,sequence=128, or"
+                " INPUT:AXIS=SIZE for an axis without a name"
+            )
         sizes[name.strip()] = int(number)
     return sizes
 

@@ -225,7 +225,7 @@ class _Counter:
             return values - {DATA}
         name = known.operator.rpartition("::")[2]
         if not _has_rule(known.operator, self._opsets):
-            return frozenset({f"no rule tells the shapes behind {known.operator} {known.key}"})
+            return frozenset({f"no rule gives the shapes behind {known.operator} {known.key}"})
         return frozenset({f"{DATA}: {name} {known.key}"})
 
     def _value_causes(self, known: Known, depth: int = 200) -> frozenset[str]:
@@ -558,7 +558,7 @@ def _either(values: Sequence[Known], key: str) -> Known:
 
 
 def _whole_number_parents(known: Known) -> list[Known]:
-    """Inputs that may tell an operator the shape of its output."""
+    """Inputs whose values may determine the shape of the output."""
     return [p for p in known.parents if p.dtype in (0, 6, 7) or p.operator in ("Shape", "Size")]
 
 

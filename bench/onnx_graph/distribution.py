@@ -13,7 +13,7 @@ BINS: Final = 24
 CHUNK: Final = 1 << 22
 """Elements that are counted at once."""
 LEAST: Final = 32
-"""Elements below which a histogram says nothing."""
+"""Elements below which no histogram is made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

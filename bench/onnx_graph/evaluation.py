@@ -1,4 +1,4 @@
-"""Small tensors computed as ONNX says, and the shapes that one node gives: for shapes that a graph computes itself."""
+"""Small tensors computed as ONNX defines it, and the shapes that one node gives; for shapes that a graph computes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Bernoulli Dropout If Loop Multinomial RandomNormal RandomNormalLike RandomUnifor
 Scan SequenceMap
 """
 RANDOM: Final = frozenset(_RANDOM_NAMES.split())
-"""Operators whose result cannot be told before a run, or that hold graphs."""
+"""Operators whose result is random, or that contain graphs."""
 
 
 def tensor_value(tensor: Any) -> Any:
@@ -44,7 +44,7 @@ def number_in(value: Any) -> int | None:
 
 
 def evaluated(node: Any, inputs: Sequence[Known | None], opsets: Mapping[str, int]) -> Any:
-    """The first output of a node of ai.onnx as a numpy array; None where an input is not known or it cannot be told."""
+    """The first output of a node of ai.onnx as a numpy array; None where an input or the result is not known."""
     import numpy as np
 
     if node.domain not in ("", "ai.onnx") or node.op_type in RANDOM:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 def keys_of(nodes: Iterable[tuple[str, str]]) -> list[str]:
     """A unique key for each (name, operator), in order: its name, or `Relu #7` by its place.
 
-    ONNX lets nodes go without a name or share one; pictures and comparisons need to tell them apart.
+    ONNX lets nodes go without a name or share one; pictures and comparisons need to distinguish them.
     """
     pairs = list(nodes)
     taken = {name for name, _ in pairs if name}

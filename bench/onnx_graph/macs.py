@@ -38,7 +38,7 @@ Counter = Callable[[Call], int]
 
 
 class Open(Exception):
-    """A shape that the count needs is not known, or the text says what else is missing."""
+    """A shape that the count needs is not known, or something else, which the text names."""
 
 
 def macs_of(operator: str, call: Call) -> int | None:

@@ -22,7 +22,7 @@ def content_of(data: Buffer, entry: Entry) -> Buffer:
 
 
 def _fixed(data: Buffer, entry: Entry) -> Buffer:
-    """The bytes of a number of fixed width; its entry tells only where they end."""
+    """The bytes of a number of fixed width; its entry has only their end."""
     return data[entry.end - (8 if entry.kind == FIXED64 else 4) : entry.end]
 
 

@@ -15,7 +15,7 @@ class Packing:
     bits: int
     block: int
     axis: int
-    """The axis along which a block lies."""
+    """The axis that is cut into blocks."""
 
     @property
     def num_blocks(self) -> int:

@@ -192,12 +192,12 @@ def _names_in(graph: Any, place: str) -> dict[str, str]:
 
 
 def operator_of(node: Any) -> str:
-    """The operator with its domain, where that is not ONNX's own."""
+    """Return the operator, with its domain where that is not ONNX's own."""
     return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}::{node.op_type}"
 
 
 def scope_of(node: Any) -> str:
-    """The module that the exporter says the node comes from, or the folder of its name."""
+    """Return the module that the node comes from, as its exporter recorded it, or the folder of its name."""
     for prop in node.metadata_props:
         if prop.key == SCOPES:
             try:

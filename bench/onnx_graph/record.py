@@ -22,7 +22,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a stored tensor lies in the file."""
+    """The position of a stored tensor in the file."""
 
     start: int
     end: int

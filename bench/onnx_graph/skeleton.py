@@ -72,7 +72,7 @@ class Skeleton:
 
     @property
     def places(self) -> dict[str, tuple[int, int]]:
-        """Stored tensor -> where its message lies in the file."""
+        """Stored tensor -> start and end of its message in the file."""
         return {t.name: (t.place.start, t.place.end) for t in self.tensors if t.place}
 
 
@@ -315,7 +315,7 @@ class _Walk:
         """The tensor, without its content where that is long, and without the place of its file.
 
         It is listed under `name`, an initializer under its own behind `prefix`. `with_digest`: it is the value of an
-        attribute, whose text tells one content from another. Of other nodes than Constant it is listed, as `aside`,
+        attribute, whose text includes a digest of its content. Of other nodes than Constant it is listed, as `aside`,
         only where that text does not hold it.
         """
         data = self._data

@@ -26,7 +26,7 @@ class Source:
     is_transposed: bool = False
     """Its last two axes are swapped, compared to the operator that it is a version of."""
     packing: Packing | None = None
-    """How several of its integers share a byte, where the operator and not the type of the tensor says so."""
+    """How several of its integers share a byte, where the operator defines that and not the type of the tensor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ STORED: Final = frozenset({"Identity", "Cast"})
 
 
 def sources_of(graph: Graph) -> dict[str, Source]:
-    """Value -> the stored tensor that it is, directly or behind DequantizeLinear, Identity and Cast."""
+    """Return value -> the stored tensor that it is, directly or behind DequantizeLinear, Identity and Cast."""
     tensors = {tensor.name: tensor for tensor in graph.tensors}
     found = {name: _stored(name, tensors) for name in tensors}
     for node in graph.nodes:

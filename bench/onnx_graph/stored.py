@@ -45,12 +45,12 @@ Opened = Callable[[Path], int]
 
 
 class BadTensor(ValueError):
-    """A tensor's bytes are missing or not what it says."""
+    """A tensor's bytes are missing, or do not fit its shape and type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What a TensorProto says of itself."""
+    """Name, type, shape and location of a TensorProto."""
 
     name: str = ""
     dtype: int = 0
@@ -150,7 +150,7 @@ def _read_at(descriptor: int, start: int, size: int) -> bytes:
 
 
 def file_beside(model: Path, location: str) -> Path:
-    """The file of weights that a model names; raises BadTensor when it lies outside of the model's folder."""
+    """The file of weights that a model names; raises BadTensor when it is outside of the model's folder."""
     folder = model.parent.resolve()
     target = model.parent / location
     if not location or "\0" in location or not target.resolve().is_relative_to(folder):
@@ -184,7 +184,7 @@ def num_bytes_of(dtype: int, num_elements: int) -> int:
 
 
 def header_of(data: Buffer, parts: Sequence[Entry]) -> Header:
-    """What the fields of a TensorProto say."""
+    """Read the header from the fields of a TensorProto."""
     name, dtype = "", 0
     shape: list[int] = []
     pairs: dict[str, str] = {}
@@ -215,7 +215,7 @@ def header_of(data: Buffer, parts: Sequence[Entry]) -> Header:
 
 
 def stored_tensor(data: Buffer, place: Place, path: Path, opened: Opened) -> Stored:
-    """The tensor whose message lies at `place` of the mapped file `path`. Raises BadTensor, OSError.
+    """The tensor whose message is at `place` of the mapped file `path`. Raises BadTensor, OSError.
 
     `opened`: gives the descriptor of a file.
     """

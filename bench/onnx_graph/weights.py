@@ -56,7 +56,7 @@ class Weights:
         return tuple(self._tensors)
 
     def array(self, name: str) -> Any:
-        """The tensor as a numpy array; raises GraphError when its bytes are missing or not what it says."""
+        """The tensor as a numpy array; raises GraphError when its bytes are missing or do not fit its shape."""
         return self.rows(name, 0, None)
 
     def rows(self, name: str, low: int, high: int | None) -> Any:
