@@ -11,6 +11,7 @@ from typing import Any, Final
 from bench.graph_analysis.folder import ANATOMY, DRAWN, MISSING, PICTURE, WHOLE, beside
 from bench.graph_analysis.record import Anatomy, anatomy_from
 from bench.graph_analysis.static import stamp_of
+from bench.graph_analysis.work import GraphOptions
 from bench.netron.blocks import block_names, steps_of_graph
 from bench.netron.colours import heat
 from bench.netron.errors import BrowserMissing, PictureError
@@ -34,16 +35,17 @@ ALL_WHOLE: Final = 120.0
 
 
 def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Draws `options["graphs"]` (`path` and `stem` of each) into the folder `options["out"]`, beside their anatomies.
+    """Draws the asked graphs into a folder, next to their anatomies. Options: GraphOptions.
 
     Facts: `problems`, and `seconds` by stem. Without a browser nothing is drawn, and a file says so.
     """
-    out = Path(job.options["out"])
+    options = job.read(GraphOptions)
+    out = Path(options.out)
     problems, seconds, large = [], {}, []
     emit("phase", name="draw")
     try:
         with Studio() as studio:
-            for number, entry in enumerate(job.options["graphs"]):
+            for number, entry in enumerate(options.graphs):
                 path, stem = Path(entry["path"]), str(entry["stem"])
                 try:
                     taken = _draw(studio, path, out / stem, f"g{number}-")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,27 @@ from suite.worker.protocol import CellJob, Emit, Job
 Graphs = list[tuple[dict[str, Any], Anatomy, Graph]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphOptions:
+    """What the analysis and the pictures of graphs take."""
+
+    out: str
+    """Folder that takes what is written."""
+    graphs: tuple[dict[str, Any], ...]
+    """`path` and `stem` of each, and what the runner wants to know besides."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Open axis -> extent, for a user's own files."""
+
+
 def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Writes the anatomies of `options["graphs"]` into the folder `options["out"]`; facts: `problems`.
+    """Writes the anatomies of the asked graphs into a folder; facts: `problems`. Options: GraphOptions.
 
     Each graph has `path`, `stem` (of the files that are written), `relative`, `variant` and `parent` (the variant it is
     compared with, or empty), parents first. Without a cell they are files of the user's, and run on random numbers,
-    open axes with the extents in `options["sizes"]`.
+    open axes with the extents in `sizes`.
     """
-    out, asked = Path(job.options["out"]), job.options["graphs"]
+    options = job.read(GraphOptions)
+    out, asked = Path(options.out), options.graphs
     threads = job.options.threads
     emit("phase", name="input")
     feeds, fed, problems = _feeds(job, [Path(entry["path"]) for entry in asked], emit)
@@ -69,7 +82,7 @@ def _feeds(
     """(path -> input -> array, what they are, what went wrong); a path that there is nothing for is left out."""
     if not isinstance(job, CellJob):
         found, problems = {}, []
-        sizes = job.options.get("sizes") or {}
+        sizes = job.read(GraphOptions).sizes
         for path in paths:
             try:
                 found[str(path)] = working_feeds(path, sizes)
@@ -121,7 +134,7 @@ def _read(job: Job, entry: Mapping[str, Any], feeds: Mapping[str, Any]) -> tuple
         except Exception as error:  # the nodes that it depends on stay uncounted
             problems = (f"shapes that depend on the data are not known: {_told(error)}",)
     anatomy, graph = anatomy_of(path, sizes=sizes, shapes=shapes, **named)
-    problems += _unknown_axes(graph, job.options.get("sizes") or {})
+    problems += _unknown_axes(graph, job.read(GraphOptions).sizes)
     return replace(anatomy, problems=(*anatomy.problems, *problems)), graph
 
 

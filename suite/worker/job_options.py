@@ -76,18 +76,5 @@ class JobOptions:
             **({"plan": dict(self.plan)} if self.plan else {}),
         }
 
-    # Reading by key is for runners that have not moved to attributes yet.
-    def get(self, name: str, default: Any = None) -> Any:
-        """The option, or `default` where it is empty."""
-        return self.as_dict().get(name, default)
-
-    def __getitem__(self, name: str) -> Any:
-        """The option; raises KeyError where it is empty."""
-        return self.as_dict()[name]
-
-    def __contains__(self, name: object) -> bool:
-        """Whether the option is there."""
-        return name in self.as_dict()
-
 
 _ASKED: Final = ("models_from", "weights", "sources", "seed", "threads", "nproc", "train_on")

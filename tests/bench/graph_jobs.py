@@ -14,7 +14,7 @@ def macs(job, emit):
     subject = subject_for(job, emit)
     module, inputs = subject.module, subject.batch.inputs
     flat = {name: tensor.numpy() for name, tensor in flatten_inputs(inputs).items()}
-    path = Path(job.options["output"])
+    path = Path(job.options.output)
     sizes = {
         dim: int(extent)
         for v in read(path).inputs

@@ -73,7 +73,7 @@ class Machine:
         if (message := self.head_fails if is_head else self.base_fails) and name != "run:run":
             return failed(message)
         if name == "run:run":  # the export
-            Path(job.options["output"]).parent.mkdir(parents=True, exist_ok=True)
+            Path(job.options.output).parent.mkdir(parents=True, exist_ok=True)
             return passed(parity={"verdict": "passed"})
         if name == "static_facts:run":
             values = {
@@ -87,7 +87,7 @@ class Machine:
             )
         if name == "agreement:run":
             said = {"verdict": self.parity, "reason": "outputs differ", "max_abs": 1.0}
-            return passed(pairs={pair["key"]: said for pair in job.options["pairs"]})
+            return passed(pairs={pair["key"]: said for pair in job.options.extra["pairs"]})
         if name == "profile:run":
             return passed(operators={"aten::mm": [2.0 if is_head else 1.0, 1.0]})
         factor = self.control if name == "turns:run_control" else self.slower_of(job)
@@ -100,7 +100,7 @@ class Machine:
         return 1 + int(more) / 100 if plus else self.slower
 
     def catalogue(self, job):
-        known = {name: SPECS.get(name) for name in job.options["models"]}
+        known = {name: SPECS.get(name) for name in job.options.extra["models"]}
         return passed(
             specs={
                 name: spec_codec.to_dict(spec) if spec else None for name, spec in known.items()
@@ -344,7 +344,7 @@ def test_both_arms_of_a_block_have_one_seed_and_every_block_another(gated):
     seeds = {"base": [], "head": []}
     for arm, name, job in machine.jobs:
         if name == "turns:run":
-            seeds[arm].append(job.options["seed"])
+            seeds[arm].append(job.options.seed)
     assert seeds["base"] == seeds["head"]
     assert len(set(seeds["base"])) == BUDGET.screen
 
@@ -378,7 +378,8 @@ def self_tested(machine, out):
 
     def records(job):
         return passed(
-            specs={n: spec_codec.to_dict(specs[n]) for n in job.options["models"]}, versions={}
+            specs={n: spec_codec.to_dict(specs[n]) for n in job.options.extra["models"]},
+            versions={},
         )
 
     machine.catalogue = records

@@ -84,7 +84,7 @@ def test_damaged_peaks_are_none(entries):
 def test_peaks_are_measured_on_every_device_that_was_timed_and_not_after_a_hasty_plan():
     worker = FakeWorker(
         answer=lambda job: Answer(
-            outcome=Outcome.PASSED, result={"facts": {"device": job.options["device"]}}
+            outcome=Outcome.PASSED, result={"facts": {"device": job.options.extra["device"]}}
         )
     )
     measured = Measurement(metric="latency", unit="s", samples=(1.0,))

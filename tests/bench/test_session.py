@@ -195,7 +195,7 @@ def test_imports_are_measured_once_for_equal_libraries(session_of):
     for batch in (1, 2, 3):
         session.measure(replace(EAGER, batch=batch), "coldstart")
     imports = [job for job in worker.jobs if job.runner.endswith("import_seconds")]
-    assert [tuple(job.options["modules"]) for job in imports] == [("torch", "torchvision")]
+    assert [tuple(job.options.extra["modules"]) for job in imports] == [("torch", "torchvision")]
 
 
 def test_a_resumed_run_repeats_only_what_did_not_pass(session_of):
@@ -355,4 +355,4 @@ def test_a_known_answer_case_has_gaps_of_its_own(session_of):
     skipped = session.measure(cell, "foundations:finite_differences")
     assert skipped.outcome is Outcome.UNSUPPORTED
     assert session.measure(cell, "foundations:creation").outcome is Outcome.PASSED
-    assert [job.options["case"] for job in worker.jobs] == ["creation"]
+    assert [job.options.case for job in worker.jobs] == ["creation"]

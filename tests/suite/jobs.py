@@ -12,7 +12,7 @@ def add(job, emit):
     time.sleep(0.02)
     emit("phase", name="second")
     print("a library's chatter")
-    return {"facts": {"sum": job.options["a"] + job.options["b"], "pid": os.getpid()}}
+    return {"facts": {"sum": job.options.extra["a"] + job.options.extra["b"], "pid": os.getpid()}}
 
 
 def environment(job, emit):
