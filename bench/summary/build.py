@@ -22,6 +22,7 @@ from bench.summary.step_outcomes import (
     in_planned_order,
     not_reached,
     planned_cells,
+    planned_steps,
     step_of,
     unfinished,
 )
@@ -37,9 +38,10 @@ def build_report(run: Run) -> Report:
     options = info.get("options")
     options = options if isinstance(options, Mapping) else {}
     plan = _plan(options)
-    records = in_planned_order(run.records, info.get("planned"))
+    planned = planned_steps(info.get("planned"))
+    records = in_planned_order(run.records, planned)
     rows = rows_of(records, lambda measurement: _doubts(measurement, plan))
-    missing, cells = not_reached(info.get("planned"), records), planned_cells(info.get("planned"))
+    missing, cells = not_reached(planned, records), planned_cells(planned)
     lives = lives_of(records, missing, cells, rows)
     steps = (*(step_of(record) for record in records), *missing)
     started, finished = _text(info.get("started_at")), _text(info.get("finished_at"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bench.output.names import MEANINGS, NOT_REACHED, OUTCOMES
@@ -42,45 +43,63 @@ def step_of(record: Record) -> Step:
     )
 
 
-def in_planned_order(records: Iterable[Record], planned: object) -> tuple[Record, ...]:
-    """The records as they were planned, model by model; exports made side by side come back in any order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStep:
+    """One entry of `planned` in run.json."""
+
+    cell: Cell | None
+    """None for one that this version cannot read."""
+    name: str
+    """The cell's id, or what stands in its place."""
+    step: str
+
+
+def planned_steps(planned: object) -> tuple[PlannedStep, ...]:
+    """Return what was planned; entries of another shape are left out."""
+    entries = planned if isinstance(planned, Sequence) and not isinstance(planned, str) else ()
+    found = []
+    for entry in entries:
+        if isinstance(entry, Mapping):
+            cell = _cell(entry.get("cell"))
+            name = cell.id if cell else str(entry.get("cell") or "")
+            found.append(PlannedStep(cell=cell, name=name, step=str(entry.get("step") or "")))
+    return tuple(found)
+
+
+def in_planned_order(
+    records: Iterable[Record], planned: Sequence[PlannedStep]
+) -> tuple[Record, ...]:
+    """Return the records as they were planned, model by model: exports made side by side end in any order.
 
     Records that were not planned keep their order, behind the others.
     """
-    named = [
-        (cell.id, str(entry.get("step") or ""))
-        for entry in _entries(planned)
-        if (cell := _cell(entry.get("cell"))) is not None
-    ]
+    named = ((entry.name, entry.step) for entry in planned if entry.cell)
     place = {name: number for number, name in enumerate(named)}
     last = len(place)
     return tuple(sorted(records, key=lambda r: place.get((r.cell.id, r.step), last)))
 
 
-def planned_cells(planned: object) -> dict[str, Cell]:
-    """Cell id -> cell of everything that was planned."""
-    cells = (_cell(entry.get("cell")) for entry in _entries(planned))
-    return {cell.id: cell for cell in cells if cell is not None}
+def planned_cells(planned: Sequence[PlannedStep]) -> dict[str, Cell]:
+    """Return cell id -> cell of everything that was planned."""
+    return {entry.name: entry.cell for entry in planned if entry.cell}
 
 
-def not_reached(planned: object, records: Iterable[Record]) -> tuple[Step, ...]:
-    """A step for every entry of run.json's `planned` that has no record."""
+def not_reached(planned: Sequence[PlannedStep], records: Iterable[Record]) -> tuple[Step, ...]:
+    """Return a step for every planned one that has no record."""
     seen = {(record.cell.id, record.step) for record in records}
     found: dict[tuple[str, str], Step] = {}
-    for entry in _entries(planned):
-        step = str(entry.get("step") or "")
-        named = _cell(entry.get("cell"))
-        name = named.id if named else str(entry.get("cell") or "")
+    for entry in planned:
+        name, step, cell = entry.name, entry.step, entry.cell
         if not name or (name, step) in seen:
             continue
         found[name, step] = Step(
             cell=name,
-            row=place_of(named, step) if named else name,
-            model=named.model if named else name,
-            size=named.size if named else "",
-            backend=named.backend if named else "",
+            row=place_of(cell, step) if cell else name,
+            model=cell.model if cell else name,
+            size=cell.size if cell else "",
+            backend=cell.backend if cell else "",
             step=step,
-            variant=named.variant if named else ORIGINAL,
+            variant=cell.variant if cell else ORIGINAL,
             outcome=NOT_REACHED,
             reason=MEANINGS[NOT_REACHED],
         )
@@ -102,11 +121,6 @@ def outcome_counts(steps: Iterable[Step]) -> dict[str, int]:
     """Outcome -> number of steps, in reading order, only those that occur."""
     counts = Counter(step.outcome for step in steps)
     return {name: counts[name] for name in (*OUTCOMES, *counts) if counts.get(name)}
-
-
-def _entries(planned: object) -> list[Mapping[str, Any]]:
-    entries = planned if isinstance(planned, Sequence) and not isinstance(planned, str) else ()
-    return [entry for entry in entries if isinstance(entry, Mapping)]
 
 
 def _cell(data: Any) -> Cell | None:
