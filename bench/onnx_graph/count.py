@@ -96,7 +96,7 @@ def count_macs(model: Any, axes: Iterable[str], seen: Mapping[str, Sequence[int]
     """
     counter = _Counter(model, axes)
     counter.main(model.graph, seen)
-    return Counts(by_key=counter.counts, num_choices=counter.num_choices)
+    return Counts(by_key=counter.counts, num_choices=len(counter.choices))
 
 
 class _Counter:
@@ -106,7 +106,7 @@ class _Counter:
         self._facts: dict[str, dict[str, Fact]] = {}
         self._keys: dict[str, list[str]] = {}
         self.counts: dict[str, Count] = {}
-        self.num_choices = 0
+        self.choices: set[str] = set()
 
     def main(self, graph: Any, seen: Mapping[str, Sequence[int]]) -> None:
         scope: Scope = {}
@@ -287,7 +287,8 @@ class _Counter:
             taken = next((n for n, side in enumerate(sides) if side[0] == wanted), 0)
         else:
             taken = sums.index(max(sums)) if sums else 0
-            self.num_choices += bool(max(sums, default=0) > min(sums, default=0))
+            if max(sums, default=0):
+                self.choices.add(key)
         found: dict[str, Count] = {}
         for n, (_, counts, _) in enumerate(sides):
             found |= counts if n == taken else _set_aside(counts)

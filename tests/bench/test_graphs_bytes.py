@@ -420,3 +420,53 @@ def test_another_argument_inside_a_loop_is_a_difference(tmp_path):
     onnx.save(looped("s", "r"), tmp_path / "b.onnx")
     assert not compare(read(tmp_path / "a.onnx"), read(tmp_path / "b.onnx")).is_empty
     assert compare(read(tmp_path / "a.onnx"), read(tmp_path / "a.onnx")).is_empty
+
+
+def four_bits(path, *, axis, is_transposed=False, has_zero_points=False):
+    """A product whose weights are 4-bit blocks of 32 along the depth, behind DequantizeLinear."""
+    values = FLOATS.T if is_transposed else FLOATS
+    blocks = np.moveaxis(values, axis, -1).reshape(-1, 2, 32)
+    zero = 3 if has_zero_points else 0
+    scales = np.abs(blocks).max(-1) / (7 - zero)
+    codes = np.clip(np.rint(blocks / scales[..., None]) + zero, -8, 7).astype(np.int8)
+    codes = np.moveaxis(codes.reshape(np.moveaxis(values, axis, -1).shape), -1, axis)
+    scales = np.moveaxis(scales.reshape(*np.moveaxis(values, axis, -1).shape[:-1], 2), -1, axis)
+    tensors = [
+        h.make_tensor("w_DQ_Q4", T.INT4, codes.shape, codes.reshape(-1)),
+        nh.from_array(scales.astype(np.float32), "w_DQ_scales"),
+    ]
+    names = ["w_DQ_Q4", "w_DQ_scales"]
+    if has_zero_points:
+        points = np.full(scales.shape, zero)
+        tensors.append(h.make_tensor("w_DQ_zero_points", T.INT4, scales.shape, points.reshape(-1)))
+        names.append("w_DQ_zero_points")
+    nodes = [h.make_node("DequantizeLinear", names, ["wf"], axis=axis, block_size=32)]
+    if is_transposed:
+        nodes.append(op("Transpose", "wf", "wt", perm=[1, 0]))
+    nodes.append(op("MatMul", "x,wt" if is_transposed else "x,wf", "y", name="m_matmul_Q4"))
+    return saved(path, nodes, tensors)
+
+
+def saved(path, nodes, tensors):
+    graph = h.make_graph(nodes, "g", [port("x", 2, 64)], [port("y", 2, 24)], tensors)
+    onnx.save(h.make_model(graph, opset_imports=[h.make_opsetid("", 21)], ir_version=10), path)
+    return path
+
+
+FLOATS = np.random.default_rng(5).normal(size=(64, 24)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [{"axis": 0}, {"axis": 0, "has_zero_points": True}, {"axis": 1, "is_transposed": True}],
+)
+def test_blocks_of_four_bits_are_compared_with_the_floats_that_they_stand_for(tmp_path, layout):
+    floats = [op("MatMul", "x,w", "y", name="m")]
+    before = saved(tmp_path / "a.onnx", floats, [nh.from_array(FLOATS, "w")])
+    after = four_bits(tmp_path / "b.onnx", **layout)
+    difference = compare_files(read(before), read(after))
+    (row,) = (t for t in difference.tensors if t.name == "w")
+    assert row.is_dequantized == (False, True)
+    assert 14 < row.snr_db < 26
+    assert not difference.tensors_added + difference.tensors_removed
+    assert read(after).macs == read(before).macs == 2 * 64 * 24
