@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +14,3 @@ class Claim:
     holds: bool
     evidence: str
     """The figures, and what was expected of them."""
-
-
-def as_dicts(claims: Iterable[Claim]) -> list[dict[str, Any]]:
-    """The claims as JSON-able data, for `facts["claims"]`."""
-    return [asdict(claim) for claim in claims]
