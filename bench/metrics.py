@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from suite.axes import BUILD, EXPORT, PARALLEL, QUANTIZE, TRAIN
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
@@ -152,8 +154,8 @@ METRICS: Final = {
             meaning="Importing the backend's libraries in a fresh interpreter.",
         ),
         Metric(
-            name="build",
-            title="build",
+            name=BUILD,
+            title=BUILD,
             unit="s",
             instrument="coldstart",
             meaning=(
@@ -243,7 +245,7 @@ METRICS: Final = {
             name="train_step",
             title="step",
             unit="s",
-            instrument="train",
+            instrument=TRAIN,
             meaning=(
                 "Wall time of one optimizer step of a brief training on the record's batch, waiting for data"
                 " included; no measurement of speed: other work may run beside it."
@@ -253,35 +255,35 @@ METRICS: Final = {
             name="train_wait",
             title="waiting",
             unit="s",
-            instrument="train",
+            instrument=TRAIN,
             meaning="Of it, waiting for data.",
         ),
         Metric(
             name="train_peak_rss",
             title="peak RSS in training",
             unit="B",
-            instrument="train",
+            instrument=TRAIN,
             meaning="How far resident memory rose above its level at the beginning of the training.",
         ),
         Metric(
             name="train_cuda_allocated",
             title="peak allocated in training",
             unit="B",
-            instrument="train",
+            instrument=TRAIN,
             meaning="Most bytes that tensors held on the GPU at once during training.",
         ),
         Metric(
             name="parallel_step",
             title="parallel step",
             unit="s",
-            instrument="parallel",
+            instrument=PARALLEL,
             meaning="Wall time of one optimizer step on several processes together.",
         ),
         Metric(
             name="quantized_bytes",
             title="quantized",
             unit="B",
-            instrument="quantize",
+            instrument=QUANTIZE,
             is_deterministic=True,
             meaning="Bytes of the quantized graph, or of the quantized module's weights.",
         ),
@@ -289,7 +291,7 @@ METRICS: Final = {
             name="onnx_bytes",
             title="ONNX file",
             unit="B",
-            instrument="export",
+            instrument=EXPORT,
             is_deterministic=True,
             threshold=0.0,
             meaning="Bytes of the saved ONNX graph, external data included.",
@@ -298,7 +300,7 @@ METRICS: Final = {
             name="onnx_nodes",
             title="ONNX nodes",
             unit="1",
-            instrument="export",
+            instrument=EXPORT,
             direction="none",
             is_deterministic=True,
             threshold=0.0,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bench.coldstart import cold_record
-from suite.axes import VARIANTS
+from suite.axes import EAGER, VARIANTS
 from suite.cell import Cell
 from suite.engine import steps as suite_steps
 from suite.engine.steps import Step, is_original
@@ -22,12 +22,12 @@ def _is_measured(cell: Cell) -> bool:
 
 def _is_sized(cell: Cell) -> bool:
     """Sizes are those of the module, whatever runs it."""
-    return _is_measured(cell) and cell.backend == "eager"
+    return _is_measured(cell) and cell.backend == EAGER
 
 
 def _is_trained(cell: Cell) -> bool:
     """Training is measured from the model as built, in eager PyTorch, by the record's own length."""
-    return is_original(cell) and cell.backend == "eager" and not cell.length
+    return is_original(cell) and cell.backend == EAGER and not cell.length
 
 
 MEASURING: Final = (

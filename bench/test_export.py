@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from suite.axes import EXPORT
 from suite.results.export import PASSED
 
 
 def test_export(cell, measure):
-    record = measure(cell, "export")
+    record = measure(cell, EXPORT)
     assert record.result.parity.verdict == PASSED
     assert record.artifacts

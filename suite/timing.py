@@ -10,10 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import comb
 from statistics import median
 from typing import Any, Final
 
+from suite.axes import is_accelerator
 from suite.results.step_result import SpeedRatio
 
 TURN: Final = 0.005
@@ -37,6 +39,15 @@ class Ratio:
     high: float
     """Bounds of the median at 95 % or more, for ratios of any distribution: order statistics by the binomial."""
     num_pairs: int
+
+
+def waiter(device: str) -> Callable[[], None]:
+    """Return a function that waits until the device is idle; a call on a CPU is done when it returns."""
+    if not is_accelerator(device):
+        return lambda: None
+    import torch
+
+    return partial(torch.cuda.synchronize, device)
 
 
 def alternate(

@@ -14,7 +14,7 @@ from bench.output.names import backend_mark, backend_name, backend_short, varian
 from bench.summary.lifecycle_records import Life, State
 from bench.summary.quality_text import metric_text
 from suite import units
-from suite.axes import ORIGINAL, REFERENCE, TRAINED
+from suite.axes import ORIGINAL, PRUNED, REFERENCE, TRAINED
 
 HEIGHT: Final = 260.0
 """Pixels of the drawing of states, for placing labels."""
@@ -128,7 +128,7 @@ def _reference(life: Life) -> float | None:
 
 def _label(state: State) -> str:
     own = "" if state.backend == REFERENCE else backend_short(state.backend)
-    is_native = state.name not in (ORIGINAL, TRAINED, "pruned") or not own
+    is_native = state.name not in (ORIGINAL, TRAINED, PRUNED) or not own
     return variant_name(state.name) + ("" if is_native else f" · {own}")
 
 

@@ -21,7 +21,7 @@ from bench.gate.row import Exact, Row
 from bench.gate.verdict import Verdict
 from bench.instruments.options import AgreementOptions, OutputPair, StaticFactsOptions
 from bench.instruments.results import Agreement, AgreementResult, StaticFactsResult
-from suite.axes import BACKENDS
+from suite.axes import BACKENDS, EXPORT
 from suite.cell import Cell
 from suite.engine.steps import graph_cell, is_original
 from suite.outcome import Outcome
@@ -101,7 +101,7 @@ def _records(arm: Arm, cell: Cell, outputs: Path) -> tuple[Record, ...]:
     )
     if not BACKENDS[cell.backend].needs_graph:
         return (record,)
-    return (record, arm.session.measure(graph_cell(cell), "export"))
+    return (record, arm.session.measure(graph_cell(cell), EXPORT))
 
 
 def _judge_outcomes(row: Row, base: Sequence[Record], head: Sequence[Record]) -> None:

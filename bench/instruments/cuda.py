@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
+from suite.axes import is_accelerator
 from suite.measurement import MeasurementFacts
 
 MILLI: Final = 1e-3
@@ -106,7 +107,7 @@ def _process_bytes(device: str) -> int | None:
 
 def throttle_reader(device: str) -> Callable[[], int] | None:
     """Return a function that reads the bits of SLOWED that hold now for that device; None for a CPU or without NVML."""
-    if not device.startswith("cuda"):
+    if not is_accelerator(device):
         return None
     try:
         import pynvml

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from bench.plan import plan_of
+from suite.axes import is_accelerator
 from suite.catalog import spec_for
 from suite.measurement import Measurement, MeasurementFacts
 from suite.results.measuring import DataLoaderResult
@@ -29,7 +30,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[DataLoaderResult]:
     plan = plan_of(job.options)
     spec = spec_for(job.cell.model, job.options.models_from)
     settings = spec.sizes[job.cell.size].training
-    pinned = job.cell.device != "cpu"
+    pinned = is_accelerator(job.cell.device)
     cores = job.options.threads
     rows = []
     for number in WORKERS:

@@ -17,6 +17,7 @@ from bench.instruments.stopwatch import CLOCK, Clock, overhead, time_round
 from bench.instruments.warmup import Warmup, warm_up
 from bench.plan import Plan, plan_of
 from bench.stats import mad, median
+from suite.axes import CPU, is_accelerator
 from suite.backends.runnable import Runnable, runnable_for
 from suite.measurement import Measurement, MeasurementFacts, SentinelReadings
 from suite.results.measuring import LatencyResult
@@ -53,11 +54,11 @@ def run(job: CellJob, emit: Emit) -> StepOutput[LatencyResult]:
 
 
 def measure(
-    subject: Runnable, plan: Plan, emit: Emit, *, device: str = "cpu", clock: Clock = CLOCK
+    subject: Runnable, plan: Plan, emit: Emit, *, device: str = CPU, clock: Clock = CLOCK
 ) -> list[Measurement]:
     """Measure the warm latency of a subject that was called once, in seconds per iteration."""
     before = replace(settings(), threads=subject.setup.threads)
-    marks = CudaEvents(device) if device.startswith("cuda") else None
+    marks = CudaEvents(device) if is_accelerator(device) else None
     reasons = throttle_reader(device)
     read_sentinel = sentinel(clock)
     cost = overhead(subject.synchronize, clock=clock, marks=marks)

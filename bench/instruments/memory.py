@@ -10,6 +10,7 @@ from bench.instruments.cuda import cuda_peaks, live_cuda_bytes
 from bench.instruments.stopwatch import CLOCK, NS, Clock
 from bench.instruments.tensor_bytes import count_tensor_bytes
 from bench.plan import Plan, plan_of
+from suite.axes import CPU, is_accelerator
 from suite.backends.runnable import Runnable, runnable_for
 from suite.measurement import Measurement, MeasurementFacts
 from suite.process_memory import NotHereError, peak_rss_delta, status_bytes
@@ -41,7 +42,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[MemoryResult]:
 
 
 def measure(
-    subject: Runnable, plan: Plan, emit: Emit, *, device: str = "cpu", clock: Clock = CLOCK
+    subject: Runnable, plan: Plan, emit: Emit, *, device: str = CPU, clock: Clock = CLOCK
 ) -> tuple[list[Measurement], dict[str, str]]:
     """Measure the memory of a subject that was not called yet; returns measurements, and metric -> why it
     is absent.
@@ -50,7 +51,7 @@ def measure(
     """
     found: list[Measurement] = []
     absent: dict[str, str] = {}
-    on_gpu = device.startswith("cuda")
+    on_gpu = is_accelerator(device)
     counts_cuda = on_gpu and subject.module is not None
     first = _first(subject, emit)
     emit("phase", name="settle")

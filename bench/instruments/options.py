@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from suite.axes import CPU
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnOptions:
@@ -73,5 +75,5 @@ class GraphPairOptions:
 class RooflineOptions:
     """Options of `bench.instruments.roofline`."""
 
-    device: str = "cpu"
+    device: str = CPU
     """cpu, cuda or cuda:N."""

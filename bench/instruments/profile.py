@@ -10,6 +10,7 @@ from typing import Final
 
 from bench.instruments.options import ProfileOptions
 from bench.instruments.results import ProfileResult
+from suite.axes import is_accelerator
 from suite.backends.runnable import Runnable, runnable_for
 from suite.results.step_output import StepOutput
 from suite.worker.protocol import CellJob, Emit
@@ -50,7 +51,7 @@ def _torch(subject: Runnable, device: str) -> tuple[Rows, int]:
     subject.synchronize()
     once = time.perf_counter() - began
     passes = max(1, min(PASSES, int(MOST_SECONDS / max(once, 1e-9))))
-    on_gpu = device != "cpu"
+    on_gpu = is_accelerator(device)
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     with profile(activities=activities) as profiler:
         for _ in range(passes):
@@ -92,7 +93,7 @@ def _onnxruntime(job: CellJob, subject: Runnable) -> tuple[Rows, int]:
 def _snapshot(subject: Runnable, job: CellJob) -> None:
     """Write the CUDA allocator's history over one pass, for https://pytorch.org/memory_viz."""
     target = job.read(ProfileOptions).snapshot
-    if not target or job.cell.device == "cpu":
+    if not target or not is_accelerator(job.cell.device):
         return
     import torch
 

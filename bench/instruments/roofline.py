@@ -15,13 +15,15 @@ import torch
 from bench.instruments.options import RooflineOptions
 from bench.instruments.results import RooflineResult
 from bench.instruments.stopwatch import CLOCK, NS
+from suite.axes import CPU, CUDA
 from suite.results.step_output import StepOutput
+from suite.timing import waiter
 from suite.worker.protocol import Emit, Job
 
 DTYPES: Final = ("float32", "bfloat16", "float16")
-SIDES: Final = {"cpu": (256, 512, 1024, 2048), "cuda": (1024, 2048, 4096, 8192)}
+SIDES: Final = {CPU: (256, 512, 1024, 2048), CUDA: (1024, 2048, 4096, 8192)}
 """Sides of the square matrices; the best of them counts: too small is overhead, too large leaves the cache."""
-BYTES: Final = {"cpu": 512 * 2**20, "cuda": 2**30}
+BYTES: Final = {CPU: 512 * 2**20, CUDA: 2**30}
 """Size of the copied array: well above any last-level cache."""
 BUDGET: Final = 0.25
 """Seconds per size and dtype."""
@@ -90,7 +92,7 @@ def copy_rate(device: str, num_bytes: int = 0) -> float:
 
 def fastest(call: Callable[[], Any], device: str) -> float:
     """Return the seconds of the fastest of several calls after a first untimed one."""
-    wait = torch.cuda.synchronize if device.startswith("cuda") else _nothing
+    wait = waiter(device)
     call()
     wait()
     best, spent, rounds = float("inf"), 0.0, 0
@@ -105,12 +107,8 @@ def fastest(call: Callable[[], Any], device: str) -> float:
 
 def _affordable(num_bytes: int, kind: str) -> int:
     """Limit the bytes to an eighth of free memory."""
-    if kind == "cuda":
+    if kind == CUDA:
         free, _ = torch.cuda.mem_get_info()
         return min(num_bytes, free // 8)
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return min(num_bytes, free // 8)
-
-
-def _nothing() -> None:
-    """Do nothing: a CPU is done when the call returns."""

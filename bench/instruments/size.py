@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from bench.instruments.module_sizes import size_measurements, sizes
+from suite.axes import CPU
 from suite.built_model import subject_for
 from suite.flat_tensors import cast
 from suite.macs import count_macs
@@ -23,7 +24,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[SizeResult]:
     emit("phase", name="macs")
     module, inputs = subject.module, subject.batch.inputs
     macs = count_macs(module, lambda: module(**inputs))
-    module = cast(module, "cpu", getattr(torch, job.cell.dtype))
+    module = cast(module, CPU, getattr(torch, job.cell.dtype))
     counted = sizes(module)
     return StepOutput(
         measurements=size_measurements(counted, macs),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import repeat
-from typing import Any
 
 from bench.instruments.latency import measure
 from bench.plan import plan_of
+from suite.axes import BUILD
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.backends.runnable import Runnable
 from suite.catalog import spec_for
 from suite.results.measuring import RunResult, TrainingStepResult
 from suite.results.step_output import StepOutput
 from suite.states import store
+from suite.timing import waiter
 from suite.training.loaders import moved
 from suite.training.loop import Course, fit
 from suite.training.memory import peak_memory
@@ -37,12 +38,12 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
     count = max(LEAST, job.cell.batch)
     settings = replace(size.training, batch=count, micro_batch=0, schedule="constant", warmup=0.0)
     lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
-    emit("phase", name="build")
+    emit("phase", name=BUILD)
     module = store.module_of(job, spec, job.cell.variant)
     emit("phase", name="input")
     batch = moved(next(lesson.batches()), device)
     trainee, course = lesson.trainee(module), Course()
-    synchronize = _waiter(device)
+    synchronize = waiter(device)
 
     def step() -> None:
         fit(trainee, repeat(batch), until=trainee.step + 1, course=course)
@@ -74,11 +75,3 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
             **device_facts(device),
         ),
     )
-
-
-def _waiter(device: str) -> Any:
-    import torch
-
-    if device == "cpu":
-        return lambda: None
-    return lambda: torch.cuda.synchronize(device)

@@ -26,6 +26,7 @@ from bench.instruments.turn_lock import TurnLock, join
 from bench.instruments.warmup import warm_up
 from bench.plan import Plan, plan_of
 from bench.stats import median
+from suite.axes import BUILD
 from suite.backends.runnable import Runnable, runnable_for
 from suite.results.step_output import StepOutput
 from suite.worker.protocol import CellJob, Emit
@@ -62,7 +63,7 @@ def run_control(job: CellJob, emit: Emit) -> StepOutput[TurnsResult]:
     import torch
 
     torch.set_num_threads(max(1, job.options.threads))
-    emit("phase", name="build")
+    emit("phase", name=BUILD)
     matrix = torch.rand(CONTROL_SIDE, CONTROL_SIDE, generator=torch.Generator().manual_seed(0))
     out = torch.empty_like(matrix)
 

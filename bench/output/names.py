@@ -6,7 +6,7 @@ from typing import Final
 
 from bench.doubts import DOUBTS
 from bench.metrics import METRICS
-from suite.axes import BACKENDS, VARIANTS
+from suite.axes import BACKENDS, STAGE_ROWS, VARIANTS
 from suite.outcome import WORDING, Wording
 from suite.units import plural as plural
 
@@ -74,6 +74,11 @@ def backend_name(backend: str) -> str:
 def backend_short(backend: str) -> str:
     """Return the backend in a word for narrow places."""
     return BACKENDS[backend].short if backend in BACKENDS else backend
+
+
+def stage_short(stage: str) -> str:
+    """Return the stage in a word as narrow as its marks."""
+    return STAGE_ROWS[stage].short or stage if stage in STAGE_ROWS else stage
 
 
 def backend_mark(backend: str) -> str:

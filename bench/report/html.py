@@ -40,6 +40,7 @@ from bench.summary.scaling import AXES, scalings_of
 from bench.summary.step_outcomes import outcome_counts
 from diagnostics.atomic_write import write_whole
 from suite import units
+from suite.axes import EXPORT
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 DRAWN: Final = 60
@@ -203,7 +204,7 @@ def _tables(rows: tuple[RowView, ...]) -> tuple[tuple[str, str], ...]:
         "memory": "memory" in steps,
         "coldstart": "coldstart" in steps,
         "learning": any(view.row.learning for view in rows),
-        "size": bool(steps & {"size", "export"}),
+        "size": bool(steps & {"size", EXPORT}),
     }
     return tuple((name, TABLES[name]) for name, is_wanted in wanted.items() if is_wanted)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from bench.output.markdown import line, safe
-from bench.output.names import MARKS, variant_name
-from bench.report.lifecycle_table import HEADS
+from bench.output.names import MARKS, stage_short, variant_name
 from bench.summary.labels import life_names, times
 from bench.summary.lifecycle_records import Life
 from bench.summary.matrix import Group, groups_of, stages_in, summed_states
 from bench.summary.model import Report
 from bench.summary.quality_text import drop_text, metric_text
+from suite.axes import TRAINED
 
 ROWS: Final = 500
 
@@ -20,7 +20,7 @@ def life_markdown(report: Report) -> str:
     """One line per life: a mark per stage, the quality as trained, and what pruning and quantizing cost and bring."""
     groups, states = groups_of(report.lives), summed_states(report.lives)
     names = life_names(report)
-    heads = ["model", *(safe(HEADS.get(group.step, group.step)) for group in groups), "trained"]
+    heads = ["model", *(safe(stage_short(group.step)) for group in groups), TRAINED]
     for state in states:
         heads += [f"drop {variant_name(state)}", f"speed {variant_name(state)}"]
     aligns = [":--", *(":-:" for _ in groups), *("--:" for _ in range(1 + 2 * len(states)))]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
-from bench.output.names import MARKS, STYLES, variant_name
+from bench.output.names import MARKS, STYLES, stage_short, variant_name
 from bench.report.columns import Column, drawn, fitting
 from bench.report.table import NAME
 from bench.summary.labels import life_names, times
@@ -17,9 +16,7 @@ from bench.summary.matrix import Group, groups_of, stages_in, summed_states
 from bench.summary.model import Report
 from bench.summary.quality_text import drop_text, metric_text
 from suite import units
-
-HEADS: Final = {"finetune": "tune", "quantize": "quant", "parallel": "par"}
-"""Stage -> a head as narrow as its marks."""
+from suite.axes import TRAINED
 
 
 def life_table(report: Report, width: int) -> Table:
@@ -28,9 +25,9 @@ def life_table(report: Report, width: int) -> Table:
     columns = {"model": Column("model", [Text(names[life.id]) for life in lives], False)}
     groups = groups_of(lives)
     for group in groups:
-        head = HEADS.get(group.step, group.step)
+        head = stage_short(group.step)
         columns[group.step] = Column(head, [_marks(life, group) for life in lives], False)
-    columns["trained"] = _column("quality\ntrained", lives, _trained)
+    columns[TRAINED] = _column("quality\ntrained", lives, _trained)
     states = summed_states(lives)
     for state in states:
         short = variant_name(state).replace(" + ", "+")
@@ -39,7 +36,7 @@ def life_table(report: Report, width: int) -> Table:
         short = variant_name(state).replace(" + ", "+")
         columns[f"speed {state}"] = _column(f"speed\n{short}", lives, _speed(state))
     columns["metric"] = _column("metric", lives, lambda life: _metric(life), is_number=False)
-    order = ["model", *(group.step for group in groups), "trained"]
+    order = ["model", *(group.step for group in groups), TRAINED]
     for state in states:
         order += [f"drop {state}", f"speed {state}"]
     return drawn(fitting(columns, width, [*order, "metric"], least=NAME))
@@ -48,7 +45,7 @@ def life_table(report: Report, width: int) -> Table:
 def life_legend(report: Report) -> str:
     """What the marks stand for, stage by stage, where one has several."""
     parts = [
-        f"{HEADS.get(group.step, group.step)}: {', '.join(place.name for place in group.places)}"
+        f"{stage_short(group.step)}: {', '.join(place.name for place in group.places)}"
         for group in groups_of(report.lives)
         if not group.is_alone
     ]

@@ -13,6 +13,7 @@ from bench.summary.labels import AXES, life_names
 from bench.summary.lifecycle_records import Curve, Foundation, Life, Stage, State
 from bench.summary.matrix import Group, ends_of, groups_of, stages_in, summed_states
 from bench.summary.model import Report
+from suite.axes import TRAINED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,7 @@ def _curve(life: Life) -> Curve | None:
 
 def _sort_keys(life: Life, states: tuple[str, ...]) -> dict[str, float]:
     found: dict[str, float | None] = {
-        "trained": life.training.trained if life.training else None,
+        TRAINED: life.training.trained if life.training else None,
     }
     for name in states:
         state: State | None = life.state(name)

@@ -28,6 +28,7 @@ from bench.summary.labels import (
     ratio_text,
     stage_name,
 )
+from bench.summary.machine import HEADLINE_PACKAGES
 from bench.summary.model import Lane, Report, Row
 from suite import units
 from suite.axes import REFERENCE
@@ -64,7 +65,7 @@ def to_markdown(report: Report) -> str:
 def _context(report: Report) -> str:
     machine = dict(report.machine)
     facts = [", ".join(common_axes(report)), machine.get("Processor"), machine.get("GPU")]
-    facts += [f"{name} {machine[name]}" for name in ("torch", "onnxruntime") if name in machine]
+    facts += [f"{name} {machine[name]}" for name in HEADLINE_PACKAGES if name in machine]
     return " · ".join(safe(fact) for fact in (report.run_id, *facts) if fact)
 
 

@@ -25,6 +25,7 @@ from bench.summary.labels import (
     ratio_legend,
     stage_name,
 )
+from bench.summary.machine import HEADLINE_PACKAGES
 from bench.summary.model import Report
 from bench.summary.quality_text import recovery_warning
 from bench.summary.step_outcomes import outcome_counts
@@ -76,7 +77,7 @@ def _context(report: Report) -> list[str]:
     threads = report.options.get("threads")
     if isinstance(threads, int) and threads:
         facts.append(plural(threads, "thread"))
-    facts += [f"{name} {machine[name]}" for name in ("torch", "onnxruntime") if name in machine]
+    facts += [f"{name} {machine[name]}" for name in HEADLINE_PACKAGES if name in machine]
     return [fact for fact in (report.run_id, *facts) if fact]
 
 

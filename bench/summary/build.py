@@ -15,7 +15,7 @@ from bench.summary.foundations import foundations_of
 from bench.summary.lifecycle import lives_of
 from bench.summary.machine import machine_of
 from bench.summary.model import Report
-from bench.summary.places import EXPORT, is_life
+from bench.summary.places import is_life
 from bench.summary.roofline import roofline_of
 from bench.summary.rows import rows_of
 from bench.summary.step_outcomes import (
@@ -28,6 +28,7 @@ from bench.summary.step_outcomes import (
 )
 from bench.summary.totals import totals_of
 from bench.summary.verdicts import newest_gate
+from suite.axes import EXPORT
 from suite.record import Measurement, Record
 from suite.runs.load import Run
 

@@ -21,7 +21,17 @@ from bench.summary.stage_results import (
 )
 from bench.summary.step_outcomes import step_of
 from bench.summary.variants import states_of
-from suite.axes import TASKS, TRAINED
+from suite.axes import (
+    FINETUNE,
+    PARALLEL,
+    PRUNE,
+    PRUNED,
+    QUANTIZE,
+    STAGE_ROWS,
+    TASKS,
+    TRAIN,
+    TRAINED,
+)
 from suite.cell import Cell
 from suite.quality import change_unit, gain
 from suite.record import Record
@@ -32,10 +42,7 @@ from suite.results.step_result import StageResult
 T = TypeVar("T")
 
 MOMENTS: Final = {
-    "train": ("untrained", "trained"),
-    "finetune": ("scratch", "finetuned"),
-    "prune": ("trained", "recovered"),
-    "quantize": ("parent", "quantized"),
+    row.name: (row.quality.before, row.quality.after) for row in STAGE_ROWS.values() if row.quality
 }
 """Stage -> the two moments whose quality it has to be judged by."""
 
@@ -81,7 +88,7 @@ def _life(
         if (row.model, row.size, row.device, row.dtype, row.batch) == here
     }
     stages = [*(_stage(record, quality) for record in records), *(Stage(step=s) for s in planned)]
-    train, prune = by_step.get(("train", TRAINED)), by_step.get(("prune", "pruned"))
+    train, prune = by_step.get((TRAIN, TRAINED)), by_step.get((PRUNE, PRUNED))
     pruning = prune.result if prune and isinstance(prune.result, PruneResult) else None
     pruned = pruning.metric.pruned if pruning and pruning.metric else None
     return Life(
@@ -99,9 +106,9 @@ def _life(
         training=training_of(train) if train else None,
         recovery=curve_of(pruning.curve) if pruning else None,
         pruned_before_recovery=finite(pruned),
-        tunings=_each(records, "finetune", lambda record: tuning_of(record, _task(quality))),
-        quantized=_each(records, "quantize", quantized_of),
-        parallel=_each(records, "parallel", parallel_of),
+        tunings=_each(records, FINETUNE, lambda record: tuning_of(record, _task(quality))),
+        quantized=_each(records, QUANTIZE, quantized_of),
+        parallel=_each(records, PARALLEL, parallel_of),
     )
 
 

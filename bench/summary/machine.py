@@ -9,6 +9,8 @@ from diagnostics.records import Gpu, Interpreter, Repository, System
 from suite import units
 from suite.runs.machine import Machine
 
+HEADLINE_PACKAGES: Final = ("torch", "onnxruntime")
+"""Those that a report names in its first line."""
 PACKAGES: Final = ("torch", "onnxruntime", "transformers", "torchvision", "onnx")
 """Distributions whose versions decide the numbers."""
 

@@ -6,6 +6,7 @@ import math
 
 from bench.summary.lifecycle_records import Life, Quality
 from suite import units
+from suite.axes import PRUNE, PRUNED
 from suite.quality import gain
 
 
@@ -39,7 +40,7 @@ def drop_text(quality: Quality | None, drop: float | None) -> str:
 
 def recovery_warning(life: Life) -> str:
     """Return a sentence where the training after pruning has made the model worse; else an empty string."""
-    before, prune = life.pruned_before_recovery, life.stage("prune", "pruned")
+    before, prune = life.pruned_before_recovery, life.stage(PRUNE, PRUNED)
     after = prune.after if prune else None
     if life.quality is None or before is None or after is None:
         return ""

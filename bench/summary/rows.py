@@ -10,10 +10,10 @@ from bench.summary.backend_results import Doubter, lane_of, speedups_of
 from bench.summary.elements import Step
 from bench.summary.graphs import count_of, graph_of, parity_of
 from bench.summary.model import Row
-from bench.summary.places import EXPORT, is_foundation, is_stage, row_id, variant_rank
+from bench.summary.places import is_foundation, is_stage, row_id, variant_rank
 from bench.summary.step_outcomes import step_of
 from bench.summary.training_rows import learning_of
-from suite.axes import BACKENDS, ORIGINAL
+from suite.axes import BACKENDS, EXPORT, ORIGINAL
 from suite.cell import Cell
 from suite.record import Record
 

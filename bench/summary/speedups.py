@@ -11,7 +11,17 @@ from bench.summary.elements import Timing
 from bench.summary.lifecycle_records import MASKED, Clock, Ratio, State
 from bench.summary.model import Row
 from bench.summary.numbers import durations
-from suite.axes import ORIGINAL, REFERENCE, TRAINED, VARIANTS
+from suite.axes import (
+    COMPILED,
+    EAGER,
+    ORIGINAL,
+    PRUNE,
+    PRUNED,
+    QUANTIZE,
+    REFERENCE,
+    TRAINED,
+    VARIANTS,
+)
 from suite.record import Record
 from suite.results.prune import PruneResult
 from suite.results.quantize import QuantizeResult
@@ -56,12 +66,12 @@ def paired_timings_of(record: Record) -> PairedTimings:
     result = record.result
     raw = result.latency if isinstance(result, (PruneResult, QuantizeResult)) else {}
     samples = {name: values for name, values in raw.items() if durations(values)}
-    if record.step == "prune":
+    if record.step == PRUNE:
         return PairedTimings(samples=samples, eager=TRAINED)
-    if "compiled" in samples:  # two floats: as the module is, and compiled as the result is
-        return PairedTimings(samples=samples, eager="float", like_for_like="compiled")
+    if COMPILED in samples:  # two floats: as the module is, and compiled as the result is
+        return PairedTimings(samples=samples, eager="float", like_for_like=COMPILED)
     return PairedTimings(
-        samples=samples, eager="eager" if "eager" in samples else "", like_for_like="float"
+        samples=samples, eager=EAGER if EAGER in samples else "", like_for_like="float"
     )
 
 
@@ -73,8 +83,8 @@ def clock_of(timing: Timing) -> Clock:
 def compared(states: Sequence[State], records: Records, rows: Mapping[str, Row]) -> list[State]:
     """The states with their ratio to the trained model in eager PyTorch."""
     reference, is_benched = _reference(states, rows)
-    prune = records.get(("prune", "pruned"))
-    pruning = paired_timings_of(prune).ratio("pruned") if prune else None
+    prune = records.get((PRUNE, PRUNED))
+    pruning = paired_timings_of(prune).ratio(PRUNED) if prune else None
     macs = next((s.macs for s in states if s.name in (TRAINED, ORIGINAL) and s.macs), None)
     found = []
     for state in states:
@@ -119,11 +129,11 @@ def _reference(states: Sequence[State], rows: Mapping[str, Row]) -> tuple[Clock 
 
 def _in_turns(state: State, records: Records, pruning: Ratio | None) -> Ratio | None:
     """The ratio by what was timed in turns in the stage's own process; chained over pruning where that came first."""
-    if state.name == MASKED or (state.name, state.backend) == ("pruned", REFERENCE):
-        prune = records.get(("prune", "pruned"))
+    if state.name == MASKED or (state.name, state.backend) == (PRUNED, REFERENCE):
+        prune = records.get((PRUNE, PRUNED))
         return paired_timings_of(prune).ratio(state.name) if prune else None
     for (step, variant), record in records.items():
-        if step != "quantize" or variant not in VARIANTS or record.cell.backend != state.backend:
+        if step != QUANTIZE or variant not in VARIANTS or record.cell.backend != state.backend:
             continue
         arms, parent = paired_timings_of(record), VARIANTS[variant].parent
         arm = {variant: "quantized", parent: arms.like_for_like}.get(state.name)

@@ -14,13 +14,24 @@ from bench.summary.pareto import pareto_frontier
 from bench.summary.places import variant_rank
 from bench.summary.speedups import Records, clock_of, compared, paired_timings_of
 from bench.summary.stage_results import moments_of
-from suite.axes import BACKENDS, ORIGINAL, REFERENCE, TRAINED, VARIANTS
+from suite.axes import (
+    BACKENDS,
+    BUILD,
+    EXPORT,
+    ORIGINAL,
+    PRUNE,
+    PRUNED,
+    QUANTIZE,
+    REFERENCE,
+    TRAIN,
+    TRAINED,
+    VARIANTS,
+)
 from suite.quality import drop, gain
 from suite.record import Record
 from suite.results.prune import PruneResult
 from suite.results.quantize import QuantizeResult
 
-PRUNED: Final = "pruned"
 Moments = Mapping[str, float]
 """See `moments_of`."""
 
@@ -77,19 +88,19 @@ def _state(record: Record, name: str, backend: str, metric: float | None, arm: s
 
 
 def _built(record: Record, variant: str, _: Moments, records: Records) -> list[State]:
-    train = records.get(("train", TRAINED))
+    train = records.get((TRAIN, TRAINED))
     untrained = moments_of(train).get("untrained") if train else None
     return [_state(record, variant, REFERENCE, untrained)]
 
 
 def _trained(record: Record, variant: str, metric: Moments, records: Records) -> list[State]:
-    prune = records.get(("prune", PRUNED))
-    state = _state(record, variant, REFERENCE, metric.get("trained"))
+    prune = records.get((PRUNE, PRUNED))
+    state = _state(record, variant, REFERENCE, metric.get(TRAINED))
     return [replace(state, latency=paired_timings_of(prune).clock(TRAINED) if prune else None)]
 
 
 def _pruned(record: Record, variant: str, metric: Moments, _: Records) -> list[State]:
-    own = _state(record, variant, REFERENCE, metric.get("recovered"), "pruned")
+    own = _state(record, variant, REFERENCE, metric.get("recovered"), PRUNED)
     if "masked" not in metric:
         return [own]
     masked = _state(record, MASKED, REFERENCE, metric["masked"], "masked")
@@ -111,21 +122,21 @@ def _quantized(record: Record, variant: str, metric: Moments, records: Records) 
 
 
 _STATES_OF: Final[Mapping[str, Callable[[Record, str, Moments, Records], list[State]]]] = {
-    "build": _built,
-    "train": _trained,
-    "prune": _pruned,
-    "quantize": _quantized,
+    BUILD: _built,
+    TRAIN: _trained,
+    PRUNE: _pruned,
+    QUANTIZE: _quantized,
 }
 """Stage -> the states that its record has figures of."""
 
 
 def _sized(state: State, records: Records, rows: Mapping[str, Row]) -> State:
     """The state with parameters, bytes, MACs and graph: what pruning has taken away, quantizing leaves away."""
-    prune = records.get(("prune", PRUNED))
+    prune = records.get((PRUNE, PRUNED))
     is_pruned = state.name.startswith(PRUNED)
     result = prune.result if prune and isinstance(prune.result, PruneResult) else PruneResult()
     own = result.after if is_pruned else result.before
-    build = records.get(("build", ORIGINAL))
+    build = records.get((BUILD, ORIGINAL))
     row = rows.get(state.name)
     parameters = own.parameters if own else None
     if parameters is None and not is_pruned:
@@ -136,7 +147,7 @@ def _sized(state: State, records: Records, rows: Mapping[str, Row]) -> State:
         num_bytes = num_bytes if row.parameter_bytes is None else row.parameter_bytes
         macs = macs if row.macs is None else row.macs
     graph = _graph(state, records, rows)
-    quantize = records.get(("quantize", state.name))
+    quantize = records.get((QUANTIZE, state.name))
     if quantize is not None:
         report = quantize.result.report if isinstance(quantize.result, QuantizeResult) else None
         num_bytes = report.bytes.after if report and report.bytes else None
@@ -146,7 +157,7 @@ def _sized(state: State, records: Records, rows: Mapping[str, Row]) -> State:
 
 
 def _graph(state: State, records: Records, rows: Mapping[str, Row]) -> Graph | None:
-    export = records.get(("export", state.name))
+    export = records.get((EXPORT, state.name))
     if export is not None:
         return graph_of(export)
     return rows[state.name].graph if state.name in rows else None

@@ -44,6 +44,8 @@ class Stage:
     """Unique; the test's name and the record's step."""
     title: str
     """How people write it."""
+    short: str = ""
+    """In a word as narrow as a column of marks; empty where that is its name."""
     runner: str
     """Worker side: `package.module:function`, called as `function(job, emit)`."""
     result: type[StepResult]
@@ -80,6 +82,7 @@ STAGE_ROWS: Final[Mapping[str, Stage]] = {
         Stage(
             name=FINETUNE,
             title="fine-tune",
+            short="tune",
             runner="suite.stages.finetune:run",
             result=FinetuneResult,
             sources=("stages/finetune.py", "results/finetune.py"),
@@ -100,6 +103,7 @@ STAGE_ROWS: Final[Mapping[str, Stage]] = {
         Stage(
             name=QUANTIZE,
             title="quantize",
+            short="quant",
             runner="suite.stages.quantize.run:run",
             result=QuantizeResult,
             sources=("stages/quantize", "quantization", "stages/export", "results/quantize.py"),
@@ -115,6 +119,7 @@ STAGE_ROWS: Final[Mapping[str, Stage]] = {
         Stage(
             name=PARALLEL,
             title="parallel",
+            short="par",
             runner="suite.stages.parallel.run:run",
             result=ParallelResult,
             sources=("stages/parallel", "results/parallel.py"),

@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from suite.axes import CPU, is_accelerator
 from suite.backends.runnable import Runnable
 from suite.built_model import subject_for
 from suite.flat_tensors import cast, flatten_outputs, move
 from suite.results.measuring import RunResult
+from suite.timing import waiter
 from suite.worker.errors import Unavailable
 from suite.worker.protocol import CellJob, Emit
 
@@ -29,18 +31,18 @@ def load(
     require_device(device)
     subject = subject_for(job, emit)
     module, inputs = subject.module, subject.batch.inputs
-    if device != "cpu" or dtype is not torch.float32:
+    if is_accelerator(device) or dtype is not torch.float32:
         emit("phase", name="to_device")
         module = cast(module, device, dtype)
         inputs = move(inputs, device, dtype)
-    synchronize = partial(torch.cuda.synchronize, device) if device != "cpu" else _nothing
+    synchronize = waiter(device)
     synchronize()
     function: Callable[..., Any] = transform(module) if transform else module
 
     def outputs() -> list[Tensor]:
         with torch.inference_mode():
             tensors = flatten_outputs(function(**inputs))
-        return [t.to("cpu", torch.float32) for t in tensors]
+        return [t.to(CPU, torch.float32) for t in tensors]
 
     return Runnable(
         call=partial(function, **inputs),
@@ -68,7 +70,7 @@ def use_threads(job: CellJob) -> None:
 
 def require_device(device: str) -> None:
     """Raises Unavailable when `device` is a CUDA device that this PyTorch cannot use."""
-    if device == "cpu":
+    if not is_accelerator(device):
         return
     if not torch.cuda.is_available():
         built = torch.version.cuda
@@ -85,14 +87,10 @@ def require_device(device: str) -> None:
 
 def device_facts(device: str) -> dict[str, Any]:
     """The fields of a DeviceResult: what identifies the accelerator; empty on a CPU."""
-    if device == "cpu":
+    if not is_accelerator(device):
         return {}
     return {
         "gpu": torch.cuda.get_device_name(device),
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
     }
-
-
-def _nothing() -> None:
-    """A CPU call is done when it returns."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from suite.results.step_output import StepOutput
 from suite.results.step_result import DataSet, SpeedRatio
 from suite.spec import ModelSpec
 from suite.states import store
-from suite.timing import alternate, speed_ratio
+from suite.timing import alternate, speed_ratio, waiter
 from suite.training.loaders import moved
 from suite.training.loop import fit
 from suite.training.quality import module_forward, quality
@@ -165,11 +164,6 @@ def latencies(arms: dict[str, nn.Module], job: CellJob, lesson: Lesson) -> dict[
         calls[name] = partial(arm, **inputs)
     with torch.inference_mode():
         return alternate(calls, seconds=LATENCY_SECONDS, synchronize=waiter(lesson.device))
-
-
-def waiter(device: str) -> Callable[[], None]:
-    """What waits until the device is idle; a CPU call is done when it returns."""
-    return partial(torch.cuda.synchronize, device) if device != "cpu" else lambda: None
 
 
 def bytes_of(module: nn.Module) -> int:

@@ -1,0 +1,87 @@
+"""How a model is executed: one row per backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+EAGER: Final = "eager"
+COMPILED: Final = "compiled"
+ONNXRUNTIME: Final = "onnxruntime"
+
+DTYPES: Final = ("float32", "bfloat16", "float16")
+"""Floating-point types a model can be converted to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """How a model is executed."""
+
+    name: str
+    title: str
+    """As people write it."""
+    short: str
+    """In a word, for narrow places."""
+    colours: tuple[str, str]
+    """Of its marks and bars in charts: on light paper and on dark."""
+    mark: str = "circle"
+    """Of its points in charts: circle, diamond or square."""
+    module: str
+    """Worker-side module with `load(request) -> Runnable` (see suite/backends/runnable.py)."""
+    imports: tuple[str, ...]
+    """Libraries that a cold start of this backend has to import."""
+    preload: tuple[str, ...] = ("torch",)
+    """What the launcher imports for it. Not onnxruntime: it starts a thread when imported, after which a fork
+    is unsafe, and it costs 20 ms."""
+    by_default: bool
+    """Measured when the user names no backend."""
+    needs_graph: bool = False
+    """Runs the exported ONNX graph, so the export has to come first."""
+    dtypes: tuple[str, ...] = DTYPES
+    """What it can run in; the rest is unsupported with `dtypes_reason`."""
+    dtypes_reason: str = ""
+    dtypes_url: str = ""
+
+
+BACKENDS: Final = {
+    row.name: row
+    for row in (
+        Backend(
+            name=EAGER,
+            title="Eager",
+            short="eager",
+            colours=("#5f7fae", "#86a5d6"),
+            module="suite.backends.eager",
+            imports=("torch",),
+            by_default=True,
+        ),
+        Backend(
+            name=COMPILED,
+            title="Compiled",
+            short="compiled",
+            colours=("#2f9a7c", "#58c2a2"),
+            mark="square",
+            module="suite.backends.compiled",
+            imports=("torch",),
+            by_default=False,
+        ),
+        Backend(
+            name=ONNXRUNTIME,
+            title="ONNX Runtime",
+            short="ORT",
+            colours=("#d8812a", "#eda04e"),
+            mark="diamond",
+            module="suite.backends.onnxruntime",
+            imports=("onnxruntime",),
+            preload=("torch", "torch.onnx._internal.exporter._core", "onnx", "onnxscript"),
+            by_default=True,
+            needs_graph=True,
+            dtypes=("float32",),
+            dtypes_reason="graphs are exported in float32; lower precision comes from quantization",
+            dtypes_url="https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html",
+        ),
+    )
+}
+
+REFERENCE: Final = EAGER
+"""The backend that others are compared with."""

@@ -1,0 +1,204 @@
+"""States of a model that the stages make: one row per variant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from suite.axes.backends import COMPILED, EAGER, ONNXRUNTIME
+from suite.axes.devices import CPU, CUDA, DEVICE_KINDS
+from suite.axes.stages import FINETUNE, PARALLEL, PRUNE, QUANTIZE, TRAIN
+
+ORIGINAL: Final = "original"
+"""The variant that is built, before any stage."""
+TRAINED: Final = "trained"
+"""The variant that others are made from and compared with."""
+FULL: Final = "full"
+PARTIAL: Final = "partial"
+LAYERWISE: Final = "layerwise"
+LORA: Final = "lora"
+PRUNED: Final = "pruned"
+INT8: Final = "int8"
+PRUNED_INT8: Final = "pruned_int8"
+PT2E: Final = "pt2e"
+DDP: Final = "ddp"
+FSDP: Final = "fsdp"
+TENSOR: Final = "tensor"
+BF16: Final = "bf16"
+TORCHAO: Final = "torchao"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """What a stage makes of a model: a state that later stages start from and that can be measured."""
+
+    name: str
+    stage: str
+    """The stage that makes it; empty for the model as built."""
+    parent: str
+    """The variant that it is made from; empty for the model as built."""
+    backend: str = EAGER
+    """How it runs where the user does not say."""
+    backends: tuple[str, ...] = ()
+    """Where it can run at all; empty = everywhere."""
+    devices: tuple[str, ...] = tuple(DEVICE_KINDS)
+    exists: Callable[[Any], bool] = lambda size: True
+    """Whether a model has it, by the `Size` of its record; a declared gap of the variant shows it all the same."""
+    route: str = ""
+    """Worker side, of a quantized variant: `package.module:function` that makes its lane."""
+    is_exported: bool = False
+    """Goes through the export stage."""
+    is_measured: bool = False
+    """`pytest bench --variant` takes it."""
+    is_summarized: bool = False
+    """Its loss of quality and its speed sum a model up in a report."""
+    title: str = ""
+    """As people write it; empty where that is its name."""
+    meaning: str
+
+
+VARIANTS: Final = {
+    row.name: row
+    for row in (
+        Variant(
+            name=ORIGINAL,
+            title="as built",
+            stage="",
+            parent="",
+            is_measured=True,
+            meaning="as built, with the weights that --weights says",
+        ),
+        Variant(
+            name=TRAINED,
+            stage=TRAIN,
+            parent=ORIGINAL,
+            is_exported=True,
+            is_measured=True,
+            meaning="trained briefly on its task",
+        ),
+        Variant(
+            name=FULL,
+            stage=FINETUNE,
+            parent=TRAINED,
+            meaning="fine-tuned on a second task, all weights",
+        ),
+        Variant(
+            name=PARTIAL,
+            stage=FINETUNE,
+            parent=TRAINED,
+            meaning="fine-tuned on a second task, the head alone",
+        ),
+        Variant(
+            name=LAYERWISE,
+            title="layer-wise",
+            stage=FINETUNE,
+            parent=TRAINED,
+            meaning="fine-tuned on a second task, unfrozen from the top, learning rates falling with depth",
+        ),
+        Variant(
+            name=LORA,
+            exists=lambda size: bool(size.finetuning.lora),
+            title="LoRA",
+            stage=FINETUNE,
+            parent=TRAINED,
+            meaning="fine-tuned on a second task by low-rank adapters, merged",
+        ),
+        Variant(
+            name=PRUNED,
+            stage=PRUNE,
+            parent=TRAINED,
+            is_exported=True,
+            is_measured=True,
+            is_summarized=True,
+            meaning="trained, channels or heads or units removed, recovered",
+        ),
+        Variant(
+            name=INT8,
+            route="suite.stages.quantize.graphs:graph_lane",
+            stage=QUANTIZE,
+            parent=TRAINED,
+            backend=ONNXRUNTIME,
+            backends=(ONNXRUNTIME,),
+            devices=(CPU,),
+            is_exported=True,
+            is_measured=True,
+            is_summarized=True,
+            meaning="trained, quantized to 8 bits by ONNX Runtime",
+        ),
+        Variant(
+            name=PRUNED_INT8,
+            route="suite.stages.quantize.graphs:graph_lane",
+            title="pruned + int8",
+            stage=QUANTIZE,
+            parent=PRUNED,
+            backend=ONNXRUNTIME,
+            backends=(ONNXRUNTIME,),
+            devices=(CPU,),
+            is_exported=True,
+            is_measured=True,
+            is_summarized=True,
+            meaning="pruned, then quantized to 8 bits by ONNX Runtime",
+        ),
+        Variant(
+            name=PT2E,
+            exists=lambda size: bool(size.quantization.pt2e),
+            route="suite.stages.quantize.modules:pt2e_lane",
+            title="PT2E int8",
+            stage=QUANTIZE,
+            parent=TRAINED,
+            backend=COMPILED,
+            backends=(COMPILED,),
+            devices=(CPU,),
+            is_summarized=True,
+            meaning="trained, quantized to 8 bits by PT2E for the x86 Inductor backend, compiled",
+        ),
+        Variant(
+            name=DDP,
+            exists=lambda size: DDP in size.training.parallel,
+            title="DDP",
+            stage=PARALLEL,
+            parent=ORIGINAL,
+            meaning="trained by several processes, each with the whole model and a share of every batch",
+        ),
+        Variant(
+            name=FSDP,
+            exists=lambda size: FSDP in size.training.parallel,
+            title="FSDP2",
+            stage=PARALLEL,
+            parent=ORIGINAL,
+            meaning="trained by several processes, each with a shard of the weights (FSDP2)",
+        ),
+        Variant(
+            name=TENSOR,
+            exists=lambda size: TENSOR in size.training.parallel,
+            stage=PARALLEL,
+            parent=ORIGINAL,
+            meaning="trained by several processes, each with a slice of every matrix",
+        ),
+        Variant(
+            name=BF16,
+            route="suite.stages.quantize.modules:bf16_lane",
+            stage=QUANTIZE,
+            parent=TRAINED,
+            backend=COMPILED,
+            backends=(COMPILED,),
+            devices=(CUDA,),
+            is_summarized=True,
+            meaning="trained, in bfloat16, compiled",
+        ),
+        Variant(
+            name=TORCHAO,
+            exists=lambda size: bool(size.quantization.torchao),
+            route="suite.stages.quantize.modules:torchao_lane",
+            stage=QUANTIZE,
+            parent=TRAINED,
+            backend=COMPILED,
+            backends=(COMPILED,),
+            devices=(CUDA,),
+            is_summarized=True,
+            meaning="trained, Linear layers in float8 or int8 by torchao, compiled",
+        ),
+    )
+}
+"""Variant -> what it is, in the order in which they need each other."""
