@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from suite.axes import BUILD
 from suite.catalog import spec_for
 from suite.data.sources import Source
 from suite.spec import ModelSpec
@@ -46,6 +47,6 @@ def source_of(job: CellJob, spec: ModelSpec) -> Source:
 def subject_for(job: CellJob, emit: Emit) -> Subject:
     """The job's model and batch; phases `build` and `input`."""
     spec = spec_for(job.cell.model, job.options.models_from)
-    emit("phase", name="build")
+    emit("phase", name=BUILD)
     module = module_of(job, spec, job.cell.variant)
     return Subject(spec=spec, batch=batch_of(job, spec, emit), module=module)

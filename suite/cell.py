@@ -6,13 +6,14 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Final, Self
 
-from suite.axes import BACKENDS, DTYPES, SIZES, VARIANTS
+from suite.axes import BACKENDS, CPU, DEVICE_KINDS, DTYPES, EAGER, ORIGINAL, SIZES, VARIANTS
 
 _ID: Final = re.compile(
-    r"(?P<model>.+)-(?P<size>{sizes})-(?P<backend>{backends})-(?P<device>cpu|cuda(:\d+)?)"
+    r"(?P<model>.+)-(?P<size>{sizes})-(?P<backend>{backends})-(?P<device>{devices})"
     r"-(?P<dtype>{dtypes})-b(?P<batch>[1-9]\d*)(-l(?P<length>[1-9]\d*))?(-(?P<variant>{variants}))?".format(
         sizes="|".join(SIZES),
         backends="|".join(BACKENDS),
+        devices="|".join(row.name + r"(:\d+)?" * row.is_numbered for row in DEVICE_KINDS.values()),
         dtypes="|".join(DTYPES),
         variants="|".join(VARIANTS),
     )
@@ -27,13 +28,13 @@ class Cell:
 
     model: str
     size: str
-    backend: str = "eager"
-    device: str = "cpu"
+    backend: str = EAGER
+    device: str = CPU
     dtype: str = "float32"
     batch: int = 1
     length: int = 0
     """Tokens per sample; 0 = those of the model's record, or a model that reads none."""
-    variant: str = "original"
+    variant: str = ORIGINAL
     """A row of `suite.axes.VARIANTS`: which of the model's states."""
 
     def __post_init__(self) -> None:
@@ -56,7 +57,7 @@ class Cell:
     def id(self) -> str:
         """The pytest id, the record's key and the report's anchor, e.g. `bert-base-eager-cpu-float32-b1`."""
         text = f"{self.model}-{self.size}-{self.backend}-{self.device}-{self.dtype}-{self.extent}"
-        return text if self.variant == "original" else f"{text}-{self.variant}"
+        return text if self.variant == ORIGINAL else f"{text}-{self.variant}"
 
     @property
     def file_stem(self) -> str:
@@ -80,7 +81,7 @@ class Cell:
             dtype=match["dtype"],
             batch=int(match["batch"]),
             length=int(match["length"] or 0),
-            variant=match["variant"] or "original",
+            variant=match["variant"] or ORIGINAL,
         )
 
     def as_dict(self) -> dict[str, object]:

@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from suite.axes import BACKENDS, DEVICES, DTYPES, LEARNED, LIFE, SIZES, VARIANTS, Variant
+from suite.axes import (
+    AUTO,
+    BACKENDS,
+    BUILD,
+    DEVICE_FORMS,
+    DEVICE_KINDS,
+    DEVICES,
+    DTYPES,
+    EXPORT,
+    LEARNED,
+    LIFE,
+    ONNXRUNTIME,
+    ORIGINAL,
+    PARALLEL,
+    SIZES,
+    VARIANTS,
+    Variant,
+)
 from suite.catalog import CatalogError, did_you_mean
 from suite.cell import Cell
 from suite.spec import ModelSpec
@@ -18,7 +35,7 @@ def expand(
     devices: Sequence[str],
     dtypes: Sequence[str],
     batches: Sequence[int],
-    variants: Sequence[str] = ("original",),
+    variants: Sequence[str] = (ORIGINAL,),
     lengths: Sequence[int] = (),
 ) -> list[Cell]:
     """Every combination, model by model; left out are a size that a model does not have, and a variant where it does
@@ -67,11 +84,11 @@ def expand_life(
     for variant in VARIANTS.values():
         makers = (train_on,) if train_on and variant.stage in LEARNED else devices
         places = {variant.backend: makers}
-        if variant.is_exported and variant.backend != "onnxruntime":
-            places["onnxruntime"] = devices
-        wanted = {"build"} if variant.name == "original" else {variant.stage}
+        if variant.is_exported and variant.backend != ONNXRUNTIME:
+            places[ONNXRUNTIME] = devices
+        wanted = {BUILD} if variant.name == ORIGINAL else {variant.stage}
         if variant.is_exported:
-            wanted.add("export")
+            wanted.add(EXPORT)
         if wanted & set(stages):
             for backend, found in places.items():
                 cells += expand(
@@ -133,16 +150,22 @@ def devices_of(text: str, *, num_gpus: int, option: str = "--device") -> tuple[s
     found: list[str] = []
     for word in text.replace(",", " ").split():
         kind, _, index = word.partition(":")
-        if kind not in DEVICES or (index and (kind != "cuda" or not index.isdigit())):
-            raise CatalogError(f"{option} {word}: unknown; expected auto, cpu, cuda or cuda:N")
-        if kind == "cuda" and int(index or 0) >= num_gpus:
+        row = DEVICE_KINDS.get(kind)
+        is_index = index.isdigit() and row is not None and row.is_numbered
+        if kind not in DEVICES or (index and not is_index):
+            raise CatalogError(f"{option} {word}: unknown; expected {_either(AUTO, *DEVICE_FORMS)}")
+        if row is not None and row.is_accelerator and int(index or 0) >= num_gpus:
             raise CatalogError(
                 f"{option} {word}: this machine has {num_gpus or 'no'} usable NVIDIA GPU(s);"
                 " next: python -m diagnostics"
             )
-        found += (["cpu", "cuda"] if num_gpus else ["cpu"]) if kind == "auto" else [word]
+        found += (
+            [word]
+            if row
+            else [k.name for k in DEVICE_KINDS.values() if num_gpus or not k.is_accelerator]
+        )
     if not found:
-        raise CatalogError(f"{option}: empty; expected auto, cpu, cuda or cuda:N")
+        raise CatalogError(f"{option}: empty; expected {_either(AUTO, *DEVICE_FORMS)}")
     return tuple(dict.fromkeys(found))
 
 
@@ -150,8 +173,8 @@ def train_on_of(text: str, *, num_gpus: int) -> str:
     """`--train-on`: one device, or empty for each cell's own. Raises CatalogError for any other."""
     if not text:
         return ""
-    if text.partition(":")[0] not in ("cpu", "cuda") or len(text.replace(",", " ").split()) != 1:
-        raise CatalogError(f"--train-on {text}: expected one device: cpu, cuda or cuda:N")
+    if text.partition(":")[0] not in DEVICE_KINDS or len(text.replace(",", " ").split()) != 1:
+        raise CatalogError(f"--train-on {text}: expected one device: {_either(*DEVICE_FORMS)}")
     return devices_of(text, num_gpus=num_gpus, option="--train-on")[0]
 
 
@@ -163,9 +186,9 @@ def variants_of(text: str) -> tuple[str, ...]:
 def stages_of(text: str, *, num_processes: int) -> tuple[str, ...]:
     """`--stages`; `all` is every stage, the parallel one only where there is more than one process to run it."""
     stages = LIFE if text == "all" else choices("--stages", text, LIFE)
-    if text != "all" and "parallel" in stages and num_processes < 2:
+    if text != "all" and PARALLEL in stages and num_processes < 2:
         raise CatalogError("--stages parallel: needs --nproc N with 2 or more processes")
-    return tuple(stage for stage in stages if stage != "parallel" or num_processes > 1)
+    return tuple(stage for stage in stages if stage != PARALLEL or num_processes > 1)
 
 
 def batches_of(text: str) -> tuple[int, ...]:
@@ -199,6 +222,10 @@ def check_lengths(specs: Sequence[ModelSpec], sizes: Sequence[str], lengths: Seq
                 f"--length {max(lengths)}: {spec.name} at {size} has positions for {longest} tokens"
                 " at most. Next: a smaller --length, or --models without it"
             )
+
+
+def _either(*words: str) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _numbers(option: str, text: str, example: str) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import spec_codec
-from suite.axes import BACKENDS, DTYPES, TASKS
+from suite.axes import BACKENDS, CUDA, DTYPES, ORIGINAL, TASKS
 from suite.catalog import CatalogError, builtin_specs, catalogue_modules, joined, select
 from suite.cell import Cell
 from suite.data.sources import LIBRARIES, second_sources, sources_in
@@ -51,7 +51,7 @@ class Asked:
     seed: int = 0
     data: Path | None = None
     weights: str = "random"
-    variant: str = "original"
+    variant: str = ORIGINAL
     stages: str = "all"
     train_on: str = ""
     """Where weights are trained, fine-tuned and pruned for all devices; empty = on each."""
@@ -121,8 +121,8 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
         raise CatalogError(f"--threads {asked.threads}: expected 1 or more, or 0 for every core")
     _check_weights(asked.weights, specs, sizes)
     excluded = []
-    if "cuda" not in asked.device and not num_gpus:
-        excluded.append({"what": "cuda", "reason": "no usable NVIDIA GPU on this machine"})
+    if CUDA not in asked.device and not num_gpus:
+        excluded.append({"what": CUDA, "reason": "no usable NVIDIA GPU on this machine"})
     return Selection(
         specs={spec.name: spec for spec in specs},
         cells=tuple(cells),

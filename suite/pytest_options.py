@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from suite.axes import ORIGINAL
+
 
 def add_options(parser: Any) -> None:
     """Adds the options to pytest's parser."""
@@ -65,7 +67,7 @@ def add_options(parser: Any) -> None:
     )
     add(
         "--variant",
-        default="original",
+        default=ORIGINAL,
         help="bench: state of the models: original, trained, pruned, int8, pruned_int8 (default: original)",
     )
     add(

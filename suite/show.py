@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.text import Text
 from rich.tree import Tree
 
-from suite.axes import BACKENDS, SIZES
+from suite.axes import BACKENDS, EAGER, SIZES
 from suite.catalog import CatalogError, builtin_specs, did_you_mean
 from suite.cell import Cell
 from suite.data.sources import sources_in
@@ -64,10 +64,10 @@ def main(arguments: argparse.Namespace) -> int:
 
 def facts_of(model: str, size: str, *, weights: str, models_from: str) -> Mapping[str, Any]:
     """What a worker finds out about the model; see `suite.show_work`. Raises CatalogError with what went wrong."""
-    cell = Cell(model=model, size=size, backend="eager")
+    cell = Cell(model=model, size=size, backend=EAGER)
     specs = {spec.name: spec for spec in builtin_specs()}
     requires = specs[model].requires if model in specs and not models_from else ()
-    launcher = Launcher(preload=(*BACKENDS["eager"].preload, *requires))
+    launcher = Launcher(preload=(*BACKENDS[EAGER].preload, *requires))
     try:
         options = JobOptions(models_from=models_from, weights=weights, sources=sources_in(None))
         answer = launcher.run(CellJob(runner=RUNNER, cell=cell, options=options, deadline=DEADLINE))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from suite.axes import BACKENDS, DTYPES, SIZES, STAGES, TASKS, VARIANTS
+from suite.axes import BACKENDS, DTYPES, ORIGINAL, SIZES, STAGES, TASKS, VARIANTS
 from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 from suite.tolerance import Tolerance as Tolerance
 
@@ -50,7 +50,7 @@ class Gap:
         device: str,
         dtype: str,
         size: str,
-        variant: str = "original",
+        variant: str = ORIGINAL,
         data: str = "",
     ) -> bool:
         """True when the combination lies in this gap (device `cuda:1` matches `cuda`)."""

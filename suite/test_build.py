@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from suite.axes import BUILD
+
 
 def test_build(cell, measure):
-    record = measure(cell, "build")
+    record = measure(cell, BUILD)
     assert record.measurement("parameters").samples[0] > 0
     assert record.result.outputs

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from suite.axes import EXPORT
+
 
 def test_export(cell, measure):
-    record = measure(cell, "export")
+    record = measure(cell, EXPORT)
     assert record.result.claims
     assert record.artifacts

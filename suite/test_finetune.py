@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from suite.axes import FINETUNE
+
 
 def test_finetune(cell, measure):
-    record = measure(cell, "finetune")
+    record = measure(cell, FINETUNE)
     assert record.result.claims
     assert record.result.trainable > 0

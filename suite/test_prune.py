@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from suite.axes import PRUNE
+
 
 def test_prune(cell, measure):
-    record = measure(cell, "prune")
+    record = measure(cell, PRUNE)
     assert record.result.claims
     assert record.measurement("parameters").samples[0] < record.result.before.parameters

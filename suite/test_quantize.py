@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from suite.axes import QUANTIZE
+
 
 def test_quantize(cell, measure):
-    record = measure(cell, "quantize")
+    record = measure(cell, QUANTIZE)
     assert record.result.claims
     assert record.result.report.num_quantized > 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from suite.axes import TRAIN
+
 
 def test_train(cell, measure):
-    record = measure(cell, "train")
+    record = measure(cell, TRAIN)
     assert record.result.claims
     assert record.result.metric.trained != record.result.metric.untrained

@@ -46,6 +46,7 @@ from suite.axes.variants import (
     TRAINED,
     VARIANTS,
     Variant,
+    load_route,
 )
 
 __all__ = [
@@ -101,6 +102,7 @@ __all__ = [
     "Variant",
     "device_kind",
     "is_accelerator",
+    "load_route",
 ]
 
 TINY: Final = "tiny"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final
 
 from suite.axes.backends import COMPILED, EAGER, ONNXRUNTIME
@@ -46,7 +47,9 @@ class Variant:
     exists: Callable[[Any], bool] = lambda size: True
     """Whether a model has it, by the `Size` of its record; a declared gap of the variant shows it all the same."""
     route: str = ""
-    """Worker side, of a quantized variant: `package.module:function` that makes its lane."""
+    """Worker side: `package.module:function` that the stage calls to make this variant (of `finetune` the strategy, of
+    `quantize` the lane, of `parallel` the wrapper); empty where the stage makes one variant alone.
+    """
     is_exported: bool = False
     """Goes through the export stage."""
     is_measured: bool = False
@@ -79,18 +82,21 @@ VARIANTS: Final = {
         ),
         Variant(
             name=FULL,
+            route="suite.training.strategies:full",
             stage=FINETUNE,
             parent=TRAINED,
             meaning="fine-tuned on a second task, all weights",
         ),
         Variant(
             name=PARTIAL,
+            route="suite.training.strategies:partial",
             stage=FINETUNE,
             parent=TRAINED,
             meaning="fine-tuned on a second task, the head alone",
         ),
         Variant(
             name=LAYERWISE,
+            route="suite.training.strategies:layerwise",
             title="layer-wise",
             stage=FINETUNE,
             parent=TRAINED,
@@ -98,6 +104,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name=LORA,
+            route="suite.training.strategies:lora",
             exists=lambda size: bool(size.finetuning.lora),
             title="LoRA",
             stage=FINETUNE,
@@ -155,6 +162,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name=DDP,
+            route="suite.stages.parallel.wrapping:ddp",
             exists=lambda size: DDP in size.training.parallel,
             title="DDP",
             stage=PARALLEL,
@@ -163,6 +171,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name=FSDP,
+            route="suite.stages.parallel.wrapping:fsdp",
             exists=lambda size: FSDP in size.training.parallel,
             title="FSDP2",
             stage=PARALLEL,
@@ -171,6 +180,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name=TENSOR,
+            route="suite.stages.parallel.wrapping:tensor",
             exists=lambda size: TENSOR in size.training.parallel,
             stage=PARALLEL,
             parent=ORIGINAL,
@@ -202,3 +212,10 @@ VARIANTS: Final = {
     )
 }
 """Variant -> what it is, in the order in which they need each other."""
+
+
+def load_route(variant: str) -> Callable[..., Any]:
+    """Return the function that the variant's stage calls to make it; imports its module, so on the worker's side."""
+    module, _, function = VARIANTS[variant].route.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found

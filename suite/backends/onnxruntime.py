@@ -9,6 +9,7 @@ import onnxruntime as ort
 import torch
 from torch import Tensor
 
+from suite.axes import is_accelerator
 from suite.backends.runnable import Runnable
 from suite.built_model import batch_of
 from suite.catalog import spec_for
@@ -61,7 +62,7 @@ def open_session(graph: Path, device: str, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     wanted: list[Any] = ["CPUExecutionProvider"]
-    if device != "cpu":
+    if is_accelerator(device):
         index = int(device.partition(":")[2] or 0)
         wanted.insert(0, ("CUDAExecutionProvider", {"device_id": index}))
         if "CUDAExecutionProvider" not in ort.get_available_providers():

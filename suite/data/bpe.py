@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from suite.data import prose
+from suite.data.splits import TRAIN_SPLIT
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -38,7 +39,7 @@ def tokenizer(vocabulary: int) -> Tokenizer:
             f" expected {SMALLEST} or more (256 bytes and {len(SPECIALS)} special tokens)"
         )
     size = min(vocabulary, LARGEST)
-    passages = prose.load("", "train")
+    passages = prose.load("", TRAIN_SPLIT)
     texts = [passages[index].text for index in range(len(passages))]
     file = cache_file(texts, size)
     result = _read(file, size)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from suite.data.errors import DataError
 from suite.data.pictures import check_picture, decode, first, is_picture
 from suite.data.samples import Image
-from suite.data.splits import must_be_split, part_beside
+from suite.data.splits import TEST_SPLIT, TRAIN_SPLIT, must_be_split, part_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ def check(root: Path) -> None:
         _check_packed(root / PACKED)
         return
     classes = {}
-    for name in ("train", "test"):
+    for name in (TRAIN_SPLIT, TEST_SPLIT):
         if not (root / name).is_dir():
             raise DataError(f"{root / name}: no such folder; {LAYOUT}")
         classes[name] = _classes(root / name)
@@ -59,7 +59,7 @@ def check(root: Path) -> None:
                 raise DataError(f"{root / name / label}: holds no pictures (.jpg, .png); {LAYOUT}")
             for path in pictures:
                 check_picture(path)
-    for name, other in (("train", "test"), ("test", "train")):
+    for name, other in ((TRAIN_SPLIT, TEST_SPLIT), (TEST_SPLIT, TRAIN_SPLIT)):
         if alone := sorted(set(classes[name]) - set(classes[other])):
             raise DataError(
                 f"{root / name / alone[0]}: this class has no folder in {root / other}; {LAYOUT}"
@@ -92,7 +92,7 @@ class Tree:
     keeps_label_when_mirrored = True
 
     def __init__(self, root: Path, split: str, *, is_aside: bool = False) -> None:
-        folder = root / ("test" if split == "test" else "train")
+        folder = root / (TEST_SPLIT if split == TEST_SPLIT else TRAIN_SPLIT)
         self.classes: Sequence[str] = _classes(folder)
         files = [
             (path, label)
@@ -115,7 +115,7 @@ class Packed:
     keeps_label_when_mirrored = True
 
     def __init__(self, root: str, split: str, *, is_aside: bool = False) -> None:
-        self._data = _packed(root, split != "test")
+        self._data = _packed(root, split != TEST_SPLIT)
         self.classes: Sequence[str] = tuple(self._data.classes)
         self._indices = _indices(len(self._data), split, is_aside=is_aside)
 
@@ -137,13 +137,13 @@ def _packed(root: str, is_training: bool) -> Any:
 
 def _indices(num_samples: int, split: str, *, is_aside: bool) -> list[int]:
     """All of the test folder in its order; otherwise that part of the training folder, or of what it sets aside."""
-    if split == "test":
+    if split == TEST_SPLIT:
         return list(range(num_samples))
     return part_beside(num_samples, split, is_aside=is_aside)
 
 
 def _has_tree(place: Path) -> bool:
-    train = place / "train"
+    train = place / TRAIN_SPLIT
     return train.is_dir() and any(_pictures(train / name) for name in _classes(train))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from suite.data.backdrops import backdrop, brush, contrasting, paint
 from suite.data.digits import bold_stroke, labels
 from suite.data.samples import Clip
-from suite.data.splits import SPLITS, part
+from suite.data.splits import SPLITS, TEST_SPLIT, TRAIN_SPLIT, VALIDATION_SPLIT, part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +29,7 @@ SIDE: Final = 128
 STEP: Final = 3
 """Pixels a frame: 45 over a clip, about the digit's own size."""
 
-NUM_CLIPS: Final = {"train": 400, "validation": 48, "test": 96}
+NUM_CLIPS: Final = {TRAIN_SPLIT: 400, VALIDATION_SPLIT: 48, TEST_SPLIT: 96}
 
 
 class Clips:

@@ -11,7 +11,7 @@ from suite.data.coco_check import check_annotations
 from suite.data.errors import DataError
 from suite.data.pictures import decode, first
 from suite.data.samples import Scene
-from suite.data.splits import must_be_split, part_beside
+from suite.data.splits import TEST_SPLIT, TRAIN_SPLIT, must_be_split, part_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FOLDERS: Final = {"train": "train2017", "test": "val2017"}
+FOLDERS: Final = {TRAIN_SPLIT: "train2017", TEST_SPLIT: "val2017"}
 """Our split -> COCO's folder; COCO's own test pictures have no public annotations, so that `val` is the test."""
 
 LAYOUT: Final = (
@@ -71,7 +71,7 @@ class Coco:
     keeps_label_when_mirrored = True
 
     def __init__(self, root: Path, split: str, *, is_aside: bool = False) -> None:
-        folder = FOLDERS["test" if split == "test" else "train"]
+        folder = FOLDERS[TEST_SPLIT if split == TEST_SPLIT else TRAIN_SPLIT]
         self._file = annotations_file(root, folder)
         data = read_annotations(self._file)
         categories = sorted(data["categories"], key=lambda row: int(row["id"]))
@@ -86,7 +86,7 @@ class Coco:
         images = sorted(data["images"], key=lambda row: int(row["id"]))
         chosen = (
             range(len(images))
-            if split == "test"
+            if split == TEST_SPLIT
             else part_beside(len(images), split, is_aside=is_aside)
         )
         self._images = [images[i] for i in chosen]

@@ -14,11 +14,11 @@ from typing import Final
 
 from suite.data.errors import DataError
 from suite.data.samples import Dataset, Text
-from suite.data.splits import SPLITS, lies_aside, must_be_split, part_of
+from suite.data.splits import SPLITS, TEST_SPLIT, TRAIN_SPLIT, lies_aside, must_be_split, part_of
 
 CLASSES: Final = ("negative", "positive")
 LABELS: Final = {"0": 0, "1": 1, "neg": 0, "pos": 1, "negative": 0, "positive": 1}
-OWN_SPLITS: Final = ("train", "test")
+OWN_SPLITS: Final = (TRAIN_SPLIT, TEST_SPLIT)
 """What the data set itself tells apart; a tenth of its training reviews, drawn by their texts, is validation."""
 MISSING: Final = frozenset({"", "nan", "null", "none", "n/a"})
 """How a table says that it has no value."""
@@ -70,7 +70,7 @@ def check(root: Path) -> None:
     """Reads everything once; raises DataError naming file, line and expected layout for the first thing wrong."""
     held: dict[str, set[int]] = {split: set() for split in OWN_SPLITS}
     for split, sample in read(root):
-        held["test" if split == "test" else "train"].add(sample.label)
+        held[TEST_SPLIT if split == TEST_SPLIT else TRAIN_SPLIT].add(sample.label)
     for split, labels in held.items():
         if labels != {0, 1}:
             what = "no reviews" if not labels else f"only {CLASSES[labels.pop()]} reviews"
@@ -84,7 +84,7 @@ def load(root: str, split: str) -> Dataset[Text]:
     A review that is in the training and in the test part of the data set is left to the test.
     """
     reviews = _opened(root, split)
-    if split != "train":
+    if split != TRAIN_SPLIT:
         return Reviews(reviews)
     return Reviews(tuple(sample for sample in reviews if not lies_aside(sample.text, SALT)))
 
@@ -92,8 +92,8 @@ def load(root: str, split: str) -> Dataset[Text]:
 def aside(root: str, split: str) -> Dataset[Text]:
     """The training reviews that `load` leaves out, split again; the test reviews are the same."""
     reviews = _opened(root, split)
-    if split != "test":
-        rest = [s for s in _opened(root, "train") if lies_aside(s.text, SALT)]
+    if split != TEST_SPLIT:
+        rest = [s for s in _opened(root, TRAIN_SPLIT) if lies_aside(s.text, SALT)]
         reviews = tuple(s for s in rest if part_of(s.text, AGAIN, has_own_test=True) == split)
     return Reviews(reviews)
 
@@ -121,12 +121,12 @@ def _reviews(root: Path, stamp: tuple[int, ...]) -> dict[str, tuple[Text, ...]]:
     """All splits, read once for the three of them; `stamp` tells an altered file from the one that was read."""
     del stamp
     rows = list(read(root))
-    tested = {sample.text for split, sample in rows if split == "test"}
+    tested = {sample.text for split, sample in rows if split == TEST_SPLIT}
     return {
         wanted: tuple(
             sample
             for split, sample in rows
-            if split == wanted and (split == "test" or sample.text not in tested)
+            if split == wanted and (split == TEST_SPLIT or sample.text not in tested)
         )
         for wanted in SPLITS
     }
@@ -209,7 +209,7 @@ def _from_tree(root: Path) -> Iterator[tuple[str, Text]]:
 
 def _narrowed(split: str, text: str) -> str:
     """Training or validation for what the data set calls training; the test stays the test."""
-    return split if split == "test" else part_of(text, SALT, has_own_test=True)
+    return split if split == TEST_SPLIT else part_of(text, SALT, has_own_test=True)
 
 
 def _must_be_text(where: str, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from suite.data.backdrops import backdrop, brush, contrasting, paint
 from suite.data.digits import bold_stroke, labels
 from suite.data.samples import Scene
-from suite.data.splits import SPLITS, part
+from suite.data.splits import SPLITS, TEST_SPLIT, TRAIN_SPLIT, VALIDATION_SPLIT, part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HEIGHT: Final = 480
 WIDTH: Final = 640
 
-NUM_SCENES: Final = {"train": 512, "validation": 64, "test": 128}
+NUM_SCENES: Final = {TRAIN_SPLIT: 512, VALIDATION_SPLIT: 64, TEST_SPLIT: 128}
 
 VISIBLE: Final = 128
 """Ink (of 255) from which a pixel belongs to its digit: darker ones fade into the photograph."""

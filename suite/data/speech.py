@@ -12,7 +12,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from suite.data.samples import Dataset, Speech
-from suite.data.splits import SPLITS, must_be_split, part_of
+from suite.data.splits import (
+    SPLITS,
+    TEST_SPLIT,
+    TRAIN_SPLIT,
+    VALIDATION_SPLIT,
+    must_be_split,
+    part_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +36,7 @@ LONGEST: Final = 12
 """Letters and spaces per utterance at most: with the lead, it stays below one second."""
 LEAD: Final = 320
 """Samples of silence before the first letter at most."""
-COUNTS: Final = {"train": 2048, "validation": 228, "test": 128}
+COUNTS: Final = {TRAIN_SPLIT: 2048, VALIDATION_SPLIT: 228, TEST_SPLIT: 128}
 SALT: Final = "torch-vitals speech 1"
 """Seed of the split: no sentence is said in two of them."""
 

@@ -6,7 +6,10 @@ import hashlib
 import random
 from typing import Final
 
-SPLITS: Final = ("train", "validation", "test")
+TRAIN_SPLIT: Final = "train"
+VALIDATION_SPLIT: Final = "validation"
+TEST_SPLIT: Final = "test"
+SPLITS: Final = (TRAIN_SPLIT, VALIDATION_SPLIT, TEST_SPLIT)
 
 VALIDATION_SHARE: Final = 0.1
 """Of what is not test, kept aside to watch training."""
@@ -31,9 +34,9 @@ def part(num_samples: int, split: str, *, has_own_test: bool = False) -> list[in
     num_test = 0 if has_own_test else round(num_samples * TEST_SHARE)
     num_validation = round((num_samples - num_test) * VALIDATION_SHARE)
     parts = {
-        "test": order[:num_test],
-        "validation": order[num_test : num_test + num_validation],
-        "train": order[num_test + num_validation :],
+        TEST_SPLIT: order[:num_test],
+        VALIDATION_SPLIT: order[num_test : num_test + num_validation],
+        TRAIN_SPLIT: order[num_test + num_validation :],
     }
     return parts[split]
 
@@ -44,14 +47,14 @@ def part_beside(num_samples: int, split: str, *, is_aside: bool) -> list[int]:
     Raises ValueError for an unknown split, and for `test`, which lies elsewhere.
     """
     must_be_split(split)
-    if split == "test":
+    if split == TEST_SPLIT:
         raise ValueError(
             "the test samples lie in a folder of their own; expected train or validation"
         )
-    order = part(num_samples, "train", has_own_test=True)
+    order = part(num_samples, TRAIN_SPLIT, has_own_test=True)
     kept = round(len(order) * (1 - ASIDE))
     if not is_aside:
-        return order[:kept] if split == "train" else part(num_samples, split, has_own_test=True)
+        return order[:kept] if split == TRAIN_SPLIT else part(num_samples, split, has_own_test=True)
     rest = order[kept:]
     return [rest[i] for i in part(len(rest), split, has_own_test=True)]
 
@@ -64,8 +67,8 @@ def part_of(text: str, salt: str, *, has_own_test: bool = False) -> str:
     place = _place(text, salt)
     test = 0.0 if has_own_test else TEST_SHARE
     if place < test:
-        return "test"
-    return "validation" if place < test + (1 - test) * VALIDATION_SHARE else "train"
+        return TEST_SPLIT
+    return VALIDATION_SPLIT if place < test + (1 - test) * VALIDATION_SHARE else TRAIN_SPLIT
 
 
 def lies_aside(text: str, salt: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from suite.axes import BACKENDS
+from suite.axes import BACKENDS, EXPORT
 from suite.cell import Cell
 from suite.engine.outcome_rules import gap_of, parity_of
 from suite.engine.run_config import Request
@@ -49,7 +49,7 @@ def without_graph(export: Record) -> Refusal | None:
         kind="graph",
         message=f"there is no trustworthy graph to run: the export {export.outcome.value}"
         + (f": {export.failure.message.splitlines()[0]}" if export.failure else ""),
-        phase="export",
+        phase=EXPORT,
         log=export.failure.log if export.failure else "",
     )
     bad = export.outcome if export.outcome is Outcome.UNAVAILABLE else Outcome.FAILED
@@ -63,7 +63,7 @@ def _gap(request: Request, cell: Cell, step: str) -> Gap | None:
     data = request.data_of(spec)
     gap = gap_of(spec, cell, stage_of(step), data)
     if gap is None and backend.needs_graph:
-        gap = gap_of(spec, cell, "export", data)
+        gap = gap_of(spec, cell, EXPORT, data)
     if gap is None and cell.dtype not in backend.dtypes:
         gap = Gap(reason=f"{cell.backend}: {backend.dtypes_reason}", url=backend.dtypes_url)
     return gap

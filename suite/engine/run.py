@@ -14,7 +14,7 @@ from diagnostics.environment import Environment
 from diagnostics.explain import explain
 from diagnostics.finding import Finding, Level
 from diagnostics.redact import for_this_machine, without_password
-from suite.axes import BACKENDS
+from suite.axes import BACKENDS, CPU
 from suite.cell import Cell
 from suite.engine.outcome_rules import settled
 from suite.engine.run_config import Request
@@ -78,7 +78,7 @@ class Run:
             groups.setdefault((cell.model, cell.size, shared or cell.device), []).append(
                 (cell, step)
             )
-        small = all(cell.size == "tiny" and cell.device == "cpu" for cell, _ in steps)
+        small = all(cell.size == "tiny" and cell.device == CPU for cell, _ in steps)
         system = self.environment.system
         room = min(system.num_cores, system.memory_available // LIFE_BYTES) if small else 1
         number = max(1, min(jobs or room, len(groups)))

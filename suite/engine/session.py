@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Condition, Thread
 
 from diagnostics.finding import Finding
-from suite.axes import BACKENDS, VARIANTS
+from suite.axes import BACKENDS, CPU, EXPORT, ORIGINAL, QUANTIZE, VARIANTS
 from suite.cell import Cell
 from suite.engine import preconditions
 from suite.engine.outcome_rules import judged, record_of
@@ -144,11 +144,11 @@ class Session:
         graphs = dict.fromkeys(graph_cell(c) for c in cells if BACKENDS[c.backend].needs_graph)
         self.ahead(
             [
-                [(g, "export")]
+                [(g, EXPORT)]
                 for g in graphs
-                if g.variant == "original"
+                if g.variant == ORIGINAL
                 and f"{g.id}/export" not in self.records
-                and not self._refusal(g, "export")
+                and not self._refusal(g, EXPORT)
             ],
             workers,
         )
@@ -175,9 +175,9 @@ class Session:
             before = self.measure(made, stage, worker)
             if not before.outcome.has_run:
                 return self.blank(cell, step, *preconditions.without_state(before))
-        if not BACKENDS[cell.backend].needs_graph or step in ("export", "quantize"):
+        if not BACKENDS[cell.backend].needs_graph or step in (EXPORT, QUANTIZE):
             return None
-        why = preconditions.without_graph(self.measure(graph_cell(cell), "export", worker))
+        why = preconditions.without_graph(self.measure(graph_cell(cell), EXPORT, worker))
         return self.blank(cell, step, *why) if why else None
 
     def _run(self, cell: Cell, step: str, worker: Worker | None) -> Record:
@@ -250,8 +250,8 @@ class Session:
     def graph_of(self, cell: Cell) -> Path:
         """The file of the cell's graph in the run folder."""
         parts = [cell.model, cell.size]
-        if cell.variant != "original":
-            parts += [cell.variant, *([] if cell.device == "cpu" else [cell.device])]
+        if cell.variant != ORIGINAL:
+            parts += [cell.variant, *([] if cell.device == CPU else [cell.device])]
         parts += [cell.extent] if cell.extent != "b1" else []
         return self.folder.onnx / f"{'-'.join(parts).replace(':', '_')}.onnx"
 

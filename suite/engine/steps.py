@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from suite.axes import LEARNED, STAGES, VARIANTS
+from suite.axes import CPU, EAGER, LEARNED, ONNXRUNTIME, ORIGINAL, STAGES, VARIANTS
 from suite.axes.stages import BUILD, EXPORT, STAGE_ROWS
 from suite.cell import Cell
 
@@ -46,8 +46,8 @@ def _makes(stage: str) -> Callable[[Cell], bool]:
 def _is_built(cell: Cell) -> bool:
     """One build for all devices and types."""
     return is_original(cell) and (cell.backend, cell.device, cell.dtype) == (
-        "eager",
-        "cpu",
+        EAGER,
+        CPU,
         "float32",
     )
 
@@ -60,7 +60,7 @@ def _is_exported(cell: Cell) -> bool:
 
 def is_original(cell: Cell) -> bool:
     """Whether the cell is of the model as built."""
-    return cell.variant == "original"
+    return cell.variant == ORIGINAL
 
 
 _APPLIES: Final = {BUILD: _is_built, EXPORT: _is_exported}
@@ -94,8 +94,8 @@ def graph_cell(cell: Cell) -> Cell:
 
     The graph of a state belongs to the device that the state was made on.
     """
-    device = "cpu" if cell.variant == "original" else cell.device
-    return replace(cell, backend="onnxruntime", device=device, dtype="float32")
+    device = CPU if cell.variant == ORIGINAL else cell.device
+    return replace(cell, backend=ONNXRUNTIME, device=device, dtype="float32")
 
 
 def maker_cell(cell: Cell, variant: str, train_on: str = "") -> Cell:
@@ -125,9 +125,9 @@ def needs(cell: Cell, step: str, train_on: str = "") -> tuple[tuple[Cell, str], 
     start = row.parent if is_made_now else cell.variant
     if start and (stage := VARIANTS[start].stage):
         before.append((maker_cell(cell, start, train_on), stage))
-    from_graph = is_made_now and row.backend == "onnxruntime"
-    if (from_graph or step == "export") and row.parent and VARIANTS[row.parent].is_exported:
-        before.append((parent_graph_cell(cell), "export"))
+    from_graph = is_made_now and row.backend == ONNXRUNTIME
+    if (from_graph or step == EXPORT) and row.parent and VARIANTS[row.parent].is_exported:
+        before.append((parent_graph_cell(cell), EXPORT))
     return tuple(before)
 
 

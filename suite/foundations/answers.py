@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from suite.axes import CPU
+
 Evidence = dict[str, Any]
 """Name of a fact -> what was expected, what came, and for numbers the largest error and its bound; JSON-able."""
 
@@ -29,7 +31,7 @@ def roundoff(dtype: torch.dtype) -> float:
 def values(numbers: Any) -> Tensor:
     """The numbers of a tensor, an array or nested lists, in float64 on the CPU."""
     if isinstance(numbers, Tensor):
-        return numbers.detach().to("cpu", torch.float64)
+        return numbers.detach().to(CPU, torch.float64)
     return torch.as_tensor(np.asarray(numbers, dtype=np.float64))
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from suite.axes import CUDA
 from suite.foundations.answers import Evidence, close, exact, refused, same
 from suite.foundations.samples import normal
 
@@ -66,7 +67,7 @@ def autocast(device: str, dtype: torch.dtype) -> Evidence:
                 **{k: (f(x), lower) for k, f in PRODUCTS.items()},
                 **{k: (f(low), torch.float32) for k, f in LOSSES.items()},
                 **{
-                    k: (f(low), torch.float32 if kind == "cuda" else lower)
+                    k: (f(low), torch.float32 if kind == CUDA else lower)
                     for k, f in FLOAT32_ON_CUDA.items()
                 },
                 **{k: (f(low), lower) for k, f in KEPT.items()},

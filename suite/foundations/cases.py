@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from suite.axes import CUDA
 from suite.foundations.case import Case
 from suite.spec import Gap
 
@@ -268,7 +269,7 @@ CASES: Final = {
                     url="https://github.com/pytorch/pytorch/issues/74739",
                 ),
                 Gap(
-                    device="cuda",
+                    device=CUDA,
                     dtype="bfloat16",
                     reason="GradScaler on CUDA has no kernel for gradients in bfloat16, which need no scaling",
                     url="https://github.com/pytorch/pytorch/issues/127176",

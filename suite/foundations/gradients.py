@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from suite.axes import CPU
 from suite.foundations.answers import Evidence, FoundationError, close, refused, roundoff, same
 from suite.foundations.products import full_float32
 from suite.foundations.samples import normal
@@ -36,7 +37,7 @@ def weights(*shape: int, like: Tensor, seed: int = 7) -> Tensor:
 
 @cache
 def _constants(shape: tuple[int, ...], seed: int, device: str, dtype: torch.dtype) -> Tensor:
-    return (normal(*shape, seed=seed, device="cpu", dtype=torch.bfloat16) / 2).to(device, dtype)
+    return (normal(*shape, seed=seed, device=CPU, dtype=torch.bfloat16) / 2).to(device, dtype)
 
 
 def network(flat: Tensor) -> Tensor:

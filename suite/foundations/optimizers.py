@@ -9,6 +9,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from suite.axes import is_accelerator
 from suite.foundations.answers import Evidence, close
 
 WEIGHTS: Final = (1.0, -0.75, 1.5, -1.25)
@@ -183,7 +184,9 @@ def adagrad_steps(device: str, dtype: torch.dtype) -> Evidence:
 def implementations(name: str, device: str) -> tuple[str, ...]:
     """The ways in which PyTorch runs that optimizer: a loop, lists of tensors, and one kernel where it has one."""
     # RMSprop has none; Adagrad's for CUDA came after PyTorch 2.11 (https://github.com/pytorch/pytorch/pull/177672).
-    is_fused = name in ("SGD", "Adam", "AdamW") or (name == "Adagrad" and device == "cpu")
+    is_fused = name in ("SGD", "Adam", "AdamW") or (
+        name == "Adagrad" and not is_accelerator(device)
+    )
     return ("for-loop", "foreach", *(("fused",) if is_fused else ()))
 
 

@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from suite.axes import CPU
 from suite.foundations.answers import Evidence, close, exact, roundoff
 from suite.foundations.samples import array, normal
 
@@ -65,7 +66,7 @@ def accuracy(device: str, dtype: torch.dtype) -> Evidence:
     # of Numerical Algorithms, 4.2); the half types then round the result once. Running sums go one by one on a
     # CPU, and on a GPU in a tree, up and down, that may be kept in the dtype.
     tree = 9.0 + 1 if dtype is torch.float32 else 1.5
-    running = 500.0 if dtype is torch.float32 else 1.5 if device == "cpu" else 2 * 10.0
+    running = 500.0 if dtype is torch.float32 else 1.5 if device == CPU else 2 * 10.0
     running_scale = abs(numbers).cumsum(1)
     logarithm = [math.log(math.fsum(math.exp(v) for v in row)) for row in numbers]
     return (

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import torch
 
+from suite.axes import is_accelerator
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.foundations.cases import case_of
 from suite.results.foundations import FoundationResult
@@ -27,7 +28,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[FoundationResult]:
         raise Unsupported(f"{case.name} in {job.cell.dtype} on {device}: {gap.reason} ({gap.url})")
     use_threads(job)
     require_device(device)
-    if device != "cpu":
+    if is_accelerator(device):
         emit("phase", name="device")
         torch.zeros(1, device=device)
         torch.cuda.synchronize(device)

@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from suite.axes import CPU
+
 Array = NDArray[np.float64]
 
 
@@ -28,4 +30,4 @@ def integers(
 
 def array(tensor: Tensor) -> Array:
     """The tensor's numbers in float64, for a reference in NumPy."""
-    return tensor.detach().to("cpu", torch.float64).numpy()
+    return tensor.detach().to(CPU, torch.float64).numpy()

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from suite.axes import QUANTIZE
 from suite.lifecycle import Quantization
 from suite.quantization.count import TABLE, weights_by_operator
 from suite.quantization.embeddings import tables_in
@@ -78,7 +79,7 @@ def quantize_dynamic_graph(
         "excluded": prepared.excluded,
         "embeddings": tables,
         "refused": _refused(prepared),
-        "seconds": {"prepare": middle - begin, "quantize": end - middle},
+        "seconds": {"prepare": middle - begin, QUANTIZE: end - middle},
         **outcome_of(graph, output),
     }
 

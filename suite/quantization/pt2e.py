@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from suite.axes import EXPORT, PT2E
 from suite.claims import Claim
 from suite.lifecycle import Quantization
 from suite.quantization.errors import QuantizationError
@@ -63,7 +64,7 @@ def quantize_pt2e(
     graph: Any = torch.export.export(
         module, (), dict(inputs), dynamic_shapes=dynamic_shapes, strict=True
     ).module()
-    watch.lap("export")
+    watch.lap(EXPORT)
     tell_calls_apart(graph)
     graph = prepare_pt2e(graph, _quantizer())
     watch.lap("prepare")
@@ -82,7 +83,7 @@ def quantize_pt2e(
     watch.lap("convert")
     after = _bytes_read(graph)
     facts = {
-        "method": "pt2e",
+        "method": PT2E,
         **count_quantized(graph),
         "num_calibration": num_samples,
         "bytes": {"before": before, "after": after, "left": after / max(1, before)},

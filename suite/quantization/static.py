@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from suite.axes import QUANTIZE
 from suite.lifecycle import Quantization
 from suite.quantization.calibration import Calibration, Feeds
 from suite.quantization.count import TABLE
@@ -79,7 +80,7 @@ def quantize_static_graph(
         "embeddings": tables,
         "rewritten": rewritten,
         "calibration": {"num_feeds": reader.num_feeds, "num_samples": reader.num_samples},
-        "seconds": {"prepare": middle - begin, "quantize": end - middle},
+        "seconds": {"prepare": middle - begin, QUANTIZE: end - middle},
         **outcome_of(graph, output),
     }
 

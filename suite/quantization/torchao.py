@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from suite.axes import CPU, CUDA, QUANTIZE, TORCHAO
 from suite.quantization.errors import QuantizationError
 from suite.quantization.types import types_here
 from suite.worker.errors import Unavailable
@@ -131,13 +132,13 @@ def quantize_linear(module: nn.Module, config: str) -> dict[str, Any]:
     others = other_matrices(module)
     after = bytes_of(module)
     facts = {
-        "method": "torchao",
+        "method": TORCHAO,
         "config": config,
         "num_quantized": len(layers) - len(left),
         "left": left,
         "others": others,
         "bytes": {"before": before, "after": after, "left": after / max(1, before)},
-        "seconds": {"quantize": seconds},
+        "seconds": {QUANTIZE: seconds},
     }
     if not facts["num_quantized"]:
         raise QuantizationError(
@@ -201,7 +202,7 @@ def _num_bytes(tensor: Any) -> int:
 def _is_reduced(weights: list[Any]) -> bool:
     """Whether eight bits would saturate: on CPUs without VNNI, never on a GPU."""
     types = types_here()
-    return any(w.device.type == "cpu" for w in weights) and (types is None or types.reduce_range)
+    return any(w.device.type == CPU for w in weights) and (types is None or types.reduce_range)
 
 
 def _must_suit(row: Config, weights: list[Any]) -> None:
@@ -218,7 +219,7 @@ def _must_suit(row: Config, weights: list[Any]) -> None:
         return
     device = weights[0].device
     wanted = ".".join(map(str, row.capability))
-    if device.type != "cuda":
+    if device.type != CUDA:
         raise Unavailable(
             f"torchao ({row.name}) needs a GPU of compute capability {wanted}; got {device}"
         )

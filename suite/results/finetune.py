@@ -27,7 +27,7 @@ class FinetuneResult(StageResult):
     """A trained model that was fine-tuned on a second task."""
 
     strategy: str = ""
-    """A row of `suite.training.strategies.STRATEGIES`."""
+    """The variant, a function of `suite.training.strategies`."""
     metric: FinetuneQuality | None = None
     forgotten: float | None = None
     """How much worse the metric of the first task became; negative when it became better."""

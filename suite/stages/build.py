@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from suite.axes import BUILD
 from suite.backends.eager import use_threads
 from suite.built_model import batch_of
 from suite.flat_tensors import flatten_outputs
@@ -36,7 +37,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[BuildResult]:
     use_threads(job)
     spec = spec_for(job.cell.model, job.options.models_from)
     seed = job.options.seed
-    emit("phase", name="build")
+    emit("phase", name=BUILD)
     module = module_for(spec, job.cell.size, seed=seed)
     parameters = count_parameters(spec, job.cell.size, module)
     batch = batch_of(job, spec, emit)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from suite.axes import BUILD, CPU, FINETUNE, FULL, TRAINED, load_route
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.claims import Claim
 from suite.measurement import Measurement
@@ -22,7 +23,6 @@ from suite.training.loop import fit
 from suite.training.quality import module_forward, quality
 from suite.training.sanity_checks import finite_claim
 from suite.training.setup import Lesson, lesson_for, num_samples_of
-from suite.training.strategies import STRATEGIES
 from suite.weights import module_for
 from suite.worker.protocol import CellJob, Emit
 
@@ -55,17 +55,17 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
             learning_rate=own.rates.get(cell.variant, own.learning_rate),
         ),
     )
-    emit("phase", name="build")
+    emit("phase", name=BUILD)
     entry = store.parent_of(job, spec)
-    module = store.module_of(job, spec, "trained").to(cell.device)
+    module = store.module_of(job, spec, TRAINED).to(cell.device)
     emit("phase", name="input")
     test, old_test = second.test(), first.test()
     forward = module_forward(module, cell.device)
     before, old_before = quality(spec, forward, test), store.final_quality(entry, cell.variant)
     emit("phase", name="scratch")
     scratch = from_scratch(job, spec, second)
-    emit("phase", name="finetune")
-    plan = STRATEGIES[cell.variant](module, second, own, spec.head)
+    emit("phase", name=FINETUNE)
+    plan = load_route(cell.variant)(module, second, own, spec.head)
     torch.manual_seed(second.seed)
     trainee = second.trainee(plan.module, groups=plan.groups, frozen=plan.frozen)
     course = fit(trainee, second.batches(), until=second.steps, watch=plan.watch)
@@ -74,7 +74,7 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     forward = module_forward(finished, cell.device)
     after, old_after = quality(spec, forward, test), quality(spec, forward, old_test)
     emit("phase", name="save")
-    store.save(finished.to("cpu").eval(), folder)
+    store.save(finished.to(CPU).eval(), folder)
     better = gain(spec.task, scratch, after)
     unit = change_unit(spec.task)
     claims = [
@@ -118,7 +118,7 @@ def from_scratch(job: CellJob, spec: ModelSpec, lesson: Lesson) -> float:
     from scratch is trained: all weights, at the record's own learning rate. Kept for the other strategies.
     """
     rate = spec.sizes[job.cell.size].training.learning_rate
-    key = key_of({"scratch": store.state_key(job, spec, "full")})
+    key = key_of({"scratch": store.state_key(job, spec, FULL)})
     where, stem = store.store_of(job), store.stem_of(job, "scratch")
     if (known := entries.find(where, stem, key)) is not None:
         return float(known.content["metric"])

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from diagnostics.codec import decode_as
+from suite.axes import BUILD, CPU, PRUNE, PRUNED, TRAINED
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.claims import Claim
 from suite.measurement import Measurement
@@ -57,9 +58,9 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
         replace(size.training, learning_rate=own.learning_rate),
         steps=own.recovery_steps,
     )
-    emit("phase", name="build")
+    emit("phase", name=BUILD)
     trained = store.final_quality(store.parent_of(job, spec), job.cell.variant)
-    module = store.module_of(job, spec, "trained")
+    module = store.module_of(job, spec, TRAINED)
     emit("phase", name="input")
     test = lesson.test()
     batch = next(lesson.batches())
@@ -67,7 +68,7 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
     masked = copy.deepcopy(module)
     masks = decode_as(Masks, mask_module(masked, own.ratio, spec.head))
     masked_quality = _quality(lesson, masked, test)
-    emit("phase", name="prune")
+    emit("phase", name=PRUNE)
     taylor = partial(_mean_loss, lesson, batch) if own.importance == "taylor" else None
     pruned = prune_module(module, spec, job.cell.size, test[0].inputs, loss=taylor)
     smaller = pruned.module
@@ -76,10 +77,10 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
     losses = recover(lesson, smaller)
     recovered = _quality(lesson, smaller, test)
     emit("phase", name="latency")
-    arms = {"trained": module, "masked": masked, "pruned": smaller}
+    arms = {TRAINED: module, "masked": masked, PRUNED: smaller}
     seconds = latencies(arms, job, lesson)
     emit("phase", name="save")
-    store.save(smaller.to("cpu").eval(), folder, pruned.structure)
+    store.save(smaller.to(CPU).eval(), folder, pruned.structure)
     lost = drop(spec.task, trained, recovered)
     # Counted on a batch of test samples; shown for the cell's own batch, as everywhere.
     share = job.cell.batch / test[0].num_samples
@@ -174,7 +175,7 @@ def bytes_of(module: nn.Module) -> int:
 
 def _speedups(seconds: dict[str, list[float]]) -> dict[str, SpeedRatio]:
     """Arm -> how many times faster than the trained model it is, with an interval."""
-    return {arm: speed_ratio(seconds["trained"], seconds[arm]) for arm in ("masked", "pruned")}
+    return {arm: speed_ratio(seconds[TRAINED], seconds[arm]) for arm in ("masked", PRUNED)}
 
 
 def _quality(lesson: Lesson, module: nn.Module, test: Any) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
+from suite.axes import BUILD, CPU, ORIGINAL, TRAIN, TRAINED
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.measurement import Measurement
 from suite.results.step_output import StepOutput
@@ -46,8 +47,8 @@ def train(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
     require_device(device)
     source = store.source_of(job, spec)
     lesson = lesson_for(job, spec, source, spec.sizes[job.cell.size].training)
-    emit("phase", name="build")
-    module = store.module_of(job, spec, "original").to(device)
+    emit("phase", name=BUILD)
+    module = store.module_of(job, spec, ORIGINAL).to(device)
     emit("phase", name="input")
     test = lesson.test()
     emit("phase", name="untrained")
@@ -55,24 +56,24 @@ def train(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
     trivial = trivial_quality(spec, test)
     emit("phase", name="overfit")
     overfitted = overfit(lesson, copy.deepcopy(module))
-    emit("phase", name="train")
+    emit("phase", name=TRAIN)
     trainee = lesson.trainee(module)
     plays = len(trainee.players) > 1
-    key = store.state_key(job, spec, "trained")
+    key = store.state_key(job, spec, TRAINED)
     unfinished = store.store_of(job) / f".checkpoint-{store.stem_of(job)}-{key[:24]}"
     with peak_memory(device) as peaks:
         course = train_watched(lesson, trainee, unfinished)
         memory = peaks()
     last_gradients = gradients(module)
     emit("phase", name="again")
-    again = repeated(lesson, store.module_of(job, spec, "original"))
+    again = repeated(lesson, store.module_of(job, spec, ORIGINAL))
     other = other_seed(lesson, course)
-    emit("phase", name="trained")
+    emit("phase", name=TRAINED)
     forward = module_forward(module, device)
     after = quality(spec, forward, test)
     dead = dead_shares(module, lambda: [forward(batch) for batch in lesson.validation()[:2]])
     emit("phase", name="save")
-    store.save(module.to("cpu").eval(), folder)
+    store.save(module.to(CPU).eval(), folder)
     waiting = sum(course.waits) / max(sum(course.seconds), 1e-9)
     claims = [
         overfitted,

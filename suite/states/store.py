@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from suite.axes import LEARNED, TASKS, VARIANTS
+from suite.axes import FINETUNE, LEARNED, ORIGINAL, PARALLEL, TASKS, VARIANTS
 from suite.axes.stages import STAGE_ROWS
 from suite.catalog import spec_for
 from suite.claims import Claim
@@ -100,7 +100,7 @@ def state_of(job: CellJob, spec: ModelSpec, variant: str) -> Entry:
 def module_of(job: CellJob, spec: ModelSpec, variant: str) -> Any:
     """The module in that state: in eval mode, float32, on the CPU. Raises StateMissing."""
     seed = job.options.seed
-    if variant == "original":
+    if variant == ORIGINAL:
         return module_for(spec, job.cell.size, weights=job.options.weights, seed=seed)
     entry = state_of(job, spec, variant)
     fresh = module_for(spec, job.cell.size, seed=seed)
@@ -133,7 +133,7 @@ def load_into(fresh: Any, folder: Path) -> Any:
 def state_key(job: CellJob, spec: ModelSpec, variant: str) -> str:
     """The key of that state: equal exactly when making it again would give the same."""
     cell, options = job.cell, job.options
-    if variant == "original":
+    if variant == ORIGINAL:
         return key_of({"weights": weights_of(options.weights)})
     row, size = VARIANTS[variant], spec.sizes[cell.size]
     own = Path(options.models_from) if options.models_from else None
@@ -146,7 +146,7 @@ def state_key(job: CellJob, spec: ModelSpec, variant: str) -> str:
             "device": maker_device(job, row.stage).partition(":")[0],
             "dtype": cell.dtype,
             "seed": options.seed,
-            "processes": options.nproc if row.stage == "parallel" else 1,
+            "processes": options.nproc if row.stage == PARALLEL else 1,
             "record": [
                 described(spec.build),
                 described(spec.head),
@@ -157,7 +157,7 @@ def state_key(job: CellJob, spec: ModelSpec, variant: str) -> str:
                 ),
             ],
             "data": source_of(job, spec).as_dict(),
-            "second": second_source_of(job, spec).as_dict() if row.stage == "finetune" else None,
+            "second": second_source_of(job, spec).as_dict() if row.stage == FINETUNE else None,
             "source": source_digest(spec, own, (*COMMON, *STAGE_ROWS[row.stage].sources)),
             "versions": versions(),
         }

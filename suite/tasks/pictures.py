@@ -14,6 +14,7 @@ from torch import Tensor
 from suite.data.errors import DataError
 from suite.data.samples import Dataset
 from suite.data.sources import Source
+from suite.data.splits import TRAIN_SPLIT
 from suite.results.step_result import DataSet
 from suite.tasks.dataset_cache import Kept
 from suite.tasks.examples import Example, Examples, must_hold
@@ -48,7 +49,7 @@ def picture_examples(
     """
     data: Dataset[Any] = import_module(f"suite.data.{source.name}").load(source.root, split)
     must_hold(data, source, split, "at least one sample")
-    given = {"inputs": inputs, "is_training": split == "train"}
+    given = {"inputs": inputs, "is_training": split == TRAIN_SPLIT}
     return Examples(
         data=Kept(data, partial(ready, **given)),
         make=partial(make, **given),

@@ -15,6 +15,7 @@ from torch.nn.functional import ctc_loss
 from suite.data.errors import DataError
 from suite.data.samples import Dataset, Speech
 from suite.data.sources import Source
+from suite.data.splits import TRAIN_SPLIT
 from suite.flat_tensors import flatten_outputs
 from suite.results.step_result import DataSet
 from suite.tasks.batch import Batch
@@ -65,7 +66,7 @@ def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str
             f"{source.root or source.name}: no utterance of its {split} split has {length} samples or"
             " fewer; expected shorter utterances or a larger length"
         )
-    make = partial(_heard, length=length, noisy=split == "train")
+    make = partial(_heard, length=length, noisy=split == TRAIN_SPLIT)
     return Examples(data=data, make=make, seed=seed, indices=short)
 
 

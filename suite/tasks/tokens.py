@@ -15,6 +15,7 @@ from torch import Tensor
 from suite.data.bpe import END, PAD, tokenizer
 from suite.data.samples import Dataset, Text
 from suite.data.sources import Source
+from suite.data.splits import TRAIN_SPLIT
 from suite.results.step_result import DataSet
 from suite.tasks.examples import Examples, must_hold
 
@@ -39,7 +40,7 @@ def text_examples(
         make,
         vocabulary=inputs["vocabulary"],
         length=inputs["length"],
-        cropping=split == "train",
+        cropping=split == TRAIN_SPLIT,
     )
     return Examples(data=data, make=made, seed=seed, indices=range(len(data)))
 

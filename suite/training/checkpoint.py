@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import torch
 
+from suite.axes import is_accelerator
 from suite.training.loop import Course
 from suite.training.train_state import Trainee
 
@@ -38,7 +39,7 @@ def save(trainee: Trainee, course: Course, folder: Path) -> None:
                 if isinstance(value, torch.Tensor):
                     tensors[f"optimizer/{number}/{index}/{key}"] = value.detach().cpu().clone()
     tensors["random/cpu"] = torch.get_rng_state()
-    if trainee.device != "cpu":
+    if is_accelerator(trainee.device):
         tensors["random/cuda"] = torch.cuda.get_rng_state(trainee.device)
     document = {
         "schema": SCHEMA,
@@ -96,7 +97,7 @@ def load(trainee: Trainee, folder: Path) -> Course:
     trainee.step, trainee.micro_batch = document["step"], document["micro_batch"]
     trainee.scaler.load_state_dict(document["scaler"])
     torch.set_rng_state(tensors["random/cpu"])
-    if "random/cuda" in tensors and trainee.device != "cpu":
+    if "random/cuda" in tensors and is_accelerator(trainee.device):
         torch.cuda.set_rng_state(tensors["random/cuda"], trainee.device)
     course = document["course"]
     course["validation"] = [(int(step), float(loss)) for step, loss in course["validation"]]

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from suite.axes import TASKS
+from suite.axes import TASKS, is_accelerator
 from suite.data.sources import Source
+from suite.data.splits import TRAIN_SPLIT
 from suite.spec import ModelSpec
 from suite.tasks.batch import Batch, renamed
 from suite.tasks.examples import Examples, collate
@@ -36,7 +37,7 @@ def stream(
 
     The same seed gives the same batches in the same order, wherever it starts: what resuming rests on.
     """
-    examples, collated = examples_of(spec, size, source, seed=seed, split="train")
+    examples, collated = examples_of(spec, size, source, seed=seed, split=TRAIN_SPLIT)
     per_epoch = max(1, len(examples) // batch)
     for epoch in count(start // per_epoch):
         order = order_of(len(examples), batch, seed=seed, epoch=epoch)
@@ -104,7 +105,7 @@ def moved(batch: Batch, device: str) -> Batch:
     """The batch on that device."""
     from torch.utils import _pytree as pytree
 
-    if device == "cpu":
+    if not is_accelerator(device):
         return batch
     to = partial(_to, device=device)
     return replace(

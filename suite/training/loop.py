@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from suite.axes import is_accelerator
 from suite.tasks.batch import Batch
 from suite.training.loaders import moved
 from suite.training.micro_batches import is_out_of_memory, pieces
@@ -132,7 +133,7 @@ def _shrink(trainee: Trainee, course: Course, batch: Batch, error: BaseException
     trainee.micro_batch = before // 2
     for optimizer in trainee.optimizers:
         optimizer.zero_grad(set_to_none=True)
-    if trainee.device != "cpu":
+    if is_accelerator(trainee.device):
         torch.cuda.empty_cache()
     said = (
         f"out of memory in step {trainee.step + 1}: micro-batch {before} -> {trainee.micro_batch},"

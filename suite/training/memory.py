@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
+from suite.axes import is_accelerator
 from suite.measurement import Measurement
 from suite.process_memory import NotHereError, reset_peak, settle, status_bytes
 
@@ -17,7 +18,7 @@ def peak_memory(device: str) -> Iterator[Callable[[], list[Measurement]]]:
 
     CPU: how far resident memory rose above its level at the beginning. CUDA: what the allocator handed out at most.
     """
-    if device != "cpu":
+    if is_accelerator(device):
         torch.cuda.reset_peak_memory_stats(device)
         yield lambda: [_measured("train_cuda_allocated", torch.cuda.max_memory_allocated(device))]
         return

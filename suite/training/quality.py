@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from suite.axes import TASKS
+from suite.axes import CPU, TASKS, is_accelerator
 from suite.flat_tensors import flatten_outputs
 from suite.spec import ModelSpec
 from suite.tasks.batch import Batch
@@ -33,12 +33,12 @@ def trivial_quality(spec: ModelSpec, batches: Sequence[Batch]) -> float:
     return float(import_module(TASKS[spec.task].module).trivial(batches))
 
 
-def module_forward(module: nn.Module, device: str = "cpu") -> Forward:
+def module_forward(module: nn.Module, device: str = CPU) -> Forward:
     """Forward passes of a module in eval mode without gradients; random numbers from a fixed seed."""
 
     def forward(batch: Batch) -> list[Tensor]:
         module.eval()
-        with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
+        with torch.random.fork_rng(devices=[] if not is_accelerator(device) else [device]):
             torch.manual_seed(0)
             with torch.inference_mode():
                 outputs = flatten_outputs(module(**moved(batch, device).inputs))
@@ -62,13 +62,13 @@ def mean_loss(
     module: nn.Module,
     loss: Callable[[nn.Module, Batch], Tensor],
     batches: Iterable[Batch],
-    device: str = "cpu",
+    device: str = CPU,
 ) -> float:
     """The mean loss over the batches by samples, in eval mode without gradients; random numbers from a fixed seed."""
     total = count = 0.0
     was_training = module.training
     module.eval()
-    with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
+    with torch.random.fork_rng(devices=[] if not is_accelerator(device) else [device]):
         torch.manual_seed(0)
         with torch.no_grad():
             for batch in batches:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
+from suite.axes import device_kind
 from suite.claims import Claim
 from suite.quality import change_unit, gain, shown
 from suite.training import checkpoint
@@ -98,7 +99,7 @@ def same_claims(losses: Sequence[float], again: Sequence[float], device: str) ->
     """Two runs with one seed agree, and a resumed run goes on exactly."""
     # cuDNN and CUDA's atomics may add in another order, in bfloat16, and every step enlarges the difference (an H200:
     # 1.2% in Faster R-CNN after five steps, 2.5% in FCN after ten); a CPU with one number of threads does not.
-    allowed = 0.0 if device == "cpu" else 5e-2
+    allowed = device_kind(device).seed_tolerance
     rows = (
         ("two runs with one seed agree", range(PROBE)),
         ("a run resumed from its checkpoint goes on exactly", range(PROBE, 2 * PROBE)),

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from torch import nn
 
+from suite.axes import is_accelerator
 from suite.data.sources import Source
 from suite.lifecycle import Training
 from suite.spec import ModelSpec
@@ -60,7 +61,7 @@ class Lesson:
             seed=self.seed if seed is None else seed,
             start=start,
             num_workers=self.num_workers,
-            pin_memory=self.device != "cpu",
+            pin_memory=is_accelerator(self.device),
         )
 
     def trainee(self, module: nn.Module, **more: Any) -> Trainee:
@@ -103,7 +104,7 @@ def lesson_for(
 
 def workers_for(device: str) -> int:
     """Data loader workers: none beside a training that uses the CPU itself, a few to feed a GPU."""
-    return 0 if device == "cpu" else min(4, max(1, (os.cpu_count() or 2) - 1))
+    return 0 if not is_accelerator(device) else min(4, max(1, (os.cpu_count() or 2) - 1))
 
 
 def num_samples_of(batches: Sequence[Batch]) -> int:

@@ -198,10 +198,6 @@ def lora(module: nn.Module, lesson: Lesson, own: Finetuning, head: tuple[str, ..
     )
 
 
-STRATEGIES: Final = {"full": full, "partial": partial, "layerwise": layerwise, "lora": lora}
-"""Variant -> how it is trained."""
-
-
 def depth_groups(
     module: nn.Module, layers: Sequence[str], num_groups: int
 ) -> list[list[nn.Parameter]]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from suite.axes import TASKS
+from suite.axes import CPU, TASKS, is_accelerator
 from suite.lifecycle import Training
 from suite.spec import ModelSpec
 from suite.tasks.adversaries import Player
@@ -39,7 +39,7 @@ class Trainee:
     scaler: Any
     """Scales the loss for float16; does nothing for other types."""
     autocast: torch.dtype | None = None
-    device: str = "cpu"
+    device: str = CPU
     frozen: Sequence[nn.Module] = field(default_factory=tuple)
     """Modules kept in eval mode: their normalization statistics must not move either."""
 
@@ -63,7 +63,7 @@ def trainee_for(
     settings: Training,
     *,
     steps: int,
-    device: str = "cpu",
+    device: str = CPU,
     dtype: str = "float32",
     groups: Iterable[Mapping[str, Any]] | None = None,
     frozen: Sequence[nn.Module] = (),
@@ -129,6 +129,6 @@ def autocast_type(device: str, dtype: str) -> torch.dtype | None:
     if dtype != "float32":
         chosen: torch.dtype = getattr(torch, dtype)
         return chosen
-    if device != "cpu" and torch.cuda.is_bf16_supported():
+    if is_accelerator(device) and torch.cuda.is_bf16_supported():
         return torch.bfloat16
     return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from suite.axes import EXPORT
 from suite.onnx_summary import files_of
 from suite.results.export import FAILED, Attempt, ShapeParity
 from suite.stages.export.failures import ExportError, Reason, one_line, reason_of, summary_line
@@ -49,7 +50,7 @@ def first_that_works(
     rejected: Made | None = None
     for recipe in recipes:
         begin = time.perf_counter()
-        step = "export"
+        step = EXPORT
         try:
             emit("phase", name=step)
             limits = recipe.export(request)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from suite.axes import EAGER
 from suite.results.export import FAILED, PASSED, VACUOUS, Parity, ShapeParity
 from suite.stages.export.detection_matching import moving_outputs
 from suite.stages.export.rounding_errors import (
@@ -70,7 +71,7 @@ def compare(
     if reason := _mismatch(reference, actual, names):
         return broken(axis, extent, reason)
     judge = answers.judge if answers.agree_in_kind else reference
-    judged_by = answers.judged_by if answers.agree_in_kind else "eager"
+    judged_by = answers.judged_by if answers.agree_in_kind else EAGER
     max_abs, max_rel = _differences(judge, actual)
     worst = Strain(times=0.0, eager=math.nan, graph=math.nan, where="")
     verdict, failed, lost = PASSED, "", ""

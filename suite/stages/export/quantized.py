@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, Final
 
 from diagnostics.codec import decode_as, encode
-from suite.axes import VARIANTS
+from suite.axes import CPU, VARIANTS
 from suite.claims import Claim
 from suite.data.sources import Source
 from suite.onnx_summary import summary_of
@@ -91,7 +91,7 @@ def compared(job: CellJob, spec: ModelSpec, source: Source, graph: Path) -> list
 
     cell, seed = job.cell, job.options.seed
     module = module_of(job, spec, VARIANTS[cell.variant].parent)
-    session = open_session(graph, "cpu", job.options.threads)
+    session = open_session(graph, CPU, job.options.threads)
 
     @cache
     def draw(num_samples: int, which: int) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from suite.axes import EAGER
 from suite.flat_tensors import flatten_outputs
 from suite.stages.export.exact import exact_answers
 from suite.stages.export.rounding_errors import Answers
@@ -79,7 +80,7 @@ class Reference:
     def answers(self, inputs: Mapping[str, Any]) -> Answers:
         """Eager's answer and the judge's; eager's twice where the judge has not been asked."""
         eager = self.eager(inputs)
-        judge, how = self._judge.get(id(inputs), (eager, "eager"))
+        judge, how = self._judge.get(id(inputs), (eager, EAGER))
         return Answers(eager=eager, judge=judge, judged_by=how)
 
 

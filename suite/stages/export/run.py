@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from diagnostics.codec import decode_as, encode
-from suite.axes import VARIANTS
+from suite.axes import BUILD, CPU, ORIGINAL, QUANTIZE, VARIANTS
 from suite.built_model import source_of
 from suite.catalog import spec_for
 from suite.claims import Claim
@@ -50,14 +50,14 @@ def run(job: CellJob, emit: Emit) -> dict[str, Any]:
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = job.options.cache_dir
     variant = job.cell.variant
-    if VARIANTS[variant].stage == "quantize":
+    if VARIANTS[variant].stage == QUANTIZE:
         return _result(job, output, quantized.place(job, spec, source, output, emit))
     if not folder:
         return _result(job, output, _export(job, spec, source, output, emit))
     emit("phase", name="cache")
-    state = "" if variant == "original" else state_key(job, spec, variant)
+    state = "" if variant == ORIGINAL else state_key(job, spec, variant)
     key = key_of(ingredients_of(job, spec, source, state))
-    stem = "-".join([spec.name, job.cell.size, *([] if variant == "original" else [variant])])
+    stem = "-".join([spec.name, job.cell.size, *([] if variant == ORIGINAL else [variant])])
     entry = store.entry_of(Path(folder), stem, key)
     stored = store.load(entry, key, output)
     if stored is not None:
@@ -86,7 +86,7 @@ def _export(
     threads = job.options.threads
     use_threads(job)
     output.unlink(missing_ok=True)  # never written in place: it may be a link into the cache
-    emit("phase", name="build")
+    emit("phase", name=BUILD)
     module = module_of(job, spec, cell.variant)
     assert not module.training, "module_of returns the module in eval mode"
     emit("phase", name="input")
@@ -129,13 +129,13 @@ def _export(
     made = first_that_works(
         recipes_for(spec, module),
         request,
-        lambda path: open_session(path, "cpu", threads),
+        lambda path: open_session(path, CPU, threads),
         comparison.rows,
         emit,
     )
     recipe = made.recipe
     proved: list[Claim] = []
-    if cell.variant != "original":
+    if cell.variant != ORIGINAL:
         emit("phase", name="archive")
         draws = [v.inputs for v in comparison.cases if v.is_asked]
         proved = life_claims(job, spec, module, traced, draws, output, made.shapes)

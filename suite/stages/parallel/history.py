@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from suite.axes import TENSOR
 from suite.lifecycle import Training
 from suite.spec import ModelSpec
 
@@ -20,7 +21,7 @@ def undisturbed(spec: ModelSpec, size: str, nproc: int, strategy: str) -> Traini
     """
     settings = spec.sizes[size].training
     batch = max(nproc, settings.batch // nproc * nproc)
-    share = batch if strategy == "tensor" else batch // nproc
+    share = batch if strategy == TENSOR else batch // nproc
     return replace(
         settings,
         optimizer="sgd",

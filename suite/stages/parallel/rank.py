@@ -12,9 +12,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from suite.axes import ORIGINAL, TENSOR, device_kind, is_accelerator, load_route
 from suite.catalog import spec_for
 from suite.stages.parallel.history import STEPS, undisturbed
-from suite.stages.parallel.wrapping import WRAPPERS
 from suite.states import store
 from suite.training.loaders import moved
 from suite.training.micro_batches import pieces
@@ -28,12 +28,12 @@ def main(job_file: str, folder: str) -> None:
     job = CellJob.from_json(Path(job_file).read_text(encoding="utf-8"))
     assert isinstance(job, CellJob)
     device = job.cell.device.partition(":")[0]
-    backend = "nccl" if device == "cuda" else "gloo"
+    backend = device_kind(device).process_group
     torch.set_num_threads(1)
     dist.init_process_group(backend)
     rank, count = dist.get_rank(), dist.get_world_size()
-    place = f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" else "cpu"
-    if device == "cuda":
+    place = f"{device}:{os.environ['LOCAL_RANK']}" if device_kind(device).is_numbered else device
+    if is_accelerator(device):
         torch.cuda.set_device(place)
     try:
         found = train(job, device, place, rank, count)
@@ -49,12 +49,12 @@ def train(job: CellJob, device: str, place: str, rank: int, count: int) -> dict[
     spec = spec_for(job.cell.model, job.options.models_from)
     settings = undisturbed(spec, job.cell.size, count, strategy)
     lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
-    module = store.module_of(job, spec, "original").to(place)
+    module = store.module_of(job, spec, ORIGINAL).to(place)
     for layer in module.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
     whole = sum(p.numel() for p in module.parameters())
-    wrapped: Any = WRAPPERS[strategy](module, device, count)
+    wrapped: Any = load_route(strategy)(module, device, count)
     # lesson.trainee would move the module once more; its optimizer is all that is wanted here.
     trainee = lesson.trainee(wrapped)
     optimizer = trainee.optimizers[0]
@@ -68,7 +68,7 @@ def train(job: CellJob, device: str, place: str, rank: int, count: int) -> dict[
         batch = next(batches)
         mine = (
             batch
-            if strategy == "tensor"
+            if strategy == TENSOR
             else [p for p, _ in pieces(batch, settings.micro_batch)][rank]
         )
         optimizer.zero_grad(set_to_none=True)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import torch
 
+from suite.axes import DDP, ORIGINAL, is_accelerator
 from suite.backends.eager import device_facts, require_device
 from suite.claims import Claim
 from suite.measurement import Measurement
@@ -54,7 +55,7 @@ def train_parallel(
     """One process, then several."""
     device, nproc = job.cell.device.partition(":")[0], job.options.nproc
     require_device(job.cell.device)
-    if device == "cuda" and torch.cuda.device_count() < nproc:
+    if is_accelerator(device) and torch.cuda.device_count() < nproc:
         raise Unavailable(
             f"--nproc {nproc} needs as many GPUs, and this machine has {torch.cuda.device_count()}"
         )
@@ -105,7 +106,7 @@ def one_process(job: CellJob, spec: ModelSpec, nproc: int) -> tuple[list[float],
     """
     settings = undisturbed(spec, job.cell.size, nproc, job.cell.variant)
     lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
-    module = store.module_of(job, spec, "original")
+    module = store.module_of(job, spec, ORIGINAL)
     for layer in module.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
@@ -161,7 +162,7 @@ def processes(job: CellJob, nproc: int) -> list[Mapping[str, Any]]:
 def _share_claim(strategy: str, ranks: Sequence[Mapping[str, Any]]) -> Claim:
     """Each process held what the strategy says: all of the weights, or its part."""
     local, whole = [rank["local_parameters"] for rank in ranks], ranks[0]["parameters"]
-    if strategy == "ddp":
+    if strategy == DDP:
         same = len({rank["digest"] for rank in ranks}) == 1
         return Claim(
             name="all processes end with the same weights",

@@ -1,8 +1,10 @@
-"""Worker side. Wrapping: how a module is spread over processes, by PyTorch's own distributed API."""
+"""Worker side. Wrapping: how a module is spread over processes, by PyTorch's own distributed API.
+
+Routes of the variants of the stage `parallel`: `function(module, device, count) -> module`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fnmatch import fnmatch
 from typing import Any, Final
 
@@ -61,11 +63,3 @@ def tensor(module: nn.Module, device: str, count: int) -> nn.Module:
             f"{type(module).__name__} has no layers named like {', '.join(COLUMNS)}: nothing to split"
         )
     return parallelize_module(module, init_device_mesh(device, (count,)), plan)
-
-
-WRAPPERS: Final[dict[str, Callable[[nn.Module, str, int], nn.Module]]] = {
-    "ddp": ddp,
-    "fsdp": fsdp,
-    "tensor": tensor,
-}
-"""Variant -> how the module is spread."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 
 from diagnostics.codec import decode_as
-from suite.axes import VARIANTS
+from suite.axes import EAGER, VARIANTS
 from suite.quantization.dynamic import quantize_dynamic_graph
 from suite.quantization.report import claims_of
 from suite.quantization.sessions import open_quietly
@@ -67,7 +67,7 @@ def graph_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit
     return Lane(
         reference=session_forward(reference),
         quantized=session_forward(quantized),
-        calls={"eager": eager}
+        calls={EAGER: eager}
         | {
             name: partial(session.run, None, feeds_for(session, inputs))
             for name, session in (("float", reference), ("quantized", quantized))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from diagnostics.codec import decode_as
+from suite.axes import COMPILED, EAGER, PT2E, TRAINED
 from suite.claims import Claim
 from suite.flat_tensors import flatten_inputs, flatten_outputs, move
 from suite.results.quantize import KernelCount, OperatorCount, QuantizationReport
@@ -36,7 +37,7 @@ def pt2e_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit:
     from suite.quantization.pt2e import claims_of, compile_quantized, quantize_pt2e
 
     settings = spec.sizes[job.cell.size].quantization
-    module = store.module_of(job, spec, "trained")
+    module = store.module_of(job, spec, TRAINED)
     size = job.cell.batch
     rows = lesson.batches(batch=size)
     inputs = next(rows).inputs
@@ -57,7 +58,7 @@ def pt2e_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit:
         quantized=same_shape_forward(compiled, size),
         calls={
             "float": partial(timed, module, **inputs),
-            "compiled": partial(timed, plain, **inputs),
+            COMPILED: partial(timed, plain, **inputs),
             "quantized": partial(timed, compiled, *flat),
         },
         claims=claims_of(facts, settings),
@@ -74,7 +75,7 @@ def pt2e_report(facts: dict[str, Any]) -> QuantizationReport:
     )
     kernels = KernelCount(integer=facts["kernels"], num_integer=facts["num_kernels"])
     rest = {k: v for k, v in facts.items() if k not in ("quantized", "floating", "kernels")}
-    report = decode_as(QuantizationReport, {**rest, "method": "pt2e"})
+    report = decode_as(QuantizationReport, {**rest, "method": PT2E})
     return replace(report, count=count, kernels=kernels)
 
 
@@ -103,7 +104,7 @@ def _cuda_lane(
 ) -> Lane:
     """Compiled on the GPU, the float module and the converted one; `convert` works in place and returns facts."""
     device, settings = job.cell.device, spec.sizes[job.cell.size].quantization
-    module = store.module_of(job, spec, "trained").to(device)
+    module = store.module_of(job, spec, TRAINED).to(device)
     converted = copy.deepcopy(module)
     before = _num_bytes(module)
     facts = convert(converted)
@@ -126,7 +127,7 @@ def _cuda_lane(
         reference=module_forward(module, device),
         quantized=forward,
         calls={
-            "eager": partial(timed, module, inputs),
+            EAGER: partial(timed, module, inputs),
             "float": partial(timed, plain, inputs),
             "quantized": partial(timed, fast, lower),
         },

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from suite.axes import VARIANTS
+from suite.axes import QUANTIZE, VARIANTS, load_route
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.claims import Claim
 from suite.measurement import Measurement
@@ -44,9 +43,8 @@ def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     before = store.final_quality(store.parent_of(job, spec), variant)
     emit("phase", name="input")
     test = lesson.test()
-    emit("phase", name="quantize")
-    module, _, function = VARIANTS[variant].route.partition(":")
-    lane: Lane = getattr(import_module(module), function)(job, spec, lesson, folder, emit)
+    emit("phase", name=QUANTIZE)
+    lane: Lane = load_route(variant)(job, spec, lesson, folder, emit)
     emit("phase", name="quality")
     in_float = quality(spec, lane.reference, test)
     quantized = quality(spec, lane.quantized, test)
