@@ -12,7 +12,7 @@ from typing import Final
 from suite.data import prose
 from suite.data.errors import DataError
 from suite.data.samples import Dataset, Text
-from suite.data.splits import must_be_split, part_of
+from suite.data.splits import TEST_SPLIT, must_be_split, part_of
 
 TOPICS: Final = {
     "execution": (
@@ -78,7 +78,9 @@ def _sources(library: Path, module: str) -> list[Path]:
     if file.is_file():
         return [file]
     found = sorted((library / module).rglob("*.py"))
-    return [path for path in found if not {"test", "tests"} & set(path.relative_to(library).parts)]
+    return [
+        path for path in found if not {TEST_SPLIT, "tests"} & set(path.relative_to(library).parts)
+    ]
 
 
 def _paragraphs_of(file: Path, seen: set[str]) -> Iterator[str]:

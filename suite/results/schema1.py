@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from suite.axes import PT2E
 from suite.results.quantize import QuantizationReport
 from suite.results.step_result import DataSet
 
@@ -51,7 +50,7 @@ def _quantization(facts: dict[str, Any]) -> dict[str, Any]:
         facts["metric"] = {"float32" if k == "float" else k: v for k, v in metric.items()}
     if facts.get("measured_types") == {}:
         del facts["measured_types"]
-    if facts.get("method") == PT2E and "count" not in facts:
+    if facts.get("method") == "pt2e" and "count" not in facts:
         facts["count"] = {
             "quantized": facts.pop("quantized", {}),
             "floating": facts.pop("floating", {}),

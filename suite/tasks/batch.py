@@ -9,6 +9,7 @@ from typing import Any
 
 from suite.axes import TASKS
 from suite.data.sources import Source
+from suite.data.splits import TEST_SPLIT
 from suite.results.step_result import DataSet
 from suite.spec import ModelSpec
 
@@ -35,7 +36,7 @@ def batch_for(
     *,
     num_samples: int,
     seed: int = 0,
-    split: str = "test",
+    split: str = TEST_SPLIT,
     overrides: Mapping[str, Any] | None = None,
 ) -> Batch:
     """A batch of real samples for this model through its task's module.

@@ -11,6 +11,7 @@ from torch import nn
 
 from suite.axes import is_accelerator
 from suite.data.sources import Source
+from suite.data.splits import TEST_SPLIT, VALIDATION_SPLIT
 from suite.lifecycle import Training
 from suite.spec import ModelSpec
 from suite.tasks.batch import Batch
@@ -43,11 +44,11 @@ class Lesson:
 
     def test(self) -> list[Batch]:
         """The test samples that the metric is computed on: always the same."""
-        return self._fixed("test", self.settings.test_samples)
+        return self._fixed(TEST_SPLIT, self.settings.test_samples)
 
     def validation(self) -> list[Batch]:
         """Samples to watch training with: half as many."""
-        return self._fixed("validation", max(1, self.settings.test_samples // 2))
+        return self._fixed(VALIDATION_SPLIT, max(1, self.settings.test_samples // 2))
 
     def batches(
         self, *, start: int = 0, batch: int = 0, seed: int | None = None
