@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.doubts import DOUBTS
 from bench.metrics import METRICS
-from bench.output.markdown import line
+from suite.docs_page import render_table, replace_table
 
 
 def metrics_table() -> str:
@@ -24,7 +23,7 @@ def metrics_table() -> str:
         )
         for row in METRICS.values()
     )
-    return _table(("metric", "unit", "step", "better", "meaning"), rows)
+    return render_table(("metric", "unit", "step", "better", "meaning"), rows)
 
 
 def doubts_table() -> str:
@@ -32,23 +31,14 @@ def doubts_table() -> str:
     rows = (
         (f"`{code}`", " ".join((check.__doc__ or "").split())) for code, check in DOUBTS.items()
     )
-    return _table(("doubt", "when"), rows)
+    return render_table(("doubt", "when"), rows)
 
 
 def with_tables(page: str) -> str:
     """Return the page with both tables replaced; raises ValueError naming the one that it does not have."""
     for table in (metrics_table(), doubts_table()):
-        head = table.partition("\n")[0]
-        old = re.compile(rf"^{re.escape(head)}\n(?:\|.*\n)*", re.MULTILINE)
-        page, count = old.subn(table.replace("\\", r"\\"), page, count=1)
-        if not count:
-            raise ValueError(f"the page has no table with the heading {head!r}")
+        page = replace_table(page, table)
     return page
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [line(heads), f"|{'---|' * len(heads)}", *map(line, rows)]
-    return "\n".join(lines) + "\n"
 
 
 def main(arguments: Sequence[str]) -> int:

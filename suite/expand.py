@@ -8,6 +8,7 @@ from suite.axes import (
     AUTO,
     BACKENDS,
     BUILD,
+    DEFAULT_BACKENDS,
     DEVICE_FORMS,
     DEVICE_KINDS,
     DEVICES,
@@ -15,6 +16,7 @@ from suite.axes import (
     EXPORT,
     LEARNED,
     LIFE,
+    MEASURED,
     ONNXRUNTIME,
     ORIGINAL,
     PARALLEL,
@@ -136,7 +138,7 @@ def sizes_of(text: str) -> tuple[str, ...]:
 def backends_of(text: str) -> tuple[str, ...]:
     """`--backend`; `default` stands for those measured when none is named."""
     if text == "default":
-        return tuple(row.name for row in BACKENDS.values() if row.by_default)
+        return DEFAULT_BACKENDS
     return choices("--backend", text, BACKENDS)
 
 
@@ -180,7 +182,7 @@ def train_on_of(text: str, *, num_gpus: int) -> str:
 
 def variants_of(text: str) -> tuple[str, ...]:
     """`--variant`: the states of a model that can be measured."""
-    return choices("--variant", text, (row.name for row in VARIANTS.values() if row.is_measured))
+    return choices("--variant", text, MEASURED)
 
 
 def stages_of(text: str, *, num_processes: int) -> tuple[str, ...]:

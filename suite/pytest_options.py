@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from suite.axes import ORIGINAL
+from suite.axes import (
+    AUTO,
+    BACKENDS_OFFERED,
+    DEFAULT_BACKENDS,
+    DEVICE_FORMS,
+    DTYPES,
+    LIFE,
+    MEASURED,
+    ORIGINAL,
+    PARALLEL,
+    SIZES,
+)
 
 
 def add_options(parser: Any) -> None:
@@ -25,20 +37,28 @@ def add_options(parser: Any) -> None:
         metavar="FILE",
         help="a Python file of your own with MODELS = (ModelSpec(...),)",
     )
-    add("--size", default="", help="tiny, base, or both (default: base for bench, tiny for suite)")
+    add(
+        "--size",
+        default="",
+        help=f"{_listed(SIZES)}, or both (default: base for bench, tiny for suite)",
+    )
     add(
         "--backend",
         default="default",
-        help="eager, onnxruntime, compiled (default: eager,onnxruntime)",
+        help=f"{_listed(BACKENDS_OFFERED)} (default: {','.join(DEFAULT_BACKENDS)})",
     )
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto = what is there)")
+    add(
+        "--device",
+        default=AUTO,
+        help=f"{_listed((AUTO, *DEVICE_FORMS))} (default: {AUTO} = what is there)",
+    )
     add(
         "--train-on",
         default="",
         metavar="DEVICE",
         help="where weights are trained and pruned for the cells of all devices (default: on each)",
     )
-    add("--dtype", default="float32", help="float32, bfloat16, float16 (default: float32)")
+    add("--dtype", default=DTYPES[0], help=f"{_listed(DTYPES)} (default: {DTYPES[0]})")
     add("--batch", default="1", help="samples per forward pass, e.g. 1,8 (default: 1)")
     add("--length", default="", help="tokens per sample, e.g. 32,128 (default: each record's own)")
     add(
@@ -68,19 +88,19 @@ def add_options(parser: Any) -> None:
     add(
         "--variant",
         default=ORIGINAL,
-        help="bench: state of the models: original, trained, pruned, int8, pruned_int8 (default: original)",
+        help=f"bench: state of the models: {_listed(MEASURED)} (default: {ORIGINAL})",
     )
     add(
         "--stages",
         default="all",
-        help="suite: foundations, build, train, finetune, prune, quantize, export, parallel (default: all)",
+        help=f"suite: {_listed(LIFE)} (default: all)",
     )
     add(
         "--nproc",
         type=int,
         default=1,
         metavar="N",
-        help="suite: processes of the stage parallel (default: 1 = left out)",
+        help=f"suite: processes of the stage {PARALLEL} (default: 1 = left out)",
     )
     add(
         "--jobs",
@@ -111,3 +131,7 @@ def add_options(parser: Any) -> None:
         metavar="RUN",
         help="finish an interrupted run (default: the newest)",
     )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)

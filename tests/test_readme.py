@@ -3,8 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from suite.__main__ import to_markdown
+from suite.axes import BACKENDS, DEVICES, LIFE, MEASURED
 from suite.catalog import builtin_specs
+from suite.docs_page import PAGES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,6 +24,29 @@ def test_every_option_is_in_the_table_and_none_that_does_not_exist(pytestconfig)
     options = {name for option in group.options for name in option.names()}
     section = README.split("## Options of `pytest bench`")[1].split("\n## ")[0]
     assert set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE)) == options
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_tables_of_stages_variants_and_backends_are_those_of_the_rows(name):
+    page = (ROOT / name).read_text(encoding="utf-8")
+    assert PAGES[name](page) == page, "run: python -m suite.docs_page"
+
+
+def test_a_page_that_lost_its_table_is_an_error_that_names_it():
+    with pytest.raises(ValueError, match="the page has no table with the head '| backend |"):
+        PAGES["docs/concepts.md"]("| backend | |\n")
+
+
+def test_help_texts_list_every_name_that_an_option_takes(pytestconfig):
+    group = next(g for g in pytestconfig._parser._groups if g.name == "torch-vitals")
+    help_of = {name: option.attrs()["help"] for option in group.options for name in option.names()}
+    for option, names in (
+        ("--backend", BACKENDS),
+        ("--device", DEVICES),
+        ("--variant", MEASURED),
+        ("--stages", LIFE),
+    ):
+        assert set(re.findall(r"\w+", help_of[option])) >= set(names)
 
 
 def test_every_make_target_that_is_named_exists():

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from suite.axes.backends import BACKENDS, COMPILED, DTYPES, EAGER, ONNXRUNTIME, REFERENCE, Backend
+from suite.axes.backends import (
+    BACKENDS,
+    BACKENDS_OFFERED,
+    COMPILED,
+    DEFAULT_BACKENDS,
+    DTYPES,
+    EAGER,
+    ONNXRUNTIME,
+    REFERENCE,
+    Backend,
+)
 from suite.axes.devices import (
     AUTO,
     CPU,
@@ -36,6 +46,7 @@ from suite.axes.variants import (
     INT8,
     LAYERWISE,
     LORA,
+    MEASURED,
     ORIGINAL,
     PARTIAL,
     PRUNED,
@@ -52,6 +63,7 @@ from suite.axes.variants import (
 __all__ = [
     "AUTO",
     "BACKENDS",
+    "BACKENDS_OFFERED",
     "BASE",
     "BENCH",
     "BF16",
@@ -60,6 +72,7 @@ __all__ = [
     "CPU",
     "CUDA",
     "DDP",
+    "DEFAULT_BACKENDS",
     "DEVICES",
     "DEVICE_FORMS",
     "DEVICE_KINDS",
@@ -75,6 +88,7 @@ __all__ = [
     "LEARNED",
     "LIFE",
     "LORA",
+    "MEASURED",
     "ONNXRUNTIME",
     "ORIGINAL",
     "PARALLEL",

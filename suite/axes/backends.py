@@ -22,6 +22,8 @@ class Backend:
     """As people write it."""
     short: str
     """In a word, for narrow places."""
+    meaning: str
+    """What it runs, in a phrase; Markdown, for the docs."""
     colours: tuple[str, str]
     """Of its marks and bars in charts: on light paper and on dark."""
     mark: str = "circle"
@@ -50,6 +52,7 @@ BACKENDS: Final = {
             name=EAGER,
             title="Eager",
             short="eager",
+            meaning="the module as it is, in PyTorch",
             colours=("#5f7fae", "#86a5d6"),
             module="suite.backends.eager",
             imports=("torch",),
@@ -59,6 +62,7 @@ BACKENDS: Final = {
             name=COMPILED,
             title="Compiled",
             short="compiled",
+            meaning="the module through `torch.compile` (Inductor)",
             colours=("#2f9a7c", "#58c2a2"),
             mark="square",
             module="suite.backends.compiled",
@@ -69,6 +73,7 @@ BACKENDS: Final = {
             name=ONNXRUNTIME,
             title="ONNX Runtime",
             short="ORT",
+            meaning="the exported graph, in ONNX Runtime",
             colours=("#d8812a", "#eda04e"),
             mark="diamond",
             module="suite.backends.onnxruntime",
@@ -85,3 +90,12 @@ BACKENDS: Final = {
 
 REFERENCE: Final = EAGER
 """The backend that others are compared with."""
+
+DEFAULT_BACKENDS: Final = tuple(row.name for row in BACKENDS.values() if row.by_default)
+"""Measured when the user names no backend."""
+
+BACKENDS_OFFERED: Final = (
+    *DEFAULT_BACKENDS,
+    *(name for name in BACKENDS if name not in DEFAULT_BACKENDS),
+)
+"""All of them, for help texts: the default ones first."""

@@ -58,6 +58,10 @@ class Stage:
     """None for a stage that no metric judges."""
     makes_weights: bool = False
     """Its states are weights, which run on every device: `--train-on` says where they are made."""
+    meaning: str
+    """What it does, in a phrase; Markdown, for the docs."""
+    claims: str
+    """What has to hold at its end; Markdown, for the docs."""
 
 
 STAGE_ROWS: Final[Mapping[str, Stage]] = {
@@ -68,6 +72,11 @@ STAGE_ROWS: Final[Mapping[str, Stage]] = {
             title="build",
             runner="suite.stages.build:run",
             result=BuildResult,
+            meaning="both sizes",
+            claims=(
+                "published parameter count, shapes, finite, same seed same bits, safetensors "
+                "round trip"
+            ),
         ),
         Stage(
             name=TRAIN,
@@ -78,6 +87,12 @@ STAGE_ROWS: Final[Mapping[str, Stage]] = {
             settings=("training",),
             quality=Quality(before="untrained", after="trained", tolerance="pruning"),
             makes_weights=True,
+            meaning="the task's own loss and optimizer on real data, seeded",
+            claims=(
+                "a single batch can be overfitted; the loss falls; better than untrained and than "
+                "the trivial baseline by the record's margin; weights finite; two runs with one "
+                "seed agree; a resumed run goes on exactly"
+            ),
         ),
         Stage(
             name=FINETUNE,
@@ -89,6 +104,12 @@ STAGE_ROWS: Final[Mapping[str, Stage]] = {
             settings=("training", "finetuning"),
             quality=Quality(before="scratch", after="finetuned", tolerance="pruning"),
             makes_weights=True,
+            meaning="a second task on other data, four strategies",
+            claims=(
+                "better than from scratch after as many steps; `partial`: the backbone is "
+                "bit-identical; `layerwise`: groups untouched until unfrozen; `lora`: base "
+                "weights bit-identical, merged output equals unmerged"
+            ),
         ),
         Stage(
             name=PRUNE,
@@ -99,6 +120,11 @@ STAGE_ROWS: Final[Mapping[str, Stage]] = {
             settings=("training", "pruning"),
             quality=Quality(before="trained", after="recovered", tolerance="pruning"),
             makes_weights=True,
+            meaning="structured, then recovery; masks as the control arm",
+            claims=(
+                "parameters and MACs fell by what was asked; drop within tolerance; masks change "
+                "neither count nor bytes"
+            ),
         ),
         Stage(
             name=QUANTIZE,
@@ -109,12 +135,22 @@ STAGE_ROWS: Final[Mapping[str, Stage]] = {
             sources=("stages/quantize", "quantization", "stages/export", "results/quantize.py"),
             settings=("quantization",),
             quality=Quality(before="parent", after="quantized", tolerance="quantization"),
+            meaning="ONNX Runtime static QDQ or dynamic",
+            claims=(
+                "operators quantized; ONNX Runtime runs 8-bit kernels; fewer bytes; drop within "
+                "tolerance"
+            ),
         ),
         Stage(
             name=EXPORT,
             title="export",
             runner="suite.stages.export.run:run",
             result=ExportResult,
+            meaning="ONNX and `.pt2`",
+            claims=(
+                "the graph agrees at two shapes per dynamic axis; a saved and loaded `.pt2` "
+                "answers as the module; pruned and quantized graphs are smaller"
+            ),
         ),
         Stage(
             name=PARALLEL,
@@ -124,6 +160,11 @@ STAGE_ROWS: Final[Mapping[str, Stage]] = {
             result=ParallelResult,
             sources=("stages/parallel", "results/parallel.py"),
             settings=("training",),
+            meaning="the same steps on several processes through torchrun",
+            claims=(
+                "the same losses as one process; every process took part; shards are smaller than "
+                "the whole"
+            ),
         ),
     )
 }

@@ -213,6 +213,9 @@ VARIANTS: Final = {
 }
 """Variant -> what it is, in the order in which they need each other."""
 
+MEASURED: Final = tuple(row.name for row in VARIANTS.values() if row.is_measured)
+"""Variants that `pytest bench --variant` takes."""
+
 
 def load_route(variant: str) -> Callable[..., Any]:
     """Return the function that the variant's stage calls to make it; imports its module, so on the worker's side."""
