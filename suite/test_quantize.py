@@ -8,4 +8,3 @@ from suite.axes import QUANTIZE
 def test_quantize(cell, measure):
     record = measure(cell, QUANTIZE)
     assert record.result.claims
-    assert record.result.report.num_quantized > 0

@@ -58,13 +58,15 @@ def prune_heads(request: Request) -> None:
     """
     found = [a for a in attention_in(request.module) if not request.kept.issuperset(a.projections)]
     if not found:
+        if grouped := _grouped_in(request.module):
+            raise PruningError(grouped)
         raise PruningError(
             "nothing is prunable: no attention module with a count of heads and a Linear layer each for queries,"
             f" keys and values; {NEXT}"
         )
     for attention in found:
         if len({layer.out_features for layer in attention.projections}) > 1:
-            raise PruningError(f"{attention.name} shares keys among queries (grouped); {NEXT}")
+            raise PruningError(_grouped_in(request.module))
     num_heads: dict[nn.Module, int] = {layer: a.num_heads for a in found for layer in a.projections}
     prune_groups(
         request,
@@ -103,6 +105,21 @@ def attention_in(module: nn.Module) -> list[Attention]:
                 )
             )
     return found
+
+
+def _grouped_in(module: nn.Module) -> str:
+    """That an attention module shares keys among queries, with a way out and its layers; empty when none does."""
+    for name, inner in module.named_modules():
+        widths = {
+            child_name: child.out_features
+            for child_name, child in inner.named_children()
+            if isinstance(child, nn.Linear) and PROJECTIONS.fullmatch(child_name)
+        }
+        if len(widths) == 3 and len(set(widths.values())) > 1:
+            layers = ", ".join(f"{layer} has {width} outputs" for layer, width in widths.items())
+            kind = f"{name or type(inner).__name__} shares keys among queries (grouped)"
+            return f"{kind}; {NEXT} ({layers})"
+    return ""
 
 
 def is_feed_forward(group: Group) -> bool:

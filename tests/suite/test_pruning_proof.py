@@ -171,3 +171,13 @@ def test_a_mean_over_channels_is_named_and_nothing_is_cut():
     message = refused(module, torch.randn(2, 3, 6, 6))
     assert "first cannot lose 6 outputs: last would answer otherwise" in message
     assert "Mean" in message
+
+
+def test_grouped_attention_is_named_with_its_layers_and_a_method_that_works():
+    module, ids = Grouped()
+    message = refused(module, ids, head=("head",), method="heads")
+    assert (
+        "Block shares keys among queries (grouped: q_proj has 24 outputs, k_proj has 8" in message
+    )
+    assert "Pruning(method='feed_forward')" in message
+    assert prune(module, ids, head=("head",), method="feed_forward").module.up.out_features == 24
