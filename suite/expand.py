@@ -86,7 +86,7 @@ def expand_life(
     for variant in VARIANTS.values():
         makers = (train_on,) if train_on and variant.stage in LEARNED else devices
         places = {variant.backend: makers}
-        if variant.is_exported and variant.backend != ONNXRUNTIME:
+        if variant.is_exported and not BACKENDS[variant.backend].needs_graph:
             places[ONNXRUNTIME] = devices
         wanted = {BUILD} if variant.name == ORIGINAL else {variant.stage}
         if variant.is_exported:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from suite.axes import CPU, EAGER, LEARNED, ONNXRUNTIME, ORIGINAL, STAGES, VARIANTS
+from suite.axes import BACKENDS, CPU, EAGER, LEARNED, ONNXRUNTIME, ORIGINAL, STAGES, VARIANTS
 from suite.axes.stages import BUILD, EXPORT, STAGE_ROWS
 from suite.cell import Cell
 
@@ -125,7 +125,7 @@ def needs(cell: Cell, step: str, train_on: str = "") -> tuple[tuple[Cell, str], 
     start = row.parent if is_made_now else cell.variant
     if start and (stage := VARIANTS[start].stage):
         before.append((maker_cell(cell, start, train_on), stage))
-    from_graph = is_made_now and row.backend == ONNXRUNTIME
+    from_graph = is_made_now and BACKENDS[row.backend].needs_graph
     if (from_graph or step == EXPORT) and row.parent and VARIANTS[row.parent].is_exported:
         before.append((parent_graph_cell(cell), EXPORT))
     return tuple(before)
