@@ -66,6 +66,13 @@ def test_every_file_and_folder_that_is_named_exists():
     assert {name for name in named if not (ROOT / name).exists()} == set()
 
 
+def test_every_file_that_a_recipe_names_exists():
+    page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:bench|diagnostics|docs|suite|tests)/[\w./]+)`", page))
+    assert len(named) > 20
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
 def test_the_example_of_a_users_model_is_a_good_models_file(tmp_path):
     from suite.catalog import specs_in
 

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from suite.axes import LEARNED, STAGES, VARIANTS
+from suite.axes import (
+    CPU,
+    CUDA,
+    DEVICE_FORMS,
+    LEARNED,
+    STAGES,
+    VARIANTS,
+    device_kind,
+    is_accelerator,
+)
 from suite.axes.stages import QUANTIZE, STAGE_ROWS, Stage
 from suite.engine.steps import STEPS
 from suite.result_types import RESULTS
@@ -63,3 +72,18 @@ def test_a_variant_is_made_by_a_stage_from_a_variant_and_one_of_several_names_it
         assert row.parent in ("", *VARIANTS)
         assert bool(row.route) is (made[row.stage] > 1)
         assert not row.route or defines(row.route)
+
+
+def test_a_device_with_an_index_is_of_its_kind_and_an_unknown_one_is_none() -> None:
+    assert [device_kind(device).name for device in ("cpu", "cuda", "cuda:1")] == [CPU, CUDA, CUDA]
+    assert [is_accelerator(device) for device in ("cpu", "cuda:1")] == [False, True]
+    assert DEVICE_FORMS == ("cpu", "cuda", "cuda:N")
+    with pytest.raises(KeyError):
+        device_kind("tpu")
+
+
+def test_a_stage_with_one_variant_or_none_has_no_route_to_load() -> None:
+    assert [row.name for row in VARIANTS.values() if row.route == "" and row.stage] == [
+        "trained",
+        "pruned",
+    ]

@@ -94,6 +94,7 @@ def test_pytest_collects_the_cells_of_a_new_backend(tree):
 
 
 @pytest.mark.heavy
+@pytest.mark.slow
 def test_a_new_backend_is_measured(tree):
     options = ("--models", "mlp", "--size", "tiny", "--device", "cpu", "--backend", "toy")
     out = python(tree, "-m", "pytest", "bench/test_latency.py", *options, "--plan", "quick")

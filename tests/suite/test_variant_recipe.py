@@ -116,5 +116,6 @@ def test_pytest_collects_the_cell_of_a_new_variant(tree):
 
 
 @pytest.mark.heavy
+@pytest.mark.slow
 def test_a_new_variant_is_made_and_judged(tree):
     assert "1 passed" in python(tree, "-m", "pytest", "suite", *OPTIONS)
