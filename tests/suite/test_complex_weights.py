@@ -36,8 +36,8 @@ def test_complex_parameters_count_eight_bytes_each():
     from suite.flat_tensors import cast
 
     found = sizes(cast(Filter(), "cpu", torch.float32))
-    assert found["num_parameters"] == 8 * 16 * 9 + 90
-    assert found["num_parameter_bytes"] == 8 * (8 * 16 * 9) + 4 * 90
+    assert found.num_parameters == 8 * 16 * 9 + 90
+    assert found.num_parameter_bytes == 8 * (8 * 16 * 9) + 4 * 90
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop"])

@@ -244,7 +244,7 @@ def test_a_program_for_four_samples_answers_for_any_number_of_them(num_samples: 
         return 2 * x
 
     x = torch.arange(3.0 * num_samples).reshape(num_samples, 3)
-    batch = Batch(inputs={"x": x}, targets={}, num_samples=num_samples, facts={})
+    batch = Batch(inputs={"x": x}, targets={}, num_samples=num_samples)
     (answer,) = same_shape_forward(program, 4)(batch)
     assert set(seen) == {4}
     assert torch.equal(answer, 2 * x)
