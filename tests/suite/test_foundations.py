@@ -463,6 +463,7 @@ def test_the_table_imports_no_heavy_library():
 @pytest.mark.slow
 def test_cases_run_in_fresh_processes_of_a_launcher_that_stays_fit_to_fork():
     from suite.outcome import Outcome
+    from suite.results.foundations import FoundationResult
     from suite.worker.client import Launcher
 
     launcher = Launcher(preload=PRELOAD)
@@ -472,7 +473,7 @@ def test_cases_run_in_fresh_processes_of_a_launcher_that_stays_fit_to_fork():
         for name in ("products", "adam", "finite_differences"):
             answer = launcher.run(job(name))
             assert answer.outcome is Outcome.PASSED, answer.failure
-            assert answer.result.result.evidence
+            assert answer.read(FoundationResult).evidence
         answer = launcher.run(job("finite_differences", dtype="bfloat16"))
         assert answer.outcome is Outcome.UNSUPPORTED
     finally:
