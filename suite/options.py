@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import spec_codec
-from suite.axes import BACKENDS, CUDA, DTYPES, ORIGINAL, TASKS
+from suite.axes import BACKENDS, CUDA, DTYPES, FOUNDATIONS, ORIGINAL, TASKS
 from suite.catalog import CatalogError, builtin_specs, catalogue_modules, joined, select
 from suite.cell import Cell
 from suite.data.sources import LIBRARIES, second_sources, sources_in
@@ -127,7 +127,7 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
         specs={spec.name: spec for spec in specs},
         cells=tuple(cells),
         life=tuple(expand_life(specs, stages=stages, train_on=train_on, **points)),
-        foundations=_foundations(points) if "foundations" in stages and not asked.models else (),
+        foundations=_foundations(points) if FOUNDATIONS in stages and not asked.models else (),
         job_options=JobOptions(
             models_from=str(asked.models_from.resolve()) if asked.models_from else "",
             weights=asked.weights
@@ -146,7 +146,7 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
 def _foundations(points: Mapping[str, Any]) -> tuple[Cell, ...]:
     """One cell per device and dtype: what everything rests on does not depend on a model."""
     return tuple(
-        Cell(model="foundations", size="tiny", device=device, dtype=dtype)
+        Cell(model=FOUNDATIONS, size="tiny", device=device, dtype=dtype)
         for device in points["devices"]
         for dtype in DTYPES
     )

@@ -14,6 +14,7 @@ from diagnostics.doctor import examine
 from diagnostics.environment import Environment, gather
 from diagnostics.finding import Level
 from suite import pytest_hooks
+from suite.axes import FOUNDATIONS
 from suite.catalog import CatalogError
 from suite.cell import Cell
 from suite.data.errors import DataError
@@ -145,7 +146,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if SELECTION not in stash or stash.get(HAS_OWN_CELLS, False):
         return
     selection = stash[SELECTION]
-    if step == "foundations":
+    if step == FOUNDATIONS:
         pairs = [
             (cell, name)
             for cell in selection.foundations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from suite.axes import FOUNDATIONS
 from suite.axes.stages import STAGE_ROWS
 from suite.results.foundations import FoundationResult
 from suite.results.measuring import (
@@ -18,7 +19,7 @@ from suite.results.measuring import (
 from suite.results.step_result import StepResult, UnknownResult
 
 RESULTS: Final[Mapping[str, type[StepResult]]] = {
-    "foundations": FoundationResult,
+    FOUNDATIONS: FoundationResult,
     **{name: row.result for name, row in STAGE_ROWS.items()},
     "size": SizeResult,
     "latency": LatencyResult,

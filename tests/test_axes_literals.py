@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from suite.axes import BACKENDS, DEVICE_KINDS, STAGE_ROWS, VARIANTS
+from suite.axes import BACKENDS, DEVICE_KINDS, LIFE, VARIANTS
 from suite.data.splits import SPLITS
 
 ROOT = Path(__file__).parents[1]
-NAMES = {*STAGE_ROWS, *VARIANTS, *BACKENDS, *DEVICE_KINDS, *SPLITS}
+NAMES = {*LIFE, *VARIANTS, *BACKENDS, *DEVICE_KINDS, *SPLITS}
 OWNERS = ("suite/axes/", "suite/models/", "suite/data/splits.py")
 """Where the names are defined, and the models' own records."""
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from suite.axes import BENCH, EXPORT, ORIGINAL, STAGES, VARIANTS
+from suite.axes import BENCH, EXPORT, FOUNDATIONS, ORIGINAL, STAGES, VARIANTS
 from suite.cell import Cell
-from suite.foundations.case import STAGE as FOUNDATIONS
 
 LIFE: Final = tuple(stage for stage in STAGES if stage not in (BENCH, EXPORT))
 """Steps that are stages of a model's life; the export of another state than the original is one too."""

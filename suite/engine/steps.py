@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from suite.axes import BACKENDS, CPU, EAGER, LEARNED, ONNXRUNTIME, ORIGINAL, STAGES, VARIANTS
+from suite.axes import (
+    BACKENDS,
+    CPU,
+    EAGER,
+    FOUNDATIONS,
+    LEARNED,
+    ONNXRUNTIME,
+    ORIGINAL,
+    STAGES,
+    VARIANTS,
+)
 from suite.axes.stages import BUILD, EXPORT, STAGE_ROWS
 from suite.cell import Cell
 
@@ -70,7 +80,7 @@ STEPS: Final[Mapping[str, Step]] = {
     row.name: row
     for row in (
         Step(
-            name="foundations",
+            name=FOUNDATIONS,
             runner="suite.foundations.run:run",
             applies=lambda cell: False,  # of no model: its cells are made apart
         ),

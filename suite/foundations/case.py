@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-from suite.axes import DTYPES, EAGER
+from suite.axes import DTYPES, EAGER, FOUNDATIONS
 from suite.spec import Gap
-
-STAGE: Final = "foundations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +30,8 @@ class Case:
     def gap_for(self, *, device: str, dtype: str) -> Gap | None:
         """The first declared gap that covers the device and dtype, or None."""
         for gap in self.gaps:
-            if gap.covers(stage=STAGE, backend=EAGER, device=device, dtype=dtype, size="tiny"):
+            if gap.covers(
+                stage=FOUNDATIONS, backend=EAGER, device=device, dtype=dtype, size="tiny"
+            ):
                 return gap
         return None

@@ -38,7 +38,7 @@ def module_forward(module: nn.Module, device: str = CPU) -> Forward:
 
     def forward(batch: Batch) -> list[Tensor]:
         module.eval()
-        with torch.random.fork_rng(devices=[] if not is_accelerator(device) else [device]):
+        with torch.random.fork_rng(devices=[device] if is_accelerator(device) else []):
             torch.manual_seed(0)
             with torch.inference_mode():
                 outputs = flatten_outputs(module(**moved(batch, device).inputs))
@@ -68,7 +68,7 @@ def mean_loss(
     total = count = 0.0
     was_training = module.training
     module.eval()
-    with torch.random.fork_rng(devices=[] if not is_accelerator(device) else [device]):
+    with torch.random.fork_rng(devices=[device] if is_accelerator(device) else []):
         torch.manual_seed(0)
         with torch.no_grad():
             for batch in batches:

@@ -105,7 +105,7 @@ def lesson_for(
 
 def workers_for(device: str) -> int:
     """Data loader workers: none beside a training that uses the CPU itself, a few to feed a GPU."""
-    return 0 if not is_accelerator(device) else min(4, max(1, (os.cpu_count() or 2) - 1))
+    return min(4, max(1, (os.cpu_count() or 2) - 1)) if is_accelerator(device) else 0
 
 
 def num_samples_of(batches: Sequence[Batch]) -> int:
