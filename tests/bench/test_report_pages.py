@@ -16,6 +16,7 @@ from bench.graph_analysis.static import anatomy_of
 from bench.netron.devtools import INSTALL, find_browser
 from bench.netron.errors import BrowserMissing
 from bench.netron.server import Answer, Server
+from bench.output.names import COMPARISONS
 from bench.report.html import to_html, write_html
 from bench.summary.build import build_report
 from suite.runs.load import load_run
@@ -155,6 +156,22 @@ def test_a_link_to_a_cell_opens_the_box_around_it(run):
     with shown(run) as seen:
         seen.run("location.hash = '#cnn-base-onnxruntime-cpu-float32-b1'")
         seen.wait("document.querySelector('details:target, details:has(:target)').open")
+
+
+def test_every_verdict_on_a_speed_fits_into_its_cell(run):
+    kinds = [
+        f"<b>0.0312×</b> <small>{mark} {words}</small>" for mark, words, _ in COMPARISONS.values()
+    ]
+    with shown(run, width=1440) as seen:
+        for text in kinds:
+            seen.run(
+                f"document.querySelectorAll('#latency .times').forEach(e => e.innerHTML = {json.dumps(text)})"
+            )
+            assert seen.run("document.querySelector('#latency .times').textContent")
+            hidden = (
+                "(e => e.scrollWidth - e.clientWidth)(document.querySelector('#latency .scroll'))"
+            )
+            assert seen.run(hidden) == 0, text
 
 
 @pytest.mark.parametrize("width", [390, 320])
