@@ -63,7 +63,7 @@ def ours(subject: Runnable, clock: Clock) -> float:
     """Median seconds per pass by the latency instrument under the standard plan."""
     with subject.inference():
         found = latency.measure(subject, PLANS["standard"], silent, clock=clock)
-    return median(found[0]["samples"])
+    return median(found[0].samples)
 
 
 def by_hand(subject: Runnable, clock: Clock, seconds: float = 2.5) -> float:
