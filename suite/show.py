@@ -1,4 +1,4 @@
-"""`python -m suite show MODEL`: the tree of a model's modules with parameters, shapes, MACs and its weights' spread."""
+"""`python -m suite show MODEL`: the tree of a model's modules with parameters, shapes, MACs and weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,6 +17,7 @@ from suite.axes import BACKENDS, EAGER, SIZES
 from suite.catalog import CatalogError, builtin_specs, did_you_mean
 from suite.cell import Cell
 from suite.data.sources import sources_in
+from suite.results.model_tree import ModelTree, ModuleRow, WeightSpread
 from suite.show_work import RUNNER
 from suite.sparkline import draw_counts
 from suite.worker.client import Launcher
@@ -46,7 +47,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Show the tree; 0, or 2 when there is no such model or it cannot be built."""
     try:
         size = _size(arguments)
-        facts = facts_of(
+        found = model_tree(
             arguments.model,
             size,
             weights=arguments.weights,
@@ -57,13 +58,13 @@ def main(arguments: argparse.Namespace) -> int:
         return 2
     is_bare = not sys.stdout.isatty()
     console = Console(width=PIPED_WIDTH if is_bare else None)
-    for part in (*headline(arguments.model, size, facts), tree_of(arguments, facts)):
+    for part in (*headline(arguments.model, size, found), tree_of(arguments, found)):
         console.print(part)
     return 0
 
 
-def facts_of(model: str, size: str, *, weights: str, models_from: str) -> Mapping[str, Any]:
-    """What a worker finds out about the model; see `suite.show_work`. Raises CatalogError with what went wrong."""
+def model_tree(model: str, size: str, *, weights: str, models_from: str) -> ModelTree:
+    """Describe the model in a worker; raises CatalogError with the worker's failure."""
     cell = Cell(model=model, size=size, backend=EAGER)
     specs = {spec.name: spec for spec in builtin_specs()}
     requires = specs[model].requires if model in specs and not models_from else ()
@@ -78,42 +79,41 @@ def facts_of(model: str, size: str, *, weights: str, models_from: str) -> Mappin
             f"{model} at {size} was not built (phase {answer.failure.phase or 'start'}):"
             f" {answer.failure.message}"
         )
-    facts: Mapping[str, Any] = answer.result["facts"]
-    return facts
+    return answer.read(ModelTree)
 
 
-def headline(model: str, size: str, facts: Mapping[str, Any]) -> tuple[str, str]:
-    """Two lines: the whole in numbers, and what went in."""
-    root = facts["modules"][0]
-    shared = facts["num_shared"]
+def headline(model: str, size: str, found: ModelTree) -> tuple[str, str]:
+    """Return two lines: the totals, and the input."""
+    root = found.modules[0]
+    shared = found.num_shared
     parts = [
-        f"{root['parameters']:,} parameters",
-        f"{scaled(facts['num_bytes'])}B",
-        f"{scaled(root['macs'])}MAC",
-        f"{len(facts['modules']) - 1} modules",
+        f"{root.parameters:,} parameters",
+        f"{scaled(found.num_bytes)}B",
+        f"{scaled(root.macs)}MAC",
+        f"{len(found.modules) - 1} modules",
     ]
     parts += [f"{shared:,} of the parameters shared"] if shared else []
-    fed = f"{facts['data']}, " if facts["data"] else ""
-    samples = "1 sample" if facts["num_samples"] == 1 else f"{facts['num_samples']} samples"
+    fed = f"{found.data}, " if found.data else ""
+    samples = "1 sample" if found.num_samples == 1 else f"{found.num_samples} samples"
     return (
         f"[bold]{escape(model)}[/bold] {size}: {', '.join(parts)}",
-        f"[dim]input {escape(facts['inputs'])} ({escape(fed)}{samples})[/dim]",
+        f"[dim]input {escape(found.inputs)} ({escape(fed)}{samples})[/dim]",
     )
 
 
-def tree_of(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> Tree:
+def tree_of(arguments: argparse.Namespace, found: ModelTree) -> Tree:
     """The modules as a tree, levels below `depth` left out."""
-    modules = facts["modules"]
-    whole = max(modules[0]["macs"], 1)
-    by_name = {module["name"]: module for module in modules}
-    children: dict[str, list[Mapping[str, Any]]] = {}
+    modules = found.modules
+    whole = max(modules[0].macs, 1)
+    by_name = {module.name: module for module in modules}
+    children: dict[str, list[ModuleRow]] = {}
     for module in modules[1:]:
-        children.setdefault(module["name"].rpartition(".")[0], []).append(module)
-    root = Tree(_line(modules[0], modules[0]["kind"], whole), guide_style="dim")
+        children.setdefault(module.name.rpartition(".")[0], []).append(module)
+    root = Tree(_line(modules[0], modules[0].kind, whole), guide_style="dim")
 
     def grow(branch: Tree, name: str, level: int) -> None:
         if not arguments.no_weights:
-            for weight in by_name[name]["weights"]:
+            for weight in by_name[name].weights:
                 branch.add(_weight(weight))
         below = children.get(name, [])
         if arguments.depth and level >= arguments.depth:
@@ -121,8 +121,8 @@ def tree_of(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> Tree:
                 branch.add(Text(f"{_num_below(children, name):,} modules below", style="dim"))
             return
         for module in below:
-            label = f"{module['name'].rpartition('.')[2]}: {module['kind']}"
-            grow(branch.add(_line(module, label, whole)), module["name"], level + 1)
+            label = f"{module.name.rpartition('.')[2]}: {module.kind}"
+            grow(branch.add(_line(module, label, whole)), module.name, level + 1)
 
     grow(root, "", 0)
     return root
@@ -136,33 +136,33 @@ def scaled(number: float) -> str:
     return f"{number:.0f} "
 
 
-def _line(module: Mapping[str, Any], label: str, whole: int) -> Text:
+def _line(module: ModuleRow, label: str, whole: int) -> Text:
     text = Text(label, style="bold")
-    if module["shape"]:
-        text.append(f"  {module['shape']}", style="cyan not bold")
-    if module["parameters"]:
-        text.append(f"  {module['parameters']:,}", style="not bold")
-    if module["macs"]:
-        share = f"{100 * module['macs'] / whole:.0f}%"
-        text.append(f"  {scaled(module['macs'])}MAC {share}", style="yellow not bold")
+    if module.shape:
+        text.append(f"  {module.shape}", style="cyan not bold")
+    if module.parameters:
+        text.append(f"  {module.parameters:,}", style="not bold")
+    if module.macs:
+        share = f"{100 * module.macs / whole:.0f}%"
+        text.append(f"  {scaled(module.macs)}MAC {share}", style="yellow not bold")
     return text
 
 
-def _weight(weight: Mapping[str, Any]) -> Text:
-    shape = "×".join(map(str, weight["shape"])) or "scalar"
-    text = Text(f"{weight['name']} ", style="dim")
+def _weight(weight: WeightSpread) -> Text:
+    shape = "×".join(map(str, weight.shape)) or "scalar"
+    text = Text(f"{weight.name} ", style="dim")
     text.append(shape, style="dim cyan")
-    text.append(f"  {weight['low']:.3g} ", style="dim")
-    text.append(draw_counts(weight["counts"]), style="green")
-    text.append(f" {weight['high']:.3g}", style="dim")
-    if weight["sparsity"]:
-        text.append(f"  {100 * weight['sparsity']:.0f}% zero", style="dim")
+    text.append(f"  {weight.low:.3g} ", style="dim")
+    text.append(draw_counts(weight.counts), style="green")
+    text.append(f" {weight.high:.3g}", style="dim")
+    if weight.sparsity:
+        text.append(f"  {100 * weight.sparsity:.0f}% zero", style="dim")
     return text
 
 
-def _num_below(children: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> int:
+def _num_below(children: Mapping[str, Sequence[ModuleRow]], name: str) -> int:
     below = children.get(name, ())
-    return len(below) + sum(_num_below(children, module["name"]) for module in below)
+    return len(below) + sum(_num_below(children, module.name) for module in below)
 
 
 def _size(arguments: argparse.Namespace) -> str:

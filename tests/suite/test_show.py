@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from suite.__main__ import main
+from suite.results.model_tree import ModelTree, ModuleRow, WeightSpread
 from suite.show import headline, scaled, tree_of
 from suite.sparkline import draw_counts
 
@@ -17,32 +18,37 @@ ROOT = Path(__file__).parents[2]
 
 
 def module(name, kind, *, parameters=0, shape="", macs=0, weights=()):
-    return {
-        "name": name, "kind": kind, "parameters": parameters, "shape": shape, "macs": macs,
-        "weights": list(weights),
-    }  # fmt: skip
+    return ModuleRow(
+        name=name,
+        kind=kind,
+        parameters=parameters,
+        shape=shape,
+        macs=macs,
+        weights=tuple(weights),
+    )
 
 
-WEIGHT = {
-    "name": "weight", "shape": [4, 8], "counts": [0, 1, 16, 1], "low": -0.5, "high": 0.5,
-    "sparsity": 0.25,
-}  # fmt: skip
-FACTS = {
-    "modules": [
+WEIGHT = WeightSpread(
+    name="weight", shape=(4, 8), counts=(0, 1, 16, 1), low=-0.5, high=0.5, sparsity=0.25
+)
+TREE = ModelTree(
+    modules=(
         module("", "Net", parameters=32, shape="1×4", macs=64),
         module("body", "Sequential", parameters=32, shape="1×4", macs=64),
         module("body.0", "Linear", parameters=32, shape="1×4", macs=64, weights=[WEIGHT]),
         module("body.1", "[red]Evil[/red]", shape="1×4"),
-    ],
-    "inputs": "1×8", "num_buffers": 0, "num_bytes": 128, "num_shared": 0, "data": "digits",
-    "num_samples": 1,
-}  # fmt: skip
+    ),
+    inputs="1×8",
+    num_bytes=128,
+    data="digits",
+    num_samples=1,
+)
 
 
 def shown(**options):
     console = Console(file=io.StringIO(), width=120)
     arguments = argparse.Namespace(**{"depth": 0, "no_weights": False, **options})
-    for part in (*headline("net", "tiny", FACTS), tree_of(arguments, FACTS)):
+    for part in (*headline("net", "tiny", TREE), tree_of(arguments, TREE)):
         console.print(part)
     return console.file.getvalue()
 
