@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from suite.results.export import GraphValue, OnnxSummary
 
-def summary_of(path: Path, recipe: str) -> dict[str, Any]:
-    """JSON-able facts of the graph at `path`; `exporter` is the recipe that made it.
+
+def summary_of(path: Path, recipe: str) -> OnnxSummary:
+    """Summarize the graph at `path`, which the exporter `recipe` made.
 
     `num_nodes` and `operators` count the nodes of subgraphs (loops, branches) and local functions
     too. Dynamic axes appear by name in the shapes of `inputs` and `outputs`.
@@ -19,19 +21,19 @@ def summary_of(path: Path, recipe: str) -> dict[str, Any]:
 
     model = onnx.load(path, load_external_data=False)
     operators = Counter(_operator(node) for node in nodes_of(model))
-    return {
-        "opset": next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), None),
-        "ir_version": model.ir_version,
-        "exporter": recipe,
-        "producer": f"{model.producer_name} {model.producer_version}".strip(),
-        "num_nodes": operators.total(),
-        "operators": dict(sorted(operators.items(), key=lambda item: (-item[1], item[0]))),
-        "inputs": [_value(v) for v in model.graph.input],
-        "outputs": [_value(v) for v in model.graph.output],
-        "num_initializers": len(model.graph.initializer),
-        "initializer_bytes": sum(_num_bytes(t) for t in model.graph.initializer),
-        "num_bytes": sum(file.stat().st_size for file in files_of(path)),
-    }
+    return OnnxSummary(
+        opset=next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), None),
+        ir_version=model.ir_version,
+        exporter=recipe,
+        producer=f"{model.producer_name} {model.producer_version}".strip(),
+        num_nodes=operators.total(),
+        operators=dict(sorted(operators.items(), key=lambda item: (-item[1], item[0]))),
+        inputs=tuple(_value(v) for v in model.graph.input),
+        outputs=tuple(_value(v) for v in model.graph.output),
+        num_initializers=len(model.graph.initializer),
+        initializer_bytes=sum(_num_bytes(t) for t in model.graph.initializer),
+        num_bytes=sum(file.stat().st_size for file in files_of(path)),
+    )
 
 
 def files_of(path: Path) -> list[Path]:
@@ -59,15 +61,15 @@ def _operator(node: Any) -> str:
     return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}::{node.op_type}"
 
 
-def _value(value: Any) -> dict[str, Any]:
+def _value(value: Any) -> GraphValue:
     import onnx
 
     tensor = value.type.tensor_type
-    shape = [
+    shape = tuple(
         d.dim_param or (d.dim_value if d.HasField("dim_value") else "?") for d in tensor.shape.dim
-    ]
+    )
     dtype = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
-    return {"name": value.name, "dtype": dtype, "shape": shape}
+    return GraphValue(name=value.name, dtype=dtype, shape=shape)
 
 
 def _num_bytes(tensor: Any) -> int:

@@ -88,6 +88,14 @@ def _forget_the_digest(entry):
     entry.write_text(json.dumps(held), encoding="utf-8")
 
 
+def test_an_entry_of_another_version_is_made_again(stored, tmp_path, capsys):
+    held = json.loads(stored.read_text(encoding="utf-8"))
+    stored.write_text(json.dumps({**held, "schema": cache.SCHEMA - 1}), encoding="utf-8")
+    assert cache.load(stored, KEY, tmp_path / "out.onnx") is None
+    assert not stored.exists()
+    assert "is of another version; exporting again" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("damage", [_flip_a_byte, _cut, _break_the_json, _forget_the_digest])
 def test_a_damaged_entry_is_a_miss_and_makes_room_for_a_new_one(stored, tmp_path, damage):
     damage(stored)

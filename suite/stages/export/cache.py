@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+"""Version of what is stored with a graph; entries of others are made again."""
 MAX_BYTES: Final = 20 * 1024**3
 """Four times what the whole catalogue needs at base size."""
 
@@ -42,9 +43,12 @@ def load(entry: Path, key: str, output: Path) -> dict[str, Any] | None:
     graph = entry.with_suffix(".onnx")
     try:
         held = json.loads(entry.read_text(encoding="utf-8"))
+        if held["schema"] != SCHEMA:
+            print(f"export cache: {entry.name} is of another version; exporting again")
+            remove(entry)
+            return None
         sound = (
-            held["schema"] == SCHEMA
-            and held["key"] == key
+            held["key"] == key
             and held["num_bytes"] == graph.stat().st_size
             and held["sha256"] == sha256_of(graph)
         )

@@ -10,12 +10,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from diagnostics.codec import decode_as, encode
 from suite.axes import CPU, VARIANTS
 from suite.claims import Claim
 from suite.data.sources import Source
 from suite.onnx_summary import summary_of
-from suite.results.export import ExportResult, OnnxSummary, SignalRow
+from suite.results.export import ExportResult, SignalRow
 from suite.results.step_result import KeptState
 from suite.spec import ModelSpec
 from suite.stages.export.attempts import check
@@ -40,11 +39,8 @@ LEAST_FOUND: Final = 0.5
 """Share of a detector's boxes that are found again."""
 
 
-def place(
-    job: CellJob, spec: ModelSpec, source: Source, output: Path, emit: Emit
-) -> dict[str, Any]:
-    """Links the state's graph to `output` and compares it with the module on real input; returns the fields of an
-    ExportResult.
+def place(job: CellJob, spec: ModelSpec, source: Source, output: Path, emit: Emit) -> ExportResult:
+    """Link the state's graph to `output` and compare it with the module on real input.
 
     The error of a graph of 8-bit integers is measured in roundoffs of 8 bits, as a signal-to-noise ratio, at the
     example's shape and at a second extent of every dynamic axis. Eager float32 is the judge: its own error is a
@@ -69,14 +65,12 @@ def place(
     ]
     if before := job.options.parent_graph:
         claims.append(smaller_claim(Path(before), output, parent))
-    result = ExportResult(
-        onnx=decode_as(OnnxSummary, summary_of(output, "quantized")),
+    return ExportResult(
+        onnx=summary_of(output, "quantized"),
         signal=tuple(rows),
         claims=tuple(claims),
         state=KeptState(key=entry.key),
     )
-    found: dict[str, Any] = encode(result, sparse=True)
-    return found
 
 
 def compared(job: CellJob, spec: ModelSpec, source: Source, graph: Path) -> list[SignalRow]:

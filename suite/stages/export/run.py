@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from diagnostics.codec import decode_as, encode
 from suite.axes import BUILD, CPU, ORIGINAL, QUANTIZE, VARIANTS
 from suite.built_model import source_of
 from suite.catalog import spec_for
 from suite.claims import Claim
 from suite.data.sources import Source
+from suite.measurement import Artifact, Measurement
 from suite.onnx_summary import files_of, summary_of
 from suite.provenance import key_of
-from suite.results.export import FAILED, ExportRecipe, ExportResult, OnnxSummary
+from suite.results.export import FAILED, CacheUse, ExportRecipe, ExportResult
+from suite.results.step_output import StepOutput, decode_output, encode_output
+from suite.results.step_result import DataSet
 from suite.spec import ModelSpec
 from suite.stages.export import cache as store
 from suite.stages.export import quantized
@@ -35,11 +38,10 @@ from suite.tasks.batch import batch_for
 from suite.worker.protocol import CellJob, Emit
 
 
-def run(job: CellJob, emit: Emit) -> dict[str, Any]:
-    """Writes the cell's model to `options["output"]` as ONNX; returns measurements, artifacts and the fields of an
-    ExportResult.
+def run(job: CellJob, emit: Emit) -> StepOutput[ExportResult]:
+    """Write the cell's model to `job.options.output` as ONNX; measures the file's bytes and nodes.
 
-    Phases: build, input, export, check, session, parity; or cache alone when `options["cache_dir"]` has the graph.
+    Phases: build, input, export, check, session, parity; or cache alone when `job.options.cache_dir` has the graph.
 
     A parity that failed or is vacuous does not raise: its numbers are kept, and the record fails on the verdict. Raises
     ExportError when no recipe works or the module answers two equal calls differently.
@@ -51,9 +53,10 @@ def run(job: CellJob, emit: Emit) -> dict[str, Any]:
     folder = job.options.cache_dir
     variant = job.cell.variant
     if VARIANTS[variant].stage == QUANTIZE:
-        return _result(job, output, quantized.place(job, spec, source, output, emit))
+        placed = quantized.place(job, spec, source, output, emit)
+        return _output(job, output, StepOutput(result=placed))
     if not folder:
-        return _result(job, output, _export(job, spec, source, output, emit))
+        return _output(job, output, _export(job, spec, source, output, emit))
     emit("phase", name="cache")
     state = "" if variant == ORIGINAL else state_key(job, spec, variant)
     key = key_of(ingredients_of(job, spec, source, state))
@@ -61,23 +64,26 @@ def run(job: CellJob, emit: Emit) -> dict[str, Any]:
     entry = store.entry_of(Path(folder), stem, key)
     stored = store.load(entry, key, output)
     if stored is not None:
-        return _result(job, output, {**stored, "cache": {"hit": True, "key": key}})
-    facts = _export(job, spec, source, output, emit)
-    kept = facts["parity"]["verdict"] != FAILED and len(files_of(output)) == 1
+        return _output(
+            job, output, decode_output(ExportResult, stored), CacheUse(hit=True, key=key)
+        )
+    made = _export(job, spec, source, output, emit)
+    parity = made.result.parity
+    kept = parity is not None and parity.verdict != FAILED and len(files_of(output)) == 1
     if kept:
         emit("phase", name="cache")
-        store.store(entry, key, output, facts)
+        store.store(entry, key, output, encode_output(made))
         store.prune(
             Path(folder),
             store.MAX_BYTES if job.options.cache_bytes is None else job.options.cache_bytes,
         )
-    return _result(job, output, {**facts, "cache": {"hit": False, "key": key, "kept": kept}})
+    return _output(job, output, made, CacheUse(hit=False, key=key, kept=kept))
 
 
 def _export(
     job: CellJob, spec: ModelSpec, source: Source, output: Path, emit: Emit
-) -> dict[str, Any]:
-    """The export itself; its facts."""
+) -> StepOutput[ExportResult]:
+    """The export itself: the result and the data set of its inputs."""
     from suite.backends.eager import use_threads
     from suite.backends.onnxruntime import open_session
     from suite.flat_tensors import flatten_inputs
@@ -90,7 +96,7 @@ def _export(
     module = module_of(job, spec, cell.variant)
     assert not module.training, "module_of returns the module in eval mode"
     emit("phase", name="input")
-    data: dict[str, Any] = {}
+    drawn_from: list[DataSet] = []
 
     @cache
     def draw(num_samples: int, which: int) -> Mapping[str, Any]:
@@ -103,7 +109,7 @@ def _export(
             overrides=cell.overrides,
         )
         if batch.data is not None:
-            data.update({**encode(batch.data, sparse=True), "data": batch.data.name})
+            drawn_from.append(batch.data)
         return batch.inputs
 
     # torch.export takes an extent of 1 for a constant, so a dynamic batch is traced with two.
@@ -141,7 +147,7 @@ def _export(
         proved = life_claims(job, spec, module, traced, draws, output, made.shapes)
     result = ExportResult(
         claims=tuple(proved),
-        onnx=decode_as(OnnxSummary, summary_of(output, recipe.name)),
+        onnx=summary_of(output, recipe.name),
         parity=verdict_of(made.shapes),
         recipe=ExportRecipe(name=recipe.name, why=recipe.why),
         attempts=tuple(made.attempts),
@@ -150,25 +156,32 @@ def _export(
         tolerance=spec.tolerance,
         provider=made.session.get_providers()[0],
     )
-    return {**encode(result), "data": data}
+    return StepOutput(result=result, data=drawn_from[-1] if drawn_from else None)
 
 
-def _result(job: CellJob, output: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    """The worker's answer: measurements, artifacts and the result's fields."""
-    run_dir = job.options.run_dir
-    summary = facts["onnx"]
-    return {
-        "measurements": [
-            {"metric": "onnx_bytes", "unit": "B", "samples": [summary["num_bytes"]]},
-            {"metric": "onnx_nodes", "unit": "1", "samples": [summary["num_nodes"]]},
-        ],
-        "artifacts": [
-            {
-                "kind": "onnx",
-                "path": (path.relative_to(run_dir) if run_dir else path).as_posix(),
-                "num_bytes": path.stat().st_size,
-            }
+def _output(
+    job: CellJob, output: Path, made: StepOutput[ExportResult], cache: CacheUse | None = None
+) -> StepOutput[ExportResult]:
+    """The step's output with the graph's files and their measurements, and how the cache served."""
+    run_dir, summary = job.options.run_dir, made.result.onnx
+    assert summary is not None, "every export summarizes its graph"
+    return replace(
+        made,
+        result=replace(made.result, cache=cache),
+        measurements=tuple(
+            Measurement(metric=metric, unit=unit, samples=(value,))
+            for metric, unit, value in (
+                ("onnx_bytes", "B", summary.num_bytes),
+                ("onnx_nodes", "1", summary.num_nodes),
+            )
+            if value is not None
+        ),
+        artifacts=tuple(
+            Artifact(
+                kind="onnx",
+                path=(path.relative_to(run_dir) if run_dir else path).as_posix(),
+                num_bytes=path.stat().st_size,
+            )
             for path in files_of(output)
-        ],
-        "facts": facts,
-    }
+        ),
+    )
