@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 from torch.nn.utils import prune
 
 from suite.pruning.errors import PruningError
 from suite.pruning.layers import modules_named
+from suite.results.prune import Masks
 
 
-def mask_module(module: nn.Module, amount: float, head: tuple[str, ...]) -> dict[str, Any]:
-    """Zeroes the share `amount` (0..1) of all weights, the smallest of the whole model, in place; facts.
+def mask_module(module: nn.Module, amount: float, head: tuple[str, ...]) -> Masks:
+    """Set the share `amount` (0..1) of all weights, the smallest of the whole model, to zero, in place.
 
     Weights are those of two axes or more outside `head` (names or globs), embeddings and bare parameters excepted.
     The masks are folded into the weights (`prune.remove`): the state dict has the names, shapes and bytes it had.
-    facts: `sparsity` (share of zeros among these weights), `weights`, `parameters` and `bytes` [before, after]. Raises
-    PruningError when there is nothing to mask, or the sparsity is not the one that was asked for.
+    Raises PruningError when there is nothing to mask, or the sparsity is not the one that was asked for.
     """
     if not 0 < amount < 1:
         raise PruningError(f"amount is {amount!r}; expected a share above 0 and below 1")
@@ -41,12 +39,12 @@ def mask_module(module: nn.Module, amount: float, head: tuple[str, ...]) -> dict
     if _shapes(module) != shapes:
         raise PruningError("masking changed the state dict's names, shapes or types")
     after = _size(module)
-    return {
-        "sparsity": zeros / weights,
-        "weights": weights,
-        "parameters": [size[0], after[0]],
-        "bytes": [size[1], after[1]],
-    }
+    return Masks(
+        sparsity=zeros / weights,
+        weights=weights,
+        parameters=(size[0], after[0]),
+        bytes=(size[1], after[1]),
+    )
 
 
 def _weights(module: nn.Module, head: frozenset[nn.Module]) -> list[tuple[str, nn.Module, str]]:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from suite.results.quantize import OperatorCount
+
 INTEGER: Final = frozenset(
     {
         "ConvInteger",
@@ -36,14 +38,11 @@ PASSED: Final = frozenset({"Cast", "Reshape", "Squeeze", "Transpose", "Unsqueeze
 """What a stored weight may go through on its way."""
 
 
-def count(graph: Path) -> dict[str, Any]:
-    """JSON-able facts of the file.
+def count(graph: Path) -> OperatorCount:
+    """Count what is quantized in the file.
 
-    `quantized`: operator -> how many, with those of INTEGER, those of WEIGHTED whose data and weight both come from
-    DequantizeLinear, and "Embedding": tables looked up in 8 bits. `num_quantized`: their sum without the
-    embeddings, which do no arithmetic. `floating`: operators that multiply by a stored weight in float.
-    `without_weights`: those that multiply two activations. `weight_bytes`: type -> bytes of the stored tensors;
-    `num_bytes`: of the file.
+    Quantized are the operators of INTEGER, those of WEIGHTED whose data and weight both come from DequantizeLinear, and
+    "Embedding": tables looked up in 8 bits.
     """
     import onnx
 
@@ -68,14 +67,14 @@ def count(graph: Path) -> dict[str, Any]:
                 floating[kind] += 1
         elif kind == TABLE and types.get(node.input[0]) in small:
             quantized["Embedding"] += 1
-    return {
-        "quantized": dict(sorted(quantized.items())),
-        "num_quantized": quantized.total() - quantized["Embedding"],
-        "floating": dict(sorted(floating.items())),
-        "without_weights": dict(sorted(without.items())),
-        "weight_bytes": _bytes_by_type(model),
-        "num_bytes": graph.stat().st_size,
-    }
+    return OperatorCount(
+        quantized=dict(sorted(quantized.items())),
+        num_quantized=quantized.total() - quantized["Embedding"],
+        floating=dict(sorted(floating.items())),
+        without_weights=dict(sorted(without.items())),
+        weight_bytes=_bytes_by_type(model),
+        num_bytes=graph.stat().st_size,
+    )
 
 
 def weights_by_operator(model: Any) -> dict[str, int]:

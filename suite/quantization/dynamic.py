@@ -5,9 +5,8 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Collection
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from suite.axes import QUANTIZE
 from suite.lifecycle import Quantization
@@ -15,8 +14,9 @@ from suite.quantization.count import TABLE, weights_by_operator
 from suite.quantization.embeddings import tables_in
 from suite.quantization.errors import QuantizationError
 from suite.quantization.prepare import Prepared, prepare
-from suite.quantization.report import outcome_of
-from suite.quantization.types import U8S7, U8S8, Types, types_here
+from suite.quantization.report import completed
+from suite.quantization.types import U8S7, U8S8, types_here
+from suite.results.quantize import EightBitTypes, QuantizationReport
 
 OPERATORS: Final = ("MatMul", "Gemm", "LSTM", TABLE)
 """What is quantized where the record names nothing; Gather stands for embedding tables."""
@@ -40,9 +40,9 @@ REFUSED: Final = {
 
 
 def quantize_dynamic_graph(
-    graph: Path, output: Path, settings: Quantization, *, types: Types | None = None
-) -> dict[str, Any]:
-    """Writes the quantized graph; returns the facts of `outcome_of` and what was left in float, and why.
+    graph: Path, output: Path, settings: Quantization, *, types: EightBitTypes | None = None
+) -> QuantizationReport:
+    """Write the quantized graph; return what was done to it, and what was left in float and why.
 
     Weights get a scale per channel; activations are always unsigned. Products of two activations (attention) stay
     float. Raises QuantizationError when `settings.operators` names one of REFUSED, when the graph has nothing to
@@ -72,16 +72,16 @@ def quantize_dynamic_graph(
         _quantize(prepared, output, chosen, types)
         tables = tables_in(output, prepared) if TABLE in operators else []
         end = time.perf_counter()
-    return {
-        "method": "dynamic",
-        "types": asdict(types),
-        "prepared": prepared.facts,
-        "excluded": prepared.excluded,
-        "embeddings": tables,
-        "refused": _refused(prepared),
-        "seconds": {"prepare": middle - begin, QUANTIZE: end - middle},
-        **outcome_of(graph, output),
-    }
+    report = QuantizationReport(
+        method="dynamic",
+        types=types,
+        prepared=prepared.preparation,
+        excluded=tuple(prepared.excluded),
+        embeddings=tuple(tables),
+        refused=_refused(prepared),
+        seconds={"prepare": middle - begin, QUANTIZE: end - middle},
+    )
+    return completed(report, graph, output)
 
 
 def _chosen(prepared: Prepared, operators: Collection[str]) -> list[str]:
@@ -97,7 +97,7 @@ def _chosen(prepared: Prepared, operators: Collection[str]) -> list[str]:
     ]
 
 
-def _quantize(prepared: Prepared, output: Path, chosen: list[str], types: Types) -> None:
+def _quantize(prepared: Prepared, output: Path, chosen: list[str], types: EightBitTypes) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(

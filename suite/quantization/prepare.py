@@ -12,6 +12,7 @@ from suite.quantization.count import WEIGHTED, bytes_of
 from suite.quantization.errors import QuantizationError
 from suite.quantization.nodes import name_all, named, scope_note
 from suite.quantization.timeout import time_limit
+from suite.results.quantize import Preparation
 
 LOGGER: Final = "onnxruntime.quantization.shape_inference"
 """Where `quant_pre_process` says that its optimizer failed: it goes on with the graph as it was."""
@@ -35,8 +36,8 @@ class Prepared:
     """What a feed has to hold."""
     excluded: list[str]
     """Nodes that the record wants in float."""
-    facts: dict[str, Any]
-    """JSON-able: whether shapes were inferred symbolically, and whether the graph was optimized."""
+    preparation: Preparation
+    """How shapes were inferred, and whether the graph was optimized."""
 
 
 def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prepared:
@@ -49,14 +50,13 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
 
     path = folder / "prepared.onnx"
     original = onnx.load(graph, load_external_data=False)
-    facts = {"symbolic_shapes": True, "symbolic_failure": "", "optimized": True}
+    symbolic_failure, is_optimized = "", True
     with _Errors() as errors:
         try:
             with time_limit(SYMBOLIC_SECONDS):
                 quant_pre_process(graph, path, auto_merge=True)
         except Exception as error:  # a bare Exception, or sympy's: shapes that it cannot follow
-            facts["symbolic_shapes"] = False
-            facts["symbolic_failure"] = f"{type(error).__name__}: {str(error)[:200]}"
+            symbolic_failure = f"{type(error).__name__}: {str(error)[:200]}"
             quant_pre_process(graph, path, auto_merge=True, skip_symbolic_shape=True)
     if errors.messages:
         raise QuantizationError(
@@ -65,13 +65,13 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
             " work first"
         )
     if folded_bytes(original, onnx.load(path)) > FOLDED * graph.stat().st_size:
-        facts["optimized"] = False
+        is_optimized = False
         quant_pre_process(
             graph,
             path,
             auto_merge=True,
             skip_optimization=True,
-            skip_symbolic_shape=not facts["symbolic_shapes"],
+            skip_symbolic_shape=bool(symbolic_failure),
         )
     model = onnx.load(path)
     name_all(model)
@@ -85,7 +85,11 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
         model=model,
         inputs=[value.name for value in model.graph.input if value.name not in stored],
         excluded=named(model, exclusions),
-        facts=facts,
+        preparation=Preparation(
+            symbolic_shapes=not symbolic_failure,
+            symbolic_failure=symbolic_failure,
+            optimized=is_optimized,
+        ),
     )
 
 

@@ -6,15 +6,16 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from suite.axes import EXPORT, PT2E
 from suite.claims import Claim
 from suite.lifecycle import Quantization
 from suite.quantization.errors import QuantizationError
-from suite.quantization.report import listed, smaller_claim
+from suite.quantization.report import bytes_left, listed, smaller_claim
 from suite.quantization.types import types_here
+from suite.results.quantize import KernelCount, OperatorCount, QuantizationReport
 from suite.worker.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -41,13 +42,12 @@ def quantize_pt2e(
     calibration: Iterable[Mapping[str, Any]],
     *,
     dynamic_shapes: Any = None,
-) -> tuple[GraphModule, dict[str, Any]]:
-    """The quantized graph of a module in eval mode, and JSON-able facts.
+) -> tuple[GraphModule, QuantizationReport]:
+    """The quantized graph of a module in eval mode, and what was done to it.
 
     The graph takes the same keyword arguments as the module (of the shapes of `inputs`, but for the axes that
     `dynamic_shapes` declares, as torch.export takes them) and gives the same result, computed in float between
-    conversions: slow, but with the errors of 8 bits. Facts: `num_quantized`, `quantized` and `floating` (operator ->
-    how many), `num_calibration`, `bytes` of parameters and buffers, `seconds` by step.
+    conversions: slow, but with the errors of 8 bits. Bytes are those of parameters and buffers.
 
     Raises Unavailable where the CPU is no x86, QuantizationError when there is nothing to calibrate on and when no
     operator was quantized.
@@ -81,20 +81,20 @@ def quantize_pt2e(
     watch.lap("calibrate")
     graph = convert_pt2e(graph)
     watch.lap("convert")
-    after = _bytes_read(graph)
-    facts = {
-        "method": PT2E,
-        **count_quantized(graph),
-        "num_calibration": num_samples,
-        "bytes": {"before": before, "after": after, "left": after / max(1, before)},
-        "seconds": watch.seconds,
-    }
-    if not facts["num_quantized"]:
+    counted = count_quantized(graph)
+    if not counted.num_quantized:
         raise QuantizationError(
-            f"PT2E quantized nothing: {facts['floating'] or 'no convolution or linear layer'} stays in float;"
+            f"PT2E quantized nothing: {counted.floating or 'no convolution or linear layer'} stays in float;"
             " expected convolutions (2D) or linear layers; next: set `pt2e` of the model's Quantization to False"
         )
-    return graph, facts
+    return graph, QuantizationReport(
+        method=PT2E,
+        num_quantized=counted.num_quantized,
+        count=counted,
+        num_calibration=num_samples,
+        bytes=bytes_left(before, _bytes_read(graph)),
+        seconds=watch.seconds,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +103,10 @@ class Compiled:
 
     program: Callable[..., Any]
     names: tuple[str, ...]
-    facts: Mapping[str, Any]
-    """`num_kernels` and `kernels`: 8-bit kernels by kind; `compile_seconds`, with the first run."""
+    kernels: KernelCount
+    """Its 8-bit kernels by kind: convolution, linear."""
+    seconds: float
+    """Of the compilation and the first run."""
 
     def __call__(self, *args: Any, **inputs: Any) -> Any:
         """The model's result; always in inference mode, which it was compiled for: another would compile anew."""
@@ -137,43 +139,54 @@ def compile_quantized(graph: GraphModule, inputs: Mapping[str, Any]) -> Compiled
             "Inductor compiled the quantized graph without a single 8-bit kernel, so it runs in float between"
             " conversions; next: set `pt2e` of the model's Quantization to False"
         )
-    facts = {
-        "kernels": kernels,
-        "num_kernels": sum(kernels.values()),
-        "compile_seconds": seconds,
-    }
-    return Compiled(program=program, names=tuple(inputs), facts=facts)
+    return Compiled(
+        program=program,
+        names=tuple(inputs),
+        kernels=KernelCount(integer=kernels, num_integer=sum(kernels.values())),
+        seconds=seconds,
+    )
 
 
-def claims_of(facts: Mapping[str, Any], settings: Quantization) -> list[Claim]:
-    """What has to hold of the facts of `quantize_pt2e`, and of a `Compiled` beside them where there is one."""
-    least, size = max(1, settings.least_operators), facts["bytes"]
+def with_compiled(report: QuantizationReport, compiled: Compiled) -> QuantizationReport:
+    """Add what Inductor made of the program to PT2E's report."""
+    return replace(
+        report,
+        kernels=compiled.kernels,
+        num_kernels=compiled.kernels.num_integer,
+        compile_seconds=compiled.seconds,
+    )
+
+
+def claims_of(report: QuantizationReport, settings: Quantization) -> list[Claim]:
+    """What has to hold of the report of `quantize_pt2e`, and of its kernels where it was compiled."""
+    counted, running, size = report.count, report.kernels, report.bytes
+    if counted is None or size is None:
+        raise ValueError("PT2E's report has a count and bytes")
+    least = max(1, settings.least_operators)
     claims = [
         Claim(
             name="operators are quantized",
-            holds=facts["num_quantized"] >= least,
+            holds=counted.num_quantized >= least,
             evidence=(
-                f"{facts['num_quantized']} quantized ({listed(facts['quantized'])}), expected at least {least};"
-                f" in float: {listed(facts['floating'])}"
+                f"{counted.num_quantized} quantized ({listed(counted.quantized)}), expected at least {least};"
+                f" in float: {listed(counted.floating)}"
             ),
         ),
         smaller_claim("the program's weights are smaller", size, settings),
     ]
-    if "kernels" in facts:
+    if running is not None:
         claims.append(
             Claim(
                 name="Inductor runs them in 8 bits",
-                holds=facts["num_kernels"] >= least,
-                evidence=f"8-bit kernels: {listed(facts['kernels'])}; expected at least {least}",
+                holds=running.num_integer >= least,
+                evidence=f"8-bit kernels: {listed(running.integer)}; expected at least {least}",
             )
         )
     return claims
 
 
-def count_quantized(graph: GraphModule) -> dict[str, Any]:
-    """`quantized`: operator -> calls whose value and weight both come from a dequantize; `floating`: the others with a
-    weight; `num_quantized`.
-    """
+def count_quantized(graph: GraphModule) -> OperatorCount:
+    """Count the calls whose value and weight both come from a dequantize, and the others with a weight."""
     quantized: Counter[str] = Counter()
     floating: Counter[str] = Counter()
     for node in graph.graph.nodes:
@@ -186,11 +199,11 @@ def count_quantized(graph: GraphModule) -> dict[str, Any]:
                 floating[name] += 1
         elif name in ("lstm", "gru"):
             floating[name] += 1
-    return {
-        "quantized": dict(sorted(quantized.items())),
-        "floating": dict(sorted(floating.items())),
-        "num_quantized": quantized.total(),
-    }
+    return OperatorCount(
+        quantized=dict(sorted(quantized.items())),
+        floating=dict(sorted(floating.items())),
+        num_quantized=quantized.total(),
+    )
 
 
 def tell_calls_apart(graph: GraphModule) -> None:

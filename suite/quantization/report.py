@@ -1,77 +1,82 @@
-"""Worker side. What quantizing a graph came to, and whether that is what the record asks for."""
+"""Worker side. The report of a quantized graph, and whether it is what the record asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from suite.claims import Claim
 from suite.lifecycle import Quantization
 from suite.quantization.count import count
 from suite.quantization.errors import QuantizationError
 from suite.quantization.kernels import kernels
+from suite.results.quantize import QuantizationReport
+from suite.results.step_result import BytesLeft
 
 
-def outcome_of(before: Path, after: Path) -> dict[str, Any]:
-    """JSON-able: `num_quantized` and `count` of the file, `num_kernels` and `kernels` of what runs, and `bytes`."""
-    counted = count(after)
-    running = kernels(after)
-    num_before = before.stat().st_size
-    return {
-        "num_quantized": counted["num_quantized"],
-        "num_kernels": running["num_integer"],
-        "count": counted,
-        "kernels": running,
-        "bytes": {
-            "before": num_before,
-            "after": counted["num_bytes"],
-            "left": counted["num_bytes"] / num_before,
-        },
-    }
+def completed(report: QuantizationReport, before: Path, after: Path) -> QuantizationReport:
+    """Add to a graph's report the operators of the file, the kernels that run, and the bytes."""
+    counted, running = count(after), kernels(after)
+    return replace(
+        report,
+        num_quantized=counted.num_quantized,
+        num_kernels=running.num_integer,
+        count=counted,
+        kernels=running,
+        bytes=bytes_left(before.stat().st_size, counted.num_bytes),
+    )
 
 
-def claims_of(facts: Mapping[str, Any], settings: Quantization) -> list[Claim]:
-    """What has to hold of the facts of a quantized graph."""
+def bytes_left(before: int, after: int) -> BytesLeft:
+    """The two sizes and their ratio."""
+    return BytesLeft(before=before, after=after, left=after / max(1, before))
+
+
+def claims_of(report: QuantizationReport, settings: Quantization) -> list[Claim]:
+    """What has to hold of a quantized graph's report: operators, kernels and bytes."""
+    counted, running, size = report.count, report.kernels, report.bytes
+    if counted is None or running is None or size is None:
+        raise ValueError("the report of a quantized graph has a count, kernels and bytes")
     least = max(1, settings.least_operators)
     return [
         Claim(
             name="operators are quantized",
-            holds=facts["num_quantized"] >= least,
+            holds=counted.num_quantized >= least,
             evidence=(
-                f"{facts['num_quantized']} quantized ({listed(facts['count']['quantized'])}), expected at least"
-                f" {least}; with weights in float: {listed(facts['count']['floating'])}"
+                f"{counted.num_quantized} quantized ({listed(counted.quantized)}), expected at least"
+                f" {least}; with weights in float: {listed(counted.floating)}"
             ),
         ),
         Claim(
             name="ONNX Runtime runs them in 8 bits",
-            holds=facts["num_kernels"] >= least,
+            holds=running.num_integer >= least,
             evidence=(
-                f"{facts['num_kernels']} 8-bit kernels ({listed(facts['kernels']['integer'])}), expected at least"
-                f" {least}; in float: {listed(facts['kernels']['floating'])}; conversions:"
-                f" {listed(facts['kernels']['conversions'])}"
+                f"{running.num_integer} 8-bit kernels ({listed(running.integer)}), expected at least"
+                f" {least}; in float: {listed(running.floating)}; conversions:"
+                f" {listed(running.conversions)}"
             ),
         ),
-        smaller_claim("the graph is smaller", facts["bytes"], settings),
+        smaller_claim("the graph is smaller", size, settings),
     ]
 
 
-def check(facts: Mapping[str, Any], settings: Quantization) -> None:
+def check(report: QuantizationReport, settings: Quantization) -> None:
     """Raises QuantizationError naming every claim that does not hold."""
-    broken = [claim for claim in claims_of(facts, settings) if not claim.holds]
+    broken = [claim for claim in claims_of(report, settings) if not claim.holds]
     if broken:
         raise QuantizationError(
             "; ".join(f"it does not hold that {claim.name}: {claim.evidence}" for claim in broken)
         )
 
 
-def smaller_claim(name: str, size: Mapping[str, Any], settings: Quantization) -> Claim:
-    """That of `size["before"]` bytes no more are left than the record allows."""
+def smaller_claim(name: str, size: BytesLeft, settings: Quantization) -> Claim:
+    """The claim that of `size.before` bytes no more are left than the record allows."""
     return Claim(
         name=name,
-        holds=size["left"] <= settings.bytes_left,
+        holds=size.left <= settings.bytes_left,
         evidence=(
-            f"{size['before']} -> {size['after']} bytes, x{size['left']:.3f}; expected at most"
+            f"{size.before} -> {size.after} bytes, x{size.left:.3f}; expected at most"
             f" x{settings.bytes_left:g}"
         ),
     )

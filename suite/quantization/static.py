@@ -5,9 +5,8 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from suite.axes import QUANTIZE
 from suite.lifecycle import Quantization
@@ -17,9 +16,10 @@ from suite.quantization.embeddings import tables_in
 from suite.quantization.errors import QuantizationError
 from suite.quantization.prepare import Prepared, prepare
 from suite.quantization.quantized_region import CARRIERS, LAYERS, region_of
-from suite.quantization.report import outcome_of
+from suite.quantization.report import completed
 from suite.quantization.transposed import rewrite_transposed
-from suite.quantization.types import U8U8, Types, measure_types, types_here
+from suite.quantization.types import U8U8, measure_types, types_here
+from suite.results.quantize import CalibrationSize, EightBitTypes, QuantizationReport, TypeTrial
 
 TRANSPOSED: Final = "ConvTranspose"
 
@@ -33,22 +33,23 @@ def quantize_static_graph(
     feeds: Iterable[Feeds],
     settings: Quantization,
     *,
-    types: Types | None = None,
+    types: EightBitTypes | None = None,
     keeps_eight_bits: bool = False,
     threads: int = 1,
-) -> dict[str, Any]:
-    """Writes the quantized graph; returns the facts of `outcome_of`, and beside them `calibration` and `prepared`.
+) -> QuantizationReport:
+    """Write the quantized graph; return what was done to it.
 
     Ranges are the smallest and the largest value seen (MinMax). Weights get a scale per channel. `types`: those of
     this CPU (never of seven bits with `keeps_eight_bits`), or the fastest where its flags do not tell. Raises
     QuantizationError when there is nothing to calibrate on, when the graph wants other inputs, when a value is not
-    finite, and when an exclusion means no node. That nothing was quantized is in the facts: see `outcome.check`.
+    finite, and when an exclusion means no node. Nothing quantized is no error here:
+    see `suite.quantization.report.check`.
     """
     if types is None:
         types = types_here()
     if types is not None and types.reduce_range and keeps_eight_bits:
         types = U8U8
-    measured: dict[str, Any] = {}
+    measured: TypeTrial | None = None
     if types is None:
         feeds = list(feeds)
         types, measured = measure_types(
@@ -71,18 +72,18 @@ def quantize_static_graph(
         _quantize(prepared, output, reader, region, types)
         tables = tables_in(output, prepared) if TABLE in operators else []
         end = time.perf_counter()
-    return {
-        "method": "static",
-        "types": asdict(types),
-        "measured_types": measured,
-        "prepared": prepared.facts,
-        "excluded": prepared.excluded,
-        "embeddings": tables,
-        "rewritten": rewritten,
-        "calibration": {"num_feeds": reader.num_feeds, "num_samples": reader.num_samples},
-        "seconds": {"prepare": middle - begin, QUANTIZE: end - middle},
-        **outcome_of(graph, output),
-    }
+    report = QuantizationReport(
+        method="static",
+        types=types,
+        measured_types=measured,
+        prepared=prepared.preparation,
+        excluded=tuple(prepared.excluded),
+        embeddings=tuple(tables),
+        rewritten=tuple(rewritten),
+        calibration=CalibrationSize(num_feeds=reader.num_feeds, num_samples=reader.num_samples),
+        seconds={"prepare": middle - begin, QUANTIZE: end - middle},
+    )
+    return completed(report, graph, output)
 
 
 def _rewritten(prepared: Prepared) -> list[str]:
@@ -96,7 +97,7 @@ def _rewritten(prepared: Prepared) -> list[str]:
 
 
 def _quantize(
-    prepared: Prepared, output: Path, reader: Calibration, region: list[str], types: Types
+    prepared: Prepared, output: Path, reader: Calibration, region: list[str], types: EightBitTypes
 ) -> None:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 

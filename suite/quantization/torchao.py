@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from suite.axes import CPU, CUDA, QUANTIZE, TORCHAO
 from suite.quantization.errors import QuantizationError
+from suite.quantization.report import bytes_left
 from suite.quantization.types import types_here
+from suite.results.quantize import QuantizationReport
 from suite.worker.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -97,12 +99,8 @@ def first_that_runs(configs: Sequence[str], device: str) -> str:
     )
 
 
-def quantize_linear(module: nn.Module, config: str) -> dict[str, Any]:
-    """Quantizes the module's Linear layers in place; no faster until it is compiled.
-
-    JSON-able facts: `num_quantized`; `left`, Linear layers that stayed, with the reason; `others`, modules with a
-    matrix that torchao does not look at (GPT-2's Conv1D, the packed projection of nn.MultiheadAttention); `bytes` of
-    parameters and buffers; `seconds`.
+def quantize_linear(module: nn.Module, config: str) -> QuantizationReport:
+    """Quantize the module's Linear layers in place; no faster until it is compiled.
 
     Raises ValueError for an unknown configuration, Unavailable where the GPU is missing or too old, QuantizationError
     when the weights have the wrong type and when no layer was quantized.
@@ -130,24 +128,22 @@ def quantize_linear(module: nn.Module, config: str) -> dict[str, Any]:
         if not is_quantized(layer.weight)
     }
     others = other_matrices(module)
-    after = bytes_of(module)
-    facts = {
-        "method": TORCHAO,
-        "config": config,
-        "num_quantized": len(layers) - len(left),
-        "left": left,
-        "others": others,
-        "bytes": {"before": before, "after": after, "left": after / max(1, before)},
-        "seconds": {QUANTIZE: seconds},
-    }
-    if not facts["num_quantized"]:
+    if len(left) == len(layers):
         raise QuantizationError(
             f"torchao ({config}) quantized none of {len(layers)} Linear layers"
             f" ({'; '.join(f'{n}: {r}' for n, r in list(left.items())[:3]) or 'there is none'}); other modules with a"
             f" matrix: {', '.join(others[:3]) or 'none'}; next: turn them into nn.Linear, or set `torchao`"
             " of the model's Quantization to ()"
         )
-    return facts
+    return QuantizationReport(
+        method=TORCHAO,
+        config=config,
+        num_quantized=len(layers) - len(left),
+        left=left,
+        others=tuple(others),
+        bytes=bytes_left(before, bytes_of(module)),
+        seconds={QUANTIZE: seconds},
+    )
 
 
 def linear_layers(module: nn.Module) -> dict[str, Any]:
@@ -163,7 +159,10 @@ def linear_layers(module: nn.Module) -> dict[str, Any]:
 
 
 def other_matrices(module: nn.Module) -> list[str]:
-    """Names of the other modules that hold a matrix of their own to multiply by, embeddings aside."""
+    """Names of the other modules that hold a matrix of their own to multiply by, embeddings aside.
+
+    torchao does not look at them: GPT-2's Conv1D, the packed projection of nn.MultiheadAttention.
+    """
     from torch import nn
 
     known = set(linear_layers(module))

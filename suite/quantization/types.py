@@ -7,40 +7,26 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from suite.lifecycle import Quantization
 from suite.quantization.errors import QuantizationError
+from suite.results.quantize import EightBitTypes, TypeTrial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Types:
-    """How activations and weights become integers."""
-
-    name: str
-    activation: str
-    """QUInt8 or QInt8: a member of onnxruntime.quantization.QuantType."""
-    weight: str
-    reduce_range: bool = False
-    """Weights take 7 bits: two products of 8 bits and 7 fit the 16-bit sums of AVX2 and AVX-512 without VNNI."""
-    reason: str
-    """When these are the right ones, and who says so."""
-
-
 SOURCE: Final = "https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html"
 
-U8S8: Final = Types(
+U8S8: Final = EightBitTypes(
     name="u8s8",
     activation="QUInt8",
     weight="QInt8",
     reason=f"VNNI and AMX multiply unsigned by signed bytes into 32 bits: fast, no saturation; {SOURCE}",
 )
-U8S7: Final = Types(
+U8S7: Final = EightBitTypes(
     name="u8s7",
     activation="QUInt8",
     weight="QInt8",
@@ -50,13 +36,13 @@ U8S7: Final = Types(
         f" {SOURCE}"
     ),
 )
-U8U8: Final = Types(
+U8U8: Final = EightBitTypes(
     name="u8u8",
     activation="QUInt8",
     weight="QUInt8",
     reason=f"exact on every x86 CPU, by widening to 16 bits first, which is slower; {SOURCE}",
 )
-S8S8: Final = Types(
+S8S8: Final = EightBitTypes(
     name="s8s8",
     activation="QInt8",
     weight="QInt8",
@@ -78,7 +64,7 @@ MARGIN: Final = 0.05
 """Share by which a candidate has to be faster than an earlier one."""
 
 
-def chosen_types(flags: Collection[str], machine: str = "x86_64") -> Types | None:
+def chosen_types(flags: Collection[str], machine: str = "x86_64") -> EightBitTypes | None:
     """The types for a CPU with these flags; None when they do not tell: measure then."""
     if machine.lower() in ("aarch64", "arm64"):
         return S8S8
@@ -89,7 +75,7 @@ def chosen_types(flags: Collection[str], machine: str = "x86_64") -> Types | Non
     return None
 
 
-def types_here() -> Types | None:
+def types_here() -> EightBitTypes | None:
     """`chosen_types` of this machine."""
     return chosen_types(cpu_flags(), platform.machine())
 
@@ -113,10 +99,10 @@ def measure_types(
     settings: Quantization,
     *,
     quantize: Callable[..., Any],
-    candidates: Sequence[Types] = CANDIDATES,
+    candidates: Sequence[EightBitTypes] = CANDIDATES,
     rounds: int = 15,
     threads: int = 1,
-) -> tuple[Types, dict[str, Any]]:
+) -> tuple[EightBitTypes, TypeTrial]:
     """The fastest of the candidates on the first of the feeds, and the median seconds of each.
 
     Each is quantized by `quantize` (of the form of `quantize_static_graph`), calibrated on all feeds, and opened
@@ -139,8 +125,8 @@ def measure_types(
         seconds = _alternate(sessions, feeds[0], rounds)
     medians = {name: statistics.median(rows) for name, rows in seconds.items()}
     best = fastest(medians, MARGIN)
-    facts = {"seconds": medians, "rounds": rounds, "threads": threads, "chosen": best}
-    return next(types for types in candidates if types.name == best), facts
+    trial = TypeTrial(seconds=medians, rounds=rounds, threads=threads, chosen=best)
+    return next(types for types in candidates if types.name == best), trial
 
 
 def fastest(seconds: Mapping[str, float], margin: float) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from diagnostics.codec import decode_as
 from suite.axes import BUILD, CPU, PRUNE, PRUNED, TRAINED
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.claims import Claim
@@ -19,7 +18,7 @@ from suite.measurement import Measurement
 from suite.pruning.engine import prune_module
 from suite.pruning.masks import mask_module
 from suite.quality import change_unit, drop, shown
-from suite.results.prune import Masks, ModelSize, PruneQuality, PruneResult
+from suite.results.prune import ModelSize, PruneQuality, PruneResult
 from suite.results.step_output import StepOutput
 from suite.results.step_result import DataSet, SpeedRatio
 from suite.spec import ModelSpec
@@ -66,7 +65,7 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
     batch = next(lesson.batches())
     emit("phase", name="masks")
     masked = copy.deepcopy(module)
-    masks = decode_as(Masks, mask_module(masked, own.ratio, spec.head))
+    masks = mask_module(masked, own.ratio, spec.head)
     masked_quality = _quality(lesson, masked, test)
     emit("phase", name=PRUNE)
     taylor = partial(_mean_loss, lesson, batch) if own.importance == "taylor" else None

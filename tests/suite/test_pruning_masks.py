@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from suite.results.prune import Masks
+
 pytestmark = pytest.mark.heavy
 
 
@@ -36,12 +38,13 @@ def test_masks_change_neither_size_nor_shape():
     before = {name: (t.shape, t.dtype) for name, t in module.state_dict().items()}
     facts = mask_module(module, 0.5, ())
     size = 3 * 8 * 9 + 8 + 16 + 32 * 5 + 5
-    assert facts == {
-        "sparsity": 0.5,
-        "weights": 3 * 8 * 9 + 32 * 5,
-        "parameters": [size, size],
-        "bytes": [4 * (size + 16) + 8] * 2,  # running mean and variance, and an int64 counter
-    }
+    num_bytes = 4 * (size + 16) + 8  # running mean and variance, and an int64 counter
+    assert facts == Masks(
+        sparsity=0.5,
+        weights=3 * 8 * 9 + 32 * 5,
+        parameters=(size, size),
+        bytes=(num_bytes, num_bytes),
+    )
     after = {name: (t.shape, t.dtype) for name, t in module.state_dict().items()}
     assert after == before
     deepcopy(module)  # which PyTorch refuses while masks hang on
@@ -99,7 +102,7 @@ def test_recurrent_layers_compute_with_their_masked_weights(kind):
     x = torch.rand(3, 2, 4)
     assert torch.equal(module(x)[0], plain(x)[0])
     weights = [p for name, p in module.named_parameters() if "weight" in name]
-    assert sum(int((w == 0).sum()) for w in weights) == facts["weights"] / 2
+    assert sum(int((w == 0).sum()) for w in weights) == facts.weights / 2
 
 
 def test_packed_attention_is_masked_too():
@@ -108,7 +111,7 @@ def test_packed_attention_is_masked_too():
     from suite.pruning.masks import mask_module
 
     module = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-    assert mask_module(module, 0.5, ())["weights"] == 8 * 8 * 4 + 2 * 8 * 16
+    assert mask_module(module, 0.5, ()).weights == 8 * 8 * 4 + 2 * 8 * 16
     assert (module.self_attn.in_proj_weight == 0).any()
 
 

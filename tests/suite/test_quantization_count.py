@@ -15,7 +15,9 @@ from suite.quantization.count import count, weights_by_operator
 from suite.quantization.errors import QuantizationError
 from suite.quantization.kernels import kernels
 from suite.quantization.nodes import named, scopes_of
-from suite.quantization.report import check, claims_of, outcome_of
+from suite.quantization.report import check, claims_of, completed
+from suite.results.quantize import KernelCount, OperatorCount, QuantizationReport
+from suite.results.step_result import BytesLeft
 
 pytestmark = pytest.mark.heavy
 
@@ -63,30 +65,30 @@ def integer_product(path):
 
 def test_a_product_between_conversions_counts_as_quantized(tmp_path):
     facts = count(qdq_product(tmp_path / "g.onnx"))
-    assert facts["quantized"] == {"MatMul": 1}
-    assert facts["num_quantized"] == 1
-    assert facts["floating"] == {}
+    assert facts.quantized == {"MatMul": 1}
+    assert facts.num_quantized == 1
+    assert facts.floating == {}
 
 
 def test_a_product_with_a_float_weight_does_not(tmp_path):
     facts = count(qdq_product(tmp_path / "g.onnx", is_weight_converted=False))
-    assert facts["num_quantized"] == 0
-    assert facts["floating"] == {"MatMul": 1}
+    assert facts.num_quantized == 0
+    assert facts.floating == {"MatMul": 1}
 
 
 def test_an_integer_product_counts_as_quantized(tmp_path):
     facts = count(integer_product(tmp_path / "g.onnx"))
-    assert facts["quantized"] == {"MatMulInteger": 1}
-    assert facts["weight_bytes"] == {"float": 4, "int8": 25}
+    assert facts.quantized == {"MatMulInteger": 1}
+    assert facts.weight_bytes == {"float": 4, "int8": 25}
 
 
 def test_products_of_activations_are_told_from_those_with_weights(tmp_path):
     facts = count(language_model(tmp_path / "g.onnx"))
-    assert facts["num_quantized"] == 0
-    assert facts["floating"] == {
+    assert facts.num_quantized == 0
+    assert facts.floating == {
         "MatMul": 5
     }  # the tied last layer reads its table through a Transpose
-    assert facts["without_weights"] == {"MatMul": 2}
+    assert facts.without_weights == {"MatMul": 2}
 
 
 def test_weights_are_told_by_operator_each_once(tmp_path):
@@ -99,11 +101,11 @@ def test_weights_are_told_by_operator_each_once(tmp_path):
 
 def test_onnx_runtime_is_asked_what_it_runs(tmp_path):
     facts = kernels(integer_product(tmp_path / "g.onnx"))
-    assert facts["num_integer"] == 1
-    assert list(facts["integer"]) == ["DynamicQuantizeMatMul"]
+    assert facts.num_integer == 1
+    assert list(facts.integer) == ["DynamicQuantizeMatMul"]
     plain = kernels(conv_net(tmp_path / "plain.onnx"))
-    assert plain["num_integer"] == 0
-    assert plain["floating"]["Conv"] + plain["floating"].get("FusedConv", 0) == 3
+    assert plain.num_integer == 0
+    assert plain.floating["Conv"] + plain.floating.get("FusedConv", 0) == 3
 
 
 def test_conversions_that_onnx_runtime_does_not_fuse_are_a_silent_no_op_and_refused(tmp_path):
@@ -129,39 +131,39 @@ def test_conversions_that_onnx_runtime_does_not_fuse_are_a_silent_no_op_and_refu
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.int8(0), "z"))
     after = tmp_path / "q.onnx"
     onnx.save(model, after)
-    facts = outcome_of(path, after)
-    assert facts["num_quantized"] == 1
-    assert facts["num_kernels"] == 0
-    assert facts["bytes"]["left"] < 0.6
+    facts = completed(QuantizationReport(), path, after)
+    assert facts.num_quantized == 1
+    assert facts.num_kernels == 0
+    assert facts.bytes.left < 0.6
     with pytest.raises(
         QuantizationError, match="ONNX Runtime runs them in 8 bits: 0 8-bit kernels"
     ):
         check(facts, Quantization())
 
 
-FACTS = {
-    "num_quantized": 3,
-    "num_kernels": 3,
-    "count": {"quantized": {"Conv": 3}, "floating": {"Gemm": 1}},
-    "kernels": {
-        "integer": {"QLinearConv": 3},
-        "floating": {},
-        "conversions": {"QuantizeLinear": 1},
-    },
-    "bytes": {"before": 1000, "after": 300, "left": 0.3},
-}
+COUNT = OperatorCount(quantized={"Conv": 3}, num_quantized=3, floating={"Gemm": 1})
+KERNELS = KernelCount(integer={"QLinearConv": 3}, num_integer=3, conversions={"QuantizeLinear": 1})
+REPORT = QuantizationReport(
+    num_quantized=3,
+    num_kernels=3,
+    count=COUNT,
+    kernels=KERNELS,
+    bytes=BytesLeft(before=1000, after=300, left=0.3),
+)
+NONE_QUANTIZED = {"num_quantized": 0, "count": replace(COUNT, num_quantized=0)}
+NONE_RUN = {"num_kernels": 0, "kernels": replace(KERNELS, num_integer=0)}
 
 
 def test_good_facts_are_let_through():
-    check(FACTS, Quantization(least_operators=3))
-    assert all(claim.holds for claim in claims_of(FACTS, Quantization()))
+    check(REPORT, Quantization(least_operators=3))
+    assert all(claim.holds for claim in claims_of(REPORT, Quantization()))
 
 
 @pytest.mark.parametrize(
     ("change", "settings", "message"),
     [
-        ({"num_quantized": 0}, {}, "operators are quantized: 0 quantized"),
-        ({"num_kernels": 0}, {}, "ONNX Runtime runs them in 8 bits: 0 8-bit kernels"),
+        (NONE_QUANTIZED, {}, "operators are quantized: 0 quantized"),
+        (NONE_RUN, {}, "ONNX Runtime runs them in 8 bits: 0 8-bit kernels"),
         (
             {},
             {"least_operators": 4},
@@ -172,12 +174,12 @@ def test_good_facts_are_let_through():
 )
 def test_what_does_not_hold_is_named_with_its_figures(change, settings, message):
     with pytest.raises(QuantizationError, match=message):
-        check({**FACTS, **change}, replace(Quantization(), **settings))
+        check(replace(REPORT, **change), replace(Quantization(), **settings))
 
 
 def test_zero_operators_are_never_enough():
     with pytest.raises(QuantizationError, match="expected at least 1"):
-        check({**FACTS, "num_quantized": 0}, Quantization(least_operators=0))
+        check(replace(REPORT, **NONE_QUANTIZED), Quantization(least_operators=0))
 
 
 @pytest.mark.parametrize(

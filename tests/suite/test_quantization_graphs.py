@@ -32,6 +32,7 @@ from suite.quantization.static import quantize_static_graph
 from suite.quantization.timeout import time_limit
 from suite.quantization.transposed import rewrite_transposed
 from suite.quantization.types import S8S8, U8S7, U8S8, measure_types
+from suite.results.quantize import CalibrationSize
 
 pytestmark = pytest.mark.heavy
 
@@ -62,12 +63,12 @@ def words(tmp_path):
 def test_a_convolutional_net_runs_in_8_bits_from_its_first_layer_to_its_last(net):
     facts, output = quantize(net, pictures())
     check(facts, STATIC)
-    assert facts["count"]["quantized"] == {"Conv": 3, "Gemm": 1}
-    assert facts["kernels"]["integer"] == {"QGemm": 1, "QLinearConv": 3}
-    assert facts["kernels"]["carried"] == {"QLinearAdd": 1}
-    assert facts["kernels"]["floating"] == {}
-    assert facts["calibration"] == {"num_feeds": 4, "num_samples": 8}
-    assert facts["types"]["name"] == "u8s7"
+    assert facts.count.quantized == {"Conv": 3, "Gemm": 1}
+    assert facts.kernels.integer == {"QGemm": 1, "QLinearConv": 3}
+    assert facts.kernels.carried == {"QLinearAdd": 1}
+    assert facts.kernels.floating == {}
+    assert facts.calibration == CalibrationSize(num_feeds=4, num_samples=8)
+    assert facts.types.name == "u8s7"
     feed = pictures(1, seed=7)[0]
     (reference,), (actual,) = run(net, feed), run(output, feed)
     assert decibels(reference, actual) > 25
@@ -96,10 +97,10 @@ def test_weights_of_seven_bits_stay_within_64(net):
 
 def test_a_model_that_loses_too_much_by_the_eighth_bit_keeps_it(net):
     facts, _ = quantize(net, pictures(), keeps_eight_bits=True)
-    assert (facts["types"]["name"], facts["types"]["reduce_range"]) == ("u8u8", False)
+    assert (facts.types.name, facts.types.reduce_range) == ("u8u8", False)
     check(facts, STATIC)
     exact, _ = quantize(net, pictures(), keeps_eight_bits=True, types=U8S8)
-    assert exact["types"]["name"] == "u8s8", "where eight bits are fast they stay as they are"
+    assert exact.types.name == "u8s8", "where eight bits are fast they stay as they are"
 
 
 def test_an_empty_calibration_set_is_refused(net):
@@ -121,7 +122,7 @@ def test_a_feed_without_an_input_of_the_graph_is_refused(net):
 
 def test_what_the_graph_does_not_read_is_left_out(net):
     feeds = [{**feed, "unused": np.ones(3)} for feed in pictures()]
-    assert quantize(net, feeds)[0]["num_quantized"] == 4
+    assert quantize(net, feeds)[0].num_quantized == 4
 
 
 def test_everything_excluded_leaves_nothing_to_quantize(net):
@@ -132,9 +133,9 @@ def test_everything_excluded_leaves_nothing_to_quantize(net):
 @pytest.mark.parametrize("head", ["head", "fc", "op:Gemm"])
 def test_an_excluded_head_stays_in_float(net, head):
     facts, output = quantize(net, pictures(), Quantization(excluded=(head,), bytes_left=1.0))
-    assert facts["excluded"] == ["head"]
-    assert facts["count"]["quantized"] == {"Conv": 3}
-    assert facts["count"]["floating"] == {"Gemm": 1}
+    assert facts.excluded == ("head",)
+    assert facts.count.quantized == {"Conv": 3}
+    assert facts.count.floating == {"Gemm": 1}
     tensors = {t.name for t in onnx.load(output).graph.initializer}
     assert "w4" in tensors
 
@@ -159,8 +160,8 @@ def test_products_of_activations_and_what_lies_between_them_stay_float(words):
 
 def test_a_language_model_is_quantized_statically_too(words):
     facts, output = quantize(words, sentences(vocabulary=256))
-    assert facts["count"]["quantized"] == {"Embedding": 1, "MatMul": 5}
-    assert facts["count"]["without_weights"] == {"MatMul": 2}
+    assert facts.count.quantized == {"Embedding": 1, "MatMul": 5}
+    assert facts.count.without_weights == {"MatMul": 2}
     feed = sentences(1, vocabulary=256, seed=3)[0]
     assert decibels(run(words, feed)[0], run(output, feed)[0]) > 20
 
@@ -169,10 +170,10 @@ def test_a_language_model_is_quantized_dynamically(words):
     output = words.with_name("quantized.onnx")
     facts = quantize_dynamic_graph(words, output, DYNAMIC, types=U8S7)
     check(facts, DYNAMIC)
-    assert facts["num_quantized"] == 5
-    assert facts["num_kernels"] == 5
-    assert facts["count"]["without_weights"] == {"MatMul": 2}
-    assert facts["kernels"]["floating"].get("MatMul", 0) >= 1
+    assert facts.num_quantized == 5
+    assert facts.num_kernels == 5
+    assert facts.count.without_weights == {"MatMul": 2}
+    assert facts.kernels.floating.get("MatMul", 0) >= 1
     for length in (6, 11):
         feed = sentences(1, length=length, vocabulary=256, seed=3)[0]
         assert decibels(run(words, feed)[0], run(output, feed)[0]) > 20
@@ -181,18 +182,18 @@ def test_a_language_model_is_quantized_dynamically(words):
 def test_a_table_tied_to_the_last_layer_is_stored_once(words):
     output = words.with_name("quantized.onnx")
     facts = quantize_dynamic_graph(words, output, DYNAMIC, types=U8S7)
-    assert facts["embeddings"] == ["table"]
-    assert facts["count"]["weight_bytes"]["int8"] < 256 * 64 + 4 * 64 * 64 + 2000
+    assert facts.embeddings == ("table",)
+    assert facts.count.weight_bytes["int8"] < 256 * 64 + 4 * 64 * 64 + 2000
     assert "Transpose" in nodes_in(output)
-    assert facts["bytes"]["left"] < 0.4
+    assert facts.bytes.left < 0.4
 
 
 def test_an_excluded_table_stays_in_float(words):
     output = words.with_name("quantized.onnx")
     own = Quantization(method="dynamic", excluded=("lookup",))
     facts = quantize_dynamic_graph(words, output, own, types=U8S7)
-    assert facts["embeddings"] == []
-    assert facts["count"]["weight_bytes"]["float"] > 4 * 256 * 64
+    assert facts.embeddings == ()
+    assert facts.count.weight_bytes["float"] > 4 * 256 * 64
 
 
 def test_modules_are_noted_in_the_quantized_graph(words):
@@ -208,7 +209,7 @@ def test_an_lstm_is_quantized_dynamically(tmp_path):
     output = tmp_path / "quantized.onnx"
     facts = quantize_dynamic_graph(graph, output, DYNAMIC, types=U8S7)
     check(facts, DYNAMIC)
-    assert facts["kernels"]["integer"] == {"DynamicQuantizeLSTM": 1}
+    assert facts.kernels.integer == {"DynamicQuantizeLSTM": 1}
     feed = {"x": random(5, 2, 32, scale=1.0)}
     assert decibels(run(graph, feed)[0], run(output, feed)[0]) > 20
 
@@ -238,8 +239,8 @@ def test_convolutions_are_not_quantized_dynamically_on_purpose_either(net, tmp_p
 def test_named_operators_quantize_the_rest_of_a_convolutional_net(net, tmp_path):
     own = Quantization(method="dynamic", operators=("Gemm",))
     facts = quantize_dynamic_graph(net, tmp_path / "q.onnx", own, types=U8S7)
-    assert facts["count"]["quantized"] == {"MatMulInteger": 1}
-    assert list(facts["refused"]) == ["Conv"]
+    assert facts.count.quantized == {"MatMulInteger": 1}
+    assert list(facts.refused) == ["Conv"]
     with pytest.raises(QuantizationError, match="the graph is smaller"):
         check(facts, own)
 
@@ -247,10 +248,10 @@ def test_named_operators_quantize_the_rest_of_a_convolutional_net(net, tmp_path)
 def test_types_are_measured_where_flags_do_not_tell(net, monkeypatch):
     monkeypatch.setattr("suite.quantization.static.types_here", lambda: None)
     facts, output = quantize(net, pictures(), types=None)
-    measured = facts["measured_types"]
-    assert measured["chosen"] == facts["types"]["name"]
-    assert set(measured["seconds"]) == {"u8s8", "u8s7", "u8u8", "s8s8"}
-    assert min(measured["seconds"].values()) > 0
+    measured = facts.measured_types
+    assert measured.chosen == facts.types.name
+    assert set(measured.seconds) == {"u8s8", "u8s7", "u8u8", "s8s8"}
+    assert min(measured.seconds.values()) > 0
     assert output.exists()
 
 
@@ -293,9 +294,9 @@ def test_a_decoder_runs_in_8_bits(tmp_path):
     graph = enlarger(tmp_path / "up.onnx", 4, 2, 1)
     feeds = [{"x": random(2, 3, 5, 6, seed=i, scale=1.0)} for i in range(4)]
     facts, output = quantize(graph, feeds)
-    assert facts["rewritten"] == ["up"]
-    assert facts["kernels"]["integer"] == {"QLinearConv": 4}
-    assert facts["kernels"]["floating"] == {}
+    assert facts.rewritten == ("up",)
+    assert facts.kernels.integer == {"QLinearConv": 4}
+    assert facts.kernels.floating == {}
     assert decibels(run(graph, feeds[0])[0], run(output, feeds[0])[0]) > 25
 
 
@@ -361,6 +362,6 @@ def test_shapes_that_take_too_long_as_formulas_are_inferred_without(net, tmp_pat
 
     monkeypatch.setattr(engine, "quant_pre_process", endless)
     monkeypatch.setattr(prepare, "SYMBOLIC_SECONDS", 0.1)
-    facts = prepare.prepare(net, tmp_path).facts
-    assert facts["symbolic_shapes"] is False
-    assert "TimeoutError" in facts["symbolic_failure"]
+    facts = prepare.prepare(net, tmp_path).preparation
+    assert facts.symbolic_shapes is False
+    assert "TimeoutError" in facts.symbolic_failure

@@ -19,6 +19,7 @@ from suite.quantization.pt2e import (
     count_quantized,
     quantize_pt2e,
     tell_calls_apart,
+    with_compiled,
 )
 from suite.quantization.snr import decibels
 from suite.quantization.torchao import (
@@ -28,6 +29,7 @@ from suite.quantization.torchao import (
     other_matrices,
     quantize_linear,
 )
+from suite.results.quantize import OperatorCount
 from suite.stages.quantize.modules import same_shape_forward
 from suite.tasks.batch import Batch
 from suite.worker.errors import Unavailable
@@ -80,12 +82,12 @@ def pictures(count, seed=0):
 def test_a_module_is_quantized_to_a_graph_that_can_be_judged_without_compiling(net):
     inputs = pictures(1, seed=9)[0]
     graph, facts = quantize_pt2e(net, inputs, pictures(3))
-    assert facts["quantized"] == {"conv2d": 2, "linear": 1}
-    assert facts["floating"] == {}
-    assert facts["num_quantized"] == 3
-    assert facts["num_calibration"] == 3
-    assert facts["bytes"]["left"] < 0.35
-    assert list(facts["seconds"]) == ["export", "prepare", "calibrate", "convert"]
+    assert facts.count.quantized == {"conv2d": 2, "linear": 1}
+    assert facts.count.floating == {}
+    assert facts.num_quantized == 3
+    assert facts.num_calibration == 3
+    assert facts.bytes.left < 0.35
+    assert list(facts.seconds) == ["export", "prepare", "calibrate", "convert"]
     with torch.no_grad():
         reference, actual = net(**inputs), graph(**inputs)
     assert 20 < decibels(reference.numpy(), actual.numpy()) < math.inf
@@ -137,7 +139,7 @@ def test_another_cpu_than_x86_is_unavailable(net, monkeypatch):
 
 def test_a_float_graph_counts_as_not_quantized(net):
     facts = count_quantized(torch.export.export(net, (), pictures(1)[0]).module())
-    assert facts == {"quantized": {}, "floating": {"conv2d": 2, "linear": 1}, "num_quantized": 0}
+    assert facts == OperatorCount(floating={"conv2d": 2, "linear": 1})
 
 
 @x86
@@ -146,8 +148,8 @@ def test_inductor_compiles_the_quantized_graph_to_8_bit_kernels(net):
     inputs = pictures(1, seed=9)[0]
     graph, facts = quantize_pt2e(net, inputs, pictures(3))
     compiled = compile_quantized(graph, inputs)
-    assert compiled.facts["kernels"] == {"convolution": 2, "linear": 1}
-    assert all(claim.holds for claim in claims_of({**facts, **compiled.facts}, Quantization()))
+    assert compiled.kernels.integer == {"convolution": 2, "linear": 1}
+    assert all(claim.holds for claim in claims_of(with_compiled(facts, compiled), Quantization()))
     with torch.no_grad():
         reference = graph(**inputs)
     for answer in (compiled(**inputs), compiled(inputs["x"])):
@@ -175,9 +177,9 @@ def test_linear_layers_are_quantized_in_place(config, least):
         reference = module(x)
         facts = quantize_linear(module, config)
         actual = module(x)
-    assert facts["num_quantized"] == 2
-    assert facts["left"] == {}
-    assert facts["bytes"]["left"] < 0.3
+    assert facts.num_quantized == 2
+    assert facts.left == {}
+    assert facts.bytes.left < 0.3
     assert least < decibels(reference.numpy(), actual.numpy()) < math.inf
 
 

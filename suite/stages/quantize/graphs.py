@@ -10,13 +10,11 @@ from typing import Any, Final
 
 import torch
 
-from diagnostics.codec import decode_as
 from suite.axes import EAGER, VARIANTS
 from suite.quantization.dynamic import quantize_dynamic_graph
 from suite.quantization.report import claims_of
 from suite.quantization.sessions import open_quietly
 from suite.quantization.static import quantize_static_graph
-from suite.results.quantize import QuantizationReport
 from suite.spec import ModelSpec
 from suite.stages.export.quantized import GRAPH
 from suite.stages.quantize.lane import Lane
@@ -46,7 +44,7 @@ def graph_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit
     reference = open_quietly(graph, threads)
     if settings.method == "static":
         feeds = calibration(lesson, reference, settings.calibration_samples)
-        facts = quantize_static_graph(
+        report = quantize_static_graph(
             graph,
             output,
             feeds,
@@ -55,7 +53,7 @@ def graph_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit
             threads=threads,
         )
     else:
-        facts = quantize_dynamic_graph(graph, output, settings)
+        report = quantize_dynamic_graph(graph, output, settings)
     quantized = open_quietly(output, threads)
     inputs = next(lesson.batches(batch=job.cell.batch)).inputs
     module = module_of(job, spec, VARIANTS[job.cell.variant].parent)
@@ -72,8 +70,8 @@ def graph_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit
             name: partial(session.run, None, feeds_for(session, inputs))
             for name, session in (("float", reference), ("quantized", quantized))
         },
-        claims=claims_of(facts, settings),
-        report=decode_as(QuantizationReport, facts),
+        claims=claims_of(report, settings),
+        report=report,
     )
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diagnostics.codec import decode_as
-from suite.axes import COMPILED, EAGER, PT2E, TRAINED
+from suite.axes import COMPILED, EAGER, TRAINED
 from suite.claims import Claim
 from suite.flat_tensors import flatten_inputs, flatten_outputs, move
-from suite.results.quantize import KernelCount, OperatorCount, QuantizationReport
+from suite.quantization.report import bytes_left
+from suite.results.quantize import QuantizationReport
 from suite.spec import ModelSpec
 from suite.stages.quantize.lane import Lane
 from suite.states import store
@@ -34,7 +34,12 @@ def pt2e_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit:
     It is compiled for the cell's batch, as every lane is timed on that, and judged in portions of it; the state's
     folder keeps the program's counts alone, because a compiled program is of this machine.
     """
-    from suite.quantization.pt2e import claims_of, compile_quantized, quantize_pt2e
+    from suite.quantization.pt2e import (
+        claims_of,
+        compile_quantized,
+        quantize_pt2e,
+        with_compiled,
+    )
 
     settings = spec.sizes[job.cell.size].quantization
     module = store.module_of(job, spec, TRAINED)
@@ -42,10 +47,10 @@ def pt2e_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit:
     rows = lesson.batches(batch=size)
     inputs = next(rows).inputs
     seen = [batch.inputs for batch in islice(rows, max(1, settings.calibration_samples // size))]
-    program, facts = quantize_pt2e(module, inputs, seen)
+    program, report = quantize_pt2e(module, inputs, seen)
     emit("phase", name="compile")
     compiled = compile_quantized(program, inputs)
-    facts = {**facts, **compiled.facts}
+    report = with_compiled(report, compiled)
     plain = torch.compile(copy.deepcopy(module))
     flat = list(flatten_inputs(inputs).values())
 
@@ -61,22 +66,9 @@ def pt2e_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit:
             COMPILED: partial(timed, plain, **inputs),
             "quantized": partial(timed, compiled, *flat),
         },
-        claims=claims_of(facts, settings),
-        report=pt2e_report(facts),
+        claims=claims_of(report, settings),
+        report=report,
     )
-
-
-def pt2e_report(facts: dict[str, Any]) -> QuantizationReport:
-    """What PT2E did, its operators and kernels in the places that a graph's have."""
-    count = OperatorCount(
-        quantized=facts["quantized"],
-        num_quantized=facts["num_quantized"],
-        floating=facts["floating"],
-    )
-    kernels = KernelCount(integer=facts["kernels"], num_integer=facts["num_kernels"])
-    rest = {k: v for k, v in facts.items() if k not in ("quantized", "floating", "kernels")}
-    report = decode_as(QuantizationReport, {**rest, "method": PT2E})
-    return replace(report, count=count, kernels=kernels)
 
 
 def bf16_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
@@ -100,14 +92,15 @@ def _cuda_lane(
     spec: ModelSpec,
     lesson: Lesson,
     folder: Path,
-    convert: Callable[[nn.Module], dict[str, Any]],
+    convert: Callable[[nn.Module], QuantizationReport],
 ) -> Lane:
-    """Compiled on the GPU, the float module and the converted one; `convert` works in place and returns facts."""
+    """Compiled on the GPU, the float module and the converted one; `convert` works in place and reports."""
     device, settings = job.cell.device, spec.sizes[job.cell.size].quantization
     module = store.module_of(job, spec, TRAINED).to(device)
     converted = copy.deepcopy(module)
     before = _num_bytes(module)
-    facts = convert(converted)
+    report = convert(converted)
+    num_quantized = report.num_quantized or 0
     after = _num_bytes(converted)
     inputs = moved(lesson.test()[0], device).inputs
     lower = move(inputs, device, torch.bfloat16)
@@ -134,8 +127,8 @@ def _cuda_lane(
         claims=[
             Claim(
                 name="weights are converted",
-                holds=facts["num_quantized"] > 0,
-                evidence=f"{facts['num_quantized']} layers",
+                holds=num_quantized > 0,
+                evidence=f"{num_quantized} layers",
             ),
             Claim(
                 name="the model is smaller",
@@ -143,19 +136,16 @@ def _cuda_lane(
                 evidence=f"{before:,} B -> {after:,} B; expected at most x{settings.bytes_left:g}",
             ),
         ],
-        report=decode_as(
-            QuantizationReport,
-            {**facts, "bytes": {"before": before, "after": after, "left": after / before}},
-        ),
+        report=replace(report, bytes=bytes_left(before, after)),
         synchronize=partial(torch.cuda.synchronize, device),
     )
 
 
-def _converted(module: nn.Module) -> dict[str, Any]:
-    """The module in bfloat16, in place; facts."""
+def _converted(module: nn.Module) -> QuantizationReport:
+    """Convert the module to bfloat16, in place."""
     layers = [m for m in module.modules() if any(True for _ in m.parameters(recurse=False))]
     module.to(torch.bfloat16)
-    return {"method": "bfloat16", "num_quantized": len(layers)}
+    return QuantizationReport(method="bfloat16", num_quantized=len(layers))
 
 
 def _num_bytes(module: nn.Module) -> int:
