@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.graph_analysis.folder import Anatomies, folder_of, is_fresh, load_anatomies
+from bench.graph_analysis.jobs import AskedGraph, GraphOptions, GraphProblems
 from bench.graph_analysis.static import stamp_of
 from bench.netron.devtools import has_browser
 from bench.output.text import distinct_names
@@ -15,7 +16,7 @@ from suite.axes import ORIGINAL, TRAINED, VARIANTS
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.runs.load import Run
-from suite.worker.client import Launcher, Worker
+from suite.worker.client import Answer, Launcher, Worker
 from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob, Job
 
@@ -144,9 +145,8 @@ def take_files_apart(
                 first, before = graphs[0]
                 own = _asked(path, stem, names[stem], names[first])
                 entries = [_asked(before, first, names[first], ""), own]
-            options = JobOptions(
-                extra={"out": str(out), "graphs": entries, "sizes": dict(sizes or {})}
-            )
+            given = GraphOptions(out=str(out), graphs=tuple(entries), sizes=dict(sizes or {}))
+            options = JobOptions().extended(given)
             job = Job(runner=WORK, options=options, deadline=DEADLINE)
             problems += _problems(launcher.run(job))
         return problems + draw(paths, out, launcher, tell)
@@ -159,8 +159,8 @@ def draw(paths: Mapping[str, Path], out: Path, worker: Worker, tell: Told) -> li
     if not paths:
         return []
     tell(f"drawing {len(paths)} {'graph' if len(paths) == 1 else 'graphs'} ...")
-    graphs = [{"path": str(path.resolve()), "stem": stem} for stem, path in paths.items()]
-    options = JobOptions(extra={"out": str(out.resolve()), "graphs": graphs})
+    graphs = tuple(AskedGraph(path=str(path.resolve()), stem=stem) for stem, path in paths.items())
+    options = JobOptions().extended(GraphOptions(out=str(out.resolve()), graphs=graphs))
     deadline = DEADLINE + 10.0 * len(paths)
     return _problems(worker.run(Job(runner=PICTURES, options=options, deadline=deadline)))
 
@@ -181,16 +181,16 @@ def _take_apart(
     tell(f"taking {cell.model} apart, {len(kept)} {'graph' if len(kept) == 1 else 'graphs'} ...")
     variants = {graph.cell.variant for graph in kept}
     order = list(VARIANTS)
-    graphs = [
-        {
-            "path": str(graph.path.resolve()),
-            "stem": graph.path.stem,
-            "relative": graph.relative,
-            "variant": graph.cell.variant,
-            "parent": parent if (parent := _parent(graph.cell.variant)) in variants else "",
-        }
+    graphs = tuple(
+        AskedGraph(
+            path=str(graph.path.resolve()),
+            stem=graph.path.stem,
+            relative=graph.relative,
+            variant=graph.cell.variant,
+            parent=parent if (parent := _parent(graph.cell.variant)) in variants else "",
+        )
         for graph in sorted(kept, key=lambda g: _place(order, g.cell.variant))
-    ]
+    )
     asked: Mapping[str, Any] = options if isinstance(options, Mapping) else {}
     given = {
         name: asked[name]
@@ -200,22 +200,25 @@ def _take_apart(
     job = CellJob(
         runner=WORK,
         cell=cell,
-        options=JobOptions.from_dict({**given, "out": str(out.resolve()), "graphs": graphs}),
+        options=JobOptions.from_dict(given).extended(
+            GraphOptions(out=str(out.resolve()), graphs=graphs)
+        ),
         deadline=DEADLINE,
     )
     return [f"{cell.model}: {problem}" for problem in _problems(worker.run(job))]
 
 
-def _problems(answer: Any) -> list[str]:
+def _problems(answer: Answer) -> list[str]:
     if answer.outcome is not Outcome.PASSED:
         told = answer.failure.message.splitlines()[0] if answer.failure else answer.outcome.value
         return [f"it was not taken apart ({told[:200]})"]
-    return list(answer.result.get("facts", answer.result.get("result", {})).get("problems", ()))
+    return list(answer.read(GraphProblems).problems)
 
 
-def _asked(path: Path, stem: str, variant: str, parent: str) -> dict[str, Any]:
-    names = {"stem": stem, "relative": path.name, "variant": variant, "parent": parent}
-    return {"path": str(path.resolve()), **names}
+def _asked(path: Path, stem: str, variant: str, parent: str) -> AskedGraph:
+    return AskedGraph(
+        path=str(path.resolve()), stem=stem, relative=path.name, variant=variant, parent=parent
+    )
 
 
 def _parent(variant: str) -> str:

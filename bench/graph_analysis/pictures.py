@@ -6,12 +6,12 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bench.graph_analysis.folder import ANATOMY, DRAWN, MISSING, PICTURE, WHOLE, beside
+from bench.graph_analysis.jobs import GraphOptions, GraphProblems
 from bench.graph_analysis.record import Anatomy, anatomy_from
 from bench.graph_analysis.static import stamp_of
-from bench.graph_analysis.work import GraphOptions
 from bench.netron.blocks import block_names, steps_of_graph
 from bench.netron.colours import heat
 from bench.netron.errors import BrowserMissing, PictureError
@@ -19,6 +19,7 @@ from bench.netron.studio import Picture, Studio
 from bench.onnx_graph.skeleton import skeleton_of
 from diagnostics.atomic_write import write_whole
 from suite import units
+from suite.results.step_output import StepOutput
 from suite.worker.protocol import Emit, Job
 
 MOST_NODES: Final = 500
@@ -34,25 +35,24 @@ ALL_WHOLE: Final = 120.0
 """Seconds for all whole drawings of large graphs of one run."""
 
 
-def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Draws the asked graphs into a folder, next to their anatomies. Options: GraphOptions.
+def run(job: Job, emit: Emit) -> StepOutput[GraphProblems]:
+    """Draw the asked graphs into a folder, next to their anatomies. Options: GraphOptions.
 
-    Facts: `problems`, and `seconds` by stem. Without a browser nothing is drawn, and a file says so.
+    Without a browser nothing is drawn, and a file with the reason is written.
     """
     options = job.read(GraphOptions)
     out = Path(options.out)
-    problems, seconds, large = [], {}, []
+    problems, large = [], []
     emit("phase", name="draw")
     try:
         with Studio() as studio:
             for number, entry in enumerate(options.graphs):
-                path, stem = Path(entry["path"]), str(entry["stem"])
+                path, stem = Path(entry.path), entry.stem
                 try:
                     taken = _draw(studio, path, out / stem, f"g{number}-")
                 except (PictureError, OSError, ValueError) as error:
                     problems.append(f"no picture of {path.name}: {str(error)[:300]}")
                     continue
-                seconds[stem] = taken.seconds
                 if taken.is_summary and taken.num_nodes <= WHOLE_NODES:
                     large.append((taken.num_nodes, path, out / stem))
             emit("phase", name="draw_whole")
@@ -63,7 +63,7 @@ def run(job: Job, emit: Emit) -> dict[str, Any]:
         (out / MISSING).unlink(missing_ok=True)
     except BrowserMissing as error:
         write_whole(out / MISSING, f"{error}\n")
-    return {"facts": {"problems": problems, "seconds": seconds}}
+    return StepOutput(result=GraphProblems(problems=tuple(problems)))
 
 
 def _draw(studio: Studio, path: Path, start: Path, prefix: str) -> Picture:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.graph_analysis.activations import layers_from, shown_values, values_in
 from bench.graph_analysis.attaching import attachment_of
 from bench.graph_analysis.folder import ANATOMY, BETWEEN, DIFFERENCE, METRICS
+from bench.graph_analysis.jobs import AskedGraph, GraphOptions, GraphProblems
 from bench.graph_analysis.record import Anatomy, Part
 from bench.graph_analysis.running import time_of_nodes, values_of_a_run, working_feeds
 from bench.graph_analysis.static import anatomy_of
@@ -22,58 +23,46 @@ from bench.onnx_graph.observed import shapes_of_a_run
 from bench.onnx_graph.read import read
 from bench.onnx_graph.record import Graph
 from diagnostics.atomic_write import write_whole
+from suite.results.step_output import StepOutput
 from suite.worker.protocol import CellJob, Emit, Job
 
-Graphs = list[tuple[dict[str, Any], Anatomy, Graph]]
+Graphs = list[tuple[AskedGraph, Anatomy, Graph]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphOptions:
-    """What the analysis and the pictures of graphs take."""
+def run(job: Job, emit: Emit) -> StepOutput[GraphProblems]:
+    """Write the anatomies of the asked graphs into a folder. Options: GraphOptions.
 
-    out: str
-    """Folder that takes what is written."""
-    graphs: tuple[dict[str, Any], ...]
-    """`path` and `stem` of each, and what the runner wants to know besides."""
-    sizes: dict[str, int] = field(default_factory=dict)
-    """Open axis -> extent, for a user's own files."""
-
-
-def run(job: Job, emit: Emit) -> dict[str, Any]:
-    """Writes the anatomies of the asked graphs into a folder; facts: `problems`. Options: GraphOptions.
-
-    Each graph has `path`, `stem` (of the files that are written), `relative`, `variant` and `parent` (the variant it is
-    compared with, or empty), parents first. Without a cell they are files of the user's, and run on random numbers,
-    open axes with the extents in `sizes`.
+    The graphs of a job without a cell are files of the user's, and run on random numbers, open axes with the extents in
+    `sizes`.
     """
     options = job.read(GraphOptions)
     out, asked = Path(options.out), options.graphs
     threads = job.options.threads
     emit("phase", name="input")
-    feeds, fed, problems = _feeds(job, [Path(entry["path"]) for entry in asked], emit)
+    feeds, fed, problems = _feeds(job, [Path(entry.path) for entry in asked], emit)
     emit("phase", name="read")
     found: Graphs = []
     for entry in asked:
         try:
-            found.append((entry, *_read(job, entry, feeds.get(entry["path"], {}))))
+            found.append((entry, *_read(job, entry, feeds.get(entry.path, {}))))
         except Exception as error:  # a broken graph of one state costs that state alone
-            problems.append(f"{Path(entry['path']).name}: {_told(error)}")
+            problems.append(f"{Path(entry.path).name}: {_told(error)}")
     emit("phase", name="run")
     found = _run(found, feeds, fed, threads)
     emit("phase", name="compare")
     for entry, anatomy, graph in found:
-        stem = str(entry["stem"])
-        parent = next(((e, g) for e, _, g in found if e["variant"] == entry["parent"]), None)
+        stem = entry.stem
+        parent = next(((e, g) for e, _, g in found if e.variant == entry.parent), None)
         difference = None
         if parent is not None:
             anatomy, difference = _compared(parent[1], graph, anatomy)
         if parent is not None and difference is not None:
-            name = f"{parent[0]['stem']}{BETWEEN}{stem}{DIFFERENCE}"
+            name = f"{parent[0].stem}{BETWEEN}{stem}{DIFFERENCE}"
             write_whole(out / name, to_json(_named(difference)))
         write_whole(out / f"{stem}{ANATOMY}", json.dumps(anatomy.as_dict(), ensure_ascii=False))
-        document = attachment_of(graph, anatomy, difference, against=entry["parent"])
+        document = attachment_of(graph, anatomy, difference, against=entry.parent)
         write_attachment(out / f"{stem}{METRICS}", document)
-    return {"facts": {"problems": problems}}
+    return StepOutput(result=GraphProblems(problems=tuple(problems)))
 
 
 def _feeds(
@@ -111,13 +100,13 @@ def _batch(job: CellJob, emit: Emit) -> tuple[dict[str, Any], str]:
     return arrays, f"{data}, {many}" if data else many
 
 
-def _read(job: Job, entry: Mapping[str, Any], feeds: Mapping[str, Any]) -> tuple[Anatomy, Graph]:
-    path = Path(entry["path"])
+def _read(job: Job, entry: AskedGraph, feeds: Mapping[str, Any]) -> tuple[Anatomy, Graph]:
+    path = Path(entry.path)
     named: Any = {
         "model": job.cell.model if isinstance(job, CellJob) else path.name,
         "size": job.cell.size if isinstance(job, CellJob) else "",
-        "variant": str(entry["variant"]),
-        "relative": str(entry["relative"]),
+        "variant": entry.variant,
+        "relative": entry.relative,
     }
     sizes: dict[str, int] | None = None
     shapes: dict[str, tuple[int, ...]] | None = None
@@ -166,23 +155,23 @@ def _run(found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, thread
     kept: dict[str, dict[str, Any]] = {}
     result: Graphs = []
     for entry, anatomy, graph in found:
-        path = Path(entry["path"])
-        if entry["path"] not in feeds:
+        path = Path(entry.path)
+        if entry.path not in feeds:
             result.append((entry, anatomy, graph))
             continue
         try:
             names = {value.name for value in graph.inputs}
-            own = {n: array for n, array in feeds[entry["path"]].items() if n in names}
+            own = {n: array for n, array in feeds[entry.path].items() if n in names}
             spent, unassigned = time_of_nodes(path, graph, own, threads=threads)
             told = values_in(graph, shown)
             values = values_of_a_run(path, list(told.values()), own)
-            kept[entry["variant"]] = {layer: values[v] for layer, v in told.items() if v in values}
+            kept[entry.variant] = {layer: values[v] for layer, v in told.items() if v in values}
             anatomy = replace(
                 anatomy,
                 fed=fed,
                 parts=_timed(anatomy, graph, spent),
                 seconds=sum(spent.values()) + unassigned,
-                activations=layers_from(values, told, kept.get(entry["parent"], {})),
+                activations=layers_from(values, told, kept.get(entry.parent, {})),
             )
         except Exception as error:
             problems = (*anatomy.problems, f"not run: {_told(error)}")

@@ -332,7 +332,7 @@ def test_pictures_are_drawn_once_a_browser_is_there(tmp_path, monkeypatch, has_b
 
     def answer(job):
         asked.append(job.runner)
-        return Answer(outcome=Outcome.PASSED, result={"problems": []})
+        return Answer(outcome=Outcome.PASSED, result={"result": {"problems": []}})
 
     worker = FakeWorker(answer=answer)
     make_anatomies(Run(folder=tmp_path, records=(record,)), worker=worker)
