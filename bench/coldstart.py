@@ -12,8 +12,10 @@ from bench.instruments.phases import COLD_PHASES
 from suite.axes import BACKENDS
 from suite.cell import Cell
 from suite.outcome import Outcome
-from suite.record import Measurement, Record, measurement_from
+from suite.record import Measurement, Record
 from suite.results.measuring import ColdStartResult
+from suite.results.step_output import decode_output
+from suite.results.step_result import StepResult
 from suite.worker.protocol import CellJob
 
 if TYPE_CHECKING:
@@ -77,6 +79,6 @@ def _imports(session: Session, cell: Cell) -> Measurement | None:
                 log=str(session.folder.logs / "imports.log"),
             )
         )
-        found = answer.result.get("measurements", ())
-        session.import_seconds[packages] = measurement_from(found[0]) if found else None
+        found = decode_output(StepResult, answer.result).measurements
+        session.import_seconds[packages] = found[0] if found else None
     return session.import_seconds[packages]
