@@ -50,10 +50,10 @@ def test_our_macs_of_the_graph_are_those_of_the_module_within_a_percent(launcher
             )
         )
         assert answer.outcome is Outcome.PASSED, answer.failure
-        return answer.result["facts"]
+        return answer.result
 
     run("suite.stages.export.run:run")
-    facts = run("graph_jobs:macs")
+    facts = run("graph_jobs:macs")["facts"]
     assert facts["uncounted"] == 0
     assert facts["module"] > 0
     assert facts["graph"] == pytest.approx(facts["module"], rel=0.01)
