@@ -22,7 +22,7 @@ from bench.gate.worktree import ARM_PREFIX
 from bench.instruments.options import ModelSpecsOptions
 from bench.instruments.results import ModelSpecsResult
 from bench.plan import Plan
-from suite.engine.run_config import Request
+from suite.engine.run_config import RunConfig
 from suite.engine.session import Session
 from suite.options import Selection
 from suite.runs.store import RunFolder
@@ -109,7 +109,7 @@ def open_arm(
         worker = launcher if is_ours else OlderWorker(worker=launcher, tree=tree)
         try:
             session = Session(
-                request=Request(
+                request=RunConfig(
                     specs=selection.specs,
                     options=options,
                     deadline=deadline,

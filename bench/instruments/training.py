@@ -18,7 +18,7 @@ from suite.timing import waiter
 from suite.training.loaders import moved
 from suite.training.loop import Course, fit
 from suite.training.memory import peak_memory
-from suite.training.setup import lesson_for
+from suite.training.setup import training_setup_for
 from suite.worker.protocol import CellJob, Emit
 
 LEAST = 2
@@ -37,16 +37,16 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
     size = spec.sizes[job.cell.size]
     count = max(LEAST, job.cell.batch)
     settings = replace(size.training, batch=count, micro_batch=0, schedule="constant", warmup=0.0)
-    lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
+    setup = training_setup_for(job, spec, store.source_of(job, spec), settings)
     emit("phase", name=BUILD)
     module = store.module_of(job, spec, job.cell.variant)
     emit("phase", name="input")
-    batch = moved(next(lesson.batches()), device)
-    trainee, course = lesson.trainee(module), Course()
+    batch = moved(next(setup.batches()), device)
+    train_state, course = setup.train_state(module), Course()
     synchronize = waiter(device)
 
     def step() -> None:
-        fit(trainee, repeat(batch), until=trainee.step + 1, course=course)
+        fit(train_state, repeat(batch), until=train_state.step + 1, course=course)
 
     emit("phase", name="first_steps")
     with peak_memory(device) as peaks:
@@ -68,8 +68,8 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
             num_samples=count,
             num_tokens=batch.num_tokens,
             optimizer=settings.optimizer,
-            precision=str(trainee.autocast or "float32").removeprefix("torch."),
-            micro_batch=trainee.micro_batch,
+            precision=str(train_state.autocast or "float32").removeprefix("torch."),
+            micro_batch=train_state.micro_batch,
             events=tuple(course.events),
             plan=plan.name,
             **device_facts(device),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from suite.axes import BACKENDS, EXPORT
 from suite.cell import Cell
 from suite.engine.outcome_rules import gap_of, parity_of
-from suite.engine.run_config import Request
+from suite.engine.run_config import RunConfig
 from suite.engine.steps import stage_of
 from suite.foundations.cases import CASES
 from suite.outcome import Outcome
@@ -16,7 +16,7 @@ from suite.spec import Gap
 Refusal = tuple[Outcome, Failure]
 
 
-def declared(request: Request, cell: Cell, step: str) -> Refusal | None:
+def declared(request: RunConfig, cell: Cell, step: str) -> Refusal | None:
     """That a gap is declared on the model's record, on the backend or on the known-answer case; None when none is."""
     gap = _gap(request, cell, step)
     if gap is None or gap.kind != "unsupported":
@@ -56,7 +56,7 @@ def without_graph(export: Record) -> Refusal | None:
     return bad, failure
 
 
-def _gap(request: Request, cell: Cell, step: str) -> Gap | None:
+def _gap(request: RunConfig, cell: Cell, step: str) -> Gap | None:
     if cell.model not in request.specs:
         return CASES[step.partition(":")[2]].gap_for(device=cell.device, dtype=cell.dtype)
     spec, backend = request.specs[cell.model], BACKENDS[cell.backend]

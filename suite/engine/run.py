@@ -17,7 +17,7 @@ from diagnostics.redact import for_this_machine, without_password
 from suite.axes import BACKENDS, CPU
 from suite.cell import Cell
 from suite.engine.outcome_rules import settled
-from suite.engine.run_config import Request
+from suite.engine.run_config import RunConfig
 from suite.engine.session import Session
 from suite.engine.steps import STEPS, Step, graph_cell
 from suite.foundations.cases import PRELOAD
@@ -141,7 +141,7 @@ def open_run(
         lambda f: Launcher(preload=preload_for(selection, steps), log=f.logs / "launcher.log")
     )
     session = Session(
-        request=Request(
+        request=RunConfig(
             specs=selection.specs,
             options=all_options,
             deadline=deadline,

@@ -11,7 +11,7 @@ from suite.worker.job_options import JobOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class RunConfig:
     """What the user asked for, resolved: the same for every cell of the run."""
 
     specs: Mapping[str, ModelSpec]

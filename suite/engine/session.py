@@ -14,7 +14,7 @@ from suite.axes import BACKENDS, CPU, EXPORT, ORIGINAL, QUANTIZE, VARIANTS
 from suite.cell import Cell
 from suite.engine import preconditions
 from suite.engine.outcome_rules import judged, record_of
-from suite.engine.run_config import Request
+from suite.engine.run_config import RunConfig
 from suite.engine.steps import STEPS, Step, graph_cell, needs, parent_graph_cell
 from suite.outcome import Outcome
 from suite.record import Failure, Measurement, Record
@@ -29,7 +29,7 @@ from suite.worker.protocol import CellJob
 class Session:
     """A run in progress."""
 
-    request: Request
+    request: RunConfig
     folder: RunFolder
     worker: Worker
     steps: Mapping[str, Step] = field(default_factory=lambda: STEPS)

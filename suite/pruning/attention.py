@@ -11,7 +11,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from suite.pruning.errors import PruningError
 from suite.pruning.graph import Group, prune_groups
-from suite.pruning.request import Request
+from suite.pruning.request import PruningRequest
 
 COUNTS: Final = ("num_attention_heads", "num_heads", "n_heads", "n_head")
 """What attention modules call their number of heads."""
@@ -38,7 +38,7 @@ class Attention:
     projections: tuple[nn.Linear, ...]
 
 
-def prune_feed_forward(request: Request) -> None:
+def prune_feed_forward(request: PruningRequest) -> None:
     """Removes inner channels of feed-forward blocks, the model's width and attention untouched.
 
     Raises PruningError when there is no such block.
@@ -50,7 +50,7 @@ def prune_feed_forward(request: Request) -> None:
         )
 
 
-def prune_heads(request: Request) -> None:
+def prune_heads(request: PruningRequest) -> None:
     """Removes whole attention heads, inner channels of feed-forward blocks, and channels between two convolutions.
 
     Those convolutions do half the work of a wav2vec 2.0. Afterwards every attention module's own count of heads is

@@ -16,7 +16,7 @@ from suite.macs import count_macs
 from suite.pruning.errors import PruningError
 from suite.pruning.layers import modules_named
 from suite.pruning.methods import METHODS
-from suite.pruning.request import Request
+from suite.pruning.request import PruningRequest
 from suite.pruning.structure import changes, structure_of
 from suite.pruning.transforms import apply_transforms
 from suite.spec import ModelSpec
@@ -160,7 +160,7 @@ def _cut(
         for parameter in module.parameters():
             if parameter.grad is None:  # no part in this loss
                 parameter.grad = torch.zeros_like(parameter)
-    request = Request(
+    request = PruningRequest(
         module=module,
         inputs=inputs,
         pruning=pruning,

@@ -16,7 +16,7 @@ from suite.pruning.cut import cut_group
 from suite.pruning.errors import PruningError
 from suite.pruning.layers import outputs_of_layers, training_flow
 from suite.pruning.proof import proof_inputs
-from suite.pruning.request import Request
+from suite.pruning.request import PruningRequest
 
 WAY_OUT: Final = "prune with Pruning(method='feed_forward'), which leaves the model's width and its attention alone"
 
@@ -37,7 +37,7 @@ class Group:
 
 
 def prune_groups(
-    request: Request,
+    request: PruningRequest,
     wanted: Callable[[Group], bool],
     *,
     num_heads: Mapping[nn.Module, int] | None = None,

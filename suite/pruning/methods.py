@@ -9,10 +9,10 @@ from suite.pruning.attention import prune_feed_forward, prune_heads
 from suite.pruning.errors import PruningError
 from suite.pruning.graph import Group, prune_groups
 from suite.pruning.recurrent import prune_recurrent
-from suite.pruning.request import Request
+from suite.pruning.request import PruningRequest
 
 
-def prune_channels(request: Request) -> None:
+def prune_channels(request: PruningRequest) -> None:
     """Removes output channels of convolutions and Linear layers; normalizations and consumers follow.
 
     A layer that no other one reads gives the model's answer and keeps its outputs. Raises PruningError when no other
@@ -29,7 +29,7 @@ def prune_channels(request: Request) -> None:
         )
 
 
-METHODS: Final[dict[str, Callable[[Request], None]]] = {
+METHODS: Final[dict[str, Callable[[PruningRequest], None]]] = {
     "channels": prune_channels,
     "heads": prune_heads,
     "feed_forward": prune_feed_forward,

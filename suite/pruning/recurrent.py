@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from suite.pruning.errors import PruningError
-from suite.pruning.request import Request
+from suite.pruning.request import PruningRequest
 
 
-def prune_recurrent(request: Request) -> None:
+def prune_recurrent(request: PruningRequest) -> None:
     """Removes hidden units of every recurrent module, and the inputs of what reads its states.
 
     A unit's importance is the sum over its rows in all gates, its column in the recurrent weights and its column in
@@ -30,7 +30,7 @@ def prune_recurrent(request: Request) -> None:
         _prune(module, _reader(module, order), request)
 
 
-def _run_order(request: Request) -> list[nn.Module]:
+def _run_order(request: PruningRequest) -> list[nn.Module]:
     """Modules with weights of their own, in the order in which a forward pass first runs them."""
     order: dict[nn.Module, None] = {}
 
@@ -70,7 +70,7 @@ def _reader(module: nn.RNNBase, order: list[nn.Module]) -> nn.Linear | nn.RNNBas
     )
 
 
-def _prune(module: nn.RNNBase, reader: nn.Linear | nn.RNNBase, request: Request) -> None:
+def _prune(module: nn.RNNBase, reader: nn.Linear | nn.RNNBase, request: PruningRequest) -> None:
     pruning, hidden, directions = request.pruning, module.hidden_size, range(_directions(module))
     left = int(hidden * (1 - pruning.ratio))
     left -= left % pruning.round_to
@@ -109,7 +109,7 @@ def _importance(
     reader: nn.Linear | nn.RNNBase,
     layer: int,
     direction: int,
-    request: Request,
+    request: PruningRequest,
 ) -> Tensor:
     """[hidden], of one layer and direction."""
     hidden = module.hidden_size

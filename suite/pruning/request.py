@@ -1,4 +1,4 @@
-"""Worker side. Request: what a pruning method works on."""
+"""Worker side. PruningRequest: what a pruning method works on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class PruningRequest:
     """One module to prune."""
 
     module: nn.Module

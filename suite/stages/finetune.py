@@ -22,7 +22,7 @@ from suite.states import entries, store
 from suite.training.loop import fit
 from suite.training.quality import module_forward, quality
 from suite.training.sanity_checks import finite_claim
-from suite.training.setup import Lesson, lesson_for, num_samples_of
+from suite.training.setup import TrainingSetup, num_samples_of, training_setup_for
 from suite.weights import module_for
 from suite.worker.protocol import CellJob, Emit
 
@@ -42,9 +42,9 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     cell, size = job.cell, spec.sizes[job.cell.size]
     require_device(cell.device)
     second_source = store.second_source_of(job, spec)
-    first = lesson_for(job, spec, store.source_of(job, spec), size.training)
+    first = training_setup_for(job, spec, store.source_of(job, spec), size.training)
     own = size.finetuning
-    second = lesson_for(
+    second = training_setup_for(
         job,
         spec,
         second_source,
@@ -67,8 +67,8 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     emit("phase", name=FINETUNE)
     plan = load_route(cell.variant)(module, second, own, spec.head)
     torch.manual_seed(second.seed)
-    trainee = second.trainee(plan.module, groups=plan.groups, frozen=plan.frozen)
-    course = fit(trainee, second.batches(), until=second.steps, watch=plan.watch)
+    train_state = second.train_state(plan.module, groups=plan.groups, frozen=plan.frozen)
+    course = fit(train_state, second.batches(), until=second.steps, watch=plan.watch)
     emit("phase", name="finetuned")
     finished, proofs = plan.finish()
     forward = module_forward(finished, cell.device)
@@ -103,7 +103,7 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
             forgotten=drop(spec.task, old_before, old_after),
             curve=tuple(course.losses),
             events=tuple(course.events),
-            steps=trainee.step,
+            steps=train_state.step,
             trainable=plan.num_trainable,
             num_test_samples=num_samples_of(test),
             claims=tuple(claims),
@@ -113,7 +113,7 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     )
 
 
-def from_scratch(job: CellJob, spec: ModelSpec, lesson: Lesson) -> float:
+def from_scratch(job: CellJob, spec: ModelSpec, setup: TrainingSetup) -> float:
     """The metric of the second task for a twin that starts from random weights and trains as many steps, as a model
     from scratch is trained: all weights, at the record's own learning rate. Kept for the other strategies.
     """
@@ -122,10 +122,10 @@ def from_scratch(job: CellJob, spec: ModelSpec, lesson: Lesson) -> float:
     where, stem = store.store_of(job), store.stem_of(job, "scratch")
     if (known := entries.find(where, stem, key)) is not None:
         return float(known.content["metric"])
-    alone = replace(lesson, settings=replace(lesson.settings, learning_rate=rate))
-    module = copy.deepcopy(module_for(spec, job.cell.size, seed=lesson.seed)).to(lesson.device)
-    torch.manual_seed(lesson.seed)
-    fit(alone.trainee(module), alone.batches(), until=alone.steps)
-    value = quality(spec, module_forward(module, lesson.device), alone.test())
+    alone = replace(setup, settings=replace(setup.settings, learning_rate=rate))
+    module = copy.deepcopy(module_for(spec, job.cell.size, seed=setup.seed)).to(setup.device)
+    torch.manual_seed(setup.seed)
+    fit(alone.train_state(module), alone.batches(), until=alone.steps)
+    value = quality(spec, module_forward(module, setup.device), alone.test())
     entries.keep(where, stem, key, lambda _: {"metric": value})
     return value

@@ -28,7 +28,7 @@ from suite.training.loaders import moved
 from suite.training.loop import fit
 from suite.training.quality import module_forward, quality
 from suite.training.sanity_checks import finite_claim
-from suite.training.setup import Lesson, lesson_for, num_samples_of
+from suite.training.setup import TrainingSetup, num_samples_of, training_setup_for
 from suite.worker.protocol import CellJob, Emit
 
 LATENCY_SECONDS = 0.6
@@ -50,7 +50,7 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
     size, device = spec.sizes[job.cell.size], job.cell.device
     require_device(device)
     own = size.pruning
-    lesson = lesson_for(
+    setup = training_setup_for(
         job,
         spec,
         store.source_of(job, spec),
@@ -61,23 +61,23 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
     trained = store.final_quality(store.parent_of(job, spec), job.cell.variant)
     module = store.module_of(job, spec, TRAINED)
     emit("phase", name="input")
-    test = lesson.test()
-    batch = next(lesson.batches())
+    test = setup.test()
+    batch = next(setup.batches())
     emit("phase", name="masks")
     masked = copy.deepcopy(module)
     masks = mask_module(masked, own.ratio, spec.head)
-    masked_quality = _quality(lesson, masked, test)
+    masked_quality = _quality(setup, masked, test)
     emit("phase", name=PRUNE)
-    taylor = partial(_mean_loss, lesson, batch) if own.importance == "taylor" else None
+    taylor = partial(_mean_loss, setup, batch) if own.importance == "taylor" else None
     pruned = prune_module(module, spec, job.cell.size, test[0].inputs, loss=taylor)
     smaller = pruned.module
-    pruned_quality = _quality(lesson, smaller, test)
+    pruned_quality = _quality(setup, smaller, test)
     emit("phase", name="recover")
-    losses = recover(lesson, smaller)
-    recovered = _quality(lesson, smaller, test)
+    losses = recover(setup, smaller)
+    recovered = _quality(setup, smaller, test)
     emit("phase", name="latency")
     arms = {TRAINED: module, "masked": masked, PRUNED: smaller}
-    seconds = latencies(arms, job, lesson)
+    seconds = latencies(arms, job, setup)
     emit("phase", name="save")
     store.save(smaller.to(CPU).eval(), folder, pruned.structure)
     lost = drop(spec.task, trained, recovered)
@@ -143,27 +143,29 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
             claims=claims,
             **device_facts(device),
         ),
-        data=DataSet(name=lesson.source.name),
+        data=DataSet(name=setup.source.name),
     )
 
 
-def recover(lesson: Lesson, module: nn.Module) -> list[float]:
+def recover(setup: TrainingSetup, module: nn.Module) -> list[float]:
     """A short training of what is left; the losses."""
     module.requires_grad_(True)
-    torch.manual_seed(lesson.seed)
-    trainee = lesson.trainee(module)
-    return fit(trainee, lesson.batches(start=1), until=lesson.steps).losses
+    torch.manual_seed(setup.seed)
+    train_state = setup.train_state(module)
+    return fit(train_state, setup.batches(start=1), until=setup.steps).losses
 
 
-def latencies(arms: dict[str, nn.Module], job: CellJob, lesson: Lesson) -> dict[str, list[float]]:
+def latencies(
+    arms: dict[str, nn.Module], job: CellJob, setup: TrainingSetup
+) -> dict[str, list[float]]:
     """Seconds of one forward pass on the cell's batch, the modules taking turns in this process."""
-    inputs = moved(next(lesson.batches(batch=job.cell.batch)), lesson.device).inputs
+    inputs = moved(next(setup.batches(batch=job.cell.batch)), setup.device).inputs
     calls = {}
     for name, arm in arms.items():
-        arm.to(lesson.device).eval()
+        arm.to(setup.device).eval()
         calls[name] = partial(arm, **inputs)
     with torch.inference_mode():
-        return alternate(calls, seconds=LATENCY_SECONDS, synchronize=waiter(lesson.device))
+        return alternate(calls, seconds=LATENCY_SECONDS, synchronize=waiter(setup.device))
 
 
 def bytes_of(module: nn.Module) -> int:
@@ -177,13 +179,13 @@ def _speedups(seconds: dict[str, list[float]]) -> dict[str, SpeedRatio]:
     return {arm: speed_ratio(seconds[TRAINED], seconds[arm]) for arm in ("masked", PRUNED)}
 
 
-def _quality(lesson: Lesson, module: nn.Module, test: Any) -> float:
-    module.to(lesson.device)
-    return quality(lesson.spec, module_forward(module, lesson.device), test)
+def _quality(setup: TrainingSetup, module: nn.Module, test: Any) -> float:
+    module.to(setup.device)
+    return quality(setup.spec, module_forward(module, setup.device), test)
 
 
-def _mean_loss(lesson: Lesson, batch: Any, module: nn.Module) -> Any:
-    return lesson.loss(module, batch)
+def _mean_loss(setup: TrainingSetup, batch: Any, module: nn.Module) -> Any:
+    return setup.loss(module, batch)
 
 
 def _fell(what: str, before: int, after: int, allowed: float) -> Claim:

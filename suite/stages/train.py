@@ -26,7 +26,7 @@ from suite.training.sanity_checks import (
     repeated,
     same_claims,
 )
-from suite.training.setup import lesson_for, num_samples_of
+from suite.training.setup import num_samples_of, training_setup_for
 from suite.worker.protocol import CellJob, Emit
 
 
@@ -46,39 +46,39 @@ def train(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
     device = job.cell.device
     require_device(device)
     source = store.source_of(job, spec)
-    lesson = lesson_for(job, spec, source, spec.sizes[job.cell.size].training)
+    setup = training_setup_for(job, spec, source, spec.sizes[job.cell.size].training)
     emit("phase", name=BUILD)
     module = store.module_of(job, spec, ORIGINAL).to(device)
     emit("phase", name="input")
-    test = lesson.test()
+    test = setup.test()
     emit("phase", name="untrained")
     untrained = quality(spec, module_forward(module, device), test)
     trivial = trivial_quality(spec, test)
     emit("phase", name="overfit")
-    overfitted = overfit(lesson, copy.deepcopy(module))
+    overfitted = overfit(setup, copy.deepcopy(module))
     emit("phase", name=TRAIN)
-    trainee = lesson.trainee(module)
-    plays = len(trainee.players) > 1
+    train_state = setup.train_state(module)
+    plays = len(train_state.players) > 1
     key = store.state_key(job, spec, TRAINED)
     unfinished = store.store_of(job) / f".checkpoint-{store.stem_of(job)}-{key[:24]}"
     with peak_memory(device) as peaks:
-        course = train_watched(lesson, trainee, unfinished)
+        course = train_watched(setup, train_state, unfinished)
         memory = peaks()
     last_gradients = gradients(module)
     emit("phase", name="again")
-    again = repeated(lesson, store.module_of(job, spec, ORIGINAL))
-    other = other_seed(lesson, course)
+    again = repeated(setup, store.module_of(job, spec, ORIGINAL))
+    other = other_seed(setup, course)
     emit("phase", name=TRAINED)
     forward = module_forward(module, device)
     after = quality(spec, forward, test)
-    dead = dead_shares(module, lambda: [forward(batch) for batch in lesson.validation()[:2]])
+    dead = dead_shares(module, lambda: [forward(batch) for batch in setup.validation()[:2]])
     emit("phase", name="save")
     store.save(module.to(CPU).eval(), folder)
     waiting = sum(course.waits) / max(sum(course.seconds), 1e-9)
     claims = [
         overfitted,
         *learnt_claims(
-            lesson, course, untrained=untrained, trivial=trivial, after=after, plays=plays
+            setup, course, untrained=untrained, trivial=trivial, after=after, plays=plays
         ),
         finite_claim(module),
         *same_claims(course.losses, again, device),
@@ -88,7 +88,7 @@ def train(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
         norms=course.norms,
         validation=course.validation,
         waiting=waiting,
-        num_workers=lesson.num_workers,
+        num_workers=setup.num_workers,
         gradients=last_gradients,
         without_gradient=course.without_gradient,
         dead=dead,
@@ -109,11 +109,11 @@ def train(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
             events=tuple(course.events),
             samples_per_second=course.num_samples / max(sum(course.seconds), 1e-9),
             waiting=waiting,
-            steps=trainee.step,
-            batch=lesson.settings.batch,
-            micro_batch=trainee.micro_batch,
+            steps=train_state.step,
+            batch=setup.settings.batch,
+            micro_batch=train_state.micro_batch,
             num_test_samples=num_samples_of(test),
-            precision=str(trainee.autocast or "float32").removeprefix("torch."),
+            precision=str(train_state.autocast or "float32").removeprefix("torch."),
             findings=tuple(diagnose(signs)),
             claims=tuple(claims),
             **device_facts(device),

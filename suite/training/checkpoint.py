@@ -11,7 +11,7 @@ import torch
 
 from suite.axes import is_accelerator
 from suite.training.loop import Course
-from suite.training.train_state import Trainee
+from suite.training.train_state import TrainState
 
 TENSORS: Final = "checkpoint.safetensors"
 DOCUMENT: Final = "checkpoint.json"
@@ -22,16 +22,16 @@ class CheckpointError(ValueError):
     """A checkpoint is damaged or of another model; the message names the file and the next step."""
 
 
-def save(trainee: Trainee, course: Course, folder: Path) -> None:
-    """Writes the trainee and its course; the JSON comes last and in one step, so that it never vouches for half."""
+def save(train_state: TrainState, course: Course, folder: Path) -> None:
+    """Writes the train_state and its course; the JSON comes last and in one step, so that it never vouches for half."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, torch.Tensor] = {}
-    for name, value in trainee.module.state_dict().items():
+    for name, value in train_state.module.state_dict().items():
         tensors[f"module/{name}"] = value.detach().cpu().clone()
     groups = []
-    for number, optimizer in enumerate(trainee.optimizers):
+    for number, optimizer in enumerate(train_state.optimizers):
         state = optimizer.state_dict()
         groups.append({"groups": state["param_groups"], "numbers": _scalars(state["state"])})
         for index, entries in state["state"].items():
@@ -39,13 +39,13 @@ def save(trainee: Trainee, course: Course, folder: Path) -> None:
                 if isinstance(value, torch.Tensor):
                     tensors[f"optimizer/{number}/{index}/{key}"] = value.detach().cpu().clone()
     tensors["random/cpu"] = torch.get_rng_state()
-    if is_accelerator(trainee.device):
-        tensors["random/cuda"] = torch.cuda.get_rng_state(trainee.device)
+    if is_accelerator(train_state.device):
+        tensors["random/cuda"] = torch.cuda.get_rng_state(train_state.device)
     document = {
         "schema": SCHEMA,
-        "step": trainee.step,
-        "micro_batch": trainee.micro_batch,
-        "scaler": trainee.scaler.state_dict(),
+        "step": train_state.step,
+        "micro_batch": train_state.micro_batch,
+        "scaler": train_state.scaler.state_dict(),
         "optimizers": groups,
         "course": {name: getattr(course, name) for name in Course.__slots__},
     }
@@ -63,8 +63,8 @@ def exists(folder: Path) -> bool:
     return (folder / DOCUMENT).is_file() and (folder / TENSORS).is_file()
 
 
-def load(trainee: Trainee, folder: Path) -> Course:
-    """Puts the trainee where `save` found it, random numbers included, and returns the course so far.
+def load(train_state: TrainState, folder: Path) -> Course:
+    """Puts the train_state where `save` found it, random numbers included, and returns the course so far.
 
     Raises CheckpointError when a file is damaged or belongs to another model.
     """
@@ -86,19 +86,19 @@ def load(trainee: Trainee, folder: Path) -> Course:
             " next: delete the folder; training then starts anew"
         )
     try:
-        trainee.module.load_state_dict(_under(tensors, "module/"))
-        for number, optimizer in enumerate(trainee.optimizers):
+        train_state.module.load_state_dict(_under(tensors, "module/"))
+        for number, optimizer in enumerate(train_state.optimizers):
             optimizer.load_state_dict(_state(document["optimizers"][number], tensors, number))
     except (KeyError, IndexError, RuntimeError, ValueError) as error:
         raise CheckpointError(
             f"{folder}: a checkpoint of another model or optimizer ({error});"
             " next: delete the folder; training then starts anew"
         ) from error
-    trainee.step, trainee.micro_batch = document["step"], document["micro_batch"]
-    trainee.scaler.load_state_dict(document["scaler"])
+    train_state.step, train_state.micro_batch = document["step"], document["micro_batch"]
+    train_state.scaler.load_state_dict(document["scaler"])
     torch.set_rng_state(tensors["random/cpu"])
-    if "random/cuda" in tensors and is_accelerator(trainee.device):
-        torch.cuda.set_rng_state(tensors["random/cuda"], trainee.device)
+    if "random/cuda" in tensors and is_accelerator(train_state.device):
+        torch.cuda.set_rng_state(tensors["random/cuda"], train_state.device)
     course = document["course"]
     course["validation"] = [(int(step), float(loss)) for step, loss in course["validation"]]
     return Course(**course)

@@ -15,7 +15,7 @@ from suite.axes import is_accelerator
 from suite.tasks.batch import Batch
 from suite.training.loaders import moved
 from suite.training.micro_batches import is_out_of_memory, pieces
-from suite.training.train_state import Trainee
+from suite.training.train_state import TrainState
 
 
 class TrainingError(RuntimeError):
@@ -46,12 +46,12 @@ class Course:
 
 
 def fit(
-    trainee: Trainee,
+    train_state: TrainState,
     batches: Iterator[Batch],
     *,
     until: int,
     course: Course | None = None,
-    watch: Callable[[Trainee, Course], str] = lambda trainee, course: "",
+    watch: Callable[[TrainState, Course], str] = lambda train_state, course: "",
     clock: Callable[[], float] = time.perf_counter,
 ) -> Course:
     """Optimizer steps until `until` are done; returns what was seen, added to `course`.
@@ -60,100 +60,100 @@ def fit(
     that is not finite (with the step) and when memory runs out at a micro-batch of one.
     """
     course = course if course is not None else Course()
-    trainee.to_train_mode()
-    while trainee.step < until:
+    train_state.to_train_mode()
+    while train_state.step < until:
         begin = clock()
-        batch = moved(next(batches), trainee.device)
+        batch = moved(next(batches), train_state.device)
         waited = clock() - begin
-        trainee.set_rates()
-        loss, norm = _step(trainee, batch, course)
-        trainee.step += 1
+        train_state.set_rates()
+        loss, norm = _step(train_state, batch, course)
+        train_state.step += 1
         course.losses.append(loss)
         course.norms.append(norm)
         course.waits.append(waited)
         course.seconds.append(clock() - begin)
         course.num_samples += batch.num_samples
-        if reason := watch(trainee, course):
+        if reason := watch(train_state, course):
             course.stopped = reason
             break
-        trainee.to_train_mode()
+        train_state.to_train_mode()
     return course
 
 
-def _step(trainee: Trainee, batch: Batch, course: Course) -> tuple[float, float]:
+def _step(train_state: TrainState, batch: Batch, course: Course) -> tuple[float, float]:
     """One step of every player; loss and gradient norm. Halves the micro-batch when memory runs out."""
     total, largest = 0.0, 0.0
-    for player, optimizer in zip(trainee.players, trainee.optimizers, strict=True):
+    for player, optimizer in zip(train_state.players, train_state.optimizers, strict=True):
         while True:
             try:
-                loss = _backward(trainee, player.loss, batch, optimizer)
+                loss = _backward(train_state, player.loss, batch, optimizer)
                 break
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                _shrink(trainee, course, batch, error)
+                _shrink(train_state, course, batch, error)
         if not course.losses:
-            course.without_gradient += _without_gradient(trainee, player.parameters)
+            course.without_gradient += _without_gradient(train_state, player.parameters)
         if not math.isfinite(loss):
             raise TrainingError(
-                f"the loss of {player.name} is {loss} in step {trainee.step + 1};"
+                f"the loss of {player.name} is {loss} in step {train_state.step + 1};"
                 f" expected a finite number. Next: a lower learning rate than"
                 f" {optimizer.param_groups[0]['initial_lr']:g}, or look for values in the data that are not finite"
             )
-        trainee.scaler.unscale_(optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(player.parameters, trainee.settings.clip)
-        trainee.scaler.step(optimizer)
+        train_state.scaler.unscale_(optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(player.parameters, train_state.settings.clip)
+        train_state.scaler.step(optimizer)
         total, largest = total + loss, max(largest, float(norm))
-    trainee.scaler.update()
+    train_state.scaler.update()
     return total, largest
 
 
 def _backward(
-    trainee: Trainee, loss_of: Callable[[Batch], Any], batch: Batch, optimizer: Any
+    train_state: TrainState, loss_of: Callable[[Batch], Any], batch: Batch, optimizer: Any
 ) -> float:
     """The gradients of one batch, piece by piece; its mean loss."""
     optimizer.zero_grad(set_to_none=True)
     mean = 0.0
-    for piece, share in pieces(batch, trainee.micro_batch):
-        with precision(trainee):
+    for piece, share in pieces(batch, train_state.micro_batch):
+        with precision(train_state):
             loss = loss_of(piece)
-        trainee.scaler.scale(loss * share).backward()
+        train_state.scaler.scale(loss * share).backward()
         mean += float(loss.detach()) * share
     return mean
 
 
-def _shrink(trainee: Trainee, course: Course, batch: Batch, error: BaseException) -> None:
+def _shrink(train_state: TrainState, course: Course, batch: Batch, error: BaseException) -> None:
     """Half the samples at a time, twice the accumulation; raises TrainingError when one is too much."""
-    before = min(trainee.micro_batch, batch.num_samples)
+    before = min(train_state.micro_batch, batch.num_samples)
     if before <= 1:
         raise TrainingError(
-            f"out of memory with a micro-batch of one sample in step {trainee.step + 1}"
+            f"out of memory with a micro-batch of one sample in step {train_state.step + 1}"
             f" ({str(error).splitlines()[0][:200]}); next: a smaller --size, or a device with more memory"
         ) from error
-    trainee.micro_batch = before // 2
-    for optimizer in trainee.optimizers:
+    train_state.micro_batch = before // 2
+    for optimizer in train_state.optimizers:
         optimizer.zero_grad(set_to_none=True)
-    if is_accelerator(trainee.device):
+    if is_accelerator(train_state.device):
         torch.cuda.empty_cache()
     said = (
-        f"out of memory in step {trainee.step + 1}: micro-batch {before} -> {trainee.micro_batch},"
-        f" accumulation {-(-batch.num_samples // trainee.micro_batch)}"
+        f"out of memory in step {train_state.step + 1}: micro-batch {before} -> {train_state.micro_batch},"
+        f" accumulation {-(-batch.num_samples // train_state.micro_batch)}"
     )
     course.events.append(said)
     print(said, flush=True)
 
 
-def precision(trainee: Trainee) -> AbstractContextManager[Any]:
-    """The autocast that the trainee computes under."""
-    if trainee.autocast is None:
+def precision(train_state: TrainState) -> AbstractContextManager[Any]:
+    """The autocast that the train_state computes under."""
+    if train_state.autocast is None:
         return nullcontext()
-    return torch.autocast(trainee.device.partition(":")[0], dtype=trainee.autocast)
+    return torch.autocast(train_state.device.partition(":")[0], dtype=train_state.autocast)
 
 
-def _without_gradient(trainee: Trainee, parameters: Any) -> list[str]:
+def _without_gradient(train_state: TrainState, parameters: Any) -> list[str]:
     wanted = {id(p) for p in parameters if p.requires_grad}
     return [
         name
-        for name, parameter in trainee.module.named_parameters()
+        for name, parameter in train_state.module.named_parameters()
         if id(parameter) in wanted and parameter.grad is None
     ]

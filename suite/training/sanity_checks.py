@@ -20,22 +20,22 @@ from suite.training.health import smoothed
 from suite.training.loaders import moved
 from suite.training.loop import Course, fit
 from suite.training.quality import mean_loss
-from suite.training.setup import Lesson
+from suite.training.setup import TrainingSetup
 from suite.weights import module_for
 
 PROBE: Final = 5
 """Steps before, and steps after, the checkpoint that is resumed from."""
 
 
-def overfit(lesson: Lesson, module: nn.Module) -> Claim:
+def overfit(setup: TrainingSetup, module: nn.Module) -> Claim:
     """A single small batch can be learnt by heart: what a model, its loss and its gradients cannot fake.
 
     The loss is the one that the batch has in eval mode, without dropout, before and after.
     """
-    settings = lesson.settings
+    settings = setup.settings
     rate = settings.overfit_rate or settings.learning_rate
     alone = replace(
-        lesson,
+        setup,
         steps=settings.overfit_steps,
         settings=replace(
             settings,
@@ -47,16 +47,19 @@ def overfit(lesson: Lesson, module: nn.Module) -> Claim:
             micro_batch=0,
         ),
     )
-    batch = moved(next(alone.batches()), lesson.device)
-    trainee = alone.trainee(module)
+    batch = moved(next(alone.batches()), setup.device)
+    train_state = alone.train_state(module)
     if (
-        len(trainee.players) > 1
+        len(train_state.players) > 1
     ):  # the first player judges what the second has painted once and for all
-        trainee.players, trainee.optimizers = trainee.players[:1], trainee.optimizers[:1]
-    torch.manual_seed(lesson.seed)
-    before = mean_loss(module, lesson.loss, [batch], lesson.device)
-    fit(trainee, repeat(batch), until=settings.overfit_steps)
-    after = mean_loss(module, lesson.loss, [batch], lesson.device)
+        train_state.players, train_state.optimizers = (
+            train_state.players[:1],
+            train_state.optimizers[:1],
+        )
+    torch.manual_seed(setup.seed)
+    before = mean_loss(module, setup.loss, [batch], setup.device)
+    fit(train_state, repeat(batch), until=settings.overfit_steps)
+    after = mean_loss(module, setup.loss, [batch], setup.device)
     return Claim(
         name="a single batch can be overfitted",
         holds=after < settings.overfit_to * before,
@@ -67,31 +70,31 @@ def overfit(lesson: Lesson, module: nn.Module) -> Claim:
     )
 
 
-def repeated(lesson: Lesson, module: nn.Module) -> list[float]:
+def repeated(setup: TrainingSetup, module: nn.Module) -> list[float]:
     """The losses of the training's first steps, done again with `module`, built again from the same weights; the second
     half from a checkpoint that is read into a model and optimizers of another seed.
     """
-    seed = lesson.seed
-    first = lesson.trainee(module)
+    seed = setup.seed
+    first = setup.train_state(module)
     torch.manual_seed(seed)
-    course = fit(first, lesson.batches(), until=PROBE)
+    course = fit(first, setup.batches(), until=PROBE)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint.save(first, course, Path(folder))
-        second = lesson.trainee(module_for(lesson.spec, lesson.size, seed=seed + 1))
+        second = setup.train_state(module_for(setup.spec, setup.size, seed=seed + 1))
         course = checkpoint.load(second, Path(folder))
-    fit(second, lesson.batches(start=PROBE), until=2 * PROBE, course=course)
+    fit(second, setup.batches(start=PROBE), until=2 * PROBE, course=course)
     return course.losses
 
 
-def other_seed(lesson: Lesson, course: Course) -> tuple[float, float] | None:
+def other_seed(setup: TrainingSetup, course: Course) -> tuple[float, float] | None:
     """The smoothed loss at one early step, with this seed and with another; None where the training was too short."""
-    steps = min(len(course.losses), lesson.steps) // 4
+    steps = min(len(course.losses), setup.steps) // 4
     if steps < 8:
         return None
-    twin = replace(lesson, seed=lesson.seed + 1)
-    trainee = twin.trainee(module_for(lesson.spec, lesson.size, seed=twin.seed))
+    twin = replace(setup, seed=setup.seed + 1)
+    train_state = twin.train_state(module_for(setup.spec, setup.size, seed=twin.seed))
     torch.manual_seed(twin.seed)
-    losses = fit(trainee, twin.batches(), until=steps).losses
+    losses = fit(train_state, twin.batches(), until=steps).losses
     return smoothed(course.losses[:steps])[1], smoothed(losses)[1]
 
 
@@ -123,7 +126,7 @@ def same_claims(losses: Sequence[float], again: Sequence[float], device: str) ->
 
 
 def learnt_claims(
-    lesson: Lesson,
+    setup: TrainingSetup,
     course: Course,
     *,
     untrained: float,
@@ -132,7 +135,7 @@ def learnt_claims(
     plays: bool,
 ) -> list[Claim]:
     """The loss fell, and the metric beats the untrained model and the trivial baseline by the record's margin."""
-    task, margin = lesson.spec.task, lesson.settings.margin
+    task, margin = setup.spec.task, setup.settings.margin
     first, last = smoothed(course.losses)
     gains = {
         "untrained": gain(task, untrained, after),

@@ -1,4 +1,4 @@
-"""Worker side. Lesson: what a job trains on: model, data, settings, device and seed, in one place."""
+"""Worker side. TrainingSetup: what a job trains on: model, data, settings, device and seed, in one place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from suite.lifecycle import Training
 from suite.spec import ModelSpec
 from suite.tasks.batch import Batch
 from suite.training.loaders import fixed, stream
-from suite.training.train_state import Loss, Trainee, loss_of, trainee_for
+from suite.training.train_state import Loss, TrainState, loss_of, trainee_for
 from suite.worker.protocol import CellJob
 
 EVALUATION_BATCH: Final = 32
@@ -24,7 +24,7 @@ EVALUATION_BATCH: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class TrainingSetup:
     """One task for one model."""
 
     spec: ModelSpec
@@ -65,7 +65,7 @@ class Lesson:
             pin_memory=is_accelerator(self.device),
         )
 
-    def trainee(self, module: nn.Module, **more: Any) -> Trainee:
+    def train_state(self, module: nn.Module, **more: Any) -> TrainState:
         """The module ready to be trained on this; `more` goes to `trainee_for`."""
         return trainee_for(
             self.spec,
@@ -86,11 +86,11 @@ class Lesson:
         )
 
 
-def lesson_for(
+def training_setup_for(
     job: CellJob, spec: ModelSpec, source: Source, settings: Training, *, steps: int = 0
-) -> Lesson:
-    """The lesson of a job: on `source`, for `steps` steps (0 = as the settings say)."""
-    return Lesson(
+) -> TrainingSetup:
+    """The setup of a job: on `source`, for `steps` steps (0 = as the settings say)."""
+    return TrainingSetup(
         spec=spec,
         size=job.cell.size,
         source=source,

@@ -17,10 +17,10 @@ from suite.lifecycle import Finetuning
 from suite.training.layers import head_of, in_order
 from suite.training.loaders import moved
 from suite.training.loop import Course
-from suite.training.setup import Lesson
-from suite.training.train_state import Trainee
+from suite.training.setup import TrainingSetup
+from suite.training.train_state import TrainState
 
-Watch = Callable[[Trainee, Course], str]
+Watch = Callable[[TrainState, Course], str]
 LORA_RATE: Final = 4.0
 """Adapters start from nothing: they take a multiple of the rate that whole weights take (Hu et al. 2021, table 11)."""
 
@@ -38,10 +38,10 @@ class Plan:
     num_trainable: int
     """Numbers that learn."""
     frozen: Sequence[nn.Module] = ()
-    watch: Watch = lambda trainee, course: ""
+    watch: Watch = lambda train_state, course: ""
 
 
-def full(module: nn.Module, lesson: Lesson, own: Finetuning, head: tuple[str, ...]) -> Plan:
+def full(module: nn.Module, setup: TrainingSetup, own: Finetuning, head: tuple[str, ...]) -> Plan:
     """All weights learn."""
     module.requires_grad_(True)
     parameters = list(module.parameters())
@@ -54,9 +54,11 @@ def full(module: nn.Module, lesson: Lesson, own: Finetuning, head: tuple[str, ..
     )
 
 
-def partial(module: nn.Module, lesson: Lesson, own: Finetuning, head: tuple[str, ...]) -> Plan:
+def partial(
+    module: nn.Module, setup: TrainingSetup, own: Finetuning, head: tuple[str, ...]
+) -> Plan:
     """The head learns; the backbone keeps every bit, the statistics of its normalization included."""
-    names = head_of(head, in_order(module, _call(module, lesson)))
+    names = head_of(head, in_order(module, _call(module, setup)))
     layers = dict(module.named_modules())
     learning = [p for name in names for p in layers[name].parameters(recurse=False)]
     learns = {id(p) for p in learning}
@@ -87,16 +89,18 @@ def partial(module: nn.Module, lesson: Lesson, own: Finetuning, head: tuple[str,
     )
 
 
-def layerwise(module: nn.Module, lesson: Lesson, own: Finetuning, head: tuple[str, ...]) -> Plan:
+def layerwise(
+    module: nn.Module, setup: TrainingSetup, own: Finetuning, head: tuple[str, ...]
+) -> Plan:
     """Groups of layers learn from the top down, each at a rate lower by `layer_decay` than the one above, and the lower
     ones only later (Howard and Ruder 2018, section 3.2: gradual unfreezing).
     """
     groups = depth_groups(
-        module, in_order(module, _call(module, lesson), is_whole=False), own.groups
+        module, in_order(module, _call(module, setup), is_whole=False), own.groups
     )
-    rate = lesson.settings.learning_rate
+    rate = setup.settings.learning_rate
     top = len(groups) - 1
-    starts = {n: round(lesson.steps * (top - n) / (2 * len(groups))) for n in range(len(groups))}
+    starts = {n: round(setup.steps * (top - n) / (2 * len(groups))) for n in range(len(groups))}
     begin = [digest(group) for group in groups]
     seen: dict[int, str] = {}
     module.requires_grad_(True)
@@ -108,8 +112,8 @@ def layerwise(module: nn.Module, lesson: Lesson, own: Finetuning, head: tuple[st
                 for parameter in group:
                     parameter.requires_grad_(True)
 
-    def watch(trainee: Trainee, course: Course) -> str:
-        unfreeze(trainee.step)
+    def watch(train_state: TrainState, course: Course) -> str:
+        unfreeze(train_state.step)
         return ""
 
     rates = [rate * own.layer_decay ** (top - number) for number in range(len(groups))]
@@ -129,7 +133,7 @@ def layerwise(module: nn.Module, lesson: Lesson, own: Finetuning, head: tuple[st
                 name="layers are unfrozen from the top, those below untouched until then",
                 holds=intact and len(groups) > 1,
                 evidence=f"groups of {[len(g) for g in groups]} tensors from the bottom, unfrozen before steps"
-                f" {[starts[n] + 1 for n in range(len(groups))]} of {lesson.steps}",
+                f" {[starts[n] + 1 for n in range(len(groups))]} of {setup.steps}",
             ),
             Claim(
                 name="every group has learnt in the end",
@@ -148,18 +152,18 @@ def layerwise(module: nn.Module, lesson: Lesson, own: Finetuning, head: tuple[st
     )
 
 
-def lora(module: nn.Module, lesson: Lesson, own: Finetuning, head: tuple[str, ...]) -> Plan:
+def lora(module: nn.Module, setup: TrainingSetup, own: Finetuning, head: tuple[str, ...]) -> Plan:
     """Low-rank adapters learn beside frozen weights, and are merged into them in the end (Hu et al. 2021)."""
     from peft import LoraConfig, get_peft_model
 
-    rank, rate = own.lora_rank, own.lora_rate or LORA_RATE * lesson.settings.learning_rate
+    rank, rate = own.lora_rank, own.lora_rate or LORA_RATE * setup.settings.learning_rate
     base = list(module.state_dict().values())
     before = digest(base)
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(own.lora))
     wrapped: Any = get_peft_model(module, config)
     learning = [p for p in wrapped.parameters() if p.requires_grad]
     adapters = digest(learning)
-    inputs = _example(lesson)
+    inputs = _example(setup)
 
     def outputs(of: nn.Module) -> list[Tensor]:
         of.eval()
@@ -248,12 +252,12 @@ def changed_claim(before: str, after: str) -> Claim:
     )
 
 
-def _example(lesson: Lesson) -> Mapping[str, Any]:
-    return moved(next(lesson.batches(batch=2)), lesson.device).inputs
+def _example(setup: TrainingSetup) -> Mapping[str, Any]:
+    return moved(next(setup.batches(batch=2)), setup.device).inputs
 
 
-def _call(module: nn.Module, lesson: Lesson) -> Callable[[], Any]:
-    inputs = _example(lesson)
+def _call(module: nn.Module, setup: TrainingSetup) -> Callable[[], Any]:
+    inputs = _example(setup)
     module.eval()
     return lambda: module(**inputs)
 

@@ -1,4 +1,4 @@
-"""Worker side. Trainee: a model with all that learning changes: players, optimizers, schedules, random numbers."""
+"""Worker side. TrainState: a model with all that learning changes: players, optimizers, schedules, random numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Loss = Callable[[nn.Module, Batch], Tensor]
 
 
 @dataclass(slots=True, kw_only=True)
-class Trainee:
+class TrainState:
     """One model in training."""
 
     module: nn.Module
@@ -67,7 +67,7 @@ def trainee_for(
     dtype: str = "float32",
     groups: Iterable[Mapping[str, Any]] | None = None,
     frozen: Sequence[nn.Module] = (),
-) -> Trainee:
+) -> TrainState:
     """The module on its device with optimizers for all its trainable weights, or for `groups` of them.
 
     `groups` are optimizer groups with `params` and `lr` of a single player. On CUDA training runs under autocast to
@@ -89,7 +89,7 @@ def trainee_for(
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
     autocast = autocast_type(device, dtype)
-    return Trainee(
+    return TrainState(
         module=module,
         players=players,
         optimizers=optimizers,

@@ -9,7 +9,7 @@ from bench.steps import STEPS, steps_of
 from diagnostics.finding import Finding, Level
 from suite.cell import Cell
 from suite.engine.outcome_rules import settled
-from suite.engine.run_config import Request
+from suite.engine.run_config import RunConfig
 from suite.engine.session import Session
 from suite.engine.steps import graph_cell
 from suite.outcome import Outcome
@@ -63,7 +63,7 @@ def session_of(tmp_path):
         worker = FakeWorker(answer=answer_by_runner(**answers))
         folder = RunFolder.create(tmp_path)
         session = Session(
-            request=Request(
+            request=RunConfig(
                 specs={"net": spec},
                 options=JobOptions(),
                 deadline=9.0,

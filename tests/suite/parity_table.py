@@ -139,7 +139,7 @@ def measure(name: str, size: str, folder: Path, threads: int, is_plain: bool) ->
     from suite.data.sources import sources_in
     from suite.stages.export.comparison import Comparison
     from suite.stages.export.flat import names_of_outputs, num_results
-    from suite.stages.export.recipes import Request, recipes_for
+    from suite.stages.export.recipes import ExportRequest, recipes_for
     from suite.stages.export.reference import Reference
     from suite.stages.export.variants import BATCH, Variant, axis_names, flat_axes
     from suite.tasks.batch import batch_for
@@ -161,7 +161,7 @@ def measure(name: str, size: str, folder: Path, threads: int, is_plain: bool) ->
     graph = folder / f"{name}-{size}.onnx"
     if not graph.exists():
         recipes_for(spec, module)[0].export(
-            Request(
+            ExportRequest(
                 module=module,
                 inputs=traced,
                 output_names=names,

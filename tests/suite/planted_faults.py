@@ -68,7 +68,7 @@ class Subject:
         from suite.data.sources import sources_in
         from suite.stages.export.comparison import Comparison
         from suite.stages.export.flat import names_of_outputs, num_results
-        from suite.stages.export.recipes import Request, recipes_for
+        from suite.stages.export.recipes import ExportRequest, recipes_for
         from suite.stages.export.reference import Reference
         from suite.stages.export.variants import BATCH, axis_names, flat_axes
         from suite.tasks.batch import batch_for
@@ -90,7 +90,7 @@ class Subject:
         good = folder / f"{name}-tiny.onnx"
         if not good.exists():
             recipes_for(self.spec, module)[0].export(
-                Request(
+                ExportRequest(
                     module=module,
                     inputs=traced,
                     output_names=self.names,

@@ -149,9 +149,9 @@ def test_a_model_that_answers_by_chance_is_not_the_same_twice(claims) -> None:
 def test_a_resumed_run_that_forgets_its_optimizer_is_found_out(claims, monkeypatch) -> None:
     load = checkpoint.load
 
-    def forgetful(trainee: Any, folder: Path) -> Any:
-        course = load(trainee, folder)
-        for optimizer in trainee.optimizers:
+    def forgetful(train_state: Any, folder: Path) -> Any:
+        course = load(train_state, folder)
+        for optimizer in train_state.optimizers:
             optimizer.state.clear()
         return course
 
@@ -164,10 +164,10 @@ def test_a_resumed_run_that_forgets_its_optimizer_is_found_out(claims, monkeypat
 def test_a_weight_that_is_no_number_is_found(claims, monkeypatch) -> None:
     trained = train.train_watched
 
-    def spoil(lesson: Any, trainee: Any, folder: Path) -> Any:
-        course = trained(lesson, trainee, folder)
+    def spoil(setup: Any, train_state: Any, folder: Path) -> Any:
+        course = trained(setup, train_state, folder)
         with torch.no_grad():
-            next(trainee.module.parameters()).view(-1)[0] = float("inf")
+            next(train_state.module.parameters()).view(-1)[0] = float("inf")
         return course
 
     monkeypatch.setattr(train, "train_watched", spoil)
@@ -188,10 +188,10 @@ def test_fine_tuning_that_does_nothing_is_no_better_than_from_scratch(claims) ->
 def test_a_backbone_that_moves_after_all_is_found_out(claims, monkeypatch) -> None:
     fit = finetune.fit
 
-    def moves(trainee: Any, *args: Any, **kwargs: Any) -> Any:
-        course = fit(trainee, *args, **kwargs)
+    def moves(train_state: Any, *args: Any, **kwargs: Any) -> Any:
+        course = fit(train_state, *args, **kwargs)
         with torch.no_grad():
-            next(trainee.module.parameters()).add_(1e-3)
+            next(train_state.module.parameters()).add_(1e-3)
         return course
 
     spec = spec_for("mlp", "")
@@ -202,10 +202,10 @@ def test_a_backbone_that_moves_after_all_is_found_out(claims, monkeypatch) -> No
 def test_layers_that_learn_before_their_turn_are_found_out(claims, monkeypatch) -> None:
     fit = finetune.fit
 
-    def early(trainee: Any, *args: Any, **kwargs: Any) -> Any:
+    def early(train_state: Any, *args: Any, **kwargs: Any) -> Any:
         with torch.no_grad():  # the bottom group is the last to be unfrozen
-            next(trainee.module.parameters()).add_(1e-3)
-        return fit(trainee, *args, **kwargs)
+            next(train_state.module.parameters()).add_(1e-3)
+        return fit(train_state, *args, **kwargs)
 
     spec = spec_for("mlp", "")
     monkeypatch.setattr(finetune, "fit", early)
@@ -233,9 +233,9 @@ def test_adapters_that_are_merged_wrongly_are_found_out(claims, monkeypatch) -> 
 def test_weights_under_adapters_that_move_are_found_out(claims, monkeypatch) -> None:
     fit = finetune.fit
 
-    def moves(trainee: Any, *args: Any, **kwargs: Any) -> Any:
-        course = fit(trainee, *args, **kwargs)
-        frozen = [p for p in trainee.module.parameters() if not p.requires_grad]
+    def moves(train_state: Any, *args: Any, **kwargs: Any) -> Any:
+        course = fit(train_state, *args, **kwargs)
+        frozen = [p for p in train_state.module.parameters() if not p.requires_grad]
         if frozen:  # the twin that starts from scratch has none
             frozen[0].data.add_(1e-3)
         return course

@@ -18,7 +18,7 @@ def lane_of(monkeypatch, tmp_path):
     from suite.data.sources import sources_in
     from suite.quantization import torchao
     from suite.states import store
-    from suite.training.setup import lesson_for
+    from suite.training.setup import training_setup_for
     from suite.weights import module_for
     from suite.worker.job_options import JobOptions
     from suite.worker.protocol import CellJob
@@ -36,11 +36,11 @@ def lane_of(monkeypatch, tmp_path):
             options=JobOptions.from_dict({"sources": sources, "seed": 0, "threads": 1}),
         )
         settings = spec.sizes["tiny"].training
-        lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
+        setup = training_setup_for(job, spec, store.source_of(job, spec), settings)
         module, _, function = VARIANTS[name].route.partition(":")
         return getattr(import_module(module), function)(
-            job, spec, lesson, tmp_path, lambda *_, **__: None
-        ), lesson.test()[:2]
+            job, spec, setup, tmp_path, lambda *_, **__: None
+        ), setup.test()[:2]
 
     return lane
 

@@ -45,14 +45,14 @@ def pruned(module: Any, *, inputs: Any = None, gradients: bool = False, **settin
     import torch
 
     from suite.pruning.recurrent import prune_recurrent
-    from suite.pruning.request import Request
+    from suite.pruning.request import PruningRequest
 
     copy = deepcopy(module)
     x = torch.rand(2, 7, FEATURES)
     if gradients:
         copy(x).square().mean().backward()
     prune_recurrent(
-        Request(
+        PruningRequest(
             module=copy,
             inputs={"x": x} if inputs is None else inputs,
             pruning=Pruning(method="recurrent", **settings),

@@ -57,7 +57,7 @@ def batch(count=8, seed=0):
     )
 
 
-def trainee(net, **more):
+def train_state(net, **more):
     from suite.training.train_state import trainee_for
 
     settings = replace(SETTINGS, **more)
@@ -77,7 +77,7 @@ def losses_of(net, steps=10, **more):
     from suite.training.loop import fit
 
     torch.manual_seed(0)
-    return fit(trainee(net, **more), endless(), until=steps).losses
+    return fit(train_state(net, **more), endless(), until=steps).losses
 
 
 def test_accumulated_micro_batches_give_the_losses_of_the_whole_batch():
@@ -100,7 +100,7 @@ def test_memory_that_runs_out_halves_the_micro_batch_says_so_and_goes_on():
         return full(x)
 
     net.forward = small_only
-    learner = trainee(net)
+    learner = train_state(net)
     course = fit(learner, endless(), until=10)
     assert learner.micro_batch == 2
     assert [e.split(": ")[1] for e in course.events] == [
@@ -120,7 +120,7 @@ def test_no_memory_for_a_single_sample_is_the_end():
 
     net.forward = never
     with pytest.raises(TrainingError, match="micro-batch of one sample in step 1"):
-        fit(trainee(net), endless(), until=1)
+        fit(train_state(net), endless(), until=1)
 
 
 def test_another_error_is_not_taken_for_memory():
@@ -133,7 +133,7 @@ def test_another_error_is_not_taken_for_memory():
 
     net.forward = broken
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
-        fit(trainee(net), endless(), until=1)
+        fit(train_state(net), endless(), until=1)
 
 
 def test_a_loss_that_is_no_number_ends_the_training_with_the_step():
@@ -146,7 +146,7 @@ def test_a_loss_that_is_no_number_ends_the_training_with_the_step():
         yield bad
 
     with pytest.raises(TrainingError, match="is nan in step 2"):
-        fit(trainee(module()), poisoned(), until=2)
+        fit(train_state(module()), poisoned(), until=2)
 
 
 def test_a_resumed_training_goes_on_exactly_also_with_dropout(tmp_path):
@@ -156,13 +156,13 @@ def test_a_resumed_training_goes_on_exactly_also_with_dropout(tmp_path):
     from suite.training.loop import fit
 
     torch.manual_seed(0)
-    first = trainee(module(dropout=0.5))
+    first = train_state(module(dropout=0.5))
     whole = fit(first, endless(), until=4)
     checkpoint.save(first, whole, tmp_path)
     fit(first, endless(4), until=10, course=whole)
 
     torch.manual_seed(99)
-    second = trainee(module(seed=7, dropout=0.5))
+    second = train_state(module(seed=7, dropout=0.5))
     resumed = checkpoint.load(second, tmp_path)
     assert second.step == 4
     fit(second, endless(4), until=10, course=resumed)
@@ -176,7 +176,7 @@ def test_a_corrupt_checkpoint_names_its_file_and_the_next_step(tmp_path, damage)
     from suite.training import checkpoint
     from suite.training.loop import Course
 
-    learner = trainee(module())
+    learner = train_state(module())
     checkpoint.save(learner, Course(), tmp_path)
     tensors, document = tmp_path / checkpoint.TENSORS, tmp_path / checkpoint.DOCUMENT
     if damage == "truncate":
@@ -188,7 +188,7 @@ def test_a_corrupt_checkpoint_names_its_file_and_the_next_step(tmp_path, damage)
     else:
         from torch import nn
 
-        learner = trainee(nn.Linear(2, 2))
+        learner = train_state(nn.Linear(2, 2))
     with pytest.raises(checkpoint.CheckpointError, match=r"delete the folder") as error:
         checkpoint.load(learner, tmp_path)
     assert str(tmp_path) in str(error.value)
@@ -201,7 +201,7 @@ def test_weights_that_get_no_gradient_are_named():
 
     net = module()
     net.unused = nn.Linear(2, 2)
-    course = fit(trainee(net), endless(), until=2)
+    course = fit(train_state(net), endless(), until=2)
     assert course.without_gradient == ["unused.weight", "unused.bias"]
 
 
@@ -209,7 +209,10 @@ def test_a_single_batch_is_overfitted_by_a_model_that_can_and_not_by_one_that_ca
     from suite.training.loop import fit
 
     same = repeat(batch())
-    learning, frozen = trainee(module(), steps=60), trainee(module(), steps=60, learning_rate=0.0)
+    learning, frozen = (
+        train_state(module(), steps=60),
+        train_state(module(), steps=60, learning_rate=0.0),
+    )
     good = fit(learning, same, until=60).losses
     bad = fit(frozen, same, until=60).losses
     assert good[-1] < 0.5 * good[0]

@@ -30,14 +30,14 @@ from suite.states import store
 from suite.training.quality import module_forward
 
 
-def toy_lane(job, spec, lesson, folder, emit):
+def toy_lane(job, spec, setup, folder, emit):
     """The module with its weights in float32, and rounded."""
     module = store.module_of(job, spec, TRAINED)
     rounded = copy.deepcopy(module)
     for weight in rounded.parameters():
         weight.data = weight.data.half().float()
     store.save(rounded, folder)
-    inputs = lesson.test()[0].inputs
+    inputs = setup.test()[0].inputs
     return Lane(
         reference=module_forward(module),
         quantized=module_forward(rounded),

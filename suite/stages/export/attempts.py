@@ -14,7 +14,7 @@ from suite.onnx_summary import files_of
 from suite.results.export import FAILED, Attempt, ShapeParity
 from suite.stages.export.failures import ExportError, Reason, one_line, reason_of, summary_line
 from suite.stages.export.path_leaks import PathLeakError, refuse_paths
-from suite.stages.export.recipes import Limits, Recipe, Request
+from suite.stages.export.recipes import ExportRequest, Limits, Recipe
 from suite.worker.protocol import Emit
 
 
@@ -33,7 +33,7 @@ class Made:
 
 def first_that_works(
     recipes: Sequence[Recipe],
-    request: Request,
+    request: ExportRequest,
     open_session: Callable[[Path], Any],
     compare: Callable[[Any, Limits], list[ShapeParity]],
     emit: Emit,

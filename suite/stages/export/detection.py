@@ -13,10 +13,10 @@ from suite.stages.export import dynamo
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from suite.stages.export.recipes import Limits, Request
+    from suite.stages.export.recipes import ExportRequest, Limits
 
 
-def export(request: Request) -> Limits:
+def export(request: ExportRequest) -> Limits:
     """Writes the graph with `batched_nms` replaced for as long as the trace lasts."""
     with branch_free_nms():
         return dynamo.export(request)

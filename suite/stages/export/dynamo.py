@@ -12,7 +12,7 @@ from suite.stages.export.flat import flat_forward
 from suite.stages.export.recurrent import recurrent_loops
 
 if TYPE_CHECKING:
-    from suite.stages.export.recipes import Limits, Request
+    from suite.stages.export.recipes import ExportRequest, Limits
 
 OPSET: Final = 20
 """The default of torch.onnx.export since 2.9."""
@@ -30,7 +30,7 @@ LEAKS: Final = ("pkg.torch.onnx.stack_trace", "pkg.torch.onnx.fx_node")
 module names and stay."""
 
 
-def export(request: Request) -> Limits:
+def export(request: ExportRequest) -> Limits:
     """Writes the graph; raises torch.onnx's errors as they come, and ValueError for a translation of an unknown
     operator.
     """
@@ -83,7 +83,7 @@ def translation_table(translations: Mapping[str, Callable[..., Any]]) -> dict[An
     return table or None
 
 
-def limits_of(exported: Any, request: Request) -> dict[str, tuple[int, int | None]]:
+def limits_of(exported: Any, request: ExportRequest) -> dict[str, tuple[int, int | None]]:
     """Return the range of extents for which the exported program is valid, by dynamic axis; axes without a limit are
     left out.
 

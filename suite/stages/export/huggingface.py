@@ -10,10 +10,10 @@ from suite.flat_tensors import flatten_inputs
 from suite.stages.export.dynamo import OPSET, limits_of, save
 
 if TYPE_CHECKING:
-    from suite.stages.export.recipes import Limits, Request
+    from suite.stages.export.recipes import ExportRequest, Limits
 
 
-def export(request: Request) -> Limits:
+def export(request: ExportRequest) -> Limits:
     """Writes the graph; raises the exporter's errors, and ValueError when it returns other
     outputs than asked for.
     """

@@ -15,7 +15,7 @@ from suite.stages.export.dynamo import limits_of, save
 from suite.stages.export.flat import flat_forward
 
 if TYPE_CHECKING:
-    from suite.stages.export.recipes import Limits, Request
+    from suite.stages.export.recipes import ExportRequest, Limits
 
 OPSET: Final = 18
 
@@ -26,7 +26,7 @@ BRANCH: Final = "Converting a tensor to a Python boolean"
 """What it warns of where Python chooses by a tensor, shapes among them."""
 
 
-def export(request: Request) -> Limits:
+def export(request: ExportRequest) -> Limits:
     """Writes the graph; raises torch.onnx's errors as they come, and FrozenValueError where a trace of one example is
     no graph of the module.
     """
@@ -64,7 +64,7 @@ def export(request: Request) -> Limits:
     return branch_limits(request) if any(BRANCH in str(w.message) for w in warned) else {}
 
 
-def branch_limits(request: Request) -> Limits:
+def branch_limits(request: ExportRequest) -> Limits:
     """Between which extents the branches hold that the example took, as torch.export knows them; nothing where it does
     not export the module.
 

@@ -19,7 +19,7 @@ Limits = Mapping[str, tuple[int, int | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ExportRequest:
     """What a recipe works on."""
 
     module: nn.Module
@@ -43,7 +43,7 @@ class Recipe:
     """One way to export."""
 
     name: str
-    export: Callable[[Request], Limits]
+    export: Callable[[ExportRequest], Limits]
     """Writes `request.path` and returns the extents for which the program is valid; raises what the exporter raises."""
     suits: Callable[[ModelSpec, nn.Module], bool]
     """Whether it is worth a try when the record's own recipe failed."""

@@ -30,7 +30,7 @@ from suite.stages.export.failures import refuse_unsteady
 from suite.stages.export.flat import names_of_outputs, num_results
 from suite.stages.export.parity import verdict_of
 from suite.stages.export.pt2 import life_claims
-from suite.stages.export.recipes import Request, recipes_for
+from suite.stages.export.recipes import ExportRequest, recipes_for
 from suite.stages.export.reference import Reference
 from suite.stages.export.variants import BATCH, axis_names, flat_axes
 from suite.states.store import module_of, state_key
@@ -118,7 +118,7 @@ def _export(
     reference = Reference(module, spec.outputs)
     reference.know(traced, refuse_unsteady(module, traced, reference.flatten))
     names = names_of_outputs(spec.outputs, len(reference.eager(traced)), num_results(traced))
-    request = Request(
+    request = ExportRequest(
         module=module,
         inputs=traced,
         output_names=names,

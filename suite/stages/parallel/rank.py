@@ -18,7 +18,7 @@ from suite.stages.parallel.history import STEPS, undisturbed
 from suite.states import store
 from suite.training.loaders import moved
 from suite.training.micro_batches import pieces
-from suite.training.setup import lesson_for
+from suite.training.setup import training_setup_for
 from suite.training.strategies import digest
 from suite.worker.protocol import CellJob
 
@@ -48,22 +48,22 @@ def train(job: CellJob, device: str, place: str, rank: int, count: int) -> dict[
     strategy = job.cell.variant
     spec = spec_for(job.cell.model, job.options.models_from)
     settings = undisturbed(spec, job.cell.size, count, strategy)
-    lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
+    setup = training_setup_for(job, spec, store.source_of(job, spec), settings)
     module = store.module_of(job, spec, ORIGINAL).to(place)
     for layer in module.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
     whole = sum(p.numel() for p in module.parameters())
     wrapped: Any = load_route(strategy)(module, device, count)
-    # lesson.trainee would move the module once more; its optimizer is all that is wanted here.
-    trainee = lesson.trainee(wrapped)
-    optimizer = trainee.optimizers[0]
-    loss_of, batches = lesson.loss, lesson.batches()
+    # setup.train_state would move the module once more; its optimizer is all that is wanted here.
+    train_state = setup.train_state(wrapped)
+    optimizer = train_state.optimizers[0]
+    loss_of, batches = setup.loss, setup.batches()
     losses, seconds, num_samples = [], [], 0
     for step in range(STEPS):
         begin = time.perf_counter()
-        trainee.step = step
-        trainee.set_rates()
+        train_state.step = step
+        train_state.set_rates()
         wrapped.train()
         batch = next(batches)
         mine = (

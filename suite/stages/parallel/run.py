@@ -24,7 +24,7 @@ from suite.spec import ModelSpec
 from suite.stages.parallel.history import STEPS, undisturbed
 from suite.states import store
 from suite.training.loop import fit
-from suite.training.setup import lesson_for
+from suite.training.setup import training_setup_for
 from suite.worker.errors import Unavailable
 from suite.worker.protocol import CellJob, Emit
 
@@ -105,13 +105,13 @@ def one_process(job: CellJob, spec: ModelSpec, nproc: int) -> tuple[list[float],
     normalization sees the same samples together.
     """
     settings = undisturbed(spec, job.cell.size, nproc, job.cell.variant)
-    lesson = lesson_for(job, spec, store.source_of(job, spec), settings)
+    setup = training_setup_for(job, spec, store.source_of(job, spec), settings)
     module = store.module_of(job, spec, ORIGINAL)
     for layer in module.modules():
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
-    torch.manual_seed(lesson.seed)
-    course = fit(lesson.trainee(module), lesson.batches(), until=STEPS)
+    torch.manual_seed(setup.seed)
+    course = fit(setup.train_state(module), setup.batches(), until=STEPS)
     return course.losses, course.seconds
 
 

@@ -20,14 +20,16 @@ from suite.stages.export.quantized import GRAPH
 from suite.stages.quantize.lane import Lane
 from suite.states.store import StateMissing, module_of
 from suite.training.quality import session_forward
-from suite.training.setup import Lesson
+from suite.training.setup import TrainingSetup
 from suite.worker.protocol import CellJob, Emit
 
 CALIBRATION_BATCH: Final = 8
 """Samples per forward pass while ranges are read; one at a time where the graph takes no more."""
 
 
-def graph_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
+def graph_lane(
+    job: CellJob, spec: ModelSpec, setup: TrainingSetup, folder: Path, emit: Emit
+) -> Lane:
     """The graph `options["parent_graph"]` quantized by the record's method into the state's folder.
 
     Raises StateMissing when there is no such graph, QuantizationError as the engine does.
@@ -43,7 +45,7 @@ def graph_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit
     settings = spec.sizes[job.cell.size].quantization
     reference = open_quietly(graph, threads)
     if settings.method == "static":
-        feeds = calibration(lesson, reference, settings.calibration_samples)
+        feeds = calibration(setup, reference, settings.calibration_samples)
         report = quantize_static_graph(
             graph,
             output,
@@ -55,7 +57,7 @@ def graph_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit
     else:
         report = quantize_dynamic_graph(graph, output, settings)
     quantized = open_quietly(output, threads)
-    inputs = next(lesson.batches(batch=job.cell.batch)).inputs
+    inputs = next(setup.batches(batch=job.cell.batch)).inputs
     module = module_of(job, spec, VARIANTS[job.cell.variant].parent)
 
     def eager() -> None:
@@ -75,11 +77,11 @@ def graph_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit
     )
 
 
-def calibration(lesson: Lesson, session: Any, num_samples: int) -> Iterator[dict[str, Any]]:
+def calibration(setup: TrainingSetup, session: Any, num_samples: int) -> Iterator[dict[str, Any]]:
     """Feeds of real training samples for reading ranges."""
     from suite.backends.onnxruntime import feeds_for
 
-    size = min(CALIBRATION_BATCH, lesson.test()[0].num_samples)
-    batches = lesson.batches(batch=size)
+    size = min(CALIBRATION_BATCH, setup.test()[0].num_samples)
+    batches = setup.batches(batch=size)
     for batch in islice(batches, -(-num_samples // size)):
         yield feeds_for(session, batch.inputs)

@@ -24,11 +24,13 @@ from suite.states import store
 from suite.tasks.batch import Batch
 from suite.training.loaders import moved
 from suite.training.quality import Forward, module_forward
-from suite.training.setup import Lesson
+from suite.training.setup import TrainingSetup
 from suite.worker.protocol import CellJob, Emit
 
 
-def pt2e_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
+def pt2e_lane(
+    job: CellJob, spec: ModelSpec, setup: TrainingSetup, folder: Path, emit: Emit
+) -> Lane:
     """The trained module as a program with quantized convolutions and products, compiled by Inductor.
 
     It is compiled for the cell's batch, as every lane is timed on that, and judged in portions of it; the state's
@@ -44,7 +46,7 @@ def pt2e_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit:
     settings = spec.sizes[job.cell.size].quantization
     module = store.module_of(job, spec, TRAINED)
     size = job.cell.batch
-    rows = lesson.batches(batch=size)
+    rows = setup.batches(batch=size)
     inputs = next(rows).inputs
     seen = [batch.inputs for batch in islice(rows, max(1, settings.calibration_samples // size))]
     program, report = quantize_pt2e(module, inputs, seen)
@@ -71,26 +73,30 @@ def pt2e_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit:
     )
 
 
-def bf16_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
+def bf16_lane(
+    job: CellJob, spec: ModelSpec, setup: TrainingSetup, folder: Path, emit: Emit
+) -> Lane:
     """The trained module in bfloat16, compiled."""
-    return _cuda_lane(job, spec, lesson, folder, lambda module: _converted(module))
+    return _cuda_lane(job, spec, setup, folder, lambda module: _converted(module))
 
 
-def torchao_lane(job: CellJob, spec: ModelSpec, lesson: Lesson, folder: Path, emit: Emit) -> Lane:
+def torchao_lane(
+    job: CellJob, spec: ModelSpec, setup: TrainingSetup, folder: Path, emit: Emit
+) -> Lane:
     """The trained module with its Linear layers in 8 bits by torchao, compiled."""
     from suite.quantization.torchao import first_that_runs, quantize_linear
 
     settings = spec.sizes[job.cell.size].quantization
     config = first_that_runs(settings.torchao, job.cell.device)
     return _cuda_lane(
-        job, spec, lesson, folder, lambda module: quantize_linear(module.to(torch.bfloat16), config)
+        job, spec, setup, folder, lambda module: quantize_linear(module.to(torch.bfloat16), config)
     )
 
 
 def _cuda_lane(
     job: CellJob,
     spec: ModelSpec,
-    lesson: Lesson,
+    setup: TrainingSetup,
     folder: Path,
     convert: Callable[[nn.Module], QuantizationReport],
 ) -> Lane:
@@ -102,7 +108,7 @@ def _cuda_lane(
     report = convert(converted)
     num_quantized = report.num_quantized or 0
     after = _num_bytes(converted)
-    inputs = moved(lesson.test()[0], device).inputs
+    inputs = moved(setup.test()[0], device).inputs
     lower = move(inputs, device, torch.bfloat16)
     fast: Any = torch.compile(converted)
     plain: Any = torch.compile(module)

@@ -18,7 +18,7 @@ from suite.stages.quantize.lane import Lane
 from suite.states import store
 from suite.timing import alternate, speed_ratio
 from suite.training.quality import quality
-from suite.training.setup import lesson_for, num_samples_of
+from suite.training.setup import num_samples_of, training_setup_for
 from suite.worker.protocol import CellJob, Emit
 
 LATENCY_SECONDS: Final = 0.6
@@ -39,12 +39,12 @@ def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     """The quantization itself; the graph or the weights go to `folder`."""
     variant, size = job.cell.variant, spec.sizes[job.cell.size]
     require_device(job.cell.device)
-    lesson = lesson_for(job, spec, store.source_of(job, spec), size.training)
+    setup = training_setup_for(job, spec, store.source_of(job, spec), size.training)
     before = store.final_quality(store.parent_of(job, spec), variant)
     emit("phase", name="input")
-    test = lesson.test()
+    test = setup.test()
     emit("phase", name=QUANTIZE)
-    lane: Lane = load_route(variant)(job, spec, lesson, folder, emit)
+    lane: Lane = load_route(variant)(job, spec, setup, folder, emit)
     emit("phase", name="quality")
     in_float = quality(spec, lane.reference, test)
     quantized = quality(spec, lane.quantized, test)
@@ -82,5 +82,5 @@ def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
             claims=claims,
             **device_facts(job.cell.device),
         ),
-        data=DataSet(name=lesson.source.name),
+        data=DataSet(name=setup.source.name),
     )
