@@ -3,8 +3,8 @@
     python tests/suite/spread_over_seeds.py --models lstm,gru --seeds 0-7 [--recovery 80,160]
     ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 python tests/suite/spread_over_seeds.py ...
 
-Nothing is kept and nothing is claimed: a model is trained from its seed and judged, pruned as its record says, recovered
-and judged again. Mean and standard deviation over the seeds are printed for each number of recovery steps.
+Nothing is kept and nothing is claimed: a model is trained from its seed and judged, pruned as its record says,
+recovered and judged again. Mean and standard deviation over the seeds are printed for each number of recovery steps.
 """
 
 from __future__ import annotations
