@@ -1,1 +1,1 @@
-"""Worker side. Training: loaders, optimizers, schedules, the loop, checkpoints, and what is wrong with a training."""
+"""Worker side. Training: loaders, optimizers, schedules, the loop, checkpoints, and checks of a training's health."""

@@ -1,4 +1,4 @@
-"""Worker side. Checkpoints: everything that a resumed training needs to go on exactly, in safetensors and JSON."""
+"""Worker side. Checkpoints: everything needed to resume a training exactly, in safetensors and JSON."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SCHEMA: Final = 1
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is damaged or of another model; the message names the file and the next step."""
+    """A checkpoint is damaged or belongs to another model; the message names the file and the next step."""
 
 
 def save(train_state: TrainState, course: Course, folder: Path) -> None:
-    """Writes the train_state and its course; the JSON comes last and in one step, so that it never vouches for half."""
+    """Write the train state and its course. The JSON is written last and atomically, so it marks a whole checkpoint."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,12 +59,12 @@ def save(train_state: TrainState, course: Course, folder: Path) -> None:
 
 
 def exists(folder: Path) -> bool:
-    """True when there is a whole checkpoint."""
+    """Return True if `folder` holds a complete checkpoint."""
     return (folder / DOCUMENT).is_file() and (folder / TENSORS).is_file()
 
 
 def load(train_state: TrainState, folder: Path) -> Course:
-    """Puts the train_state where `save` found it, random numbers included, and returns the course so far.
+    """Restore the train state as `save` found it, random number generators included, and return the course so far.
 
     Raises CheckpointError when a file is damaged or belongs to another model.
     """
@@ -105,7 +105,7 @@ def load(train_state: TrainState, folder: Path) -> Course:
 
 
 def _scalars(state: Mapping[int, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What an optimizer keeps beside tensors."""
+    """Return the entries of an optimizer's state that are not tensors."""
     return {
         str(index): {k: v for k, v in entries.items() if not isinstance(v, torch.Tensor)}
         for index, entries in state.items()
@@ -113,7 +113,7 @@ def _scalars(state: Mapping[int, Mapping[str, Any]]) -> dict[str, dict[str, Any]
 
 
 def _state(held: Mapping[str, Any], tensors: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """An optimizer's state dictionary again."""
+    """Rebuild an optimizer's state dictionary."""
     state: dict[int, dict[str, Any]] = {int(i): dict(v) for i, v in held["numbers"].items()}
     for path, value in _under(tensors, f"optimizer/{number}/").items():
         index, _, key = path.partition("/")

@@ -1,4 +1,4 @@
-"""Worker side. A training that is watched: validation, early stopping, the best weights kept, checkpoints."""
+"""Worker side. Training with validation, early stopping, the best weights kept, and checkpoints."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from suite.training.setup import TrainingSetup
 from suite.training.train_state import TrainState
 
 CHECKPOINT_AFTER: Final = 60.0
-"""Seconds of training before the first checkpoint is written: a killed worker loses about as much."""
+"""Seconds of training before checkpoints are written: a killed worker loses about as much."""
 
 
 def train_watched(setup: TrainingSetup, train_state: TrainState, saved: Path) -> Course:
-    """The setup from its first step, or from the checkpoint in `saved` that a killed worker left, to its end.
+    """Train from the first step, or from the checkpoint in `saved` that a killed worker left, to the end.
 
-    The validation loss is taken `evaluations` times; without a better one in `patience` of them training stops. The
-    weights with the best validation loss are what the module holds at the end (those of a game: the last).
+    Validates `evaluations` times and stops when `patience` validations in a row bring no lower loss. At the end the
+    module holds the weights with the lowest validation loss (for a task with two players: the last weights).
     """
     settings, plays = setup.settings, len(train_state.players) > 1
     validation = setup.validation()

@@ -1,4 +1,4 @@
-"""Training health: what is wrong with a training that ran, judged from its curves alone, each with its cure."""
+"""Training health: diagnoses a finished training from its curves alone; each finding names a remedy."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Final
 from suite.results.train import HealthSign
 
 GAP: Final = 1.5
-"""Validation loss over training loss from which a model remembers rather than learns."""
+"""Validation loss over training loss above which the model overfits."""
 RISE: Final = 1.1
-"""Validation loss at the end over its best."""
+"""Final validation loss over the lowest one."""
 LEAST_FALL: Final = 0.95
-"""A loss that keeps more than this of its beginning has not converged to anything."""
+"""A loss that stays above this share of its initial value has not converged."""
 EXPLODING: Final = 100.0
 """Gradient norm over its median."""
 VANISHING: Final = 1e-5
@@ -30,7 +30,7 @@ SPREAD: Final = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """What was seen of a training; plain numbers."""
+    """What was recorded of a training, as plain numbers."""
 
     losses: Sequence[float]
     norms: Sequence[float]
@@ -44,25 +44,25 @@ class Signs:
     dead: Mapping[str, float] = field(default_factory=dict)
     """Layer -> share of units that are never active on the validation split."""
     other_seed: tuple[float, float] | None = None
-    """Smoothed loss at one step with this seed and with another."""
+    """Smoothed loss at one step, for this seed and for another."""
     plays: bool = False
-    """Two players: their losses are no measure of progress."""
+    """True for two players (a GAN): their losses do not measure progress."""
 
 
 def diagnose(signs: Signs) -> list[HealthSign]:
-    """What is wrong; an empty list is a healthy training."""
+    """Return the findings; an empty list means a healthy training."""
     found = (look(signs) for look in LOOKS)
     return [sign for sign in found if sign is not None]
 
 
 def smoothed(losses: Sequence[float], window: int = 8) -> tuple[float, float]:
-    """The mean of the first and of the last `window` losses (fewer where there are fewer)."""
+    """Return the means of the first and of the last `window` losses (fewer where there are fewer)."""
     width = max(1, min(window, len(losses) // 2))
     return fmean(losses[:width]), fmean(losses[-width:])
 
 
 def overfitting(signs: Signs) -> HealthSign | None:
-    """The validation loss leaves the training loss behind."""
+    """Report a validation loss far above the training loss."""
     if len(signs.validation) < 2 or signs.plays:
         return None
     last, best = signs.validation[-1][1], min(loss for _, loss in signs.validation)
@@ -77,7 +77,7 @@ def overfitting(signs: Signs) -> HealthSign | None:
 
 
 def no_convergence(signs: Signs) -> HealthSign | None:
-    """The loss did not fall."""
+    """Report a loss that did not fall."""
     first, last = smoothed(signs.losses)
     if signs.plays or last < LEAST_FALL * first:
         return None
@@ -89,7 +89,7 @@ def no_convergence(signs: Signs) -> HealthSign | None:
 
 
 def exploding(signs: Signs) -> HealthSign | None:
-    """A gradient far above the usual, or none that is a number."""
+    """Report a gradient norm far above the median or not finite."""
     if not signs.norms:
         return None
     usual, largest = median(signs.norms), max(signs.norms)
@@ -103,7 +103,7 @@ def exploding(signs: Signs) -> HealthSign | None:
 
 
 def vanishing(signs: Signs) -> HealthSign | None:
-    """A layer that learns next to nothing beside the others."""
+    """Report a layer whose gradient is negligible compared with the others."""
     if len(signs.gradients) < 2:
         return None
     weakest = min(signs.gradients, key=lambda name: signs.gradients[name])
@@ -118,7 +118,7 @@ def vanishing(signs: Signs) -> HealthSign | None:
 
 
 def dead_units(signs: Signs) -> HealthSign | None:
-    """Units that are never active: they have no gradient and do not come back."""
+    """Report units that are never active: they get no gradient and do not recover."""
     bad = {name: share for name, share in signs.dead.items() if share > DEAD}
     if not bad:
         return None
@@ -131,7 +131,7 @@ def dead_units(signs: Signs) -> HealthSign | None:
 
 
 def no_gradient(signs: Signs) -> HealthSign | None:
-    """Weights that are trainable and take no part in the loss."""
+    """Report trainable weights that take no part in the loss."""
     if not signs.without_gradient:
         return None
     names = ", ".join(signs.without_gradient[:3])
@@ -143,7 +143,7 @@ def no_gradient(signs: Signs) -> HealthSign | None:
 
 
 def data_bound(signs: Signs) -> HealthSign | None:
-    """The model waits for its data."""
+    """Report a training that waits for its data."""
     if signs.waiting <= WAITING:
         return None
     return HealthSign(
@@ -154,7 +154,7 @@ def data_bound(signs: Signs) -> HealthSign | None:
 
 
 def unstable(signs: Signs) -> HealthSign | None:
-    """Another seed learns at another speed."""
+    """Report a loss that depends strongly on the seed."""
     if signs.other_seed is None or signs.plays:
         return None
     this, other = signs.other_seed
@@ -178,4 +178,4 @@ LOOKS: Final[tuple[Callable[[Signs], HealthSign | None], ...]] = (
     data_bound,
     unstable,
 )
-"""Every look that is taken, in the order in which findings are shown."""
+"""All checks, in the order in which findings are shown."""

@@ -1,4 +1,4 @@
-"""Worker side. Layers: in which order a model runs them, their gradients, and which of their units are dead."""
+"""Worker side. Layers: the order in which a model runs them, their gradients, and their dead units."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 ACTIVATIONS: Final = (nn.ReLU, nn.ReLU6, nn.Hardtanh)
-"""Modules whose units can die: exactly 0 over a whole range."""
+"""Modules whose units can die: their output is exactly 0 over a whole range."""
 
 
 def in_order(module: nn.Module, call: Callable[[], Any], *, is_whole: bool = True) -> list[str]:
-    """Names of the layers with weights of their own, in the order in which `call` first ends them.
+    """Return the names of the layers with weights of their own, in the order in which `call` first finishes them.
 
-    Layers that do not run come first, as they are registered: nothing stands on them; without
-    `is_whole` they are left out. A layer is a module that has parameters itself.
+    Layers that do not run come first, in registration order, because no other layer depends on them; without `is_whole`
+    they are left out. A layer is a module that has parameters itself.
     """
     own = {
         name: layer
@@ -37,7 +37,7 @@ def in_order(module: nn.Module, call: Callable[[], Any], *, is_whole: bool = Tru
 
 
 def head_of(names: Iterable[str], layers: list[str]) -> list[str]:
-    """The layers that lie in the modules `names`; without names, the last layer."""
+    """Return the layers inside the modules `names`; without names, the last layer."""
     asked = tuple(names)
     if not asked:
         return layers[-1:]
@@ -55,7 +55,7 @@ def head_of(names: Iterable[str], layers: list[str]) -> list[str]:
 
 
 def gradients(module: nn.Module) -> dict[str, float]:
-    """Layer -> root mean square of the gradients that its own weights hold now."""
+    """Return layer -> root mean square of the current gradients of its own weights."""
     found = {}
     for name, layer in module.named_modules():
         own = [p.grad for p in layer.parameters(recurse=False) if p.grad is not None]
@@ -67,7 +67,7 @@ def gradients(module: nn.Module) -> dict[str, float]:
 
 
 def dead_shares(module: nn.Module, call: Callable[[], Any]) -> dict[str, float]:
-    """Activation -> share of its channels (or features) that are zero for everything that `call` shows it."""
+    """Return activation -> share of its channels (or features) that are zero for all inputs that `call` passes."""
     alive: dict[str, Tensor] = {}
 
     def hook_for(name: str) -> Callable[..., None]:

@@ -32,10 +32,10 @@ def stream(
     num_workers: int = 0,
     pin_memory: bool = False,
 ) -> Iterator[Batch]:
-    """Training batches for ever, from batch `start` on: augmented, shuffled anew every epoch, the last of an epoch
-    dropped when it is short.
+    """Yield training batches without end, from batch `start` on: augmented, reshuffled every epoch, an epoch's short
+    last batch dropped.
 
-    The same seed gives the same batches in the same order, wherever it starts: what resuming rests on.
+    The same seed gives the same batches in the same order, wherever the stream starts; resuming relies on it.
     """
     examples, collated = examples_of(spec, size, source, seed=seed, split=TRAIN_SPLIT)
     per_epoch = max(1, len(examples) // batch)
@@ -49,15 +49,15 @@ def stream(
             collate_fn=collated,
             num_workers=num_workers,
             pin_memory=pin_memory,
-            # Of its own: a loader draws a seed from the global generator when it starts, and dropout after a resumed
-            # start would differ.
+            # A generator of its own: a loader draws a seed from the global generator when it starts, and dropout
+            # after resuming would differ.
             generator=torch.Generator().manual_seed(seed),
         )
         yield from loader
 
 
 def order_of(num_examples: int, batch: int, *, seed: int, epoch: int) -> list[int]:
-    """The examples of one epoch in their order: whole batches; with fewer examples than a batch, some twice."""
+    """Return an epoch's examples in order: whole batches; with fewer examples than a batch, some repeat."""
     order = np.random.default_rng((seed, epoch, num_examples)).permutation(num_examples).tolist()
     if num_examples < batch:
         order = (order * -(-batch // num_examples))[:batch]
@@ -75,7 +75,7 @@ def fixed(
     most: int,
     seed: int,
 ) -> list[Batch]:
-    """The same at most `most` samples of that split every time, in batches."""
+    """Return at most `most` samples of the split in batches, the same ones every time."""
     examples, collated = examples_of(spec, size, source, seed=seed, split=split)
     order = np.random.default_rng((seed, len(examples))).permutation(len(examples))[:most]
     chosen = [int(i) for i in order]
@@ -88,7 +88,7 @@ def fixed(
 def examples_of(
     spec: ModelSpec, size: str, source: Source, *, seed: int, split: str
 ) -> tuple[Examples, Callable[[Sequence[Any]], Batch]]:
-    """The examples of a split for this model, and what makes a batch of them with the model's argument names."""
+    """Return the examples of a split for this model, and the collate function that uses the model's argument names."""
     task: Any = import_module(TASKS[spec.task].module)
     inputs = spec.sizes[size].inputs
     found: Examples = task.examples(inputs, source, seed=seed, split=split)
@@ -97,12 +97,12 @@ def examples_of(
 
 
 def _named(make: Callable[..., Batch], spec: ModelSpec, rows: Sequence[Any]) -> Batch:
-    """A function of its own, not a closure: it travels to the loader's worker processes."""
+    """Collate `rows`. At module level, not a closure, because it is pickled for the loader's worker processes."""
     return renamed(spec, make(rows))
 
 
 def moved(batch: Batch, device: str) -> Batch:
-    """The batch on that device."""
+    """Return the batch on `device`."""
     from torch.utils import _pytree as pytree
 
     if not is_accelerator(device):

@@ -1,4 +1,4 @@
-"""Worker side. The training loop: micro-batches, clipping, schedules, and an answer to running out of memory."""
+"""Worker side. The training loop: micro-batches, clipping, schedules, and recovery from running out of memory."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from suite.training.train_state import TrainState
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on: a loss that is no number, or no memory for a single sample."""
+    """Training cannot continue: the loss is not finite, or memory does not suffice for a single sample."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Course:
-    """What was seen on the way; one entry per optimizer step where it is a list."""
+    """Record of a training; lists of numbers have one entry per optimizer step."""
 
     losses: list[float] = field(default_factory=list)
-    """Mean loss of the step's batch; of all players together."""
+    """Mean loss of the step's batch, summed over all players."""
     norms: list[float] = field(default_factory=list)
-    """Norm of the gradient before clipping; the largest of the players'."""
+    """Norm of the gradient before clipping; the largest over the players."""
     seconds: list[float] = field(default_factory=list)
-    """Wall time of the step, waiting for data included."""
+    """Wall time of the step, including waiting for data."""
     waits: list[float] = field(default_factory=list)
-    """Of it, waiting for data."""
+    """Part of the step's wall time spent waiting for data."""
     num_samples: int = 0
     events: list[str] = field(default_factory=list)
     """What the loop changed by itself: smaller micro-batches."""
@@ -42,7 +42,7 @@ class Course:
     validation: list[tuple[int, float]] = field(default_factory=list)
     """(step, loss) on the validation split."""
     stopped: str = ""
-    """Why training ended before its last step; empty when it did not."""
+    """Why training ended before its last step; empty if it did not."""
 
 
 def fit(
@@ -54,10 +54,10 @@ def fit(
     watch: Callable[[TrainState, Course], str] = lambda train_state, course: "",
     clock: Callable[[], float] = time.perf_counter,
 ) -> Course:
-    """Optimizer steps until `until` are done; returns what was seen, added to `course`.
+    """Run optimizer steps until `until` are done and return the records, added to `course`.
 
-    `watch` is called after every step and ends the training by returning a reason. Raises TrainingError for a loss
-    that is not finite (with the step) and when memory runs out at a micro-batch of one.
+    `watch` is called after every step and ends the training by returning a reason. Raises TrainingError for a loss that
+    is not finite (naming the step) and when memory runs out at a micro-batch of one.
     """
     course = course if course is not None else Course()
     train_state.to_train_mode()
@@ -81,7 +81,7 @@ def fit(
 
 
 def _step(train_state: TrainState, batch: Batch, course: Course) -> tuple[float, float]:
-    """One step of every player; loss and gradient norm. Halves the micro-batch when memory runs out."""
+    """Run one step of every player; return loss and gradient norm. Halves the micro-batch when memory runs out."""
     total, largest = 0.0, 0.0
     for player, optimizer in zip(train_state.players, train_state.optimizers, strict=True):
         while True:
@@ -111,7 +111,7 @@ def _step(train_state: TrainState, batch: Batch, course: Course) -> tuple[float,
 def _backward(
     train_state: TrainState, loss_of: Callable[[Batch], Any], batch: Batch, optimizer: Any
 ) -> float:
-    """The gradients of one batch, piece by piece; its mean loss."""
+    """Accumulate the gradients of one batch over its micro-batches; return its mean loss."""
     optimizer.zero_grad(set_to_none=True)
     mean = 0.0
     for piece, share in pieces(batch, train_state.micro_batch):
@@ -123,7 +123,7 @@ def _backward(
 
 
 def _shrink(train_state: TrainState, course: Course, batch: Batch, error: BaseException) -> None:
-    """Half the samples at a time, twice the accumulation; raises TrainingError when one is too much."""
+    """Halve the micro-batch and double the accumulation; raises TrainingError when it is one sample already."""
     before = min(train_state.micro_batch, batch.num_samples)
     if before <= 1:
         raise TrainingError(
@@ -144,7 +144,7 @@ def _shrink(train_state: TrainState, course: Course, batch: Batch, error: BaseEx
 
 
 def precision(train_state: TrainState) -> AbstractContextManager[Any]:
-    """The autocast that the train_state computes under."""
+    """Return the autocast context of the train state."""
     if train_state.autocast is None:
         return nullcontext()
     return torch.autocast(train_state.device.partition(":")[0], dtype=train_state.autocast)

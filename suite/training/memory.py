@@ -1,4 +1,4 @@
-"""Worker side. Peak memory of a training, as far as this machine tells."""
+"""Worker side. Peak memory of a training, as far as the platform reports it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from suite.process_memory import NotHereError, reset_peak, settle, status_bytes
 
 @contextmanager
 def peak_memory(device: str) -> Iterator[Callable[[], list[Measurement]]]:
-    """Within the block, a function that reads the peak so far as measurements, in bytes.
+    """Yield a function that returns the peak so far as measurements, in bytes.
 
-    CPU: how far resident memory rose above its level at the beginning. CUDA: what the allocator handed out at most.
+    CPU: the rise of resident memory above its level at entry. CUDA: the largest amount that the allocator handed out.
     """
     if is_accelerator(device):
         torch.cuda.reset_peak_memory_stats(device)

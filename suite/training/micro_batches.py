@@ -1,4 +1,4 @@
-"""Worker side. Micro-batches: a batch in pieces that fit the memory, with gradients that add up to the whole."""
+"""Worker side. Micro-batches: pieces of a batch that fit the memory, whose gradients add up to those of the batch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ OUT_OF_MEMORY: Final = (
 
 
 def pieces(batch: Batch, most: int) -> Iterator[tuple[Batch, float]]:
-    """The batch in pieces of `most` samples or fewer, each with its share of the samples.
+    """Yield the batch in pieces of at most `most` samples, each with its share of the samples.
 
-    The gradient of the whole batch's mean loss is the sum of the pieces' gradients by share, for losses that are a
+    The gradient of the batch's mean loss is the sum of the pieces' gradients weighted by share, for losses that are a
     mean over samples.
     """
     if batch.num_samples <= most:
@@ -37,7 +37,7 @@ def pieces(batch: Batch, most: int) -> Iterator[tuple[Batch, float]]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True when the allocator of the CPU or of the GPU said no."""
+    """Return True for an out-of-memory error of the CPU or GPU allocator."""
     import torch
 
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
@@ -46,7 +46,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _cut(value: Any, start: int, stop: int) -> Any:
-    """Samples `start` to `stop` of tensors and lists, in whatever mapping they lie."""
+    """Return samples `start` to `stop` of tensors and lists, also inside mappings."""
     if isinstance(value, Mapping):
         return {key: _cut(item, start, stop) for key, item in value.items()}
     return value if value is None else value[start:stop]

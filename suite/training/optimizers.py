@@ -1,4 +1,4 @@
-"""Worker side. Optimizers: one row each, with the settings that are usual for it."""
+"""Worker side. Optimizers: one row each, with their usual settings."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ OPTIMIZERS: Final[dict[str, Callable[..., Optimizer]]] = {
     "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
     "adam": partial(torch.optim.Adam, fused=True),
     "adamw": partial(torch.optim.AdamW, fused=True),
-    # betas of Radford et al. 2015, section 4: with 0.9 the two players of a GAN swing
+    # betas of Radford et al. 2015, section 4: with 0.9 a GAN oscillates
     "adam_gan": partial(torch.optim.Adam, betas=(0.5, 0.999), fused=True),
     "rmsprop": torch.optim.RMSprop,
 }
 """Name -> constructor, called with parameters (or groups), `lr` and `weight_decay`. Fused: one kernel for all weights,
-five times faster than one by one on a small net."""
+five times faster than one per weight on a small net."""
 
 FUSED: Final = frozenset({"adam", "adamw", "adam_gan"})
 
@@ -26,7 +26,7 @@ FUSED: Final = frozenset({"adam", "adamw", "adam_gan"})
 def optimizer_for(
     name: str, parameters: Iterable[Any], *, learning_rate: float, weight_decay: float
 ) -> Optimizer:
-    """The optimizer of that name; raises ValueError naming the known ones."""
+    """Return the optimizer of that name; raises ValueError naming the known ones."""
     if name not in OPTIMIZERS:
         raise ValueError(f"Training.optimizer is {name!r}; expected one of {', '.join(OPTIMIZERS)}")
     parameters = list(parameters)
@@ -35,6 +35,6 @@ def optimizer_for(
 
 
 def _any_complex(parameters: Iterable[Any]) -> bool:
-    """Whether one of the parameters, or of those in the groups, is complex: no fused kernel takes them."""
+    """Return True if a parameter, or one in the groups, is complex: fused kernels do not support complex types."""
     groups = (group["params"] if isinstance(group, dict) else [group] for group in parameters)
     return any(parameter.is_complex() for group in groups for parameter in group)

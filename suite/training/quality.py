@@ -1,4 +1,4 @@
-"""Worker side. Quality: a model's metric and loss on fixed batches, whatever runs it."""
+"""Worker side. Quality: a model's metric and loss on fixed batches, for any backend."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from suite.tasks.batch import Batch
 from suite.training.loaders import moved
 
 Forward = Callable[[Batch], list[Tensor]]
-"""The output tensors for a batch, on the CPU, in the order of the record's `outputs`."""
+"""Returns the output tensors for a batch, on the CPU, in the order of the record's `outputs`."""
 
 
 def quality(spec: ModelSpec, forward: Forward, batches: Iterable[Batch]) -> float:
-    """The task's metric, in its unit, of whatever `forward` runs: a module, a compiled one, an ONNX session."""
+    """Return the task's metric, in its unit, for `forward`: of a module, a compiled module or an ONNX session."""
     task: Any = import_module(TASKS[spec.task].module)
     parts = [task.judge(forward(batch), batch, spec.outputs) for batch in batches]
     if not parts:
@@ -29,12 +29,12 @@ def quality(spec: ModelSpec, forward: Forward, batches: Iterable[Batch]) -> floa
 
 
 def trivial_quality(spec: ModelSpec, batches: Sequence[Batch]) -> float:
-    """The metric of the task's trivial baseline on the same batches."""
+    """Return the metric of the task's trivial baseline on the same batches."""
     return float(import_module(TASKS[spec.task].module).trivial(batches))
 
 
 def module_forward(module: nn.Module, device: str = CPU) -> Forward:
-    """Forward passes of a module in eval mode without gradients; random numbers from a fixed seed."""
+    """Return a forward pass of the module in eval mode without gradients; random numbers from a fixed seed."""
 
     def forward(batch: Batch) -> list[Tensor]:
         module.eval()
@@ -48,7 +48,7 @@ def module_forward(module: nn.Module, device: str = CPU) -> Forward:
 
 
 def session_forward(session: Any) -> Forward:
-    """Forward passes of an ONNX Runtime session."""
+    """Return a forward pass of an ONNX Runtime session."""
     from suite.backends.onnxruntime import feeds_for
 
     def forward(batch: Batch) -> list[Tensor]:
@@ -64,7 +64,7 @@ def mean_loss(
     batches: Iterable[Batch],
     device: str = CPU,
 ) -> float:
-    """The mean loss over the batches by samples, in eval mode without gradients; random numbers from a fixed seed."""
+    """Return the mean loss over the samples, in eval mode without gradients; random numbers from a fixed seed."""
     total = count = 0.0
     was_training = module.training
     module.eval()

@@ -1,4 +1,4 @@
-"""Worker side. Proofs of a training: short runs beside it whose outcome is known when everything works."""
+"""Worker side. Sanity checks of a training: additional short runs whose outcome is known if everything works."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ PROBE: Final = 5
 
 
 def overfit(setup: TrainingSetup, module: nn.Module) -> Claim:
-    """A single small batch can be learnt by heart: what a model, its loss and its gradients cannot fake.
+    """Check that the model can overfit a single small batch, which requires a working model, loss and gradients.
 
-    The loss is the one that the batch has in eval mode, without dropout, before and after.
+    Compares the batch's loss in eval mode, without dropout, before and after.
     """
     settings = setup.settings
     rate = settings.overfit_rate or settings.learning_rate
@@ -49,9 +49,7 @@ def overfit(setup: TrainingSetup, module: nn.Module) -> Claim:
     )
     batch = moved(next(alone.batches()), setup.device)
     train_state = alone.train_state(module)
-    if (
-        len(train_state.players) > 1
-    ):  # the first player judges what the second has painted once and for all
+    if len(train_state.players) > 1:  # only the discriminator trains
         train_state.players, train_state.optimizers = (
             train_state.players[:1],
             train_state.optimizers[:1],
@@ -71,8 +69,8 @@ def overfit(setup: TrainingSetup, module: nn.Module) -> Claim:
 
 
 def repeated(setup: TrainingSetup, module: nn.Module) -> list[float]:
-    """The losses of the training's first steps, done again with `module`, built again from the same weights; the second
-    half from a checkpoint that is read into a model and optimizers of another seed.
+    """Return the losses of the training's first steps, repeated with `module`, rebuilt from the same weights. The
+    second half runs from a checkpoint loaded into a model and optimizers of another seed.
     """
     seed = setup.seed
     first = setup.train_state(module)
@@ -87,7 +85,7 @@ def repeated(setup: TrainingSetup, module: nn.Module) -> list[float]:
 
 
 def other_seed(setup: TrainingSetup, course: Course) -> tuple[float, float] | None:
-    """The smoothed loss at one early step, with this seed and with another; None where the training was too short."""
+    """Return the smoothed loss at one early step, for this seed and another; None if the training was too short."""
     steps = min(len(course.losses), setup.steps) // 4
     if steps < 8:
         return None
@@ -99,8 +97,8 @@ def other_seed(setup: TrainingSetup, course: Course) -> tuple[float, float] | No
 
 
 def same_claims(losses: Sequence[float], again: Sequence[float], device: str) -> list[Claim]:
-    """Two runs with one seed agree, and a resumed run goes on exactly."""
-    # cuDNN and CUDA's atomics may add in another order, in bfloat16, and every step enlarges the difference (an H200:
+    """Check that two runs with one seed agree and that a resumed run continues exactly."""
+    # cuDNN and CUDA atomics may add in another order, in bfloat16, and every step enlarges the difference (an H200:
     # 1.2% in Faster R-CNN after five steps, 2.5% in FCN after ten); a CPU with one number of threads does not.
     allowed = device_kind(device).seed_tolerance
     rows = (
@@ -134,7 +132,9 @@ def learnt_claims(
     after: float,
     plays: bool,
 ) -> list[Claim]:
-    """The loss fell, and the metric beats the untrained model and the trivial baseline by the record's margin."""
+    """Check that the loss fell, and that the metric beats the untrained model and the trivial baseline by the record's
+    margin.
+    """
     task, margin = setup.spec.task, setup.settings.margin
     first, last = smoothed(course.losses)
     gains = {
@@ -147,7 +147,7 @@ def learnt_claims(
         holds=last < first,
         evidence=f"mean training loss of the first steps {first:.4g}, of the last {last:.4g}",
     )
-    if plays:  # in a game a player's loss rises when the other one learns
+    if plays:  # in a GAN one player's loss rises when the other learns
         fell = Claim(
             name="both players stay in the game",
             holds=all(abs(loss) < 1e3 for loss in course.losses),
@@ -167,7 +167,7 @@ def learnt_claims(
 
 
 def finite_claim(module: nn.Module) -> Claim:
-    """No weight became NaN or infinite."""
+    """Check that no weight became NaN or infinite."""
     bad = [
         name
         for name, tensor in module.state_dict().items()

@@ -11,14 +11,13 @@ SCHEDULES: Final[dict[str, Callable[[float], float]]] = {
     "linear": lambda progress: 1.0 - progress,
     "cosine": lambda progress: (1.0 + math.cos(math.pi * progress)) / 2,
 }
-"""Name -> factor by the share of the steps after the warm-up that is done, 0..1."""
+"""Name -> factor as a function of the completed share (0..1) of the steps after warm-up."""
 
 
 def factor(name: str, step: int, steps: int, warmup: float) -> float:
-    """The factor for step `step` (from 0) of `steps`: a linear rise over the share `warmup`, then the schedule.
+    """Return the factor for step `step` (from 0) of `steps`: a linear rise over the share `warmup`, then the schedule.
 
-    Never 0: a last step that does nothing would look like one that was forgotten. Raises ValueError for an
-    unknown name.
+    Never 0: a last step without effect would look like a missing one. Raises ValueError for an unknown name.
     """
     if name not in SCHEDULES:
         raise ValueError(f"Training.schedule is {name!r}; expected one of {', '.join(SCHEDULES)}")

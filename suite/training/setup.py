@@ -1,4 +1,4 @@
-"""Worker side. TrainingSetup: what a job trains on: model, data, settings, device and seed, in one place."""
+"""Worker side. TrainingSetup: everything a job trains with: model, data, settings, device and seed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EVALUATION_BATCH: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSetup:
-    """One task for one model."""
+    """A training task for one model."""
 
     spec: ModelSpec
     size: str
@@ -43,17 +43,17 @@ class TrainingSetup:
         return loss_of(self.spec, self.settings)
 
     def test(self) -> list[Batch]:
-        """The test samples that the metric is computed on: always the same."""
+        """The test samples for the metric, always the same."""
         return self._fixed(TEST_SPLIT, self.settings.test_samples)
 
     def validation(self) -> list[Batch]:
-        """Samples to watch training with: half as many."""
+        """The validation samples, half as many as test samples."""
         return self._fixed(VALIDATION_SPLIT, max(1, self.settings.test_samples // 2))
 
     def batches(
         self, *, start: int = 0, batch: int = 0, seed: int | None = None
     ) -> Iterator[Batch]:
-        """Training batches for ever, from batch `start` on."""
+        """Yield training batches without end, from batch `start` on."""
         return stream(
             self.spec,
             self.size,
@@ -66,7 +66,7 @@ class TrainingSetup:
         )
 
     def train_state(self, module: nn.Module, **more: Any) -> TrainState:
-        """The module ready to be trained on this; `more` goes to `trainee_for`."""
+        """Return the train state of `module` for this setup; `more` goes to `trainee_for`."""
         return trainee_for(
             self.spec,
             module,
@@ -78,7 +78,7 @@ class TrainingSetup:
         )
 
     def _fixed(self, split: str, most: int) -> list[Batch]:
-        # A graph that takes one picture at a time is judged on one at a time.
+        # A graph that takes one picture at a time is evaluated one at a time.
         is_static = not any("batch" in axes.values() for axes in self.spec.export.dynamic.values())
         batch = 1 if is_static else min(EVALUATION_BATCH, self.settings.batch)
         return fixed(
@@ -89,7 +89,7 @@ class TrainingSetup:
 def training_setup_for(
     job: CellJob, spec: ModelSpec, source: Source, settings: Training, *, steps: int = 0
 ) -> TrainingSetup:
-    """The setup of a job: on `source`, for `steps` steps (0 = as the settings say)."""
+    """Return the setup of a job on `source` for `steps` steps (0 = as the settings say)."""
     return TrainingSetup(
         spec=spec,
         size=job.cell.size,
@@ -104,10 +104,10 @@ def training_setup_for(
 
 
 def workers_for(device: str) -> int:
-    """Data loader workers: none beside a training that uses the CPU itself, a few to feed a GPU."""
+    """Return the number of data loader workers: 0 when training on the CPU, a few to feed a GPU."""
     return min(4, max(1, (os.cpu_count() or 2) - 1)) if is_accelerator(device) else 0
 
 
 def num_samples_of(batches: Sequence[Batch]) -> int:
-    """Samples in all of them."""
+    """Return the total number of samples."""
     return sum(batch.num_samples for batch in batches)

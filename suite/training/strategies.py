@@ -1,4 +1,4 @@
-"""Worker side. Fine-tuning strategies: which weights learn, at which rate, from when on, and the proof of it."""
+"""Worker side. Fine-tuning strategies: which weights are trained, at which rate, from which step on, and its checks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from suite.training.train_state import TrainState
 
 Watch = Callable[[TrainState, Course], str]
 LORA_RATE: Final = 4.0
-"""Adapters start from nothing: they take a multiple of the rate that whole weights take (Hu et al. 2021, table 11)."""
+"""Adapters start at zero, so their learning rate is this multiple of the rate for full weights (Hu et al. 2021, table
+11)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +35,15 @@ class Plan:
     groups: Sequence[Mapping[str, Any]] | None
     """Optimizer groups; None = all weights at one rate."""
     finish: Callable[[], tuple[nn.Module, list[Claim]]]
-    """After training: the module as it is kept, and what is proved of it."""
+    """Called after training; returns the final module and the strategy's claims."""
     num_trainable: int
-    """Numbers that learn."""
+    """Number of trainable parameters."""
     frozen: Sequence[nn.Module] = ()
     watch: Watch = lambda train_state, course: ""
 
 
 def full(module: nn.Module, setup: TrainingSetup, own: Finetuning, head: tuple[str, ...]) -> Plan:
-    """All weights learn."""
+    """Train all weights."""
     module.requires_grad_(True)
     parameters = list(module.parameters())
     before = digest(parameters)
@@ -57,7 +58,7 @@ def full(module: nn.Module, setup: TrainingSetup, own: Finetuning, head: tuple[s
 def partial(
     module: nn.Module, setup: TrainingSetup, own: Finetuning, head: tuple[str, ...]
 ) -> Plan:
-    """The head learns; the backbone keeps every bit, the statistics of its normalization included."""
+    """Train the head; the backbone stays bit-identical, including the statistics of its normalization layers."""
     names = head_of(head, in_order(module, _call(module, setup)))
     layers = dict(module.named_modules())
     learning = [p for name in names for p in layers[name].parameters(recurse=False)]
@@ -92,8 +93,8 @@ def partial(
 def layerwise(
     module: nn.Module, setup: TrainingSetup, own: Finetuning, head: tuple[str, ...]
 ) -> Plan:
-    """Groups of layers learn from the top down, each at a rate lower by `layer_decay` than the one above, and the lower
-    ones only later (Howard and Ruder 2018, section 3.2: gradual unfreezing).
+    """Train groups of layers from the top down, each at a rate lower by `layer_decay` than the one above; lower groups
+    start later (Howard and Ruder 2018, section 3.2: gradual unfreezing).
     """
     groups = depth_groups(
         module, in_order(module, _call(module, setup), is_whole=False), own.groups
@@ -153,7 +154,7 @@ def layerwise(
 
 
 def lora(module: nn.Module, setup: TrainingSetup, own: Finetuning, head: tuple[str, ...]) -> Plan:
-    """Low-rank adapters learn beside frozen weights, and are merged into them in the end (Hu et al. 2021)."""
+    """Train low-rank adapters on frozen weights and merge them in the end (Hu et al. 2021)."""
     from peft import LoraConfig, get_peft_model
 
     rank, rate = own.lora_rank, own.lora_rate or LORA_RATE * setup.settings.learning_rate
@@ -205,10 +206,10 @@ def lora(module: nn.Module, setup: TrainingSetup, own: Finetuning, head: tuple[s
 def depth_groups(
     module: nn.Module, layers: Sequence[str], num_groups: int
 ) -> list[list[nn.Parameter]]:
-    """All weights in `num_groups` groups from the bottom to the top of the forward pass, each weight once.
+    """Return all weights in `num_groups` groups from the bottom to the top of the forward pass, each weight once.
 
-    `layers` are those that run, in their order. All other weights (position embeddings and class tokens on the model
-    itself, layers that do not run) belong to the bottom.
+    `layers` are the layers that run, in order. All other weights (position embeddings and class tokens of the model
+    itself, layers that do not run) belong to the bottom group.
     """
     known = dict(module.named_modules())
     taken: set[int] = set()
@@ -224,13 +225,13 @@ def depth_groups(
         [p for layer in stacked[begin:end] for p in layer]
         for begin, end in itertools.pairwise(bounds)
     ]
-    # What lies on the model itself, and layers that this forward pass leaves out.
+    # Parameters of the model itself, and layers that this forward pass skips.
     groups[0] += [p for p in module.parameters() if id(p) not in taken]
     return groups
 
 
 def digest(tensors: Iterable[Tensor]) -> str:
-    """SHA-256 over the bytes of the tensors."""
+    """Return the SHA-256 over the bytes of the tensors."""
     found = hashlib.sha256()
     for tensor in tensors:
         array = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
@@ -239,12 +240,12 @@ def digest(tensors: Iterable[Tensor]) -> str:
 
 
 def numbers(parameters: Iterable[nn.Parameter]) -> int:
-    """How many numbers they hold."""
+    """Return the total number of elements."""
     return sum(p.numel() for p in parameters)
 
 
 def changed_claim(before: str, after: str) -> Claim:
-    """What was to learn is not what it was."""
+    """Check that the trained weights changed."""
     return Claim(
         name="what was to learn has changed",
         holds=before != after,
@@ -267,5 +268,5 @@ def _is_leaf(module: nn.Module) -> bool:
 
 
 def _lies_in(tensor: Tensor, names: Iterable[str], layers: Mapping[str, nn.Module]) -> bool:
-    """Whether a buffer belongs to one of those layers: the head's own statistics may move."""
+    """Return True if a buffer belongs to one of those layers: the head's own statistics may change."""
     return any(tensor is buffer for name in names for buffer in layers[name].buffers(recurse=False))

@@ -1,4 +1,6 @@
-"""Worker side. TrainState: a model with all that learning changes: players, optimizers, schedules, random numbers."""
+"""Worker side. TrainState: a model with all state that training changes: players, optimizers, schedules, random
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -23,35 +25,35 @@ Loss = Callable[[nn.Module, Batch], Tensor]
 
 @dataclass(slots=True, kw_only=True)
 class TrainState:
-    """One model in training."""
+    """A model in training."""
 
     module: nn.Module
     players: Sequence[Player]
-    """One, or two that play against each other."""
+    """One, or two that compete (a GAN)."""
     optimizers: Sequence[torch.optim.Optimizer]
     """One per player."""
     settings: Training
     steps: int
-    """Optimizer steps of the whole training: what the schedule is stretched over."""
+    """Optimizer steps of the whole training; the schedule spans them."""
     step: int = 0
     """Steps done."""
     micro_batch: int
     scaler: Any
-    """Scales the loss for float16; does nothing for other types."""
+    """Scales the loss for float16; a no-op for other types."""
     autocast: torch.dtype | None = None
     device: str = CPU
     frozen: Sequence[nn.Module] = field(default_factory=tuple)
-    """Modules kept in eval mode: their normalization statistics must not move either."""
+    """Modules kept in eval mode, so that their normalization statistics do not change."""
 
     def set_rates(self) -> None:
-        """Learning rates of the current step, by the schedule, on each group's own."""
+        """Set the learning rates of the current step by the schedule, relative to each group's base rate."""
         scale = factor(self.settings.schedule, self.step, self.steps, self.settings.warmup)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * scale
 
     def to_train_mode(self) -> None:
-        """The module in train mode, what is frozen in eval mode."""
+        """Put the module in train mode and the frozen modules in eval mode."""
         self.module.train()
         for module in self.frozen:
             module.eval()
@@ -68,10 +70,10 @@ def trainee_for(
     groups: Iterable[Mapping[str, Any]] | None = None,
     frozen: Sequence[nn.Module] = (),
 ) -> TrainState:
-    """The module on its device with optimizers for all its trainable weights, or for `groups` of them.
+    """Return the module on its device with optimizers for all its trainable weights, or for `groups` of them.
 
-    `groups` are optimizer groups with `params` and `lr` of a single player. On CUDA training runs under autocast to
-    bfloat16 where the GPU has it; for the cell's dtype `bfloat16` or `float16` on every device.
+    `groups` are optimizer groups with `params` and `lr`, for a single player. On CUDA, training runs under autocast to
+    bfloat16 if the GPU supports it; with the cell's dtype `bfloat16` or `float16`, on every device.
     """
     module = module.to(device)
     players = players_of(spec, module, settings)
@@ -104,7 +106,7 @@ def trainee_for(
 
 
 def players_of(spec: ModelSpec, module: nn.Module, settings: Training) -> Sequence[Player]:
-    """The task's players, or the one that all trainable weights are."""
+    """Return the task's players, or a single one with all trainable weights."""
     task: Any = import_module(TASKS[spec.task].module)
     if hasattr(task, "players") and not settings.loss:
         found: Sequence[Player] = task.players(module)
@@ -115,7 +117,7 @@ def players_of(spec: ModelSpec, module: nn.Module, settings: Training) -> Sequen
 
 
 def loss_of(spec: ModelSpec, settings: Training) -> Loss:
-    """The loss that the record names, or the task's own."""
+    """Return the loss that the record names, or the task's own."""
     if not settings.loss:
         found: Loss = import_module(TASKS[spec.task].module).loss
         return found
@@ -125,7 +127,7 @@ def loss_of(spec: ModelSpec, settings: Training) -> Loss:
 
 
 def autocast_type(device: str, dtype: str) -> torch.dtype | None:
-    """The type that training computes in beside float32, or None."""
+    """Return the autocast dtype of the training, or None."""
     if dtype != "float32":
         chosen: torch.dtype = getattr(torch, dtype)
         return chosen
