@@ -1,1 +1,1 @@
-"""Data sets: embedded ones, two for each kind of sample, and those in a user's folder (CIFAR-10, IMDb, COCO)."""
+"""Data sets: two embedded ones per kind of sample, and those read from a user's folder (CIFAR-10, IMDb, COCO)."""

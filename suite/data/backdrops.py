@@ -1,4 +1,4 @@
-"""Backgrounds of the embedded pictures: seeded cut-outs of scikit-learn's two sample photographs."""
+"""Backgrounds of the embedded pictures: seeded crops of scikit-learn's two sample photographs."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NUM_CUTS: Final = 24
-"""Different cut-outs per split and size. Each is scaled once: scaling took longer than all the rest of a picture."""
+"""Distinct crops per split and size. Each is resized once: resizing took longer than the rest of a picture."""
 
 
 def backdrop(
     generator: np.random.Generator, split: str, height: int, width: int
 ) -> NDArray[np.uint8]:
-    """A cut-out [height, width, 3] of one photograph, between half and all of it, some mirrored; to paint on.
+    """Return a crop [height, width, 3] of one photograph to paint on: half to all of it, randomly mirrored.
 
-    No cut-out belongs to two splits.
+    No two splits share a crop.
     """
     return _cut(split, int(generator.integers(NUM_CUTS)), height, width).copy()
 
 
 def contrasting(generator: np.random.Generator, area: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """A random colour [3] that stands out from `area`: dark on light, light on dark."""
+    """Return a random colour [3] that contrasts with `area`: dark on light, light on dark."""
     import numpy as np
 
     low, high = (0, 60) if area.mean() > 127 else (195, 256)
@@ -36,34 +36,34 @@ def contrasting(generator: np.random.Generator, area: NDArray[np.uint8]) -> NDAr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brush:
-    """A shape in one colour, ready to be painted many times."""
+    """A shape in one colour, prepared for repeated painting."""
 
     covered: NDArray[np.uint16]
-    """[rows, columns, 3]: what the shape itself adds, times 255, and half for rounding."""
+    """[rows, columns, 3]: colour times coverage (0..255), plus 127 for rounding."""
     through: NDArray[np.uint16]
-    """[rows, columns, 3]: how much of what lies below is seen, 0..255."""
+    """[rows, columns, 3]: weight of the background, 0..255."""
 
 
 def brush(ink: NDArray[np.uint8], color: NDArray[np.uint16]) -> Brush:
-    """The shape `ink` (0..255, [rows, columns]) in `color`."""
+    """Return the shape `ink` (0..255, [rows, columns]) as a brush in `color`."""
     import numpy as np
 
     rows, columns = ink.shape
-    # Written out to three equal channels: broadcasting along so short an axis is ten times slower.
+    # Expanded to three equal channels: broadcasting along so short an axis is ten times slower.
     cover = np.repeat(ink, 3, axis=1).reshape(rows, columns, 3).astype(np.uint16)
     colors = np.tile(color, columns).reshape(columns, 3)
     return Brush(covered=cover * colors + 127, through=255 - cover)
 
 
 def paint(pixels: NDArray[np.uint8], shape: Brush, top: int, left: int) -> None:
-    """Paints the shape into `pixels` in place, its corner at `top`, `left`."""
+    """Paint the shape into `pixels` in place with its top left corner at `top`, `left`."""
     rows, columns = shape.through.shape[:2]
     area = pixels[top : top + rows, left : left + columns]
-    area[:] = (shape.covered + shape.through * area) // 255  # at most 255 * 255 + 127: fits 16 bits
+    area[:] = (shape.covered + shape.through * area) // 255  # at most 255 * 255 + 127: fits uint16
 
 
 def photographs() -> list[Any]:
-    """The two photographs as Pillow's pictures, 640x427."""
+    """Return the two photographs as Pillow images, 640x427."""
     from PIL import Image
 
     return [Image.fromarray(pixels) for pixels in originals()]
@@ -71,7 +71,7 @@ def photographs() -> list[Any]:
 
 @lru_cache(maxsize=4 * NUM_CUTS)
 def _cut(split: str, number: int, height: int, width: int) -> NDArray[np.uint8]:
-    """Cut-out `number` of that split at that size."""
+    """Return crop `number` of a split, resized to height x width."""
     import numpy as np
     from PIL import Image
 
@@ -89,7 +89,7 @@ def _cut(split: str, number: int, height: int, width: int) -> NDArray[np.uint8]:
 
 @cache
 def originals() -> list[NDArray[np.uint8]]:
-    """The two photographs, [427, 640, 3]."""
+    """Return the two photographs as arrays, [427, 640, 3]."""
     from sklearn.datasets import load_sample_images
 
     images: list[NDArray[np.uint8]] = load_sample_images().images

@@ -1,4 +1,4 @@
-"""Embedded data set `bass`: a second voice for the synthetic speech, deeper and fuller, that says other words."""
+"""Embedded data set `bass`: a second voice for the synthetic speech, deeper, with overtones and other words."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ VOICE: Final = Voice(
     overtone=0.3,
     seed=1,
 )
-"""Every letter lies lower than in the first voice by as much as that one's pitch varies, so that what was learned there
-helps here: in thirty steps from scratch a small recognizer learns nothing at all."""
+"""Every pitch is below the first voice's by as much as that voice's pitch varies, so transfer from the first task
+helps: trained from scratch, a small recognizer learns nothing in thirty steps."""
 
 
 @cache
 def load(root: str, split: str) -> Dataset[Speech]:
-    """The utterances of `split`; `root` is not used. Raises ValueError for an unknown split."""
+    """Return the utterances of `split`; `root` is unused. Raise ValueError for an unknown split."""
     del root
     return Utterances(split, VOICE)

@@ -1,4 +1,4 @@
-"""Worker side. A small byte-level BPE tokenizer, trained once on the embedded prose and cached for the user."""
+"""Worker side. A small byte-level BPE tokenizer, trained once on the embedded prose and cached per user."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ PAD, START, END, MASK = range(4)
 """Ids of the special tokens, the same for every vocabulary size."""
 
 SMALLEST: Final = 256 + len(SPECIALS)
-"""Every byte is a token, so that any text can be written."""
+"""Smallest vocabulary: every byte is a token, so any text can be encoded."""
 LARGEST: Final = 8192
-"""The prose has hardly more pairs that are worth a token. A model with a larger vocabulary sees its first ids only."""
+"""Largest vocabulary: the prose has hardly more pairs worth a token. A larger model sees only its first ids."""
 
 
 @cache
 def tokenizer(vocabulary: int) -> Tokenizer:
-    """The tokenizer with at most `vocabulary` tokens (never more than LARGEST), from the cache or trained now.
+    """Return the tokenizer with at most `vocabulary` tokens (never more than LARGEST), from the cache or newly trained.
 
-    Special tokens written out in a text are plain text to it. Raises ValueError below SMALLEST.
+    Special tokens that occur in a text are encoded as plain text. Raise ValueError below SMALLEST.
     """
     if vocabulary < SMALLEST:
         raise ValueError(
@@ -51,7 +51,7 @@ def tokenizer(vocabulary: int) -> Tokenizer:
 
 
 def cache_file(texts: Sequence[str], size: int) -> Path:
-    """Where the tokenizer of these texts lies: keyed by the text, the vocabulary and the library's version."""
+    """Return the cache path of these texts' tokenizer, keyed by text, vocabulary size and library version."""
     import tokenizers
 
     digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
@@ -61,7 +61,7 @@ def cache_file(texts: Sequence[str], size: int) -> Path:
 
 
 def _read(file: Path, size: int) -> Tokenizer | None:
-    """The cached tokenizer; None when there is none or it is damaged, so that it is built again."""
+    """Return the cached tokenizer, or None if it is missing or damaged."""
     from tokenizers import Tokenizer
 
     try:
@@ -75,7 +75,7 @@ def _read(file: Path, size: int) -> Tokenizer | None:
 
 
 def _write(file: Path, document: str) -> None:
-    """Puts the document and its digest there in one step. A cache that cannot be written costs time, not the run."""
+    """Write the document and its digest atomically. A failed write is ignored: it costs time, not the run."""
     digest = hashlib.sha256(document.encode()).hexdigest()
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def _write(file: Path, document: str) -> None:
 
 
 def _train(texts: Sequence[str], size: int) -> Tokenizer:
-    """A new tokenizer; the same texts and size give the same one."""
+    """Train a tokenizer; deterministic for given texts and size."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     result = Tokenizer(models.BPE())
@@ -109,7 +109,7 @@ def _train(texts: Sequence[str], size: int) -> Tokenizer:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keeps the library's thread pool out of this process, which may fork data loader workers later."""
+    """Disable the library's thread pool: this process may fork data loader workers later."""
     name = "TOKENIZERS_PARALLELISM"
     before = os.environ.get(name)
     os.environ[name] = "false"

@@ -1,4 +1,4 @@
-"""Folder data set `cifar10`: CIFAR-10 as its authors pack it, or any pictures in train/<class>/ and test/<class>/."""
+"""Folder data set `cifar10`: CIFAR-10 in its original archive, or any pictures in train/<class>/ and test/<class>/."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DIGESTS: Final = {
     "test_batch": "40351d587109b95175f43aff81a1287e",
     "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
 }
-"""MD5 of the packed files, as torchvision checks them. They are pickles: no other bytes may be opened."""
+"""MD5 of the archive's files, as in torchvision. They are pickles, so no other bytes may be opened."""
 
 LAYOUT: Final = (
     "expected cifar-10-batches-py/ with the seven files of the original archive, or train/<class>/*.jpg"
@@ -37,14 +37,14 @@ LAYOUT: Final = (
 
 
 def find(folder: Path) -> Path | None:
-    """The folder that holds `cifar-10-batches-py`, or `train` with a folder of pictures; None when there is none."""
+    """Return the folder that holds `cifar-10-batches-py`, or `train` with a folder of pictures, or None."""
     if folder.name == PACKED:
         return folder.parent
     return first(folder, lambda place: (place / PACKED).is_dir() or _has_tree(place))
 
 
 def check(root: Path) -> None:
-    """Raises DataError for what is missing, truncated or not the same in training and test."""
+    """Raise DataError if a file is missing or truncated, or the training and test classes differ."""
     if (root / PACKED).is_dir():
         _check_packed(root / PACKED)
         return
@@ -67,15 +67,15 @@ def check(root: Path) -> None:
 
 
 def load(root: str, split: str) -> Dataset[Image]:
-    """The pictures of that split; validation is a seeded tenth of the training pictures, and some are set aside.
+    """Return the pictures of a split; validation is a seeded tenth of the training pictures, and some are set aside.
 
-    Raises ValueError for an unknown split.
+    Raise ValueError for an unknown split.
     """
     return _opened(root, split, is_aside=False)
 
 
 def aside(root: str, split: str) -> Dataset[Image]:
-    """The training pictures that `load` leaves out, split again; the test pictures are the same."""
+    """Return a split of the training pictures that `load` sets aside; the test pictures are the same."""
     return _opened(root, split, is_aside=True)
 
 
@@ -110,7 +110,7 @@ class Tree:
 
 
 class Packed:
-    """The original archive through torchvision's own loader, which compares the digests before it opens a file."""
+    """The original archive, read by torchvision, which compares the digests before it opens a file."""
 
     keeps_label_when_mirrored = True
 
@@ -129,14 +129,16 @@ class Packed:
 
 @lru_cache(maxsize=2)
 def _packed(root: str, is_training: bool) -> Any:
-    """Torchvision's CIFAR10, opened once for training and validation: its bytes are known by their digests."""
+    """Return torchvision's CIFAR10, opened once for training and validation; it verifies the digests."""
     from torchvision.datasets import CIFAR10
 
     return CIFAR10(root, train=is_training, download=False)
 
 
 def _indices(num_samples: int, split: str, *, is_aside: bool) -> list[int]:
-    """All of the test folder in its order; otherwise that part of the training folder, or of what it sets aside."""
+    """Return all indices in order for the test folder, else those of a part of the training folder or its set-aside
+    share.
+    """
     if split == TEST_SPLIT:
         return list(range(num_samples))
     return part_beside(num_samples, split, is_aside=is_aside)

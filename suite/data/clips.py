@@ -1,4 +1,4 @@
-"""Embedded data set `clips`: a digit that moves over a photograph; the label is the direction."""
+"""Embedded data set `clips`: a digit moving over a photograph; the label is the direction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 DIRECTIONS: Final = {
-    # name -> rows, columns a step
+    # name -> rows, columns per step
     "right": (0, 1),
     "down-right": (1, 1),
     "down": (1, 0),
@@ -27,7 +27,7 @@ DIRECTIONS: Final = {
 NUM_FRAMES: Final = 16
 SIDE: Final = 128
 STEP: Final = 3
-"""Pixels a frame: 45 over a clip, about the digit's own size."""
+"""Pixels per frame: 45 over a clip, about the digit's own size."""
 
 NUM_CLIPS: Final = {TRAIN_SPLIT: 400, VALIDATION_SPLIT: 48, TEST_SPLIT: 96}
 
@@ -68,13 +68,13 @@ class Clips:
 
 
 def load(root: str, split: str) -> Clips:
-    """The clips of that split (train, validation, test), the same number for each direction. `root` is ignored."""
+    """Return the clips of a split (train, validation, test), equally many per direction. `root` is ignored."""
     del root
     return Clips(split)
 
 
 def _start(generator: np.random.Generator, step: int, room: int) -> int:
-    """Where the digit begins on one axis so that it stays inside for the whole clip."""
+    """Return a start position on one axis that keeps the digit inside the frame for the whole clip."""
     path = STEP * (NUM_FRAMES - 1)
     low = path if step < 0 else 0
     high = room - path if step > 0 else room

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOLDERS: Final = {TRAIN_SPLIT: "train2017", TEST_SPLIT: "val2017"}
-"""Our split -> COCO's folder; COCO's own test pictures have no public annotations, so that `val` is the test."""
+"""Split -> COCO's folder; `val` is the test split because COCO's test annotations are not public."""
 
 LAYOUT: Final = (
     "expected train2017/*.jpg, val2017/*.jpg, annotations/instances_train2017.json and"
@@ -29,12 +29,12 @@ LAYOUT: Final = (
 
 
 def find(folder: Path) -> Path | None:
-    """The folder that holds `train2017`, `val2017` or COCO's annotations; None when there is none."""
+    """Return the folder that holds `train2017`, `val2017` or COCO's annotations; None if there is none."""
     return first(folder, _has_layout)
 
 
 def check(root: Path) -> None:
-    """Raises DataError for what is missing, truncated or mislabelled, in both parts."""
+    """Raise DataError for anything missing, truncated or mislabelled in either part."""
     categories = {}
     for name in FOLDERS.values():
         if not (root / name).is_dir():
@@ -51,22 +51,22 @@ def check(root: Path) -> None:
 
 
 def load(root: str, split: str) -> Coco:
-    """The pictures of that split; validation is a seeded tenth of the training pictures, and some are set aside.
+    """Return the pictures of a split; validation is a seeded tenth of the training pictures, and some are set aside.
 
-    Raises ValueError for an unknown split.
+    Raise ValueError for an unknown split.
     """
     must_be_split(split)
     return Coco(Path(root), split)
 
 
 def aside(root: str, split: str) -> Coco:
-    """The training pictures that `load` leaves out, split again; the test pictures are the same."""
+    """Return a split of the training pictures that `load` sets aside; the test pictures are the same."""
     must_be_split(split)
     return Coco(Path(root), split, is_aside=True)
 
 
 class Coco:
-    """One split; label 0 is background, 1 to 80 are COCO's categories in the order of their ids."""
+    """One split; label 0 is background, 1 to 80 are COCO's categories ordered by id."""
 
     keeps_label_when_mirrored = True
 
@@ -80,7 +80,7 @@ class Coco:
         self._folder = root / folder
         self._objects: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for row in data["annotations"]:
-            # A crowd is no single object; a few boxes of the original have no area.
+            # A crowd is not a single object; a few original boxes have no area.
             if not row.get("iscrowd") and min(row["bbox"][2:]) > 0:
                 self._objects[row["image_id"]].append(row)
         images = sorted(data["images"], key=lambda row: int(row["id"]))
@@ -109,7 +109,7 @@ class Coco:
         rows = self._objects[image["id"]]
         corners = np.array([row["bbox"] for row in rows], dtype=np.float32).reshape(-1, 4)
         corners[:, 2:] += corners[:, :2]
-        # Annotations overshoot the picture by rounding.
+        # Annotations overshoot the picture because of rounding.
         boxes = corners.clip(0, np.array([width, height, width, height], dtype=np.float32))
         masks = np.empty((len(rows), height, width), dtype=np.bool_)
         for mask, row in zip(masks, rows, strict=True):
@@ -133,12 +133,12 @@ class Coco:
 
 
 def annotations_file(root: Path, folder: str) -> Path:
-    """Where the annotations of `train2017` or `val2017` lie."""
+    """Return the path of the annotations of `train2017` or `val2017`."""
     return root / "annotations" / f"instances_{folder}.json"
 
 
 def read_annotations(file: Path) -> dict[str, Any]:
-    """The file's content; raises DataError when it is missing, no JSON, or not COCO's."""
+    """Return the file's content; raise DataError if it is missing, invalid JSON or not in COCO's format."""
     try:
         data = json.loads(file.read_bytes())
     except OSError as error:

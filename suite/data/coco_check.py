@@ -1,4 +1,4 @@
-"""What can be wrong with a COCO annotation file and its pictures, found with the standard library."""
+"""Validation of a COCO annotation file and its pictures with the standard library."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ SLACK: Final = 1.0
 """Pixels by which a box may overshoot its picture: annotations were drawn on rescaled pictures and rounded."""
 
 KINDS: Final = {int: "a whole number", str: "a text", list: "a list", object: "anything"}
-"""What a value has to be -> how an error says so."""
+"""Expected type -> its name in error messages."""
 
 
 def check_annotations(data: Mapping[str, Any], file: Path, folder: Path) -> None:
-    """Raises DataError for a picture that is missing or truncated, an unknown id, a box outside its picture, or
-    a segmentation of unknown form.
+    """Raise DataError for a missing or truncated picture, an unknown id, a box outside its picture, or a segmentation
+    of unknown form.
     """
     if not data["images"]:
         raise DataError(f"{file}: lists no images; expected one entry per picture in {folder}")
@@ -123,7 +123,7 @@ def _check_segmentation(segmentation: Any, image: Mapping[str, Any], where: str)
 
 
 def _is_polygon(ring: Any) -> bool:
-    """Two points or more, all of them finite numbers."""
+    """Return whether `ring` has two or more points and finite coordinates."""
     if not isinstance(ring, list) or len(ring) < 4 or len(ring) % 2:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Masks from COCO's segmentations: polygons, and run lengths as numbers or in COCO's compressed text."""
+"""Masks from COCO's segmentations: polygons, and run lengths as numbers or as COCO's compressed text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def mask(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
-    """The mask [height, width] of one object."""
+    """Return the mask [height, width] of one object."""
     if isinstance(segmentation, list):
         return polygons(segmentation, height, width)
     counts = segmentation["counts"]
@@ -18,13 +18,13 @@ def mask(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
 
 
 def polygons(rings: list[list[float]], height: int, width: int) -> NDArray[np.bool_]:
-    """The union of the polygons [x1, y1, x2, y2, ...], drawn by Pillow; the border is inside."""
+    """Return the union of the polygons [x1, y1, x2, y2, ...], drawn by Pillow, borders included."""
     import numpy as np
     from PIL import Image, ImageDraw
 
     xs = [value for ring in rings for value in ring[::2]]
     ys = [value for ring in rings for value in ring[1::2]]
-    # Only what the polygons can reach is drawn: most objects are a small part of their picture.
+    # Draw only the polygons' bounding box: most objects are a small part of their picture.
     left, top = (max(0, int(min(values, default=0)) - 1) for values in (xs, ys))
     right, bottom = (
         min(size, int(max(values, default=0)) + 3) for size, values in ((width, xs), (height, ys))
@@ -41,9 +41,9 @@ def polygons(rings: list[list[float]], height: int, width: int) -> NDArray[np.bo
 
 
 def run_lengths(counts: list[int], height: int, width: int) -> NDArray[np.bool_]:
-    """The mask of alternating runs, outside first, down the columns; what is left at the end is outside.
+    """Return the mask of alternating column-major runs, outside first; missing pixels at the end are outside.
 
-    Raises ValueError when the runs are longer than the picture.
+    Raise ValueError if the runs are longer than the picture.
     """
     import numpy as np
 
@@ -55,10 +55,10 @@ def run_lengths(counts: list[int], height: int, width: int) -> NDArray[np.bool_]
 
 
 def unpack(text: str) -> list[int]:
-    """The run lengths in COCO's compressed text.
+    """Decode the run lengths in COCO's compressed text.
 
-    Five bits a character above '0', low ones first, the sixth bit says that more follow; signed; from the fourth
-    number on each is the difference to the one two before (cocoapi, common/maskApi.c, rleFrString).
+    Each character minus '0' has five bits, low ones first, and a sixth that says more follow; values are signed; from
+    the fourth on, each is the difference to the value two before (cocoapi, common/maskApi.c, rleFrString).
     """
     counts: list[int] = []
     value = shift = 0

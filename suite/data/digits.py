@@ -1,4 +1,4 @@
-"""Embedded data set `digits`: scikit-learn's 1,797 handwritten digits as grey pictures of 32x32."""
+"""Embedded data set `digits`: scikit-learn's 1,797 handwritten digits as grey 32x32 pictures."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 CLASSES: Final = tuple("0123456789")
 
 SIDE: Final = 32
-"""Side of the pictures; the originals are 8x8, which no model takes."""
+"""Side of the pictures in pixels; the originals are 8x8, too small for any model."""
 
 
 class Digits:
-    """One split of the digits, label = the digit."""
+    """One split of the digits; the label is the digit."""
 
     classes = CLASSES
     keeps_label_when_mirrored = False
@@ -38,13 +38,13 @@ class Digits:
 
 
 def load(root: str, split: str) -> Digits:
-    """The digits of that split (train, validation, test); `root` is ignored, they come with scikit-learn."""
+    """Return the digits of a split (train, validation, test); `root` is ignored, since they come with scikit-learn."""
     del root
     return Digits(split)
 
 
 def stroke(number: int, side: int) -> NDArray[np.uint8]:
-    """Digit `number` (0 to 1796) as ink 0..255 on nothing, [side, side], enlarged bilinearly."""
+    """Return digit `number` (0 to 1796) as ink 0..255 on zero, [side, side], enlarged bilinearly."""
     import numpy as np
     from PIL import Image as Pillow
 
@@ -53,20 +53,20 @@ def stroke(number: int, side: int) -> NDArray[np.uint8]:
 
 
 def bold_stroke(number: int, side: int) -> NDArray[np.uint8]:
-    """The same with harder edges, for digits that have to stand out from a photograph."""
+    """Return `stroke` with harder edges, for digits that have to stand out from a photograph."""
     import numpy as np
 
     return np.minimum(stroke(number, side).astype(np.uint16) * 2, 255).astype(np.uint8)
 
 
 def labels() -> NDArray[np.int64]:
-    """The digit that each of the pictures shows, [1797]."""
+    """Return the digit shown by each picture, [1797]."""
     return originals()[1]
 
 
 @cache
 def originals() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The pictures as they are stored, [1797, 8, 8] within 0..16, and their labels, [1797]."""
+    """Return the original pictures, [1797, 8, 8] within 0..16, and their labels, [1797]."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -1,4 +1,4 @@
-"""Embedded data set `docstrings`: what Python's standard library says of itself in its sources, in passages."""
+"""Embedded data set `docstrings`: passages from the docstrings of Python's standard library."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ TOPICS: Final = {
         "random", "string", "struct", "textwrap", "types", "typing", "weakref",
     ),
 }  # fmt: skip
-"""Class -> modules and packages about it: running programs, or what they compute with.
+"""Class -> its modules and packages: running programs, or the values they compute with.
 
-Near to the two classes of the prose (`language` with its statements and its debugger, `objects`), so that what was
-learned there helps here: words alone that tell those apart are right for 7 of 10 passages of these. Not pdb: its
+The classes are close to the prose's (`language` with its statements and debugger, `objects`), so transfer from that
+task helps: the words that separate its classes alone classify 7 of 10 of these passages. pdb is left out because its
 manual is in the prose.
 """
 
 FEWEST: Final = 100
-"""Passages of either class, below which a library is not whole."""
+"""Passages per class below which the library counts as incomplete."""
 
 SALT: Final = "torch-vitals docstrings 1"
-"""Seed of the split; a passage's place in it depends on nothing but its own text."""
+"""Seed of the split; a passage's split depends only on its text."""
 
 
 def load(root: str, split: str) -> Dataset[Text]:
-    """The passages of `split`, labelled by what their module is for; `root` is not used.
+    """Return the passages of `split`, labelled by their module's topic; `root` is unused.
 
-    Raises ValueError for an unknown split, DataError when this Python came without its sources.
+    Raise ValueError for an unknown split, DataError if this Python came without its sources.
     """
     must_be_split(split)
     chosen = tuple(sample for sample in passages() if part_of(sample.text, SALT) == split)
@@ -51,7 +51,7 @@ def load(root: str, split: str) -> Dataset[Text]:
 
 @cache
 def passages() -> tuple[Text, ...]:
-    """All passages, module by module; no paragraph of the embedded prose is among them."""
+    """Return all passages, module by module, without paragraphs of the embedded prose."""
     library = Path(sysconfig.get_path("stdlib"))
     seen = set(prose.paragraphs())
     found = []
@@ -73,7 +73,7 @@ def passages() -> tuple[Text, ...]:
 
 
 def _sources(library: Path, module: str) -> list[Path]:
-    """The files of a module or package, by name, without its tests; none where this Python has no such module."""
+    """Return the files of a module or package, sorted, without its tests; empty if this Python has no such module."""
     file = library / f"{module}.py"
     if file.is_file():
         return [file]
@@ -84,7 +84,7 @@ def _sources(library: Path, module: str) -> list[Path]:
 
 
 def _paragraphs_of(file: Path, seen: set[str]) -> Iterator[str]:
-    """The paragraphs of the file's docstrings from top to bottom, without the examples in them."""
+    """Yield the paragraphs of the file's docstrings from top to bottom, without examples."""
     for docstring in _docstrings(ast.parse(file.read_bytes())):
         for paragraph in prose.paragraphs_of(docstring, seen):
             if not paragraph.startswith(">>>"):
@@ -92,7 +92,7 @@ def _paragraphs_of(file: Path, seen: set[str]) -> Iterator[str]:
 
 
 def _docstrings(node: ast.AST) -> Iterator[str]:
-    """Those of the module, its classes and functions, wherever they are defined; expressions are not looked into."""
+    """Yield the docstrings of the module, its classes and functions, however nested in statements."""
     if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         yield ast.get_docstring(node) or ""
     for field in ("body", "handlers", "orelse", "finalbody"):

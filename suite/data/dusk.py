@@ -1,7 +1,7 @@
-"""Folder data set `dusk`: the second task on a folder of pictures. Other pictures of it, dark, bluish and noisy.
+"""Folder data set `dusk`: the second task on a folder of pictures: other pictures of it, dark, bluish and noisy.
 
-The same classes as in `cifar10` in another world, so that what was learned there helps here, but does not do. The
-training pictures are those that `cifar10` sets aside: the first task has seen none of them.
+It has the classes of `cifar10` in another domain, so transfer helps but is not enough. Its training pictures are those
+that `cifar10` sets aside, unseen by the first task.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LIGHT: Final = (0.6, 0.7, 0.85)
-"""What red, green and blue are multiplied by: in the dark the eye sees blue best (Purkinje 1825)."""
+"""Factors for red, green and blue: in the dark the eye is most sensitive to blue (Purkinje 1825)."""
 NOISE: Final = 6.0
-"""Deviation of the noise of a sensor in the dark, in values of 0..255."""
+"""Standard deviation of low-light sensor noise, in values of 0..255."""
 
 Picture = TypeVar("Picture", Image, Scene)
 
 
 class Dusk(Generic[Picture]):
-    """One split of a folder of pictures, at dusk; labels, boxes and masks stay."""
+    """One split of a folder of pictures, at dusk; labels, boxes and masks are unchanged."""
 
     keeps_label_when_mirrored = True
 
@@ -48,5 +48,5 @@ class Dusk(Generic[Picture]):
 
 
 def load(root: str, split: str) -> Dusk[Image]:
-    """The pictures of that split; raises ValueError for an unknown split."""
+    """Return the pictures of a split; raise ValueError for an unknown split."""
     return Dusk(cifar10.aside(root, split), split)

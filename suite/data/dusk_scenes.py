@@ -1,6 +1,6 @@
-"""Folder data set `dusk_scenes`: the second task on a folder with COCO's layout. Other pictures of it, at dusk.
+"""Folder data set `dusk_scenes`: the second task on a folder in COCO's layout: other pictures of it, at dusk.
 
-The same categories as in `coco`, see `suite.data.dusk`; boxes and masks are those of the pictures by day.
+It has the categories of `coco` (see `suite.data.dusk`); boxes and masks are unchanged.
 """
 
 from __future__ import annotations
@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 
 
 def load(root: str, split: str) -> Dusk[Scene]:
-    """The pictures of that split; raises ValueError for an unknown split."""
+    """Return the pictures of a split; raise ValueError for an unknown split."""
     return Dusk(coco.aside(root, split), split)

@@ -1,7 +1,7 @@
-"""Folder data set `endings`: the second task on a folder of reviews. How other reviews of it end.
+"""Folder data set `endings`: the second task on a folder of reviews: the ends of other reviews.
 
-A model that reads a hundred tokens has learnt in `imdb` how reviews begin; they end in other words, with the same
-labels. The training reviews are those that `imdb` sets aside: the first task has seen none of them.
+A model that reads a hundred tokens has learnt in `imdb` how reviews begin; their ends use other words with the same
+labels. The training reviews are those that `imdb` sets aside, unseen by the first task.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from suite.data.samples import Dataset, Text
 
 WORDS: Final = 60
-"""Words that are left of a review; a shorter one stays whole."""
+"""Words kept from the end of a review; a shorter one is kept whole."""
 
 
 class Endings:
-    """One split, the last words of each review."""
+    """One split: the last words of each review."""
 
     def __init__(self, reviews: Dataset[Text]) -> None:
         self._reviews = reviews
@@ -36,5 +36,5 @@ class Endings:
 
 
 def load(root: str, split: str) -> Endings:
-    """The endings of that split; raises ValueError for an unknown split, DataError as `imdb` does."""
+    """Return the endings of a split; raise ValueError for an unknown split, DataError as `imdb` does."""
     return Endings(imdb.aside(root, split))

@@ -1,5 +1,5 @@
-"""DataError: a user's data is not as it has to be."""
+"""DataError: a user's data is invalid."""
 
 
 class DataError(ValueError):
-    """Names the file, what was expected of it and what to do; shown to the user without a traceback."""
+    """An error that names the file, what was expected and what to do; shown to the user without a traceback."""

@@ -1,6 +1,6 @@
 """IMDb reviews in a user's folder: one `imdb.csv`, or the `aclImdb` tree of Maas et al. 2011.
 
-`find` and `check` run in the parent and use the standard library only.
+`find` and `check` run in the parent and use only the standard library.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from suite.data.splits import SPLITS, TEST_SPLIT, TRAIN_SPLIT, lies_aside, must_
 CLASSES: Final = ("negative", "positive")
 LABELS: Final = {"0": 0, "1": 1, "neg": 0, "pos": 1, "negative": 0, "positive": 1}
 OWN_SPLITS: Final = (TRAIN_SPLIT, TEST_SPLIT)
-"""What the data set itself tells apart; a tenth of its training reviews, drawn by their texts, is validation."""
+"""Splits of the data set itself; validation is a tenth of its training reviews, chosen by their texts."""
 MISSING: Final = frozenset({"", "nan", "null", "none", "n/a"})
-"""How a table says that it has no value."""
+"""Ways a table marks a missing value."""
 
 FILE: Final = "imdb.csv"
 TREE: Final = "aclImdb"
@@ -30,12 +30,12 @@ LAYOUT: Final = (
     f" test), or {TREE}/train and {TREE}/test, each with pos/*.txt and neg/*.txt; all in UTF-8"
 )
 LONGEST_FIELD: Final = 2**20
-"""Characters. No review comes near; a quote that is never closed swallows the rest of the file and does."""
+"""Characters. No review comes near; an unclosed quote swallows the rest of the file and does."""
 
 SALT: Final = "torch-vitals imdb 1"
 """Seed of the split."""
 AGAIN: Final = "torch-vitals imdb aside 1"
-"""Seed of the split of what is set aside."""
+"""Seed of the split of the set-aside reviews."""
 
 MARKUP: Final = re.compile(r"<\s*/?\s*br\s*/?\s*>", re.IGNORECASE)
 
@@ -56,7 +56,7 @@ class Reviews:
 
 
 def find(folder: Path) -> Path | None:
-    """The `imdb.csv` or the `aclImdb` folder in `folder`, or in a folder right below it; None when there is none."""
+    """Return the `imdb.csv` or `aclImdb` in `folder` or directly below a subfolder of it; None if there is none."""
     below = sorted(path for path in folder.iterdir() if path.is_dir())
     for place in (folder, *below):
         if (place / FILE).is_file():
@@ -67,7 +67,7 @@ def find(folder: Path) -> Path | None:
 
 
 def check(root: Path) -> None:
-    """Reads everything once; raises DataError naming file, line and expected layout for the first thing wrong."""
+    """Read everything once; raise DataError naming file, line and expected layout at the first error."""
     held: dict[str, set[int]] = {split: set() for split in OWN_SPLITS}
     for split, sample in read(root):
         held[TEST_SPLIT if split == TEST_SPLIT else TRAIN_SPLIT].add(sample.label)
@@ -78,10 +78,9 @@ def check(root: Path) -> None:
 
 
 def load(root: str, split: str) -> Dataset[Text]:
-    """The cleaned reviews of `split` with 1 for positive, some of the training reviews set aside; raises DataError as
-    `check` does.
+    """Return the cleaned reviews of `split` (1 is positive) without the set-aside training reviews.
 
-    A review that is in the training and in the test part of the data set is left to the test.
+    A review in both the training and the test part is only in the test split. Raise DataError as `check` does.
     """
     reviews = _opened(root, split)
     if split != TRAIN_SPLIT:
@@ -90,7 +89,7 @@ def load(root: str, split: str) -> Dataset[Text]:
 
 
 def aside(root: str, split: str) -> Dataset[Text]:
-    """The training reviews that `load` leaves out, split again; the test reviews are the same."""
+    """Return a split of the training reviews that `load` sets aside; the test reviews are the same."""
     reviews = _opened(root, split)
     if split != TEST_SPLIT:
         rest = [s for s in _opened(root, TRAIN_SPLIT) if lies_aside(s.text, SALT)]
@@ -104,21 +103,21 @@ def _opened(root: str, split: str) -> tuple[Text, ...]:
 
 
 def read(root: Path) -> Iterator[tuple[str, Text]]:
-    """Split (of three) and review, one after another, from the file or the tree."""
+    """Yield pairs of split (one of three) and review from the file or the tree."""
     return _from_tree(root) if root.is_dir() else _from_file(root)
 
 
 def clean(text: str) -> str:
-    """The review as plain text: line breaks written in HTML and runs of white space become one blank."""
+    """Return the review as plain text: HTML line breaks and runs of white space become one space."""
     before = None
-    while text != before:  # what one pass leaves can spell new markup: "<br<br>>"
+    while text != before:  # one pass can leave new markup: "<br<br>>"
         before, text = text, MARKUP.sub(" ", text)
     return " ".join(text.split())
 
 
 @lru_cache(maxsize=1)
 def _reviews(root: Path, stamp: tuple[int, ...]) -> dict[str, tuple[Text, ...]]:
-    """All splits, read once for the three of them; `stamp` tells an altered file from the one that was read."""
+    """Return all three splits, read once; `stamp` invalidates the cache when a file was altered."""
     del stamp
     rows = list(read(root))
     tested = {sample.text for split, sample in rows if split == TEST_SPLIT}
@@ -133,7 +132,7 @@ def _reviews(root: Path, stamp: tuple[int, ...]) -> dict[str, tuple[Text, ...]]:
 
 
 def _stamp(root: Path) -> tuple[int, ...]:
-    """When the file, or each folder of the tree, was last written."""
+    """Return the modification time of the file, or of each folder of the tree."""
     places = [root]
     if root.is_dir():
         places = [root / split / label for split in OWN_SPLITS for label in ("neg", "pos")]
@@ -141,7 +140,7 @@ def _stamp(root: Path) -> tuple[int, ...]:
 
 
 def _from_file(file: Path) -> Iterator[tuple[str, Text]]:
-    """The rows of a CSV file."""
+    """Yield the rows of a CSV file."""
     before = csv.field_size_limit(LONGEST_FIELD)
     line = 1
     try:
@@ -171,7 +170,7 @@ def _from_file(file: Path) -> Iterator[tuple[str, Text]]:
 
 
 def _sample(where: str, columns: list[str], values: list[str]) -> tuple[str, Text]:
-    """One row, judged; `where` names it in errors."""
+    """Return the checked split and review of one row; `where` names the row in errors."""
     if len(values) != len(columns):
         raise DataError(
             f"{where}: {len(values)} values for {len(columns)} columns (a line cut short, or a text with commas"
@@ -192,7 +191,7 @@ def _sample(where: str, columns: list[str], values: list[str]) -> tuple[str, Tex
 
 
 def _from_tree(root: Path) -> Iterator[tuple[str, Text]]:
-    """The files of the tree, in the order of their names."""
+    """Yield the files of the tree, sorted by name."""
     for split in OWN_SPLITS:
         for label, folder in enumerate(("neg", "pos")):
             place = root / split / folder
@@ -208,12 +207,12 @@ def _from_tree(root: Path) -> Iterator[tuple[str, Text]]:
 
 
 def _narrowed(split: str, text: str) -> str:
-    """Training or validation for what the data set calls training; the test stays the test."""
+    """Return training or validation for a text of the data set's training part; test stays test."""
     return split if split == TEST_SPLIT else part_of(text, SALT, has_own_test=True)
 
 
 def _must_be_text(where: str, text: str) -> None:
-    """Raises DataError when a cleaned text holds nothing to read."""
+    """Raise DataError if a cleaned text is empty or damaged."""
     if text.lower() in MISSING:
         raise DataError(
             f"{where}: the text is missing ({text!r}); write it or remove the review; {LAYOUT}"

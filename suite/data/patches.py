@@ -1,7 +1,7 @@
-"""Embedded data set `patches`: scikit-learn's digits again, bright, on dimmed cut-outs of its two photographs.
+"""Embedded data set `patches`: scikit-learn's digits again, bright, on dimmed crops of its two photographs.
 
-The same classes as `digits` in another world, as MNIST-M is to MNIST (Ganin et al. 2016): what was learned there helps
-here, but does not do. Always bright on dim, because in both contrasts a perceptron of 16 units learned half as much.
+It has the classes of `digits` in another domain, as MNIST-M to MNIST (Ganin et al. 2016): transfer helps but is not
+enough. Always bright on dim, because with both contrasts a perceptron of 16 units learned half as much.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 SIDE: Final = 32
 SMALLEST: Final = 24
-"""Side of a digit at least."""
+"""Smallest side of a digit in pixels."""
 DIMMED: Final = 2
-"""What the photographs are divided by, in size and in brightness."""
+"""Divisor of the photographs' size and brightness."""
 
 
 class Patches:
-    """One split, label = the digit."""
+    """One split; the label is the digit."""
 
     classes = CLASSES
     keeps_label_when_mirrored = False
@@ -54,7 +54,7 @@ class Patches:
 
 
 def load(root: str, split: str) -> Patches:
-    """The pictures of that split (train, validation, test), of the same digits as in `digits`; `root` is ignored."""
+    """Return the pictures of a split (train, validation, test), with the digits of `digits`; `root` is ignored."""
     del root
     return Patches(split)
 

@@ -1,4 +1,4 @@
-"""Picture files: finding truncated ones with the standard library, and decoding them (worker side)."""
+"""Picture files: detecting truncated ones with the standard library, and decoding (worker side)."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 
 MARKERS: Final = (
-    # kind, how a file begins, what is found near its end
+    # kind, first bytes, end marker
     ("JPEG", b"\xff\xd8", b"\xff\xd9"),
     ("PNG", b"\x89PNG\r\n\x1a\n", b"IEND"),
 )
 
 TAIL: Final = 1024
-"""Bytes at the end in which the end marker must lie; cameras and editors append a little to a whole picture."""
+"""Bytes at the end that must hold the end marker; cameras and editors append a little to a whole picture."""
 
 
 def places(folder: Path) -> Iterator[Path]:
-    """The folder itself, then the folders in it by name: where a data set may lie."""
+    """Yield the folders where a data set may be: the folder itself, then its subfolders by name."""
     yield folder
     yield from sorted(child for child in folder.iterdir() if child.is_dir())
 
 
 def is_picture(path: Path) -> bool:
-    """True for a visible file with a picture's suffix."""
+    """Return whether the file is visible and has a picture's suffix."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def check_picture(path: Path) -> None:
-    """Raises DataError when the file is missing, empty, no JPEG or PNG, or ends before its end marker.
+    """Raise DataError if the file is missing, empty, not JPEG or PNG, or lacks its end marker.
 
-    Reads the first and the last bytes only, so that a hundred thousand files take seconds.
+    Reads only the first and last bytes: a hundred thousand files take seconds.
     """
     try:
         with path.open("rb") as file:
@@ -61,7 +61,7 @@ def check_picture(path: Path) -> None:
 
 
 def decode(path: Path) -> NDArray[np.uint8]:
-    """The picture [height, width, 3] in RGB; raises DataError when it does not decode."""
+    """Return the picture [height, width, 3] in RGB; raise DataError if it does not decode."""
     import numpy as np
     from PIL import Image
 
@@ -75,5 +75,5 @@ def decode(path: Path) -> NDArray[np.uint8]:
 
 
 def first(folder: Path, holds: Callable[[Path], bool]) -> Path | None:
-    """The first of `places(folder)` that `holds` the layout, or None."""
+    """Return the first of `places(folder)` for which `holds` is true, or None."""
     return next((place for place in places(folder) if holds(place)), None)

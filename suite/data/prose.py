@@ -1,4 +1,4 @@
-"""The English text that comes with Python itself: its language reference, in passages of a paragraph or more."""
+"""English text that comes with Python: the language reference, in passages of one or more paragraphs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ OBJECT_TOPICS: Final = (
     "attribute-access", "bltin-", "callable-types", "context-managers", "customization", "formatstrings",
     "numeric-types", "objects", "sequence-types", "special", "string-methods", "types",
 )  # fmt: skip
-"""How the names of the topics about objects begin."""
+"""Name prefixes of the topics about objects."""
 
 SHORTEST: Final = 600
-"""Characters: paragraphs are joined until a passage has as many, which fills 128 tokens of a large vocabulary."""
+"""Characters: paragraphs are joined up to this length, which fills 128 tokens of a large vocabulary."""
 BLANK: Final = re.compile(r"\n[ \t]*\n")
-"""What lies between paragraphs."""
+"""Separator of paragraphs."""
 SALT: Final = "torch-vitals prose 1"
-"""Seed of the split; a passage's place in it depends on nothing but its own text."""
+"""Seed of the split; a passage's split depends only on its text."""
 
 
 class Passages:
@@ -43,9 +43,9 @@ class Passages:
 
 
 def load(root: str, split: str) -> Dataset[Text]:
-    """The passages of `split`, labelled by the group of topics they are from; `root` is not used.
+    """Return the passages of `split`, labelled by their group of topics; `root` is unused.
 
-    Raises ValueError for an unknown split.
+    Raise ValueError for an unknown split.
     """
     must_be_split(split)
     return Passages(tuple(s for s in _passages() if part_of(s.text, SALT) == split))
@@ -53,7 +53,7 @@ def load(root: str, split: str) -> Dataset[Text]:
 
 @cache
 def _passages() -> tuple[Text, ...]:
-    """All passages, topic by topic in the order of their names."""
+    """Return all passages, topic by topic, sorted by name."""
     return tuple(
         Text(text=text, label=int(name.startswith(OBJECT_TOPICS)))
         for name, blocks in _topics().items()
@@ -62,20 +62,20 @@ def _passages() -> tuple[Text, ...]:
 
 
 def paragraphs() -> Iterator[str]:
-    """All paragraphs of which the passages are made."""
+    """Return all paragraphs from which the passages are made."""
     return (paragraph for blocks in _topics().values() for paragraph in blocks)
 
 
 @cache
 def _topics() -> dict[str, tuple[str, ...]]:
-    """Topic -> its paragraphs, by name, each paragraph only once."""
+    """Return topic -> paragraphs, sorted by name, each paragraph only once."""
     topics: dict[str, str] = import_module("pydoc_data.topics").topics
     seen: set[str] = set()
     return {name: tuple(paragraphs_of(topics[name], seen)) for name in sorted(topics)}
 
 
 def paragraphs_of(document: str, seen: set[str]) -> Iterator[str]:
-    """The document's paragraphs on one line each, without those `seen` in an earlier one (topics overlap)."""
+    """Yield the document's paragraphs on one line each, without those in `seen` (topics overlap)."""
     for block in BLANK.split(document):
         paragraph = " ".join(block.split())
         if paragraph and paragraph not in seen and not set(paragraph) <= set("*=-~^ "):
@@ -84,7 +84,7 @@ def paragraphs_of(document: str, seen: set[str]) -> Iterator[str]:
 
 
 def joined(blocks: Iterable[str]) -> Iterator[str]:
-    """Neighbours joined to SHORTEST characters or more; what is left over at the end stays as short as it is."""
+    """Join neighbouring paragraphs to SHORTEST characters or more; the last passage may be shorter."""
     held: list[str] = []
     for paragraph in blocks:
         held.append(paragraph)

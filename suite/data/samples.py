@@ -1,4 +1,4 @@
-"""Raw samples, before any model's taste: what every data set of a kind hands out."""
+"""Raw samples before any model's preprocessing, as every data set of a kind returns them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Scene:
     boxes: NDArray[np.float32]
     """[objects, 4] as x1, y1, x2, y2 in pixels; x1 < x2, y1 < y2; may be [0, 4]."""
     labels: NDArray[np.int64]
-    """[objects], index into the data set's classes; 0 is background and labels no object."""
+    """[objects], index into the data set's classes; 0 is background and never an object's label."""
     masks: NDArray[np.bool_]
-    """[objects, height, width], True where the object is."""
+    """[objects, height, width], True on the object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +63,15 @@ class Speech:
 
 
 class Dataset(Protocol[Sample_co]):
-    """What `suite.data.<name>.load(root, split)` returns: a lazy sequence of samples, and the names of the labels."""
+    """Interface of `suite.data.<name>.load(root, split)`: a lazy sequence of samples and the class names."""
 
     classes: Sequence[str]
     """Label -> name."""
 
     def __len__(self) -> int:
-        """Number of samples in this split."""
+        """Return the number of samples in this split."""
         ...
 
     def __getitem__(self, index: int, /) -> Sample_co:
-        """The sample; raises DataError naming the file when it does not decode."""
+        """Return the sample; raise DataError naming the file if it does not decode."""
         ...

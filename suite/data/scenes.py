@@ -19,11 +19,11 @@ WIDTH: Final = 640
 NUM_SCENES: Final = {TRAIN_SPLIT: 512, VALIDATION_SPLIT: 64, TEST_SPLIT: 128}
 
 VISIBLE: Final = 128
-"""Ink (of 255) from which a pixel belongs to its digit: darker ones fade into the photograph."""
+"""Ink (of 255) from which a pixel counts as part of its digit: weaker ink fades into the photograph."""
 
 
 class Scenes:
-    """One split of the scenes: two to five digits each, none touching another; label = digit + 1."""
+    """One split of the scenes: two to five digits each, not touching; label = digit + 1."""
 
     classes = ("background", *"0123456789")
     keeps_label_when_mirrored = False
@@ -62,13 +62,13 @@ class Scenes:
 
 
 def load(root: str, split: str) -> Scenes:
-    """The scenes of that split (train, validation, test); digits of one split occur in no other. `root` is ignored."""
+    """Return the scenes of a split (train, validation, test); no two splits share a digit. `root` is ignored."""
     del root
     return Scenes(split)
 
 
 def bounds(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """x1, y1, x2, y2 of the smallest box around what is True; x2 and y2 lie one past the last pixel."""
+    """Return the bounding box x1, y1, x2, y2 of the True pixels; x2 and y2 are exclusive."""
     import numpy as np
 
     rows = np.flatnonzero(mask.any(axis=1))
@@ -79,9 +79,9 @@ def bounds(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 def squares(
     generator: np.random.Generator, wanted: int, height: int, width: int
 ) -> list[tuple[int, int, int]]:
-    """At most `wanted`, at least one square (top, left, side) that do not overlap.
+    """Return between one and `wanted` non-overlapping squares (top, left, side).
 
-    Their sides are a sixth to five twelfths of the height.
+    Their sides are between 1/6 and 5/12 of the height.
     """
     places: list[tuple[int, int, int]] = []
     for _ in range(8 * wanted):

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 HEIGHT: Final = 240
 WIDTH: Final = 320
 SMALLEST: Final = 0.75
-"""Of its place, how much a shape fills at least."""
+"""Smallest share of its square that a shape fills."""
 
 
 class Shapes:
-    """One split: one to four shapes a picture, none touching another, at any size and angle."""
+    """One split: one to four shapes per picture, not touching, at any size and angle."""
 
     classes = ("background", "disc", "square", "triangle")
     keeps_label_when_mirrored = True
@@ -64,15 +64,15 @@ class Shapes:
 
 
 def load(root: str, split: str) -> Shapes:
-    """The pictures of that split (train, validation, test). `root` is ignored."""
+    """Return the pictures of a split (train, validation, test). `root` is ignored."""
     del root
     return Shapes(split)
 
 
 def silhouette(name: str, side: int, *, share: float, angle: float) -> NDArray[np.bool_]:
-    """[side, side], True inside a disc, square or triangle around the middle.
+    """Return [side, side], True inside a centred disc, square or triangle.
 
-    Its corners (the disc's border) lie `share` of half a side from there, turned by `angle` in radians.
+    Its corners (or the disc's border) are `share` of half a side from the centre, rotated by `angle` in radians.
     """
     import numpy as np
 
@@ -83,7 +83,7 @@ def silhouette(name: str, side: int, *, share: float, angle: float) -> NDArray[n
         inside: NDArray[np.bool_] = down**2 + right**2 <= radius**2
         return inside
     corners = {"square": 4, "triangle": 3}[name]
-    # A regular polygon is where no side's normal is followed further than to that side.
+    # A regular polygon is the intersection of the half-planes of its sides.
     normals = angle + 2 * np.pi * np.arange(corners) / corners
     reach = radius * np.cos(np.pi / corners)
     inside = np.ones((side, side), dtype=np.bool_)

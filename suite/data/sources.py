@@ -1,4 +1,4 @@
-"""Which data set serves which kind of sample: an embedded one, or what lies in the user's `--data` folder."""
+"""Choice of the data set for each kind of sample: an embedded one, or one in the user's `--data` folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from suite.data.errors import DataError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where the samples of one kind come from. JSON-able: it travels to the worker."""
+    """Origin of the samples of one kind. JSON-able, as it is sent to the worker."""
 
     kind: str
     """image, scene, clip, text or speech."""
@@ -23,7 +23,7 @@ class Source:
     """Folder (or file) of a folder data set; empty for an embedded one."""
 
     def as_dict(self) -> dict[str, str]:
-        """The source as JSON-able data."""
+        """Return the source as JSON-able data."""
         return asdict(self)
 
 
@@ -34,7 +34,7 @@ EMBEDDED: Final = {
     "text": "prose",
     "speech": "speech",
 }
-"""Kind -> embedded data set, used when the folder has nothing of that kind."""
+"""Kind -> embedded data set, used if the folder has none of that kind."""
 
 SECOND: Final = {
     "image": "patches",
@@ -43,10 +43,10 @@ SECOND: Final = {
     "text": "docstrings",
     "speech": "bass",
 }
-"""Kind -> another embedded data set of it, for fine-tuning on a second task."""
+"""Kind -> second embedded data set, for fine-tuning on a second task."""
 
 SECOND_IN_FOLDER: Final = {"cifar10": "dusk", "coco": "dusk_scenes", "imdb": "endings"}
-"""Folder data set -> other samples of the same folder in another guise: what was learned there is of no use for an
+"""Folder data set -> other samples of the same folder in another domain: transfer from a folder does not help on an
 embedded set."""
 
 NUM_CLASSES: Final = {
@@ -61,7 +61,7 @@ NUM_CLASSES: Final = {
     "speech": 0,
     "bass": 0,
 }
-"""Embedded data set -> its classes, with the background of scenes; a model needs as many outputs."""
+"""Embedded data set -> number of classes, including the background of scenes; the model's number of outputs."""
 
 _DIGITS_ON_PHOTOGRAPHS: Final = (
     "sklearn.datasets",
@@ -86,18 +86,19 @@ LIBRARIES: Final = {
     "dusk_scenes": ("PIL.JpegImagePlugin",),
     "coco": ("PIL.JpegImagePlugin",),
 }
-"""What a data set imports when it is read, and `module:function` that it calls and caches: for the launcher to do
-once, so that every worker inherits it."""
+"""Modules a data set imports when read, and `module:function` results it caches: the launcher loads them once for all
+workers to inherit."""
 
 IN_FOLDER: Final = (("image", "cifar10"), ("scene", "coco"), ("text", "imdb"))
 """Kind and data set that a `--data` folder can hold. Each module's `find(folder) -> Path | None` looks for its layout,
-and `check(root)` raises DataError for what is missing, truncated or mislabelled. Both use the standard library only."""
+and `check(root)` raises DataError for anything missing, truncated or mislabelled. Both use only the standard library.
+"""
 
 
 def sources_in(folder: Path | None) -> dict[str, Source]:
-    """Kind -> source: what `folder` holds, checked, and the embedded data sets for the rest.
+    """Return kind -> source: the checked data sets in `folder`, and embedded ones for the rest.
 
-    Raises DataError when the folder does not exist, holds no known layout, or what it holds is damaged.
+    Raise DataError if the folder does not exist, has no known layout or is damaged.
     """
     sources = {kind: Source(kind=kind, name=name) for kind, name in EMBEDDED.items()}
     if folder is None:
@@ -120,12 +121,12 @@ def sources_in(folder: Path | None) -> dict[str, Source]:
 
 
 def second_sources(sources: Mapping[str, Source]) -> dict[str, Source]:
-    """Kind -> the data of the second task."""
+    """Return kind -> source of the second task."""
     return {kind: second_source(source) for kind, source in sources.items()}
 
 
 def second_source(first: Source) -> Source:
-    """Other data of the same kind: of a folder its second guise, else the second embedded data set."""
+    """Return other data of the same kind: the folder's second data set, else the second embedded one."""
     return replace(first, name=SECOND_IN_FOLDER.get(first.name, SECOND[first.kind]))
 
 

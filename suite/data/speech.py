@@ -1,7 +1,7 @@
-"""Worker side. Synthetic speech: words spelled in pairs of tones, one pair a letter, with their exact transcripts.
+"""Worker side. Synthetic speech: words spelled in pairs of tones, one pair per letter, with exact transcripts.
 
-It is not a recording of anybody: no spoken corpus can be had without a download. It has what a recognizer needs to be
-run and trained on, though: 16 kHz audio in which every letter can be heard, at changing pitch, loudness and background.
+It is not recorded speech: no spoken corpus is available without a download. It has what a recognizer needs to be run
+and trained: 16 kHz audio in which every letter is audible, at varying pitch, loudness and background.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE: Final = 16_000
-"""Samples per second."""
+"""Audio samples per second."""
 ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ'"
 TONE: Final = 1200
-"""Samples that a letter sounds: 75 ms, as in quick speech."""
+"""Audio samples per letter: 75 ms, as in quick speech."""
 GAP: Final = 80
-"""Samples of silence after it, so that a doubled letter is heard twice."""
+"""Audio samples of silence after each letter; they separate doubled letters."""
 LONGEST: Final = 12
-"""Letters and spaces per utterance at most: with the lead, it stays below one second."""
+"""Maximum letters and spaces per utterance: with the lead, it is shorter than one second."""
 LEAD: Final = 320
-"""Samples of silence before the first letter at most."""
+"""Maximum audio samples of silence before the first letter."""
 COUNTS: Final = {TRAIN_SPLIT: 2048, VALIDATION_SPLIT: 228, TEST_SPLIT: 128}
 SALT: Final = "torch-vitals speech 1"
-"""Seed of the split: no sentence is said in two of them."""
+"""Seed of the split: no two splits share a sentence."""
 
 WORDS: Final = tuple(
     "a and as at back be but by can day do each end find for from get give go good have he her him his hand how i if in"
@@ -51,21 +51,21 @@ WORDS: Final = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """Who speaks: what is said, and how its letters sound."""
+    """A speaker: its words, and the sound of its letters."""
 
     words: tuple[str, ...]
     lowest: float
-    """Hertz of the first row of the keypad."""
+    """Hertz of the keypad's first row."""
     step: float
-    """Factor from one of its nine rows to the next."""
+    """Factor between consecutive rows, of which there are nine."""
     columns: tuple[float, float, float]
-    """Hertz of its columns."""
+    """Hertz of the keypad's columns."""
     overtone: float = 0.0
-    """Loudness of the octave above each tone, as a share of the tone's."""
+    """Amplitude of the octave above each tone, relative to the tone's."""
     seed: int = 0
 
     def tones(self, letter: str) -> tuple[float, float]:
-        """The two frequencies of a letter in hertz, as on a telephone keypad of nine rows and three columns."""
+        """Return the two frequencies of a letter in hertz, as on a telephone keypad of nine rows and three columns."""
         row, column = divmod(ALPHABET.index(letter), 3)
         return self.lowest * self.step**row, self.columns[column]
 
@@ -74,10 +74,7 @@ VOICE: Final = Voice(words=WORDS, lowest=300.0, step=1.13, columns=(1200.0, 1600
 
 
 class Utterances:
-    """One split of what a voice says; every utterance is made when it is first asked for, always the same, and kept.
-
-    All of them take 100 MB.
-    """
+    """One split of a voice's utterances, generated deterministically on first access and kept; 100 MB for all."""
 
     classes: Sequence[str] = ()
 
@@ -109,13 +106,13 @@ class Utterances:
 
 @cache
 def load(root: str, split: str) -> Dataset[Speech]:
-    """The utterances of `split`; `root` is not used. Raises ValueError for an unknown split."""
+    """Return the utterances of `split`; `root` is unused. Raise ValueError for an unknown split."""
     del root
     return Utterances(split)
 
 
 def sentence(rng: np.random.Generator, words: Sequence[str] = WORDS) -> str:
-    """One to four words, LONGEST characters at most."""
+    """Return one to four words, at most LONGEST characters."""
     wanted = int(rng.integers(1, 5))
     text = words[int(rng.integers(len(words)))]
     for _ in range(wanted - 1):
@@ -127,7 +124,7 @@ def sentence(rng: np.random.Generator, words: Sequence[str] = WORDS) -> str:
 
 
 def spoken(transcript: str, rng: np.random.Generator, voice: Voice = VOICE) -> NDArray[np.float32]:
-    """[samples] float32 within -1..1: the letters one after another, TONE + GAP samples each, a space in silence.
+    """Return [samples] float32 within -1..1: consecutive letters of TONE + GAP samples each; a space is silence.
 
     Pitch (3% up or down), loudness, lead and a background 40 dB below full scale are drawn from `rng`.
     """
@@ -149,7 +146,7 @@ def spoken(transcript: str, rng: np.random.Generator, voice: Voice = VOICE) -> N
 
 
 def _tone(hertz: float, overtone: float) -> NDArray[np.float64]:
-    """[TONE] within -1..1."""
+    """Return one tone, [TONE] within -1..1."""
     import numpy as np
 
     phase = 2 * np.pi * hertz / RATE * np.arange(TONE)

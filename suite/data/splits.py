@@ -1,4 +1,4 @@
-"""Which samples belong to training, to validation and to the test: a seeded split that never changes."""
+"""Assignment of samples to training, validation and test: a seeded split that never changes."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ TEST_SPLIT: Final = "test"
 SPLITS: Final = (TRAIN_SPLIT, VALIDATION_SPLIT, TEST_SPLIT)
 
 VALIDATION_SHARE: Final = 0.1
-"""Of what is not test, kept aside to watch training."""
+"""Share of the non-test samples, held out to monitor training."""
 
 TEST_SHARE: Final = 0.2
-"""Of a data set that comes without a test part of its own."""
+"""Share of a data set that has no test part of its own."""
 
 
 ASIDE: Final = 0.1
-"""Share of a folder's training samples that belongs to the second task, which has to see other ones."""
+"""Share of a folder's training samples reserved for the second task, which has to use other samples."""
 
 
 def part(num_samples: int, split: str, *, has_own_test: bool = False) -> list[int]:
-    """The indices below `num_samples` that form `split`, shuffled, the same on every machine.
+    """Return the indices below `num_samples` that form `split`, shuffled, the same on every machine.
 
-    With `has_own_test` the samples are the training part of a data set whose test part lies elsewhere. The parts
-    do not overlap and together are all. Raises ValueError for an unknown split.
+    With `has_own_test` the samples are the training part of a data set with a separate test part. The parts are
+    disjoint and cover all samples. Raise ValueError for an unknown split.
     """
     must_be_split(split)
     order = list(range(num_samples))
@@ -42,9 +42,10 @@ def part(num_samples: int, split: str, *, has_own_test: bool = False) -> list[in
 
 
 def part_beside(num_samples: int, split: str, *, is_aside: bool) -> list[int]:
-    """As `part` of a training folder that has its own test, a share of `train` set aside; or that share, split again.
+    """Return `part` of a training folder with its own test, less a share of `train` set aside; or a split of that
+    share.
 
-    Raises ValueError for an unknown split, and for `test`, which lies elsewhere.
+    Raise ValueError for an unknown split, and for `test`, which is stored separately.
     """
     must_be_split(split)
     if split == TEST_SPLIT:
@@ -60,9 +61,9 @@ def part_beside(num_samples: int, split: str, *, is_aside: bool) -> list[int]:
 
 
 def part_of(text: str, salt: str, *, has_own_test: bool = False) -> str:
-    """The split of a text, drawn from nothing but its characters and `salt`, in the same shares as `part`.
+    """Return the split of a text, a function of only its characters and `salt`, in the same shares as `part`.
 
-    So a text that occurs twice lies in one split only, and a text that is added moves no other.
+    Equal texts are in the same split, and adding a text moves no other.
     """
     place = _place(text, salt)
     test = 0.0 if has_own_test else TEST_SHARE
@@ -72,17 +73,17 @@ def part_of(text: str, salt: str, *, has_own_test: bool = False) -> str:
 
 
 def lies_aside(text: str, salt: str) -> bool:
-    """Whether a training text belongs to the second task: ASIDE of all do, drawn from nothing but the text."""
+    """Return whether a training text belongs to the second task (a share ASIDE of all), a function of only the text."""
     return _place(text, f"{salt} aside") < ASIDE
 
 
 def _place(text: str, salt: str) -> float:
-    """A number in 0..1 that depends on nothing but the characters of both."""
+    """Return a hash in 0..1 of the characters of both."""
     digest = hashlib.sha256((salt + text).encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:4], "big") / 2**32
 
 
 def must_be_split(split: str) -> None:
-    """Raises ValueError for an unknown split."""
+    """Raise ValueError for an unknown split."""
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}; expected one of {', '.join(SPLITS)}")

@@ -1,4 +1,4 @@
-"""Embedded data set `zooms`: a digit that grows, shrinks, turns, appears or vanishes before a photograph."""
+"""Embedded data set `zooms`: a digit that grows, shrinks, turns, appears or vanishes in front of a photograph."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 SMALL: Final = 24
 LARGE: Final = 88
-"""Sides of the digit between which it grows and shrinks."""
+"""Sides of the digit in pixels between which it grows and shrinks."""
 TURN: Final = 150.0
-"""Degrees by which it turns in a clip."""
+"""Degrees of rotation per clip."""
 
 
 class Zooms:
-    """One split of the clips: 16 frames of 128x128; label = what the digit does."""
+    """One split of the clips: 16 frames of 128x128; the label is the digit's change."""
 
     classes = ("grows", "shrinks", "turns left", "turns right", "appears", "vanishes")
     keeps_label_when_mirrored = False
@@ -57,13 +57,13 @@ class Zooms:
 
 
 def load(root: str, split: str) -> Zooms:
-    """The clips of that split (train, validation, test), equally many of each class (to one). `root` is ignored."""
+    """Return the clips of a split (train, validation, test), equally many per class (to one). `root` is ignored."""
     del root
     return Zooms(split)
 
 
 def _film(number: int, side: int, what: str) -> Iterator[NDArray[np.uint8]]:
-    """The digit's ink [rows, rows] frame by frame, LARGE rows at most."""
+    """Yield the digit's ink [rows, rows] frame by frame, at most LARGE rows."""
     import numpy as np
     from PIL import Image
 
@@ -77,6 +77,6 @@ def _film(number: int, side: int, what: str) -> Iterator[NDArray[np.uint8]]:
             yield bold_stroke(number, round(SMALL + time * (LARGE - SMALL)))
         elif what in ("appears", "vanishes"):
             yield (ink * np.float32(time)).astype(np.uint8)
-        else:  # to the left for positive angles; upright in the middle of the clip
+        else:  # positive angles turn to the left; upright in the middle of the clip
             angle = TURN * (time - 0.5)
             yield np.asarray(still.rotate(angle, resample=Image.Resampling.BILINEAR))
