@@ -1,1 +1,1 @@
-"""Worker side. Structured pruning as pure functions on modules: prune, prove it, describe it, restore it."""
+"""Worker side. Structured pruning as pure functions on modules: prune, verify, describe and restore."""

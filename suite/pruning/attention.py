@@ -1,4 +1,4 @@
-"""Worker side. Transformers: whole attention heads, and the inner width of feed-forward blocks."""
+"""Worker side. Transformers: pruning of whole attention heads and of the inner width of feed-forward blocks."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from suite.pruning.graph import Group, prune_groups
 from suite.pruning.request import PruningRequest
 
 COUNTS: Final = ("num_attention_heads", "num_heads", "n_heads", "n_head")
-"""What attention modules call their number of heads."""
+"""Attribute names for the number of heads."""
 
 WIDTHS: Final = ("all_head_size", "inner_dim")
-"""What they call heads times the width of a head, where it is not the model's width."""
+"""Attribute names for heads times head width, if that differs from the model's width."""
 
 PROJECTIONS: Final = re.compile(r"q|k|v|[qkv]_proj|[qkv]_lin|query|key|value")
-"""What they call the three Linear layers."""
+"""Attribute names of the three Linear layers."""
 
 NEXT: Final = "prune with Pruning(method='feed_forward'), which leaves attention as it is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
-    """One attention module with a Linear layer each for queries, keys and values."""
+    """An attention module with separate Linear layers for queries, keys and values."""
 
     name: str
     module: nn.Module
     count: str
-    """The attribute with its number of heads."""
+    """The attribute that holds its number of heads."""
     num_heads: int
     head_width: int
     projections: tuple[nn.Linear, ...]
 
 
 def prune_feed_forward(request: PruningRequest) -> None:
-    """Removes inner channels of feed-forward blocks, the model's width and attention untouched.
+    """Remove inner channels of feed-forward blocks; the model's width and attention stay unchanged.
 
     Raises PruningError when there is no such block.
     """
@@ -51,10 +51,10 @@ def prune_feed_forward(request: PruningRequest) -> None:
 
 
 def prune_heads(request: PruningRequest) -> None:
-    """Removes whole attention heads, inner channels of feed-forward blocks, and channels between two convolutions.
+    """Remove whole attention heads, inner channels of feed-forward blocks, and channels between two convolutions.
 
-    Those convolutions do half the work of a wav2vec 2.0. Afterwards every attention module's own count of heads is
-    what its layers have. Raises PruningError when an attention module that is not kept lost none.
+    Those convolutions do half the work of a wav2vec 2.0. Afterwards the head count of every attention module matches
+    its layers. Raises PruningError when an attention module that is not kept lost none.
     """
     found = [a for a in attention_in(request.module) if not request.kept.issuperset(a.projections)]
     if not found:
@@ -82,7 +82,7 @@ def prune_heads(request: PruningRequest) -> None:
 
 
 def attention_in(module: nn.Module) -> list[Attention]:
-    """The attention modules whose heads can be told apart by name, in the model's order."""
+    """Return the attention modules whose heads can be identified by name, in the model's order."""
     found = []
     for name, inner in module.named_modules():
         count = next((c for c in COUNTS if isinstance(getattr(inner, c, None), int)), "")
@@ -108,7 +108,9 @@ def attention_in(module: nn.Module) -> list[Attention]:
 
 
 def _grouped_in(module: nn.Module) -> str:
-    """That an attention module shares keys among queries, with a way out and its layers; empty when none does."""
+    """Describe an attention module that shares keys among queries, with a remedy and its layers; empty if there is
+    none.
+    """
     for name, inner in module.named_modules():
         widths = {
             child_name: child.out_features
@@ -123,9 +125,9 @@ def _grouped_in(module: nn.Module) -> str:
 
 
 def is_feed_forward(group: Group) -> bool:
-    """One Linear layer, or two multiplied (gated), from a width to an inner one, and a Linear layer back.
+    """Return True for one Linear layer, or two multiplied (gated), up to an inner width, and a Linear layer back.
 
-    Attention has three producers, or (packed) one three times as wide as what it feeds.
+    Attention has three producers, or (packed) one three times as wide as its consumer.
     """
     if group.others or len(group.consumers) != 1 or len(group.producers) not in (1, 2):
         return False
@@ -138,18 +140,18 @@ def is_feed_forward(group: Group) -> bool:
 
 
 def _is_attention(group: Group, num_heads: dict[nn.Module, int]) -> bool:
-    """Queries, keys and values of one module; a position bias (T5) couples modules and is left alone."""
+    """Return True for queries, keys and values of one module; a position bias (T5) couples modules: skipped."""
     return not group.others and len(group.consumers) == 1 and set(group.producers) <= set(num_heads)
 
 
 def _is_between_convolutions(group: Group) -> bool:
-    """One convolution that one other reads, without a normalization that knows of channels."""
+    """Return True for a convolution read by exactly one other, without a normalization over channels between them."""
     layers = (*group.producers, *group.consumers)
     return len(layers) == 2 and not group.others and all(isinstance(x, _ConvNd) for x in layers)
 
 
 def _reset(attention: Attention, ratio: float) -> None:
-    """Makes the module's own numbers those of its layers; raises PruningError when nothing changed."""
+    """Set the module's head count and widths to those of its layers; raises PruningError when nothing changed."""
     heads, rest = divmod(attention.projections[0].out_features, attention.head_width)
     if rest or heads == attention.num_heads:
         raise PruningError(

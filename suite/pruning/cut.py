@@ -1,4 +1,6 @@
-"""Worker side. One group's cut: proved, repaired where an operator between the layers moves channels, or taken back."""
+"""Worker side. The cut of one group: verified, repaired if an operator between the layers permutes channels, or
+reverted.
+"""
 
 from __future__ import annotations
 
@@ -23,23 +25,23 @@ from suite.pruning.proof import (
 )
 
 PLAIN: Final = (bool, int, tuple, list)
-"""Types of a layer's own numbers, such as `out_channels` and `normalized_shape`."""
+"""Types of a layer's own attributes, such as `out_channels` and `normalized_shape`."""
 
 ON_THE_WAY: Final = 60
-"""Operators that are walked back through, to name those between two layers."""
+"""Maximum number of operators to walk back through when naming those between two layers."""
 
 LAYERS: Final = ("Convolution", "Addmm", "Mm", "Bmm", "Embedding", "AccumulateGrad")
-"""How autograd calls what makes channels: there the way back ends."""
+"""Autograd's names of operators that create channels, where the walk back ends."""
 
 HARMLESS: Final = ("Relu", "Add", "Mul", "T", "NativeBatchNorm", "CudnnBatchNorm", "Clone")
-"""What leaves every channel in its place."""
+"""Operators that keep the order of channels."""
 
 
 def cut_group(module: nn.Module, graph: Any, items: Any, inputs: Mapping[str, Any]) -> str:
-    """Cuts the channels of one group of Torch-Pruning's out of `module`, in place.
+    """Cut the channels of one Torch-Pruning group out of `module`, in place.
 
-    Returns why the group was left as it was: the pruned module does not run, or it answers otherwise than with zeros
-    for the removed channels and no order of columns mends that. Empty when the cut is proved.
+    Returns why the group was left unchanged: the pruned module does not run, or its outputs differ from those with the
+    removed channels set to zero and no order of columns repairs that. Empty when the cut is verified.
     """
     members = members_of(graph, items)
     if not any(member.loses_outputs for member in members):
@@ -63,7 +65,7 @@ def cut_group(module: nn.Module, graph: Any, items: Any, inputs: Mapping[str, An
         items.prune()
         _set_normalized_shapes(module)
         actual = answers(module, members, inputs)
-    except Exception as error:  # whatever the library or the model's own forward raises
+    except Exception as error:  # anything that the library or the model's own forward raises
         _restore(module, before)
         _restore_graph(graph, known, nodes)
         text = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -90,14 +92,14 @@ def cut_group(module: nn.Module, graph: Any, items: Any, inputs: Mapping[str, An
 
 
 def members_of(graph: Any, items: Any) -> list[Member]:
-    """The layers of the group, producers first, each once and with all channels that it loses."""
+    """Return the layers of the group, producers first, each once with all channels that it loses."""
     found: dict[nn.Module, Member] = {}
     for dependency, indices in items:
         layer = dependency.target.module
         if isinstance(layer, nn.Parameter):
             layer = _owner(graph, layer)
             if not is_across_channels(layer):
-                continue  # a table that is added: see `bare_parameters`
+                continue  # an added table: see `bare_parameters`
         if type(layer).__module__ == tp.ops.__name__:
             continue  # an operation between layers
         is_out = bool(graph.is_out_channel_pruning_fn(dependency.handler))
@@ -116,7 +118,7 @@ def members_of(graph: Any, items: Any) -> list[Member]:
 
 
 def bare_parameters(graph: Any, items: Any) -> dict[str, list[int]]:
-    """Name -> indices on the last axis that the group takes from parameters of no layer (a table of positions)."""
+    """Return name -> last-axis indices that the group takes from parameters outside layers (a position table)."""
     return {
         graph._param_to_name[dependency.target.module]: [int(getattr(i, "idx", i)) for i in indices]
         for dependency, indices in items
@@ -138,7 +140,7 @@ class _State:
 
 
 def _snapshot(module: nn.Module) -> dict[nn.Module, _State]:
-    """What a cut can change: the library gives every layer new tensors and leaves the old ones alone."""
+    """Return the state that a cut can change: the library assigns new tensors and does not modify the old ones."""
     return {
         layer: _State(
             dict(layer._parameters),
@@ -160,7 +162,7 @@ def _restore(module: nn.Module, before: Mapping[nn.Module, _State]) -> None:
 
 
 def _restore_graph(graph: Any, names: Mapping[Any, str], nodes: Mapping[Any, Any]) -> None:
-    """Lets the library's graph know the bare parameters again that the cut had exchanged."""
+    """Register with the library's graph the bare parameters that the cut had replaced."""
     for parameter in [p for p in graph._param_to_name if p not in names]:
         graph._param_to_name.pop(parameter)
         graph.module2node.pop(parameter, None)
@@ -170,7 +172,7 @@ def _restore_graph(graph: Any, names: Mapping[Any, str], nodes: Mapping[Any, Any
 
 
 def _set_normalized_shapes(module: nn.Module) -> None:
-    """Gives every nn.RMSNorm the width of its weights, which the library forgets (Torch-Pruning 1.6.1)."""
+    """Set every nn.RMSNorm's shape to that of its weights, which the library omits (Torch-Pruning 1.6.1)."""
     for layer in module.modules():
         if isinstance(layer, nn.RMSNorm) and layer.weight is not None:
             layer.normalized_shape = tuple(layer.weight.shape)
@@ -183,10 +185,10 @@ def _reorder(
     twins: Sequence[Member],
     inputs: Mapping[str, Any],
 ) -> bool:
-    """Gives every layer that reads the group the columns that its inputs now really are; True if it could.
+    """Give every consumer of the group the columns that match its actual inputs; return True on success.
 
-    Where an operator moves channels (shuffle, flip, roll, a channels-last flatten), the channel behind a column is
-    found by marking channels before and after the cut.
+    If an operator moves channels (shuffle, flip, roll, a channels-last flatten), the channel of each column is found by
+    marking channels before and after the cut.
     """
     producers = [m for m in twins if m.loses_outputs and not m.loses_inputs]
     if len({m.channels for m in producers}) != 1:
@@ -228,10 +230,11 @@ def _num_outputs(layer: nn.Module) -> int:
 def _channels_behind(
     module: nn.Module, members: Sequence[Member], inputs: Mapping[str, Any], total: int
 ) -> dict[nn.Module, list[int | None]] | None:
-    """Layer -> for each of its inputs the producers' channel that it is; None = another layer's. None = cannot be told.
+    """Return layer -> for each of its inputs the producers' channel, or None for another layer's channel. Return None
+    if that cannot be determined.
 
-    Channel numbers are read bit by bit: two forward passes for each, with the channels marked that have the bit, then
-    those that lack it.
+    Channel numbers are read bit by bit, with two forward passes per bit: the first marks the channels with the bit set,
+    the second those without.
     """
     widths = {m.module: _num_inputs(m.module) for m in members if m.loses_inputs}
     codes = {layer: [0] * width for layer, width in widths.items()}
@@ -246,7 +249,7 @@ def _channels_behind(
         for layer in widths:
             without, with_bit = set(seen[0].get(layer, ())), set(seen[1].get(layer, ()))
             if without & with_bit:
-                return None  # an input made of several channels
+                return None  # an input that combines several channels
             for column in without | with_bit:
                 reached[layer][column] = True
             for column in with_bit:
@@ -268,7 +271,7 @@ def _num_inputs(layer: nn.Module) -> int:
 
 
 def _take(layer: nn.Module, old: nn.Module, order: Sequence[int]) -> bool:
-    """Gives `layer` the weights that `old` has for these of its inputs, in this order; False where that is unknown."""
+    """Give `layer` the weights of `old` for these inputs, in this order; return False if that is not possible."""
     is_conv = isinstance(layer, _ConvNd)
     if is_conv and layer.groups != 1 and layer.groups != layer.in_channels:
         return False
@@ -294,7 +297,7 @@ def _indexed(parameter: Any, index: Tensor, axis: int) -> nn.Parameter:
 
 
 def _operators_before(module: nn.Module, name: str, inputs: Mapping[str, Any]) -> list[str]:
-    """Autograd's names of the operators between a layer and those that feed it, nearest first."""
+    """Return autograd's names of the operators between a layer and its producers, nearest first."""
     layer = dict(module.named_modules()).get(name)
     nodes: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""Worker side. One pruning of a module: what was removed, and the proof that it was and that the rest still runs."""
+"""Worker side. The pruning of one module: what was removed, verified, and a check that the rest still runs."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ class Fall:
 
     @property
     def left(self) -> float:
-        """Share (0..1) that is left."""
+        """The share (0..1) that is left."""
         return self.after / self.before if self.before else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """A pruned module and what happened to it."""
+    """A pruned module and a record of what changed."""
 
     module: nn.Module
-    """A new one, in eval mode; the original is as it was."""
+    """A new module in eval mode; the original is unchanged."""
     structure: dict[str, Any]
-    """JSON-able: with the state dict all that `suite.pruning.structure.restore` needs."""
+    """JSON-able: with the state dict, all that `suite.pruning.structure.restore` needs."""
     importance: str
-    """magnitude or Taylor: by which the least important went first."""
+    """magnitude or Taylor: the criterion; the least important channels were removed first."""
     parameters: Fall
     macs: Fall
     """Multiply-accumulates of one forward pass on the inputs."""
     changes: dict[str, dict[str, list[Any]]]
     """Module -> attribute -> [before, after]."""
     uncut: tuple[str, ...] = ()
-    """Why layers stayed whole, a sentence each."""
+    """Why layers were left whole, a sentence each."""
 
 
 def prune_module(
@@ -62,12 +62,12 @@ def prune_module(
     *,
     loss: Callable[[nn.Module], Tensor] | None = None,
 ) -> Pruned:
-    """A pruned copy of `module` as its record says (`spec.sizes[size].pruning`), on the CPU.
+    """Return a copy of `module` pruned as its record says (`spec.sizes[size].pruning`), on the CPU.
 
-    `inputs` are keyword arguments of its forward: the batch on which MACs are counted. With `loss` (called once, with
+    `inputs` are keyword arguments of its forward: the batch for which MACs are counted. With `loss` (called once, with
     the module in eval mode) importance is the Taylor expansion of that loss, else the magnitude of weights. Raises
-    PruningError when nothing was removed, when more is left than the record allows, when the copy does not run on
-    the inputs or answers in other shapes, and when it could not be restored from its structure and its weights.
+    PruningError when nothing was removed, when more is left than the record allows, when the copy does not run on the
+    inputs or its output shapes differ, and when it cannot be restored from its structure and its weights.
     """
     pruning = spec.sizes[size].pruning
     if not 0 < pruning.ratio < 1:
@@ -92,7 +92,7 @@ def prune_module(
         )
     try:
         after = _measure(pruned, inputs)
-    except Exception as error:  # whatever the model's own forward raises
+    except Exception as error:  # anything that the model's own forward raises
         raise PruningError(
             f"{spec.name}: pruned by {pruning.method}, it does not run any more: {_first_line(error)}. Next: name the"
             " modules around that layer in Pruning.ignored, or choose another Pruning.method"
@@ -122,14 +122,14 @@ class _Measured:
     parameters: int
     macs: int
     shapes: list[list[int | None]]
-    """Of the outputs; None where the extent depends on data."""
+    """Output shapes; None where the extent depends on data."""
 
 
 def _measure(module: nn.Module, inputs: Mapping[str, Any]) -> _Measured:
-    """One forward pass without gradients, counted."""
+    """Run one forward pass without gradients and count its MACs."""
     results: list[list[Tensor]] = []
     macs = count_macs(module, lambda: results.append(flatten_outputs(module(**inputs))))
-    # A detector takes a list of pictures and finds in each as many things as it finds.
+    # A detector takes a list of pictures and returns a variable number of detections for each.
     is_list = any(not isinstance(value, Tensor) for value in inputs.values())
     return _Measured(
         parameters=sum(p.numel() for p in module.parameters()),
@@ -145,9 +145,9 @@ def _cut(
     inputs: Mapping[str, Any],
     loss: Callable[[nn.Module], Tensor] | None,
 ) -> list[str]:
-    """The pruning itself, in place; why groups of layers stayed whole, a sentence each."""
+    """Prune in place; return why groups of layers were left whole, a sentence each."""
     for parameter in module.parameters():
-        parameter.requires_grad_(True)  # channels are followed along gradients
+        parameter.requires_grad_(True)  # Torch-Pruning follows channels along gradients
     apply_transforms(module)
     if loss is not None:
         with torch.enable_grad():
@@ -158,7 +158,7 @@ def _cut(
                 f"{spec.name}: the loss is {value.item()}, by which nothing can be ranked; expected a finite number"
             )
         for parameter in module.parameters():
-            if parameter.grad is None:  # no part in this loss
+            if parameter.grad is None:  # takes no part in this loss
                 parameter.grad = torch.zeros_like(parameter)
     request = PruningRequest(
         module=module,
@@ -180,7 +180,7 @@ def _cut(
 
 
 def _restore_flags(pruned: nn.Module, original: nn.Module) -> None:
-    """No gradients left, and frozen what was frozen."""
+    """Clear the gradients and restore each parameter's `requires_grad`."""
     frozen = {name for name, p in original.named_parameters() if not p.requires_grad}
     for name, parameter in pruned.named_parameters():
         parameter.grad = None
@@ -188,7 +188,7 @@ def _restore_flags(pruned: nn.Module, original: nn.Module) -> None:
 
 
 def _check_ties(spec: ModelSpec, pruned: nn.Module, original: nn.Module) -> None:
-    """Raises PruningError when tensors that were one are so no more."""
+    """Raise PruningError when tied tensors are no longer tied."""
     after = pruned.state_dict(keep_vars=True)
     first: dict[int, str] = {}
     for name, tensor in original.state_dict(keep_vars=True).items():
@@ -214,7 +214,7 @@ def _check_left(spec: ModelSpec, pruning: Pruning, made: Pruned) -> None:
 
 
 def _reasons(uncut: Sequence[str]) -> str:
-    """Why so much is left, where groups of layers could not be cut."""
+    """Return why so much is left, if groups of layers could not be cut."""
     return f" Layers that stayed whole: {'; '.join(uncut[:3])}." if uncut else ""
 
 

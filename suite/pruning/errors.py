@@ -1,7 +1,7 @@
-"""Worker side. The error of everything here."""
+"""Worker side. The error of this package."""
 
 from __future__ import annotations
 
 
 class PruningError(RuntimeError):
-    """Nothing, too little or the wrong thing was removed; the message has both sides and what to do next."""
+    """Nothing, too little or the wrong thing was removed; the message has expected and actual, and what to do next."""

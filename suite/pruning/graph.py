@@ -1,4 +1,4 @@
-"""Worker side. Torch-Pruning: channels that depend on each other, removed together."""
+"""Worker side. Torch-Pruning: joint removal of channels that depend on each other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Group:
     consumers: tuple[nn.Module, ...]
     """Linear layers and convolutions that lose inputs."""
     others: tuple[Any, ...]
-    """Normalizations, embeddings, attention, bare parameters: inputs and outputs are the same to them."""
+    """Normalizations, embeddings, attention, bare parameters: their inputs and outputs are the same channels."""
 
 
 def prune_groups(
@@ -42,13 +42,13 @@ def prune_groups(
     *,
     num_heads: Mapping[nn.Module, int] | None = None,
 ) -> list[Group]:
-    """Removes `ratio` of the channels of every group that is `wanted` and has no kept producer; returns these groups.
+    """Remove `ratio` of the channels of every group that is `wanted` and has no kept producer; return these groups.
 
-    Layers of `num_heads` lose whole heads instead. The least important channels of a group go first: by the norm of
-    their weights, or by the first-order Taylor expansion of the loss where there are gradients (Molchanov et al.,
-    2019). Every cut is proved, see `suite.pruning.proof`; a group that cannot be cut stays whole, and `request.left`
-    has the reason. Raises PruningError when that is so of all. How many groups really lost something is the caller's
-    to prove: a width that `round_to` would round to zero stays.
+    Layers of `num_heads` lose whole heads instead. The least important channels of a group are removed first: by the
+    norm of their weights, or by the first-order Taylor expansion of the loss if there are gradients (Molchanov et al.,
+    2019). Every cut is verified, see `suite.pruning.proof`; a group that cannot be cut stays whole, and `request.left`
+    has the reason. Raises PruningError when no group can be cut. The caller has to check how many groups really lost
+    something: a width that `round_to` would round to zero stays.
     """
     pruning, heads = request.pruning, dict(num_heads or {})
     with torch.enable_grad(), warnings.catch_warnings():
@@ -63,8 +63,8 @@ def prune_groups(
             pruning_ratio=pruning.ratio,
             round_to=pruning.round_to,
             root_module_types=list(ROOTS),
-            # Fresh every time: Torch-Pruning adds to its default arguments, so that one model's layers would
-            # reach the next pruner of the process.
+            # New for every call: Torch-Pruning modifies its default arguments, so that one model's layers would
+            # appear in the process's next pruner.
             num_heads=heads,
             in_channel_groups={},
             out_channel_groups={},
@@ -83,7 +83,7 @@ def prune_groups(
             kept.update(group.producers)
     pruner.ignored_layers = list(kept)
     inputs, num_cut = proof_inputs(request.inputs), 0
-    for items in pruner.step(interactive=True):  # one at a time: each changes what the next finds
+    for items in pruner.step(interactive=True):  # one by one: each cut affects the next
         if reason := cut_group(request.module, pruner.DG, items, inputs):
             request.left.append(reason)
         else:
@@ -97,10 +97,10 @@ def prune_groups(
 
 
 def _traced_outputs(module: nn.Module, inputs: Mapping[str, Any]) -> list[Tensor]:
-    """Outputs of all layers, from which Torch-Pruning walks back.
+    """Return the outputs of all layers, from which Torch-Pruning walks back.
 
-    Not the module's own: what a detector makes of its heads' outputs (boxes, suppression) takes it minutes to walk
-    through and says nothing of channels, and region proposals are detached from it.
+    The module's own outputs are not used: a detector's postprocessing (boxes, suppression) takes minutes to walk
+    through and does not carry channels, and region proposals are detached from it.
     """
     traced = outputs_of_layers(module, lambda: module(**inputs))
     reached = {layer for layer, _ in traced}
@@ -114,11 +114,11 @@ def _traced_outputs(module: nn.Module, inputs: Mapping[str, Any]) -> list[Tensor
 def _in_training_flow(
     module: nn.Module, inputs: Mapping[str, Any]
 ) -> list[tuple[nn.Module, Tensor]]:
-    """The same on the way that training takes; nothing where that needs more than inputs."""
+    """Return the layer outputs of the training path; empty if that path needs more than inputs."""
     with training_flow(module):
         try:
             return outputs_of_layers(module, lambda: module(**inputs))
-        except Exception:  # a forward that wants targets fails in a way of its own
+        except Exception:  # a forward that requires targets can raise any exception
             return []
 
 

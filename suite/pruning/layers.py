@@ -15,11 +15,11 @@ from torch.nn.modules.conv import _ConvNd
 from suite.pruning.errors import PruningError
 
 TRACED: Final = (nn.Linear, _ConvNd, _BatchNorm, nn.LayerNorm, nn.GroupNorm)
-"""Layers whose outputs show where channels go."""
+"""Layers whose outputs show the path of channels."""
 
 
 def modules_named(module: nn.Module, patterns: tuple[str, ...]) -> frozenset[nn.Module]:
-    """The submodules that the names or globs (`encoder.*.dense`) match, with everything inside them.
+    """Return the submodules that match the names or globs (`encoder.*.dense`), with everything inside them.
 
     Raises PruningError when a pattern matches nothing.
     """
@@ -38,10 +38,10 @@ def modules_named(module: nn.Module, patterns: tuple[str, ...]) -> frozenset[nn.
 
 
 def outputs_of_layers(module: nn.Module, call: Callable[[], Any]) -> list[tuple[nn.Module, Tensor]]:
-    """Every layer of TRACED that ran during `call`, with its output, in order and once for every time.
+    """Return every layer of TRACED that ran during `call` with its output, in order, once per run.
 
-    Without gradients an output is copied: an in-place activation behind the layer changes it. With gradients it is
-    what it became, which leads back to the layer as well.
+    Without gradients an output is copied, because an in-place activation after the layer may change it. With gradients
+    the tensor itself is returned, even if changed in place: it leads back to the layer all the same.
     """
     seen: list[tuple[nn.Module, Tensor]] = []
 
@@ -60,10 +60,10 @@ def outputs_of_layers(module: nn.Module, call: Callable[[], Any]) -> list[tuple[
 
 @contextmanager
 def training_flow(module: nn.Module) -> Iterator[None]:
-    """The way through the module that training takes, with every layer still in eval mode.
+    """Run the module's training path with every layer in eval mode.
 
-    Modules with children are in training mode, layers are not: Inception's second head runs, batch statistics stay,
-    nothing is dropped.
+    Modules with children are in training mode, layers are not: Inception's second head runs, batch statistics do not
+    change, dropout is off.
     """
     before = [(inner, inner.training) for inner in module.modules()]
     for inner, _ in before:

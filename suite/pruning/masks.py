@@ -1,4 +1,4 @@
-"""Worker side. The control arm: weights set to zero one by one, which makes nothing smaller or faster."""
+"""Worker side. The control arm: single weights set to zero, which makes nothing smaller or faster."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from suite.results.prune import Masks
 def mask_module(module: nn.Module, amount: float, head: tuple[str, ...]) -> Masks:
     """Set the share `amount` (0..1) of all weights, the smallest of the whole model, to zero, in place.
 
-    Weights are those of two axes or more outside `head` (names or globs), embeddings and bare parameters excepted.
-    The masks are folded into the weights (`prune.remove`): the state dict has the names, shapes and bytes it had.
-    Raises PruningError when there is nothing to mask, or the sparsity is not the one that was asked for.
+    Covers weights with two axes or more outside `head` (names or globs), except embeddings and bare parameters. The
+    masks are folded into the weights (`prune.remove`): names, shapes and bytes of the state dict stay the same. Raises
+    PruningError when there is nothing to mask, or the sparsity is not the requested one.
     """
     if not 0 < amount < 1:
         raise PruningError(f"amount is {amount!r}; expected a share above 0 and below 1")
@@ -48,7 +48,7 @@ def mask_module(module: nn.Module, amount: float, head: tuple[str, ...]) -> Mask
 
 
 def _weights(module: nn.Module, head: frozenset[nn.Module]) -> list[tuple[str, nn.Module, str]]:
-    """Full name, owner, own name of what is masked; a tied weight once."""
+    """Return full name, owner and own name of every weight to mask; a tied weight once."""
     tied_or_kept = {
         id(parameter)
         for layer in module.modules()
@@ -65,7 +65,7 @@ def _weights(module: nn.Module, head: frozenset[nn.Module]) -> list[tuple[str, n
 
 
 def _size(module: nn.Module) -> tuple[int, int]:
-    """Parameters, and bytes of parameters and buffers."""
+    """Return the number of parameters, and the bytes of parameters and buffers."""
     parameters = list(module.parameters())
     tensors = (*parameters, *module.buffers())
     return sum(p.numel() for p in parameters), sum(t.numel() * t.element_size() for t in tensors)

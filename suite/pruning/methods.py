@@ -1,4 +1,4 @@
-"""Worker side. The ways to prune, by the name that a record gives."""
+"""Worker side. The pruning methods, by the name in the record."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from suite.pruning.request import PruningRequest
 
 
 def prune_channels(request: PruningRequest) -> None:
-    """Removes output channels of convolutions and Linear layers; normalizations and consumers follow.
+    """Remove output channels of convolutions and Linear layers; normalizations and consumers follow.
 
-    A layer that no other one reads gives the model's answer and keeps its outputs. Raises PruningError when no other
-    layer is left.
+    A layer without consumers produces the model's output and keeps its outputs. Raises PruningError when no other layer
+    is left.
     """
 
     def is_read(group: Group) -> bool:
@@ -35,4 +35,4 @@ METHODS: Final[dict[str, Callable[[PruningRequest], None]]] = {
     "feed_forward": prune_feed_forward,
     "recurrent": prune_recurrent,
 }
-"""`Pruning.method` -> what does it."""
+"""`Pruning.method` -> the function that performs it."""

@@ -1,8 +1,8 @@
-"""Worker side. Proof of a cut: the pruned module answers like a copy in which the removed channels are zero.
+"""Worker side. Verifies a cut: the pruned module's outputs equal those of a copy with the removed channels set to zero.
 
 Torch-Pruning follows channels along gradients and takes some reshaping operators (a channels-last flatten, a channel
-shuffle, flip, roll) for ones that keep their order. It then cuts the wrong columns of what reads them, in silence, and
-a recovery training hides it. So every group of layers is looked at before and after its cut.
+shuffle, flip, roll) for order-preserving ones. It then silently cuts the wrong columns of their consumers, and a
+recovery training hides it. So every group of layers is compared before and after its cut.
 """
 
 from __future__ import annotations
@@ -21,31 +21,32 @@ from suite.flat_tensors import flatten_outputs
 from suite.pruning.layers import outputs_of_layers
 
 ROUNDING: Final = 1e-3
-"""Largest difference of an output, as a share of its largest value, that is rounding: sums in another order move a
-float32 network by 1e-6 to 1e-4, a wrong column moves what reads it by a tenth and more."""
+"""Largest difference of an output, relative to its largest value, that counts as rounding: another order of summation
+changes a float32 network by 1e-6 to 1e-4, a wrong column changes its layer's output by a tenth and more.
+"""
 
 ANSWER: Final = "the module's output"
 
 SAMPLES: Final = 2
-"""Samples of the batch that a proof runs on."""
+"""Samples of the batch that a check runs on."""
 
 ACROSS: Final = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-"""Normalizations in which one channel reaches its neighbours: with channels removed they normalize over the others."""
+"""Normalizations that mix channels: with channels removed they normalize over the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One layer of a group and what the group's cut takes from it."""
+    """A layer of a group and the channels that the cut removes from it."""
 
     module: nn.Module
     channels: tuple[int, ...]
-    """Indices on its axis of outputs (of a consumer: of inputs)."""
+    """Indices on its output axis (for a consumer: its input axis)."""
     loses_inputs: bool
     loses_outputs: bool
 
 
 def proof_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The first samples of a batch; the whole where the values do not share a first axis."""
+    """Return the first samples of a batch; the whole batch if the values do not share a first axis."""
     extents = {len(value) for value in inputs.values() if isinstance(value, (Tensor, list))}
     if len(extents) != 1:
         return dict(inputs)
@@ -56,12 +57,12 @@ def proof_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_across_channels(layer: nn.Module) -> bool:
-    """True for the normalizations of ACROSS and for a library's own of the same kind (LlamaRMSNorm)."""
+    """Return True for the normalizations of ACROSS and for a library's own of the same kind (LlamaRMSNorm)."""
     return isinstance(layer, ACROSS) or type(layer).__name__.endswith(("RMSNorm", "LayerNorm"))
 
 
 def channel_axis(module: nn.Module, tensor: Tensor) -> int:
-    """The axis of the channels in what goes into or comes out of the layer."""
+    """Return the channel axis of the layer's input and output."""
     if isinstance(module, _ConvNd):
         return tensor.dim() - 1 - len(module.kernel_size)
     if isinstance(
@@ -78,12 +79,13 @@ def columns_read(
     *,
     channels: Sequence[int] | None = None,
 ) -> dict[nn.Module, list[int]] | None:
-    """Layer -> its input channels that the producers' channels really reach; None where the module cannot be followed.
+    """Return layer -> its input channels that the producers' channels really reach; None if the module cannot be
+    traced.
 
-    `channels` (default: those that each producer loses) are the same of all producers.
+    `channels` (default: those that each producer loses) are the same for all producers.
 
-    The producers' outputs are marked with NaN, which every operator between two layers carries on. A consumer notes
-    which of its inputs are marked and takes zeros in their place.
+    The producers' outputs are marked with NaN, which propagates through every operator between two layers. A consumer
+    records which of its inputs are marked and replaces them by zeros.
     """
     found: dict[nn.Module, list[int]] = {}
 
@@ -104,7 +106,7 @@ def columns_read(
     for member in members:
         layer = member.module
         if isinstance(layer, nn.MultiheadAttention):
-            return None  # reads three inputs, by keyword too
+            return None  # reads three inputs, possibly by keyword
         if member.loses_inputs:
             handles.append(layer.register_forward_pre_hook(note))
         if member.loses_inputs and member.loses_outputs:
@@ -115,7 +117,7 @@ def columns_read(
     try:
         with torch.no_grad():
             module(**inputs)
-    except Exception:  # a forward that cannot stand NaN fails in a way of its own
+    except Exception:  # a forward that does not support NaN can raise any exception
         return None
     finally:
         for handle in handles:
@@ -124,7 +126,7 @@ def columns_read(
 
 
 def marked_columns(layer: nn.Module, tensor: Tensor) -> list[int]:
-    """Indices on the axis of channels under which there is a NaN."""
+    """Return the indices on the channel axis that contain a NaN."""
     axis = channel_axis(layer, tensor)
     others = [a for a in range(tensor.dim()) if a != axis]
     return [int(i) for i in torch.isnan(tensor).any(dim=others).nonzero()] if others else []
@@ -133,9 +135,9 @@ def marked_columns(layer: nn.Module, tensor: Tensor) -> list[int]:
 def answers(
     module: nn.Module, members: Sequence[Member], inputs: Mapping[str, Any]
 ) -> list[tuple[str, Tensor]]:
-    """Name and output of every layer that keeps its outputs, in the order of their runs, then the module's own outputs.
+    """Return name and output of every layer that keeps its outputs, in execution order, then the module's own outputs.
 
-    Of a module that takes lists (a detector) the convolutions alone: how many regions and boxes follow depends on
+    For a module that takes lists (a detector), only the convolutions: how many regions and boxes follow depends on
     values to their last bit.
     """
     names = {layer: name for name, layer in module.named_modules()}
@@ -160,10 +162,10 @@ def answers_with_zeros(
     read: Mapping[nn.Module, Sequence[int]] | None,
     inputs: Mapping[str, Any],
 ) -> list[tuple[str, Tensor]]:
-    """`answers` of `twin`, a copy from before the cut, with zeros for the channels that the cut removes.
+    """Return `answers` of `twin`, a copy from before the cut, with zeros for the channels that the cut removes.
 
-    They are set where the channels are made. A normalization across channels (layer, group, RMS) goes over the
-    channels that stay, as it will. `members` and `read` (see `columns_read`) are in terms of the copy.
+    They are zeroed at the producers' outputs. A normalization across channels (layer, group, RMS) covers the remaining
+    channels only, as after the cut. `members` and `read` (see `columns_read`) refer to the copy.
     """
     handles = []
     for member in members:
@@ -186,9 +188,9 @@ def answers_without_readers(
     read: Mapping[nn.Module, Sequence[int]],
     inputs: Mapping[str, Any],
 ) -> list[tuple[str, Tensor]]:
-    """The same with zeros where the channels are read.
+    """Return `answers` of `twin` with the channels zeroed at the consumers' inputs.
 
-    It differs where an operator on the way makes something else of zero (a sigmoid gives a half).
+    It differs if an operator in between maps zero to something else (a sigmoid returns a half).
     """
     handles = []
     for member in members:
@@ -211,7 +213,9 @@ def answers_without_readers(
 def first_difference(
     expected: Sequence[tuple[str, Tensor]], actual: Sequence[tuple[str, Tensor]]
 ) -> tuple[str, float] | None:
-    """The first layer whose output differs by more than rounding, and by which share of its largest value; or None."""
+    """Return the first layer whose output differs by more than rounding, and the difference relative to its maximum; or
+    None.
+    """
     for (name, wanted), (_, given) in zip(expected, actual, strict=False):
         if wanted.shape != given.shape:
             if (
@@ -243,7 +247,7 @@ def _zero_input(layer: nn.Module, args: tuple[Any, ...], *, channels: Sequence[i
 def _normalize_rest(
     layer: nn.Module, args: tuple[Any, ...], output: Any, *, channels: Sequence[int]
 ) -> Tensor:
-    """The normalization over the channels that stay, and zero for the others."""
+    """Normalize over the remaining channels and return zero for the others."""
     x = args[0]
     axis, gone = channel_axis(layer, x), set(channels)
     keep = torch.tensor([i for i in range(x.shape[axis]) if i not in gone])

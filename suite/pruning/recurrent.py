@@ -1,4 +1,4 @@
-"""Worker side. Hidden units of nn.RNN, nn.LSTM and nn.GRU: Torch-Pruning knows no GRU and fails on an LSTM (1.6)."""
+"""Worker side. Hidden units of nn.RNN, nn.LSTM and nn.GRU: Torch-Pruning (1.6) knows no GRU and fails on an LSTM."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from suite.pruning.request import PruningRequest
 
 
 def prune_recurrent(request: PruningRequest) -> None:
-    """Removes hidden units of every recurrent module, and the inputs of what reads its states.
+    """Remove hidden units of every recurrent module, and the matching inputs of the layer that reads its states.
 
-    A unit's importance is the sum over its rows in all gates, its column in the recurrent weights and its column in
-    what reads it: of squared weights, or of the first-order Taylor terms |weight x gradient| where there are
-    gradients. All layers of a module keep equally many units, as PyTorch's modules have one width, but each its own.
-    Raises PruningError when there is no recurrent module, when it has a projection (`proj_size`), or when its states
-    go elsewhere than into one Linear or recurrent layer.
+    A unit's importance is the sum over its rows in all gates, its column in the recurrent weights and its column in the
+    reading layer: of squared weights, or of the first-order Taylor terms |weight x gradient| if there are gradients.
+    All layers of a module keep the same number of units, because PyTorch's modules have one width, but each layer
+    selects its own. Raises PruningError when there is no recurrent module, when it has a projection (`proj_size`), or
+    when its states are not read by a single Linear or recurrent layer.
     """
     order = _run_order(request)
     found = [m for m in order if isinstance(m, nn.RNNBase) and m not in request.kept]
@@ -31,7 +31,7 @@ def prune_recurrent(request: PruningRequest) -> None:
 
 
 def _run_order(request: PruningRequest) -> list[nn.Module]:
-    """Modules with weights of their own, in the order in which a forward pass first runs them."""
+    """Return the modules with weights of their own, in the order in which a forward pass first runs them."""
     order: dict[nn.Module, None] = {}
 
     def hook(module: nn.Module, _args: Any, _output: Any) -> None:
@@ -52,7 +52,7 @@ def _run_order(request: PruningRequest) -> list[nn.Module]:
 
 
 def _reader(module: nn.RNNBase, order: list[nn.Module]) -> nn.Linear | nn.RNNBase:
-    """The module that reads the states: the one that runs next, when its width fits."""
+    """Return the module that reads the states: the one that runs next, if its width fits."""
     width = module.hidden_size * _directions(module)
     after = order[order.index(module) + 1 :]
     reader = after[0] if after else None
@@ -111,7 +111,7 @@ def _importance(
     direction: int,
     request: PruningRequest,
 ) -> Tensor:
-    """[hidden], of one layer and direction."""
+    """Return the importance of the units of one layer and direction, of shape [hidden]."""
     hidden = module.hidden_size
 
     def terms(owner: nn.Module, name: str) -> Tensor:
@@ -134,7 +134,7 @@ def _importance(
 
 
 def _names(module: nn.RNNBase, layer: int, direction: int) -> list[str]:
-    """Parameters of one layer and direction: weight_ih, weight_hh and, where there are any, biases."""
+    """Return the parameter names of one layer and direction: weight_ih, weight_hh and biases, if any."""
     ending = f"_l{layer}{'_reverse' if direction else ''}"
     return [name for name, _ in module.named_parameters(recurse=False) if name.endswith(ending)]
 
@@ -142,7 +142,7 @@ def _names(module: nn.RNNBase, layer: int, direction: int) -> list[str]:
 def _readers(
     module: nn.RNNBase, reader: nn.Linear | nn.RNNBase, layer: int
 ) -> list[tuple[nn.Module, str]]:
-    """The weights, by owner and name, whose columns are the states of `layer`."""
+    """Return the weights, by owner and name, whose columns correspond to the states of `layer`."""
     inner = layer + 1 < module.num_layers
     owner, level = (module, layer + 1) if inner else (reader, 0)
     if isinstance(owner, nn.Linear):
@@ -152,12 +152,12 @@ def _readers(
 
 
 def _slice(module: nn.Module, name: str, axis: int, indices: Tensor) -> None:
-    """Keeps these rows (axis 0) or columns (1) of a parameter and of its gradient."""
+    """Keep these rows (axis 0) or columns (1) of a parameter and of its gradient."""
     old = module.get_parameter(name)
     new = nn.Parameter(old.detach().index_select(axis, indices), requires_grad=old.requires_grad)
     if old.grad is not None:
         new.grad = old.grad.index_select(axis, indices)
-    setattr(module, name, new)  # nn.RNNBase notices, and hands the new one to its kernels
+    setattr(module, name, new)  # nn.RNNBase's setter passes the new one to its kernels
 
 
 def _directions(module: nn.RNNBase) -> int:

@@ -1,4 +1,4 @@
-"""Worker side. PruningRequest: what a pruning method works on."""
+"""Worker side. PruningRequest: the input of a pruning method."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruningRequest:
-    """One module to prune."""
+    """A module to prune."""
 
     module: nn.Module
     """In eval mode, on the CPU; changed in place."""

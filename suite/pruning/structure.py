@@ -1,4 +1,4 @@
-"""Worker side. What pruning changed in a module beside its weights, as JSON, and the way back without a pickle."""
+"""Worker side. What pruning changed in a module apart from its weights, as JSON, and its restoration without pickle."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from suite.pruning.transforms import TRANSFORMS, apply_transform
 
 
 def structure_of(pruned: nn.Module, original: nn.Module) -> dict[str, Any]:
-    """JSON-able: {"transforms": {name: [modules]}, "attributes": {module: {attribute: value}}}.
+    """Return {"transforms": {name: [modules]}, "attributes": {module: {attribute: value}}}, JSON-able.
 
     `attributes` holds every integer and tuple or list of integers that differs (`out_channels`, `num_features`,
     `normalized_shape`, `num_attention_heads` ...). With the state dict it is all that `restore` needs. Raises
-    PruningError when the two differ in a way that it could not bring back.
+    PruningError when the two differ in a way that cannot be restored.
     """
     before, after = list(dict(original.named_modules())), list(dict(pruned.named_modules()))
     if before != after:
@@ -37,7 +37,7 @@ def structure_of(pruned: nn.Module, original: nn.Module) -> dict[str, Any]:
 def restore(
     fresh: nn.Module, structure: Mapping[str, Any], state_dict: Mapping[str, Tensor]
 ) -> nn.Module:
-    """`fresh`, a module as built, made what was pruned: exchanged, narrowed and loaded, in place.
+    """Turn `fresh`, a module as built, into the pruned one, in place: replace layers, narrow them and load the weights.
 
     `state_dict` may hold tied tensors once, as safetensors does; they stay tied. Raises PruningError when names or
     shapes do not fit.
@@ -61,14 +61,14 @@ def restore(
 
 
 def changes(pruned: nn.Module, original: nn.Module) -> dict[str, dict[str, list[Any]]]:
-    """Module -> attribute -> [before, after], for people."""
+    """Return module -> attribute -> [before, after], for display."""
     return {name: row for name, _, row in _compared(pruned, original) if row}
 
 
 def _compared(
     pruned: nn.Module, original: nn.Module
 ) -> Iterator[tuple[str, str, dict[str, list[Any]]]]:
-    """Every submodule: its name, the transform that exchanged it (or ""), attribute -> [before, after]."""
+    """Yield every submodule's name, the transform that replaced it (or ""), and attribute -> [before, after]."""
     before = dict(original.named_modules())
     for name, new in pruned.named_modules():
         old, transform = before[name], ""
@@ -94,7 +94,7 @@ def _transform_between(name: str, old: nn.Module, new: nn.Module) -> str:
 
 
 def _integers(module: nn.Module) -> dict[str, Any]:
-    """Attributes that are an integer, or several; as JSON gives them back."""
+    """Return the attributes that are integers or lists of integers, in the form that JSON returns."""
     found: dict[str, Any] = {}
     for key, value in vars(module).items():
         if isinstance(value, int) and not isinstance(value, bool):
@@ -105,7 +105,7 @@ def _integers(module: nn.Module) -> dict[str, Any]:
 
 
 def _refuse_unsaved(pruned: nn.Module, original: nn.Module) -> None:
-    """Raises PruningError when a tensor changed its shape that a state dict does not hold."""
+    """Raise PruningError when a tensor outside the state dict changed its shape."""
     saved, shapes = pruned.state_dict(), dict(original.named_buffers())
     for name, buffer in pruned.named_buffers():
         if name not in saved and buffer.shape != shapes[name].shape:
@@ -117,7 +117,7 @@ def _refuse_unsaved(pruned: nn.Module, original: nn.Module) -> None:
 
 
 def _resize(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
-    """Parameters and buffers of other shapes make way for empty ones; tied ones for one and the same."""
+    """Replace parameters and buffers of other shapes by empty ones; tied ones by the same tensor."""
     exchanged: dict[int, Tensor] = {}
     old_tensors = _tensors(module)
     for name, (_, _, old) in old_tensors.items():
@@ -129,11 +129,13 @@ def _resize(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
             )
     for owner, key, old in old_tensors.values():
         if id(old) in exchanged:
-            setattr(owner, key, exchanged[id(old)])  # not into the dict: nn.RNNBase has to notice
+            setattr(
+                owner, key, exchanged[id(old)]
+            )  # not via the dict: nn.RNNBase overrides __setattr__
 
 
 def _tensors(module: nn.Module) -> dict[str, tuple[nn.Module, str, Tensor]]:
-    """Full name -> owner, own name, tensor; tied tensors under each of their names."""
+    """Return full name -> owner, own name, tensor; tied tensors under each of their names."""
     return {
         f"{prefix}.{key}" if prefix else key: (owner, key, tensor)
         for prefix, owner in module.named_modules()

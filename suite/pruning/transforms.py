@@ -1,4 +1,4 @@
-"""Worker side. Layers that Torch-Pruning does not know, exchanged for equal ones that it does."""
+"""Worker side. Replacement of layers that Torch-Pruning does not support by equivalent ones that it does."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from torch import nn
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transform:
-    """One exchange."""
+    """One kind of replacement."""
 
     name: str
     suits: Callable[[nn.Module], bool]
     apply: Callable[[Any], nn.Module]
-    """The new layer with the old one's weights."""
+    """Returns the new layer with the old one's weights."""
     gives: type[nn.Module]
     why: str
 
 
 def _is_conv1d(module: nn.Module) -> bool:
-    """By name: models of other libraries are no reason to import transformers."""
+    """Return True for transformers' Conv1D, by name, to avoid importing transformers."""
     kind = type(module)
     return kind.__name__ == "Conv1D" and kind.__module__.startswith("transformers.")
 
@@ -49,18 +49,18 @@ TRANSFORMS: Final = {
         ),
     )
 }
-"""Name -> transform; a saved structure names them."""
+"""Name -> transform; a saved structure refers to them by name."""
 
 
 def apply_transforms(module: nn.Module) -> None:
-    """Exchanges every layer that a row of TRANSFORMS suits, in place."""
+    """Replace every layer that a row of TRANSFORMS suits, in place."""
     for row in TRANSFORMS.values():
         for name in [name for name, layer in module.named_modules() if row.suits(layer)]:
             apply_transform(module, row.name, name)
 
 
 def apply_transform(module: nn.Module, transform: str, name: str) -> None:
-    """Exchanges the submodule `name`, in place; raises KeyError for an unknown transform."""
+    """Replace the submodule `name`, in place; raises KeyError for an unknown transform."""
     parent, _, child = name.rpartition(".")
     setattr(
         module.get_submodule(parent),
