@@ -129,9 +129,7 @@ def _resize(module: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
             )
     for owner, key, old in old_tensors.values():
         if id(old) in exchanged:
-            setattr(
-                owner, key, exchanged[id(old)]
-            )  # not via the dict: nn.RNNBase overrides __setattr__
+            setattr(owner, key, exchanged[id(old)])  # nn.RNNBase overrides __setattr__
 
 
 def _tensors(module: nn.Module) -> dict[str, tuple[nn.Module, str, Tensor]]:

@@ -1,3 +1,3 @@
-"""Worker side. Post-training quantization: graphs by ONNX Runtime, modules by PT2E and torchao, and the proof that
+"""Worker side. Post-training quantization: graphs with ONNX Runtime, modules with PT2E and torchao, and checks that
 something was quantized.
 """

@@ -1,4 +1,4 @@
-"""Worker side. Calibration: the real samples whose values tell the ranges of activations."""
+"""Worker side. Calibration: the real samples that determine the ranges of activations."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Feeds = Mapping[str, "NDArray[Any]"]
-"""Input of the graph -> array: one sample, or several where the graph's batch is dynamic."""
+"""Input of the graph -> array: one sample, or several if the graph's batch is dynamic."""
 
 
 class Calibration:
-    """Hands feeds to ONNX Runtime one by one (its CalibrationDataReader by shape) and counts them.
+    """Passes feeds to ONNX Runtime one by one (implements CalibrationDataReader) and counts them.
 
-    Raises QuantizationError when there is none, when one lacks an input of the graph, and when one holds a value that
-    is not finite: a single NaN would make every range NaN.
+    Raises QuantizationError when there is no feed, when one lacks an input of the graph, and when one holds a value
+    that is not finite: a single NaN would make every range NaN.
     """
 
     def __init__(self, feeds: Iterable[Feeds], inputs: Iterable[str], name: str) -> None:
@@ -31,7 +31,7 @@ class Calibration:
         self._rest: Iterator[Feeds] = iter(feeds)
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
-        """The next feed, or None at the end."""
+        """Return the next feed, or None at the end."""
         feed = next(self._rest, None)
         if feed is None:
             if not self.num_feeds:

@@ -1,4 +1,4 @@
-"""Worker side. What is quantized in a graph file: operators by kind, and bytes of weights by type."""
+"""Worker side. Counts what is quantized in a graph file: operators by kind, and bytes of weights by type."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ INTEGER: Final = frozenset(
         "QLinearMatMul",
     }
 )
-"""Operators whose own arithmetic is in 8 bits."""
+"""Operators that compute in 8 bits."""
 
 WEIGHTED: Final = frozenset(
     {"Attention", "Conv", "ConvTranspose", "GRU", "Gemm", "LSTM", "MatMul", "RNN"}
     | {"FusedConv", "FusedGemm", "FusedMatMul", "NhwcFusedConv"}
 )
-"""Operators that multiply by weights, in float; the second line is what ONNX Runtime makes of the first."""
+"""Operators that multiply by weights, in float; the second line lists ONNX Runtime's fused variants of the first."""
 
 TABLE: Final = "Gather"
-"""Looks rows up in a table: an embedding, where the table is a stored matrix."""
+"""Looks up rows of a table: an embedding, if the table is a stored matrix."""
 
 PASSED: Final = frozenset({"Cast", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Identity"})
-"""What a stored weight may go through on its way."""
+"""Operators that may stand between a stored weight and its consumer."""
 
 
 def count(graph: Path) -> OperatorCount:
     """Count what is quantized in the file.
 
-    Quantized are the operators of INTEGER, those of WEIGHTED whose data and weight both come from DequantizeLinear, and
-    "Embedding": tables looked up in 8 bits.
+    The quantized operators are those of INTEGER, those of WEIGHTED whose data and weight both come from
+    DequantizeLinear, and "Embedding": tables looked up in 8 bits.
     """
     import onnx
 
@@ -78,7 +78,7 @@ def count(graph: Path) -> OperatorCount:
 
 
 def weights_by_operator(model: Any) -> dict[str, int]:
-    """Operator of WEIGHTED -> bytes of the stored tensors that its nodes read, each tensor once."""
+    """Return operator of WEIGHTED -> bytes of the stored tensors that its nodes read, each tensor once."""
     sizes = {tensor.name: bytes_of(tensor) for tensor in _tensors(model)}
     found: dict[str, set[str]] = {}
     for node in _nodes(model):
@@ -88,7 +88,7 @@ def weights_by_operator(model: Any) -> dict[str, int]:
 
 
 def _source(name: str, makers: dict[str, Any], types: dict[str, int]) -> str:
-    """Where an operand comes from: DequantizeLinear, stored (in float), or activation."""
+    """Return the origin of an operand: DequantizeLinear, stored (in float), or activation."""
     while True:
         if name in types:
             return "stored"
@@ -105,14 +105,14 @@ def _source(name: str, makers: dict[str, Any], types: dict[str, int]) -> str:
 
 
 def _nodes(model: Any) -> Iterator[Any]:
-    """Every node, those of subgraphs and local functions too."""
+    """Yield every node, including those of subgraphs and local functions."""
     from suite.onnx_summary import nodes_of
 
     yield from nodes_of(model)
 
 
 def _tensors(model: Any) -> Iterator[Any]:
-    """Every stored tensor; those of subgraphs too."""
+    """Yield every stored tensor, including those of subgraphs."""
     yield from model.graph.initializer
     for node in _nodes(model):
         for attribute in node.attribute:
@@ -121,7 +121,7 @@ def _tensors(model: Any) -> Iterator[Any]:
 
 
 def bytes_of(tensor: Any) -> int:
-    """Bytes of a stored tensor's values."""
+    """Return the bytes of a stored tensor's values."""
     import onnx
 
     itemsize: int = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize

@@ -1,4 +1,4 @@
-"""Worker side. Dynamic quantization of a graph: weights in 8 bits, the range of activations looked for in every run."""
+"""Worker side. Dynamic quantization of a graph: 8-bit weights, activation ranges computed at run time."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from suite.quantization.types import U8S7, U8S8, types_here
 from suite.results.quantize import EightBitTypes, QuantizationReport
 
 OPERATORS: Final = ("MatMul", "Gemm", "LSTM", TABLE)
-"""What is quantized where the record names nothing; Gather stands for embedding tables."""
+"""The default operators if the record names none; Gather stands for embedding tables."""
 
 RANKS: Final = {"MatMul": 2, "Gemm": 2, "LSTM": 3}
-"""Operator -> dimensions of the weight that its second input has to be."""
+"""Operator -> required number of dimensions of the weight, its second input."""
 
 REFUSED: Final = {
     "Conv": (
@@ -46,7 +46,7 @@ def quantize_dynamic_graph(
 
     Weights get a scale per channel; activations are always unsigned. Products of two activations (attention) stay
     float. Raises QuantizationError when `settings.operators` names one of REFUSED, when the graph has nothing to
-    quantize (a convolutional net), and when an exclusion means no node.
+    quantize (a convolutional net), and when an exclusion matches no node.
     """
     operators = settings.operators or OPERATORS
     for name in operators:
@@ -85,7 +85,7 @@ def quantize_dynamic_graph(
 
 
 def _chosen(prepared: Prepared, operators: Collection[str]) -> list[str]:
-    """Names of the nodes to quantize: those of these operators whose weights are stored."""
+    """Return the names of the nodes to quantize: those of these operators whose weights are stored."""
     stored = {tensor.name: len(tensor.dims) for tensor in prepared.model.graph.initializer}
     return [
         node.name
@@ -107,13 +107,13 @@ def _quantize(prepared: Prepared, output: Path, chosen: list[str], types: EightB
         per_channel=True,
         reduce_range=types.reduce_range,
         weight_type=QuantType[types.weight],
-        # Gemm becomes MatMul and Add first, under this name.
+        # Gemm is first decomposed into MatMul and Add under this name.
         nodes_to_quantize=[*chosen, *(f"{name}_MatMul" for name in chosen)],
     )
 
 
 def _refuse_convolutions(graph: Path, prepared: Prepared) -> None:
-    """Raises QuantizationError when most weights lie in convolutions, which would be left as they are."""
+    """Raise QuantizationError when most weights belong to convolutions, which would be left as they are."""
     sizes = weights_by_operator(prepared.model)
     share = sizes.get("Conv", 0) / max(1, sum(sizes.values()))
     if share > 0.5:
@@ -124,5 +124,5 @@ def _refuse_convolutions(graph: Path, prepared: Prepared) -> None:
 
 
 def _refused(prepared: Prepared) -> dict[str, str]:
-    """Operators with weights that stay float, and why."""
+    """Return the operators with weights that stay float, and why."""
     return {name: REFUSED[name] for name in weights_by_operator(prepared.model) if name in REFUSED}

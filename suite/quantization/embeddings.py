@@ -1,4 +1,4 @@
-"""Worker side. Embedding tables in 8 bits: a scale per row, and one table where the last layer is tied to it."""
+"""Worker side. Embedding tables in 8 bits: a scale per row, and a single table if the last layer is tied to it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST_BYTES: Final = 4096
-"""Smaller tables stay: the nodes that a quantized one needs take as much."""
+"""Smaller tables stay float: the additional nodes of a quantized one take as many bytes."""
 
 ROWS: Final = "_rows"
 ROW_SCALE: Final = "_rows_scale"
-"""What is appended to a table's name."""
+"""Suffix appended to a table's name."""
 
 QUANTIZED: Final = "_quantized"
 SCALE: Final = "_scale"
 ZERO: Final = "_zero_point"
-"""What onnxruntime.quantization appends to the name of a weight."""
+"""Suffix that onnxruntime.quantization appends to the name of a weight."""
 
 
 def tables_in(graph: Path, prepared: Prepared) -> list[str]:
-    """`quantize_embeddings` of a file that was made of a prepared graph; its nodes get their modules' names back."""
+    """Apply `quantize_embeddings` to a file made from a prepared graph, and restore its nodes' module names."""
     import onnx
 
     model = onnx.load(graph)
@@ -39,12 +39,12 @@ def tables_in(graph: Path, prepared: Prepared) -> list[str]:
 
 
 def quantize_embeddings(prepared: Any, model: Any, excluded: Collection[str] = ()) -> list[str]:
-    """Turns the tables of Gather nodes into signed bytes with a scale per row; returns the tables' names.
+    """Convert the tables of Gather nodes to int8 with a scale per row; return the tables' names.
 
     `prepared` is the graph before its other weights were quantized, `model` the one after, which is changed.
-    Gather(table, ids) becomes Cast(Gather(bytes, ids)) * Gather(scales, ids). Where a quantized weight is the same
-    table transposed (a language model's last layer), the bytes are stored once and that weight becomes their
-    Transpose, which ONNX Runtime folds when it opens the graph.
+    Gather(table, ids) becomes Cast(Gather(bytes, ids)) * Gather(scales, ids). If a quantized weight is the same table
+    transposed (a language model's last layer), the bytes are stored once and that weight becomes their Transpose, which
+    ONNX Runtime folds when it loads the graph.
     """
     import onnx
     from onnx import numpy_helper
@@ -80,8 +80,8 @@ def quantize_embeddings(prepared: Any, model: Any, excluded: Collection[str] = (
 
 
 def quantize_rows(table: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Bytes [rows, width] and scales [rows, 1]: the largest magnitude of a row becomes 127, a row of zeros gets the
-    scale 1.
+    """Return int8 values [rows, width] and scales [rows, 1]: the largest magnitude of a row becomes 127, a row of zeros
+    gets the scale 1.
     """
     largest = np.abs(table).max(axis=1, keepdims=True)
     scales = np.where(largest > 0, largest / 127.0, 1.0).astype(np.float32)
@@ -103,7 +103,7 @@ def _is_table(node: Any, stored: dict[str, Any]) -> bool:
 
 
 def _tied(table: NDArray[Any], prepared: Any, stored: dict[str, Any]) -> Iterator[str]:
-    """Names of the weights that are this table transposed and became signed bytes around zero, by column."""
+    """Yield the names of the weights that are this table transposed, quantized to int8 symmetrically per column."""
     from onnx import numpy_helper
 
     for tensor in prepared.graph.initializer:
@@ -117,7 +117,7 @@ def _tied(table: NDArray[Any], prepared: Any, stored: dict[str, Any]) -> Iterato
 
 
 def _shared(tied: str, stored: dict[str, Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """The weight's bytes and scales, as those of the table."""
+    """Return the weight's bytes and scales in the layout of the table."""
     from onnx import numpy_helper
 
     values = np.ascontiguousarray(numpy_helper.to_array(stored[tied + QUANTIZED]).T)
@@ -125,7 +125,7 @@ def _shared(tied: str, stored: dict[str, Any]) -> tuple[NDArray[np.int8], NDArra
 
 
 def _replace(model: Any, node: Any, table: str) -> None:
-    """The nodes that look a quantized table up, in the place of the one that looked up the float one."""
+    """Replace the node that looks up the float table by the nodes that look up the quantized one."""
     import onnx
 
     out, ids = node.output[0], node.input[1]

@@ -1,4 +1,4 @@
-"""Worker side. QuantizationError: what was to be quantized could not be, or came out as it was."""
+"""Worker side. QuantizationError: quantization failed or changed nothing."""
 
 
 class QuantizationError(RuntimeError):

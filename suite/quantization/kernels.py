@@ -1,4 +1,4 @@
-"""Worker side. What ONNX Runtime runs of a graph: the kernels after its optimizer, in 8 bits and in float."""
+"""Worker side. The kernels that ONNX Runtime runs for a graph after its optimizer, in 8 bits and in float."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ CONVERSIONS: Final = ("DequantizeLinear", "DynamicQuantizeLinear", "QuantizeLine
 
 
 def kernels(graph: Path) -> KernelCount:
-    """Count the kernels of the graph that a session makes of this one, with all of its optimizations.
+    """Count the kernels of the graph that a session with all optimizations makes of this one.
 
-    A graph full of QuantizeLinear and DequantizeLinear that ONNX Runtime did not fuse has `num_integer` 0 and is
-    slower than before.
+    A graph full of QuantizeLinear and DequantizeLinear that ONNX Runtime did not fuse has `num_integer` 0 and is slower
+    than before.
     """
     import onnx
 

@@ -1,4 +1,4 @@
-"""Worker side. Nodes of a graph by what a user calls them: their name, their module, their operator."""
+"""Worker side. Selection of graph nodes by name, module or operator."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from suite.onnx_summary import nodes_of
 from suite.quantization.errors import QuantizationError
 
 SCOPES: Final = "pkg.torch.onnx.name_scopes"
-"""Where torch.onnx says which modules a node comes from: "['', 'layer1', 'layer1.0', 'conv2d']"."""
+"""The metadata key under which torch.onnx stores a node's modules: "['', 'layer1', 'layer1.0', 'conv2d']"."""
 
 OPERATOR: Final = "op:"
 
 
 def scope_note(node: Any) -> Any:
-    """The entry of the node's metadata that names its modules; None where there is none."""
+    """Return the entry of the node's metadata that names its modules; None if there is none."""
     return next((entry for entry in node.metadata_props if entry.key == SCOPES), None)
 
 
 def scopes_of(node: Any) -> tuple[str, ...]:
-    """The modules that the node lies in, from the outermost in, then the call itself; empty where nothing is known."""
+    """Return the modules that contain the node, outermost first, then the call itself; empty if unknown."""
     note = scope_note(node)
     try:
         scopes = ast.literal_eval(note.value) if note is not None else ()
@@ -33,9 +33,9 @@ def scopes_of(node: Any) -> tuple[str, ...]:
 
 
 def matches(node: Any, pattern: str) -> bool:
-    """Whether a pattern means this node.
+    """Return True if the pattern matches this node.
 
-    `op:Conv*` is the operator; anything else is the node's name or one of its modules: `node_Conv_12`, `fc`,
+    `op:Conv*` matches the operator; anything else the node's name or one of its modules: `node_Conv_12`, `fc`,
     `layer4.*`, `*.lm_head`.
     """
     if pattern.startswith(OPERATOR):
@@ -44,9 +44,9 @@ def matches(node: Any, pattern: str) -> bool:
 
 
 def named(model: Any, patterns: Iterable[str]) -> list[str]:
-    """Names of the nodes that the patterns mean, in the graph's order.
+    """Return the names of the nodes that the patterns match, in the graph's order.
 
-    Raises QuantizationError for a pattern that means none: an exclusion that excludes nothing is a mistake.
+    Raises QuantizationError for a pattern without a match: an exclusion that excludes nothing is a mistake.
     """
     found: dict[str, None] = {}
     for pattern in patterns:
@@ -62,7 +62,7 @@ def named(model: Any, patterns: Iterable[str]) -> list[str]:
 
 
 def name_all(model: Any) -> None:
-    """Gives a name to every node without one, in place: the quantizer tells nodes apart by it."""
+    """Give every unnamed node a name, in place: the quantizer identifies nodes by name."""
     taken = {node.name for node in model.graph.node}
     for i, node in enumerate(model.graph.node):
         if not node.name:
@@ -73,7 +73,7 @@ def name_all(model: Any) -> None:
 
 
 def drop_unused(model: Any, names: Iterable[str]) -> None:
-    """Removes those of the stored tensors that no node reads, subgraphs included, and that are no output."""
+    """Remove those of the stored tensors that are neither read by a node, including subgraphs, nor an output."""
     used = {name for node in nodes_of(model) for name in node.input}
     used |= {value.name for value in model.graph.output}
     for tensor in [t for t in model.graph.initializer if t.name in set(names) - used]:
@@ -81,7 +81,7 @@ def drop_unused(model: Any, names: Iterable[str]) -> None:
 
 
 def _hint(model: Any, pattern: str) -> str:
-    """The names most like it."""
+    """Return the names most similar to the pattern."""
     if pattern.startswith(OPERATOR):
         known = sorted({f"{OPERATOR}{node.op_type}" for node in model.graph.node})
         return f", e.g. {', '.join(known[:8])}"

@@ -1,4 +1,4 @@
-"""Worker side. What ONNX Runtime wants before it quantizes: shapes inferred, constants folded, every node named."""
+"""Worker side. Preparation for ONNX Runtime's quantizer: infer shapes, fold constants, name every node."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from suite.quantization.timeout import time_limit
 from suite.results.quantize import Preparation
 
 LOGGER: Final = "onnxruntime.quantization.shape_inference"
-"""Where `quant_pre_process` says that its optimizer failed: it goes on with the graph as it was."""
+"""The logger on which `quant_pre_process` reports that its optimizer failed; it then keeps the original graph."""
 
 FOLDED: Final = 0.1
-"""Share of the graph's bytes that folded constants may add; beyond, only shapes are inferred."""
+"""Share of the graph's bytes that folded constants may add; beyond it, only shapes are inferred."""
 
 
 SYMBOLIC_SECONDS: Final = 120.0
-"""For shapes as formulas: sympy was seen to simplify a detector's without end. They are then inferred without it."""
+"""Time limit for symbolic shapes: sympy may simplify a detector's without end. After it, they are inferred without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +33,17 @@ class Prepared:
     model: Any
     """The same as a ModelProto."""
     inputs: list[str]
-    """What a feed has to hold."""
+    """The inputs that a feed must hold."""
     excluded: list[str]
-    """Nodes that the record wants in float."""
+    """Nodes that the record keeps in float."""
     preparation: Preparation
     """How shapes were inferred, and whether the graph was optimized."""
 
 
 def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prepared:
-    """The graph, prepared, in `folder`.
+    """Prepare the graph, in `folder`.
 
-    Raises QuantizationError when ONNX Runtime cannot optimize it, and when an exclusion means no node.
+    Raises QuantizationError when ONNX Runtime cannot optimize it, and when an exclusion matches no node.
     """
     import onnx
     from onnxruntime.quantization import quant_pre_process
@@ -55,7 +55,7 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
         try:
             with time_limit(SYMBOLIC_SECONDS):
                 quant_pre_process(graph, path, auto_merge=True)
-        except Exception as error:  # a bare Exception, or sympy's: shapes that it cannot follow
+        except Exception as error:  # a bare Exception, or sympy's: shapes that it cannot infer
             symbolic_failure = f"{type(error).__name__}: {str(error)[:200]}"
             quant_pre_process(graph, path, auto_merge=True, skip_symbolic_shape=True)
     if errors.messages:
@@ -94,8 +94,8 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
 
 
 def forget_shapes(model: Any, names: Collection[str]) -> None:
-    """Drops the noted shapes of these tensors, in place: a stored weight has its own, and ONNX Runtime 1.30 turns a
-    Gemm's weight around without its note, on which shape inference then fails.
+    """Drop the recorded shapes of these tensors, in place: a stored weight has its own, and ONNX Runtime 1.30
+    transposes a Gemm's weight without updating its record, on which shape inference then fails.
     """
     kept = [value for value in model.graph.value_info if value.name not in names]
     del model.graph.value_info[:]
@@ -103,9 +103,9 @@ def forget_shapes(model: Any, names: Collection[str]) -> None:
 
 
 def restore_outputs(original: Any, model: Any) -> None:
-    """Gives the model's outputs the shapes that the original declares, in place.
+    """Set the model's outputs to the shapes that the original declares, in place.
 
-    ONNX Runtime 1.30 infers six dimensions for a Resize that has four, and a checker then refuses the graph.
+    ONNX Runtime 1.30 infers six dimensions for a Resize that has four, and a checker then rejects the graph.
     """
     declared = {value.name: value for value in original.graph.output}
     for value in model.graph.output:
@@ -114,9 +114,9 @@ def restore_outputs(original: Any, model: Any) -> None:
 
 
 def restore_scopes(original: Any, model: Any) -> None:
-    """Notes the modules again that nodes come from, where ONNX Runtime's optimizer or quantizer dropped the note.
+    """Restore the nodes' module metadata where ONNX Runtime's optimizer or quantizer dropped it.
 
-    A node is known by its name, or, where it was made of others, by what it computes.
+    A node is matched by its name, or, if it was made from others, by its output.
     """
     noted = [(node, scope_note(node)) for node in original.graph.node]
     by_output = {output: note for node, note in noted if note for output in node.output}
@@ -128,7 +128,7 @@ def restore_scopes(original: Any, model: Any) -> None:
 
 
 def folded_bytes(original: Any, model: Any) -> int:
-    """Bytes of what the optimizer stored in place of computing it, weights of layers (often transposed) aside: a
+    """Return the bytes of constants that the optimizer folded, apart from weights of layers (often transposed): a
     detector's empty picture of 300x300 is larger than its tiny backbone.
     """
     known = {tensor.name for tensor in original.graph.initializer}
@@ -141,7 +141,7 @@ def folded_bytes(original: Any, model: Any) -> int:
 
 
 class _Errors(logging.Handler):
-    """Collects what is logged as an error while it is entered."""
+    """Collects the errors that are logged inside its context."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

@@ -33,7 +33,7 @@ KERNELS: Final = {
     ),
     "linear": ("qlinear_unary_lower_count", "qlinear_binary_lower_count"),
 }
-"""Kind -> Inductor's counters of the 8-bit oneDNN kernels that it put into a compiled graph."""
+"""Kind -> Inductor's counters of the 8-bit oneDNN kernels in a compiled graph."""
 
 
 def quantize_pt2e(
@@ -43,13 +43,13 @@ def quantize_pt2e(
     *,
     dynamic_shapes: Any = None,
 ) -> tuple[GraphModule, QuantizationReport]:
-    """The quantized graph of a module in eval mode, and what was done to it.
+    """Return the quantized graph of a module in eval mode, and what was done to it.
 
-    The graph takes the same keyword arguments as the module (of the shapes of `inputs`, but for the axes that
+    The graph takes the same keyword arguments as the module (of the shapes of `inputs`, except for the axes that
     `dynamic_shapes` declares, as torch.export takes them) and gives the same result, computed in float between
     conversions: slow, but with the errors of 8 bits. Bytes are those of parameters and buffers.
 
-    Raises Unavailable where the CPU is no x86, QuantizationError when there is nothing to calibrate on and when no
+    Raises Unavailable if the CPU is not x86, QuantizationError when there is nothing to calibrate on and when no
     operator was quantized.
     """
     import torch
@@ -106,10 +106,10 @@ class Compiled:
     kernels: KernelCount
     """Its 8-bit kernels by kind: convolution, linear."""
     seconds: float
-    """Of the compilation and the first run."""
+    """Duration of the compilation and the first run."""
 
     def __call__(self, *args: Any, **inputs: Any) -> Any:
-        """The model's result; always in inference mode, which it was compiled for: another would compile anew."""
+        """Return the model's result, always in inference mode: any other mode would trigger a recompilation."""
         import torch
 
         with torch.inference_mode():
@@ -117,9 +117,9 @@ class Compiled:
 
 
 def compile_quantized(graph: GraphModule, inputs: Mapping[str, Any]) -> Compiled:
-    """The graph compiled by Inductor with frozen weights, for inputs of these shapes.
+    """Compile the graph with Inductor and frozen weights, for inputs of these shapes.
 
-    Raises QuantizationError when Inductor put no 8-bit kernel in: then nothing runs in 8 bits.
+    Raises QuantizationError when Inductor used no 8-bit kernel: then nothing runs in 8 bits.
     """
     import torch
     from torch._dynamo.utils import counters
@@ -148,7 +148,7 @@ def compile_quantized(graph: GraphModule, inputs: Mapping[str, Any]) -> Compiled
 
 
 def with_compiled(report: QuantizationReport, compiled: Compiled) -> QuantizationReport:
-    """Add what Inductor made of the program to PT2E's report."""
+    """Add Inductor's kernels and times to PT2E's report."""
     return replace(
         report,
         kernels=compiled.kernels,
@@ -158,7 +158,7 @@ def with_compiled(report: QuantizationReport, compiled: Compiled) -> Quantizatio
 
 
 def claims_of(report: QuantizationReport, settings: Quantization) -> list[Claim]:
-    """What has to hold of the report of `quantize_pt2e`, and of its kernels where it was compiled."""
+    """Return the claims about the report of `quantize_pt2e`, and about its kernels if it was compiled."""
     counted, running, size = report.count, report.kernels, report.bytes
     if counted is None or size is None:
         raise ValueError("PT2E's report has a count and bytes")
@@ -207,9 +207,9 @@ def count_quantized(graph: GraphModule) -> OperatorCount:
 
 
 def tell_calls_apart(graph: GraphModule) -> None:
-    """Gives every call of a module that is called several times (a block's one ReLU) a name of its own, in place.
+    """Give each call of a module that is called several times (a block's only ReLU) a name of its own, in place.
 
-    Exported without strict mode, torch 2.15 finds the quantizer's patterns by the module's name, and takes two calls
+    In graphs exported without strict mode, torch 2.15 finds the quantizer's patterns by module name and takes two calls
     for one with two results: "Input partition has more than one output node".
     """
     calls: Counter[tuple[str, Any]] = Counter()
@@ -228,7 +228,7 @@ def tell_calls_apart(graph: GraphModule) -> None:
 
 
 def _quantizer() -> Any:
-    """Activations unsigned per tensor, weights signed per channel; seven bits where eight would saturate."""
+    """Quantize activations unsigned per tensor, weights signed per channel; in seven bits where eight saturate."""
     import torch
     from torchao.quantization.pt2e.quantizer.x86_inductor_quantizer import (
         X86InductorQuantizer,
@@ -240,18 +240,18 @@ def _quantizer() -> Any:
     quantizer = X86InductorQuantizer().set_global(
         get_default_x86_inductor_quantization_config(reduce_range=reduced)
     )
-    # It would also observe products of integers (RoBERTa's positions), which its histograms refuse.
+    # It would also observe products of integers (RoBERTa's positions), which its histograms reject.
     return quantizer.set_function_type_qconfig(torch.mul, None)
 
 
 def _name_of(node: Node) -> str:
-    """conv2d for aten.conv2d.default."""
+    """Return the operator's name: conv2d for aten.conv2d.default."""
     packet = getattr(node.target, "overloadpacket", None)
     return str(packet).rpartition(".")[2] if node.op == "call_function" and packet else ""
 
 
 def _source(value: Any) -> str:
-    """Where an operand comes from: the operator's name, or `stored`."""
+    """Return the origin of an operand: the operator's name, or `stored`."""
     while _name_of(value) in ("view", "reshape", "permute", "transpose", "t", "unsqueeze", "clone"):
         value = value.args[0]
     return "stored" if value.op == "get_attr" else _name_of(value)
@@ -264,14 +264,14 @@ def _bytes_of(module: nn.Module) -> int:
 
 
 def _bytes_read(graph: GraphModule) -> int:
-    """Of the tensors that the graph reads; the float weights that were folded into bytes hang on unused."""
+    """Return the bytes of the tensors that the graph reads; unused float weights, already folded, do not count."""
     tensors = dict([*graph.named_parameters(), *graph.named_buffers()])
     names = {node.target for node in graph.graph.nodes if node.op == "get_attr"}
     return sum(tensors[name].nbytes for name in names if name in tensors)
 
 
 class _Watch:
-    """Seconds from lap to lap."""
+    """Measures seconds between laps."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Worker side. The part of a graph that static quantization covers: layers with weights, and what lies between them."""
+"""Worker side. The part of a graph that static quantization covers: layers with weights, and operators between them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 LAYERS: Final = ("Conv", "Gemm", "MatMul")
-"""What ONNX Runtime has an 8-bit CPU kernel for. Not ConvTranspose, which is rewritten first: see transposed.py."""
+"""The layers with an 8-bit CPU kernel in ONNX Runtime. Not ConvTranspose, rewritten first: see transposed.py."""
 
 CARRIERS: Final = (
     "Add",
@@ -28,19 +28,19 @@ CARRIERS: Final = (
     "Transpose",
     "Unsqueeze",
 )
-"""What passes 8-bit values on, by a kernel of its own or because it only moves them."""
+"""Operators that keep values in 8 bits, with a kernel of their own or because they only move values."""
 
 COMBINING: Final = ("Add", "Concat", "Mul")
-"""Carriers of several values, none of them a constant: a residual or a gate is carried, the decoding of a box not."""
+"""Carriers of several values, none of them constant: a residual or a gate qualifies, the decoding of a box does not."""
 
 
 def region_of(model: Any, operators: Collection[str], excluded: Collection[str] = ()) -> list[str]:
-    """Names of the nodes to quantize, in the graph's order; nodes need names (see nodes.name_all).
+    """Return the names of the nodes to quantize, in the graph's order; nodes need names (see nodes.name_all).
 
-    A layer is taken when it multiplies by a stored weight, so that attention's products of activations stay float.
-    A carrier is taken when all that it gets comes from taken convolutions, and all that lies between it and a taken
-    layer is taken: the values stay in 8 bits from layer to layer, and what is made of the last layer's answer (boxes,
-    probabilities, an enlarged mask) is computed in float, as are attention and activations of transformers.
+    A layer is included if it multiplies by a stored weight, so that attention's products of activations stay float. A
+    carrier is included if all its inputs come from included convolutions and everything between it and an included
+    layer is included: values stay in 8 bits from layer to layer, and the postprocessing of the last layer's output
+    (boxes, probabilities, an enlarged mask) is computed in float, as are attention and activations of transformers.
     """
     ranks = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
     allowed = [
@@ -63,8 +63,8 @@ def region_of(model: Any, operators: Collection[str], excluded: Collection[str] 
 
 
 def _is_layer(node: Any, ranks: Mapping[str, int]) -> bool:
-    """Whether ONNX Runtime can run it in 8 bits: a stored weight, for MatMul of one matrix (of several, per-channel
-    scales are refused: "b zero point is not valid").
+    """Return True if ONNX Runtime can run it in 8 bits: it has a stored weight, for MatMul a single matrix (for
+    several, per-channel scales are rejected: "b zero point is not valid").
     """
     if node.op_type not in LAYERS or len(node.input) < 2 or node.input[1] not in ranks:
         return False
@@ -72,5 +72,5 @@ def _is_layer(node: Any, ranks: Mapping[str, int]) -> bool:
 
 
 def _values(node: Any) -> list[str]:
-    """The inputs that hold what is computed; the others say how: a shape, bounds, paddings."""
+    """Return the data inputs; the others are parameters: a shape, bounds, paddings."""
     return list(node.input) if node.op_type in COMBINING else list(node.input[:1])

@@ -1,4 +1,4 @@
-"""Worker side. The report of a quantized graph, and whether it is what the record asks for."""
+"""Worker side. The report of a quantized graph, and its check against the record."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def completed(report: QuantizationReport, before: Path, after: Path) -> Quantiza
 
 
 def bytes_left(before: int, after: int) -> BytesLeft:
-    """The two sizes and their ratio."""
+    """Return the two sizes and their ratio."""
     return BytesLeft(before=before, after=after, left=after / max(1, before))
 
 
 def claims_of(report: QuantizationReport, settings: Quantization) -> list[Claim]:
-    """What has to hold of a quantized graph's report: operators, kernels and bytes."""
+    """Return the claims about a quantized graph's report: operators, kernels and bytes."""
     counted, running, size = report.count, report.kernels, report.bytes
     if counted is None or running is None or size is None:
         raise ValueError("the report of a quantized graph has a count, kernels and bytes")
@@ -62,7 +62,7 @@ def claims_of(report: QuantizationReport, settings: Quantization) -> list[Claim]
 
 
 def check(report: QuantizationReport, settings: Quantization) -> None:
-    """Raises QuantizationError naming every claim that does not hold."""
+    """Raise QuantizationError naming every claim that does not hold."""
     broken = [claim for claim in claims_of(report, settings) if not claim.holds]
     if broken:
         raise QuantizationError(
@@ -71,7 +71,7 @@ def check(report: QuantizationReport, settings: Quantization) -> None:
 
 
 def smaller_claim(name: str, size: BytesLeft, settings: Quantization) -> Claim:
-    """The claim that of `size.before` bytes no more are left than the record allows."""
+    """Return the claim that no more of `size.before` bytes are left than the record allows."""
     return Claim(
         name=name,
         holds=size.left <= settings.bytes_left,
@@ -83,5 +83,5 @@ def smaller_claim(name: str, size: BytesLeft, settings: Quantization) -> Claim:
 
 
 def listed(numbers: Mapping[str, int]) -> str:
-    """Names and numbers in a sentence: `Conv 20, Gemm 1`; `none` where there is nothing."""
+    """Format names and numbers for a sentence: `Conv 20, Gemm 1`; `none` if empty."""
     return ", ".join(f"{name} {number}" for name, number in numbers.items()) or "none"

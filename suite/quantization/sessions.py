@@ -1,4 +1,4 @@
-"""Worker side. ONNX Runtime sessions on the CPU, for counting and for measuring."""
+"""Worker side. ONNX Runtime sessions on the CPU, for counting and measuring."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def open_quietly(graph: Path, threads: int = 1, *, optimized: Path | None = None) -> Any:
-    """A session on the CPU that logs errors only; writes the graph that it runs to `optimized`."""
+    """Open a session on the CPU that logs errors only; write the graph that it runs to `optimized`."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -20,6 +20,6 @@ def open_quietly(graph: Path, threads: int = 1, *, optimized: Path | None = None
 
 
 def run(graph: Path, feeds: Mapping[str, Any], threads: int = 1) -> list[Any]:
-    """The outputs of the graph, as NumPy arrays."""
+    """Return the outputs of the graph, as NumPy arrays."""
     outputs: list[Any] = open_quietly(graph, threads).run(None, dict(feeds))
     return outputs

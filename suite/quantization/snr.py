@@ -1,4 +1,4 @@
-"""Worker side. How far quantized outputs lie from the float ones: the signal-to-noise ratio in decibels."""
+"""Worker side. Signal-to-noise ratio of quantized outputs against the float ones, in decibels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def signal_to_noise(
     reference: Sequence[NDArray[Any]], actual: Sequence[NDArray[Any]]
 ) -> list[float | None]:
-    """Decibels of each output, in their order; None for one that has no ratio: integers, nothing in it, or another
+    """Return the decibels of each output, in order; None where there is no ratio: integers, empty outputs, or another
     shape (the number of detections).
 
     Raises ValueError when the numbers of outputs differ.
@@ -29,10 +29,10 @@ def signal_to_noise(
 
 
 def decibels(reference: NDArray[Any], actual: NDArray[Any]) -> float:
-    """10 log10(sum reference^2 / sum (reference - actual)^2).
+    """Return 10 log10(sum reference^2 / sum (reference - actual)^2).
 
-    inf where they are equal, -inf for noise on a reference of zeros, nan where something is not finite. 20 dB: the
-    noise is a tenth of the signal.
+    inf if they are equal, -inf for noise on a reference of zeros, nan if a value is not finite. 20 dB: the noise is a
+    tenth of the signal.
     """
     signal = reference.astype(np.float64)
     noise = signal - actual.astype(np.float64)
@@ -41,7 +41,7 @@ def decibels(reference: NDArray[Any], actual: NDArray[Any]) -> float:
         return math.nan
     if not noise.any():
         return math.inf
-    # Divided first: squares of values near the ends of float32's range leave float64's.
+    # Divided first: squares of values near the limits of float32 could overflow or underflow float64.
     power = float(np.square(signal / scale).sum())
     if power == 0.0:
         return -math.inf

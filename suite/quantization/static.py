@@ -1,4 +1,4 @@
-"""Worker side. Static quantization of a graph: ranges from real samples, and conversions around what runs in 8 bits."""
+"""Worker side. Static quantization of a graph: ranges from real samples, and conversions around the 8-bit part."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from suite.results.quantize import CalibrationSize, EightBitTypes, QuantizationR
 TRANSPOSED: Final = "ConvTranspose"
 
 OPERATORS: Final = (*LAYERS, TRANSPOSED, *CARRIERS, TABLE)
-"""What is quantized where the record names nothing; Gather stands for embedding tables."""
+"""The default operators if the record names none; Gather stands for embedding tables."""
 
 
 def quantize_static_graph(
@@ -39,11 +39,11 @@ def quantize_static_graph(
 ) -> QuantizationReport:
     """Write the quantized graph; return what was done to it.
 
-    Ranges are the smallest and the largest value seen (MinMax). Weights get a scale per channel. `types`: those of
-    this CPU (never of seven bits with `keeps_eight_bits`), or the fastest where its flags do not tell. Raises
-    QuantizationError when there is nothing to calibrate on, when the graph wants other inputs, when a value is not
-    finite, and when an exclusion means no node. Nothing quantized is no error here:
-    see `suite.quantization.report.check`.
+    Ranges are the smallest and the largest value seen (MinMax). Weights get a scale per channel. `types`: by default
+    those of this CPU (never of seven bits with `keeps_eight_bits`), or the fastest if its flags do not determine them.
+    Raises QuantizationError when there is nothing to calibrate on, when the graph has other inputs, when a value is not
+    finite, and when an exclusion matches no node. A graph with nothing quantized is not an error here: see
+    `suite.quantization.report.check`.
     """
     if types is None:
         types = types_here()
@@ -87,7 +87,7 @@ def quantize_static_graph(
 
 
 def _rewritten(prepared: Prepared) -> list[str]:
-    """Names of the transposed convolutions that were turned into plain ones, in the model and in its file."""
+    """Return the names of the transposed convolutions rewritten as plain ones, in the model and in its file."""
     import onnx
 
     names = rewrite_transposed(prepared.model, prepared.excluded)
@@ -113,7 +113,7 @@ def _quantize(
         reduce_range=types.reduce_range,
         op_types_to_quantize=sorted(operators),
         nodes_to_quantize=region,
-        # A layer's answer stays float where a float kernel reads it: ONNX Runtime has kernels that end in float for
-        # these two, and the last of them is the model's answer.
+        # A layer's output stays float if a float kernel reads it: ONNX Runtime has kernels with float output for
+        # these two, and the last of them gives the model's output.
         extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
     )

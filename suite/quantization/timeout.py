@@ -1,4 +1,4 @@
-"""Worker side. A time limit on code that has none of its own."""
+"""Worker side. A time limit for code that has none of its own."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raises TimeoutError inside the block when it takes longer, and again every second while the block goes on.
+    """Raise TimeoutError inside the block when it takes longer, and again every second while the block continues.
 
-    Does nothing where there is no timer signal (Windows) and outside the main thread.
+    Does nothing on platforms without a timer signal (Windows) and outside the main thread.
     """
     if (
         not hasattr(signal, "setitimer")

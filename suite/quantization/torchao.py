@@ -1,4 +1,4 @@
-"""Worker side. torchao: the Linear layers of a module in float8 or int8, for torch.compile on a GPU."""
+"""Worker side. torchao: a module's Linear layers in float8 or int8, for torch.compile on a GPU."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Config:
 
     name: str
     make: Callable[[bool], Any]
-    """Builds torchao's configuration, for seven bits where it is told so."""
+    """Builds torchao's configuration, with seven bits if the argument is True."""
     dtype: str = ""
-    """What the weights have to be before: a name in torch; empty = any floating-point type."""
+    """Required dtype of the weights: a name in torch; empty = any floating-point type."""
     multiple: int = 1
-    """On a GPU: layers whose widths are no multiple of it stay as they are; its 8-bit products take no others."""
+    """On a GPU, layers whose widths are no multiple of it are skipped: its 8-bit products do not support them."""
     capability: tuple[int, int] | None = None
-    """The GPU's least compute capability; None = it runs on a CPU too."""
+    """The GPU's minimum compute capability; None = it runs on a CPU too."""
     meaning: str
 
 
@@ -81,11 +81,11 @@ CONFIGS: Final = {
         ),
     )
 }
-"""Name -> configuration: what `Quantization.torchao` may say."""
+"""Name -> configuration: the values of `Quantization.torchao`."""
 
 
 def first_that_runs(configs: Sequence[str], device: str) -> str:
-    """The first of these configurations that the GPU `device` is new enough for; raises Unavailable where none is."""
+    """Return the first of these configurations that the GPU `device` supports; raises Unavailable if there is none."""
     import torch
 
     capability = torch.cuda.get_device_capability(device)
@@ -102,8 +102,8 @@ def first_that_runs(configs: Sequence[str], device: str) -> str:
 def quantize_linear(module: nn.Module, config: str) -> QuantizationReport:
     """Quantize the module's Linear layers in place; no faster until it is compiled.
 
-    Raises ValueError for an unknown configuration, Unavailable where the GPU is missing or too old, QuantizationError
-    when the weights have the wrong type and when no layer was quantized.
+    Raises ValueError for an unknown configuration, Unavailable if the GPU is missing or too old, QuantizationError when
+    the weights have the wrong type and when no layer was quantized.
     """
     from torchao.quantization import quantize_
 
@@ -147,7 +147,7 @@ def quantize_linear(module: nn.Module, config: str) -> QuantizationReport:
 
 
 def linear_layers(module: nn.Module) -> dict[str, Any]:
-    """The layers that torchao looks at, by name: nn.Linear, not the output projection of nn.MultiheadAttention."""
+    """Return the layers torchao supports, by name: nn.Linear, not the output projection of nn.MultiheadAttention."""
     from torch import nn
 
     skipped = nn.modules.linear.NonDynamicallyQuantizableLinear
@@ -159,9 +159,9 @@ def linear_layers(module: nn.Module) -> dict[str, Any]:
 
 
 def other_matrices(module: nn.Module) -> list[str]:
-    """Names of the other modules that hold a matrix of their own to multiply by, embeddings aside.
+    """Return the names of the other modules that multiply by a matrix of their own, except embeddings.
 
-    torchao does not look at them: GPT-2's Conv1D, the packed projection of nn.MultiheadAttention.
+    torchao ignores them: GPT-2's Conv1D, the packed projection of nn.MultiheadAttention.
     """
     from torch import nn
 
@@ -176,14 +176,14 @@ def other_matrices(module: nn.Module) -> list[str]:
 
 
 def is_quantized(weight: torch.Tensor) -> bool:
-    """Whether a weight is one of torchao's tensors and no plain one."""
+    """Return True if the weight is one of torchao's tensor subclasses."""
     import torch
 
     return type(weight.data) is not torch.Tensor
 
 
 def bytes_of(module: nn.Module) -> int:
-    """Bytes of the parameters and buffers; of torchao's tensors, of what they are made of."""
+    """Return the bytes of the parameters and buffers; for torchao's tensors, of their inner tensors."""
     return sum(
         _num_bytes(tensor.data)
         for group in (module.parameters(), module.buffers())
@@ -199,13 +199,13 @@ def _num_bytes(tensor: Any) -> int:
 
 
 def _is_reduced(weights: list[Any]) -> bool:
-    """Whether eight bits would saturate: on CPUs without VNNI, never on a GPU."""
+    """Return True if eight bits would saturate: on CPUs without VNNI, never on a GPU."""
     types = types_here()
     return any(w.device.type == CPU for w in weights) and (types is None or types.reduce_range)
 
 
 def _must_suit(row: Config, weights: list[Any]) -> None:
-    """Raises when the weights have the wrong type, or lie where the configuration does not run."""
+    """Raise if the weights have the wrong type, or are on a device where the configuration does not run."""
     import torch
 
     types = {str(weight.dtype).removeprefix("torch.") for weight in weights}
@@ -230,7 +230,7 @@ def _must_suit(row: Config, weights: list[Any]) -> None:
 
 
 def _unfit(row: Config, layer: Any) -> str:
-    """Why a layer cannot be quantized this way; empty when it can."""
+    """Return why a layer cannot be quantized this way; empty if it can."""
     widths = (layer.in_features, layer.out_features)
     if layer.weight.is_cuda and any(width % row.multiple for width in widths):
         return f"{widths[0]} -> {widths[1]} is no multiple of {row.multiple}"

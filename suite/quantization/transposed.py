@@ -1,4 +1,6 @@
-"""Worker side. Transposed convolutions as plain ones, exactly: ONNX Runtime has an 8-bit kernel for those alone."""
+"""Worker side. Transposed convolutions rewritten exactly as plain ones, the only kind with an 8-bit ONNX Runtime
+kernel.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,12 @@ from suite.quantization.nodes import drop_unused, scope_note
 
 
 def rewrite_transposed(model: Any, excluded: Collection[str] = ()) -> list[str]:
-    """Replaces ConvTranspose nodes in place; returns the names of those that could be.
+    """Replace ConvTranspose nodes in place; return the names of those that were replaced.
 
-    With stride s and a kernel of s*t, every one of the s*s outputs that belong to an input pixel depends on t*t input
-    pixels: that many convolutions with kernels of t*t, whose results are interleaved, do the same work (the sub-pixel
-    convolution of https://arxiv.org/abs/1609.07009). Stride 1 is one convolution with the kernel turned round. Left
-    alone: groups, dilations, output paddings, sizes that are not s times the input's, unknown sizes.
+    With stride s and a kernel of s*t, each of the s*s outputs of an input pixel depends on t*t input pixels: s*s
+    convolutions with kernels of t*t, whose results are interleaved, compute the same (the sub-pixel convolution of
+    https://arxiv.org/abs/1609.07009). Stride 1 is one convolution with the flipped kernel. Not replaced: groups,
+    dilations, output paddings, sizes that are not s times the input's, unknown sizes.
     """
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     shapes = _shapes(model)
@@ -44,7 +46,7 @@ def rewrite_transposed(model: Any, excluded: Collection[str] = ()) -> list[str]:
 def phase_kernels(
     weight: np.ndarray[Any, Any], stride: int, pad: int
 ) -> list[tuple[np.ndarray[Any, Any], list[int]]]:
-    """The kernels [out, in, t, t] and paddings (top, left, bottom, right) of the convolutions that together are the
+    """Return the kernels [out, in, t, t] and paddings (top, left, bottom, right) of the convolutions equivalent to the
     transposed one with `weight` [in, out, s*t, s*t], row phase first.
 
     Output s*q + a takes the taps k = r + s*u with r = (a + pad) mod s from input q + c - u, c = (a + pad - r) / s.
@@ -60,7 +62,7 @@ def phase_kernels(
 
 
 def _is_plain(node: Any, kernel: list[int]) -> bool:
-    """Whether it enlarges by exactly its stride, or has the stride 1; square, and nothing special."""
+    """Return True if it enlarges by exactly its stride, or has stride 1; square and without special attributes."""
     found = {a.name: list(a.ints) or a.i for a in node.attribute}
     strides, pads = found.get("strides", [1, 1]), found.get("pads", [0] * 4)
     is_simple = (
@@ -80,7 +82,7 @@ def _is_plain(node: Any, kernel: list[int]) -> bool:
 
 
 def _nodes(model: Any, node: Any, weight: Any, size: list[int]) -> list[Any]:
-    """The nodes that compute the same, and in the model the weights that they read."""
+    """Return the equivalent nodes, and add the weights that they read to the model."""
     from onnx import helper, numpy_helper
 
     found = {a.name: list(a.ints) for a in node.attribute}
@@ -112,7 +114,7 @@ def _nodes(model: Any, node: Any, weight: Any, size: list[int]) -> list[Any]:
 def _interleave(
     model: Any, node: Any, phases: list[str], channels: int, stride: int, size: list[int]
 ) -> list[Any]:
-    """Puts pixel (i, j) of phase (a, b) at (s*i + a, s*j + b); by moves that 8-bit values pass unconverted."""
+    """Move pixel (i, j) of phase (a, b) to (s*i + a, s*j + b), by operators that keep 8-bit values unconverted."""
     from onnx import helper, numpy_helper
 
     height, width = size
@@ -137,6 +139,6 @@ def _interleave(
 
 
 def _shapes(model: Any) -> dict[str, list[int]]:
-    """Value -> extents, 0 where unknown."""
+    """Return value -> extents, 0 where unknown."""
     values = (*model.graph.input, *model.graph.value_info, *model.graph.output)
     return {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in values}

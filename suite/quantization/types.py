@@ -52,20 +52,20 @@ S8S8: Final = EightBitTypes(
     ),
 )
 CANDIDATES: Final = (U8S8, U8S7, U8U8, S8S8)
-"""What is measured where nothing is known of the CPU; of equally fast ones the first is taken."""
+"""The types that are measured if the CPU is unknown; among equally fast ones the first is chosen."""
 
 EXACT: Final = frozenset({"avx512_vnni", "avx_vnni", "avx_vnni_int8", "amx_int8"})
-"""Flags of /proc/cpuinfo: any of them has products of bytes summed in 32 bits."""
+"""Flags of /proc/cpuinfo, each of which means that products of bytes are summed in 32 bits."""
 
 SATURATING: Final = frozenset({"avx2", "avx512bw"})
-"""Flags of CPUs whose byte products are summed in 16 bits, where none of EXACT is there."""
+"""Flags of CPUs that sum byte products in 16 bits, unless one of EXACT is present."""
 
 MARGIN: Final = 0.05
 """Share by which a candidate has to be faster than an earlier one."""
 
 
 def chosen_types(flags: Collection[str], machine: str = "x86_64") -> EightBitTypes | None:
-    """The types for a CPU with these flags; None when they do not tell: measure then."""
+    """Return the types for a CPU with these flags; None if the flags do not determine them: measure then."""
     if machine.lower() in ("aarch64", "arm64"):
         return S8S8
     if EXACT.intersection(flags):
@@ -76,12 +76,12 @@ def chosen_types(flags: Collection[str], machine: str = "x86_64") -> EightBitTyp
 
 
 def types_here() -> EightBitTypes | None:
-    """`chosen_types` of this machine."""
+    """Return `chosen_types` of this machine."""
     return chosen_types(cpu_flags(), platform.machine())
 
 
 def cpu_flags(path: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
-    """What the first CPU can do, in Linux's words; empty where that file is not (macOS, Windows)."""
+    """Return the feature flags of the first CPU, as Linux names them; empty without that file (macOS, Windows)."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -103,10 +103,10 @@ def measure_types(
     rounds: int = 15,
     threads: int = 1,
 ) -> tuple[EightBitTypes, TypeTrial]:
-    """The fastest of the candidates on the first of the feeds, and the median seconds of each.
+    """Return the fastest of the candidates on the first of the feeds, and the median seconds of each.
 
-    Each is quantized by `quantize` (of the form of `quantize_static_graph`), calibrated on all feeds, and opened
-    once; they run in turn, so that a change of the machine's speed meets all of them. Within MARGIN the earlier
+    Each is quantized by `quantize` (with the signature of `quantize_static_graph`), calibrated on all feeds, and opened
+    once; they run in turn, so that changes of the machine's speed affect all of them. Within MARGIN the earlier
     candidate wins.
     """
     from suite.quantization.sessions import open_quietly
@@ -130,7 +130,7 @@ def measure_types(
 
 
 def fastest(seconds: Mapping[str, float], margin: float) -> str:
-    """The first name, unless a later one is faster by more than `margin` (a share) than all before it."""
+    """Return the first name, unless a later one is faster by more than `margin` (a share) than all before it."""
     names = iter(seconds)
     best = next(names)
     for name in names:
@@ -142,7 +142,7 @@ def fastest(seconds: Mapping[str, float], margin: float) -> str:
 def _alternate(
     sessions: Mapping[str, Any], feeds: Mapping[str, Any], rounds: int
 ) -> dict[str, list[float]]:
-    """Seconds of every round, after one round that does not count."""
+    """Return the seconds of every round, after one warm-up round."""
     seconds: dict[str, list[float]] = {name: [] for name in sessions}
     for i in range(rounds + 1):
         for name, session in _turned(sessions.items(), i):
@@ -154,5 +154,5 @@ def _alternate(
 
 
 def _turned(items: Iterable[tuple[str, Any]], i: int) -> list[tuple[str, Any]]:
-    """Every other round backwards, so that nobody always runs after the same one."""
+    """Return the items, reversed in every other round, so that none always runs after the same one."""
     return list(items)[:: -1 if i % 2 else 1]
