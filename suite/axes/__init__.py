@@ -1,4 +1,4 @@
-"""The axes of the matrix: every stage, variant, backend, device, dtype, size and task that exists, one row each."""
+"""Axes of the matrix: every stage, variant, backend, device, dtype, size and task, one row each."""
 
 from __future__ import annotations
 
@@ -122,18 +122,18 @@ __all__ = [
 TINY: Final = "tiny"
 BASE: Final = "base"
 SIZES: Final = (TINY, BASE)
-"""tiny: the same architecture, shrunk to seconds on two cores. base: the published architecture."""
+"""tiny: the same architecture, reduced to run in seconds on two cores. base: the published architecture."""
 
 FOUNDATIONS: Final = "foundations"
-"""The known-answer cases: what every stage rests on."""
+"""The known-answer cases, on which every stage depends."""
 BENCH: Final = "bench"
-"""Everything that is measured, where a gap names its stage."""
+"""Name that a gap uses for all measurements."""
 
 STAGES: Final = (*STAGE_ROWS, BENCH)
-"""Steps of a model's life, in the order in which they need each other; bench stands for everything measured."""
+"""Steps of a model's lifecycle in order of dependency; bench stands for all measurements."""
 
 LIFE: Final = (FOUNDATIONS, *STAGES[:-1])
-"""What `pytest suite --stages` takes: what everything rests on, and the stages."""
+"""Values of `pytest suite --stages`: the foundations and the stages."""
 
 LEARNED: Final = tuple(name for name, row in STAGE_ROWS.items() if row.makes_weights)
-"""Stages whose states are weights, which run on every device: `--train-on` says where they are made."""
+"""Stages whose states are weights, which run on every device: `--train-on` selects where they are trained."""

@@ -1,4 +1,4 @@
-"""How a model is executed: one row per backend."""
+"""Execution backends of a model: one row per backend."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ DTYPES: Final = ("float32", "bfloat16", "float16")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """How a model is executed."""
+    """Execution backend of a model."""
 
     name: str
     title: str
-    """As people write it."""
+    """Display name."""
     short: str
-    """In a word, for narrow places."""
+    """One-word name for narrow places."""
     meaning: str
-    """What it runs, in a phrase; Markdown, for the docs."""
+    """Phrase that describes what it runs; Markdown, for the docs."""
     colours: tuple[str, str]
-    """Of its marks and bars in charts: on light paper and on dark."""
+    """Colours of its marks and bars in charts: on light paper and on dark."""
     mark: str = "circle"
-    """Of its points in charts: circle, diamond or square."""
+    """Marker of its points in charts: circle, diamond or square."""
     module: str
     """Worker-side module with `load(request) -> Runnable` (see suite/backends/runnable.py)."""
     imports: tuple[str, ...]
     """Libraries that a cold start of this backend has to import."""
     preload: tuple[str, ...] = ("torch",)
-    """What the launcher imports for it. Not onnxruntime: it starts a thread when imported, after which a fork
-    is unsafe, and it costs 20 ms."""
+    """Modules that the launcher preloads for it. Not onnxruntime: it starts a thread when imported, after which a fork
+    is unsafe, and importing it costs 20 ms.
+    """
     by_default: bool
-    """Measured when the user names no backend."""
+    """Whether it is measured if the user names no backend."""
     needs_graph: bool = False
-    """Runs the exported ONNX graph, so the export has to come first."""
+    """Whether it runs the exported ONNX graph, so that the export has to come first."""
     dtypes: tuple[str, ...] = DTYPES
-    """What it can run in; the rest is unsupported with `dtypes_reason`."""
+    """Supported dtypes; the rest is unsupported with `dtypes_reason`."""
     dtypes_reason: str = ""
     dtypes_url: str = ""
 
@@ -89,13 +90,13 @@ BACKENDS: Final = {
 }
 
 REFERENCE: Final = EAGER
-"""The backend that others are compared with."""
+"""Backend to which the others are compared."""
 
 DEFAULT_BACKENDS: Final = tuple(row.name for row in BACKENDS.values() if row.by_default)
-"""Measured when the user names no backend."""
+"""Backends measured if the user names none."""
 
 BACKENDS_OFFERED: Final = (
     *DEFAULT_BACKENDS,
     *(name for name in BACKENDS if name not in DEFAULT_BACKENDS),
 )
-"""All of them, for help texts: the default ones first."""
+"""All backends for help texts, the default ones first."""

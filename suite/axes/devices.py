@@ -1,4 +1,4 @@
-"""Where a model runs: one row per kind of device."""
+"""Devices on which a model runs: one row per kind of device."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ class DeviceKind:
     """One kind of device."""
 
     name: str
-    """As torch spells it, without an index."""
+    """Name as in torch, without an index."""
     title: str
-    """As people write it."""
+    """Display name."""
     is_numbered: bool = False
-    """A machine can have several: `NAME:N` picks one."""
+    """Whether a machine can have several: `NAME:N` selects one."""
     is_accelerator: bool = False
-    """Queues its work and has memory of its own: a clock waits for it, batches are copied to it from pinned memory,
-    a process loads them meanwhile, and its allocator has peaks of its own.
+    """Whether it runs asynchronously and has its own memory: timing synchronizes, batches are copied from pinned memory
+    and loaded by a process meanwhile, and its allocator reports its own peaks.
     """
     process_group: str
-    """Backend of torch.distributed for processes that train on it."""
+    """torch.distributed backend for training processes on it."""
     seed_tolerance: float = 0.0
-    """By how much (relative) two trainings with one seed may differ, because sums are added in another order."""
+    """Relative difference allowed between two trainings with one seed, because the order of summation may differ."""
 
 
 DEVICE_KINDS: Final = {
@@ -47,21 +47,21 @@ DEVICE_KINDS: Final = {
 """Name -> kind of device."""
 
 DEVICES: Final = (AUTO, *DEVICE_KINDS)
-"""What `--device` takes, beside `cuda:N`; auto measures what is there."""
+"""Values of `--device`, besides `cuda:N`; auto measures the devices present."""
 
 DEVICE_FORMS: Final = tuple(
     form
     for row in DEVICE_KINDS.values()
     for form in (row.name, *([f"{row.name}:N"] * row.is_numbered))
 )
-"""Every way to name one device: `cpu`, `cuda`, `cuda:N`."""
+"""All forms that name one device: `cpu`, `cuda`, `cuda:N`."""
 
 
 def device_kind(device: str) -> DeviceKind:
-    """Return the kind of a device such as `cuda:1`; raises KeyError for one that is no row."""
+    """Return the kind of a device such as `cuda:1`; raise KeyError for an unknown one."""
     return DEVICE_KINDS[device.partition(":")[0]]
 
 
 def is_accelerator(device: str) -> bool:
-    """Return whether the device queues its work and has memory of its own."""
+    """Return whether the device runs asynchronously and has memory of its own."""
     return device_kind(device).is_accelerator

@@ -1,4 +1,4 @@
-"""The stages of a model's life: one row each, from which every other table of stages is made."""
+"""Stages of a model's lifecycle: one row each, from which all other tables of stages are derived."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ PARALLEL: Final = "parallel"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """Where a stage's result keeps the quality metric, and how much of it may be lost."""
+    """Quality metric of a stage's result and the loss allowed."""
 
     before: str
-    """Field of the result's `metric` that the stage is judged against."""
+    """Field of the result's `metric` that is the stage's baseline."""
     after: str
     """Field of the result's `metric` with the quality at the stage's end."""
     tolerance: str
-    """Field of `Size` whose `max_drop` says how much may be lost."""
+    """Field of `Size` whose `max_drop` is the allowed loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One step of a model's life."""
+    """One step of a model's lifecycle."""
 
     name: str
-    """Unique; the test's name and the record's step."""
+    """Unique name; used as the test's name and the record's step."""
     title: str
-    """How people write it."""
+    """Display name."""
     short: str = ""
-    """In a word as narrow as a column of marks; empty where that is its name."""
+    """One-word name for narrow columns; empty = `name`."""
     runner: str
     """Worker side: `package.module:function`, called as `function(job, emit)`."""
     result: type[StepResult]
-    """The class of its result."""
+    """Class of its result."""
     sources: tuple[str, ...] = ()
     """Files and folders of suite/ that a state of this stage depends on, besides those that all stages share."""
     settings: tuple[str, ...] = ()
     """Fields of `Size` that a state of this stage depends on."""
     quality: Quality | None = None
-    """None for a stage that no metric judges."""
+    """None for a stage without a quality metric."""
     makes_weights: bool = False
-    """Its states are weights, which run on every device: `--train-on` says where they are made."""
+    """Whether its states are weights, which run on every device: `--train-on` selects where they are trained."""
     meaning: str
-    """What it does, in a phrase; Markdown, for the docs."""
+    """Phrase that describes what it does; Markdown, for the docs."""
     claims: str
-    """What has to hold at its end; Markdown, for the docs."""
+    """What must hold at its end; Markdown, for the docs."""
 
 
 STAGE_ROWS: Final[Mapping[str, Stage]] = {
@@ -168,4 +168,4 @@ STAGE_ROWS: Final[Mapping[str, Stage]] = {
         ),
     )
 }
-"""Stage -> its row, in the order in which they need each other."""
+"""Stage -> its row, in order of dependency."""

@@ -1,4 +1,4 @@
-"""What a model is for: one row per task."""
+"""Tasks of models: one row per task."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What a model is for: decides the input, the loss and the quality metric."""
+    """Task of a model: determines the input, the loss and the quality metric."""
 
     name: str
     module: str
     """Worker-side module with `batch(spec, size, source, ...) -> Batch` (see suite/tasks/batch.py)."""
     input: str
-    """Kind of raw sample it needs; a row of `suite.data.sources.KINDS`."""
+    """Kind of raw sample; a row of `suite.data.sources.KINDS`."""
     unit: str = "samples"
-    """What throughput counts: samples or tokens."""
+    """Unit of throughput: samples or tokens."""
     metric: str = "accuracy"
     """The task's quality metric."""
     metric_unit: str = "%"
-    """% (points of a share), or 1 for a plain number."""
+    """% (percentage points), or 1 for a plain number."""
     metric_direction: str = "higher"
-    """higher or lower is better."""
+    """Which is better: higher or lower."""
     is_relative: bool = False
-    """Changes of the metric are told in percent of it (perplexity), not in points."""
+    """Whether changes of the metric are given in percent of it (perplexity), not in points."""
 
 
 TASKS: Final = {

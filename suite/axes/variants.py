@@ -1,4 +1,4 @@
-"""States of a model that the stages make: one row per variant."""
+"""Variants: the states of a model that stages make, one row each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from suite.axes.devices import CPU, CUDA, DEVICE_KINDS
 from suite.axes.stages import FINETUNE, PARALLEL, PRUNE, QUANTIZE, TRAIN
 
 ORIGINAL: Final = "original"
-"""The variant that is built, before any stage."""
+"""Variant of the model as built, before any stage."""
 TRAINED: Final = "trained"
-"""The variant that others are made from and compared with."""
+"""Variant from which others are made and to which they are compared."""
 FULL: Final = "full"
 PARTIAL: Final = "partial"
 LAYERWISE: Final = "layerwise"
@@ -32,32 +32,34 @@ TORCHAO: Final = "torchao"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """What a stage makes of a model: a state that later stages start from and that can be measured."""
+    """State of a model made by a stage: later stages can start from it and it can be measured."""
 
     name: str
     stage: str
-    """The stage that makes it; empty for the model as built."""
+    """Stage that makes it; empty for the model as built."""
     parent: str
-    """The variant that it is made from; empty for the model as built."""
+    """Variant from which it is made; empty for the model as built."""
     backend: str = EAGER
-    """How it runs where the user does not say."""
+    """Default backend."""
     backends: tuple[str, ...] = ()
-    """Where it can run at all; empty = everywhere."""
+    """Backends that can run it; empty = all."""
     devices: tuple[str, ...] = tuple(DEVICE_KINDS)
     exists: Callable[[Any], bool] = lambda size: True
-    """Whether a model has it, by the `Size` of its record; a declared gap of the variant shows it all the same."""
+    """Returns whether a model has it, given the `Size` of its record; a declared gap of the variant is shown
+    regardless.
+    """
     route: str = ""
-    """Worker side: `package.module:function` that the stage calls to make this variant (of `finetune` the strategy, of
-    `quantize` the lane, of `parallel` the wrapper); empty where the stage makes one variant alone.
+    """Worker side: `package.module:function` that the stage calls to make this variant (for `finetune` the strategy,
+    for `quantize` the lane, for `parallel` the wrapper); empty if the stage makes a single variant.
     """
     is_exported: bool = False
-    """Goes through the export stage."""
+    """Whether it goes through the export stage."""
     is_measured: bool = False
-    """`pytest bench --variant` takes it."""
+    """Whether `pytest bench --variant` accepts it."""
     is_summarized: bool = False
-    """Its loss of quality and its speed sum a model up in a report."""
+    """Whether its quality loss and speed appear in a report's summary of the model."""
     title: str = ""
-    """As people write it; empty where that is its name."""
+    """Display name; empty = `name`."""
     meaning: str
 
 
@@ -211,14 +213,14 @@ VARIANTS: Final = {
         ),
     )
 }
-"""Variant -> what it is, in the order in which they need each other."""
+"""Name -> variant, in order of dependency."""
 
 MEASURED: Final = tuple(row.name for row in VARIANTS.values() if row.is_measured)
-"""Variants that `pytest bench --variant` takes."""
+"""Variants that `pytest bench --variant` accepts."""
 
 
 def load_route(variant: str) -> Callable[..., Any]:
-    """Return the function that the variant's stage calls to make it; imports its module, so on the worker's side."""
+    """Return the function with which the stage makes the variant; imports its module, so call it in a worker."""
     module, _, function = VARIANTS[variant].route.partition(":")
     found: Callable[..., Any] = getattr(import_module(module), function)
     return found

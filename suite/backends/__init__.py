@@ -1,1 +1,1 @@
-"""Worker side. How a model is executed: eager, compiled, onnxruntime."""
+"""Worker side. Execution backends: eager, compiled, onnxruntime."""

@@ -1,4 +1,4 @@
-"""Worker side. Backend `compiled`: eager through torch.compile; the compilation is in the first forward."""
+"""Worker side. Backend `compiled`: eager through torch.compile; compilation happens in the first forward pass."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from suite.worker.protocol import CellJob, Emit
 
 
 def load(job: CellJob, emit: Emit) -> Runnable:
-    """The cell's module behind torch.compile with its default settings."""
+    """Return the cell's module wrapped in torch.compile with default settings."""
     return eager.load(job, emit, transform=torch.compile)

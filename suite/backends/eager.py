@@ -1,4 +1,4 @@
-"""Worker side. Backend `eager`: the module called as PyTorch calls it, without gradients."""
+"""Worker side. Backend `eager`: the plain PyTorch module, without gradients."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from suite.worker.protocol import CellJob, Emit
 def load(
     job: CellJob, emit: Emit, *, transform: Callable[[Any], Callable[..., Any]] | None = None
 ) -> Runnable:
-    """The cell's module on its device in its dtype; `transform` turns it into what is called.
+    """Return the cell's module on its device in its dtype; `transform` makes the callable from it.
 
-    Raises Unavailable when the device is CUDA and this PyTorch cannot use it.
+    Raises Unavailable if the device is CUDA and this PyTorch cannot use it.
     """
     device, dtype = job.cell.device, getattr(torch, job.cell.dtype)
     use_threads(job)
@@ -63,13 +63,13 @@ def load(
 
 
 def use_threads(job: CellJob) -> None:
-    """Sets the number of intra-op threads that the job asks for."""
+    """Set the number of intra-op threads from the job's options."""
     if threads := job.options.threads:
         torch.set_num_threads(threads)
 
 
 def require_device(device: str) -> None:
-    """Raises Unavailable when `device` is a CUDA device that this PyTorch cannot use."""
+    """Raise Unavailable if `device` is a CUDA device that this PyTorch cannot use."""
     if not is_accelerator(device):
         return
     if not torch.cuda.is_available():
@@ -86,7 +86,7 @@ def require_device(device: str) -> None:
 
 
 def device_facts(device: str) -> dict[str, Any]:
-    """The fields of a DeviceResult: what identifies the accelerator; empty on a CPU."""
+    """Return the fields of a DeviceResult that identify the accelerator; empty on a CPU."""
     if not is_accelerator(device):
         return {}
     return {

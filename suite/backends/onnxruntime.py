@@ -1,4 +1,4 @@
-"""Worker side. Backend `onnxruntime`: the exported graph in a session whose provider is checked, not hoped for."""
+"""Worker side. Backend `onnxruntime`: the exported graph in a session whose provider is verified."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from suite.worker.protocol import CellJob, Emit
 
 
 def load(job: CellJob, emit: Emit) -> Runnable:
-    """The graph of the job with the cell's batch bound; phases `input` and `session`.
+    """Return a Runnable of the job's graph with the cell's batch bound; phases `input` and `session`.
 
-    The feeds are NumPy arrays, as a user hands them over; results come back as NumPy arrays, so a CUDA session's
-    time holds both copies and nothing is left to synchronise.
+    The feeds and the results are NumPy arrays, as in user code, so the time of a CUDA session includes both copies and
+    no synchronization is needed.
     """
     graph = Path(job.options.graph)
     batch = batch_of(job, spec_for(job.cell.model, job.options.models_from), emit)
@@ -54,9 +54,9 @@ def load(job: CellJob, emit: Emit) -> Runnable:
 
 
 def open_session(graph: Path, device: str, threads: int) -> Any:
-    """A session on the provider that `device` means; raises Unavailable when it would run elsewhere.
+    """Return a session on the provider for `device`; raise Unavailable if it would run elsewhere.
 
-    ONNX Runtime falls back to the CPU without a word when the CUDA provider does not load.
+    ONNX Runtime falls back to the CPU silently if the CUDA provider does not load.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -71,7 +71,7 @@ def open_session(graph: Path, device: str, threads: int) -> Any:
                 f" {', '.join(ort.get_available_providers())}); install onnxruntime-gpu in place of onnxruntime"
             )
         if hasattr(ort, "preload_dlls"):
-            ort.preload_dlls()  # finds the CUDA libraries that PyTorch's wheels brought
+            ort.preload_dlls()  # finds the CUDA libraries of PyTorch's wheels
     session = ort.InferenceSession(graph, options, providers=wanted)
     got = session.get_providers()[0]
     expected = wanted[0] if isinstance(wanted[0], str) else wanted[0][0]
@@ -84,7 +84,7 @@ def open_session(graph: Path, device: str, threads: int) -> Any:
 
 
 def feeds_for(session: Any, inputs: Any) -> dict[str, Any]:
-    """Graph input name -> NumPy array; inputs that the exporter found unused are left out."""
+    """Return graph input name -> NumPy array; inputs that the exporter removed as unused are left out."""
     tensors = flatten_inputs(inputs)
     names = [node.name for node in session.get_inputs()]
     missing = [name for name in names if name not in tensors]
@@ -94,4 +94,4 @@ def feeds_for(session: Any, inputs: Any) -> dict[str, Any]:
 
 
 def _nothing() -> None:
-    """session.run returns when its results are on the CPU."""
+    """Do nothing: session.run returns when its results are on the CPU."""

@@ -1,4 +1,4 @@
-"""Worker side. Runnable: a model made ready to be called again and again, and the door to every backend."""
+"""Worker side. Runnable: a model ready to be called repeatedly, and the entry point to all backends."""
 
 from __future__ import annotations
 
@@ -19,31 +19,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runnable:
-    """A model on its backend with its input bound: all that an instrument needs."""
+    """A model on its backend with its input bound: the interface that instruments use."""
 
     call: Callable[[], Any]
-    """One forward pass, to be called inside `inference()`; nothing but the model's own work."""
+    """Runs one forward pass, to be called inside `inference()`; no other work."""
     outputs: Callable[[], list[Tensor]]
-    """One forward pass, its output tensors flattened, on the CPU in float32: for parity, never timed."""
+    """Runs one forward pass and returns its flattened output tensors on the CPU in float32: for parity, never timed."""
     synchronize: Callable[[], None]
     """Waits until the device is idle; does nothing on a CPU."""
     inference: Callable[[], AbstractContextManager[Any]] = nullcontext
-    """What a user opens once around many passes (torch.inference_mode): 3 us, an eighth of a pass of `mlp`."""
+    """Context that a user opens once around many passes (torch.inference_mode); it costs 3 us, an eighth of a pass of
+    `mlp`.
+    """
     module: Any = None
-    """The torch module, where there is one (not for ONNX Runtime)."""
+    """The torch module, if there is one (not for ONNX Runtime)."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """What is bound, on the device."""
+    """The bound inputs, on the device."""
     setup: RunResult = field(default_factory=RunResult)
     """Threads, provider, weights, device; samples and tokens per call."""
     data: DataSet | None = None
-    """Where the input came from."""
+    """Data set of the input."""
 
 
 def runnable_for(job: CellJob, emit: Emit) -> Runnable:
-    """The cell's model on the cell's backend.
+    """Return the cell's model on the cell's backend.
 
-    Emits the cold phases on the way: `build` and `input`, then `to_device`, `compile` or `session` as the
-    backend has them. The first call is the caller's, so that it can be timed.
+    Emits the cold-start phases: `build` and `input`, then `to_device`, `compile` or `session` depending on the backend.
+    The first call is left to the caller, so that it can be timed.
     """
     backend = import_module(BACKENDS[job.cell.backend].module)
     result: Runnable = backend.load(job, emit)

@@ -1,1 +1,1 @@
-"""The engine of a run: cells and steps become jobs, answers become records, records get an outcome."""
+"""Engine of a run: turns cells and steps into jobs, worker answers into records, and assigns each record an outcome."""

@@ -1,7 +1,7 @@
-"""What a person sees while the run goes on; drawn only when a cell begins or ends, never in between.
+"""Live display of a run in progress, redrawn only when a cell begins or ends.
 
-A thread that refreshes the screen would take time from the measured child, so the clock of the end
-is shown instead of a running counter: it stays true while nothing is drawn.
+A refresh thread would take CPU time from the measured process. The display therefore shows the expected end time
+instead of a running counter: it stays correct without redrawing.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from suite.record import Record
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """What the run calls."""
+    """Callbacks that a run invokes to report its progress."""
 
     begin: Callable[[str, str], None]
-    """`begin(cell_id, step)`: this step starts now."""
+    """`begin(cell_id, step)`: called when a step starts."""
     end: Callable[[Record], None]
-    """`end(record)`: it is over, and this is what it brought."""
+    """`end(record)`: called with the step's record when it has finished."""
 
 
 def open_console() -> Console:
-    """A console on the real standard error, also while pytest captures it: open it in `pytest_configure`."""
+    """Return a console on the real standard error, even while pytest captures it. Call it in `pytest_configure`."""
     stream = sys.__stderr__
     if stream is None:  # a process without a console
         return Console(file=open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123
@@ -53,11 +53,11 @@ def live_display(
     steps: Sequence[str] = (),
     name_of: Callable[[str], str] = step_name,
 ) -> Iterator[Display]:
-    """A display of `total` steps; on a terminal a few lines at the bottom, else one line per step.
+    """Yield a display for `total` steps: a few lines at the bottom of a terminal, otherwise one line per step.
 
-    `steps` names the step of every planned record and sharpens the expected rest;
-    `name_of` says how a step is written. The lines stand
-    only while a cell is measured: they are gone when another writer's turn comes, such as pytest's.
+    `steps` names the step of every planned record and improves the estimate of the remaining time; `name_of` formats a
+    step's name. The lines are shown only while a cell is measured and removed before another writer, such as pytest,
+    prints.
     """
     progress = progress_of(total, steps, name_of)
     if console.is_terminal and not console.is_dumb_terminal:
@@ -116,7 +116,7 @@ def _lines(progress: Progress, console: Console) -> Display:
 
 
 def _line(progress: Progress, record: Record) -> Text:
-    """`[ 45/240] ✓ passed  bert-base-eager-cpu-float32-b1  latency  2.5 s`, with the reason when not passed."""
+    """Return `[ 45/240] ✓ passed  bert-base-eager-cpu-float32-b1  latency  2.5 s`, with the reason if not passed."""
     words, width = WORDING[record.outcome], len(str(progress.total))
     text = Text.assemble(
         (f"[{progress.num_done:>{width}}/{progress.total}] ", "dim"),

@@ -1,4 +1,4 @@
-"""From a worker's answer to a record, and from a record to its outcome."""
+"""Rules that turn a worker's answer into a record and determine the record's outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from suite.worker.client import Answer
 
 
 def record_of(answer: Answer, blank: Record, kind: type[StepResult] | None = None) -> Record:
-    """The record of an answer; paths inside it become relative to the run folder.
+    """Return the record of an answer; paths inside it become relative to the run folder.
 
     `kind` is the class of the result, by default that of the step.
     """
@@ -52,8 +52,8 @@ def record_of(answer: Answer, blank: Record, kind: type[StepResult] | None = Non
 
 
 def judged(record: Record, spec: ModelSpec | None) -> Record:
-    """The record after its claims are looked at: claims that do not hold, parity that failed or proves nothing, bugs
-    that are declared. Its numbers stay.
+    """Return the record with its outcome updated for failed claims, failed or vacuous parity, and declared bugs. Its
+    measurements are kept.
     """
     parity = parity_of(record)
     claims = record.result.claims if isinstance(record.result, StageResult) else ()
@@ -99,7 +99,7 @@ def judged(record: Record, spec: ModelSpec | None) -> Record:
 
 
 def settled(records: Iterable[Record]) -> dict[str, Record]:
-    """Key -> record of those that a resumed run need not repeat: they passed, or cannot be run."""
+    """Return key -> record for the records that a resumed run need not repeat: passed, or impossible to run."""
     return {
         record.key: record
         for record in records
@@ -108,7 +108,7 @@ def settled(records: Iterable[Record]) -> dict[str, Record]:
 
 
 def gap_of(spec: ModelSpec, cell: Cell, stage: str, data: str) -> Gap | None:
-    """The declared gap that covers the cell in that stage on that data set, or None."""
+    """Return the declared gap that covers the cell in that stage on that data set, or None."""
     return spec.gap_for(
         stage=stage,
         backend=cell.backend,
@@ -121,5 +121,5 @@ def gap_of(spec: ModelSpec, cell: Cell, stage: str, data: str) -> Gap | None:
 
 
 def parity_of(record: Record) -> Parity | None:
-    """The parity of an export's record; None when the record has none."""
+    """Return the parity of an export's record, or None if the record has none."""
     return record.result.parity if isinstance(record.result, ExportResult) else None

@@ -1,4 +1,4 @@
-"""Why a step is not run at all: how it ends instead, and what is said."""
+"""Preconditions of a step: the outcome and message recorded when a step is not run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Refusal = tuple[Outcome, Failure]
 
 
 def declared(request: RunConfig, cell: Cell, step: str) -> Refusal | None:
-    """That a gap is declared on the model's record, on the backend or on the known-answer case; None when none is."""
+    """Return the refusal for a gap declared on the model's record, the backend or the known-answer case, or None."""
     gap = _gap(request, cell, step)
     if gap is None or gap.kind != "unsupported":
         return None
@@ -25,7 +25,7 @@ def declared(request: RunConfig, cell: Cell, step: str) -> Refusal | None:
 
 
 def without_state(before: Record) -> Refusal:
-    """That the state could not be made which the step starts from; `before` is the record of the stage that failed."""
+    """Return the refusal for a step whose starting state could not be made; `before` is the failed stage's record."""
     reason = before.failure.message.splitlines()[0] if before.failure else ""
     failure = Failure(
         kind="state",
@@ -41,7 +41,7 @@ def without_state(before: Record) -> Refusal:
 
 
 def without_graph(export: Record) -> Refusal | None:
-    """That there is no graph to trust; None where `export` made one. A vacuous parity has one: it may be right."""
+    """Return the refusal if `export` made no graph that can be trusted, else None. A vacuous parity is accepted."""
     parity = parity_of(export)
     if export.outcome.has_run or (parity is not None and parity.verdict == VACUOUS):
         return None

@@ -1,4 +1,4 @@
-"""How far a run has come: what is done by outcome, and how long the rest may take."""
+"""Progress of a run: finished steps by outcome, and an estimate of the remaining time."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from suite.record import Record
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """What has been seen so far of a run of `total` steps; changed by `count` alone."""
+    """Progress of a run of `total` steps; changed by `count` alone."""
 
     total: int
     steps: Counter[str]
-    """Step -> how many are still to come; empty when the plan is not known by step."""
+    """Step -> number still to come; empty if the planned steps are not known."""
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     name_of: Callable[[str], str] = step_name
-    """How a step is written."""
+    """Formats a step's name."""
     spent: dict[str, list[float]] = field(default_factory=dict)
-    """Step -> seconds of every record of it."""
+    """Step -> seconds of each of its finished records."""
 
     @property
     def num_done(self) -> int:
-        """How many steps have a record."""
+        """Return the number of steps that have a record."""
         return self.outcomes.total()
 
     def count(self, record: Record) -> None:
@@ -35,13 +35,13 @@ class Progress:
         self.spent.setdefault(record.step, []).append(record.seconds)
         if self.steps.get(record.step):
             self.steps[record.step] -= 1
-        elif self.steps:  # not planned: another step needed what it makes
+        elif self.steps:  # not planned: run because another step needed its result
             self.total += 1
 
     def rest(self) -> float | None:
-        """Seconds that the steps to come will take if they go like those before; None before the first.
+        """Return the estimated seconds of the remaining steps from the mean so far, or None before the first.
 
-        Every kind of step has its own mean; one not seen yet counts like the mean of all.
+        Each kind of step has its own mean; one not seen yet takes the mean of all.
         """
         seen = [seconds for values in self.spent.values() for seconds in values]
         if not seen:
@@ -53,12 +53,12 @@ class Progress:
         return sum(means.get(step, mean) * left for step, left in self.steps.items())
 
     def counts(self) -> list[tuple[Outcome, int]]:
-        """(outcome, number) in reading order, without those that did not occur."""
+        """Return (outcome, count) in reading order, without outcomes that did not occur."""
         return [(outcome, self.outcomes[outcome]) for outcome in WORDING if self.outcomes[outcome]]
 
 
 def progress_of(
     total: int, steps: Sequence[str] = (), name_of: Callable[[str], str] = step_name
 ) -> Progress:
-    """Nothing done yet; `steps` names the step of every planned record, as far as that is known."""
+    """Return the progress of a run that has not started; `steps` names the step of every planned record if known."""
     return Progress(total=total, steps=Counter(steps), name_of=name_of)

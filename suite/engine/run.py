@@ -1,4 +1,4 @@
-"""One run from its first to its last act: run folder, launcher, session, and what is done ahead of the tests."""
+"""Lifetime of one run: run folder, launcher, session, and work done before the tests."""
 
 from __future__ import annotations
 
@@ -31,46 +31,46 @@ from suite.runs.store import RunFolder
 from suite.worker.client import Launcher, Worker
 
 EXPORT_BYTES = 5 * 1024**3
-"""Memory that one export may take; the largest of the catalogue, mvit_v2_s, was seen at 3.6 GB."""
+"""Memory for one export; the largest of the catalogue, mvit_v2_s, was measured at 3.6 GB."""
 
 LIFE_BYTES = 4 * 1024**3
-"""Memory that the lifecycle of one tiny model may take, its launcher included."""
+"""Memory for the lifecycle of one tiny model, including its launcher."""
 
 MAX_EXPORTS = 4
-"""Exports side by side; each has a launcher of its own, which costs the imports once more."""
+"""Maximum number of concurrent exports; each has its own launcher, which imports the libraries again."""
 
 
 class RunError(ValueError):
-    """The run cannot be opened as asked; shown to the user without a traceback."""
+    """Error raised if the run cannot be opened as requested; shown to the user without a traceback."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """A run that is open: the session and what belongs into its folder."""
+    """An open run: the session and the content of its folder."""
 
     selection: Selection
     session: Session
     folder: RunFolder
     environment: Environment
     info: dict[str, Any] = field(default_factory=dict)
-    """What `run.json` holds."""
+    """Content of `run.json`."""
     helpers: list[Launcher] = field(default_factory=list)
     """Launchers in addition to the session's own."""
 
     def begin(self, planned: Sequence[Mapping[str, Any]]) -> None:
-        """Writes down what is going to be done, so that a run that is killed can name what is missing."""
+        """Write down the planned steps, so that the missing ones are known even if the run is killed."""
         self.info["planned"] = list(planned)
         self.write_info()
 
     def write_info(self) -> None:
-        """Writes `run.json`."""
+        """Write `run.json`."""
         self.folder.write_json("run.json", self.info)
 
     def lives_ahead(self, steps: Sequence[tuple[Cell, str]], *, jobs: int) -> None:
-        """Begins with the stages of models' lifecycles, `jobs` models side by side; the tests then wait for them.
+        """Start the stages of models' lifecycles, `jobs` models concurrently; the tests then wait for them.
 
-        With 0 jobs: one per core where all are tiny and on a CPU, else one at a time. Steps of one model stay together,
-        because each starts from what the one before has made.
+        With `jobs` = 0: one per core if all models are tiny and on a CPU, else one at a time. Steps of one model stay
+        together because each starts from the result of the previous one.
         """
         groups: dict[tuple[str, str, str], list[tuple[Cell, str]]] = {}
         shared = self.selection.job_options.train_on
@@ -87,7 +87,7 @@ class Run:
         self.session.ahead(groups.values(), [self.session.worker, *self.helpers])
 
     def exports_ahead(self, cells: Sequence[Cell]) -> None:
-        """Makes the graphs that `cells` run before anything is measured, as many at a time as fit this machine."""
+        """Make the graphs that `cells` need before anything is measured, as many at a time as fit into memory."""
         system = self.environment.system
         graphs = {graph_cell(c) for c in cells if BACKENDS[c.backend].needs_graph}
         fit = min(len(graphs), system.num_cores, system.memory_available // EXPORT_BYTES)
@@ -100,7 +100,7 @@ class Run:
                 launcher.close()
 
     def close(self) -> None:
-        """Ends the workers and closes `run.json` with the time of the end."""
+        """End the workers and write the end time to `run.json`."""
         self.session.stop()
         for worker in (self.session.worker, *self.helpers):
             worker.close()
@@ -121,12 +121,12 @@ def open_run(
     steps: Mapping[str, Step] = STEPS,
     worker: Callable[[RunFolder], Worker] | None = None,
 ) -> Run:
-    """A new run below `out`/runs, or the one that `resume` names ("" = the newest), ready to measure.
+    """Return a run that is ready to measure: a new one below `out`/runs, or the one named by `resume` ("" = the
+    newest).
 
-    `options` go into every job beside the selection's own; `steps` is what can be done with a cell.
-    The launcher starts at once and imports while the caller
-    goes on. Raises RunError when the run to resume is not there or was made with other options, StoreError when `out`
-    cannot be written.
+    `options` are added to every job's options; `steps` are the steps available for a cell. The launcher starts at once
+    and imports in the background. Raises RunError if the run to resume does not exist or was made with other options,
+    StoreError if `out` cannot be written.
     """
     runs = out / "runs"
     all_options = selection.job_options.extended(options or {})
@@ -172,7 +172,7 @@ def open_run(
 def _resumed(
     runs: Path, name: str, options: Mapping[str, Any]
 ) -> tuple[RunFolder, tuple[Record, ...], str]:
-    """The run to go on with, its records, and when it began."""
+    """Return the run to resume, its records and its start time."""
     try:
         run = load_run(find_run(name, runs))
     except NoSuchRun as error:
@@ -188,9 +188,9 @@ def _resumed(
 
 
 def described(environment: Environment) -> dict[str, Any]:
-    """The machine, its fingerprint, and the doctor's warnings; without what identifies a person or a host.
+    """Return the machine, its fingerprint and the doctor's warnings, without data that identifies a person or host.
 
-    Run folders are handed around: as artifacts of a build, as attachments of an issue.
+    Run folders are shared, as build artifacts and as attachments of issues.
     """
     findings = [
         finding
@@ -204,7 +204,7 @@ def described(environment: Environment) -> dict[str, Any]:
 
 
 def preload_for(selection: Selection, steps: Mapping[str, Step] = STEPS) -> tuple[str, ...]:
-    """Modules for the launcher: what the cells need, and the code of every step."""
+    """Return the modules for the launcher to import: those that the cells need and the code of every step."""
     code = (row.runner.partition(":")[0] for row in steps.values())
     cells = (*selection.cells, *selection.life)
     exports = any(BACKENDS[cell.backend].needs_graph for cell in cells)
@@ -213,7 +213,7 @@ def preload_for(selection: Selection, steps: Mapping[str, Step] = STEPS) -> tupl
 
 
 def diagnosis(text: str) -> tuple[Finding, ...]:
-    """What the doctor knows about a failure's text: findings as data, the best match first."""
+    """Return the doctor's findings for a failure's text, the best match first."""
     return tuple(explain(text)[:3])
 
 

@@ -1,4 +1,4 @@
-"""What the user asked a run to do, resolved."""
+"""Resolved configuration of a run."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from suite.worker.job_options import JobOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """What the user asked for, resolved: the same for every cell of the run."""
+    """Resolved configuration of a run, the same for every cell."""
 
     specs: Mapping[str, ModelSpec]
     options: JobOptions
-    """What goes into every job."""
+    """Options added to every job."""
     deadline: float
-    """Seconds per job."""
+    """Time limit of a job in seconds."""
     cold_replicates: int
     cache: str
     """Folder of the export cache; empty = no cache."""
     states: str = ""
-    """Folder of the state store: what the stages make and start from."""
+    """Folder of the state store, which holds the states that stages make and start from."""
 
     def data_of(self, spec: ModelSpec) -> str:
-        """The name of the data set that the model's task is run on."""
+        """Return the name of the data set that the model's task runs on."""
         source = self.options.sources.get(TASKS[spec.task].input)
         return source.name if source else ""

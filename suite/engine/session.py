@@ -1,4 +1,4 @@
-"""One run of the benchmark: turns cells and steps into jobs, answers into records, records into the run folder."""
+"""Session of a benchmark run: turns cells and steps into jobs, answers into records, and stores the records."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ class Session:
     folder: RunFolder
     worker: Worker
     steps: Mapping[str, Step] = field(default_factory=lambda: STEPS)
-    """What can be done with a cell: the suite's own steps, and those that a caller adds."""
+    """Steps available for a cell: the suite's own and those that a caller adds."""
     environment_id: str = ""
     on_begin: Callable[[Cell, str], None] = lambda cell, step: None
     on_end: Callable[[Record], None] = lambda record: None
     diagnose: Callable[[str], Sequence[Finding]] = lambda text: ()
-    """What a doctor finds in the text of a failure, best first."""
+    """Returns the doctor's findings in the text of a failure, best first."""
     records: dict[str, Record] = field(default_factory=dict)
-    """Key -> record: `settled` ones of an interrupted run that is being resumed, then our own."""
+    """Key -> record: the `settled` ones of a resumed run, then those of this one."""
     pending: set[str] = field(default_factory=set)
-    """Keys of steps that are done ahead and not done yet."""
+    """Keys of steps scheduled ahead that are not finished."""
     changed: Condition = field(default_factory=Condition)
-    """Guards `records` and `pending`, and is notified when they change; its lock may be taken twice by one thread."""
+    """Guards `records` and `pending` and is notified when they change; its lock is reentrant."""
     threads: list[Thread] = field(default_factory=list)
     share: int = 0
-    """Intra-op threads of each worker while several work side by side; 0 = as the user said."""
+    """Intra-op threads of each worker while several run concurrently; 0 = the user's setting."""
     is_stopped: bool = False
     import_seconds: dict[tuple[str, ...], Measurement | None] = field(default_factory=dict)
-    """Packages -> what importing them costs: the same for every cell that needs them, so measured once a run."""
+    """Packages -> import time: the same for every cell that needs them, so measured once per run."""
 
     def measure(self, cell: Cell, step: str, worker: Worker | None = None) -> Record:
-        """The record of that cell and step: made now, once; what it starts from is made first.
+        """Return the record of that cell and step, running it and its prerequisites if necessary.
 
-        It is in the run folder before this returns. Never raises for what happens in a worker. A step that is being
-        done ahead is waited for.
+        The record is in the run folder before this returns. Does not raise for failures in a worker. Waits for a step
+        that was scheduled ahead.
         """
         key = f"{cell.id}/{step}"
         with self.changed:
@@ -79,10 +79,11 @@ class Session:
         options: object = None,
         label: str = "",
     ) -> Record:
-        """The record of one more fresh process that runs `runner` on the cell; not kept, so that it can be repeated.
+        """Return the record of one more fresh process that runs `runner` on the cell; it is not stored, so it can be
+        repeated.
 
-        What the cell starts from is made first; a declared gap of the stage `bench` is not tried. `options` are laid
-        over those of the run: a mapping, or a dataclass of what this runner alone takes.
+        Prerequisites of the cell are made first; a declared gap of the stage `bench` is not run. `options` override
+        those of the run: a mapping, or a dataclass of the options specific to this runner.
         """
         refusal = self._refusal(cell, step) if cell.model in self.request.specs else None
         return refusal or self.job(
@@ -92,9 +93,9 @@ class Session:
     def ahead(
         self, groups: Iterable[Sequence[tuple[Cell, str]]], workers: Sequence[Worker]
     ) -> None:
-        """Begins with steps before they are asked for, one group per worker at a time; `measure` then waits for them.
+        """Start steps before they are requested, one group per worker at a time; `measure` then waits for them.
 
-        The steps of a group are done in their order. Not for steps whose numbers other work would disturb.
+        Steps of a group run in order. Do not use it for steps whose measurements concurrent work would disturb.
         """
         self.join()
         todo = [list(group) for group in groups if group]
@@ -112,7 +113,7 @@ class Session:
                         self.measure(cell, step, worker)
                         if self.is_stopped:
                             return
-                finally:  # also when this thread fails: whoever waits must not wait for ever
+                finally:  # also if this thread fails, so that no waiter blocks for ever
                     with self.changed:
                         self.pending -= {f"{cell.id}/{step}" for cell, step in group}
                         self.changed.notify_all()
@@ -123,7 +124,7 @@ class Session:
             thread.start()
 
     def join(self) -> None:
-        """Waits until everything that was begun ahead is done."""
+        """Wait until all steps scheduled ahead are done."""
         try:
             for thread in self.threads:
                 thread.join()
@@ -133,13 +134,13 @@ class Session:
         self.threads, self.share = [], 0
 
     def stop(self) -> None:
-        """Begins nothing more and keeps no record of what is broken off now: it did not crash."""
+        """Start nothing more and store no record of interrupted steps, since they did not crash."""
         self.is_stopped = True
 
     def export_ahead(self, cells: Sequence[Cell], workers: Sequence[Worker]) -> None:
-        """Makes the graphs of `cells` before anything is measured, one export per worker at a time.
+        """Make the graphs of `cells` before anything is measured, one export per worker at a time.
 
-        An export is not a measurement, so several may run side by side; while a cell is measured none does.
+        An export is not a measurement, so several may run concurrently; none runs while a cell is measured.
         """
         graphs = dict.fromkeys(graph_cell(c) for c in cells if BACKENDS[c.backend].needs_graph)
         self.ahead(
@@ -166,11 +167,11 @@ class Session:
         return record
 
     def _refusal(self, cell: Cell, step: str, worker: Worker | None = None) -> Record | None:
-        """The record of a cell that is not to be run: a declared gap, or nothing there to start from."""
+        """Return the record of a cell that cannot run (declared gap, or missing prerequisite), or None."""
         if why := preconditions.declared(self.request, cell, step):
             return self.blank(cell, step, *why)
         if cell.model not in self.request.specs:
-            return None  # a known-answer case: it starts from nothing
+            return None  # a known-answer case has no prerequisites
         for made, stage in needs(cell, step, self.request.options.train_on):
             before = self.measure(made, stage, worker)
             if not before.outcome.has_run:
@@ -181,7 +182,7 @@ class Session:
         return self.blank(cell, step, *why) if why else None
 
     def _run(self, cell: Cell, step: str, worker: Worker | None) -> Record:
-        """The record of a job that is really run."""
+        """Run the job and return its record."""
         if (compose := self.steps[step.partition(":")[0]].compose) is not None:
             return compose(self, cell)
         return self.job(cell, step, worker=worker)
@@ -197,7 +198,9 @@ class Session:
         result: type[StepResult] | None = None,
         options: object = None,
     ) -> Record:
-        """The record of one fresh process, not kept: what it brought home, judged, with its log beside the run."""
+        """Return the record of one fresh process: its result after `judged`, with its log in the run folder. It is not
+        stored.
+        """
         began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
         label = (label or step).replace(":", "-")
         log = self.folder.logs / f"{cell.file_stem}-{label}.log"
@@ -223,16 +226,16 @@ class Session:
         )
 
     def _diagnosis(self, record: Record) -> tuple[Finding, ...]:
-        """What the doctor finds in the text of the record's failure."""
+        """Return the doctor's findings in the text of the record's failure."""
         failure = record.failure
         if failure is None or not record.outcome.is_bad:
             return ()
         if "Next: " in failure.message or "next: " in failure.message:
-            return ()  # an error of ours names its own cure; the text of its cause would bring another one
+            return ()  # our errors state their cure; the cause could match another
         return tuple(self.diagnose(f"{failure.log_tail}\n{failure.message}"))
 
     def _options(self, cell: Cell, step: str) -> JobOptions:
-        """The run's options with the cell's graphs and folders."""
+        """Return the run's options with the cell's graphs and folders."""
         parent = VARIANTS[cell.variant].parent
         options = self.request.options
         return replace(
@@ -248,7 +251,7 @@ class Session:
         )
 
     def graph_of(self, cell: Cell) -> Path:
-        """The file of the cell's graph in the run folder."""
+        """Return the path of the cell's graph in the run folder."""
         parts = [cell.model, cell.size]
         if cell.variant != ORIGINAL:
             parts += [cell.variant, *([] if cell.device == CPU else [cell.device])]
@@ -256,7 +259,7 @@ class Session:
         return self.folder.onnx / f"{'-'.join(parts).replace(':', '_')}.onnx"
 
     def blank(self, cell: Cell, step: str, outcome: Outcome, failure: Failure | None) -> Record:
-        """A record without numbers, of this run."""
+        """Return a record of this run without measurements."""
         return Record(
             run_id=self.folder.run_id,
             cell=cell,

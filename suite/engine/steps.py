@@ -1,4 +1,4 @@
-"""The steps of a cell: what is done with it, in which order, where it makes sense, and what has to be done before."""
+"""Steps of a cell: what they run, their order, the cells to which they apply, and their prerequisites."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing that is done with a cell in a fresh process."""
+    """One operation on a cell in a fresh process."""
 
     name: str
-    """Unique; the test's name, the record's step."""
+    """Unique name; used as the test's name and the record's step."""
     runner: str
     """Worker side: `package.module:function`, called as `function(job, emit)`."""
     applies: Callable[[Cell], bool]
-    """Whether the step makes sense for a cell."""
+    """Returns whether the step applies to a cell."""
     title: str = ""
-    """How people write it; empty = its name."""
+    """Display name; empty = `name`."""
     needs_graph: bool = False
     """Whether a cell of a backend that runs graphs needs its graph before this step."""
     compose: Callable[[Session, Cell], Record] | None = None
@@ -44,7 +44,7 @@ class Step:
 
 
 def _makes(stage: str) -> Callable[[Cell], bool]:
-    """Whether a cell is where its variant is made by that stage."""
+    """Return a predicate: whether that stage makes the cell's variant for this cell."""
 
     def applies(cell: Cell) -> bool:
         row = VARIANTS[cell.variant]
@@ -54,7 +54,7 @@ def _makes(stage: str) -> Callable[[Cell], bool]:
 
 
 def _is_built(cell: Cell) -> bool:
-    """One build for all devices and types."""
+    """Return whether the cell is the one built for all devices and dtypes."""
     return is_original(cell) and (cell.backend, cell.device, cell.dtype) == (
         EAGER,
         CPU,
@@ -63,18 +63,18 @@ def _is_built(cell: Cell) -> bool:
 
 
 def _is_exported(cell: Cell) -> bool:
-    """One graph for all devices."""
+    """Return whether the cell is the one exported for all devices."""
     is_exported = is_original(cell) or VARIANTS[cell.variant].is_exported
     return is_exported and cell == graph_cell(cell)
 
 
 def is_original(cell: Cell) -> bool:
-    """Whether the cell is of the model as built."""
+    """Return whether the cell is of the model as built."""
     return cell.variant == ORIGINAL
 
 
 _APPLIES: Final = {BUILD: _is_built, EXPORT: _is_exported}
-"""Stages that make no state -> whether they make sense for a cell."""
+"""Stages that make no state -> whether they apply to a cell."""
 
 STEPS: Final[Mapping[str, Step]] = {
     row.name: row
@@ -82,7 +82,7 @@ STEPS: Final[Mapping[str, Step]] = {
         Step(
             name=FOUNDATIONS,
             runner="suite.foundations.run:run",
-            applies=lambda cell: False,  # of no model: its cells are made apart
+            applies=lambda cell: False,  # belongs to no model: its cells are made separately
         ),
         *(
             Step(
@@ -96,39 +96,41 @@ STEPS: Final[Mapping[str, Step]] = {
         ),
     )
 }
-"""The suite's own steps, in the order in which a cell's steps run; `bench.steps` adds what measures."""
+"""The suite's own steps in execution order; `bench.steps` adds the measuring steps."""
 
 
 def graph_cell(cell: Cell) -> Cell:
-    """The cell whose `export` step makes the graph that `cell` runs; graphs are exported on the CPU.
+    """Return the cell whose `export` step makes the graph that `cell` runs; graphs are exported on the CPU.
 
-    The graph of a state belongs to the device that the state was made on.
+    The graph of a state belongs to the device on which the state was made.
     """
     device = CPU if cell.variant == ORIGINAL else cell.device
     return replace(cell, backend=ONNXRUNTIME, device=device, dtype="float32")
 
 
 def maker_cell(cell: Cell, variant: str, train_on: str = "") -> Cell:
-    """The cell whose stage makes that variant of the cell's model; weights on the device `train_on`, if not empty."""
+    """Return the cell whose stage makes that variant of the cell's model; weights on device `train_on`, if not
+    empty.
+    """
     row = VARIANTS[variant]
     device = train_on if train_on and row.stage in LEARNED else cell.device
     return replace(cell, variant=variant, backend=row.backend, device=device)
 
 
 def steps_of(cell: Cell, steps: Mapping[str, Step] = STEPS) -> tuple[str, ...]:
-    """The names of those of `steps` that make sense for a cell, in their order."""
+    """Return the names of those of `steps` that apply to a cell, in order."""
     return tuple(name for name, row in steps.items() if row.applies(cell))
 
 
 def step_name(step: str, steps: Mapping[str, Step] = STEPS) -> str:
-    """The step as people write it; of `foundations:matmul` with the name of the case."""
+    """Return the step's display name; for `foundations:matmul` it includes the name of the case."""
     name, _, case = step.partition(":")
     title = (name in steps and steps[name].title) or name.replace("_", " ")
     return f"{title}: {case.replace('_', ' ')}" if case else title
 
 
 def needs(cell: Cell, step: str, train_on: str = "") -> tuple[tuple[Cell, str], ...]:
-    """The steps that have to have passed before: they make the states and the graphs that this step starts from."""
+    """Return the steps that must have passed first: they make the states and graphs that this step starts from."""
     row = VARIANTS[cell.variant]
     is_made_now = step == row.stage
     before = []
@@ -142,10 +144,10 @@ def needs(cell: Cell, step: str, train_on: str = "") -> tuple[tuple[Cell, str], 
 
 
 def parent_graph_cell(cell: Cell) -> Cell:
-    """The cell whose `export` step makes the graph of the state that `cell`'s is made from."""
+    """Return the cell whose `export` step makes the graph of the parent state of `cell`."""
     return graph_cell(replace(cell, variant=VARIANTS[cell.variant].parent))
 
 
 def stage_of(step: str) -> str:
-    """The stage whose gaps cover the step."""
+    """Return the stage whose gaps cover the step."""
     return step if step in STAGES else "bench"

@@ -1,1 +1,1 @@
-"""What the steps of a run find out: one frozen dataclass per step, written in the worker, read by everybody."""
+"""Results of the steps of a run: one frozen dataclass per step, written in the worker, read everywhere."""

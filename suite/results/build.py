@@ -14,4 +14,4 @@ class BuildResult(StageResult):
     outputs: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Output name -> shape for the cell's batch."""
     published: int | None = None
-    """Published number of parameters; None where the size has none."""
+    """Published number of parameters; None if the size has none."""

@@ -11,7 +11,7 @@ from suite.tolerance import Tolerance
 PASSED: Final = "passed"
 FAILED: Final = "failed"
 VACUOUS: Final = "vacuous"
-"""Verdicts of a parity; vacuous: it agrees, and the comparison could not have shown a wrong graph."""
+"""Verdict of a parity that agrees but could not have detected a wrong graph."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,58 +21,60 @@ class GraphValue:
     name: str
     dtype: str
     shape: tuple[int | str, ...] = ()
-    """Extents; a dynamic axis by its name, `?` where it has none."""
+    """Extents; a dynamic axis by its name, `?` if it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnnxSummary:
-    """A graph file in numbers."""
+    """Size and content of a graph file."""
 
     opset: int | None = None
     ir_version: int | None = None
     exporter: str = ""
-    """The recipe that made it."""
+    """Recipe that made it."""
     producer: str = ""
     num_nodes: int | None = None
-    """Nodes of subgraphs and local functions included."""
+    """Number of nodes, including those of subgraphs and local functions."""
     operators: dict[str, int] = field(default_factory=dict)
     inputs: tuple[GraphValue, ...] = ()
     outputs: tuple[GraphValue, ...] = ()
     num_initializers: int | None = None
     initializer_bytes: int | None = None
     num_bytes: int | None = None
-    """Of the graph's file and of its weights' file."""
+    """Bytes of the graph's file and of its weights' file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapeParity:
-    """One comparison of a graph with the judge: the module in float64 on the same input."""
+    """One comparison of a graph with the reference: the module in float64 on the same input."""
 
     axis: str
     """`example`, `input` (another input of the example's shape), the dynamic axis that was changed, or the mask that
-    was cut."""
+    was cut.
+    """
     extent: int | None = None
     """Extent of that axis."""
     max_abs: float | None = None
-    """Largest absolute difference from the judge over all outputs, in the outputs' unit; None when they cannot be
-    compared."""
+    """Largest absolute difference from the reference over all outputs, in the outputs' unit; None if they cannot be
+    compared.
+    """
     max_rel: float | None = None
-    """Largest over the outputs of: absolute difference / largest magnitude in the output."""
+    """Maximum over the outputs of: absolute difference / largest magnitude in the output."""
     spread: float | None = None
-    """How far eager's results for two inputs lie apart, in allowed errors."""
+    """Difference of eager's results for two inputs, in allowed errors."""
     verdict: str = ""
     """passed, failed or vacuous."""
     reason: str = ""
     judge: str = ""
-    """What eager and the graph were held against: `float64`, with the operators that could not run in it, or `eager`.
-    Empty in records from before 2026-11-29, which compared with eager."""
+    """Reference for eager and the graph: `float64`, with the operators that could not run in it, or `eager`. Empty in
+    records from before 2026-11-29, which compared with eager.
+    """
     eager_error: float | None = None
-    """Eager's error: root mean square over the output's, of the output where the graph does worst."""
+    """Eager's error: its root mean square over the output's, for the output where the graph is worst."""
     graph_error: float | None = None
-    """The graph's error there."""
+    """The graph's error for the same output."""
     times_eager: float | None = None
-    """Largest error of the graph over any output and slice, in errors of eager there; up to `Tolerance.multiple`
-    passes."""
+    """Largest ratio of the graph's error to eager's over any output and slice; up to `Tolerance.multiple` passes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,7 @@ class Parity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRecipe:
-    """The exporter that made the graph, and why it was the one."""
+    """Exporter that made the graph, and why it was chosen."""
 
     name: str
     why: str = ""
@@ -95,52 +97,52 @@ class ExportRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One recipe's try."""
+    """One attempt with a recipe."""
 
     recipe: str
     seconds: float
     step: str = ""
-    """Where it failed: export, check, session or parity; empty = it worked."""
+    """Phase in which it failed: export, check, session or parity; empty = it succeeded."""
     error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalRow:
-    """A quantized graph against its module on one input."""
+    """Comparison of a quantized graph with its module on one input."""
 
     axis: str
     extent: int | None = None
     decibels: tuple[float | None, ...] = ()
-    """Signal-to-noise ratio of each output; None for one that has no ratio."""
+    """Signal-to-noise ratio of each output; None for an output without one."""
     found: tuple[int, int] | None = None
-    """For lists of detections: boxes that were found again, and boxes."""
+    """For lists of detections: number of boxes found again, and number of boxes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheUse:
-    """How the export cache served."""
+    """Use of the export cache."""
 
     hit: bool
     key: str
     kept: bool | None = None
-    """Whether a fresh export was kept."""
+    """Whether a fresh export was stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportResult(StageResult):
-    """A model that became an ONNX graph."""
+    """A model that was exported to an ONNX graph."""
 
     onnx: OnnxSummary | None = None
     parity: Parity | None = None
-    """Against float64; None for a quantized graph, whose outputs are compared by `signal`."""
+    """Parity with float64; None for a quantized graph, whose outputs are compared by `signal`."""
     recipe: ExportRecipe | None = None
     attempts: tuple[Attempt, ...] = ()
     traced: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """Graph input -> shape of the example that was traced."""
+    """Graph input -> shape of the traced example."""
     static_reason: str = ""
-    """Why an axis that a user would expect to be dynamic is not."""
+    """Why an axis that a user would expect to be dynamic is static."""
     tolerance: Tolerance | None = None
     provider: str = ""
-    """ONNX Runtime's execution provider of the comparison."""
+    """ONNX Runtime's execution provider in the comparison."""
     signal: tuple[SignalRow, ...] = ()
     cache: CacheUse | None = None

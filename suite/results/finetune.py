@@ -9,17 +9,17 @@ from suite.results.step_result import StageResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinetuneQuality:
-    """The metrics of both tasks around a fine-tuning."""
+    """Quality metrics of both tasks before and after fine-tuning."""
 
     before: float | None = None
-    """Second task, as trained on the first."""
+    """Second task, before fine-tuning."""
     scratch: float | None = None
-    """Second task, a twin from random weights after the same number of steps."""
+    """Second task, for a copy from random weights after the same number of steps."""
     finetuned: float | None = None
-    """Second task, at the end."""
+    """Second task, after fine-tuning."""
     first_before: float | None = None
     first_after: float | None = None
-    """First task, before and after."""
+    """First task, before and after fine-tuning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +27,13 @@ class FinetuneResult(StageResult):
     """A trained model that was fine-tuned on a second task."""
 
     strategy: str = ""
-    """The variant, a function of `suite.training.strategies`."""
+    """Variant, which names a function of `suite.training.strategies`."""
     metric: FinetuneQuality | None = None
     forgotten: float | None = None
-    """How much worse the metric of the first task became; negative when it became better."""
+    """Loss of the first task's metric; negative if it improved."""
     curve: tuple[float, ...] = ()
     """Training loss of every step."""
     events: tuple[str, ...] = ()
     steps: int | None = None
     trainable: int | None = None
-    """Number of weights that were trained."""
+    """Number of trained weights."""

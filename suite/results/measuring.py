@@ -1,4 +1,4 @@
-"""Results of the steps that measure a model being run or trained."""
+"""Results of the steps that measure inference or training."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from suite.results.step_result import DeviceResult, StepResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult(DeviceResult):
-    """A model that was run: how it was set up, and what one call takes in."""
+    """A model that was run: its setup, and the input of one call."""
 
     threads: int | None = None
     """Intra-op threads."""
     weights: str = ""
-    """random, pretrained, or the folder that the weights came from."""
+    """random, pretrained, or the folder from which the weights were loaded."""
     provider: str = ""
     """ONNX Runtime's execution provider."""
     onnxruntime: str = ""
@@ -39,30 +39,30 @@ class MemoryResult(RunResult):
 
     plan: str = ""
     absent: dict[str, str] = field(default_factory=dict)
-    """Metric that cannot be had here -> why."""
+    """Metric that is unavailable here -> reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColdStartResult(RunResult):
-    """What a user waits for once; the seconds are in the measurements."""
+    """Cold-start cost; the seconds are in the measurements."""
 
     workers: int | None = None
-    """Fresh processes that gave one observation each."""
+    """Number of fresh processes, with one observation each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeResult(StepResult):
-    """How big a module is."""
+    """Size of a module."""
 
     num_parameters: int | None = None
     num_trainable: int | None = None
     num_parameter_bytes: int | None = None
     num_buffers: int | None = None
-    """Elements of buffers."""
+    """Number of elements in buffers."""
     num_buffer_bytes: int | None = None
     published_parameters: int | None = None
     num_samples: int | None = None
-    """Samples of the batch that MACs were counted on."""
+    """Samples of the batch on which MACs were counted."""
     num_tokens: int | None = None
 
 
@@ -82,8 +82,8 @@ class TrainingStepResult(DeviceResult):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataLoaderResult(StepResult):
-    """How fast samples reach a training; the rates are in the measurements."""
+    """Throughput of data loading; the rates are in the measurements."""
 
     batch: int | None = None
     pinned: bool | None = None
-    """Whether batches lie in pinned memory."""
+    """Whether batches are in pinned memory."""

@@ -14,7 +14,7 @@ class WeightSpread:
     name: str
     shape: tuple[int, ...] = ()
     counts: tuple[int, ...] = ()
-    """Elements in equally wide bins from `low` to `high`; empty where no element is finite."""
+    """Element counts in equally wide bins from `low` to `high`; empty if no element is finite."""
     low: float = 0.0
     high: float = 0.0
     sparsity: float = 0.0
@@ -23,19 +23,19 @@ class WeightSpread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleRow:
-    """A module of the tree."""
+    """Module of the tree."""
 
     name: str
     """Path from the root, e.g. `layer1.0.conv1`; empty for the root."""
     kind: str
-    """Class."""
+    """Class name."""
     parameters: int = 0
-    """Its own and those of all modules below it."""
+    """Number of parameters of the module and its submodules."""
     shape: str = ""
-    """Of its last output, e.g. `1×64×56×56`; empty for a module that did not run."""
+    """Shape of its last output, e.g. `1×64×56×56`; empty for a module that did not run."""
     macs: int = 0
     weights: tuple[WeightSpread, ...] = ()
-    """Its own parameters."""
+    """Parameters of the module itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +47,9 @@ class ModelTree(StepResult):
     inputs: str = ""
     """Shapes of the batch."""
     num_bytes: int = 0
-    """Of the parameters."""
+    """Bytes of the parameters."""
     num_shared: int = 0
-    """Parameters that have a second name."""
+    """Number of parameters that have a second name."""
     data: str = ""
-    """The data set that the batch came from; empty for random numbers."""
+    """Data set of the batch; empty for random numbers."""
     num_samples: int = 0

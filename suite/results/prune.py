@@ -10,11 +10,11 @@ from suite.results.step_result import SpeedRatio, StageResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneQuality:
-    """The task's metric on the way of a pruning."""
+    """Quality metric at each point of pruning."""
 
     trained: float | None = None
     masked: float | None = None
-    """With as many weights set to zero and none removed."""
+    """With the same number of weights set to zero and none removed."""
     pruned: float | None = None
     """Before recovery."""
     recovered: float | None = None
@@ -22,18 +22,18 @@ class PruneQuality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSize:
-    """How big a model is."""
+    """Size of a model."""
 
     parameters: int
     macs: int
     """Multiply-accumulates of one forward pass on the cell's batch."""
     bytes: int
-    """Of weights and buffers."""
+    """Bytes of weights and buffers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Masks:
-    """The control arm: weights set to zero one by one, which makes nothing smaller."""
+    """Control arm: individual weights set to zero, which does not make the model smaller."""
 
     sparsity: float
     """Share of zeros (0..1) among the masked weights."""
@@ -46,28 +46,28 @@ class Masks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneResult(StageResult):
-    """A trained model with channels, heads or units removed, and recovered."""
+    """A trained model after removal of channels, heads or units and recovery training."""
 
     before: ModelSize | None = None
     after: ModelSize | None = None
     method: str = ""
-    """A row of `suite.pruning.methods.METHODS`."""
+    """Row of `suite.pruning.methods.METHODS`."""
     ratio: float | None = None
-    """Share (0..1) that was to be removed."""
+    """Requested share (0..1) to remove."""
     importance: str = ""
     """magnitude or Taylor."""
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Module -> attribute -> (before, after)."""
     uncut: tuple[str, ...] = ()
-    """Why groups of layers stayed whole, a sentence each."""
+    """One sentence per group of layers that was not pruned, with the reason."""
     masks: Masks | None = None
     metric: PruneQuality | None = None
     drop: float | None = None
-    """How much worse the metric is after recovery; negative when it is better."""
+    """Loss of the metric after recovery; negative if it improved."""
     latency: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    """Arm (trained, masked, pruned) -> seconds of a forward pass, taken in turns."""
+    """Arm (trained, masked, pruned) -> seconds of a forward pass, measured alternately."""
     speedup: dict[str, SpeedRatio] = field(default_factory=dict)
-    """Arm -> how many times faster than the trained model."""
+    """Arm -> speedup over the trained model."""
     macs_ratio: float | None = None
     """MACs before / after."""
     curve: tuple[float, ...] = ()

@@ -9,32 +9,34 @@ from suite.results.step_result import BytesLeft, SpeedRatio, StageResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeQuality:
-    """The task's metric around a quantization."""
+    """Quality metric before and after quantization."""
 
     parent: float | None = None
-    """Of the state that was quantized, when it was made."""
+    """Metric of the state that was quantized, at the time it was made."""
     float32: float | None = None
-    """Of the same state, run by the quantized model's backend in float."""
+    """Metric of the same state, run in float on the quantized model's backend."""
     quantized: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EightBitTypes:
-    """How activations and weights become integers."""
+    """Integer types of activations and weights."""
 
     name: str
     activation: str
     """QUInt8 or QInt8: a member of onnxruntime.quantization.QuantType."""
     weight: str
     reduce_range: bool = False
-    """Weights take 7 bits: two products of 8 bits and 7 fit the 16-bit sums of AVX2 and AVX-512 without VNNI."""
+    """Whether weights use 7 bits: two products of 8 and 7 bits fit the 16-bit sums of AVX2 and of AVX-512 without
+    VNNI.
+    """
     reason: str
-    """When these are the right ones, and who says so."""
+    """When to use these types, and the source of the recommendation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeTrial:
-    """The measurement that chose the types, where the CPU's flags do not tell."""
+    """Measurement that chose the types if the CPU's flags do not determine them."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     """Name of the types -> median seconds of a forward pass."""
@@ -45,7 +47,7 @@ class TypeTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """What ONNX Runtime's preprocessing did to the graph before it was quantized."""
+    """Changes that ONNX Runtime's preprocessing made to the graph before quantization."""
 
     symbolic_shapes: bool = True
     symbolic_failure: str = ""
@@ -54,7 +56,7 @@ class Preparation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationSize:
-    """How much was seen while ranges were read."""
+    """Amount of data used for calibration."""
 
     num_feeds: int = 0
     num_samples: int = 0
@@ -62,25 +64,25 @@ class CalibrationSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorCount:
-    """What is quantized in a graph or program."""
+    """Operators of a graph or program, by whether they are quantized."""
 
     quantized: dict[str, int] = field(default_factory=dict)
-    """Operator -> how many with 8-bit data and weights."""
+    """Operator -> number with 8-bit data and weights."""
     num_quantized: int = 0
-    """Their sum without embeddings, which do no arithmetic."""
+    """Sum without embeddings, which do no arithmetic."""
     floating: dict[str, int] = field(default_factory=dict)
-    """Operator -> how many multiply by a stored weight in float."""
+    """Operator -> number that multiply by a stored weight in float."""
     without_weights: dict[str, int] = field(default_factory=dict)
-    """Operator -> how many multiply two activations."""
+    """Operator -> number that multiply two activations."""
     weight_bytes: dict[str, int] = field(default_factory=dict)
     """Type -> bytes of the stored tensors."""
     num_bytes: int = 0
-    """Of the file."""
+    """Bytes of the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelCount:
-    """What the runtime runs after its own optimizations, by kernel."""
+    """Kernels that the runtime runs after its own optimizations, by type."""
 
     integer: dict[str, int] = field(default_factory=dict)
     """Kernels that multiply in 8 bits."""
@@ -88,34 +90,34 @@ class KernelCount:
     floating: dict[str, int] = field(default_factory=dict)
     """Kernels that multiply in float."""
     carried: dict[str, int] = field(default_factory=dict)
-    """Kernels that pass 8-bit values on (QLinearAdd ...)."""
+    """Kernels that pass on 8-bit values (QLinearAdd ...)."""
     conversions: dict[str, int] = field(default_factory=dict)
-    """Kernels between the two."""
+    """Kernels that convert between integer and float."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizationReport:
-    """What a quantization recipe did."""
+    """Result of a quantization recipe."""
 
     method: str = ""
     """static, dynamic, pt2e, bfloat16 or torchao."""
     num_quantized: int | None = None
-    """Operators, or layers, that compute in lower precision."""
+    """Number of operators or layers that compute in lower precision."""
     bytes: BytesLeft | None = None
     types: EightBitTypes | None = None
     measured_types: TypeTrial | None = None
     prepared: Preparation | None = None
     excluded: tuple[str, ...] = ()
-    """Nodes that stayed in float because the record excludes them."""
+    """Nodes kept in float because the record excludes them."""
     embeddings: tuple[str, ...] = ()
     """Embedding tables that were quantized."""
     rewritten: tuple[str, ...] = ()
-    """Transposed convolutions that became plain ones."""
+    """Transposed convolutions rewritten as plain ones."""
     refused: dict[str, str] = field(default_factory=dict)
-    """Operator that stays in float -> why."""
+    """Operator kept in float -> reason."""
     calibration: CalibrationSize | None = None
     num_calibration: int | None = None
-    """PT2E: batches that ranges were read on."""
+    """PT2E: number of calibration batches."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Phase of the recipe -> seconds."""
     count: OperatorCount | None = None
@@ -125,21 +127,21 @@ class QuantizationReport:
     config: str = ""
     """torchao: a row of `suite.quantization.torchao.CONFIGS`."""
     left: dict[str, str] = field(default_factory=dict)
-    """torchao: Linear layer that stayed -> why."""
+    """torchao: Linear layer that was not quantized -> reason."""
     others: tuple[str, ...] = ()
-    """torchao: modules with a matrix that it does not look at."""
+    """torchao: modules with a matrix that it does not support."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeResult(StageResult):
-    """A state that was quantized and compared with what it was made from."""
+    """A state that was quantized and compared with its parent."""
 
     lane: str = ""
-    """The variant."""
+    """Variant."""
     report: QuantizationReport | None = None
     metric: QuantizeQuality | None = None
     drop: float | None = None
-    """How much worse the metric is; negative when it is better."""
+    """Loss of the metric; negative if it improved."""
     latency: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    """Arm (float, quantized, and others) -> seconds of a forward pass, taken in turns."""
+    """Arm (float, quantized, and others) -> seconds of a forward pass, measured alternately."""
     speedup: dict[str, SpeedRatio] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Results as records of schema 1, and workers of older source trees, have them: one mapping of facts."""
+"""Results in the format of schema-1 records and of workers of older source trees: one mapping of facts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REPORT: Final = tuple(item.name for item in fields(QuantizationReport))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitFacts:
-    """The facts of a schema-1 record, each where schema 2 has it."""
+    """Facts of a schema-1 record, in the fields of schema 2."""
 
     result: dict[str, Any]
     task: str = ""
@@ -24,13 +24,13 @@ class SplitFacts:
 
 
 def split_facts(facts: Mapping[str, Any]) -> SplitFacts:
-    """The result's own fields, and what belongs to every record: task, data set, diagnosis."""
+    """Return the result's own fields and those common to all records: task, data set, diagnosis."""
     rest = dict(facts)
     task, diagnosis = rest.pop("task", ""), rest.pop("diagnosis", [])
     data: dict[str, Any] | None = None
     source = rest.pop("data", None)
     around = {name: rest.pop(name) for name in _DATA if name in rest}
-    if isinstance(source, Mapping):  # an export's
+    if isinstance(source, Mapping):  # fields of an export
         around |= {name: value for name, value in source.items() if name in _DATA}
         source = source.get("data")
     if isinstance(source, str) and source:
@@ -44,7 +44,7 @@ def split_facts(facts: Mapping[str, Any]) -> SplitFacts:
 
 
 def _quantization(facts: dict[str, Any]) -> dict[str, Any]:
-    """The facts with what the stage `quantize` names otherwise since."""
+    """Return the facts with fields of the stage `quantize` renamed to their current names."""
     metric = facts.get("metric")
     if isinstance(metric, Mapping) and "float" in metric:
         facts["metric"] = {"float32" if k == "float" else k: v for k, v in metric.items()}

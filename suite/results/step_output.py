@@ -1,4 +1,4 @@
-"""StepOutput: what a runner returns, and how it crosses from the worker."""
+"""StepOutput: the return value of a runner and its serialization."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ K = TypeVar("K", bound=StepResult)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepOutput(Generic[R]):
-    """What a runner found out, measured and wrote."""
+    """Findings, measurements and files of a runner."""
 
     result: R
     measurements: tuple[Measurement, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     data: DataSet | None = None
-    """Where the samples came from."""
+    """Data set of the samples."""
 
 
 def encode_result(result: StepResult | None) -> Any:
-    """The result as JSON-able data, without the fields that are empty."""
+    """Return the result as JSON-able data, without empty fields."""
     return encode(result.data if isinstance(result, UnknownResult) else result, sparse=True)
 
 
 def decode_result(kind: type[K], data: Any, problems: list[str] | None = None) -> K:
-    """The result in that JSON data; see `diagnostics.codec.decode` for `problems` and errors."""
+    """Return the result in that JSON data; see `diagnostics.codec.decode` for `problems` and errors."""
     if issubclass(kind, UnknownResult):
         return kind(data=dict(data))
     found: K = decode(kind, data, problems)
@@ -40,7 +40,7 @@ def decode_result(kind: type[K], data: Any, problems: list[str] | None = None) -
 
 
 def encode_output(output: StepOutput[Any]) -> dict[str, Any]:
-    """The output as JSON-able data."""
+    """Return the output as JSON-able data."""
     return {
         "result": encode_result(output.result),
         "measurements": [encode(row, sparse=True) for row in output.measurements],
@@ -52,10 +52,10 @@ def encode_output(output: StepOutput[Any]) -> dict[str, Any]:
 def decode_output(
     kind: type[K], data: Mapping[str, Any], problems: list[str] | None = None
 ) -> StepOutput[K]:
-    """The output that `encode_output` gave, or that a worker of an older source tree returned as facts.
+    """Return the output that `encode_output` gave, or that a worker of an older source tree returned as facts.
 
-    Raises ValueError with the field that is off; an older tree's fields are left out where they do not fit, and named
-    in `problems` where it is given.
+    Raises ValueError with the invalid field; fields of an older tree that do not fit are left out and named in
+    `problems` if it is given.
     """
     problems = [] if problems is None else problems
     if "result" in data:
@@ -76,6 +76,6 @@ def decode_output(
 
 
 def widened(kind: type[K], base: object, **more: Any) -> K:
-    """A `kind` with the fields of `base`, which is of one of its base classes, and with `more`."""
+    """Return a `kind` with the fields of `base`, an instance of one of its base classes, and with `more`."""
     held = {item.name: getattr(base, item.name) for item in fields(base)}  # type: ignore[arg-type]
     return kind(**{**held, **more})

@@ -1,4 +1,4 @@
-"""What the results of all steps have in common."""
+"""Types shared by the results of all steps."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from suite.claims import Claim
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """Base of every step's result: what the step found out besides its measurements and files."""
+    """Base of every step's result: its findings besides measurements and files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownResult(StepResult):
-    """The result of a step that this version does not know, kept as it came."""
+    """Result of a step that this version does not know, kept unchanged."""
 
     data: Mapping[str, Any] = field(default_factory=dict)
 
@@ -34,32 +34,32 @@ class DeviceResult(StepResult):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptState:
-    """The entry of the artifact store that a stage made or found."""
+    """Entry of the artifact store that a stage made or reused."""
 
     key: str
     reused: bool | None = None
-    """Whether the entry was there already; None where the step only reads it."""
+    """Whether the entry existed already; None if the step only reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageResult(DeviceResult):
-    """The result of a stage that changes a model or proves something of it."""
+    """Result of a stage that changes a model or verifies a property of it."""
 
     claims: tuple[Claim, ...] = ()
-    """What has to hold; a claim that does not hold fails the step."""
+    """Claims that must hold; a broken claim fails the step."""
     state: KeptState | None = None
     num_test_samples: int | None = None
-    """Test samples that the quality metric was computed on."""
+    """Number of test samples for the quality metric."""
 
     @property
     def broken_claims(self) -> tuple[Claim, ...]:
-        """The claims that do not hold."""
+        """Return the claims that do not hold."""
         return tuple(claim for claim in self.claims if not claim.holds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedRatio:
-    """How many times faster one arm is than the reference arm, with a 95% interval."""
+    """Speedup of one arm over the reference arm, with a 95% interval."""
 
     ratio: float
     low: float
@@ -68,7 +68,7 @@ class SpeedRatio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BytesLeft:
-    """Bytes of a model before and after it was quantized."""
+    """Bytes of a model before and after quantization."""
 
     before: int
     after: int
@@ -78,16 +78,16 @@ class BytesLeft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSet:
-    """The data set that a step's samples came from."""
+    """Data set of a step's samples."""
 
     name: str
-    """A row of `suite.data.sources`, e.g. `digits`."""
+    """Row of `suite.data.sources`, e.g. `digits`."""
     split: str = ""
-    """train, validation or test; empty where a step reads several."""
+    """train, validation or test; empty if a step reads several."""
     preprocessing: str = ""
-    """One line: sizes, normalization, tokenization."""
+    """One-line description: sizes, normalization, tokenization."""
     length: int | None = None
-    """Tokens, or samples of a waveform, per sample; None where there is no such length."""
+    """Tokens or waveform samples per sample; None if not applicable."""
     tokenizer: str = ""
     classes_without_output: int = 0
-    """Number of classes of the data set that the model has no output for."""
+    """Number of classes of the data set for which the model has no output."""

@@ -9,17 +9,17 @@ from suite.results.step_result import StageResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainQuality:
-    """The task's metric around a training, on the test samples."""
+    """Quality metric before and after training, on the test samples."""
 
     untrained: float | None = None
     trivial: float | None = None
-    """What the task's trivial baseline reaches."""
+    """Metric of the task's trivial baseline."""
     trained: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthSign:
-    """Something that is wrong with a training, and its cure."""
+    """Problem of a training, and its cure."""
 
     code: str
     summary: str
@@ -36,9 +36,9 @@ class TrainResult(StageResult):
     validation: tuple[tuple[int, float], ...] = ()
     """(step, validation loss)."""
     stopped: str = ""
-    """Why training ended before its last step; empty when it did not."""
+    """Why training ended before its last step; empty if it did not."""
     events: tuple[str, ...] = ()
-    """What the loop changed by itself, e.g. smaller micro-batches."""
+    """Automatic changes by the training loop, e.g. smaller micro-batches."""
     samples_per_second: float | None = None
     waiting: float | None = None
     """Share of the time (0..1) spent waiting for data."""
@@ -46,5 +46,5 @@ class TrainResult(StageResult):
     batch: int | None = None
     micro_batch: int | None = None
     precision: str = ""
-    """float32, bfloat16 or float16: what the forward pass computes in."""
+    """Dtype of the forward pass: float32, bfloat16 or float16."""
     findings: tuple[HealthSign, ...] = ()

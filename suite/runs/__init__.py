@@ -1,1 +1,1 @@
-"""Runs on disk: the folder that a run writes, where folders lie, and how one is read back."""
+"""Runs on disk: writing, finding and loading run folders."""

@@ -1,4 +1,4 @@
-"""Run folders on disk: the newest ones, and the one that a user means."""
+"""Lookup of run folders on disk: the newest ones, and the one that a user names."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Final
 
 MARKS: Final = ("records.jsonl", "run.json", "environment.json")
-"""A folder with any of these files is a run."""
+"""Files of which any marks a folder as a run."""
 
 
 class NoSuchRun(ValueError):
-    """The user named a run that is not there; the text says what is."""
+    """Error raised if the named run does not exist; the text lists the existing ones."""
 
 
 def is_run(folder: Path) -> bool:
-    """True when the folder holds at least one file that a run writes."""
+    """Return True if the folder holds at least one file that a run writes."""
     return folder.is_dir() and any((folder / mark).is_file() for mark in MARKS)
 
 
 def runs_in(runs_dir: Path) -> list[Path]:
-    """Every run folder, newest first; folder names begin with their time, so names sort by age."""
+    """Return all run folders, newest first; folder names begin with their time, so names sort by age."""
     try:
         return sorted((p for p in runs_dir.iterdir() if is_run(p)), key=_age, reverse=True)
     except OSError:
@@ -27,9 +27,9 @@ def runs_in(runs_dir: Path) -> list[Path]:
 
 
 def find_run(asked: str, runs_dir: Path) -> Path:
-    """The folder that `asked` means: empty or `latest` = the newest, else a path, a folder's name, or part of a name.
+    """Return the folder named by `asked`: empty or `latest` = the newest, else a path, a folder's name or part of one.
 
-    Raises NoSuchRun, with the newest runs, when there is none or more than one.
+    Raises NoSuchRun, with the newest runs, if there is none or more than one.
     """
     runs = runs_in(runs_dir)
     if asked in ("", "latest"):
@@ -66,7 +66,7 @@ def _age(folder: Path) -> tuple[str, float]:
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except (OSError, ValueError):  # a name longer than the file system takes, a NUL byte
+    except (OSError, ValueError):  # a name too long for the file system, a NUL byte
         return False
 
 

@@ -1,4 +1,4 @@
-"""A run folder read from disk: tolerant of every missing, cut-off or foreign file, and saying so."""
+"""Loading of a run folder: tolerates and reports every missing, truncated or foreign file."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from suite.runs.machine import Machine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a run folder holds."""
+    """Content of a run folder."""
 
     folder: Path
     records: tuple[Record, ...] = ()
-    """In the order written; a later record of the same cell and step has replaced the earlier."""
+    """Records in the order written; a later record of the same cell and step replaces the earlier."""
     machine: Machine | None = None
-    """None when `environment.json` is missing or damaged."""
+    """None if `environment.json` is missing or damaged."""
     info: Mapping[str, Any] = field(default_factory=dict)
     """run.json: run_id, command, started_at, finished_at, options, planned, excluded."""
     problems: tuple[str, ...] = ()
-    """One sentence for everything that is missing or damaged."""
+    """One sentence for each missing or damaged item."""
 
 
 def load_run(folder: Path) -> Run:
-    """The run in that folder. Never raises for a damaged one: `problems` says what is missing."""
+    """Return the run in that folder. Does not raise for a damaged one: `problems` lists what is missing."""
     problems: list[str] = []
     machine = _machine(folder / MACHINE, problems)
     return Run(
@@ -83,7 +83,7 @@ def _records(path: Path, problems: list[str]) -> tuple[Record, ...]:
     dropped: list[str] = []
     unread: list[str] = []
     is_cut_off = False
-    with file:  # line by line: the text of a long run is as large as its report
+    with file:  # line by line: the text of a long run would take as much memory as its report
         for number, raw in enumerate(file, start=1):
             line = raw.decode("utf-8", "replace")
             if not line.strip():

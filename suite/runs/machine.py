@@ -42,7 +42,7 @@ class Machine:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Return the machine that `as_dict` gave. Raises ValueError, with the field, for another shape."""
+        """Return the machine that `as_dict` gave; raise ValueError, with the field, for another shape."""
         found = data.get("findings", ())
         if not isinstance(found, (list, tuple)):
             raise ValueError(f"findings: expected a list, got {type(found).__name__}")

@@ -1,4 +1,4 @@
-"""The run folder: records appended as they come, so that a run killed at any point keeps every finished cell.
+"""Storage of a run: records are appended as they arrive, so that a killed run keeps every finished cell.
 
 <runs>/<time>-<short id>/
     run.json           what was asked for and planned; `finished_at` is null while it runs or when it was killed
@@ -24,7 +24,7 @@ from suite.record import Record
 
 
 class StoreError(ValueError):
-    """A run folder is not there or not as it has to be; shown to the user without a traceback."""
+    """Error raised if a run folder is missing or invalid; shown to the user without a traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, runs: Path, *, now: datetime | None = None) -> Self:
-        """A new, empty run folder below `runs`; raises StoreError when it cannot be written."""
+        """Create an empty run folder below `runs`; raise StoreError if it cannot be written."""
         stamp = (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
         folder = cls(runs / f"{stamp}-{secrets.token_hex(2)}")
         try:
@@ -54,34 +54,34 @@ class RunFolder:
 
     @property
     def onnx(self) -> Path:
-        """Where graphs go."""
+        """Folder for graphs."""
         return self.path / "onnx"
 
     @property
     def logs(self) -> Path:
-        """Where workers' output goes."""
+        """Folder for workers' output."""
         return self.path / "logs"
 
     @property
     def records_file(self) -> Path:
-        """The append-only results."""
+        """Append-only file of results."""
         return self.path / "records.jsonl"
 
     def append(self, record: Record) -> None:
-        """Writes the record as one line that survives the process: one write, then to the disk."""
+        """Write the record as one line with a single write, then sync it to disk."""
         line = (json.dumps(record.as_dict()) + "\n").encode()
         descriptor = os.open(self.records_file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                line = b"\n" + line  # a run killed in the middle of a line is being resumed
+                line = b"\n" + line  # the previous run was killed in the middle of a line
             os.write(descriptor, line)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
     def write_json(self, name: str, data: Mapping[str, Any]) -> None:
-        """Writes `name` whole or not at all."""
+        """Write `name` atomically."""
         text = json.dumps(data, indent=1)
         with tempfile.NamedTemporaryFile(
             "w", dir=self.path, prefix=f".{name}-", delete=False, encoding="utf-8"

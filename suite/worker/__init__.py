@@ -1,1 +1,1 @@
-"""Every cell in a process of its own: the launcher that forks it, the protocol, the client, and a fake twin."""
+"""Process isolation of cells: the launcher that forks, the protocol, the client, and a fake worker."""

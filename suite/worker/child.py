@@ -1,4 +1,4 @@
-"""Worker side. What happens in the fresh process: one job, its events, its end."""
+"""Worker side. The fresh process of one job: runs it and sends its events."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from suite.results.step_output import StepOutput, encode_output
 from suite.worker.protocol import Event, Job
 
 GRACE = 2.0
-"""Seconds before the deadline at which the child writes its stacks to the log."""
+"""Seconds before the deadline at which the child dumps its stacks to the log."""
 
 
 def run_job(job: Job, events: int) -> None:
-    """Runs the job's function; its phases, result or failure go to the file descriptor `events` as lines."""
+    """Run the job's function and write its phases and its result or failure as lines to the file descriptor
+    `events`.
+    """
 
     def emit(kind: str, /, **data: Any) -> None:
         line = Event(kind=kind, data=data, at=time.perf_counter()).to_json() + "\n"
         write_all(events, line.encode())
 
-    # Stacks of all threads in the log shortly before the deadline: the kill itself leaves none.
+    # Stacks of all threads go to the log shortly before the deadline, because the kill leaves none.
     faulthandler.dump_traceback_later(max(0.5, job.deadline - GRACE), exit=False)
     try:
         module, _, name = job.runner.partition(":")
@@ -46,14 +48,14 @@ def run_job(job: Job, events: int) -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Writes every byte; os.write may take fewer when the pipe is full."""
+    """Write all bytes; os.write may take fewer if the pipe is full."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def redirect_output(log: str) -> None:
-    """Sends stdout and stderr, Python's and C's, to the log file, and stdin to nowhere."""
+    """Redirect stdout and stderr, of Python and of C, to the log file, and stdin to the null device."""
     target = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -65,13 +67,13 @@ def redirect_output(log: str) -> None:
 
 
 def volunteer_for_oom() -> None:
-    """Asks the kernel to take this process first when memory runs out, not the launcher or the user's shell."""
+    """Make the kernel kill this process first when memory runs out, not the launcher or the user's shell."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("900", encoding="ascii")
 
 
 def die_with_parent() -> None:
-    """Lets the kernel kill this process when its parent ends (Linux); elsewhere the closed pipe has to do."""
+    """Make the kernel kill this process when its parent ends (Linux); elsewhere the closed pipe ends it."""
     if sys.platform == "linux":
         import ctypes
 
@@ -79,13 +81,13 @@ def die_with_parent() -> None:
 
 
 def main() -> None:
-    """`python -m suite.worker.child`: one job on stdin, events on stdout; used where fork is not to be had."""
+    """Run one job from stdin with events on stdout (`python -m suite.worker.child`); used where fork is unavailable."""
     line = sys.stdin.readline()
     job = Job.from_json(line)
     events = os.dup(1)
     redirect_output(job.log)
     run_job(job, events)
-    os._exit(0)  # like a forked child: no atexit handlers of libraries, which may hang
+    os._exit(0)  # as in a forked child: no atexit handlers of libraries, which may hang
 
 
 if __name__ == "__main__":

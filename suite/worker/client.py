@@ -1,4 +1,4 @@
-"""The parent's side: starts a launcher, hands it jobs, waits without spinning, and kills at the deadline."""
+"""The parent's client: starts a launcher, sends it jobs, waits without polling, and kills at the deadline."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from suite.worker.protocol import Job
 T = TypeVar("T")
 
 START_DEADLINE = 300.0
-"""Seconds that the heavy imports may take: minutes on a cold network disk, 5-15 s otherwise."""
+"""Time limit in seconds of the heavy imports: minutes on a cold network disk, 5-15 s otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """How one job ended."""
+    """Outcome and result of one job."""
 
     outcome: Outcome
     result: Mapping[str, Any] = field(default_factory=dict)
-    """What the runner returned, as JSON-able data: see `read`."""
+    """Result of the runner as JSON-able data: see `read`."""
     failure: Failure | None = None
     phases: Mapping[str, float] = field(default_factory=dict)
     """Phase -> seconds, by the worker's clock."""
@@ -43,31 +43,31 @@ class Answer:
     """time.perf_counter() of the worker when it answered; on Linux every process reads the same clock."""
 
     def read(self, kind: type[T]) -> T:
-        """The runner's result as that dataclass; raises ValueError with the field that is off."""
+        """Return the runner's result as that dataclass; raise ValueError with the invalid field."""
         return decode_as(kind, self.result.get("result", self.result.get("facts")))
 
 
 class Worker(Protocol):
-    """What runs jobs: the launcher's client, or its fake twin."""
+    """Interface that runs jobs: the launcher's client, or its fake."""
 
     def run(self, job: Job) -> Answer:
-        """Runs the job to its end or its deadline; never raises for what happens in the worker."""
+        """Run the job to its end or deadline; does not raise for failures in the worker."""
         ...
 
     def close(self) -> None:
-        """Ends whatever still runs."""
+        """End everything that still runs."""
         ...
 
 
 class LauncherError(RuntimeError):
-    """The launcher itself did not come up; the message holds the reason."""
+    """Error raised if the launcher does not start; the message holds the reason."""
 
 
 class Launcher:
-    """A launcher process of one interpreter and one source tree; started at once, waited for at the first job.
+    """Launcher process of one interpreter and source tree; started at once, awaited at the first job.
 
-    It imports from `tree` first, then from `paths` (default: the current folder). `prefix` is a command that starts it,
-    `variables` go into its environment.
+    It imports from `tree` first, then from `paths` (default: the current folder). `prefix` is a command that starts it;
+    `variables` are added to its environment.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Launcher:
         self._tree = tree or Path(__file__).resolve().parents[2]
         self._preload = tuple(preload)
         self._log = log
-        # Taken once: a launcher that has to be started again is the same launcher.
+        # Taken once, so that a restarted launcher has the same environment.
         own = _environment(self._tree, [Path.cwd()] if paths is None else paths)
         self._environment = {**own, **(variables or {})}
         self._prefix = tuple(prefix)
@@ -96,7 +96,7 @@ class Launcher:
         self.start()
 
     def start(self) -> None:
-        """Starts the process; returns at once, so that its imports run beside the caller's work."""
+        """Start the process and return at once, so that its imports run in parallel with the caller's work."""
         self._lines = queue.SimpleQueue()
         self._ready = None
         with contextlib.ExitStack() as stack:
@@ -104,20 +104,20 @@ class Launcher:
             if self._log is not None:
                 log = stack.enter_context(self._log.open("ab"))
             self._process = subprocess.Popen(
-                # -P: -m alone would put the current folder before the tree, and another version may lie there.
+                # -P: -m alone would put the current folder first, which may hold another version.
                 [*self._prefix, self._python, "-P", "-m", "suite.worker.launcher", *self._preload],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=self._environment,
-                start_new_session=True,  # Ctrl-C reaches the parent, which then ends us in order
+                start_new_session=True,  # Ctrl-C reaches the parent, which then ends this process
             )
         threading.Thread(
             target=_read, args=(self._process.stdout, self._lines), daemon=True
         ).start()
 
     def wait_until_ready(self) -> Mapping[str, Any]:
-        """What the launcher says of itself: seconds, failed modules, num_threads. Raises LauncherError."""
+        """Return the launcher's `ready` data: seconds, failed modules, num_threads. Raises LauncherError."""
         if self._ready is None:
             event = self._next(time.monotonic() + START_DEADLINE)
             if event is None or event["kind"] != "ready":
@@ -132,7 +132,7 @@ class Launcher:
         return self._ready
 
     def _next(self, until: float) -> dict[str, Any] | None:
-        """The next event, None at the deadline; blocks without polling."""
+        """Return the next event, or None at the deadline; blocks without polling."""
         try:
             event = self._lines.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
@@ -140,7 +140,7 @@ class Launcher:
         return event if event is not None else {"kind": "gone", "data": {}, "at": 0.0}
 
     def run(self, job: Job) -> Answer:
-        """Runs the job in a fresh process; see Worker."""
+        """Run the job in a fresh process; see Worker."""
         if self._process is None or self._process.poll() is not None:
             self.start()
         try:
@@ -155,15 +155,15 @@ class Launcher:
             self._process.stdin.write((job.to_json() + "\n").encode())
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has just died; the reader says so
+            pass  # it has just died; the reader reports it
         try:
             return self._follow(job, kills)
-        except BaseException:  # Ctrl-C: the job must not go on alone
+        except BaseException:  # Ctrl-C: the job must not continue alone
             self._kill_child()
             raise
 
     def _follow(self, job: Job, kills: int) -> Answer:
-        """Collects the job's events until its exit."""
+        """Collect the job's events until its exit."""
         until = time.monotonic() + job.deadline
         marks: list[tuple[str, float]] = []
         said: dict[str, Any] | None = None
@@ -172,7 +172,7 @@ class Launcher:
         while True:
             event = self._next(until)
             if event is None:  # the deadline
-                if timed_out:  # killed, and the launcher still does not answer: it hangs itself
+                if timed_out:  # killed, but the launcher still does not answer: it hangs itself
                     self._kill_launcher()
                     status = -signal.SIGKILL
                     break
@@ -212,7 +212,7 @@ class Launcher:
             self._process = None
 
     def close(self) -> None:
-        """Ends the launcher and what still runs under it."""
+        """End the launcher and its child processes."""
         self._kill_child()
         process, self._process = self._process, None
         if process is None:
@@ -228,7 +228,8 @@ class Launcher:
 
 
 def _environment(tree: Path, paths: Sequence[Path]) -> dict[str, str]:
-    """The launcher's environment variables: ours, the tree to import from, then `paths`, and one thread.
+    """Return the launcher's environment variables: the parent's, the import paths (`tree`, then `paths`), and one
+    thread.
 
     The launcher must stay single-threaded; every child sets its own number of threads.
     """
@@ -241,7 +242,7 @@ def _environment(tree: Path, paths: Sequence[Path]) -> dict[str, str]:
 
 
 def _read(stream: IO[bytes] | None, lines: queue.SimpleQueue[dict[str, Any] | None]) -> None:
-    """Puts every whole line on the queue, and None at the end. A line cut off by a kill is dropped."""
+    """Put each complete line on the queue, and None at the end. A line cut off by a kill is dropped."""
     assert stream is not None
     for line in stream:
         if line.strip():
@@ -261,7 +262,7 @@ def _answer(
     timed_out: bool,
     was_oom_killed: bool,
 ) -> Answer:
-    """The answer that the events add up to."""
+    """Return the answer that the collected events describe."""
     ends = [at for _, at in marks[1:]] + [ended_at]
     phases: dict[str, float] = {}
     for (name, begin), end in zip(marks, ends, strict=False):

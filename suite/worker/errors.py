@@ -1,4 +1,4 @@
-"""What went wrong with a worker: exceptions with a meaning, and how a dead process is read."""
+"""Worker failures: exceptions that map to outcomes, and the interpretation of a dead process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from suite.outcome import Outcome
 
 
 class Unavailable(RuntimeError):
-    """This machine lacks what the cell needs; the message says what and how to get it."""
+    """Error raised if this machine lacks what the cell needs; the message names it and how to get it."""
 
 
 class Unsupported(RuntimeError):
-    """The combination cannot work; the message says why."""
+    """Error raised if the combination cannot work; the message holds the reason."""
 
 
 MEANINGS: Final = {"Unavailable": Outcome.UNAVAILABLE, "Unsupported": Outcome.UNSUPPORTED}
@@ -30,14 +30,14 @@ _OUT_OF_MEMORY_TEXTS: Final = (
 
 
 def outcome_of(kind: str, message: str) -> Outcome:
-    """The outcome that an exception of that class with that message means."""
+    """Return the outcome for an exception of that class with that message."""
     if kind in _OUT_OF_MEMORY or any(text in message for text in _OUT_OF_MEMORY_TEXTS):
         return Outcome.OUT_OF_MEMORY
     return MEANINGS.get(kind, Outcome.FAILED)
 
 
 def num_oom_kills() -> int:
-    """How many processes the kernel has killed for memory so far, here or in our cgroup; 0 where unknown."""
+    """Return the number of processes that the kernel has killed for memory, here or in our cgroup; 0 if unknown."""
     total = 0
     for path, key in (
         (Path("/proc/vmstat"), "oom_kill"),
@@ -52,7 +52,7 @@ def num_oom_kills() -> int:
 
 
 def signal_name(number: int) -> str:
-    """SIGSEGV for 11; `signal 77` for one without a name."""
+    """Return a signal's name, e.g. SIGSEGV for 11; `signal 77` for one without a name."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -60,7 +60,7 @@ def signal_name(number: int) -> str:
 
 
 def tail_of(path: str, *, lines: int = 30, num_bytes: int = 16_384) -> str:
-    """The last lines of a log; empty when there is none."""
+    """Return the last lines of a log; empty if there is no log."""
     if not path:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Worker side. The GPU and the launcher: what is forked after a look at the GPU cannot use it any more."""
+"""Worker side. The GPU and the launcher: a process forked after CUDA was initialized cannot use the GPU."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import sys
 from typing import Final
 
 NVML_CHECK: Final = "PYTORCH_NVML_BASED_CUDA_CHECK"
-"""With this set, torch.cuda.is_available() asks NVML and leaves the driver, which a fork cannot share, alone."""
+"""If set, torch.cuda.is_available() asks NVML and does not initialize the driver, which a fork cannot share."""
 
 
 def spare_torchao() -> None:
-    """Makes transformers go on without torchao in this process.
+    """Make transformers work without torchao in this process.
 
-    Its models import it for a quantizer that we do not use, and torchao 0.18 asks the GPU what it can do while it is
-    imported. Our own lane imports torchao by itself, after the fork.
+    Its models import torchao for a quantizer that is not used here, and torchao 0.18 queries the GPU at import. The
+    torchao lane imports it itself, after the fork.
     """
     try:
         from transformers.utils import import_utils
@@ -23,19 +23,19 @@ def spare_torchao() -> None:
     ask = import_utils._is_package_available
     import_utils._is_package_available = lambda *_, **__: (False, "N/A")
     try:
-        import_utils.is_torchao_available()  # keeps its first answer
+        import_utils.is_torchao_available()  # caches its first answer
     finally:
         import_utils._is_package_available = ask
 
 
 def is_opened() -> bool:
-    """Whether PyTorch has opened the GPU in this process."""
+    """Return whether PyTorch has initialized CUDA in this process."""
     torch = sys.modules.get("torch")
     return torch is not None and torch.cuda.is_initialized()
 
 
 def forks_can_use_it() -> bool:
-    """Whether a child that is forked now may use the GPU, asked in one."""
+    """Return whether a child forked now can use the GPU, tested in a forked child."""
     torch = sys.modules.get("torch")
     if torch is None:
         return True

@@ -1,4 +1,4 @@
-"""JobOptions: what a runner needs besides the cell."""
+"""JobOptions: the parameters of a runner besides the cell."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from suite.data.sources import Source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
-    """The options of a job; on the wire one flat object, without the fields that are empty."""
+    """Options of a job; serialized as one flat object without empty fields."""
 
     models_from: str = ""
-    """The user's models file; empty = the catalogue alone."""
+    """Path of the user's models file; empty = the catalogue alone."""
     weights: str = "random"
     """random, pretrained, or a folder."""
     sources: Mapping[str, Source] = field(default_factory=dict)
     """Kind of sample -> data set."""
     seed: int = 0
     threads: int = 0
-    """Intra-op threads; 0 = the library's own choice."""
+    """Intra-op threads; 0 = the library's default."""
     nproc: int = 1
     """Processes of the stage `parallel`."""
     train_on: str = ""
@@ -33,44 +33,44 @@ class JobOptions:
     case: str = ""
     """Name of the known-answer case."""
     graph: str = ""
-    """The cell's graph in the run folder, which a backend opens."""
+    """Path of the cell's graph in the run folder, which a backend opens."""
     output: str = ""
-    """Where an export writes its graph."""
+    """Path to which an export writes its graph."""
     parent_graph: str = ""
-    """The graph of the state that the cell's state is made from; empty = there is none."""
+    """Path of the parent state's graph; empty = none."""
     cache_dir: str = ""
     """Folder of the export cache; empty = no cache."""
     cache_bytes: int | None = None
-    """Its limit; None = the default."""
+    """Size limit of the export cache in bytes; None = the default."""
     states_dir: str = ""
-    """Folder of the kept states."""
+    """Folder of the state store."""
     state_bytes: int | None = None
-    """Its limit; None = the default."""
+    """Size limit of the state store in bytes; None = the default."""
     run_dir: str = ""
-    """The run folder, which paths of artifacts are relative to."""
+    """The run folder, to which paths of artifacts are relative."""
 
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """What one runner alone takes, as data; see `Job.read`."""
+    """Options specific to one runner, as data; see `Job.read`."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The options on the wire; raises ValueError with the field that is off. Unknown ones are `extra`."""
+        """Return the deserialized options; raise ValueError with the invalid field. Unknown fields go into `extra`."""
         known = {item.name for item in fields(cls)}
         own = {name: value for name, value in data.items() if name in known}
         extra = {name: value for name, value in data.items() if name not in known}
         return decode_as(cls, {**own, "extra": {**own.get("extra", {}), **extra}})
 
     def as_dict(self) -> dict[str, Any]:
-        """The options as they cross."""
+        """Return the options as serialized."""
         data: dict[str, Any] = encode(self, sparse=True)
         return {**data, **data.pop("extra", {})}
 
     def extended(self, more: object) -> Self:
-        """These options with others laid over them: a mapping, or a dataclass of what one runner alone takes."""
+        """Return these options overridden by a mapping, or by a dataclass of options specific to one runner."""
         return type(self).from_dict({**self.as_dict(), **encode(more)})
 
     def asked(self) -> dict[str, Any]:
-        """What the user asked for, as `run.json` keeps it: a resumed run has to have the same."""
+        """Return the user's options as stored in `run.json`: a resumed run must have the same."""
         return {
             **{name: encode(getattr(self, name)) for name in _ASKED},
             **({"plan": dict(self.plan)} if self.plan else {}),

@@ -1,8 +1,8 @@
 """Worker side. The launcher: imports the heavy libraries once and forks a fresh process per job.
 
-Started as `python -m suite.worker.launcher [module ...]`. Jobs come on stdin, events go to stdout, one JSON line
-each; its own chatter goes to stderr. It runs no torch operation, makes no CUDA context and stays single-threaded,
-because a fork copies only the calling thread: a lock held by another would stay locked in the child for ever.
+Started as `python -m suite.worker.launcher [module ...]`. Jobs come on stdin, events go to stdout, one JSON line each;
+its own output goes to stderr. It runs no torch operation, creates no CUDA context and stays single-threaded, because a
+fork copies only the calling thread: a lock held by another would stay locked in the child for ever.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from suite.worker.protocol import Event, Job
 
 
 def main(modules: Sequence[str]) -> None:
-    """Preloads `modules`, then serves jobs until stdin ends."""
+    """Preload `modules`, then serve jobs until stdin ends."""
     die_with_parent()
     events = os.dup(1)
-    os.dup2(2, 1)  # a library that prints must not write into the protocol
+    os.dup2(2, 1)  # output printed by libraries must not enter the protocol
 
     def emit(kind: str, /, **data: Any) -> None:
-        # The newline in front ends a line that a killed child left unfinished.
+        # The leading newline ends a line that a killed child left unfinished.
         line = "\n" + Event(kind=kind, data=data, at=time.perf_counter()).to_json() + "\n"
         write_all(events, line.encode())
 
@@ -65,10 +65,10 @@ def main(modules: Sequence[str]) -> None:
 
 
 def preload(modules: Sequence[str]) -> tuple[dict[str, str], str]:
-    """Imports the modules, calls the functions of `module:function`, and makes the objects cheap to share.
+    """Import the modules, call the functions given as `module:function`, and make the objects cheap to share.
 
-    Returns entry -> error for those that failed (a worker that needs it will say more), and the entry that opened the
-    GPU, or "".
+    Returns entry -> error for those that failed (a worker that needs one reports details), and the entry that
+    initialized CUDA, or "".
     """
     os.environ[NVML_CHECK] = "1"
     if any(entry.startswith("transformers.") for entry in modules):
@@ -85,14 +85,14 @@ def preload(modules: Sequence[str]) -> tuple[dict[str, str], str]:
         if not opener and is_opened():
             opener = entry
     del os.environ[NVML_CHECK]
-    # Without this every collection in a child would touch, and so copy, all of the libraries' objects.
+    # Otherwise every collection in a child would touch, and so copy, all of the libraries' objects.
     gc.collect()
     gc.freeze()
     return failed, opener
 
 
 def num_threads() -> int | None:
-    """Threads of this process, or None where /proc does not tell. More than one makes a fork unsafe."""
+    """Return the number of threads of this process, or None if /proc does not tell. More than one makes fork unsafe."""
     try:
         return len(list(Path("/proc/self/task").iterdir()))
     except OSError:
@@ -100,8 +100,8 @@ def num_threads() -> int | None:
 
 
 def fork_job(job: Job, events: int, emit: Callable[..., None]) -> int:
-    """Runs the job in a forked child; returns its exit status, negative for a signal."""
-    # A child must not write the launcher's buffered text a second time.
+    """Run the job in a forked child; return its exit status, negative for a signal."""
+    # A child must not flush the launcher's buffered text a second time.
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
@@ -109,7 +109,7 @@ def fork_job(job: Job, events: int, emit: Callable[..., None]) -> int:
         status = 1
         try:
             die_with_parent()
-            os.setsid()  # its own group, so that its children can be killed with it
+            os.setsid()  # its own process group, so that its children can be killed with it
             redirect_output(job.log)
             volunteer_for_oom()
             run_job(job, events)
@@ -122,7 +122,7 @@ def fork_job(job: Job, events: int, emit: Callable[..., None]) -> int:
 
 
 def spawn_job(job: Job, events: int, emit: Callable[..., None]) -> int:
-    """The same with a new interpreter, where there is no fork; slower by the imports."""
+    """Run the job in a new interpreter if fork is unavailable; slower by the imports."""
     child = subprocess.Popen(
         [sys.executable, "-m", "suite.worker.child"],
         stdin=subprocess.PIPE,

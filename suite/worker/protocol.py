@@ -1,7 +1,7 @@
-"""What crosses between parent and worker: jobs one way, events the other, one JSON document a line.
+"""Protocol between parent and worker: jobs one way, events the other, one JSON document per line.
 
-The JSON of a job, and of what a runner returns, is kept readable for source trees of other versions: the gate drives
-an older tree's launcher from this tree's parent. So keys are added and never renamed, and unknown ones are ignored.
+The JSON of jobs and of runners' results stays readable for source trees of other versions: the gate drives an older
+tree's launcher from this tree's parent. Keys are therefore added and never renamed, and unknown ones are ignored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One piece of work for one fresh process."""
+    """One unit of work for one fresh process."""
 
     runner: str
     """`package.module:function`, called as `function(job, emit)` in the worker; returns a StepOutput."""
@@ -31,14 +31,14 @@ class Job:
     """File that takes the worker's stdout and stderr; empty = discarded."""
 
     def read(self, kind: type[T]) -> T:
-        """The options that only this runner takes, as its own dataclass.
+        """Return the options specific to this runner as its own dataclass.
 
-        Raises ValueError with the field that is off.
+        Raises ValueError with the invalid field.
         """
         return decode_as(kind, dict(self.options.extra))
 
     def to_json(self) -> str:
-        """One line."""
+        """Return the job as one line of JSON."""
         cell = encode(self.cell) if isinstance(self, CellJob) else None
         return json.dumps(
             {
@@ -52,7 +52,7 @@ class Job:
 
     @staticmethod
     def from_json(line: str) -> Job:
-        """The job that `to_json` wrote: a CellJob when it has a cell."""
+        """Return the job that `to_json` wrote: a CellJob if it has a cell."""
         data = json.loads(line)
         cell = data.pop("cell", None)
         data["options"] = encode(JobOptions.from_dict(data.get("options", {})))
@@ -68,7 +68,7 @@ class CellJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing a worker says. Kinds: phase (begins), result, failure; from the launcher: ready, started, exit."""
+    """One event from a worker. Kinds: phase (begins), result, failure; from the launcher: ready, started, exit."""
 
     kind: str
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -76,13 +76,15 @@ class Event:
     """time.perf_counter() of the sender."""
 
     def to_json(self) -> str:
-        """One line."""
+        """Return the event as one line of JSON."""
         return json.dumps({"kind": self.kind, "data": self.data, "at": self.at}, allow_nan=True)
 
 
 class Emit(Protocol):
-    """How a runner says something: `emit("phase", name="build")`. A phase lasts until the next one begins."""
+    """Function by which a runner sends an event: `emit("phase", name="build")`. A phase lasts until the next one
+    begins.
+    """
 
     def __call__(self, kind: str, /, **data: Any) -> None:
-        """Sends one event of that kind at once."""
+        """Send one event of that kind at once."""
         ...

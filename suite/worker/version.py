@@ -1,4 +1,4 @@
-"""The version of what crosses between the parent and its workers, and of what instruments import from `suite`.
+"""Version of the protocol between the parent and its workers, and of the API that instruments import from `suite`.
 
 Versions
   1  options and results of runners are plain mappings.
@@ -11,4 +11,4 @@ from __future__ import annotations
 from typing import Final
 
 PROTOCOL: Final = 3
-"""Raised by a change after which the instruments of another source tree no longer fit this `suite`."""
+"""Incremented by a change after which the instruments of another source tree do not work with this `suite`."""

@@ -20,15 +20,15 @@ from suite.worker.protocol import Emit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """A graph that was made, and how."""
+    """A graph that was made, and its attempts."""
 
     recipe: Recipe
     session: Any
-    """ONNX Runtime's, open on the graph."""
+    """ONNX Runtime session of the graph."""
     shapes: Sequence[ShapeParity]
-    """The graph against eager, shape by shape."""
+    """Comparison of the graph with eager, shape by shape."""
     attempts: Sequence[Attempt]
-    """Every try in order; the last one made the graph unless all graphs failed the comparison."""
+    """All attempts in order; the last one made the graph unless all graphs failed the comparison."""
 
 
 def first_that_works(
@@ -43,7 +43,7 @@ def first_that_works(
     A graph that fails the comparison counts as a failed attempt, like an exception: exporters have written wrong graphs
     without an error (pytorch#169178). If every graph fails, the first of them is returned with its numbers. Phases
     `export`, `check`, `session` and `parity` repeat for every attempt. Raises ExportError when no graph was written at
-    all, and PathLeakError at once: a graph that contains this machine's folders is our bug, not the model's.
+    all, and PathLeakError at once: a graph that contains this machine's folders is a bug of this project.
     """
     attempts: list[Attempt] = []
     reasons: list[Reason] = []
@@ -104,7 +104,7 @@ def first_that_works(
 
 
 def set_aside(path: Path) -> Path:
-    """The path to which a graph is moved that failed the comparison, until all exporters were tried."""
+    """Return the path to which a graph that failed the comparison is moved until all exporters were tried."""
     return path.with_name(f"rejected-{path.name}")
 
 
@@ -114,8 +114,8 @@ def _discard(path: Path) -> None:
 
 
 def check(path: Path) -> None:
-    """Raises onnx.checker's ValidationError when the graph is not valid ONNX. By path, so that
-    size does not matter.
+    """Raise onnx.checker's ValidationError if the graph is not valid ONNX. It is checked by path, so that its size does
+    not matter.
     """
     import onnx
 

@@ -1,9 +1,7 @@
-"""Worker side. Exports kept between runs: found by everything that goes into one, checked before
-they are used.
+"""Worker side. Export cache: entries are keyed by all inputs of an export and verified before use.
 
-An entry is `<stem>-<key>.onnx` and `<stem>-<key>.json`. Both are written under another name and
-renamed; the JSON comes last and holds size and SHA-256 of the graph, so a half-written or altered
-entry is never used.
+An entry is `<stem>-<key>.onnx` and `<stem>-<key>.json`. Both are written under a temporary name and renamed; the JSON
+is written last and holds the size and SHA-256 of the graph, so an incomplete or altered entry is never used.
 """
 
 from __future__ import annotations
@@ -20,12 +18,12 @@ from pathlib import Path
 from typing import Any, Final
 
 SCHEMA: Final = 2
-"""Version of what is stored with a graph; entries of others are made again."""
+"""Version of the data stored with a graph; entries of other versions are replaced."""
 MAX_BYTES: Final = 20 * 1024**3
-"""Four times what the whole catalogue needs at base size."""
+"""Four times the size of the whole catalogue at base size."""
 
 STALE: Final = 3600.0
-"""Seconds after which a temporary file is a dead process's."""
+"""Seconds after which a temporary file is considered abandoned."""
 
 
 def entry_of(folder: Path, stem: str, key: str) -> Path:
@@ -34,11 +32,10 @@ def entry_of(folder: Path, stem: str, key: str) -> Path:
 
 
 def load(entry: Path, key: str, output: Path) -> dict[str, Any] | None:
-    """Puts the entry's graph at `output` and returns what was stored with it; None when there is no
-    sound entry.
+    """Place the entry's graph at `output` and return the data stored with it, or None without a valid entry.
 
-    A damaged entry is deleted, so that the next export replaces it. The graph is a hard link where
-    the file system allows it, else a copy.
+    A damaged entry is deleted, so that the next export replaces it. The graph is a hard link if the file system allows
+    it, else a copy.
     """
     graph = entry.with_suffix(".onnx")
     try:
@@ -61,15 +58,13 @@ def load(entry: Path, key: str, output: Path) -> dict[str, Any] | None:
         remove(entry)
         return None
     put(graph, output)
-    os.utime(entry)  # the last use, for prune
+    os.utime(entry)  # time of last use, for prune
     stored: dict[str, Any] = held["stored"]
     return stored
 
 
 def store(entry: Path, key: str, graph: Path, stored: Mapping[str, Any]) -> None:
-    """Keeps `graph` and the JSON-able `stored` as this entry. Raises OSError when the disk is
-    full.
-    """
+    """Store `graph` and the JSON-able `stored` as this entry. Raises OSError if the disk is full."""
     entry.parent.mkdir(parents=True, exist_ok=True)
     held = {
         "schema": SCHEMA,
@@ -85,10 +80,9 @@ def store(entry: Path, key: str, graph: Path, stored: Mapping[str, Any]) -> None
 
 
 def prune(folder: Path, max_bytes: int = MAX_BYTES) -> list[str]:
-    """Deletes the least recently used entries until the rest is within `max_bytes`; the names of
-    the deleted.
+    """Delete the least recently used entries until the rest is within `max_bytes`; return the deleted names.
 
-    Stale temporary files and graphs that lost their JSON go too.
+    Stale temporary files and graphs without their JSON are deleted too.
     """
     if not folder.is_dir():
         return []
@@ -116,21 +110,19 @@ def prune(folder: Path, max_bytes: int = MAX_BYTES) -> list[str]:
 
 
 def remove(entry: Path) -> None:
-    """Deletes an entry; the JSON first, so that it never vouches for a missing graph."""
+    """Delete an entry, the JSON first, so that it never refers to a missing graph."""
     entry.unlink(missing_ok=True)
     entry.with_suffix(".onnx").unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of the file's bytes, in hex."""
+    """Return the SHA-256 of the file's bytes in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def put(source: Path, target: Path) -> None:
-    """`target` becomes a hard link to `source`, or a copy; whatever was there is replaced at
-    once.
-    """
+    """Atomically replace `target` with a hard link to `source`, or with a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(target) as path:
         path.unlink()
@@ -143,7 +135,7 @@ def put(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def _temporary(target: Path) -> Any:
-    """Create an empty file in the folder of `target`; it is deleted at the end unless it was renamed."""
+    """Yield a new empty file in the folder of `target`; it is deleted at the end unless it was renamed."""
     descriptor, name = tempfile.mkstemp(
         dir=target.parent, prefix=f".{target.stem}-", suffix=".partial"
     )

@@ -1,6 +1,4 @@
-"""Worker side. What an export depends on, as data: the source files, the record, the weights,
-the samples, the libraries.
-"""
+"""Worker side. Cache key of an export: the source files, the record, the weights, the samples and the libraries."""
 
 from __future__ import annotations
 
@@ -26,13 +24,13 @@ PARTS: Final = (
     "tolerance.py",
     "weights.py",
 )
-"""Parts of suite/ that go into every export."""
+"""Parts of suite/ on which every export depends."""
 
 
 def ingredients_of(
     job: CellJob, spec: ModelSpec, source: Source, state: str = ""
 ) -> dict[str, Any]:
-    """JSON-able; equal exactly when the export and its parity would come out the same.
+    """Return JSON-able data that is equal exactly if the export and its parity would be the same.
 
     `state` is the key of the trained or pruned state whose weights are exported; empty for the model as built.
     """

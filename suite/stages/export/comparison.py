@@ -1,4 +1,4 @@
-"""Worker side. A graph compared with its module on every input that can tell: the rows of a parity."""
+"""Worker side. Comparison of a graph with its module on several inputs: the rows of a parity."""
 
 from __future__ import annotations
 
@@ -30,29 +30,32 @@ from suite.stages.export.variants import (
 )
 
 MOST_OTHERS: Final = 4
-"""Second batches that are looked at until one is answered otherwise than the example: a classifier may answer two texts
-of one class alike, and parity on these would prove nothing."""
+"""Number of second batches tried until the answer differs from the example's: a classifier may give two texts of one
+class the same answer, and parity on these would prove nothing.
+"""
 
 EXTENTS: Final = (1, 2, 5, 16)
-"""Extents at which every dynamic axis is tried in addition to the record's: on both sides of most branches."""
+"""Extents tried for every dynamic axis in addition to the record's: on both sides of most branches."""
 
 MOST_JUDGING: Final = 3.0
-"""Seconds of float64 passes up to which every input is judged. Beyond, the example is, and an input where eager and the
-graph differ by more than half of what is allowed: within that, eager's own error of the example decides."""
+"""Seconds of float64 passes up to which every input is judged. Beyond that, only the example and inputs where eager and
+the graph differ by more than half of the allowed error are; within that, eager's error on the example decides.
+"""
 
 MOST_SECONDS: Final = 0.5
-"""Time of an eager pass up to which an extent is tried that the record did not ask for."""
+"""Maximum time of an eager pass in seconds for trying an extent that the record does not request."""
 
 MOST_BEYOND: Final = 5.0
-"""The same for an extent outside of the range for which the exported program is valid, and for an input on which a
-graph that failed is computed in float64: both are rare, and decide."""
+"""The same limit for an extent outside of the range for which the exported program is valid, and for an input on which
+a graph that failed is computed in float64: both are rare and decisive.
+"""
 
 MOST_INEXACT: Final = 1e-3
-"""Error, of an output's scale, up to which a runtime may be inexact; more makes a right graph useless."""
+"""Error, relative to an output's scale, that a runtime may have; with more, even a correct graph is useless."""
 
 
 class Comparison:
-    """The inputs, what the module answers to them, and the rows for one graph after the other."""
+    """Inputs, the module's outputs for them, and the rows for one graph after the other."""
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class Comparison:
         self.reference = reference
         self.batch = batch
         self.graph = graph
-        """The file that holds whatever graph `rows` is asked about."""
+        """Path of the graph that is passed to `rows`."""
         self.cases: list[Variant] = []
         self.typical: list[float] = []
         self._draw = draw
@@ -78,8 +81,8 @@ class Comparison:
         self._spread = Spread(output="", tolerances=0.0)
 
     def prepare(self, cases: Sequence[Variant] = ()) -> None:
-        """Chooses the inputs, or takes these, and asks eager and the judge; the float64 copy of the module is gone
-        afterwards.
+        """Choose the inputs, or take these, and compute the outputs of eager and of float64; the float64 copy of the
+        module is freed afterwards.
         """
         example = self._draw(self.batch, 0)
         self.reference.eager(example)
@@ -104,8 +107,8 @@ class Comparison:
             self._learn([case.inputs for case in self.cases])
 
     def rows(self, session: Any, limits: Limits) -> list[ShapeParity]:
-        """One row per input; rows of extents that the record does not promise are left out where they are vacuous."""
-        # Kept for the graphs of other exporters, which do not know these limits and break them too.
+        """Return one row per input; vacuous rows of extents that the record does not promise are left out."""
+        # Kept for the graphs of other exporters, which do not report these limits but share them.
         self.cases.extend(self._usable(self._beyond(limits)))
         found = []
         for case in self.cases:
@@ -117,7 +120,7 @@ class Comparison:
         return found
 
     def _row(self, case: Variant, session: Any) -> ShapeParity:
-        """One comparison; a graph that does not run on this input has failed it."""
+        """Return one comparison; a graph that does not run on this input has failed it."""
         from suite.backends.onnxruntime import feeds_for
 
         try:
@@ -125,7 +128,7 @@ class Comparison:
         except Exception as error:  # ONNX Runtime's errors have no common class
             return broken(case.axis, case.extent, f"{type(error).__name__}: {error}")
         if not self.reference.is_judged(case.inputs):
-            # Half of what is allowed from eager: with eager's own error that is within the whole.
+            # Half of the allowed error: together with eager's own error it stays within the whole.
             row = self._compared(case, self.reference.answers(case.inputs), actual, 0.5)
             if row.verdict != FAILED:
                 return row
@@ -133,7 +136,7 @@ class Comparison:
         answers = self.reference.answers(case.inputs)
         row = self._compared(case, answers, actual)
         if row.verdict != PASSED and answers.judge is not answers.eager:
-            # Where rounding decides (a box kept or not, a class of two equal ones) the graph may decide like eager.
+            # If rounding decides (box kept or not, one of two equal classes), agreeing with eager passes.
             as_eager = Answers(
                 eager=answers.eager,
                 judge=answers.eager,
@@ -147,7 +150,7 @@ class Comparison:
         return row
 
     def _arbitrated(self, case: Variant, answers: Answers, row: ShapeParity) -> ShapeParity:
-        """The failed row, or a passed one where the graph computed in float64 is right and the runtime inexact."""
+        """Return the failed row, or a passed one if the graph is correct in float64 and the runtime inexact."""
         if self._seconds > MOST_BEYOND:
             return row
         try:
@@ -166,7 +169,7 @@ class Comparison:
         )
 
     def arrays(self, case: Variant) -> dict[str, Any]:
-        """The inputs of the case as NumPy arrays by flat name."""
+        """Return the inputs of the case as NumPy arrays by flat name."""
         return {name: as_array(tensor) for name, tensor in flatten_inputs(case.inputs).items()}
 
     def _compared(
@@ -192,7 +195,7 @@ class Comparison:
         )
 
     def _learn(self, batches: Sequence[Mapping[str, Any]]) -> None:
-        """Takes eager's usual error from these inputs; a large one where it could not be measured."""
+        """Set eager's typical error from these inputs; a large one if it could not be measured."""
         answers = [self.reference.answers(inputs) for inputs in batches]
         self.typical = typical_errors(answers)
         if all(answer.judge is answer.eager for answer in answers):
@@ -206,7 +209,7 @@ class Comparison:
             yield from self._at(name, EXTENTS, MOST_SECONDS)
 
     def _beyond(self, limits: Limits) -> Iterator[Variant]:
-        """Extents just outside of the range for which the exported program is valid."""
+        """Yield extents just outside of the range for which the exported program is valid."""
         known = {(case.axis, case.extent) for case in self.cases}
         for name, (low, high) in limits.items():
             extents = [low - 1, *([] if high is None else [high + 1])]
@@ -222,7 +225,7 @@ class Comparison:
         yield from at_extents(self.spec, self._drawn, self.batch, name, quick)
 
     def _usable(self, cases: Iterator[Variant]) -> Iterator[Variant]:
-        """Those that the module answers: no model reads every length."""
+        """Yield the cases on which the module runs: models do not accept every length."""
         for case in cases:
             try:
                 self.reference.eager(case.inputs)
@@ -233,7 +236,7 @@ class Comparison:
 
 
 def _explained(name: str, limits: Limits) -> str:
-    """The range for which the exported program is valid, in words."""
+    """Return the range for which the exported program is valid, in words."""
     low, high = limits[name]
     if low == high:
         return f"the exported program holds for {name} = {low} alone"

@@ -1,7 +1,7 @@
-"""Worker side. Values of tensors that a module's Python code reads, and whether its answer depends on them.
+"""Worker side. Detection of tensor values that a module's Python code reads and on which its output depends.
 
-A tracer that keeps what one example did (the legacy exporter) makes a constant of each of them: an `if` on a value is
-frozen to the branch that the example took, and the graph is wrong for every input that takes the other.
+A tracer that records one example (the legacy exporter) makes each of them a constant: an `if` on a value is frozen to
+the example's branch, and the graph is wrong for every input that takes the other.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 MOST_READS: Final = 12
-"""Places that are tried; each costs one forward pass."""
+"""Maximum number of places tried; each costs one forward pass."""
 
 TORCH: Final = str(Path(torch.__file__).parent)
 
 
 class FrozenValueError(RuntimeError):
-    """The module's answer depends on a value that its Python code reads: a trace of one example is no graph of it."""
+    """Error raised if the module's output depends on a value read by Python code: one trace does not represent the
+    module.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +36,14 @@ class Read:
     at: str
     """File and line: `net.py:12`."""
     code: str
-    """The line."""
+    """Source text of the line."""
     number: int
-    """Which read of the forward pass it is, counted from 0."""
+    """Index of the read within the forward pass, from 0."""
     value: Any
 
 
 class _ValueReads(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes every read, and gives another value at the one that is asked for."""
+    """Records every read, and replaces the value at the selected one."""
 
     def __init__(self, changed: int | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -65,11 +67,10 @@ class _ValueReads(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def refuse_frozen_values(
     module: nn.Module, inputs: Mapping[str, Any], flatten: Callable[[Any], list[Tensor]]
 ) -> None:
-    """Raises FrozenValueError when another value at one of the reads gives another answer.
+    """Raise FrozenValueError if another value at one of the reads changes the output.
 
     Every place is tried once with the opposite boolean or another number. A boolean whose opposite makes the module
-    raise is a check of its input, and one that changes nothing chooses between two ways to one answer: both may be
-    frozen.
+    raise is an input check, and one that changes nothing chooses between two equivalent paths: both may be frozen.
     """
     with torch.no_grad(), _ValueReads() as plain:
         expected = flatten(module(**inputs))
@@ -90,7 +91,7 @@ def refuse_frozen_values(
 
 
 def _caller() -> tuple[str, int]:
-    """File and line of the innermost frame outside PyTorch."""
+    """Return file and line of the innermost frame outside PyTorch."""
     frame = sys._getframe(2)
     while frame.f_back is not None:
         name = frame.f_code.co_filename

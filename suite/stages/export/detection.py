@@ -1,6 +1,4 @@
-"""Worker side. Export of torchvision's detectors: non-maximum suppression without a branch on
-data.
-"""
+"""Worker side. Export of torchvision's detectors: non-maximum suppression without a data-dependent branch."""
 
 from __future__ import annotations
 
@@ -17,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def export(request: ExportRequest) -> Limits:
-    """Writes the graph with `batched_nms` replaced for as long as the trace lasts."""
+    """Write the graph with `batched_nms` replaced during the trace."""
     with branch_free_nms():
         return dynamo.export(request)
 
 
 def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
-    """Indices of the kept boxes, best score first: torchvision's coordinate trick, without its test
-    for emptiness.
+    """Return the indices of the kept boxes, best score first: torchvision's coordinate trick without its test for
+    emptiness.
 
-    Boxes of class i are shifted by i times the largest coordinate, so that no two classes overlap.
-    The appended zero makes the maximum exist when there is no box.
+    Boxes of class i are shifted by i times the largest coordinate, so that no two classes overlap. The appended zero
+    makes the maximum exist without boxes.
     """
     import torch
 
@@ -39,9 +37,9 @@ def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: floa
 
 @contextmanager
 def symbolic_lengths() -> Iterator[None]:
-    """Within the block torchvision's RoI pooling takes the number of boxes for a symbol.
+    """Within the block, make torchvision's RoI pooling treat the number of boxes as symbolic.
 
-    It asks `len(rois)`, which has to be a number, where the shape of a traced tensor is one that is not known yet.
+    It calls `len(rois)`, which has to return a number, while the traced tensor's shape is still unknown.
     """
     import torch
     from torchvision.ops import poolers
@@ -58,9 +56,9 @@ def symbolic_lengths() -> Iterator[None]:
 
 @contextmanager
 def branch_free_decoding() -> Iterator[None]:
-    """Within the block torchvision's box coder shapes its boxes without asking whether there are any.
+    """Within the block, make torchvision's box coder reshape its boxes without testing whether there are any.
 
-    torch.export of PyTorch 2.11 cannot know; that of 2.15 finds out.
+    torch.export of PyTorch 2.11 cannot resolve this test; that of 2.15 can.
     """
     import torch
     from torchvision.models.detection._utils import BoxCoder
@@ -81,7 +79,7 @@ def branch_free_decoding() -> Iterator[None]:
 
 @contextmanager
 def branch_free_nms() -> Iterator[None]:
-    """Within the block torchvision's models use `batched_nms` from here."""
+    """Within the block, make torchvision's models use this module's `batched_nms`."""
     import torchvision.ops as ops
 
     held = [(place, place.batched_nms) for place in (ops, ops.boxes)]

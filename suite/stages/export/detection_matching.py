@@ -1,5 +1,5 @@
-"""Worker side. Lists of detections compared: near-equal scores may be listed either way round, and after rounding to 8
-bits an object is found again by its box.
+"""Worker side. Comparison of detection lists: near-equal scores may be listed in either order, and after 8-bit
+quantization objects are matched by their boxes.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ if TYPE_CHECKING:
     Arrays = Sequence[NDArray[Any]]
 
 PARTS: Final = ("boxes", "labels", "scores")
-"""Outputs that list one detection a row; a detector without all three (YOLO's candidates) has no
-order to mend."""
+"""Outputs with one detection per row; a detector without all three (YOLO's candidates) needs no reordering."""
 
 OVERLAP: Final = 0.5
-"""Intersection over union from which on two boxes mean the same object, as in mAP50."""
+"""Intersection over union from which two boxes count as the same object, as in mAP50."""
 
 
 def moving_outputs(names: Sequence[str]) -> list[str]:
-    """The outputs that must differ between two inputs for a comparison to mean something.
+    """Return the outputs that must differ between two inputs for a meaningful comparison.
 
-    All of them, but of a list of detections the boxes only: sorted scores are alike on any two
+    All of them, except that for a list of detections only the boxes count: sorted scores are similar on any two
     pictures.
     """
     is_list = all(any(name.startswith(part) for name in names) for part in PARTS)
@@ -35,14 +34,13 @@ def moving_outputs(names: Sequence[str]) -> list[str]:
 def aligned(
     reference: Arrays, actual: Arrays, *, names: Sequence[str], tolerance: Tolerance
 ) -> list[NDArray[Any]]:
-    """`actual` with its detections moved to where eager lists them.
+    """Return `actual` with its detections reordered to match eager's.
 
-    Detections come sorted by score, and two whose scores differ by less than rounding may change
-    places. Each of eager's detections takes the first free one of the graph's that agrees with it
-    in every output within tolerance, so a detection moves only among near-equal scores. One that
-    has no partner stays where it is, and so does everything when the numbers of detections differ:
-    the comparison then reports the difference. Outputs `boxes_1`, `labels_1` ... of further images are
-    aligned among themselves.
+    Detections come sorted by score, and two whose scores differ by less than rounding may change places. Each of
+    eager's detections is matched to the first free one of the graph's that agrees with it in every output within
+    tolerance, so a detection moves only among near-equal scores. An unmatched one keeps its place, and so do all if the
+    numbers of detections differ: the comparison then reports the difference. Outputs `boxes_1`, `labels_1` ... of
+    further images are aligned among themselves.
     """
     result = list(actual)
     for boxes in (name for name in names if name.startswith("boxes")):
@@ -59,7 +57,7 @@ def aligned(
 
 
 def _order(reference: Arrays, actual: Arrays, tolerances: Sequence[Tolerance]) -> NDArray[Any]:
-    """Row numbers of `actual`, one per row of `reference`."""
+    """Return row numbers of `actual`, one per row of `reference`."""
     import numpy as np
 
     count = len(reference[0])
@@ -81,14 +79,14 @@ def _order(reference: Arrays, actual: Arrays, tolerances: Sequence[Tolerance]) -
 
 
 def lists_detections(names: Sequence[str]) -> bool:
-    """Whether outputs of these names are lists of detections, best score first, in an order that 8 bits change."""
+    """Return whether outputs of these names are lists of detections, best score first, whose order 8 bits change."""
     return set(PARTS) <= set(names)
 
 
 def found_again(reference: Arrays, actual: Arrays, names: Sequence[str]) -> tuple[int, int]:
-    """How many of the reference's detections are in `actual` as well, and how many there are.
+    """Return how many of the reference's detections are also in `actual`, and how many there are.
 
-    Each takes the free box of its label that overlaps it most, by half at least; the best score chooses first.
+    Each is matched to the free box of its label with the largest overlap, at least half; the best score chooses first.
     """
     import torch
     from torchvision.ops import box_iou

@@ -15,25 +15,24 @@ if TYPE_CHECKING:
     from suite.stages.export.recipes import ExportRequest, Limits
 
 OPSET: Final = 20
-"""The default of torch.onnx.export since 2.9."""
+"""Default opset of torch.onnx.export since 2.9."""
 
 ONE_FILE: Final = 1_500_000_000
-"""Bytes of weights up to which the graph is one file; protobuf ends at 2 GiB."""
+"""Bytes of weights up to which the graph is one file; protobuf is limited to 2 GiB."""
 
 TWO: Final = 2
-"""torch.export takes an extent of 0 or 1 for a constant, so that every program begins here; parity tries 1."""
+"""Smallest extent of a program: torch.export treats 0 and 1 as constants. Parity tries 1."""
 UNBOUNDED: Final = 2**30
-"""Extents from which on torch.export means no bound: it writes the largest integer."""
+"""Extents that torch.export uses for no bound: it writes the largest integer."""
 
 LEAKS: Final = ("pkg.torch.onnx.stack_trace", "pkg.torch.onnx.fx_node")
-"""Node metadata that holds absolute paths of the machine; `namespace` and `name_scopes` hold
-module names and stay."""
+"""Node metadata that holds absolute paths of the machine; `namespace` and `name_scopes` hold module names and are
+kept.
+"""
 
 
 def export(request: ExportRequest) -> Limits:
-    """Writes the graph; raises torch.onnx's errors as they come, and ValueError for a translation of an unknown
-    operator.
-    """
+    """Write the graph; raise torch.onnx's errors unchanged, and ValueError for a translation of an unknown operator."""
     import torch
 
     flat = flatten_inputs(request.inputs)
@@ -62,7 +61,7 @@ def export(request: ExportRequest) -> Limits:
 
 
 def translation_table(translations: Mapping[str, Callable[..., Any]]) -> dict[Any, Any] | None:
-    """`Export.translations` as torch.onnx takes it: overload of the operator -> function. None without any.
+    """Return `Export.translations` in torch.onnx's format: overload of the operator -> function. None if empty.
 
     Raises ValueError naming an operator that is not registered.
     """
@@ -113,21 +112,21 @@ def _user_inputs(exported: Any) -> list[str]:
 
 
 def _bounds(known: Any) -> tuple[int, int | None]:
-    """Smallest and largest extent of a range of torch.export's; None for no largest."""
+    """Return the smallest and largest extent of a torch.export range; None if it has no largest."""
     if known is None:
         return 0, None
     try:
         high: int | None = int(known.upper)
-    except (AttributeError, OverflowError, TypeError, ValueError):  # infinite: sympy's or torch's
+    except (AttributeError, OverflowError, TypeError, ValueError):  # infinite: of sympy or torch
         high = None
     return int(known.lower), high if high is None or high < UNBOUNDED else None
 
 
 def share_constants(model: Any, parameters: Container[str]) -> None:
-    """Keeps one of the constants that are the same to the bit, in place, parameters of the module aside.
+    """Merge bitwise equal constants in place, except parameters of the module.
 
-    The exporter folds a transposed weight anew for each use of it: an RNN that is unrolled over 28 steps, and small
-    enough to be folded, would carry its weights 28 times.
+    The exporter folds a transposed weight again for each use: an RNN that is unrolled over 28 steps, and small enough
+    to be folded, would contain its weights 28 times.
     """
     from onnx_ir.convenience import replace_all_uses_with
 
@@ -143,9 +142,7 @@ def share_constants(model: Any, parameters: Container[str]) -> None:
 
 
 def save(model: Any, path: Path) -> None:
-    """Writes an onnx_ir model without traces of this machine, as one file up to ONE_FILE, else
-    with `<path>.data`.
-    """
+    """Write an onnx_ir model without paths of this machine, as one file up to ONE_FILE, else with `<path>.data`."""
     import onnx_ir
 
     scrub(model)
@@ -155,7 +152,7 @@ def save(model: Any, path: Path) -> None:
 
 
 def scrub(model: Any) -> None:
-    """Drops doc strings and the metadata in LEAKS from an onnx_ir model, in place."""
+    """Remove doc strings and the metadata in LEAKS from an onnx_ir model, in place."""
     model.doc_string = None
     for graph in (model.graph, *model.functions.values()):
         graph.doc_string = None
@@ -167,11 +164,11 @@ def scrub(model: Any) -> None:
 
 @contextmanager
 def quick_rewrites() -> Iterator[None]:
-    """Within the block the exporter's patterns are only tried on nodes of the operator with which they end.
+    """Within the block, try the exporter's rewrite patterns only on nodes of their final operator.
 
-    For a pattern of several outputs onnxscript (0.7) sorts all nodes of the graph anew for every node that it tries,
-    before it compares the operator: half of the time of a graph of two thousand nodes. Comparing the operator first
-    gives the same matches. Does nothing where onnxscript has no such matcher any more.
+    For a pattern with several outputs, onnxscript (0.7) sorts all nodes of the graph again for every node that it
+    tries, before it compares the operator: half of the time for a graph of two thousand nodes. Comparing the operator
+    first gives the same matches. Does nothing if onnxscript no longer has such a matcher.
     """
     try:
         from onnxscript.rewriter._basics import MatchResult

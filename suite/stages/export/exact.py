@@ -1,4 +1,4 @@
-"""Worker side. The judge of parity: a module's answers in float64, and what of it could not be computed so."""
+"""Worker side. Reference of parity: a module's outputs in float64, and the operators that could not run in it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ WIDE: Final = {
     torch.complex64: torch.complex128,
     torch.complex32: torch.complex128,
 }
-"""Type -> the type in which the judge computes what a module computes in it."""
+"""Dtype of the module -> dtype of the reference."""
 
 
 class WideOperators(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Runs every operator in double precision, those that the module casts to a narrower type included.
+    """Run every operator in double precision, including those that the module casts to a narrower dtype.
 
-    Transformers' normalizations and rotary embeddings cast to float32 by name, so that `module.double()` alone would
-    be a float32 run in part. Operators without a kernel for double precision run in single and are noted.
+    Transformers' normalizations and rotary embeddings cast to float32 explicitly, so `module.double()` alone would
+    partly run in float32. Operators without a double-precision kernel run in single and are recorded.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.narrow: set[str] = set()
-        """Names of the operators that ran in a narrower type."""
+        """Names of the operators that ran in a narrower dtype."""
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -42,13 +42,13 @@ class WideOperators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args = tuple(WIDE.get(a, a) if isinstance(a, torch.dtype) else a for a in args)
         if (dtype := kwargs.get("dtype")) in WIDE:
             kwargs["dtype"] = WIDE[dtype]
-        # A copy in the place of what is written to, or of what the result is a view of, would be lost.
+        # A copy of an argument that is written to, or of which the result is a view, would be lost.
         if func._schema.is_mutable or func.is_view:
             return func(*args, **kwargs)
         wide_args, wide_kwargs = pytree.tree_map(widened, (args, kwargs))
         try:
             return func(*wide_args, **wide_kwargs)
-        except (RuntimeError, TypeError):  # NotImplementedError among them: no such kernel
+        except (RuntimeError, TypeError):  # includes NotImplementedError: no such kernel
             narrow_args, narrow_kwargs = pytree.tree_map(_narrowed, (args, kwargs))
             result = func(*narrow_args, **narrow_kwargs)
             self.narrow.add(str(func.name()))
@@ -60,11 +60,11 @@ def exact_answers(
     batches: list[Mapping[str, Any]],
     flatten: Callable[[Any], list[Tensor]],
 ) -> list[tuple[list[Tensor], str]]:
-    """For each batch of inputs the module's output tensors in float64, and what computed them (`float64`, or that with
-    the operators that only run in a narrower type).
+    """Return for each batch the module's output tensors in float64, and what computed them (`float64`, or that with the
+    operators that only run in a narrower dtype).
 
-    A copy of the module with widened weights lives as long as the call; the module stays as it is, its buffers too.
-    Raises what the module raises in float64.
+    A copy of the module with widened weights exists during the call; the module and its buffers are unchanged. Raises
+    what the module raises in float64.
     """
     wide = wide_copy(module)
     found = []
@@ -89,13 +89,13 @@ def wide_copy(module: nn.Module) -> nn.Module:
 
 
 def widened(value: Any) -> Any:
-    """The tensor in double precision; anything else, integers included, as it is."""
+    """Return a tensor in double precision; anything else, including integers, unchanged."""
     wide = WIDE.get(value.dtype) if isinstance(value, Tensor) else None
     return value if wide is None else value.detach().to(wide)
 
 
 def _narrowed(value: Any) -> Any:
-    """The tensor in single precision, where it is double."""
+    """Return a double tensor in single precision; anything else unchanged."""
     narrow = {torch.float64: torch.float32, torch.complex128: torch.complex64}
     kind = narrow.get(value.dtype) if isinstance(value, Tensor) else None
     return value if kind is None else value.to(kind)
@@ -103,7 +103,7 @@ def _narrowed(value: Any) -> Any:
 
 @contextmanager
 def _float64_by_default() -> Iterator[None]:
-    """Within the block tensors that are made without a type are float64."""
+    """Within the block, use float64 as the default dtype of new tensors."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:

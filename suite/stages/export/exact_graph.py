@@ -1,8 +1,8 @@
-"""Worker side. A graph computed in float64 by ONNX's reference implementation: whether a difference is the graph's or
-the runtime's.
+"""Worker side. Float64 evaluation of a graph by ONNX's reference implementation: tells whether the graph or the runtime
+causes a difference.
 
 Some of ONNX Runtime's float32 kernels are less exact than PyTorch's (InstanceNormalization over long axes, DFT of
-lengths that are no power of two). A graph whose float64 answer is right has nothing wrong with it.
+lengths that are not a power of two). A graph whose float64 output is right is correct.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NARROW_ATTRIBUTES: Final = ("value_float", "value_floats")
 
 
 def exact_outputs(path: Path, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-    """The graph's outputs for these inputs, every float32 number in float64.
+    """Return the graph's outputs for these inputs, with every float32 number in float64.
 
     Raises what the reference implementation raises for operators that it does not know.
     """
@@ -40,9 +40,9 @@ def exact_outputs(path: Path, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray
 
 
 def _widen(graph: Any) -> None:
-    """Makes float64 of every float32 in the graph and its subgraphs, in place.
+    """Convert every float32 in the graph and its subgraphs to float64, in place.
 
-    What is float16 stays so: half precision inside a float32 graph is a fault of the graph.
+    float16 is kept: half precision inside a float32 graph is a fault of the graph.
     """
     for tensor in graph.initializer:
         _widen_tensor(tensor)
@@ -83,13 +83,13 @@ def _widen_tensor(tensor: Any) -> None:
 
 
 def _quick_operators() -> list[Any]:
-    """Operators that the reference implementation computes in Python loops, by PyTorch in float64, or wrongly."""
+    """Return PyTorch float64 implementations of operators that the reference implements in Python loops, or wrongly."""
     import numpy as np
     import torch
     from onnx.reference.op_run import OpRun
 
     def padded(x: Any, auto_pad: Any, pads: Any, kernel: Any, strides: Any, dilations: Any) -> Any:
-        """The input with ONNX's padding, which may differ from side to side."""
+        """Return the input with ONNX's padding, which may be asymmetric."""
         spatial = len(kernel)
         if auto_pad in (b"SAME_UPPER", "SAME_UPPER", b"SAME_LOWER", "SAME_LOWER"):
             raise NotImplementedError(f"auto_pad {auto_pad!r}")
@@ -144,7 +144,7 @@ def _quick_operators() -> list[Any]:
             return (torch.nn.functional.gelu(values, approximate=how).numpy(),)
 
     class GatherElements(OpRun):  # type: ignore[misc]
-        """onnx 1.23 reads a row of a single element wrongly."""
+        """Replacement of the operator, because onnx 1.23 reads a row of a single element wrongly."""
 
         op_domain = ""
 

@@ -1,4 +1,4 @@
-"""Worker side. Why a module cannot be exported: one sentence of cause and one of cure."""
+"""Worker side. Reasons why a module cannot be exported: one sentence for the cause and one for the cure."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ import torch
 from torch import Tensor, nn
 
 COLOURS: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-"""Escape sequences of a terminal, which PyTorch puts into its messages."""
+"""Terminal escape sequences, which PyTorch puts into its messages."""
 
 HARMLESS: Final = 64 * 2.0**-24
-"""Difference of two eager calls, of an output's scale, that a kernel without a fixed order of summation may have."""
+"""Difference of two eager calls, relative to an output's scale, allowed for kernels without a fixed order of
+summation.
+"""
 
 
 class ExportError(RuntimeError):
-    """No recipe made a usable graph; the message has cause, cure and every attempt."""
+    """Error raised if no recipe made a usable graph; the message has cause, cure and every attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """What stands in the way, and what to do."""
+    """Cause of a failed export, and its cure."""
 
     cause: str
     cure: str
     is_known: bool = True
-    """Whether the exporter's message was understood, not just repeated."""
+    """Whether the exporter's message was recognized, not only repeated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """A message of an exporter and what it means."""
+    """Exporter message and its meaning."""
 
     pattern: re.Pattern[str]
     cause: str
-    """May name groups of the pattern."""
+    """Text of the cause; may refer to groups of the pattern."""
     cure: str
 
 
@@ -87,11 +89,11 @@ KNOWN: Final = tuple(
         ),
     )
 )
-"""Messages of torch.export and torch.onnx (2.11 to 2.15), the most telling first."""
+"""Messages of torch.export and torch.onnx (2.11 to 2.15), the most specific first."""
 
 
 def reason_of(error: BaseException, module: nn.Module) -> Reason:
-    """Cause and cure of an exporter's error, from the texts of the whole chain of exceptions."""
+    """Return cause and cure of an exporter's error, from the texts of the whole chain of exceptions."""
     texts = [plain(str(link)) for link in _chain(error)]
     whole = "\n".join(texts)
     for row in KNOWN:
@@ -117,7 +119,7 @@ def reason_of(error: BaseException, module: nn.Module) -> Reason:
 
 
 def _place(groups: Mapping[str, str]) -> str:
-    """` (net.py:12: `if x.mean() > 0:`)` where the message holds file and line, else nothing."""
+    """Return ` (net.py:12: `if x.mean() > 0:`)` if the message holds file and line, else an empty string."""
     if not groups.get("file"):
         return ""
     code = f": `{groups['code']}`" if groups["code"] else ""
@@ -125,18 +127,18 @@ def _place(groups: Mapping[str, str]) -> str:
 
 
 def plain(text: str) -> str:
-    """The text without a terminal's colours."""
+    """Return the text without terminal colours."""
     return COLOURS.sub("", text)
 
 
 def one_line(text: str, limit: int = 400) -> str:
-    """An exporter's message in one line, cut to the limit: its cause, without the report it appends."""
+    """Return an exporter's message as one line, cut to the limit: its cause, without the appended report."""
     joined = " ".join(line.strip() for line in text.splitlines() if line.strip())
     return joined if len(joined) <= limit else f"{joined[: limit - 1]}…"
 
 
 def summary_line(error: BaseException) -> str:
-    """The message of the exception that lies at the bottom of the chain, behind the exporter's advice."""
+    """Return the message of the innermost exception of the chain, without the exporter's advice."""
     chain = list(_chain(error))
     telling = next((link for link in reversed(chain) if str(link).strip()), error)
     return one_line(f"{type(telling).__name__}: {plain(str(telling))}")
@@ -147,7 +149,7 @@ def refuse_unsteady(
     inputs: Mapping[str, Any],
     flatten: Callable[[Any], list[Tensor]],
 ) -> list[Tensor]:
-    """The module's outputs for these inputs; raises ExportError when a second call answers otherwise.
+    """Return the module's outputs for these inputs; raise ExportError if a second call answers differently.
 
     A graph is a function of its inputs. The message names the buffers and attributes that a call changes, or reports
     that random numbers are drawn.
@@ -184,7 +186,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _state_of(module: nn.Module) -> dict[str, Any]:
-    """Buffers, and plain attributes that are numbers or tensors, by name; tensors are copied."""
+    """Return buffers, and plain attributes that are numbers or tensors, by name; tensors are copied."""
     state: dict[str, Any] = {f"buffer {n}": value.clone() for n, value in module.named_buffers()}
     internal = vars(nn.Module())
     for prefix, part in module.named_modules():
@@ -205,7 +207,7 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """the buffers `level`, `calls` and the attribute `steps`."""
+    """Return a list in words: the buffers `level`, `calls` and the attribute `steps`."""
     parts = []
     for kind in ("buffer", "attribute"):
         own = [name.partition(" ")[2] for name in names if name.startswith(kind)]

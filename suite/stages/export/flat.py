@@ -1,6 +1,4 @@
-"""Worker side. A module called with flat tensors by name and answering with a flat tuple, as
-ONNX wants it.
-"""
+"""Worker side. Flat call interface of a module: named tensors in, a flat tuple out, as ONNX requires."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def nested_inputs(like: Mapping[str, Any], tensors: Sequence[Tensor]) -> dict[str, Any]:
-    """Keyword arguments nested like `like`, from tensors in the order of `flatten_inputs(like)`."""
+    """Return keyword arguments nested like `like`, from tensors in the order of `flatten_inputs(like)`."""
     import torch
 
     left = iter(tensors)
@@ -27,15 +25,15 @@ def nested_inputs(like: Mapping[str, Any], tensors: Sequence[Tensor]) -> dict[st
 
 
 def num_results(inputs: Mapping[str, Any]) -> int:
-    """How many results a call returns: one per item of an input that is a list, else one."""
+    """Return the number of results of a call: one per item of an input that is a list, else one."""
     return max((len(v) for v in inputs.values() if isinstance(v, (list, tuple))), default=1)
 
 
 def names_of_outputs(names: Sequence[str], num_tensors: int, num_results: int = 1) -> list[str]:
-    """One name per output tensor; for several results (detection on two images) `boxes_0`,
-    `scores_0`, `boxes_1` ...
+    """Return one name per output tensor; for several results (detection on two images) `boxes_0`, `scores_0`, `boxes_1`
+    ...
 
-    Raises ValueError when the model returns another number of tensors than there are names.
+    Raises ValueError if the model returns another number of tensors than there are names.
     """
     if num_tensors != len(names) * num_results:
         raise ValueError(
@@ -52,15 +50,14 @@ def names_of_outputs(names: Sequence[str], num_tensors: int, num_results: int = 
 def flat_forward(
     module: nn.Module, inputs: Mapping[str, Any], outputs: Sequence[str] = ()
 ) -> Iterator[None]:
-    """Within the block `module(*tensors)` takes the flat inputs by name and returns a tuple of
-    tensors, a dictionary of the names `outputs` in their order.
+    """Within the block, `module(*tensors)` takes the flat inputs by name and returns a tuple of tensors; values of a
+    dictionary are in the order of `outputs`.
 
-    The module becomes an instance of a subclass with another `forward`. A wrapper around it would
-    put a prefix before every weight's name, and a `forward` on the instance sends torch.export
-    looking for constants in its closure.
+    The module becomes an instance of a subclass with another `forward`. A wrapper would prefix every weight's name, and
+    a `forward` on the instance makes torch.export look for constants in its closure.
     """
     kind = type(module)
-    own = module.__dict__.pop("forward", None)  # a forward that someone put on the instance
+    own = module.__dict__.pop("forward", None)  # a forward that was set on the instance
     original = own or kind.forward.__get__(module)
     parameter = inspect.Parameter
     names = ["self", *flatten_inputs(inputs)]

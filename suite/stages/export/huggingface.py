@@ -1,5 +1,5 @@
-"""Worker side. Export of transformers models through the library's own exporter, which patches
-what torch cannot lower.
+"""Worker side. Export of transformers models through the library's own exporter, which patches what torch cannot
+lower.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
 
 def export(request: ExportRequest) -> Limits:
-    """Writes the graph; raises the exporter's errors, and ValueError when it returns other
-    outputs than asked for.
-    """
+    """Write the graph; raise the exporter's errors, and ValueError if it returns other outputs than requested."""
     from torch.export import Dim
     from transformers.exporters import OnnxConfig, OnnxExporter
 

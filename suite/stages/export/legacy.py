@@ -1,6 +1,4 @@
-"""Worker side. Export through TorchScript tracing: the exporter that PyTorch deprecates, tried
-last.
-"""
+"""Worker side. Export through TorchScript tracing: the exporter that PyTorch deprecates, tried last."""
 
 from __future__ import annotations
 
@@ -21,14 +19,14 @@ OPSET: Final = 18
 
 
 UNRECORDED: Final = re.compile(r"Converting a tensor to a (NumPy array|Python list)")
-"""What the tracer warns of where values leave PyTorch altogether, so that no other value can be tried."""
+"""Tracer warning for values that leave PyTorch altogether, so that no other value can be tried."""
 BRANCH: Final = "Converting a tensor to a Python boolean"
-"""What it warns of where Python chooses by a tensor, shapes among them."""
+"""Tracer warning for Python branches on a tensor, including shapes."""
 
 
 def export(request: ExportRequest) -> Limits:
-    """Writes the graph; raises torch.onnx's errors as they come, and FrozenValueError where a trace of one example is
-    no graph of the module.
+    """Write the graph; raise torch.onnx's errors unchanged, and FrozenValueError if one trace does not represent the
+    module.
     """
     import onnx_ir
     import torch
@@ -42,7 +40,7 @@ def export(request: ExportRequest) -> Limits:
         torch.no_grad(),
         flat_forward(request.module, request.inputs, request.outputs),
     ):
-        warnings.simplefilter("always")  # torch.jit.TracerWarning among them
+        warnings.simplefilter("always")  # including torch.jit.TracerWarning
         torch.onnx.export(
             request.module,
             tuple(flat.values()),
@@ -65,8 +63,8 @@ def export(request: ExportRequest) -> Limits:
 
 
 def branch_limits(request: ExportRequest) -> Limits:
-    """Between which extents the branches hold that the example took, as torch.export knows them; nothing where it does
-    not export the module.
+    """Return the extents between which the example's branches hold, according to torch.export; empty if it cannot
+    export the module.
 
     To a tracer every shape is a tensor, and a branch on one is frozen like a branch on a value.
     """

@@ -1,10 +1,9 @@
-"""Worker side. Parity: whether a graph is as exact as the module that it was made of, and whether the comparison could
-have failed.
+"""Worker side. Parity: whether a graph is as exact as its module, and whether the comparison could have failed.
 
-The judge is the module in float64 on the same input (`suite.stages.export.exact`). Eager float32 is off from it by some
-error; a right graph makes the same roundings in another order, so its error has the same size. Errors are root mean
-squares relative to the output's scale, over the whole output and over every slice of it: an element near zero alone
-decides nothing, and a fault in one channel of one sample is not averaged away.
+The reference is the module in float64 on the same input (`suite.stages.export.exact`). Eager float32 differs from it by
+some error; a correct graph rounds in another order, so its error has the same size. Errors are root mean squares
+relative to the output's scale, over the whole output and over every slice of it: a single element near zero decides
+nothing, and a fault in one channel of one sample is not averaged away.
 """
 
 from __future__ import annotations
@@ -35,18 +34,19 @@ if TYPE_CHECKING:
 
 
 VACUOUS_BELOW: Final = 10.0
-"""Allowed errors by which eager's outputs for two inputs must differ. Below that a graph that ignored its input, or
-that returned constants, would pass or nearly pass."""
+"""Minimum difference of eager's outputs for two inputs, in allowed errors. Below it a graph that ignored its input, or
+that returned constants, would pass or nearly pass.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """How much eager's outputs move when the input changes."""
+    """Change of eager's outputs when the input changes."""
 
     output: str
-    """The output that moves least."""
+    """Output that changes least."""
     tolerances: float
-    """Its largest difference between two real inputs, in allowed errors."""
+    """Largest difference of that output between two real inputs, in allowed errors."""
 
 
 def compare(
@@ -60,12 +60,12 @@ def compare(
     typical: Sequence[float],
     tolerance: Tolerance,
 ) -> ShapeParity:
-    """The verdict for a graph's outputs `actual`.
+    """Return the verdict for a graph's outputs `actual`.
 
-    A floating-point output passes when its error is up to `tolerance.multiple` times eager's own, over the whole output
+    A floating-point output passes if its error is at most `tolerance.multiple` times eager's own, over the whole output
     and over every slice, or within the tolerance that the record declares for it. `typical` is eager's usual error by
-    output (`typical_errors`). Integers must be the judge's or eager's. What agrees is vacuous all the same when eager's
-    outputs hardly move (`spread`), are not finite, have no elements, or are rounding through and through.
+    output (`typical_errors`). Integers must equal the reference's or eager's. Agreement is vacuous if eager's outputs
+    hardly change (`spread`), are not finite, have no elements, or consist of rounding error.
     """
     reference, multiple = answers.eager, tolerance.multiple
     if reason := _mismatch(reference, actual, names):
@@ -130,11 +130,11 @@ def spread_of(
     typical: Sequence[float],
     tolerance: Tolerance,
 ) -> Spread:
-    """How far eager's results for two inputs lie apart, by the output that moves least.
+    """Return the difference of eager's results for two inputs, for the output that changes least.
 
-    Of a list of detections only the boxes count: sorted scores are alike on any two pictures. Integer
-    outputs count only where there are no others (a label may rightly be the same twice). Outputs of
-    unlike shapes are infinitely far apart; an output without elements does not move.
+    For a list of detections only the boxes count: sorted scores are similar on any two pictures. Integer outputs count
+    only if there are no others (a label may rightly be the same twice). Outputs of different shapes are infinitely far
+    apart; the difference of an output without elements is 0.
     """
     moving = moving_outputs(names)
     chosen = [row for row in zip(names, first, second, typical, strict=True) if row[0] in moving]
@@ -150,7 +150,7 @@ def spread_of(
 
 
 def verdict_of(shapes: Sequence[ShapeParity]) -> Parity:
-    """The worst verdict (failed, then vacuous, then passed), every shape, and the first reason."""
+    """Return the worst verdict (failed, then vacuous, then passed), every shape, and the first reason."""
     assert shapes, "a verdict needs at least one comparison"
     for verdict in (FAILED, VACUOUS):
         bad = [s for s in shapes if s.verdict == verdict]
@@ -162,12 +162,12 @@ def verdict_of(shapes: Sequence[ShapeParity]) -> Parity:
 
 
 def _finite(value: float) -> float | None:
-    """The number, or None where JSON has none."""
+    """Return the number, or None if JSON cannot represent it."""
     return float(value) if math.isfinite(value) else None
 
 
 def broken(axis: str, extent: int | None, reason: str) -> ShapeParity:
-    """The verdict for a graph that did not run on this input, or whose outputs cannot be compared."""
+    """Return the verdict for a graph that did not run on this input, or whose outputs cannot be compared."""
     return ShapeParity(axis=axis, extent=extent, verdict=FAILED, reason=reason)
 
 
@@ -182,7 +182,9 @@ def _failure(name: str, strain: Strain, multiple: float) -> str:
 def _apart(
     first: NDArray[Any], second: NDArray[Any], share: float, declared: Tolerance | None
 ) -> float:
-    """Largest difference of one output between two inputs, in allowed errors: `share` of its scale, or as declared."""
+    """Return the largest difference of one output between two inputs, in allowed errors: `share` of its scale, or as
+    declared.
+    """
     import numpy as np
 
     if not first.size or not second.size:
@@ -207,7 +209,7 @@ def _meaningless(reference: Arrays, names: Sequence[str]) -> str:
 
 
 def _mismatch(reference: Arrays, actual: Arrays, names: Sequence[str]) -> str:
-    """What makes the two incomparable, or nothing."""
+    """Return what makes the two incomparable, or an empty string."""
     if len(reference) != len(actual):
         return f"the graph returns {len(actual)} outputs, eager {len(reference)}"
     for a, b, name in zip(reference, actual, names, strict=True):
@@ -217,9 +219,7 @@ def _mismatch(reference: Arrays, actual: Arrays, names: Sequence[str]) -> str:
 
 
 def _differences(judge: Arrays, actual: Arrays) -> tuple[float, float]:
-    """Largest absolute difference, and largest relative to its output's magnitude; nan where one
-    is nan.
-    """
+    """Return the largest absolute difference, and the largest relative to its output's magnitude; nan if one is nan."""
     import numpy as np
 
     largest_abs = largest_rel = 0.0
@@ -233,7 +233,7 @@ def _differences(judge: Arrays, actual: Arrays) -> tuple[float, float]:
 
 
 def _within(exact: NDArray[Any], graph: NDArray[Any], declared: Tolerance | None) -> bool:
-    """Whether every element is within atol + rtol * |exact| of the tolerance that the record declares, if it does."""
+    """Return whether every element is within the tolerance that the record declares, atol + rtol * |exact|, if any."""
     import numpy as np
 
     if declared is None:

@@ -1,6 +1,4 @@
-"""Worker side. Whether a graph file tells where it was built: a search of its bytes for the
-machine's own paths.
-"""
+"""Worker side. Search of a graph file's bytes for absolute paths of the build machine."""
 
 from __future__ import annotations
 
@@ -14,13 +12,11 @@ from pathlib import Path
 
 
 class PathLeakError(RuntimeError):
-    """An absolute path of this machine is inside a graph."""
+    """Error raised if a graph contains an absolute path of this machine."""
 
 
 def machine_paths() -> tuple[str, ...]:
-    """Folders whose names must not get into a graph: our source, the home, site-packages,
-    temporary files, where we are.
-    """
+    """Return folders whose names must not be in a graph: source, home, site-packages, temporary and current folder."""
     folders = (
         str(Path(__file__).resolve().parents[3]),
         str(Path.home()),
@@ -32,10 +28,10 @@ def machine_paths() -> tuple[str, ...]:
 
 
 def find_paths(file: Path, folders: Iterable[str]) -> list[str]:
-    """The paths below `folders` that occur in the file's bytes, each once.
+    """Return the paths below `folders` that occur in the file's bytes, each once.
 
-    A hit needs a separator and three more printable characters: five bytes like `/tmp/` alone turn
-    up by chance in half a gigabyte of weights.
+    A match needs a separator and three more printable characters: five bytes like `/tmp/` alone occur by chance in half
+    a gigabyte of weights.
     """
     found: dict[str, None] = {}
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -53,7 +49,7 @@ def find_paths(file: Path, folders: Iterable[str]) -> list[str]:
 
 
 def refuse_paths(file: Path, folders: Iterable[str] | None = None) -> None:
-    """Raises PathLeakError naming the paths of this machine inside the file."""
+    """Raise PathLeakError naming the paths of this machine inside the file."""
     if found := find_paths(file, machine_paths() if folders is None else folders):
         raise PathLeakError(
             f"{file.name} holds {len(found)} absolute paths of this machine, e.g. {found[0]!r}; expected none:"

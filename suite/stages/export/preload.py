@@ -1,8 +1,6 @@
-"""Worker side. What an export imports lazily, imported at once: the launcher loads it so that no
-worker has to.
+"""Worker side. Modules that an export imports lazily: the launcher preloads them for all workers.
 
-Importing this module is its purpose: it takes 1.5 to 2 s off every export, runs no torch operation
-and starts no thread.
+Importing this module is its purpose: it saves 1.5 to 2 s per export, runs no torch operation and starts no thread.
 """
 
 import onnx.checker

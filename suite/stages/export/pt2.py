@@ -1,4 +1,6 @@
-"""Worker side. Archive: the module as a `.pt2` program, saved, loaded, compared; and what a state's export claims."""
+"""Worker side. Archive: the module as a `.pt2` program, saved, loaded and compared; and the claims of a state's
+export.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ from suite.stages.export.variants import flat_axes
 from suite.worker.protocol import CellJob
 
 CLOSE: Final = 1e-4
-"""Largest difference of a loaded program from its module, of an output's magnitude: the same kernels reordered."""
+"""Largest difference of a loaded program from its module, relative to an output's magnitude: the same kernels
+reordered.
+"""
 
 
 def life_claims(
@@ -36,7 +40,7 @@ def life_claims(
     graph: Path,
     shapes: Sequence[ShapeParity],
 ) -> list[Claim]:
-    """What the export of a trained or pruned state has to have done."""
+    """Return the claims about the export of a trained or pruned state."""
     agrees = Claim(
         name="the graph agrees with the module on real input",
         holds=all(shape.verdict == PASSED for shape in shapes) and len(shapes) > 1,
@@ -53,7 +57,7 @@ def life_claims(
 
 
 def smaller_claim(before: Path, after: Path, parent: str) -> Claim:
-    """The graph has fewer bytes than the one of the state that it was made from."""
+    """Return the claim that the graph has fewer bytes than that of its parent state."""
     sizes = [sum(p.stat().st_size for p in files_of(path)) for path in (before, after)]
     return Claim(
         name=f"the graph is smaller than the {parent} one",
@@ -65,7 +69,9 @@ def smaller_claim(before: Path, after: Path, parent: str) -> Claim:
 def archive_claim(
     spec: ModelSpec, module: Any, traced: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]
 ) -> Claim:
-    """`torch.export` saves the module as `.pt2`, loads it again, and it answers as before at every shape."""
+    """Return the claim that the module, saved as `.pt2` by `torch.export` and loaded again, answers as before at every
+    shape.
+    """
     import torch
 
     from suite.flat_tensors import flatten_inputs, flatten_outputs
@@ -92,7 +98,9 @@ def archive_claim(
 
 
 def program_of(spec: ModelSpec, module: Any, traced: Mapping[str, Any]) -> Any:
-    """The module as torch.export's program, called with its flat inputs in order; the record's axes are dynamic."""
+    """Return the module as a torch.export program, called with its flat inputs in order; the record's axes are
+    dynamic.
+    """
     import torch
 
     from suite.flat_tensors import flatten_inputs
@@ -118,7 +126,7 @@ def program_of(spec: ModelSpec, module: Any, traced: Mapping[str, Any]) -> Any:
 
 
 def _difference(expected: Any, answered: Any) -> float:
-    """Largest difference, of the expected output's magnitude; infinite for another shape."""
+    """Return the largest difference, relative to the expected output's magnitude; infinite for another shape."""
     if expected.shape != answered.shape:
         return float("inf")
     if not expected.numel() or not expected.is_floating_point():

@@ -1,4 +1,4 @@
-"""Worker side. The graph of a quantized state put in place, checked, and compared with the module it came from."""
+"""Worker side. Export of a quantized state: its graph is linked, checked and compared with the original module."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ from suite.worker.protocol import CellJob, Emit
 GRAPH: Final = "graph.onnx"
 """Name of a quantized graph in its state."""
 MOST_ROUNDOFFS: Final = 128.0
-"""Error of an output, of its scale, that a right graph may have, in unit roundoffs of 8 bits: half of the signal. A
-graph that is wired wrongly is off by the whole; whether the noise costs quality is what the stage `quantize` has
-measured."""
+"""Maximum error of an output of a correct graph, relative to its scale, in unit roundoffs of 8 bits: half of the
+signal. A wrongly wired graph is off by the whole; whether the noise costs quality is measured by the stage
+`quantize`.
+"""
 LEAST_SIGNAL: Final = -20 * math.log10(MOST_ROUNDOFFS * ROUNDOFF["int8"])
-"""The same as decibels of signal over noise."""
+"""The same limit in decibels of signal over noise."""
 LEAST_FOUND: Final = 0.5
-"""Share of a detector's boxes that are found again."""
+"""Minimum share of a detector's boxes that are found again."""
 
 
 def place(job: CellJob, spec: ModelSpec, source: Source, output: Path, emit: Emit) -> ExportResult:
     """Link the state's graph to `output` and compare it with the module on real input.
 
     The error of a graph of 8-bit integers is measured in roundoffs of 8 bits, as a signal-to-noise ratio, at the
-    example's shape and at a second extent of every dynamic axis. Eager float32 is the judge: its own error is a
+    example's shape and at a second extent of every dynamic axis. Eager float32 is the reference: its own error is a
     hundred thousand times smaller. In a list of detections, whose order and number rounding changes, the boxes that are
     found again are counted.
     """
@@ -74,8 +75,8 @@ def place(job: CellJob, spec: ModelSpec, source: Source, output: Path, emit: Emi
 
 
 def compared(job: CellJob, spec: ModelSpec, source: Source, graph: Path) -> list[SignalRow]:
-    """A row for every input that exports are compared on: decibels per output, or for lists of detections the boxes
-    that are found again.
+    """Return a row for every input of the comparison: decibels per output, or the boxes found again for lists of
+    detections.
     """
     import torch
 
@@ -107,7 +108,7 @@ def compared(job: CellJob, spec: ModelSpec, source: Source, graph: Path) -> list
 
 
 def answers_alike(rows: Sequence[SignalRow]) -> bool:
-    """Whether the outputs agree as far as 8 bits can, over the inputs; not where there was nothing to compare."""
+    """Return whether the outputs agree as far as 8 bits allow, over the inputs; False if nothing was compared."""
     outputs = [
         [db for db in column if db is not None]
         for column in zip(*(row.decibels for row in rows), strict=True)
@@ -116,7 +117,7 @@ def answers_alike(rows: Sequence[SignalRow]) -> bool:
     found, total = (sum(column) for column in zip(*boxes, strict=True)) if boxes else (0, 0)
     if not any(outputs) and not total:
         return False
-    # One input's single number may happen to lie near zero, where any noise is large: the middle one tells.
+    # A single number of one input may be near zero, where noise dominates: use the median.
     heard = all(median(column) >= LEAST_SIGNAL for column in outputs if column)
     return heard and found >= LEAST_FOUND * total
 

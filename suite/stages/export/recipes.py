@@ -1,4 +1,4 @@
-"""Worker side. The ways to make an ONNX graph of a module, in the order in which they are tried."""
+"""Worker side. Recipes that make an ONNX graph of a module, in the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Limits = Mapping[str, tuple[int, int | None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """What a recipe works on."""
+    """Input of a recipe."""
 
     module: nn.Module
-    """In eval mode."""
+    """Module in eval mode."""
     inputs: Mapping[str, Any]
     """Keyword arguments of its forward: the batch that is traced."""
     output_names: list[str]
-    """One per output tensor, in the record's order."""
+    """One name per output tensor, in the record's order."""
     outputs: Sequence[str] = ()
-    """The record's names, by which a dictionary that the module returns is put in order; empty = as it is."""
+    """Output names of the record, which order a dictionary that the module returns; empty = unchanged."""
     translations: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     """`Export.translations` of the record."""
     dynamic: Mapping[str, Mapping[int, str]]
@@ -40,15 +40,15 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One way to export."""
+    """An export method."""
 
     name: str
     export: Callable[[ExportRequest], Limits]
     """Writes `request.path` and returns the extents for which the program is valid; raises what the exporter raises."""
     suits: Callable[[ModelSpec, nn.Module], bool]
-    """Whether it is worth a try when the record's own recipe failed."""
+    """Returns whether to try it if the record's own recipe failed."""
     why: str
-    """Which models need it, with a link."""
+    """Models that need it, with a link."""
 
 
 def _always(spec: ModelSpec, module: nn.Module) -> bool:
@@ -93,9 +93,7 @@ RECIPES: Final = {
 
 
 def recipes_for(spec: ModelSpec, module: nn.Module) -> list[Recipe]:
-    """The record's recipe, then every other one that suits; raises ValueError when the record's
-    is unknown.
-    """
+    """Return the record's recipe, then every other one that suits; raise ValueError if the record's is unknown."""
     first = RECIPES.get(spec.export.recipe)
     if first is None:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Worker side. Recurrent layers in torch.export: as a loop, so that the number of steps stays an axis of the graph."""
+"""Worker side. Recurrent layers in torch.export: exported as a loop, so that the number of steps stays dynamic."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 LOOPS: Final = ("register_lstm_while_loop_decomposition", "register_gru_while_loop_decomposition")
-"""What torch.export has for it, turned on by hand."""
+"""Decompositions of torch.export that are enabled explicitly."""
 
 
 @contextmanager
 def recurrent_loops() -> Iterator[None]:
-    """Within the block torch.export takes nn.LSTM and nn.GRU for loops over the steps, where it would unroll them.
+    """Within the block, make torch.export represent nn.LSTM and nn.GRU as loops over the steps instead of unrolling
+    them.
 
     torch.onnx of PyTorch 2.15 does so by itself, that of 2.11 does not.
     """

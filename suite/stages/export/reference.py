@@ -1,4 +1,4 @@
-"""Worker side. What a module answers to the inputs of a comparison: in its own precision and in float64."""
+"""Worker side. Outputs of a module for the inputs of a comparison: in its own precision and in float64."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ from suite.stages.export.rounding_errors import Answers
 
 
 class Reference:
-    """A module's answers, each computed once. Inputs are known by identity and kept alive here."""
+    """Outputs of a module, each computed once. Inputs are identified by object identity and kept alive here."""
 
     def __init__(self, module: nn.Module, outputs: Sequence[str]) -> None:
         self.module = module
         self.outputs = outputs
-        """The record's names, by which a dictionary that the module returns is put in order."""
+        """Output names of the record, which order a dictionary that the module returns."""
         self.judge_seconds = 0.0
-        """Of the last float64 pass, the copy of the module included."""
+        """Seconds of the last float64 pass, including the copy of the module."""
         self._inputs: list[Mapping[str, Any]] = []
         self._eager: dict[int, list[Any]] = {}
         self._judge: dict[int, tuple[list[Any], str]] = {}
 
     def flatten(self, result: Any) -> list[Tensor]:
-        """The module's output tensors in the record's order."""
+        """Return the module's output tensors in the record's order."""
         return flatten_outputs(result, self.outputs)
 
     def know(self, inputs: Mapping[str, Any], outputs: Sequence[Tensor]) -> None:
-        """Keeps eager's answer that was computed elsewhere."""
+        """Store eager's outputs that were computed elsewhere."""
         self._inputs.append(inputs)
         self._eager[id(inputs)] = [as_array(tensor) for tensor in outputs]
 
     def eager(self, inputs: Mapping[str, Any]) -> list[Any]:
-        """Eager's outputs as NumPy arrays."""
+        """Return eager's outputs as NumPy arrays."""
         if id(inputs) not in self._eager:
             with torch.no_grad():
                 self.know(inputs, self.flatten(self.module(**inputs)))
         return self._eager[id(inputs)]
 
     def warm_seconds(self, inputs: Mapping[str, Any]) -> float:
-        """Time of an eager pass on inputs of a shape that was seen before: the first one prepares kernels."""
+        """Return the seconds of an eager pass on inputs of a shape seen before: the first one prepares kernels."""
         begin = time.perf_counter()
         with torch.no_grad():
             self.module(**inputs)
         return time.perf_counter() - begin
 
     def judge(self, batches: Iterable[Mapping[str, Any]]) -> None:
-        """Runs the module in float64 on those of the inputs that it has not answered yet.
+        """Run the module in float64 on those inputs that have no reference yet.
 
-        Where that fails, eager is the judge and its error is not known.
+        If that fails, eager is the reference and its error is unknown.
         """
         missing = [inputs for inputs in batches if id(inputs) not in self._judge]
         if not missing:
@@ -74,18 +74,18 @@ class Reference:
         self.judge_seconds = (time.perf_counter() - begin) / len(missing)
 
     def is_judged(self, inputs: Mapping[str, Any]) -> bool:
-        """Whether `answers` has a float64 run, or a reason why there is none."""
+        """Return whether `answers` has a float64 run, or a reason why there is none."""
         return id(inputs) in self._judge
 
     def answers(self, inputs: Mapping[str, Any]) -> Answers:
-        """Eager's answer and the judge's; eager's twice where the judge has not been asked."""
+        """Return eager's outputs and the reference's; eager's twice if no reference was computed."""
         eager = self.eager(inputs)
         judge, how = self._judge.get(id(inputs), (eager, EAGER))
         return Answers(eager=eager, judge=judge, judged_by=how)
 
 
 def as_array(tensor: Tensor) -> Any:
-    """The tensor as NumPy has it; bfloat16, which NumPy lacks, as float32, and complex numbers as pairs."""
+    """Return the tensor as a NumPy array; bfloat16, which NumPy lacks, as float32, and complex numbers as pairs."""
     tensor = tensor.detach().cpu()
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)

@@ -1,4 +1,4 @@
-"""Worker side. Rounding errors: how far eager and a graph are off from the judge, as root mean squares relative to an
+"""Worker side. Rounding errors of eager and of a graph against the reference, as root mean squares relative to an
 output's scale.
 """
 
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
     Arrays = Sequence[NDArray[Any]]
 
 LEAST_ERROR: Final = 4.0
-"""Roundoffs of an output's scale that eager's error is taken to be at least: small nets are exact by luck."""
+"""Minimum assumed error of eager, in roundoffs of an output's scale: small networks can be exact by chance."""
 PEAK: Final = 4.0
-"""Largest error of a single element that is normal, in root mean squares."""
+"""Largest normal error of a single element, in root mean squares."""
 LEAST_SLICE: Final = 8
-"""Elements from which on a slice is judged by itself; fewer can be exact by luck."""
+"""Minimum number of elements for judging a slice by itself; fewer can be exact by chance."""
 HOPELESS: Final = 2.0**14
-"""Roundoffs by which eager may be off before nothing can be shown: 1e-3 of the scale in float32."""
+"""Error of eager in roundoffs above which nothing can be shown: 1e-3 of the scale in float32."""
 ROUNDOFF: Final = {"float16": 2.0**-11, "int8": 2.0**-8}
-"""Unit roundoff by type of numbers; a graph of 8-bit integers counts as int8."""
+"""Unit roundoff by dtype; a graph of 8-bit integers counts as int8."""
 FLOAT32_ROUNDOFF: Final = 2.0**-24
 UNMEASURED: Final = 2.0**-14
-"""Error that eager is taken to have where there is no float64 run to measure it by."""
+"""Assumed error of eager if there is no float64 run to measure it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What a module answers to one input."""
+    """Outputs of a module for one input."""
 
     eager: Arrays
-    """In the module's own precision."""
+    """Outputs in the module's own precision."""
     judge: Arrays
-    """In float64, where that was possible."""
+    """Outputs in float64, if possible."""
     judged_by: str
-    """What `judge` is, as in `ShapeParity.judge`."""
+    """How `judge` was computed, as in `ShapeParity.judge`."""
 
     @property
     def agree_in_kind(self) -> bool:
-        """Whether the two have the same shapes and finite numbers, so that eager's error is one."""
+        """Return whether both have the same shapes and finite numbers, so that eager's error is defined."""
         import numpy as np
 
         return len(self.eager) == len(self.judge) and all(
@@ -54,21 +54,22 @@ class Answers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strain:
-    """The worst place of one output."""
+    """Worst place of one output."""
 
     times: float
-    """Error of the graph in errors of eager."""
+    """Error of the graph relative to eager's."""
     eager: float
-    """Eager's error over the whole output, of its scale."""
+    """Eager's error over the whole output, relative to its scale."""
     graph: float
     where: str
-    """The slice in words; empty for the whole output."""
+    """Description of the slice; empty for the whole output."""
 
 
 def typical_errors(answers: Sequence[Answers]) -> list[float]:
-    """By output: eager's largest error over the inputs, of the output's scale, and LEAST_ERROR roundoffs at least.
+    """Return by output eager's largest error over the inputs, relative to the output's scale, at least LEAST_ERROR
+    roundoffs.
 
-    Inputs on which eager is hopelessly off, as where it takes another decision than the judge, do not count.
+    Inputs on which eager is far off, e.g. because it takes another decision than the reference, do not count.
     """
     found = [LEAST_ERROR * _roundoff(array) for array in answers[0].eager]
     for answer in answers:
@@ -85,10 +86,10 @@ def typical_errors(answers: Sequence[Answers]) -> list[float]:
 def strain_of(
     exact: NDArray[Any], eager: NDArray[Any], graph: NDArray[Any], usual: float
 ) -> Strain:
-    """Where the graph is worst, in errors of eager.
+    """Return where the graph is worst, relative to eager's error.
 
-    Eager's error in a slice is its own there, or the usual one of that slice's scale, or one roundoff of the whole
-    output's scale, whichever is largest: a slice near zero has an error of what it was summed from.
+    Eager's error in a slice is the largest of: its own there, the usual one at that slice's scale, and one roundoff of
+    the whole output's scale, because a slice near zero has the error of its summands.
     """
     import numpy as np
 
@@ -119,7 +120,7 @@ def strain_of(
 
 
 def rms(values: NDArray[Any], axes: tuple[int, ...] | None = None) -> Any:
-    """Root mean square over the axes, or over everything, in float64."""
+    """Return the root mean square over the axes, or over everything, in float64."""
     import numpy as np
 
     with np.errstate(invalid="ignore", over="ignore"):
@@ -128,7 +129,7 @@ def rms(values: NDArray[Any], axes: tuple[int, ...] | None = None) -> Any:
 
 
 def minus(values: NDArray[Any], exact: NDArray[Any]) -> NDArray[Any]:
-    """values - exact in float64."""
+    """Return values - exact in float64."""
     import numpy as np
 
     with np.errstate(invalid="ignore"):
@@ -136,7 +137,7 @@ def minus(values: NDArray[Any], exact: NDArray[Any]) -> NDArray[Any]:
 
 
 def times_of(error: Any, allowed: Any) -> NDArray[np.float64]:
-    """error / allowed; 0 where both are 0, infinite for what is not a number."""
+    """Return error / allowed; 0 if both are 0, infinite for nan."""
     import numpy as np
 
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -145,12 +146,14 @@ def times_of(error: Any, allowed: Any) -> NDArray[np.float64]:
 
 
 def hopeless(eager: NDArray[Any]) -> float:
-    """Error of eager, of an output's scale, from which on nothing can be shown."""
+    """Return the error of eager, relative to an output's scale, above which nothing can be shown."""
     return min(0.25, HOPELESS * _roundoff(eager))
 
 
 def _slices(shape: Sequence[int]) -> Iterator[tuple[tuple[int, ...] | None, tuple[int, ...]]]:
-    """The whole, then every axis, then samples by channels: (axes that are kept or None, axes that are averaged)."""
+    """Yield the whole, then every axis, then samples by channels: (axes that are kept or None, axes that are
+    averaged).
+    """
     axes = range(len(shape))
     yield None, tuple(axes)
     kept = [(axis,) for axis in axes] + ([(0, 1)] if len(shape) > 2 else [])

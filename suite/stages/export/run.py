@@ -1,4 +1,4 @@
-"""Worker side. The export stage's runner: build, export, check, open, compare, keep."""
+"""Worker side. Runner of the export stage: build, export, check, open, compare, store."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from suite.worker.protocol import CellJob, Emit
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[ExportResult]:
-    """Write the cell's model to `job.options.output` as ONNX; measures the file's bytes and nodes.
+    """Write the cell's model to `job.options.output` as ONNX and measure the file's bytes and nodes.
 
-    Phases: build, input, export, check, session, parity; or cache alone when `job.options.cache_dir` has the graph.
+    Phases: build, input, export, check, session, parity; or only cache if `job.options.cache_dir` has the graph.
 
     A parity that failed or is vacuous does not raise: its numbers are kept, and the record fails on the verdict. Raises
     ExportError when no recipe works or the module answers two equal calls differently.
@@ -83,7 +83,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[ExportResult]:
 def _export(
     job: CellJob, spec: ModelSpec, source: Source, output: Path, emit: Emit
 ) -> StepOutput[ExportResult]:
-    """The export itself: the result and the data set of its inputs."""
+    """Run the export; return the result and the data set of its inputs."""
     from suite.backends.eager import use_threads
     from suite.backends.onnxruntime import open_session
     from suite.flat_tensors import flatten_inputs
@@ -112,7 +112,7 @@ def _export(
             drawn_from.append(batch.data)
         return batch.inputs
 
-    # torch.export takes an extent of 1 for a constant, so a dynamic batch is traced with two.
+    # torch.export treats an extent of 1 as constant, so a dynamic batch is traced with two.
     is_dynamic = BATCH in axis_names(spec)
     traced = draw(max(2, cell.batch) if is_dynamic else cell.batch, 0)
     reference = Reference(module, spec.outputs)
@@ -127,7 +127,7 @@ def _export(
         dynamic=flat_axes(spec, traced),
         path=output,
     )
-    translation_table(spec.export.translations)  # a mistake in the record is no exporter's failure
+    translation_table(spec.export.translations)  # raises on a mistake in the record
     comparison = Comparison(
         spec=spec, names=names, reference=reference, draw=draw, batch=cell.batch, graph=output
     )
@@ -162,7 +162,7 @@ def _export(
 def _output(
     job: CellJob, output: Path, made: StepOutput[ExportResult], cache: CacheUse | None = None
 ) -> StepOutput[ExportResult]:
-    """The step's output with the graph's files and their measurements, and how the cache served."""
+    """Return the step's output with the graph's files, their measurements and the use of the cache."""
     run_dir, summary = job.options.run_dir, made.result.onnx
     assert summary is not None, "every export summarizes its graph"
     return replace(

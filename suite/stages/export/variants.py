@@ -1,5 +1,5 @@
-"""Worker side. The inputs a graph is compared on: the example, another input, and a second
-extent of every dynamic axis.
+"""Worker side. Inputs on which a graph is compared: the example, another input, and a second extent of every dynamic
+axis.
 """
 
 from __future__ import annotations
@@ -14,29 +14,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 BATCH: Final = "batch"
-"""The axis that gets its second extent from more samples, not from longer or shorter ones."""
+"""Axis whose second extent comes from more samples, not from longer or shorter ones."""
 
 Draw = Callable[[int, int], Mapping[str, Any]]
-"""(number of samples, 0 or 1) -> the inputs of the first or of a second, different batch of real
-samples."""
+"""(number of samples, 0 or 1) -> the inputs of the first or of a second, different batch of real samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One input to compare on."""
+    """One input of the comparison."""
 
     axis: str
     """`example`, `input`, the axis whose extent differs from the example's, or the mask that was changed."""
     extent: int | None
     inputs: Mapping[str, Any]
     is_asked: bool = True
-    """Whether the record promises this extent; where not, a module that refuses it is no failure."""
+    """Whether the record promises this extent; if not, a module may reject it."""
 
 
 def flat_axes(spec: ModelSpec, inputs: Mapping[str, Any]) -> dict[str, dict[int, str]]:
-    """Flat input name -> axis -> axis name; a list's entry holds for each of its tensors.
+    """Return flat input name -> axis -> axis name; a list's entry applies to each of its tensors.
 
-    Raises ValueError when the record names an input that the batch does not have.
+    Raises ValueError if the record names an input that the batch does not have.
     """
     if unknown := sorted(set(spec.export.dynamic) - set(inputs)):
         raise ValueError(
@@ -51,16 +50,16 @@ def flat_axes(spec: ModelSpec, inputs: Mapping[str, Any]) -> dict[str, dict[int,
 
 
 def axis_names(spec: ModelSpec) -> list[str]:
-    """The dynamic axes' names, each once, in the record's order."""
+    """Return the names of the dynamic axes, each once, in the record's order."""
     return list(
         dict.fromkeys(name for axes in spec.export.dynamic.values() for name in axes.values())
     )
 
 
 def second_extent(example: int, asked: int | None) -> int:
-    """The extent at which parity is checked again: the one asked for, else half, at least 2.
+    """Return the extent at which parity is checked again: the requested one, else half, at least 2.
 
-    Never the example's own.
+    Differs from the example's own.
     """
     if asked is not None and asked != example:
         return asked
@@ -69,8 +68,8 @@ def second_extent(example: int, asked: int | None) -> int:
 
 
 def variants(spec: ModelSpec, draw: Draw, num_samples: int) -> Iterator[Variant]:
-    """The example first, then the second batch, then one variant per dynamic axis; the others
-    keep the example's extent.
+    """Yield the example, then the second batch, then one variant per dynamic axis; the others keep the example's
+    extent.
     """
     example, other = draw(num_samples, 0), draw(num_samples, 1)
     yield Variant(axis="example", extent=None, inputs=example)
@@ -87,9 +86,9 @@ def variants(spec: ModelSpec, draw: Draw, num_samples: int) -> Iterator[Variant]
 
 
 def masked(example: Mapping[str, Any]) -> Iterator[Variant]:
-    """The example with the end of a mask at zero, for every mask that has none there.
+    """Yield the example with the end of a mask set to zero, for every mask without zeros there.
 
-    A mask of ones, as a text has that fills its length, cannot tell a graph that ignores it.
+    A mask of ones, as of a text with full length, cannot detect a graph that ignores it.
     """
     import torch
 
@@ -106,7 +105,7 @@ def masked(example: Mapping[str, Any]) -> Iterator[Variant]:
 def at_extents(
     spec: ModelSpec, draw: Draw, num_samples: int, name: str, extents: Iterable[int]
 ) -> Iterator[Variant]:
-    """The example with axis `name` at those of the extents that `variants` does not try already.
+    """Yield the example with axis `name` at those of the extents that `variants` does not try already.
 
     Forward may branch on an extent; extents on one side of a branch show nothing about the other.
     """
@@ -119,7 +118,7 @@ def at_extents(
 
 
 def extent_of(spec: ModelSpec, inputs: Mapping[str, Any], name: str) -> int:
-    """The extent of that axis in these inputs."""
+    """Return the extent of that axis in these inputs."""
     for key, axes in spec.export.dynamic.items():
         for axis, held in axes.items():
             if held == name:
@@ -130,11 +129,9 @@ def extent_of(spec: ModelSpec, inputs: Mapping[str, Any], name: str) -> int:
 
 
 def resized(spec: ModelSpec, inputs: Mapping[str, Any], name: str, extent: int) -> dict[str, Any]:
-    """The inputs with axis `name` cut to `extent`, or continued with its own beginning where it is
-    shorter.
+    """Return the inputs with axis `name` cut to `extent`, or padded with their own beginning if shorter.
 
-    Real samples stay real, and axes that tasks always give one length (a source and its target)
-    come apart.
+    Real samples stay real, and axes that tasks always give one length (a source and its target) become different.
     """
     result = dict(inputs)
     for key, axes in spec.export.dynamic.items():
