@@ -1,1 +1,1 @@
-"""Worker side. Architectures of our own, where no library has them: plain `torch.nn.Module` classes."""
+"""Worker side. Our own architectures where no library has them: plain `torch.nn.Module` classes."""

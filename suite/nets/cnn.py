@@ -35,6 +35,6 @@ class Cnn(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits [N, classes] of pictures [N, channels, side, side]."""
+        """Return logits [N, classes] of pictures [N, channels, side, side]."""
         logits: Tensor = self.head(self.features(x).flatten(1))
         return logits

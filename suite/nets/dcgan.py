@@ -1,4 +1,4 @@
-"""Worker side. DCGAN for 64x64 pictures: the generator and the discriminator in one module."""
+"""Worker side. DCGAN for 64x64 pictures: generator and discriminator in one module."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Generator(nn.Sequential):
 
 
 class Discriminator(nn.Sequential):
-    """Picture [N, channels, 64, 64] -> logit [N] that it is real."""
+    """Picture [N, channels, 64, 64] -> logit [N] of being real."""
 
     def __init__(self, *, width: int, channels: int) -> None:
         widths = (width, 2 * width, 4 * width, 8 * width)
@@ -48,7 +48,7 @@ class Discriminator(nn.Sequential):
 
 
 class Dcgan(nn.Module):
-    """Both players: `generator` paints from noise, `discriminator` judges."""
+    """Both players: `generator` and `discriminator`."""
 
     def __init__(self, *, latent: int, width: int, channels: int) -> None:
         super().__init__()
@@ -59,20 +59,20 @@ class Dcgan(nn.Module):
                 _keep_variance(module)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures [N, channels, 64, 64] painted from noise [N, latent, 1, 1], and their scores [N] (logits)."""
+        """Return pictures [N, channels, 64, 64] from noise [N, latent, 1, 1], and their scores [N] (logits)."""
         image = self.generator(z)
         return image, self.discriminator(image)
 
 
 def _keep_variance(layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
-    """Draws the weights so that the layer keeps the variance of what it is given (He et al., 2015).
+    """Initialize the weights to keep the variance of the layer's input (He et al., 2015).
 
-    The paper's N(0, 0.02) relies on batch statistics. In evaluation mode, before any training, batch normalization
-    is the identity, the picture fades to about 0.004 and every score is the same, so that parity would show nothing.
+    The paper's N(0, 0.02) relies on batch statistics. In evaluation mode, before any training, batch normalization is
+    the identity, the picture fades to about 0.004 and all scores are equal: parity would show nothing.
     """
     taps = math.prod(layer.kernel_size)
     if isinstance(layer, nn.ConvTranspose2d) and layer.stride[0] > 1:
-        taps //= math.prod(layer.stride)  # that many kernel taps reach one output pixel
+        taps //= math.prod(layer.stride)  # only these kernel taps reach one output pixel
     elif isinstance(layer, nn.ConvTranspose2d):
         taps = 1  # the first layer spreads a single pixel
     nn.init.normal_(layer.weight, std=math.sqrt(2.0 / (layer.in_channels * taps)))

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Mlp(nn.Module):
-    """Linear, ReLU, Linear: the perceptron with one hidden layer."""
+    """Linear, ReLU, Linear: a perceptron with one hidden layer."""
 
     def __init__(self, *, num_features: int, hidden: int, num_classes: int) -> None:
         super().__init__()
@@ -14,6 +14,6 @@ class Mlp(nn.Module):
         self.head = nn.Linear(hidden, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits [N, classes] of pictures [N, channels, height, width]."""
+        """Return logits [N, classes] of pictures [N, channels, height, width]."""
         logits: Tensor = self.head(self.hidden(x.flatten(1)).relu())
         return logits

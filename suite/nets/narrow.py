@@ -1,4 +1,4 @@
-"""Worker side. The same architecture with fewer channels, for architectures whose builder has no width argument."""
+"""Worker side. Narrower versions of architectures whose builder has no width argument."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ NORMALIZATIONS = (nn.BatchNorm2d, nn.BatchNorm3d)
 def narrow(
     build: Callable[[], Any], divisor: int, *, heads: Collection[str] = (), channels: int = 3
 ) -> Any:
-    """What `build` gives, with every width divided by `divisor` and the weights drawn by `keep_variance`.
+    """Return the model of `build` with every width divided by `divisor` and weights from `keep_variance`.
 
-    With divisor 1 it is what `build` gives, its own initial weights included. Otherwise these widths stay: the
-    `channels` of the picture, and the outputs of the layers named in `heads` (their number of classes). Nothing is
-    allocated at full width. Raises ValueError where a width is no multiple of `divisor`.
+    With divisor 1 it is returned as built, initial weights included. Otherwise these widths are kept: the `channels` of
+    the picture, and the outputs of the layers named in `heads` (their number of classes). Nothing is allocated at full
+    width. Raise ValueError if a width is not a multiple of `divisor`.
     """
     if divisor == 1:
         return build()
@@ -35,11 +35,11 @@ def narrow(
 
 
 def keep_variance(model: nn.Module) -> None:
-    """Draws the weights of all convolutions and linear layers so that the variance of activations stays.
+    """Initialize all convolutions and linear layers to keep the variance of activations.
 
-    He et al., 2015 (fan-in), and residual branches damped. Before training, batch normalization is the identity in
-    evaluation mode; with PyTorch's default weights deep networks then fade to a constant output, and parity with
-    another backend would show nothing.
+    He et al., 2015 (fan-in), with damped residual branches. Before training, batch normalization is the identity in
+    evaluation mode; with PyTorch's default weights the output of deep networks then fades to a constant, and parity
+    with another backend would show nothing.
     """
     for module in model.modules():
         if isinstance(module, (*CONVOLUTIONS, nn.Linear)):
@@ -51,7 +51,7 @@ def keep_variance(model: nn.Module) -> None:
 
 
 def _damp(block: nn.Module) -> None:
-    """Lets a residual block's branch start at a third, else the variance doubles with every block."""
+    """Scale a residual block's branch to a third, else the variance doubles with every block."""
     branch = [child for name, child in block.named_children() if name != "downsample"]
     norms = [m for child in branch for m in child.modules() if isinstance(m, NORMALIZATIONS)]
     if norms:

@@ -1,4 +1,4 @@
-"""Worker side. Published weights through torchvision's own loading code."""
+"""Worker side. Published weights, loaded by torchvision."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 
 def torchvision_weights(name: str) -> Any:
-    """Torchvision's model `name` with its default weights.
+    """Return torchvision's model `name` with its default weights.
 
-    Downloads them, or takes them from torch's hub cache; raises what torchvision raises when neither is there.
+    They are downloaded or taken from torch's hub cache; torchvision's errors are passed on if neither is possible.
     """
     from torchvision.models import get_model
 

@@ -7,11 +7,11 @@ from typing import Final
 from torch import Tensor, nn
 
 CELLS: Final = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-"""Kind of cell -> PyTorch's module."""
+"""Cell type -> PyTorch's module."""
 
 
 class SequenceClassifier(nn.Module):
-    """Recurrent layers over the steps; the last step's state decides the class."""
+    """Recurrent layers over the steps; the class is predicted from the last step's state."""
 
     def __init__(
         self, *, cell: str, num_features: int, hidden: int, num_layers: int, num_classes: int
@@ -21,7 +21,7 @@ class SequenceClassifier(nn.Module):
         self.head = nn.Linear(hidden, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits [N, classes] of sequences [N, steps, features]."""
+        """Return logits [N, classes] of sequences [N, steps, features]."""
         states, _ = self.recurrent(x)
         logits: Tensor = self.head(states[:, -1])
         return logits

@@ -19,7 +19,7 @@ from suite.nets.narrow import narrow
 
 
 def small_faster_rcnn(num_classes: int, divisor: int) -> nn.Module:
-    """Faster R-CNN for pictures of 96: one bottleneck block a stage, widths divided by `divisor`, a small box head."""
+    """Return Faster R-CNN for side 96: one bottleneck per stage, widths divided by `divisor`, a small box head."""
     width = 256 // divisor
     backbone = narrow(_pyramid, divisor)
     backbone.out_channels = width
@@ -34,11 +34,12 @@ def small_faster_rcnn(num_classes: int, divisor: int) -> nn.Module:
         rpn_post_nms_top_n_test=50,
         rpn_pre_nms_top_n_train=200,
         rpn_post_nms_top_n_train=100,
-        # Equation 1 of the FPN paper reads all boxes of so small a picture from the finest level.
+        # Equation 1 of the FPN paper assigns all boxes of so small a picture to the finest level.
         box_roi_pool=MultiScaleRoIAlign(["0"], output_size=4, sampling_ratio=2),
         box_head=TwoMLPHead(width * 4 * 4, 64),
         box_predictor=FastRCNNPredictor(64, num_classes),
-        # Torchvision's threshold of 0.05 leaves a brief training without a box on many pictures: nothing to compare.
+        # After a brief training, torchvision's threshold of 0.05 leaves many pictures without boxes
+        # to compare.
         box_score_thresh=0.01,
         box_detections_per_img=32,
     )
@@ -53,19 +54,21 @@ def _pyramid() -> nn.Module:
 
 
 def small_ssd300(num_classes: int, divisor: int) -> nn.Module:
-    """SSD300 for pictures of 128: its first four feature maps (16, 8, 4 and 2), every width of VGG-16 and of the extra
-    layers divided by `divisor`; the boxes are the published.
+    """Return SSD300 for side 128: its first four feature maps (16, 8, 4 and 2) and the published box shapes.
+
+    Every width of VGG-16 and of the extra layers is divided by `divisor`.
     """
     extractor: Any = narrow(
         lambda: SSDFeatureExtractorVGG(vgg16_bn(weights=None).features, highres=False), divisor
     )
     with torch.no_grad():
-        # The picture enters as bytes around 0. Published weights expect that; random ones carry it up to the
-        # scores, where every softmax would be 1 and nothing could be ranked.
+        # The input is 0..255, mean subtracted, as published weights expect. Random ones carry that
+        # scale to the scores, where every softmax would be 1 and nothing could be ranked.
         extractor.features[0].weight /= 128
     extractor.extra = extractor.extra[:3]
     widths = [width // divisor for width in (512, 1024, 512, 256)]
-    # The published norm of 20 over 512 channels; over fewer, a smaller one keeps each channel's share.
+    # The published norm is 20 over 512 channels; over fewer, a smaller one keeps each channel's
+    # share.
     extractor.scale_weight = nn.Parameter(torch.full((widths[0],), 20 / divisor**0.5))
     extractor.out_channels = widths
     model: nn.Module = SSD(

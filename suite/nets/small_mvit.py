@@ -7,17 +7,17 @@ from torchvision.models.video import MViT
 from torchvision.models.video.mvit import MSBlockConfig
 
 BLOCKS = (
-    # heads, channels in, channels out, stride of the queries, stride of keys and values
+    # heads, input channels, output channels, query stride, key and value stride
     (1, 16, 16, 1, 4),
     (2, 16, 32, 2, 2),
     (2, 32, 32, 1, 2),
     (4, 32, 64, 2, 1),
 )
-"""The pattern of MViTv2-S: the queries are pooled where the channels double, keys and values always."""
+"""The pattern of MViTv2-S: queries are pooled where the channels double, keys and values always."""
 
 
 def small_mvit(num_classes: int, side: int) -> nn.Module:
-    """MViT v2 for 8 frames of `side` x `side`."""
+    """Return MViT v2 for 8 frames of `side` x `side`."""
     model: nn.Module = MViT(
         spatial_size=(side, side),
         temporal_size=8,

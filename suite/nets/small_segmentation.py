@@ -16,14 +16,14 @@ from suite.nets.narrow import narrow
 
 
 def small_fcn(num_classes: int, divisor: int) -> nn.Module:
-    """FCN with one bottleneck block a stage, widths divided by `divisor`."""
+    """Return FCN with one bottleneck block per stage, widths divided by `divisor`."""
     return _small(
         lambda: FCN(_dilated(), FCNHead(2048, num_classes), _auxiliary(num_classes)), divisor
     )
 
 
 def small_deeplabv3(num_classes: int, divisor: int) -> nn.Module:
-    """DeepLabV3 with one bottleneck block a stage, widths divided by `divisor`."""
+    """Return DeepLabV3 with one bottleneck block per stage, widths divided by `divisor`."""
     return _small(
         lambda: DeepLabV3(_dilated(), DeepLabHead(2048, num_classes), _auxiliary(num_classes)),
         divisor,

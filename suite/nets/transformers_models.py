@@ -1,4 +1,4 @@
-"""Worker side. Models of the transformers library: built from a configuration, or loaded from the hub."""
+"""Worker side. Models of the transformers library, built from a configuration or loaded from the hub."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 def from_config(family: str, architecture: str) -> Callable[..., Any]:
-    """A `build` for ModelSpec: random weights in the shape that the keyword arguments describe.
+    """Return a `build` for ModelSpec: random weights in the shape given by its keyword arguments.
 
-    `family` is the library's folder ("bert"), `architecture` the class ("BertForMaskedLM"); the keyword arguments of
-    the result go into the class's own configuration. Nothing is downloaded.
+    `family` is the library's folder ("bert"), `architecture` the class ("BertForMaskedLM"); the result passes its
+    keyword arguments to the class's configuration. Nothing is downloaded.
     """
 
     def build(**settings: Any) -> Any:
@@ -26,11 +26,10 @@ def from_config(family: str, architecture: str) -> Callable[..., Any]:
 
 
 def from_hub(family: str, architecture: str, checkpoint: str, **settings: Any) -> Callable[[], Any]:
-    """A `pretrained` for ModelSpec: the checkpoint through the library's own loading code and cache.
+    """Return a `pretrained` for ModelSpec: the checkpoint through the library's own loading code and cache.
 
-    `settings` override the checkpoint's configuration, and the type is float32 whatever it was stored in. Only
-    safetensors are read, so that nothing foreign is unpickled. A head that the checkpoint lacks (a classifier on a
-    language model) gets random weights.
+    `settings` override the checkpoint's configuration; the dtype is always float32. Only safetensors are read, to avoid
+    unpickling foreign data. A head missing in the checkpoint (a classifier on a language model) gets random weights.
     """
 
     def pretrained() -> Any:
@@ -43,5 +42,5 @@ def from_hub(family: str, architecture: str, checkpoint: str, **settings: Any) -
 
 
 def _model_class(family: str, architecture: str) -> Any:
-    """The class, imported from its own file: the library's top-level names import far more on first use."""
+    """Return the class, imported from its own file: the library's top-level names import far more on first use."""
     return getattr(import_module(f"transformers.models.{family}.modeling_{family}"), architecture)

@@ -29,7 +29,8 @@ class Translator(nn.Module):
         super().__init__()
         self.scale = math.sqrt(width)
         self.embedding = nn.Embedding(vocabulary, width, padding_idx=pad)
-        # Normal(0, 1/sqrt(width)): the scaled embedding then has unit variance and so have the tied logits.
+        # Normal(0, 1/sqrt(width)) gives the scaled embedding, and so the tied logits, unit
+        # variance.
         nn.init.normal_(self.embedding.weight, std=1.0 / self.scale)
         with torch.no_grad():
             self.embedding.weight[pad].zero_()
@@ -44,15 +45,16 @@ class Translator(nn.Module):
             dropout=dropout,
             batch_first=True,
         )
-        # Nested tensors would drop the padding in evaluation only: another shape, a warning, and no export.
+        # Nested tensors would drop the padding, only in evaluation: another shape, a warning, and
+        # no export.
         self.transformer.encoder.use_nested_tensor = False
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor
     ) -> Tensor:
-        """Logits [batch, target, vocabulary] for ids [batch, source], [batch, target] and a mask (1 = token).
+        """Return logits [batch, target, vocabulary] for ids [batch, source], [batch, target] and a mask (1 = token).
 
-        The target needs no mask of its own: its padding lies to the right, where the causal mask hides it.
+        The target needs no padding mask: its padding is on the right, hidden by the causal mask.
         """
         length = decoder_input_ids.shape[1]
         later = torch.ones(length, length, dtype=torch.bool, device=input_ids.device).triu(1)
@@ -68,13 +70,13 @@ class Translator(nn.Module):
         return nn.functional.linear(decoded, self.embedding.weight)
 
     def _embed(self, ids: Tensor) -> Tensor:
-        """[batch, length] ids to [batch, length, width]."""
+        """Embed ids [batch, length] as [batch, length, width]."""
         places = self.positions[: ids.shape[1]]
         return cast(Tensor, self.dropout(self.embedding(ids) * self.scale + places))
 
 
 def sinusoids(longest: int, width: int) -> Tensor:
-    """[longest, width] position encodings of Vaswani et al. 2017, section 3.5; `width` has to be even."""
+    """Return the position encodings [longest, width] of Vaswani et al. 2017, section 3.5; `width` must be even."""
     place = torch.arange(longest, dtype=torch.float32)[:, None]
     rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float32) * (-math.log(10000.0) / width))
     return torch.stack((torch.sin(place * rate), torch.cos(place * rate)), dim=-1).flatten(1)

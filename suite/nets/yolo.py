@@ -1,4 +1,4 @@
-"""Worker side. A one-stage detector after YOLOv3-tiny: network, decoding of its two heads, suppression of doubles."""
+"""Worker side. A one-stage detector after YOLOv3-tiny: network, decoding of its two heads, non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
 ANCHORS: Final = (((81, 82), (135, 169), (344, 319)), ((10, 14), (23, 27), (37, 58)))
-"""Width and height in pixels of the published anchors: three of the coarse head, three of the fine one."""
+"""Width and height in pixels of the published anchors: three for the coarse head, three for the fine one."""
 
 STRIDES: Final = (32, 16)
-"""Pixels a cell of each head's grid."""
+"""Pixels per cell of each head's grid."""
 
 ANCHOR_SIDE: Final = 416
-"""Side of the pictures for which the anchors were chosen; other sides scale them."""
+"""Side of the pictures for which the anchors were chosen; they scale with the side."""
 
 
 def convolution(num_in: int, num_out: int, kernel: int) -> nn.Sequential:
-    """Convolution that keeps the side, batch normalization, leaky ReLU: Darknet's building block."""
+    """Return Darknet's building block: convolution that keeps the side, batch normalization, leaky ReLU."""
     return nn.Sequential(
         nn.Conv2d(num_in, num_out, kernel, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(num_out),
@@ -44,8 +44,9 @@ class Yolo(nn.Module):
         self.coarse = nn.Sequential(
             nn.MaxPool2d(2),
             convolution(16 * w, 32 * w, 3),
-            # Darknet pools 2x2 at stride 1 and takes what lies right of and below the picture for the least number,
-            # so that the side stays. Zeros would differ: ONNX Runtime 1.30 folds any padding into the pooling as -inf.
+            # Darknet pools 2x2 at stride 1, padding right and below with the smallest number to
+            # keep the side. Zeros would differ: ONNX Runtime 1.30 folds any padding into the
+            # pooling as -inf.
             nn.ConstantPad2d((0, 1, 0, 1), float("-inf")),
             nn.MaxPool2d(2, 1),
             convolution(32 * w, 64 * w, 3),
@@ -61,15 +62,15 @@ class Yolo(nn.Module):
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                # Before training, batch normalization is the identity in evaluation mode: without weights that
-                # keep the variance, all predictions would be the same for every picture.
+                # Before training, batch normalization is the identity in evaluation mode: without
+                # variance-preserving weights, the predictions would be the same for every picture.
                 nn.init.kaiming_normal_(module.weight, a=0.1)
 
     def raw(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """What the two heads say: [N, 3, grid, grid, 5 + classes], coarse grid first.
+        """Return the outputs of the two heads: [N, 3, grid, grid, 5 + classes], coarse grid first.
 
-        The last axis holds x, y, width, height, objectness and the classes as the loss needs them: logits of the
-        place within a cell, logarithms of the size in anchors, logits of the rest.
+        The last axis holds x, y, width, height, objectness and the classes in the form the loss needs: logits of the
+        position within a cell, logarithms of the size in anchors, logits of the rest.
         """
         fine = self.fine(images)
         coarse = self.coarse(fine)
@@ -81,7 +82,9 @@ class Yolo(nn.Module):
         return first, second
 
     def decode(self, raw: Tensor, scale: int) -> tuple[Tensor, Tensor]:
-        """Boxes [N, cells, 4] (x1, y1, x2, y2 in pixels) and scores [N, cells, classes] of head `scale` (0 or 1)."""
+        """Return boxes [N, cells, 4] (x1, y1, x2, y2 in pixels) and scores [N, cells, classes] of head `scale` (0 or
+        1).
+        """
         rows, columns = raw.shape[2], raw.shape[3]
         y = torch.arange(rows, device=raw.device, dtype=raw.dtype).view(1, 1, rows, 1)
         x = torch.arange(columns, device=raw.device, dtype=raw.dtype).view(1, 1, 1, columns)
@@ -89,7 +92,7 @@ class Yolo(nn.Module):
         sides = self.anchors[scale].to(raw.dtype).view(1, -1, 1, 1, 2)
         center_x = (raw[..., 0].sigmoid() + x) * stride
         center_y = (raw[..., 1].sigmoid() + y) * stride
-        # exp() of an untrained head can overflow; e**4 = 55 anchors is far beyond any picture
+        # exp() of an untrained head can overflow; e**4 = 55 anchors exceeds any picture
         half = raw[..., 2:4].clamp(max=4.0).exp() * sides / 2
         boxes = torch.stack(
             (
@@ -104,10 +107,10 @@ class Yolo(nn.Module):
         return boxes.flatten(1, 3), scores.flatten(1, 3)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Boxes [N, candidates, 4] and scores [N, candidates, classes] of pictures [N, 3, side, side].
+        """Return boxes [N, candidates, 4] and scores [N, candidates, classes] of pictures [N, 3, side, side].
 
-        The side is a multiple of 32. Doubles are not yet suppressed (see `detections`): how many boxes remain depends
-        on the values, which an exported graph with fixed shapes cannot say.
+        The side is a multiple of 32. Non-maximum suppression is separate (see `detections`): its number of boxes
+        depends on the values, which an exported graph with fixed shapes cannot express.
         """
         boxes, scores = zip(
             *(self.decode(raw, scale) for scale, raw in enumerate(self.raw(images))), strict=True
@@ -123,10 +126,10 @@ def detections(
     iou_threshold: float = 0.45,
     limit: int = 100,
 ) -> dict[str, Tensor]:
-    """The detections of one picture: boxes [M, 4], labels [M] from 1 on and scores [M], best first, M <= `limit`.
+    """Return the detections of one picture: boxes [M, 4], labels [M] from 1 and scores [M], best first, M <= `limit`.
 
-    `boxes` [candidates, 4] and `scores` [candidates, classes] are one picture's part of `Yolo.forward`; the form
-    is that of torchvision's detectors.
+    `boxes` [candidates, 4] and `scores` [candidates, classes] are one picture's part of `Yolo.forward`; the result has
+    the form of torchvision's detectors.
     """
     rows, classes = (scores > score_threshold).nonzero(as_tuple=True)
     kept = batched_nms(boxes[rows], scores[rows, classes], classes, iou_threshold)[:limit]

@@ -1,1 +1,1 @@
-"""Worker side. What a model is for: how raw samples become a batch (and, later, a loss and a quality metric)."""
+"""Worker side. Tasks: batches from raw samples, with a loss and a quality metric for each task."""

@@ -1,4 +1,4 @@
-"""Worker side. Accuracy: loss and metric of all tasks that give one label to a sample."""
+"""Worker side. Accuracy: loss and metric of the tasks with one label per sample."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from suite.tasks.batch import Batch
 from suite.tasks.outputs import must_be_finite, must_have_outputs, tensors_of
 
 AUXILIARY: Final = 0.4
-"""Weight of a second classifier's loss, as torchvision's reference training has it for Inception v3."""
+"""Weight of an auxiliary classifier's loss, as in torchvision's reference training of Inception v3."""
 
 
 def loss(module: nn.Module, batch: Batch) -> Tensor:
-    """Mean cross entropy of the first output, logits [samples, classes]; scalar.
+    """Return the mean cross entropy of the first output, logits [samples, classes]; scalar.
 
-    Further outputs of that shape are auxiliary classifiers (Inception returns one in train mode) and count 0.4.
-    Raises ValueError for labels without an output.
+    Further outputs of that shape are auxiliary classifiers (Inception returns one in train mode), weighted by 0.4.
+    Raise ValueError for labels without an output.
     """
     labels = batch.targets["labels"]
     logits, *others = tensors_of(module(**batch.inputs))
@@ -33,9 +33,9 @@ def loss(module: nn.Module, batch: Batch) -> Tensor:
 
 
 def judge(outputs: Sequence[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
-    """How many of the batch's labels have the highest logit, and how many there are.
+    """Return the number of correct top-1 predictions (`hits`) and of samples (`count`) in the batch.
 
-    Raises ValueError for outputs that are not finite.
+    Raise ValueError for outputs that are not finite.
     """
     del names  # the logits come first
     must_be_finite(outputs[:1])
@@ -45,7 +45,7 @@ def judge(outputs: Sequence[Tensor], batch: Batch, names: Sequence[str] = ()) ->
 
 
 def summarize(parts: Sequence[Mapping[str, Tensor]]) -> float:
-    """Accuracy in %; raises ValueError without samples."""
+    """Return the accuracy in %; raise ValueError without samples."""
     count = sum(int(part["count"]) for part in parts)
     if not count:
         raise ValueError("there is no sample to compute the accuracy of; expected at least one")
@@ -53,6 +53,6 @@ def summarize(parts: Sequence[Mapping[str, Tensor]]) -> float:
 
 
 def trivial(batches: Sequence[Batch]) -> float:
-    """Accuracy in % of always giving the most frequent label."""
+    """Return the accuracy in % of always predicting the most frequent label."""
     labels = torch.cat([batch.targets["labels"].cpu() for batch in batches])
     return 100 * int(labels.bincount().max()) / len(labels)

@@ -1,4 +1,4 @@
-"""Worker side. Players: the parts of a model that are trained against each other, each with a loss of its own."""
+"""Worker side. Players: the parts of a model that are trained against each other, each with its own loss."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from suite.tasks.batch import Batch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Player:
-    """One side of a game: its turn is to zero its gradients, `loss(batch).backward()`, and one optimizer step."""
+    """One player of a game. Its turn: zero its gradients, call `loss(batch).backward()`, take one optimizer step."""
 
     name: str
     parameters: Sequence[nn.Parameter]
-    """What this player learns; no other player has them."""
+    """The parameters this player trains; no other player has them."""
     loss: Callable[[Batch], Tensor]
     """Runs the forward pass itself; scalar, mean over samples. Its gradients may reach other players' parameters."""

@@ -1,4 +1,4 @@
-"""Worker side. Average precision: which detections hit an object, and how precise they are at every recall."""
+"""Worker side. Average precision: matching of detections to objects, and the area under precision over recall."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 IOU: Final = 0.5
-"""Intersection over union from which a detection hits an object."""
+"""Intersection over union from which a detection matches an object."""
 
 LIMIT: Final = 100
-"""Detections of one picture that count, the best by score: COCO's number."""
+"""Detections evaluated per picture, highest scores first; COCO's number."""
 
 RECALLS: Final = np.linspace(0.0, 1.0, 101)
-"""Recalls at which the precision is read: COCO's."""
+"""Recall thresholds at which the precision is sampled; COCO's."""
 
 
 def hits(
     boxes: Tensor, labels: Tensor, scores: Tensor, true_boxes: Tensor, true_labels: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Labels, scores and hits [M] of one picture's detections, best first, M <= 100.
+    """Return labels, scores and hits [M] of one picture's detections by descending score, M <= 100.
 
-    `boxes` [D, 4] as x1, y1, x2, y2; `labels`, `scores` [D]; the same of the objects [G]. Each detection, best
-    first, takes the free object of its class that it overlaps most; from an IoU of 0.5 on this is a hit, all else is
-    a false alarm (COCO's rule; a second detection of one object is a false alarm too).
+    `boxes` [D, 4] as x1, y1, x2, y2; `labels`, `scores` [D]; `true_boxes`, `true_labels` likewise for the objects [G].
+    By descending score, each detection is matched to the unmatched object of its class with the highest IoU; it is a
+    hit from an IoU of 0.5, else a false positive (COCO's rule; a second detection of an object is a false positive
+    too).
     """
     order = scores.argsort(descending=True, stable=True)[:LIMIT]
     boxes, labels, scores = boxes[order], labels[order], scores[order]
@@ -45,9 +46,10 @@ def hits(
 
 
 def average_precision(found: NDArray[np.bool_], num_objects: int) -> float:
-    """Area under precision over recall, 0..1, of one class: its detections over all pictures, best first.
+    """Return the area under precision over recall, 0..1, of one class's detections in all pictures, best first.
 
-    Lin et al., 2014 (COCO): the precision at a recall is the best at that recall or beyond; the mean over 101 recalls.
+    Lin et al., 2014 (COCO): the precision at a recall is the maximum at that recall or above; the mean is over 101
+    recalls.
     """
     if not len(found):
         return 0.0
@@ -62,10 +64,10 @@ def average_precision(found: NDArray[np.bool_], num_objects: int) -> float:
 def mean_average_precision(
     labels: Tensor, scores: Tensor, found: Tensor, true_labels: Tensor
 ) -> float:
-    """Mean of the classes' average precisions in %, over the classes that occur among the objects.
+    """Return the mean of the average precisions in % over the classes that occur among the objects.
 
-    `labels`, `scores`, `found` [detections of all pictures] as `hits` gives them, `true_labels` [objects of all
-    pictures]. Raises ValueError without an object.
+    `labels`, `scores`, `found` [detections of all pictures] are as returned by `hits`, `true_labels` [objects of all
+    pictures]. Raise ValueError without an object.
     """
     if not len(true_labels):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Worker side. Batch: what goes into a model and what should come out, and the door to every task."""
+"""Worker side. Batch: the inputs and targets of a model, and the entry point to every task."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from suite.spec import ModelSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One batch on the CPU, in float32 where it is floating point."""
+    """One batch on the CPU; floating-point tensors are float32."""
 
     inputs: Mapping[str, Any]
     """Keyword arguments of `module.forward`: tensors, or lists of tensors (detection); batch first."""
     targets: Any = None
-    """What the task's loss and metric need; shape by task."""
+    """Targets for the task's loss and metric; their form depends on the task."""
     num_samples: int
     num_tokens: int | None = None
-    """Non-padding tokens that go through the model, where throughput counts tokens."""
+    """Non-padding tokens through the model, for models whose throughput counts tokens."""
     data: DataSet | None = None
-    """Where the samples came from."""
+    """Origin of the samples."""
 
 
 def batch_for(
@@ -39,11 +39,11 @@ def batch_for(
     split: str = TEST_SPLIT,
     overrides: Mapping[str, Any] | None = None,
 ) -> Batch:
-    """A batch of real samples for this model through its task's module.
+    """Return a batch of real samples for this model from its task's module.
 
-    `split` is "train" (augmented) or "test" (not); the same seed gives the same batch. `overrides` replaces
-    entries of the size's `inputs`, e.g. {"length": 48}: how the export gets its second shape. A task module offers
-    `batch(inputs, source, *, num_samples, seed, split) -> Batch` where `inputs` is `spec.sizes[size].inputs`.
+    `split` is "train" (augmented) or "test" (not); the same seed gives the same batch. `overrides` replaces entries of
+    the size's `inputs`, e.g. {"length": 48} for the export's second shape. A task module provides `batch(inputs,
+    source, *, num_samples, seed, split) -> Batch`, where `inputs` is `spec.sizes[size].inputs`.
     """
     task = import_module(TASKS[spec.task].module)
     inputs = {**spec.sizes[size].inputs, **(overrides or {})}
@@ -52,8 +52,9 @@ def batch_for(
 
 
 def renamed(spec: ModelSpec, batch: Batch) -> Batch:
-    """The batch with its inputs under the names of the model's `forward`; raises ValueError for an input that the task
-    does not give.
+    """Return the batch with its inputs under the argument names of the model's `forward`.
+
+    Raise ValueError for an input that the task does not provide.
     """
     unknown = sorted(set(spec.arguments) - set(batch.inputs))
     if unknown:

@@ -1,4 +1,4 @@
-"""Worker side. Confusion: which class pixels have and which they were given, and the mean IoU that follows."""
+"""Worker side. Confusion matrix of true and predicted pixel classes, and the mean IoU computed from it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def confusion(found: Tensor, truth: Tensor, num_classes: int) -> Tensor:
-    """Counts [classes, classes]: row = true class, column = the class given. Both inputs of one shape, integers.
+    """Return the confusion matrix [classes, classes]: row = true class, column = predicted class.
 
-    Raises ValueError for a class outside of 0..classes - 1.
+    Both inputs are integers of the same shape. Raise ValueError for a class outside 0..classes - 1.
     """
     for values, what in ((found, "class given"), (truth, "true class")):
         if values.numel() and (values.min() < 0 or values.max() >= num_classes):
@@ -22,10 +22,10 @@ def confusion(found: Tensor, truth: Tensor, num_classes: int) -> Tensor:
 
 
 def mean_iou(counts: Tensor) -> float:
-    """Mean intersection over union in % over the classes that occur in the truth, from a confusion matrix.
+    """Return the mean intersection over union in % over the classes that occur in the truth.
 
-    Everingham et al., 2015 (Pascal VOC): intersection / (true + given - intersection) of each class over all
-    pixels of all pictures. Raises ValueError without a pixel.
+    Everingham et al., 2015 (Pascal VOC): intersection / (true + predicted - intersection) per class over the pixels of
+    all pictures. Raise ValueError without a pixel.
     """
     counts = counts.double()
     given, true, both = counts.sum(dim=0), counts.sum(dim=1), counts.diagonal()

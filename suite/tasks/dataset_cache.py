@@ -1,4 +1,4 @@
-"""Worker side. Kept: a data set whose samples are made ready once and kept, as far as a limit of memory allows."""
+"""Worker side. Kept: a data set whose samples are preprocessed once and cached up to a memory limit."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from suite.data.samples import Dataset
 Sample = TypeVar("Sample")
 
 LIMIT: Final = 2**28
-"""Bytes of samples that one process keeps; what does not fit is made ready anew each time."""
+"""Bytes of samples cached per process; samples beyond it are preprocessed on each access."""
 
 
 class Kept(Generic[Sample]):
-    """The samples of `data`, each through `ready` (without randomness) when it is first asked for.
+    """The samples of `data`, each passed through `ready` (without randomness) on first access.
 
     Decoding and scaling a photograph takes ten times as long as all that training does to the small picture. Every
-    loader process keeps its own samples.
+    loader process has its own cache.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Worker side. Object detection: pictures with the boxes and labels of what is on them."""
+"""Worker side. Object detection: pictures with the boxes and labels of their objects."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ LEAST: Final = 1.0
 def batch(
     inputs: Mapping[str, Any], source: Source, *, num_samples: int, seed: int, split: str
 ) -> Batch:
-    """images: a list of [3, side, side] or, where `form` is "tensor", one [samples, 3, side, side]; within 0..1.
+    """Return images: a list of [3, side, side] or, if `form` is "tensor", one [samples, 3, side, side]; within 0..1.
 
     Targets: one dictionary per picture with boxes [objects, 4] (x1, y1, x2, y2 in pixels of the square) and labels
-    [objects]. Objects whose class the model has no output for are left out; with 2 `classes` every object is a 1. Those
-    below `least` x `least` pixels of the square, by area, are left out too.
+    [objects]. Objects whose class has no output in the model are dropped; with 2 `classes` every object is labelled 1.
+    Also dropped are objects whose area is below `least` x `least` pixels of the square.
     """
     found = examples(inputs, source, seed=seed, split=split)
     order = np.random.default_rng((seed, len(found))).permutation(len(found))
@@ -51,17 +51,17 @@ def batch(
 
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
-    """One example per picture; batch them with `DataLoader(..., collate_fn=collate_for(inputs))`."""
+    """Return one example per picture, for `DataLoader(..., collate_fn=collate_for(inputs))`."""
     return picture_examples(_boxed, _ready, inputs, source, seed=seed, split=split)
 
 
 def collate_for(inputs: Mapping[str, Any]) -> Any:
-    """`collate` in the form that the model takes."""
+    """Return `collate` for the input form of the model."""
     return partial(collate, form=inputs["form"])
 
 
 def collate(chosen: Sequence[Example], *, form: str) -> Batch:
-    """One batch; the numbers of objects differ, so that targets stay a list."""
+    """Return one batch; targets stay a list because the numbers of objects differ."""
     images = [example.inputs["images"] for example in chosen]
     return Batch(
         inputs={"images": torch.stack(images) if form == "tensor" else images},
@@ -71,11 +71,11 @@ def collate(chosen: Sequence[Example], *, form: str) -> Batch:
 
 
 def loss(module: nn.Module, batch: Batch) -> Tensor:
-    """Sum of the losses that torchvision's detectors compute themselves, called as `module(images, targets)`; scalar.
+    """Return the sum of the losses that torchvision's detectors compute, called as `module(images, targets)`; scalar.
 
-    They compute them in train mode alone. A module in eval mode is put into it for the call, except its normalization
-    and dropout, and restored: validating moves no statistics. Its random choice of anchors is then the same
-    every time. Raises ValueError when the module returns no losses.
+    They compute losses only in train mode. A module in eval mode is put into it for the call, except its normalization
+    and dropout, then restored: validation updates no statistics, and its random choice of anchors is always the same.
+    Raise ValueError if the module returns no losses.
     """
     with losses_computed(module):
         losses = module(*batch.inputs.values(), batch.targets)
@@ -89,10 +89,10 @@ def loss(module: nn.Module, batch: Batch) -> Tensor:
 
 
 def judge(outputs: Sequence[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
-    """Labels, scores and hits of all detections in the batch, and the labels of its objects (`true_labels`).
+    """Return labels, scores and hits of all detections in the batch, and its objects' labels (`true_labels`).
 
-    `names` are the record's outputs: boxes, labels and scores of each picture in turn, in the model's order, or
-    boxes and scores of all candidates of all pictures. Raises ValueError for outputs that are not finite.
+    `names` are the record's outputs: boxes, labels and scores of each picture in turn, in the model's order, or boxes
+    and scores of all candidates of all pictures. Raise ValueError for outputs that are not finite.
     """
     rows = []
     for found, target in zip(
@@ -106,7 +106,7 @@ def judge(outputs: Sequence[Tensor], batch: Batch, names: Sequence[str] = ()) ->
 
 
 def summarize(parts: Sequence[Mapping[str, Tensor]]) -> float:
-    """MAP at an IoU of 0.5 in %, over the classes that occur; COCO's 101 recalls (see average_precision)."""
+    """Return the mAP at an IoU of 0.5 in % over the classes that occur, at COCO's 101 recalls (`average_precision`)."""
     labels, scores, found, true = (
         torch.cat([part[name] for part in parts])
         for name in ("labels", "scores", "hits", "true_labels")
@@ -115,10 +115,10 @@ def summarize(parts: Sequence[Mapping[str, Tensor]]) -> float:
 
 
 def trivial(batches: Sequence[Batch]) -> float:
-    """MAP in % of finding in every picture one object of each class, with the mean of that class's boxes here.
+    """Return the mAP in % of predicting, in every picture, one object per class with the mean of that class's boxes.
 
-    What a model answers that has learned averages and looks at no picture. It is not the best of all constant answers:
-    a box picked by its hits on these very pictures gets more.
+    This is the answer of a model that has learned averages and ignores the picture. It is not the best constant answer:
+    a box chosen by its hits on these pictures scores higher.
     """
     targets = [target for batch in batches for target in batch.targets]
     boxes = torch.cat([target["boxes"].cpu() for target in targets])
@@ -136,12 +136,12 @@ def trivial(batches: Sequence[Batch]) -> float:
 
 
 def labels_for(labels: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
-    """Labels of the data set -> of the model: all are 1, an object, for a model with one class beside background."""
+    """Map the data set's labels to the model's: all are 1 (object) for a model with one class besides background."""
     return np.ones_like(labels) if num_classes == 2 else labels
 
 
 def _ready(sample: Scene, *, inputs: Mapping[str, Any], is_training: bool) -> Scene:
-    """The picture at the size that it has in the square, with its boxes and without masks."""
+    """Return the picture at its size in the square, with its boxes and without masks."""
     del is_training
     height, width = sample.pixels.shape[:2]
     side = inputs["side"]

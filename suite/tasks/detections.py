@@ -1,4 +1,4 @@
-"""Worker side. Detections: what a detector says of each picture, in one form whatever its outputs look like."""
+"""Worker side. Detections: a detector's outputs per picture, in one form for all detectors."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from torch import Tensor
 from suite.tasks.outputs import must_be_finite
 
 WHOLE: Final = ("boxes", "labels", "scores")
-"""Outputs of a detector that decides itself, per picture; the order is the record's."""
+"""Outputs per picture of a detector with its own postprocessing; the order is the record's."""
 
 CANDIDATES: Final = ("boxes", "scores")
-"""Outputs of a detector that leaves the choice to `suite.nets.yolo.detections`, of all pictures at once."""
+"""Outputs, for all pictures at once, of a detector that leaves postprocessing to `suite.nets.yolo.detections`."""
 
 
 def detections_of(
     outputs: Sequence[Tensor], names: Sequence[str], num_pictures: int
 ) -> Iterator[dict[str, Tensor]]:
-    """Boxes [D, 4], labels [D] and scores [D] of each picture.
+    """Yield boxes [D, 4], labels [D] and scores [D] of each picture.
 
-    `names` (default: boxes, labels, scores) are those of one picture's outputs in order, or boxes
-    [pictures, candidates, 4] and scores [pictures, candidates, classes], whose doubles are suppressed here. Raises
-    ValueError for other names, another number of outputs, and outputs that are not finite.
+    `names` (default: boxes, labels, scores) are either one picture's outputs in order, or boxes [pictures, candidates,
+    4] and scores [pictures, candidates, classes], to which non-maximum suppression is applied here. Raise ValueError
+    for other names, another number of outputs, and outputs that are not finite.
     """
     from suite.nets.yolo import detections
 

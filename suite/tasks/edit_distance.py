@@ -6,10 +6,10 @@ from collections.abc import Hashable, Sequence
 
 
 def edit_distance(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
-    """Levenshtein's distance of two strings or lists, by Myers' bit vectors (1999) as Hyyrö (2001) wrote them down.
+    """Return the Levenshtein distance of two strings or lists, by Myers' bit vectors (1999) as given by Hyyrö (2001).
 
-    A column of the classic table is two integers, one bit a row: where the distance grows by one from the row above
-    (`rise`) and where it falls by one (`fall`). Python's integers have as many bits as `one` has letters.
+    A column of the classic table is two integers with one bit per row: where the distance grows by one from the row
+    above (`rise`) and where it falls by one (`fall`). Python's integers have as many bits as `one` has letters.
     """
     if not one:
         return len(other)
@@ -20,7 +20,7 @@ def edit_distance(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
     rise, fall, distance = every, 0, len(one)
     for letter in other:
         same = places.get(letter, 0)
-        free = ((same & rise) + rise ^ rise) | same | fall  # rows whose diagonal step costs nothing
+        free = ((same & rise) + rise ^ rise) | same | fall  # rows whose diagonal step is free
         right_rise = (fall | ~(free | rise)) & every
         right_fall = rise & free
         distance += bool(right_rise & last) - bool(right_fall & last)

@@ -1,4 +1,4 @@
-"""Worker side. Examples: a data set made ready for a model, sample by sample, for a DataLoader or a single batch."""
+"""Worker side. Examples: a data set preprocessed for a model, sample by sample, for a DataLoader or a single batch."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from suite.tasks.batch import Batch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One sample as the model and its loss take it; tensors without the batch dimension."""
+    """One sample in the form the model and its loss take; tensors without the batch dimension."""
 
     inputs: Mapping[str, Tensor]
     targets: Mapping[str, Tensor]
     num_tokens: int | None = None
-    """Non-padding tokens that go through the model."""
+    """Non-padding tokens through the model."""
 
 
 Make = Callable[[Dataset[Any], int, np.random.Generator], Example]
-"""Data set, index, and the random numbers of this sample -> example."""
+"""Data set, index and the sample's random generator -> example."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +42,9 @@ class Examples:
     make: Make
     seed: int
     indices: Sequence[int]
-    """The samples of `data` that this task can use."""
+    """Indices of the samples in `data` that this task can use."""
     epoch: int = 0
-    """Changes what is random about a sample (masking, noise). Testing stays at 0, so that it sees one fixed set."""
+    """Seeds a sample's randomness (masking, noise). Testing stays at 0, for a fixed set."""
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -54,12 +54,12 @@ class Examples:
         return self.make(self.data, row, np.random.default_rng((self.seed, self.epoch, row)))
 
     def at_epoch(self, epoch: int) -> Self:
-        """The same samples with the augmentation of another epoch."""
+        """Return the same samples with the augmentation of another epoch."""
         return replace(self, epoch=epoch)
 
 
 def collate(examples: Sequence[Example]) -> Batch:
-    """One batch: every tensor stacked along a new first dimension."""
+    """Return one batch: every tensor stacked along a new first dimension."""
     counts = [example.num_tokens for example in examples if example.num_tokens is not None]
     return Batch(
         inputs=_stacked([example.inputs for example in examples]),
@@ -70,7 +70,7 @@ def collate(examples: Sequence[Example]) -> Batch:
 
 
 def sampled(examples: Examples, *, num_samples: int, data: DataSet) -> Batch:
-    """A seeded draw without repetition (with it where there are fewer examples than asked for)."""
+    """Return a batch of a seeded draw without replacement (with it if there are fewer examples than `num_samples`)."""
     rng = np.random.default_rng((examples.seed, len(examples)))
     order = rng.permutation(len(examples))
     chosen = [examples[int(order[i % len(order)])] for i in range(num_samples)]
@@ -78,7 +78,7 @@ def sampled(examples: Examples, *, num_samples: int, data: DataSet) -> Batch:
 
 
 def must_hold(data: Dataset[Any], source: Source, split: str, wanted: str) -> None:
-    """Raises DataError when the split has no samples at all."""
+    """Raise DataError if the split is empty."""
     if not len(data):
         raise DataError(
             f"{source.root or source.name}: its {split} split is empty; expected {wanted}"

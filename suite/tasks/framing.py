@@ -1,4 +1,4 @@
-"""Worker side. Framing: which part of a picture a model sees, in which light, and how it gets to the model's side."""
+"""Worker side. Framing: crop, brightness and contrast of a picture, and its scaling to the model's side."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 TRIES: Final = 10
-"""Draws of a part that fits into the picture, before the middle is taken; torchvision's number."""
+"""Attempts at a random crop that fits into the picture before the centre is used; torchvision's number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framing:
-    """What is done to a picture, and the same to whatever lies under it."""
+    """Transform of a picture and of everything aligned with it."""
 
     top: int
     left: int
     height: int
     width: int
-    """The part that is kept, in pixels of the picture."""
+    """The crop, in pixels of the picture."""
     side: int
-    """Side of the square that the part is scaled to."""
+    """Side of the square to which the crop is scaled."""
     is_mirrored: bool = False
     brightness: float = 1.0
     """Factor on all values."""
     contrast: float = 1.0
-    """Factor on the distance from the picture's mean value."""
+    """Factor on the difference to the picture's mean value."""
 
 
 def centred(height: int, width: int, side: int) -> Framing:
-    """The largest square in the middle."""
+    """Return the largest centred square."""
     short = min(height, width)
     return Framing(
         top=round((height - short) / 2),
@@ -50,9 +50,9 @@ def centred(height: int, width: int, side: int) -> Framing:
 def drawn(
     height: int, width: int, side: int, rng: np.random.Generator, *, least: float, mirrors: bool
 ) -> Framing:
-    """A random part, nearly square, of at least `least` of the area, in a random light (Szegedy et al., 2014).
+    """Return a random, nearly square crop of at least the share `least` of the area, in random light.
 
-    Mirrored half of the time where `mirrors`.
+    As in Szegedy et al., 2014. Mirrored with probability 0.5 if `mirrors`.
     """
     part = centred(height, width, side)
     top, left, rows, columns = part.top, part.left, part.height, part.width
@@ -78,7 +78,7 @@ def drawn(
 
 
 def framed(picture: Tensor, framing: Framing) -> Tensor:
-    """The part of bytes [..., 3, height, width] as bytes [..., 3, side, side]; the light is `lit`'s."""
+    """Return the crop of uint8 [..., 3, height, width] as uint8 [..., 3, side, side]; `lit` applies the light."""
     part = _cut(picture, framing)
     side = framing.side
     if part.shape[-2:] != (side, side):
@@ -87,7 +87,7 @@ def framed(picture: Tensor, framing: Framing) -> Tensor:
 
 
 def framed_classes(classes: Tensor, framing: Framing) -> Tensor:
-    """The same part of a class map [height, width], each pixel the class of its nearest: [side, side]."""
+    """Return the same crop of a class map [height, width] with nearest-neighbour scaling: [side, side]."""
     part = _cut(classes, framing)
     rows, columns = (torch.from_numpy(nearest(length, framing.side)) for length in part.shape[-2:])
     part = part[rows][:, columns]
@@ -95,7 +95,7 @@ def framed_classes(classes: Tensor, framing: Framing) -> Tensor:
 
 
 def lit(values: Tensor, framing: Framing) -> Tensor:
-    """Values 0..255 of any shape in the framing's light, in place."""
+    """Apply the framing's light in place to values 0..255 of any shape, and return them."""
     if framing.brightness == framing.contrast == 1.0:
         return values
     middle = (1 - framing.contrast) * framing.brightness * float(values.mean())
@@ -103,20 +103,20 @@ def lit(values: Tensor, framing: Framing) -> Tensor:
 
 
 def grey(values: Tensor) -> Tensor:
-    """Luma [..., 1, height, width] of [..., 3, height, width], weighted as in ITU-R BT.601."""
+    """Return the luma [..., 1, height, width] of [..., 3, height, width], weighted as in ITU-R BT.601."""
     red, green, blue = (values[..., i : i + 1, :, :] for i in range(3))
     return red.mul(0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114)
 
 
 def resized(picture: Tensor, height: int, width: int) -> Tensor:
-    """Bytes [..., 3, rows, columns] at height x width, smoothed where that is smaller."""
+    """Return uint8 [..., 3, rows, columns] at height x width, antialiased when smaller."""
     batch = picture if picture.dim() == 4 else picture[None]
     small = interpolate(batch, (height, width), mode="bilinear", antialias=True)
     return small if picture.dim() == 4 else small[0]
 
 
 def scaled(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Pictures [..., rows, columns, 3] at height x width, smoothed; the same array where they have that size."""
+    """Return pictures [..., rows, columns, 3] at height x width, antialiased; the same array if unchanged."""
     if pixels.shape[-3:-1] == (height, width):
         return pixels
     small = resized(tensor_of(pixels), height, width)
@@ -125,7 +125,7 @@ def scaled(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
 
 
 def scaled_masks(masks: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
-    """Masks [objects, rows, columns] at height x width, each pixel that of its nearest."""
+    """Return masks [objects, rows, columns] at height x width by nearest neighbour."""
     if masks.shape[1:] == (height, width):
         return masks
     rows, columns = nearest(masks.shape[1], height), nearest(masks.shape[2], width)
@@ -133,14 +133,15 @@ def scaled_masks(masks: NDArray[np.bool_], height: int, width: int) -> NDArray[n
 
 
 def nearest(length: int, wanted: int) -> NDArray[np.int64]:
-    """For each of `wanted` pixels the pixel of `length` that it shows."""
+    """Return, for each of `wanted` pixels, the index of its source pixel out of `length`."""
     return np.arange(wanted) * length // wanted
 
 
 def room(size: Sequence[int], side: int, *, is_training: bool, least: float) -> tuple[int, int]:
-    """The size (height, width) to keep a picture of that `size` at.
+    """Return the size (height, width) at which to cache a picture of that `size`.
 
-    Its short side is `side`; in training it is as much larger as parts of `least` of the area need, and never enlarged.
+    Its short side is `side`, enlarged in training as crops of the share `least` of the area require; pictures are never
+    upscaled.
     """
     height, width = size
     short = min(height, width)
@@ -154,7 +155,7 @@ def room(size: Sequence[int], side: int, *, is_training: bool, least: float) -> 
 
 
 def tensor_of(pixels: NDArray[np.uint8]) -> Tensor:
-    """[..., height, width, 3] of bytes as [..., 3, height, width]; shares its memory where that can be written."""
+    """Return uint8 [..., height, width, 3] as [..., 3, height, width]; shares memory if the array is writable."""
     writable = pixels if pixels.flags.writeable else pixels.copy()
     return torch.from_numpy(writable).movedim(-1, -3)
 

@@ -1,4 +1,4 @@
-"""Worker side. Image classification: one label for a picture."""
+"""Worker side. Image classification: one label per picture."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["batch", "examples", "judge", "labelled", "loss", "ready", "summarize
 def batch(
     inputs: Mapping[str, Any], source: Source, *, num_samples: int, seed: int, split: str
 ) -> Batch:
-    """X [samples, channels, side, side]; targets: labels [samples]."""
+    """Return x [samples, channels, side, side]; targets: labels [samples]."""
     side, channels = inputs["side"], inputs["channels"]
     return sampled(
         examples(inputs, source, seed=seed, split=split),
@@ -40,14 +40,14 @@ def batch(
 
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
-    """One example per picture; raises DataError when there are more classes than the model's `classes`."""
+    """Return one example per picture; raise DataError if there are more classes than the model's `classes`."""
     result = picture_examples(labelled, ready, inputs, source, seed=seed, split=split)
     refuse_more_classes(result.data, inputs, source)
     return result
 
 
 def ready(sample: Image, *, inputs: Mapping[str, Any], is_training: bool) -> Image:
-    """The picture at the size from which it is framed."""
+    """Return the picture at the size from which it is framed."""
     size = room(sample.pixels.shape[:2], inputs["side"], is_training=is_training, least=LEAST)
     return replace(sample, pixels=scaled(sample.pixels, *size))
 
@@ -60,7 +60,7 @@ def labelled(
     inputs: Mapping[str, Any],
     is_training: bool,
 ) -> Example:
-    """The picture as x [channels, side, side] and its label."""
+    """Return the picture as x [channels, side, side] and its label."""
     sample = data[index]
     picture = tensor_of(sample.pixels)
     framing = framing_for(picture, inputs["side"], data, rng, is_training=is_training)

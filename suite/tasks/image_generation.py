@@ -1,4 +1,4 @@
-"""Worker side. Image generation: noise to paint from, and real pictures to learn from."""
+"""Worker side. Image generation: noise as the input, and real pictures to learn from."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ from suite.tasks.pictures import data_set, may_mirror, picture_examples
 from suite.tasks.wasserstein import features, sliced_wasserstein
 
 REAL: Final = 0.9
-"""What the discriminator is to say of real pictures: less than 1, so that it does not grow too sure (Salimans et al.,
-2016, one-sided label smoothing)."""
+"""Discriminator target for real pictures: below 1 against overconfidence (one-sided label smoothing, Salimans et al.,
+2016)."""
 
 NOISE: Final = 0.5
-"""Deviation of the noise on all that the discriminator is shown in training, of pictures within -1..1 (Sønderby et al.,
-2017, instance noise). Without it, it tells the first paintings from pictures at once, and its gradient teaches nothing:
-after 150 steps of the tiny DCGAN the distance to real digits is 0.53 without and 0.15 with noise, the trivial 0.33."""
+"""Standard deviation of the instance noise on all of the discriminator's training inputs, which are within -1..1
+(Sønderby et al., 2017). Without it the discriminator separates the first generated pictures perfectly and its gradient
+vanishes: after 150 steps of the tiny DCGAN the distance to real digits is 0.53 without and 0.15 with noise; trivial
+0.33."""
 
 
 def batch(
     inputs: Mapping[str, Any], source: Source, *, num_samples: int, seed: int, split: str
 ) -> Batch:
-    """Z [samples, latent, 1, 1]; targets: images [samples, 3, side, side] within -1..1."""
+    """Return z [samples, latent, 1, 1]; targets: images [samples, 3, side, side] within -1..1."""
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
@@ -46,15 +47,14 @@ def batch(
 
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
-    """One example per real picture, each with noise of its own."""
+    """Return one example per real picture, each with its own noise."""
     return picture_examples(_noise_and_picture, _ready, inputs, source, seed=seed, split=split)
 
 
 def players(module: nn.Module) -> tuple[Player, ...]:
-    """The discriminator, which tells real pictures from painted ones, then the generator, which deceives it.
+    """Return the discriminator, then the generator, which play the non-saturating game of Goodfellow et al., 2014.
 
-    The game is the non-saturating one of Goodfellow et al., 2014. Raises ValueError when the module lacks `generator`
-    or `discriminator`.
+    Raise ValueError if the module lacks `generator` or `discriminator`.
     """
     for part in ("generator", "discriminator"):
         if not isinstance(getattr(module, part, None), nn.Module):
@@ -74,7 +74,7 @@ def players(module: nn.Module) -> tuple[Player, ...]:
 
 
 def loss(module: Any, batch: Batch) -> Tensor:
-    """The discriminator's: cross entropy of telling real pictures from painted ones, which get no gradient; scalar."""
+    """Return the discriminator's loss: cross entropy on real and (detached) generated pictures; scalar."""
     with torch.no_grad():
         painted = _painted(module, batch)
     real = _judged(module, batch.targets["images"])
@@ -83,14 +83,14 @@ def loss(module: Any, batch: Batch) -> Tensor:
 
 
 def deception_loss(module: Any, batch: Batch) -> Tensor:
-    """The generator's: cross entropy of its pictures being taken for real ones; scalar."""
+    """Return the generator's loss: cross entropy of its pictures being classified as real; scalar."""
     return _entropy(_judged(module, _painted(module, batch)), 1.0)
 
 
 def judge(outputs: Sequence[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
-    """Features [samples, 768] of the painted pictures, which come first, and of the batch's real ones.
+    """Return features [samples, 768] of the generated pictures (the first output) and of the batch's real ones.
 
-    Raises ValueError for outputs that are not finite.
+    Raise ValueError for outputs that are not finite.
     """
     del names
     must_be_finite(outputs)
@@ -101,13 +101,13 @@ def judge(outputs: Sequence[Tensor], batch: Batch, names: Sequence[str] = ()) ->
 
 
 def summarize(parts: Sequence[Mapping[str, Tensor]]) -> float:
-    """Sliced Wasserstein distance between painted and real pictures; 1.6 between black and white."""
+    """Return the sliced Wasserstein distance between generated and real pictures; 1.6 between black and white."""
     painted, real = (torch.cat([part[name] for part in parts]) for name in ("painted", "real"))
     return sliced_wasserstein(painted, real)
 
 
 def trivial(batches: Sequence[Batch]) -> float:
-    """The distance of answers that need no training, the least of: pure noise, and the mean of these pictures."""
+    """Return the smaller distance of two untrained answers: pure noise, and the mean of these pictures."""
     real = torch.cat([batch.targets["images"].cpu() for batch in batches])
     noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
     constant = real.mean(dim=0, keepdim=True).expand_as(real)
@@ -120,7 +120,7 @@ def _painted(module: Any, batch: Batch) -> Tensor:
 
 
 def _judged(module: Any, images: Tensor) -> Tensor:
-    """The discriminator's logits, in train mode of noisy pictures."""
+    """Return the discriminator's logits; in train mode noise is added to the pictures."""
     noisy = images + NOISE * torch.randn_like(images) if module.training else images
     logits: Tensor = module.discriminator(noisy)
     return logits
@@ -131,7 +131,7 @@ def _entropy(logits: Tensor, target: float) -> Tensor:
 
 
 def _ready(sample: Image, *, inputs: Mapping[str, Any], is_training: bool) -> Image:
-    """The picture at the model's side: its part and its light are what is to be learned, and are left alone."""
+    """Return the picture at the model's side, without random crop and light, which would alter the distribution."""
     del is_training
     return image_classification.ready(sample, inputs=inputs, is_training=False)
 

@@ -1,4 +1,4 @@
-"""Worker side. Language modelling: guess every next token."""
+"""Worker side. Language modelling: predict every next token."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from suite.tasks.tokens import data_set, packed, text_examples
 def batch(
     inputs: Mapping[str, Any], source: Source, *, num_samples: int, seed: int, split: str
 ) -> Batch:
-    """input_ids [samples, length]; targets: labels [samples, length], the token after each.
+    """Return input_ids [samples, length]; targets: labels [samples, length], the next token at each position.
 
-    The labels are shifted already: cross entropy of the logits with them is the loss. (The library's own
-    `model(labels=...)` shifts once more; it wants input_ids there.)
+    The labels are already shifted: the loss is their cross entropy with the logits. (The library's own
+    `model(labels=...)` shifts again and expects input_ids there.)
     """
     return sampled(
         examples(inputs, source, seed=seed, split=split),
@@ -35,27 +35,27 @@ def batch(
 
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
-    """One example per passage, filled up with the passages after it; in training it begins anywhere in it."""
+    """Return one example per passage, filled up with the passages after it; in training it starts at a random word."""
     return text_examples(_continued, inputs, source, seed=seed, split=split)
 
 
 def loss(module: nn.Module, batch: Batch) -> Tensor:
-    """Cross entropy in nats, mean per token."""
+    """Return the cross entropy in nats, mean per token."""
     return token_loss(flatten_outputs(module(**batch.inputs))[0], batch.targets["labels"])
 
 
 def judge(outputs: list[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
-    """nll and tokens of logits [N, length, vocabulary], which are not kept."""
+    """Return nll and tokens of logits [N, length, vocabulary], which are not kept."""
     return surprise(outputs[0], batch.targets["labels"])
 
 
 def summarize(parts: Sequence[dict[str, Tensor]]) -> float:
-    """Perplexity."""
+    """Return the perplexity."""
     return perplexity(parts)
 
 
 def trivial(batches: Sequence[Batch]) -> float:
-    """The perplexity of guessing tokens by their frequency."""
+    """Return the perplexity of predicting tokens by their frequency."""
     return unigram_perplexity(batches)
 
 

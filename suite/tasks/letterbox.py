@@ -1,4 +1,4 @@
-"""Worker side. Squares: a picture put into the square that a detector takes, with its boxes, distorted in training."""
+"""Worker side. Letterboxing of a picture and its boxes into a detector's square, with distortions in training."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor
 from suite.tasks.framing import grey, resized, tensor_of
 
 GREY: Final = 114
-"""What fills the square beside the picture, of 255: YOLO's usual value, about the mean of photographs."""
+"""Padding value, of 255: YOLO's usual one, about the mean of photographs."""
 
 OUT: Final = 1.5
-"""How many times smaller a picture is drawn at most."""
+"""Maximum factor by which a picture is randomly shrunk."""
 
 
 def squared(
@@ -26,11 +26,12 @@ def squared(
     *,
     mirrors: bool,
 ) -> tuple[Tensor, Tensor]:
-    """The picture [height, width, 3], no larger than the square, in it [3, side, side], within 0..1, and its boxes.
+    """Return the letterboxed picture [3, side, side] within 0..1, and its boxes.
 
-    It lies top left with grey beside it. With `rng` it is distorted as SSD's authors did (Liu et al., 2016): its
-    colours, half of the time drawn up to 1.5 times smaller somewhere in its frame, mirrored half of the time
-    where `mirrors`. `boxes` [objects, 4] are in pixels, x1, y1, x2, y2.
+    `pixels` [height, width, 3] is no larger than the square and placed at its top left, padded with grey. With `rng` it
+    is distorted as by SSD's authors (Liu et al., 2016): in colour, shrunk up to 1.5 times and placed at random within
+    its frame with probability 0.5, mirrored with probability 0.5 if `mirrors`. `boxes` [objects, 4] are x1, y1, x2, y2
+    in pixels.
     """
     height, width = pixels.shape[:2]
     picture, top, left = tensor_of(pixels), 0, 0
@@ -57,7 +58,9 @@ def squared(
 
 
 def distorted(values: Tensor, rng: np.random.Generator) -> Tensor:
-    """Values 0..255 [3, height, width] with another brightness, contrast and saturation, each half of the time."""
+    """Return values 0..255 [3, height, width] with brightness, contrast and saturation each changed with probability
+    0.5.
+    """
     if rng.random() < 0.5:
         values = values * rng.uniform(0.875, 1.125)
     if rng.random() < 0.5:

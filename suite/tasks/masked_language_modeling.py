@@ -1,4 +1,4 @@
-"""Worker side. Masked language modelling: guess the tokens that were hidden (Devlin et al. 2019, section 3.1)."""
+"""Worker side. Masked language modelling: predict the masked tokens (Devlin et al. 2019, section 3.1)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from suite.tasks.perplexity import perplexity, surprise, token_loss, unigram_per
 from suite.tasks.tokens import IGNORED, data_set, mask_of, num_tokens, packed, text_examples
 
 CHOSEN: Final = 0.15
-"""Share of the tokens that have to be guessed."""
+"""Share of the tokens to predict."""
 HIDDEN: Final = 0.8
-"""Of these, the share shown as the mask; half of the rest is shown as a random token, half as it is."""
+"""Share of these replaced by the mask; half of the rest is replaced by a random token, half unchanged."""
 
 
 def batch(
     inputs: Mapping[str, Any], source: Source, *, num_samples: int, seed: int, split: str
 ) -> Batch:
-    """input_ids and attention_mask [samples, length]; targets: labels [samples, length], IGNORED where not asked."""
+    """Return input_ids and attention_mask [samples, length]; targets: labels, IGNORED where not chosen."""
     how = "packed passages; 15% of the tokens chosen: 80% masked, 10% random, 10% kept"
     return sampled(
         examples(inputs, source, seed=seed, split=split),
@@ -37,27 +37,27 @@ def batch(
 
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
-    """One example per passage; another epoch hides other tokens."""
+    """Return one example per passage; each epoch masks other tokens."""
     return text_examples(_masked, inputs, source, seed=seed, split=split)
 
 
 def loss(module: nn.Module, batch: Batch) -> Tensor:
-    """Cross entropy in nats, mean per token asked for."""
+    """Return the cross entropy in nats, mean per chosen token."""
     return token_loss(flatten_outputs(module(**batch.inputs))[0], batch.targets["labels"])
 
 
 def judge(outputs: list[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
-    """nll and tokens of logits [N, length, vocabulary], which are not kept."""
+    """Return nll and tokens of logits [N, length, vocabulary], which are not kept."""
     return surprise(outputs[0], batch.targets["labels"])
 
 
 def summarize(parts: Sequence[dict[str, Tensor]]) -> float:
-    """Perplexity over the tokens asked for."""
+    """Return the perplexity over the chosen tokens."""
     return perplexity(parts)
 
 
 def trivial(batches: Sequence[Batch]) -> float:
-    """The perplexity of guessing tokens by their frequency."""
+    """Return the perplexity of predicting tokens by their frequency."""
     return unigram_perplexity(batches)
 
 
@@ -73,7 +73,7 @@ def _masked(
     taken = packed(data, index, rng, vocabulary=vocabulary, length=length - 1, cropping=cropping)
     true = np.array([START, *taken])
     chosen = (rng.random(length) < CHOSEN) & (true >= len(SPECIALS))
-    if not chosen.any():  # a loss over no token would be NaN
+    if not chosen.any():  # a loss over no tokens would be NaN
         chosen[int(rng.choice(np.flatnonzero(true >= len(SPECIALS))))] = True
     fate = rng.random(length)
     shown = np.where(chosen & (fate < HIDDEN), MASK, true)

@@ -1,4 +1,4 @@
-"""Worker side. Modes: losses of models that compute them in train mode alone, without a trace of it."""
+"""Worker side. Modes: losses, without side effects, of models that compute them only in train mode."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
 CHANGING: Final = (_NormBase, _DropoutNd)
-"""Modules that act differently in train mode: they move their statistics or draw random numbers."""
+"""Modules that behave differently in train mode: they update statistics or draw random numbers."""
 
 
 @contextmanager
 def losses_computed(module: nn.Module) -> Iterator[None]:
-    """Within the block `module` is in train mode, so that it computes its losses.
+    """Put `module` into train mode within the block, for models that only then compute losses.
 
-    One in train mode is left alone. One in eval mode keeps its normalization and dropout in eval mode, its random
-    numbers come from a fixed seed, and afterwards every part is in the mode that it was in.
+    A module already in train mode is left alone. Of one in eval mode, normalization and dropout stay in eval mode,
+    random numbers come from a fixed seed, and every submodule's mode is restored afterwards.
     """
     if module.training:
         yield

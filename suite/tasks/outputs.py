@@ -1,4 +1,4 @@
-"""Worker side. Outputs: what a model answered, as losses and metrics take it, or an error that says what is wrong."""
+"""Worker side. Outputs: a model's result as tensors for losses and metrics, with errors for unusable ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suite.flat_tensors import flatten_outputs
 
 
 def tensors_of(result: Any) -> list[Tensor]:
-    """The tensors of a model's (nested) result; raises ValueError when there are none."""
+    """Return the tensors of a model's (nested) result; raise ValueError if there are none."""
     found = flatten_outputs(result)
     if not found:
         raise ValueError(
@@ -22,7 +22,7 @@ def tensors_of(result: Any) -> list[Tensor]:
 
 
 def must_be_finite(outputs: Sequence[Tensor]) -> None:
-    """Raises ValueError when an output holds NaN or infinity: such a model cannot be judged."""
+    """Raise ValueError if an output contains NaN or infinity: such a model cannot be evaluated."""
     for number, output in enumerate(outputs):
         if output.is_floating_point() and not output.isfinite().all():
             raise ValueError(
@@ -32,7 +32,7 @@ def must_be_finite(outputs: Sequence[Tensor]) -> None:
 
 
 def must_have_outputs(labels: Tensor, num_outputs: int) -> None:
-    """Raises ValueError when a label lies outside of 0..outputs - 1; on a GPU it would kill the process."""
+    """Raise ValueError if a label is outside 0..outputs - 1; on a GPU it would kill the process."""
     if not labels.numel():
         return
     low, high = (int(value) for value in labels.aminmax())

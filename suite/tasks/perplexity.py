@@ -1,4 +1,4 @@
-"""Worker side. Perplexity: how surprised a model is by the true tokens, and by how much mere frequencies are."""
+"""Worker side. Perplexity of a model's predictions, and of token frequencies as the trivial baseline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from suite.tasks.tokens import IGNORED
 
 
 def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy in nats, mean over the labels that are not IGNORED; 0 where all are.
+    """Return the cross entropy in nats, mean over the labels that are not IGNORED; 0 if all are.
 
     Logits [N, length, vocabulary], labels [N, length] on any device.
     """
@@ -27,10 +27,10 @@ def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 @torch.no_grad()
 def surprise(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """nll (nats, float64) and tokens: sums over the labels that are not IGNORED; shapes as in `token_loss`.
+    """Return nll (nats, float64) and tokens: sums over the labels that are not IGNORED; shapes as in `token_loss`.
 
-    One sample after another: with 50,000 tokens, the log-probabilities of a batch would take as much memory as its
-    logits once more.
+    Computed sample by sample: with 50,000 tokens, the log-probabilities of a batch would double the memory of its
+    logits.
     """
     labels = labels.to(logits.device)
     nll = torch.zeros((), dtype=torch.float64, device=logits.device)
@@ -41,9 +41,9 @@ def surprise(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
 
 
 def perplexity(parts: Sequence[dict[str, Tensor]]) -> float:
-    """exp(sum of nll / tokens) of what `surprise` gave; infinite where that overflows.
+    """Return exp(sum of nll / tokens) of the results of `surprise`; infinite on overflow.
 
-    Raises ValueError when no token has a label.
+    Raise ValueError if no token has a label.
     """
     tokens = sum(int(part["tokens"]) for part in parts)
     if not tokens:
@@ -53,9 +53,9 @@ def perplexity(parts: Sequence[dict[str, Tensor]]) -> float:
 
 
 def unigram_perplexity(batches: Sequence[Batch]) -> float:
-    """The perplexity of guessing every token by its frequency in these very batches, plus one.
+    """Return the perplexity of predicting every token by its add-one smoothed frequency in these batches.
 
-    Generous: no model knows the frequencies of what it is tested on, and only ids up to the largest seen count.
+    This baseline is generous: no model knows the test frequencies, and ids above the largest one seen are left out.
     """
     counts = torch.bincount(labels_in(batches)).double()
     chances = (counts + 1) / (counts + 1).sum()
@@ -63,7 +63,7 @@ def unigram_perplexity(batches: Sequence[Batch]) -> float:
 
 
 def labels_in(batches: Sequence[Batch]) -> Tensor:
-    """All labels that are not IGNORED, [tokens] on the CPU; raises ValueError when there is none."""
+    """Return all labels that are not IGNORED, [tokens] on the CPU; raise ValueError if there are none."""
     labels = torch.cat([batch.targets["labels"].cpu().flatten() for batch in batches])
     labels = labels[labels != IGNORED]
     if not len(labels):

@@ -1,4 +1,4 @@
-"""Worker side. Pictures made ready for a model: scaled down once, framed, augmented in training only, normalized."""
+"""Worker side. Preprocessing of pictures: scaled down once, framed, augmented only in training, normalized."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from suite.tasks.examples import Example, Examples, must_hold
 from suite.tasks.framing import Framing, centred, drawn, grey, lit
 
 NORMALIZATION: Final = {
-    # channels -> mean, deviation
+    # channels -> mean, standard deviation
     1: ((0.5,), (0.5,)),
     3: (
         (0.485, 0.456, 0.406),
@@ -30,7 +30,7 @@ NORMALIZATION: Final = {
 }
 
 LEAST: Final = 0.7
-"""Share of the area that a random part of a picture has at least."""
+"""Smallest share of the area in a random crop."""
 
 
 def picture_examples(
@@ -42,10 +42,10 @@ def picture_examples(
     seed: int,
     split: str,
 ) -> Examples:
-    """One example per sample, by `make(data, index, rng, inputs=..., is_training=...)`.
+    """Return one example per sample, by `make(data, index, rng, inputs=..., is_training=...)`.
 
-    `ready(sample, inputs=..., is_training=...)` scales a sample to about what the model takes; its result is kept.
-    Raises DataError when the split is empty.
+    `ready(sample, inputs=..., is_training=...)` scales a sample to about the model's size; its result is cached. Raise
+    DataError if the split is empty.
     """
     data: Dataset[Any] = import_module(f"suite.data.{source.name}").load(source.root, split)
     must_hold(data, source, split, "at least one sample")
@@ -59,7 +59,7 @@ def picture_examples(
 
 
 def refuse_more_classes(data: Dataset[Any], inputs: Mapping[str, Any], source: Source) -> None:
-    """Raises DataError when the data set has more classes than the model has outputs."""
+    """Raise DataError if the data set has more classes than the model has outputs."""
     if len(data.classes) > inputs["classes"]:
         raise DataError(
             f"{source.root or source.name}: {len(data.classes)} classes ({', '.join(data.classes[:5])} ...)"
@@ -76,9 +76,10 @@ def framing_for(
     is_training: bool,
     least: float = LEAST,
 ) -> Framing:
-    """The whole short side, centred; in training a random part of at least `least` of the area in a random light.
+    """Return the centred square over the short side; in training a random crop of at least the share `least`, and
+    light.
 
-    Mirrored in training only where the data set says that this keeps the label: a mirrored digit is none.
+    Mirrored, in training, only if the data set declares that this keeps the label: a mirrored digit is not a digit.
     """
     height, width = picture.shape[-2:]
     if not is_training:
@@ -87,12 +88,13 @@ def framing_for(
 
 
 def may_mirror(data: Dataset[Any]) -> bool:
-    """Whether the data set says that a mirrored picture keeps its label."""
+    """Return whether the data set declares that a mirrored picture keeps its label."""
     return bool(getattr(data, "keeps_label_when_mirrored", False))
 
 
 def normalized(image: Tensor, channels: int, framing: Framing) -> Tensor:
-    """Bytes [..., 3, height, width] as float32 [..., channels, height, width] around 0, in the framing's light.
+    """Return uint8 [..., 3, height, width] as normalized float32 [..., channels, height, width], in the framing's
+    light.
 
     One channel is grey.
     """
@@ -104,11 +106,11 @@ def normalized(image: Tensor, channels: int, framing: Framing) -> Tensor:
 
 @cache
 def _normalization(channels: int) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of bytes, [channels, 1, 1] each."""
+    """Return mean and standard deviation for values 0..255, [channels, 1, 1] each."""
     mean, deviation = (255 * torch.tensor(row).view(-1, 1, 1) for row in NORMALIZATION[channels])
     return mean, deviation
 
 
 def data_set(source: Source, split: str, preprocessing: str) -> DataSet:
-    """Where a batch of pictures came from."""
+    """Return the origin of a batch of pictures."""
     return DataSet(name=source.name, split=split, preprocessing=preprocessing)

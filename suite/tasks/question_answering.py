@@ -1,9 +1,9 @@
-"""Worker side. Extractive question answering on clozes: which words of the passage fill the gap in a sentence of it?
+"""Worker side. Extractive question answering on clozes: find the passage's words that fill a gap in a sentence.
 
-No set of questions can be had without a download, so questions are made from the passage itself, the way unsupervised
-question answering does it (Lewis et al. 2019): one of the passage's longest words that occurs in it only once is the
-answer, and the question is the words around it with a mask in its place. So the answer is in the context by
-construction, it is unique, and it takes reading the question to tell it from the other long words.
+No question set is available without a download, so questions are generated from the passage, as in unsupervised
+question answering (Lewis et al. 2019): the answer is one of the passage's longest words that occur only once, and the
+question is the words around it with a mask in its place. The answer is therefore in the context and unique, and the
+question is needed to tell it from the other long words.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from suite.tasks.tokens import (
 
 WORD: Final = re.compile(r"[^\W\d_]{4,}")
 CANDIDATES: Final = 3
-"""Longest words among which the answer is drawn."""
+"""Number of longest words from which the answer is drawn."""
 AROUND: Final = 4
-"""Words of the question on either side of the gap, where there are as many."""
+"""Maximum words of the question on either side of the gap."""
 POSITIONS: Final = ("start_positions", "end_positions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One cloze; `context[begin:end]` is its answer."""
+    """One cloze; its answer is `context[begin:end]`."""
 
     context: str
     before: str
@@ -60,9 +60,9 @@ class Question:
 def batch(
     inputs: Mapping[str, Any], source: Source, *, num_samples: int, seed: int, split: str
 ) -> Batch:
-    """input_ids, attention_mask, token_type_ids [samples, length]: question (type 0), then context (type 1).
+    """Return input_ids, attention_mask, token_type_ids [samples, length]: question (type 0), then context (type 1).
 
-    Targets: start_positions and end_positions [samples], the first and the last token of the answer.
+    Targets: start_positions and end_positions [samples], the first and last token of the answer.
     """
     how = "cloze: words around one of the 3 longest unique words of the passage, then the passage"
     return sampled(
@@ -73,12 +73,12 @@ def batch(
 
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
-    """One question per passage; another epoch may ask for another word of it."""
+    """Return one question per passage; another epoch may ask for another word."""
     return text_examples(_asked, inputs, source, seed=seed, split=split)
 
 
 def question_from(context: str, rng: np.random.Generator) -> Question | None:
-    """A question about the context; None when no word of four letters or more occurs in it only once."""
+    """Return a question about the context, or None if no word of four letters or more occurs in it exactly once."""
     words = list(WORD.finditer(context))
     counts = Counter(word[0].lower() for word in words)
     unique = [word for word in words if counts[word[0].lower()] == 1]
@@ -96,7 +96,7 @@ def question_from(context: str, rng: np.random.Generator) -> Question | None:
 
 
 def loss(module: nn.Module, batch: Batch) -> Tensor:
-    """Cross entropy of the first and of the last token in nats, their mean, mean per question."""
+    """Return the mean of the cross entropies of the first and last token in nats, mean per question."""
     starts, ends = flatten_outputs(module(**batch.inputs))[:2]
     first, last = (batch.targets[name].to(starts.device) for name in POSITIONS)
     return (cross_entropy(starts.float(), first) + cross_entropy(ends.float(), last)) / 2
@@ -104,7 +104,7 @@ def loss(module: nn.Module, batch: Batch) -> Tensor:
 
 @torch.no_grad()
 def judge(outputs: list[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
-    """f1 [N] within 0..1 of the best spans of start and end logits, both [N, length]; a NaN scores 0."""
+    """Return f1 [N] within 0..1 of the best spans of start and end logits, both [N, length]; NaN scores 0."""
     starts, ends = (tensor.float() for tensor in outputs[:2])
     first, last = best_span(starts, ends)
     wanted = [batch.targets[name].to(starts.device) for name in POSITIONS]
@@ -113,18 +113,18 @@ def judge(outputs: list[Tensor], batch: Batch, names: Sequence[str] = ()) -> dic
 
 
 def summarize(parts: Sequence[dict[str, Tensor]]) -> float:
-    """Token F1 in %, mean per question."""
+    """Return the token F1 in %, mean per question."""
     return 100 * float(torch.cat([part["f1"].cpu() for part in parts]).double().mean())
 
 
 def trivial(batches: Sequence[Batch]) -> float:
-    """The token F1 of the best answer that is the same span of places for all questions, in %."""
+    """Return the token F1 in % of the best constant answer: the same span of positions for all questions."""
     first, last = (
         torch.cat([batch.targets[name].cpu() for batch in batches]) for name in POSITIONS
     )
     begins = torch.arange(int(first.min()), int(last.max()) + 1)
     ends = begins[:, None].expand(-1, len(first))
-    # One begin after another: all spans of a long context at once would not fit into memory.
+    # One start at a time: all spans of a long context at once would not fit into memory.
     best = max(
         float(token_f1(begin.expand_as(ends[i:]), ends[i:], first, last).mean(dim=1).max())
         for i, begin in enumerate(begins)
@@ -133,9 +133,9 @@ def trivial(batches: Sequence[Batch]) -> float:
 
 
 def best_span(starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
-    """The first and the last token, [N] each, of the span with first <= last and the largest sum of its two logits.
+    """Return the first and last token, [N] each, of the span with first <= last and the largest sum of its two logits.
 
-    Logits are [N, length]. The best begin of every end is a running maximum, so that it takes no table of all pairs.
+    Logits are [N, length]. The best start for every end is a running maximum, which avoids a table of all pairs.
     """
     highest, begins = starts.cummax(dim=-1)
     last = (highest + ends).argmax(dim=-1)
@@ -143,9 +143,9 @@ def best_span(starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def token_f1(first: Tensor, last: Tensor, wanted_first: Tensor, wanted_last: Tensor) -> Tensor:
-    """F1 within 0..1 of spans against the wanted ones, by place; both ends belong to a span.
+    """Return the F1 within 0..1 of spans against the wanted ones, by position; both ends are inclusive.
 
-    SQuAD's F1 (Rajpurkar et al. 2016) counts equal words wherever they stand; here an answer occurs only once.
+    SQuAD's F1 (Rajpurkar et al. 2016) counts equal words at any position; here an answer occurs only once.
     """
     common = torch.minimum(last, wanted_last) - torch.maximum(first, wanted_first) + 1
     return 2 * common.clamp(min=0) / ((last - first + 1) + (wanted_last - wanted_first + 1))
@@ -160,7 +160,8 @@ def _asked(
     length: int,
     cropping: bool,
 ) -> Example:
-    # Tokens of the question on either side of the gap at most; the context gets nearly three quarters of the length.
+    # Maximum question tokens on either side of the gap; the context gets nearly three quarters of
+    # the length.
     room = length // 8
     question = _question_near(
         data, index, rng, vocabulary, most=length - 2 * room - 4, cropping=cropping
@@ -196,7 +197,7 @@ def _question_near(
     most: int,
     cropping: bool,
 ) -> Question:
-    """A question about the passage at `index`, or about the next one that gives one."""
+    """Return a question about the passage at `index`, or about the next one that yields one."""
     for step in range(len(data)):
         text = cropped(data[(index + step) % len(data)].text, rng, cropping)
         question = question_from(_beginning(text, vocabulary, most), rng)
@@ -209,7 +210,7 @@ def _question_near(
 
 
 def _beginning(text: str, vocabulary: int, most: int) -> str:
-    """The whole words at the text's beginning that fit into `most` tokens; a part of the first if it does not."""
+    """Return the leading whole words that fit into `most` tokens, or part of the first word if it does not fit."""
     words = list(words_of(text, most + 1))
     counts = accumulate(len(spelled(word, vocabulary)[0]) for word in words)
     fitting = list(takewhile(lambda count: count <= most, counts))
@@ -217,12 +218,12 @@ def _beginning(text: str, vocabulary: int, most: int) -> str:
         return "".join(words[: len(fitting)])
     kept = words[0][: spelled(words[0], vocabulary)[1][most - 1]]
     while len(ids_of(kept, vocabulary)) > most:
-        kept = kept[:-1]  # the cut went through a character of several bytes
+        kept = kept[:-1]  # the cut went through a multi-byte character
     return kept
 
 
 def _located(context: str, vocabulary: int) -> tuple[list[int], list[int]]:
-    """The tokens of the context: ids, and where in it each ends."""
+    """Return the context's tokens: ids, and the end of each in the context."""
     ids: list[int] = []
     ends: list[int] = []
     begin = 0

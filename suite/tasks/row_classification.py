@@ -1,4 +1,4 @@
-"""Worker side. Row classification: a picture read row by row, as a sequence, and its label."""
+"""Worker side. Row classification: one label for a picture read as a sequence of rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["batch", "examples", "judge", "loss", "summarize", "trivial"]
 def batch(
     inputs: Mapping[str, Any], source: Source, *, num_samples: int, seed: int, split: str
 ) -> Batch:
-    """X [samples, steps, side]; targets: labels [samples]."""
+    """Return x [samples, steps, side]; targets: labels [samples]."""
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
@@ -33,7 +33,7 @@ def batch(
 
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
-    """One example per picture; raises DataError when there are more classes than the model's `classes`."""
+    """Return one example per picture; raise DataError if there are more classes than the model's `classes`."""
     result = picture_examples(
         _rows, image_classification.ready, inputs, source, seed=seed, split=split
     )
@@ -49,7 +49,7 @@ def _rows(
     inputs: Mapping[str, Any],
     is_training: bool,
 ) -> Example:
-    """The rows from the top; where more steps are asked for than the picture has, it begins anew."""
+    """Return the rows from the top, starting over if there are more steps than rows."""
     picture = image_classification.labelled(
         data, index, rng, inputs={**inputs, "channels": 1}, is_training=is_training
     )

@@ -1,4 +1,4 @@
-"""Worker side. Semantic segmentation: pictures with a class for every pixel."""
+"""Worker side. Semantic segmentation: pictures with a class per pixel."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from suite.tasks.outputs import must_be_finite, must_have_outputs, tensors_of
 from suite.tasks.pictures import data_set, framing_for, normalized, picture_examples
 
 LEAST: Final = 0.5
-"""Share of the area that a random part of a picture has at least."""
+"""Smallest share of the area in a random crop."""
 
 VOC: Final = (
     *("airplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
     *("dining table", "dog", "horse", "motorcycle", "person", "potted plant", "sheep", "couch"),
     *("train", "tv"),
 )
-"""The 20 classes of Pascal VOC by COCO's names, in VOC's order: what torchvision's checkpoints were trained on."""
+"""The 20 classes of Pascal VOC by COCO's names, in VOC's order, on which torchvision's checkpoints were trained."""
 
 
 def batch(
     inputs: Mapping[str, Any], source: Source, *, num_samples: int, seed: int, split: str
 ) -> Batch:
-    """X [samples, 3, side, side]; targets: classes [samples, side, side], 0 = background."""
+    """Return x [samples, 3, side, side]; targets: classes [samples, side, side], 0 = background."""
     side = inputs["side"]
     return sampled(
         examples(inputs, source, seed=seed, split=split),
@@ -47,7 +47,7 @@ def batch(
 
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
-    """One example per picture; raises DataError when the data set's classes do not fit the model's."""
+    """Return one example per picture; raise DataError if the data set's classes do not fit the model's."""
     result = picture_examples(_mapped, _ready, inputs, source, seed=seed, split=split)
     if outputs_for(result.data.classes, inputs["classes"]) is None:
         raise DataError(
@@ -59,10 +59,10 @@ def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str
 
 
 def outputs_for(classes: Sequence[str], num_outputs: int) -> NDArray[np.int64] | None:
-    """Label of the data set -> output of the model, [classes]; None when they do not fit.
+    """Return label of the data set -> output of the model, [classes]; None if they do not fit.
 
-    The labels themselves where there are enough outputs. COCO for 21 outputs: Pascal VOC's classes, all else
-    is background, as torchvision trained its checkpoints. Two outputs: objects of every class against the background.
+    With enough outputs, the labels themselves. COCO for 21 outputs: Pascal VOC's classes, the rest is background, as in
+    torchvision's training of its checkpoints. Two outputs: objects of every class against the background.
     """
     if len(classes) <= num_outputs:
         return np.arange(len(classes))
@@ -74,7 +74,7 @@ def outputs_for(classes: Sequence[str], num_outputs: int) -> NDArray[np.int64] |
 
 
 def class_map(sample: Scene, outputs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The class of every pixel [height, width]; where objects overlap, the smallest wins, else it would vanish."""
+    """Return the class of every pixel [height, width]; the smallest of overlapping objects wins, lest it vanish."""
     result = np.zeros(sample.pixels.shape[:2], dtype=np.int64)
     for number in np.argsort(-sample.masks.sum(axis=(1, 2)), kind="stable"):
         if output := outputs[sample.labels[number]]:
@@ -83,9 +83,9 @@ def class_map(sample: Scene, outputs: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def loss(module: nn.Module, batch: Batch) -> Tensor:
-    """Mean cross entropy over pixels of the first output, logits [samples, classes, side, side]; scalar.
+    """Return the mean cross entropy over pixels of the first output, logits [samples, classes, side, side]; scalar.
 
-    Further outputs of that shape are auxiliary heads (torchvision's `aux`) and count 0.4. Raises ValueError for
+    Further outputs of that shape are auxiliary heads (torchvision's `aux`), weighted by 0.4. Raise ValueError for
     classes without an output.
     """
     classes = batch.targets["classes"]
@@ -99,7 +99,7 @@ def loss(module: nn.Module, batch: Batch) -> Tensor:
 
 
 def judge(outputs: Sequence[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
-    """The batch's confusion matrix [classes, classes]; raises ValueError for outputs that are not finite."""
+    """Return the batch's confusion matrix [classes, classes]; raise ValueError for outputs that are not finite."""
     del names  # the logits come first
     must_be_finite(outputs[:1])
     found = outputs[0].argmax(dim=1).cpu()
@@ -107,19 +107,19 @@ def judge(outputs: Sequence[Tensor], batch: Batch, names: Sequence[str] = ()) ->
 
 
 def summarize(parts: Sequence[Mapping[str, Tensor]]) -> float:
-    """Mean IoU in % over the classes that occur in the targets."""
+    """Return the mean IoU in % over the classes that occur in the targets."""
     return mean_iou(torch.stack([part["counts"] for part in parts]).sum(dim=0))
 
 
 def trivial(batches: Sequence[Batch]) -> float:
-    """Mean IoU in % of giving every pixel the most frequent class, the background."""
+    """Return the mean IoU in % of predicting the most frequent class, the background, everywhere."""
     truth = torch.cat([batch.targets["classes"].flatten().cpu() for batch in batches])
     found = torch.full_like(truth, int(truth.bincount().argmax()))
     return mean_iou(confusion(found, truth, int(truth.max()) + 1))
 
 
 def _ready(sample: Scene, *, inputs: Mapping[str, Any], is_training: bool) -> Scene:
-    """The picture and its masks at the size from which they are framed."""
+    """Return the picture and its masks at the size from which they are framed."""
     size = room(sample.pixels.shape[:2], inputs["side"], is_training=is_training, least=LEAST)
     return replace(
         sample, pixels=scaled(sample.pixels, *size), masks=scaled_masks(sample.masks, *size)

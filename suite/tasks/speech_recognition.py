@@ -24,21 +24,21 @@ from suite.tasks.examples import Example, Examples, must_hold, sampled
 from suite.tasks.tokens import IGNORED
 
 LETTERS: Final = (*("<pad>", "<s>", "</s>", "<unk>"), *"|ETAONIHSRDLUMWCFGYPBVK'XJQZ")
-"""Output of the model -> letter, in the order of facebook/wav2vec2-base-960h; `|` stands between words."""
+"""Output of the model -> letter, in the order of facebook/wav2vec2-base-960h; `|` separates words."""
 BLANK: Final = 0
 """The CTC blank is the padding."""
 UNKNOWN: Final = 3
 SPACE: Final = 4
 LONGEST: Final = 64
-"""Letters in a row of labels."""
+"""Maximum letters in a row of labels."""
 
 
 def batch(
     inputs: Mapping[str, Any], source: Source, *, num_samples: int, seed: int, split: str
 ) -> Batch:
-    """input_values [samples, length], normalized; targets for CTC: labels and label_lengths.
+    """Return input_values [samples, length], normalized; targets for CTC: labels and label_lengths.
 
-    labels are [samples, 64] ids with IGNORED behind the last letter, label_lengths is [samples].
+    labels are [samples, 64] ids, IGNORED after the last letter; label_lengths is [samples].
     """
     return sampled(
         examples(inputs, source, seed=seed, split=split),
@@ -53,9 +53,9 @@ def batch(
 
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
-    """One example per utterance of `length` samples or fewer: a cut one would not match its transcript.
+    """Return one example per utterance of at most `length` samples: a truncated one would not match its transcript.
 
-    Training adds noise; another epoch adds other noise. Raises DataError when no utterance is so short.
+    Training adds noise, different in each epoch. Raise DataError if no utterance is so short.
     """
     data: Dataset[Speech] = import_module(f"suite.data.{source.name}").load(source.root, split)
     must_hold(data, source, split, "utterances with transcripts")
@@ -71,13 +71,13 @@ def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str
 
 
 def labels_of(transcript: str) -> list[int]:
-    """The ids of the letters; what the alphabet lacks is UNKNOWN."""
+    """Return the ids of the letters; letters not in the alphabet are UNKNOWN."""
     spelled = transcript.upper().replace(" ", "|")
     return [LETTERS.index(letter) if letter in LETTERS else UNKNOWN for letter in spelled]
 
 
 def heard(path: Sequence[int]) -> list[int]:
-    """The ids that a path over the frames stands for: repeats and blanks dropped, and spaces around the text."""
+    """Return the ids decoded from a path over the frames: without repeats, blanks, and leading and trailing spaces."""
     kept = [b for a, b in zip([BLANK, *path], path, strict=False) if b not in (a, BLANK)]
     while kept and kept[-1] == SPACE:
         kept.pop()
@@ -86,21 +86,21 @@ def heard(path: Sequence[int]) -> list[int]:
 
 
 def letters_of(path: Sequence[int]) -> str:
-    """The transcript that a best path spells, `|` as a blank."""
+    """Return the transcript decoded from a best path, with `|` as a space."""
     return "".join(LETTERS[i] for i in heard(path)).replace("|", " ")
 
 
 def loss(module: nn.Module, batch: Batch) -> Tensor:
-    """CTC loss in nats per letter, mean over the utterances; infinite for a transcript with more letters than frames.
+    """Return the CTC loss in nats per letter, mean over utterances; infinite for more letters than frames.
 
-    Computed on the CPU wherever the model is: the backward pass of CTC on CUDA adds up in any order, and two runs with
-    one seed would differ (torch.use_deterministic_algorithms names it).
+    Computed on the CPU on any device: the backward pass of CTC on CUDA sums in no fixed order, and two runs with one
+    seed would differ (torch.use_deterministic_algorithms names it).
     """
     scores = flatten_outputs(module(**batch.inputs))[0].float().log_softmax(dim=-1).cpu()
     num_samples, num_frames, _ = scores.shape
     return ctc_loss(
         scores.transpose(0, 1),
-        batch.targets["labels"].cpu().clamp(min=BLANK),  # behind the last letter nothing is read
+        batch.targets["labels"].cpu().clamp(min=BLANK),  # labels after the last letter are not read
         torch.full((num_samples,), num_frames),
         batch.targets["label_lengths"].cpu(),
         blank=BLANK,
@@ -109,16 +109,16 @@ def loss(module: nn.Module, batch: Batch) -> Tensor:
 
 @torch.no_grad()
 def judge(outputs: list[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
-    """errors, the edits from the best paths of logits [N, frames, 32] to the transcripts, and letters of the latter."""
+    """Return errors (edits from logits' [N, frames, 32] best paths to the transcripts) and letters of the latter."""
     paths, said = outputs[0].argmax(dim=-1).tolist(), said_in(batch)
     errors = sum(edit_distance(heard(path), ids) for path, ids in zip(paths, said, strict=True))
     return {"errors": torch.tensor(errors), "letters": torch.tensor(sum(map(len, said)))}
 
 
 def summarize(parts: Sequence[dict[str, Tensor]]) -> float:
-    """Character error rate in %, spaces being characters; it can exceed 100.
+    """Return the character error rate in %, counting spaces; it can exceed 100.
 
-    Raises ValueError when all transcripts are empty.
+    Raise ValueError if all transcripts are empty.
     """
     letters = sum(int(part["letters"]) for part in parts)
     if not letters:
@@ -127,7 +127,7 @@ def summarize(parts: Sequence[dict[str, Tensor]]) -> float:
 
 
 def trivial(batches: Sequence[Batch]) -> float:
-    """The character error rate of the best transcript that is the same for all: one of theirs, or none (100), in %."""
+    """Return the character error rate in % of the best constant transcript: one of these, or an empty one (100)."""
     said = [ids for batch in batches for ids in said_in(batch)]
     guesses = ((), *sorted(set(said)))
     errors = (sum(edit_distance(guess, ids) for ids in said) for guess in guesses)
@@ -135,7 +135,7 @@ def trivial(batches: Sequence[Batch]) -> float:
 
 
 def said_in(batch: Batch) -> list[tuple[int, ...]]:
-    """The ids of the letters of every utterance in the batch."""
+    """Return the letter ids of every utterance in the batch."""
     lengths = batch.targets["label_lengths"].tolist()
     rows = zip(batch.targets["labels"].tolist(), lengths, strict=True)
     return [tuple(ids[:length]) for ids, length in rows]

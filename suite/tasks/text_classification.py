@@ -1,4 +1,4 @@
-"""Worker side. Text classification: one label for a passage."""
+"""Worker side. Text classification: one label per passage."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ HOW: Final = (
 def batch(
     inputs: Mapping[str, Any], source: Source, *, num_samples: int, seed: int, split: str
 ) -> Batch:
-    """input_ids and attention_mask [samples, length]; targets: labels [samples]."""
+    """Return input_ids and attention_mask [samples, length]; targets: labels [samples]."""
     return sampled(
         examples(inputs, source, seed=seed, split=split),
         num_samples=num_samples,
@@ -36,9 +36,9 @@ def batch(
 
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
-    """One example per text; in training it begins at another place of it in every epoch.
+    """Return one example per text; in training it starts at another word in every epoch.
 
-    Raises DataError when the data set has more classes than the model's `classes`.
+    Raise DataError if the data set has more classes than the model's `classes`.
     """
     result = text_examples(_labelled, inputs, source, seed=seed, split=split)
     classes = result.data.classes
@@ -51,41 +51,41 @@ def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str
 
 
 def loss(module: nn.Module, batch: Batch) -> Tensor:
-    """Cross entropy in nats, mean per passage."""
+    """Return the cross entropy in nats, mean per passage."""
     logits = flatten_outputs(module(**batch.inputs))[0]
     return cross_entropy(logits.float(), batch.targets["labels"].to(logits.device))
 
 
 @torch.no_grad()
 def judge(outputs: list[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
-    """right and samples, of logits [N, classes]; a NaN is not right."""
+    """Return right and samples of logits [N, classes]; NaN counts as wrong."""
     scores, classes = outputs[0].max(dim=-1)
     right = (classes == batch.targets["labels"].to(classes.device)) & ~scores.isnan()
     return {"right": right.sum(), "samples": torch.tensor(len(right))}
 
 
 def summarize(parts: Sequence[dict[str, Tensor]]) -> float:
-    """Accuracy in %."""
+    """Return the accuracy in %."""
     return 100 * sum(int(p["right"]) for p in parts) / sum(int(p["samples"]) for p in parts)
 
 
 def trivial(batches: Sequence[Batch]) -> float:
-    """The accuracy of the most frequent class, in %."""
+    """Return the accuracy in % of the most frequent class."""
     labels = torch.cat([batch.targets["labels"].cpu() for batch in batches])
     return 100 * int(torch.bincount(labels).max()) / len(labels)
 
 
 def begin_and_end(text: str, vocabulary: int, most: int) -> list[int]:
-    """The tokens of the text, of one with more than `most` the first and the last half of so many.
+    """Return the text's tokens; if there are more than `most`, half of `most` from the start and half from the end.
 
-    A review says what it thinks at its end as often as at its beginning: of all ways to cut one, this one classifies
-    best (Sun et al. 2019, "How to fine-tune BERT for text classification?", section 5.3.1).
+    A review gives its opinion at its end as often as at its start: of all truncations, this one classifies best (Sun et
+    al. 2019, "How to fine-tune BERT for text classification?", section 5.3.1).
     """
     ids = ids_of(text, vocabulary, most + 1)
     if len(ids) <= most:
         return ids
     half = most // 2
-    end = " ".join(text.rsplit(" ", half)[1:])  # words enough: each has a token or more
+    end = " ".join(text.rsplit(" ", half)[1:])  # enough words: each has a token or more
     last = ids_of(end, vocabulary)
     return [*ids[: most - half], *last[len(last) - half :]]
 

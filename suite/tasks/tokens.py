@@ -1,4 +1,4 @@
-"""Worker side. From text to token ids of one length: what the text tasks share."""
+"""Worker side. Token ids of fixed length from text, shared by the text tasks."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from suite.results.step_result import DataSet
 from suite.tasks.examples import Examples, must_hold
 
 IGNORED: Final = -100
-"""Label that cross entropy leaves out (its default `ignore_index`)."""
+"""Label that cross entropy ignores (its default `ignore_index`)."""
 WORDS: Final = 2**16
-"""Words whose tokens are remembered, about 20 MB at most."""
+"""Maximum words whose tokens are cached, about 20 MB."""
 
 
 def text_examples(
     make: Any, inputs: Mapping[str, Any], source: Source, *, seed: int, split: str
 ) -> Examples:
-    """The passages of the source through `make(data, index, rng, vocabulary=, length=, cropping=)`.
+    """Return the passages of the source as examples, by `make(data, index, rng, vocabulary=, length=, cropping=)`.
 
-    `inputs` gives `vocabulary` (of the model) and `length` (tokens per sample). In training, what a task sees of a
-    passage begins anywhere in it, elsewhere in every epoch: the usual augmentation of a text that is longer than the
-    model's input. In validation and in testing it begins at the beginning.
+    `inputs` has `vocabulary` (of the model) and `length` (tokens per sample). In training, a passage starts at a random
+    word, different in each epoch: the usual augmentation of texts longer than the model's input. In validation and
+    testing it starts at its beginning.
     """
     data: Dataset[Text] = import_module(f"suite.data.{source.name}").load(source.root, split)
     must_hold(data, source, split, "texts with a label")
@@ -46,7 +46,7 @@ def text_examples(
 
 
 def data_set(inputs: Mapping[str, Any], source: Source, split: str, how: str) -> DataSet:
-    """Where a batch of text came from."""
+    """Return the origin of a batch of text."""
     return DataSet(
         name=source.name,
         split=split,
@@ -58,26 +58,26 @@ def data_set(inputs: Mapping[str, Any], source: Source, split: str, how: str) ->
 
 @cache
 def num_tokens(vocabulary: int) -> int:
-    """Tokens of the tokenizer for a model with `vocabulary` of them: as many, or fewer."""
+    """Return the tokenizer's number of tokens for a model of size `vocabulary`: as many, or fewer."""
     size: int = tokenizer(vocabulary).get_vocab_size()
     return size
 
 
 @lru_cache(maxsize=WORDS)
 def spelled(word: str, vocabulary: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The tokens of a word, with the blank before it if it has one: ids, and where in the word each ends.
+    """Return the tokens of a word, with its leading space if any: ids, and the end of each within the word.
 
-    Remembered, because the tokenizer takes 10 us and more for a word, and a training sees few words very often.
+    Cached, because the tokenizer takes 10 us or more per word, and training repeats few words very often.
     """
     encoded = tokenizer(vocabulary).encode(word, add_special_tokens=False)
     return tuple(encoded.ids), tuple(end for _, end in encoded.offsets)
 
 
 def ids_of(text: str, vocabulary: int, most: int | None = None) -> list[int]:
-    """The text's ordinary tokens, the first `most` of them: no special ones are added.
+    """Return the text's ordinary tokens, the first `most` of them, without special tokens.
 
-    They are the tokenizer's own, word by word: a token of it never goes beyond a blank (but for blanks in a row at the
-    end of a text, which no passage has).
+    They equal the tokenizer's own although computed word by word: no token spans a space (except for consecutive spaces
+    at the end of a text, which no passage has).
     """
     if most is None:
         return list(chain.from_iterable(spelled(word, vocabulary)[0] for word in words_of(text)))
@@ -90,8 +90,8 @@ def ids_of(text: str, vocabulary: int, most: int | None = None) -> list[int]:
 
 
 def words_of(text: str, most: int = -1) -> Iterator[str]:
-    """The words between blanks, each but the first with the blank before it; in one piece what follows the first `most`
-    blanks.
+    """Yield the words between spaces, each but the first with its leading space; after `most` spaces, the rest in one
+    piece.
     """
     blank = ""
     for word in text.split(" ", most):
@@ -100,7 +100,7 @@ def words_of(text: str, most: int = -1) -> Iterator[str]:
 
 
 def cropped(text: str, rng: np.random.Generator, cropping: bool) -> str:
-    """The text from a word on that lies anywhere in its first three quarters; the whole text unless `cropping`."""
+    """Return the text from a random word in its first three quarters on; the whole text unless `cropping`."""
     if not cropping:
         return text
     return text[text.find(" ", int(rng.integers(0, 3 * len(text) // 4 + 1))) + 1 :]
@@ -115,7 +115,7 @@ def packed(
     length: int,
     cropping: bool,
 ) -> list[int]:
-    """`length` tokens without padding: the passage at `index`, END, the next passage and so on."""
+    """Return `length` tokens without padding: the passage at `index`, END, the next passage and so on."""
     ids = [*ids_of(cropped(data[index].text, rng, cropping), vocabulary, length), END]
     while len(ids) < length:
         index = (index + 1) % len(data)
@@ -124,8 +124,8 @@ def packed(
 
 
 def padded(ids: Sequence[int], length: int, fill: int = PAD) -> Tensor:
-    """[length] int64: the ids, cut or filled up on the right."""
-    # By way of NumPy: torch reads a list five times as slowly.
+    """Return the ids as [length] int64, truncated or padded on the right."""
+    # Through NumPy: torch converts a list five times as slowly.
     row = np.full(length, fill, np.int64)
     kept = ids[:length]
     row[: len(kept)] = kept
@@ -133,7 +133,7 @@ def padded(ids: Sequence[int], length: int, fill: int = PAD) -> Tensor:
 
 
 def mask_of(num_tokens: int, length: int) -> Tensor:
-    """[length] int64: 1 where a token is, 0 where padding is."""
+    """Return [length] int64: 1 for tokens, 0 for padding."""
     row = np.zeros(length, np.int64)
     row[:num_tokens] = 1
     return torch.from_numpy(row)

@@ -1,11 +1,10 @@
-"""Worker side. Translation from English into a language made up for the purpose, with exact reference translations.
+"""Worker side. Translation from English into an artificial language, with exact reference translations.
 
-No parallel text can be had without a download. The made-up language has its own dictionary (every token has exactly one
-counterpart, a fixed permutation of the vocabulary) and keeps the word order of the source. So the reference translation
-of any real sentence is exact, both sides are equally long, and a score near 100% is possible. A model has to learn what
-a translator is made of: where to look (cross-attention) and what the word means (the dictionary), and no more, because
-small models have to get there in a brief training; with neighbours swapped as well, a tiny one had learned half as
-much after 400 steps.
+No parallel text is available without a download. The artificial language has its own dictionary (a fixed permutation of
+the vocabulary, one counterpart per token) and the word order of the source. The reference translation of any sentence
+is therefore exact and equally long, and a score near 100% is possible. A model has to learn only a translator's
+essentials, where to look (cross-attention) and the word's meaning (the dictionary), because small models must get there
+in a brief training; with neighbours swapped as well, a tiny one learned half as much in 400 steps.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ DICTIONARY_SEED: Final = 1954
 def batch(
     inputs: Mapping[str, Any], source: Source, *, num_samples: int, seed: int, split: str
 ) -> Batch:
-    """input_ids, attention_mask and decoder_input_ids [samples, length]; targets: labels [samples, length].
+    """Return input_ids, attention_mask and decoder_input_ids [samples, length]; targets: labels [samples, length].
 
     The decoder's input is START and the target, the labels are the target and END (teacher forcing); padding of the
     labels is IGNORED. `num_tokens` counts both sides.
@@ -57,39 +56,39 @@ def batch(
 
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
-    """One example per passage: as much of it as fits; in training it begins anywhere in it."""
+    """Return one example per passage: as much of it as fits; in training it starts at a random word."""
     return text_examples(_paired, inputs, source, seed=seed, split=split)
 
 
 def translated(ids: Sequence[int], vocabulary: int) -> list[int]:
-    """The reference translation of ordinary token ids (of a tokenizer with `vocabulary` tokens), equally long."""
+    """Return the reference translation of ordinary token ids (tokenizer of `vocabulary` tokens), equally long."""
     words = dictionary(vocabulary)
     return [words[token] for token in ids]
 
 
 @cache
 def dictionary(vocabulary: int) -> tuple[int, ...]:
-    """Token id -> its counterpart; special tokens mean the same in both languages."""
+    """Return token id -> its counterpart; special tokens are the same in both languages."""
     order = np.random.default_rng(DICTIONARY_SEED).permutation(vocabulary - len(SPECIALS))
     return (*range(len(SPECIALS)), *(int(token) + len(SPECIALS) for token in order))
 
 
 def loss(module: nn.Module, batch: Batch) -> Tensor:
-    """Cross entropy in nats, mean per token of the target (and its END), with teacher forcing."""
+    """Return the cross entropy in nats, mean per token of the target (and its END), with teacher forcing."""
     return token_loss(flatten_outputs(module(**batch.inputs))[0], batch.targets["labels"])
 
 
 @torch.no_grad()
 def judge(outputs: list[Tensor], batch: Batch, names: Sequence[str] = ()) -> dict[str, Tensor]:
-    """right and tokens, of logits [N, length, vocabulary] with teacher forcing; a NaN is not right."""
+    """Return right and tokens of logits [N, length, vocabulary] with teacher forcing; NaN counts as wrong."""
     scores, tokens = outputs[0].max(dim=-1)
     labels = batch.targets["labels"].to(tokens.device)
-    right = (tokens == labels) & ~scores.isnan()  # no token is IGNORED
+    right = (tokens == labels) & ~scores.isnan()  # no token equals IGNORED
     return {"right": right.sum(), "tokens": (labels != IGNORED).sum()}
 
 
 def summarize(parts: Sequence[dict[str, Tensor]]) -> float:
-    """Token accuracy in %; raises ValueError when no token has a label."""
+    """Return the token accuracy in %; raise ValueError if no token has a label."""
     tokens = sum(int(part["tokens"]) for part in parts)
     if not tokens:
         raise ValueError("accuracy over no token: all labels are ignored; expected at least one")
@@ -97,7 +96,7 @@ def summarize(parts: Sequence[dict[str, Tensor]]) -> float:
 
 
 def trivial(batches: Sequence[Batch]) -> float:
-    """The accuracy of the most frequent token, in %."""
+    """Return the accuracy in % of the most frequent token."""
     labels = labels_in(batches)
     return 100 * int(torch.bincount(labels).max()) / len(labels)
 

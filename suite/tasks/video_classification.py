@@ -1,4 +1,4 @@
-"""Worker side. Video classification: one label for a clip."""
+"""Worker side. Video classification: one label per clip."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["batch", "examples", "judge", "loss", "summarize", "trivial"]
 def batch(
     inputs: Mapping[str, Any], source: Source, *, num_samples: int, seed: int, split: str
 ) -> Batch:
-    """X [samples, 3, frames, side, side]; targets: labels [samples]."""
+    """Return x [samples, 3, frames, side, side]; targets: labels [samples]."""
     frames, side = inputs["frames"], inputs["side"]
     return sampled(
         examples(inputs, source, seed=seed, split=split),
@@ -41,14 +41,14 @@ def batch(
 
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
-    """One example per clip; raises DataError when there are more classes than the model's `classes`."""
+    """Return one example per clip; raise DataError if there are more classes than the model's `classes`."""
     result = picture_examples(_labelled, _ready, inputs, source, seed=seed, split=split)
     refuse_more_classes(result.data, inputs, source)
     return result
 
 
 def _ready(sample: Clip, *, inputs: Mapping[str, Any], is_training: bool) -> Clip:
-    """The frames that the model sees, at the size from which they are framed."""
+    """Return the model's frames at the size from which they are framed."""
     size = room(sample.frames.shape[1:3], inputs["side"], is_training=is_training, least=LEAST)
     return replace(sample, frames=scaled(_chosen(sample.frames, inputs["frames"]), *size))
 
@@ -61,7 +61,7 @@ def _labelled(
     inputs: Mapping[str, Any],
     is_training: bool,
 ) -> Example:
-    """X [3, frames, side, side]; one random framing for all frames in training."""
+    """Return x [3, frames, side, side]; in training all frames share one random framing."""
     sample = data[index]
     clip = tensor_of(_chosen(sample.frames, inputs["frames"]))
     framing = framing_for(clip, inputs["side"], data, rng, is_training=is_training)
@@ -73,7 +73,7 @@ def _labelled(
 
 
 def _chosen(frames: NDArray[np.uint8], wanted: int) -> NDArray[np.uint8]:
-    """`wanted` frames, evenly from the first to the last."""
+    """Return `wanted` frames, evenly spaced from the first to the last."""
     if len(frames) == wanted:
         return frames
     return frames[np.linspace(0, len(frames) - 1, wanted).round().astype(np.int64)]

@@ -1,4 +1,4 @@
-"""Worker side. Sliced Wasserstein distance: how far one set of pictures is from another, projection by projection."""
+"""Worker side. Sliced Wasserstein distance between two sets of pictures, over random projections."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 SIDE: Final = 16
-"""Side at which pictures are compared: colours and shapes, no noise of single pixels."""
+"""Side at which pictures are compared: keeps colours and shapes, drops pixel noise."""
 
 NUM_PROJECTIONS: Final = 512
-"""Karras et al., 2018."""
+"""As in Karras et al., 2018."""
 
 SEED: Final = 0
-"""Of the projections: every distance is measured along the same ones."""
+"""Seed of the projections: all distances use the same ones."""
 
 
 def features(images: Tensor) -> Tensor:
-    """Pictures [N, channels, side, side] averaged down to [N, channels * 16 * 16]."""
+    """Return pictures [N, channels, side, side] average-pooled to [N, channels * 16 * 16]."""
     return adaptive_avg_pool2d(images.float(), SIDE).flatten(1)
 
 
 def sliced_wasserstein(first: Tensor, second: Tensor) -> float:
-    """Distance of two sets of points, both [N, features]; 0 for the same points in any order.
+    """Return the distance of two point sets, both [N, features]; 0 for the same points in any order.
 
-    The mean over random directions of the distance between the sorted projections (Rabin et al., 2011), as Karras
-    et al., 2018 (arXiv:1710.10196) compare pictures, here on whole pictures at a low resolution. A shift of all
-    features by c is a distance of 0.8 c. Raises ValueError for sets of different sizes or without a point.
+    It is the mean over random directions of the distance between the sorted projections (Rabin et al., 2011), as in
+    Karras et al., 2018 (arXiv:1710.10196), but on whole pictures at a low resolution. Shifting all features by c gives
+    a distance of 0.8 c. Raise ValueError for sets of different sizes or without a point.
     """
     if first.shape != second.shape or not len(first):
         raise ValueError(

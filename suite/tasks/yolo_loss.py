@@ -1,4 +1,4 @@
-"""Worker side. The loss of our YOLO: which prediction answers for which object, and how wrong each is."""
+"""Worker side. The loss of our YOLO: assignment of predictions to objects, and the loss of each prediction."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from suite.tasks.batch import Batch
 from suite.tasks.outputs import must_have_outputs
 
 IGNORED: Final = 0.7
-"""IoU with an object from which a prediction that does not answer for it is not told to be none: `ignore_thresh` of
-yolov3-tiny.cfg."""
+"""IoU with an object above which an unassigned prediction has no objectness loss: `ignore_thresh` of yolov3-tiny.cfg.
+"""
 
 BOX: Final = 3.0
-"""Weight of the boxes beside objectness and classes."""
+"""Weight of the box loss relative to objectness and classes."""
 
 
 def yolo_loss(module: Any, batch: Batch) -> Tensor:
-    """Boxes, objectness and classes, summed over a picture's predictions, mean over pictures; scalar.
+    """Return the loss of boxes, objectness and classes, summed over a picture's predictions, mean over pictures;
+    scalar.
 
-    Redmon and Farhadi, 2018: one prediction answers for each object, that of the anchor whose shape is nearest in the
-    cell that holds the object's centre; it learns box and classes, and objectness 1. All others learn objectness
-    0, unless they happen to lie on an object (IoU above 0.7). Boxes are compared by CIoU (Zheng et al., 2020)
-    instead of by squares. Labels count from 1. Raises ValueError for labels without an output.
+    Redmon and Farhadi, 2018: each object is assigned one prediction, that of the best matching anchor in the cell of
+    the object's centre; it learns box, classes and objectness 1. All others learn objectness 0, unless they overlap an
+    object (IoU above 0.7). Boxes are compared by CIoU (Zheng et al., 2020) instead of squared error. Labels count from
+    1. Raise ValueError for labels without an output.
     """
     (images,) = batch.inputs.values()
     targets = batch.targets
@@ -60,9 +61,9 @@ def yolo_loss(module: Any, batch: Batch) -> Tensor:
 
 
 def nearest_anchors(boxes: Tensor, anchors: Tensor) -> Tensor:
-    """For each box [objects, 4] the anchor, of [scales, per scale, 2] counted through, of the most similar shape.
+    """Return, for each box [objects, 4], the flat index of the most similar anchor in [scales, per scale, 2].
 
-    Similar is the IoU of the two when they share their centre.
+    Similarity is the IoU of box and anchor with a common centre.
     """
     sides = boxes[:, None, 2:] - boxes[:, None, :2]
     shapes = anchors.flatten(0, 1)[None].to(sides)
@@ -71,13 +72,13 @@ def nearest_anchors(boxes: Tensor, anchors: Tensor) -> Tensor:
 
 
 def cells(boxes: Tensor, stride: int, grid: Any) -> tuple[Tensor, Tensor]:
-    """Row and column of the cell that holds the centre of each box [objects, 4]."""
+    """Return row and column of the cell that contains the centre of each box [objects, 4]."""
     columns, rows = ((boxes[:, :2] + boxes[:, 2:]) / 2 / stride).long().unbind(dim=1)
     return rows.clamp(0, grid[0] - 1), columns.clamp(0, grid[1] - 1)
 
 
 def covered(decoded: Tensor, boxes: Tensor, rows: Tensor) -> Tensor:
-    """Which of the boxes [pictures, ..., 4] lie on an object of their picture, IoU above 0.7: [pictures, ...].
+    """Return which boxes [pictures, ..., 4] have an IoU above 0.7 with an object of their picture: [pictures, ...].
 
     `boxes` [objects, 4] are the objects, `rows` [objects] their pictures.
     """
@@ -90,7 +91,7 @@ def covered(decoded: Tensor, boxes: Tensor, rows: Tensor) -> Tensor:
     own = (boxes[:, 2:] - boxes[:, :2]).prod(dim=-1)
     on = shared > IGNORED * (areas + own[:, None] - shared)
     flat = result.flatten(1)
-    # One picture's objects follow each other; a sum over them is an `or`.
+    # A logical `or` over each picture's objects, computed as a sum.
     flat |= torch.zeros_like(flat, dtype=torch.int32).index_add_(0, rows, on.int()) > 0
     return flat.view_as(result)
 
