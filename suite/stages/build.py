@@ -1,4 +1,4 @@
-"""Worker side. Stage `build`: the model comes up, is as big as published, repeats itself, and survives saving."""
+"""Worker side. Stage `build`: builds the model and checks its size, its determinism, and saving and loading."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ from suite.worker.protocol import CellJob, Emit
 
 
 class BuildError(AssertionError):
-    """A claim about the built model does not hold; the message has both sides."""
+    """A claim about the built model does not hold; the message has expected and actual."""
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[BuildResult]:
-    """Builds the cell's model twice from one seed and holds it against its record.
+    """Build the cell's model twice from one seed and check it against its record.
 
-    Raises BuildError when the number of parameters is not the published one,
-    an output is missing or not finite, the same seed gives another output, or a round trip through safetensors
-    changes an output.
+    Raises BuildError when the number of parameters is not the published one, an output is missing or not finite, the
+    same seed gives another output, or a round trip through safetensors changes an output.
     """
     from suite.catalog import spec_for
 
@@ -61,7 +60,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[BuildResult]:
 
 
 def count_parameters(spec: ModelSpec, size: str, module: Any) -> int:
-    """The number of parameters, shared ones once; raises BuildError when it is not the published one."""
+    """Return the number of parameters, shared ones once; raises BuildError when it is not the published one."""
     count = int(sum(p.numel() for p in module.parameters()))
     if size == "base" and spec.parameters is not None and count != spec.parameters:
         raise BuildError(
@@ -72,14 +71,14 @@ def count_parameters(spec: ModelSpec, size: str, module: Any) -> int:
 
 
 def forward(module: Any, inputs: Any) -> list[Tensor]:
-    """The output tensors of one forward pass without gradients, from a fixed seed (for models that sample)."""
+    """Return the output tensors of one forward pass without gradients, from a fixed seed (for models that sample)."""
     torch.manual_seed(0)
     with torch.inference_mode():
         return [t.clone() for t in flatten_outputs(module(**inputs))]
 
 
 def check_outputs(spec: ModelSpec, outputs: list[Tensor]) -> None:
-    """Raises BuildError unless there is one finite tensor per name on the record."""
+    """Raise BuildError unless there is one finite tensor per name on the record."""
     if len(outputs) != len(spec.outputs):
         raise BuildError(
             f"{spec.name} gives {len(outputs)} tensors of shapes {[list(t.shape) for t in outputs]};"
@@ -91,14 +90,14 @@ def check_outputs(spec: ModelSpec, outputs: list[Tensor]) -> None:
 
 
 def check_equal(first: list[Tensor], second: list[Tensor], what: str) -> None:
-    """Raises BuildError unless the outputs agree bit for bit."""
+    """Raise BuildError unless the outputs are bit-identical."""
     for number, (a, b) in enumerate(zip(first, second, strict=True)):
         if not torch.equal(a, b):
             raise BuildError(f"{what} gives another output {number}: expected bit for bit the same")
 
 
 def through_safetensors(source: Any, target: Any) -> Any:
-    """`target`, built from another seed, with the weights of `source` read back from a safetensors file."""
+    """Load the weights of `source`, saved to safetensors, into `target`, built from another seed; return `target`."""
     from safetensors.torch import load_model, save_model
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Worker side. Stage `finetune`: from the trained model to a second task on other data, by one of four strategies."""
+"""Worker side. Stage `finetune`: trains the trained model on a second task and data, by one of four strategies."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from suite.worker.protocol import CellJob, Emit
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[FinetuneResult]:
-    """Fine-tunes the cell's model by the strategy that its variant names; or finds it done.
+    """Fine-tune the cell's model by the strategy that its variant names, or return the stored result.
 
     Measurements: `train_step` (seconds a step). Facts: `metric` (of the second task: before, scratch, finetuned; of the
     first: first_before, first_after), `forgotten`, `curve`, `claims`.
@@ -38,7 +38,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[FinetuneResult]:
 
 
 def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput[FinetuneResult]:
-    """The fine-tuning itself; the weights go to `folder`."""
+    """Fine-tune and save the weights to `folder`."""
     cell, size = job.cell, spec.sizes[job.cell.size]
     require_device(cell.device)
     second_source = store.second_source_of(job, spec)
@@ -114,8 +114,8 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
 
 
 def from_scratch(job: CellJob, spec: ModelSpec, setup: TrainingSetup) -> float:
-    """The metric of the second task for a twin that starts from random weights and trains as many steps, as a model
-    from scratch is trained: all weights, at the record's own learning rate. Kept for the other strategies.
+    """Return the metric of the second task for a baseline from random weights, trained for as many steps with all
+    weights and the record's learning rate. Stored for the other strategies.
     """
     rate = spec.sizes[job.cell.size].training.learning_rate
     key = key_of({"scratch": store.state_key(job, spec, FULL)})

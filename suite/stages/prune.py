@@ -1,4 +1,4 @@
-"""Worker side. Stage `prune`: the trained model with channels, heads or units really gone, recovered and compared."""
+"""Worker side. Stage `prune`: removes channels, heads or units from the trained model, retrains and compares it."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from suite.training.setup import TrainingSetup, num_samples_of, training_setup_f
 from suite.worker.protocol import CellJob, Emit
 
 LATENCY_SECONDS = 0.6
-"""Of alternating turns; a glance. `pytest bench --variant pruned` measures properly."""
+"""Seconds of alternating runs, a rough estimate; `pytest bench --variant pruned` measures properly."""
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[PruneResult]:
-    """Prunes the cell's trained model as its record says and lets it recover; or finds it done.
+    """Prune the cell's trained model as its record says and let it recover, or return the stored result.
 
     Measurements: `parameters`, `macs`, `parameter_bytes` of the pruned model. Raises PruningError when nothing, or less
     than the record says, was removed.
@@ -46,7 +46,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[PruneResult]:
 
 
 def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput[PruneResult]:
-    """The pruning itself; weights and structure go to `folder`."""
+    """Prune and save weights and structure to `folder`."""
     size, device = spec.sizes[job.cell.size], job.cell.device
     require_device(device)
     own = size.pruning
@@ -81,7 +81,7 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
     emit("phase", name="save")
     store.save(smaller.to(CPU).eval(), folder, pruned.structure)
     lost = drop(spec.task, trained, recovered)
-    # Counted on a batch of test samples; shown for the cell's own batch, as everywhere.
+    # Counted on a batch of test samples; reported for the cell's own batch, as everywhere.
     share = job.cell.batch / test[0].num_samples
     before, after = (
         ModelSize(
@@ -148,7 +148,7 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
 
 
 def recover(setup: TrainingSetup, module: nn.Module) -> list[float]:
-    """A short training of what is left; the losses."""
+    """Train the pruned model briefly; return the losses."""
     module.requires_grad_(True)
     torch.manual_seed(setup.seed)
     train_state = setup.train_state(module)
@@ -158,7 +158,7 @@ def recover(setup: TrainingSetup, module: nn.Module) -> list[float]:
 def latencies(
     arms: dict[str, nn.Module], job: CellJob, setup: TrainingSetup
 ) -> dict[str, list[float]]:
-    """Seconds of one forward pass on the cell's batch, the modules taking turns in this process."""
+    """Return the seconds of forward passes on the cell's batch, with the modules alternating in this process."""
     inputs = moved(next(setup.batches(batch=job.cell.batch)), setup.device).inputs
     calls = {}
     for name, arm in arms.items():
@@ -169,13 +169,13 @@ def latencies(
 
 
 def bytes_of(module: nn.Module) -> int:
-    """Bytes of weights and buffers, what is shared counted once."""
+    """Return the bytes of weights and buffers, shared ones counted once."""
     tensors = {id(t): t for t in (*module.parameters(), *module.buffers())}
     return sum(t.numel() * t.element_size() for t in tensors.values())
 
 
 def _speedups(seconds: dict[str, list[float]]) -> dict[str, SpeedRatio]:
-    """Arm -> how many times faster than the trained model it is, with an interval."""
+    """Return arm -> speedup over the trained model, with an interval."""
     return {arm: speed_ratio(seconds[TRAINED], seconds[arm]) for arm in ("masked", PRUNED)}
 
 

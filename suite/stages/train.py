@@ -1,4 +1,4 @@
-"""Worker side. Stage `train`: a brief training on the model's own task, and the proof that it was one."""
+"""Worker side. Stage `train`: a brief training on the model's own task, and checks that it worked."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from suite.worker.protocol import CellJob, Emit
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[TrainResult]:
-    """Trains the cell's model as its record says; or finds it trained, see suite.states.store.made.
+    """Train the cell's model as its record says, or return the stored result, see suite.states.store.made.
 
     Measurements: `train_step` and `train_wait` (seconds a step), peak memory in bytes. Facts: `metric` (untrained,
     trivial, trained), `curve`, `validation`, `findings` on the training's health, `claims`. Raises TrainingError when
-    the loss stops being a number or memory does not suffice for one sample.
+    the loss is not finite or memory does not suffice for one sample.
     """
     use_threads(job)
     return store.made(job, emit, train, TrainResult)
 
 
 def train(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput[TrainResult]:
-    """The training itself; the weights go to `folder`."""
+    """Train and save the weights to `folder`."""
     device = job.cell.device
     require_device(device)
     source = store.source_of(job, spec)

@@ -1,1 +1,1 @@
-"""Worker side. States: what a stage made of a model, kept for the stages that start from it."""
+"""Worker side. States: the models that a stage produced, stored for the stages that start from them."""

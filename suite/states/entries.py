@@ -1,4 +1,4 @@
-"""States on disk: a folder per key with its files and a manifest that vouches for them; written whole or not at all."""
+"""States on disk: a folder per key with its files and a manifest of their checksums, written atomically."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from pathlib import Path
 from typing import Any, Final
 
 SCHEMA: Final = 2
-"""2: `result` is an encoded StepOutput; entries of another schema are made again."""
+"""2: `result` is an encoded StepOutput; entries of another schema are recomputed."""
 MANIFEST: Final = "manifest.json"
 MAX_BYTES: Final = 30 * 1024**3
 """The whole catalogue at base needs about a third."""
 STALE: Final = 24 * 3600.0
-"""Seconds after which an unfinished folder is a dead process's."""
+"""Age in seconds beyond which an unfinished folder is taken to belong to a dead process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One state that was kept."""
+    """A stored state."""
 
     folder: Path
     key: str
     content: Mapping[str, Any]
-    """What its maker returned, as JSON-able data: of a stage its encoded StepOutput."""
+    """What the function that created it returned, as JSON-able data: for a stage, its encoded StepOutput."""
 
     def file(self, name: str) -> Path:
-        """One of its files."""
+        """Return the path of one of its files."""
         return self.folder / name
 
 
 def find(store: Path, stem: str, key: str) -> Entry | None:
-    """The entry of that key, its files checked by size and SHA-256; None when there is no sound one.
+    """Return the entry of that key, its files checked by size and SHA-256; None if there is no valid one.
 
-    A damaged entry is deleted and named on the log, so that it is made again.
+    A damaged entry is deleted and logged, so that it is recomputed.
     """
     folder = store / f"{stem}-{key[:24]}"
     try:
@@ -57,15 +57,14 @@ def find(store: Path, stem: str, key: str) -> Entry | None:
         shutil.rmtree(folder, ignore_errors=True)
         return None
     with contextlib.suppress(OSError):
-        os.utime(folder / MANIFEST)  # the last use, for `prune`
+        os.utime(folder / MANIFEST)  # records the last use, for `prune`
     return Entry(folder=folder, key=key, content=held["result"])
 
 
 def keep(store: Path, stem: str, key: str, write: Callable[[Path], Mapping[str, Any]]) -> Entry:
-    """Lets `write(folder)` fill an empty folder and keeps it with what it returns (JSON-able) as the entry of `key`.
+    """Call `write(folder)` on an empty folder and store it, with the JSON-able return value, as the entry of `key`.
 
-    When `write` raises, or the process dies, nothing is left behind that could be found. Raises OSError when the disk
-    is full.
+    When `write` raises or the process dies, no entry is left. Raises OSError when the disk is full.
     """
     store.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=store, prefix=".unfinished-"))
@@ -87,7 +86,7 @@ def keep(store: Path, stem: str, key: str, write: Callable[[Path], Mapping[str, 
 
 
 def prune(store: Path, max_bytes: int = MAX_BYTES) -> list[str]:
-    """Deletes the least recently used entries until the rest is within `max_bytes`; the names of the deleted."""
+    """Delete the least recently used entries until the rest is within `max_bytes`; return the names of the deleted."""
     if not store.is_dir():
         return []
     now, found = time.time(), []
@@ -111,7 +110,7 @@ def prune(store: Path, max_bytes: int = MAX_BYTES) -> list[str]:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of the file's bytes, in hex."""
+    """Return the SHA-256 of the file's bytes, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -1,4 +1,4 @@
-"""Worker side. The state store: which key a model's state has, making it once, and loading it as a module."""
+"""Worker side. The state store: computes a state's key, creates the state once, and loads it as a module."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMMON: Final = ("nets", "tasks", "data", "training", "quality.py", "weights.py"
 
 
 class StateMissing(RuntimeError):
-    """A stage starts from a state that is not there, or that its own stage found wanting."""
+    """A stage's input state is missing, or claims of the stage that created it do not hold."""
 
 
 def made(
@@ -41,10 +41,10 @@ def made(
     make: Callable[[CellJob, ModelSpec, Path, Emit], StepOutput[S]],
     kind: type[S],
 ) -> StepOutput[S]:
-    """What the stage of the job's cell returns: from the store when the same state was made before, else made now.
+    """Return the result of the stage of the job's cell: from the store if the same state exists, else computed now.
 
-    `make(job, spec, folder, emit)` fills `folder`. A state whose claims did not hold is kept for its numbers, but made
-    again when it is asked for. The result's `state` has the key, and whether the state was reused.
+    `make(job, spec, folder, emit)` fills `folder`. A state with broken claims is stored for its numbers, but recomputed
+    on the next request. The result's `state` has the key, and whether the state was reused.
     """
     spec = spec_for(job.cell.model, job.options.models_from)
     emit("phase", name="lookup")
@@ -62,12 +62,12 @@ def made(
 
 
 def broken_claims(entry: Entry) -> tuple[Claim, ...]:
-    """The claims of the stage that made the state which do not hold."""
+    """Return the claims of the stage that created the state which do not hold."""
     return decode_output(StageResult, entry.content).result.broken_claims
 
 
 def final_quality(entry: Entry, variant: str) -> float:
-    """The quality metric at the end of the stage that made `entry`, the state that `variant` is made from."""
+    """Return the final quality metric of the stage that created `entry`, the state that `variant` starts from."""
     stage = VARIANTS[VARIANTS[variant].parent].stage
     row = STAGE_ROWS[stage]
     assert row.quality is not None, f"{stage} has no quality"
@@ -76,12 +76,12 @@ def final_quality(entry: Entry, variant: str) -> float:
 
 
 def parent_of(job: CellJob, spec: ModelSpec) -> Entry:
-    """The state that the job's variant is made from."""
+    """Return the state that the job's variant starts from."""
     return state_of(job, spec, VARIANTS[job.cell.variant].parent)
 
 
 def state_of(job: CellJob, spec: ModelSpec, variant: str) -> Entry:
-    """The kept state of that variant; raises StateMissing when it is not there or its claims did not hold."""
+    """Return the stored state of that variant; raises StateMissing when it is missing or its claims do not hold."""
     entry = entries.find(store_of(job), stem_of(job, variant), state_key(job, spec, variant))
     stage = VARIANTS[variant].stage
     again = f"pytest suite -k {stage} --models {spec.name} --size {job.cell.size}"
@@ -98,7 +98,7 @@ def state_of(job: CellJob, spec: ModelSpec, variant: str) -> Entry:
 
 
 def module_of(job: CellJob, spec: ModelSpec, variant: str) -> Any:
-    """The module in that state: in eval mode, float32, on the CPU. Raises StateMissing."""
+    """Return the module in that state: in eval mode, float32, on the CPU. Raises StateMissing."""
     seed = job.options.seed
     if variant == ORIGINAL:
         return module_for(spec, job.cell.size, weights=job.options.weights, seed=seed)
@@ -108,7 +108,7 @@ def module_of(job: CellJob, spec: ModelSpec, variant: str) -> Any:
 
 
 def save(module: Any, folder: Path, structure: Mapping[str, Any] | None = None) -> None:
-    """Writes the module's weights, and what its structure differs in from a freshly built one."""
+    """Save the module's weights, and the differences of its structure from a freshly built one."""
     from safetensors.torch import save_model
 
     save_model(module, str(folder / WEIGHTS))
@@ -117,7 +117,7 @@ def save(module: Any, folder: Path, structure: Mapping[str, Any] | None = None) 
 
 
 def load_into(fresh: Any, folder: Path) -> Any:
-    """`fresh` with the structure and the weights that `save` wrote; in eval mode."""
+    """Load the structure and weights that `save` wrote into `fresh`, and return it in eval mode."""
     from safetensors.torch import load_file, load_model
 
     structure = folder / STRUCTURE
@@ -131,7 +131,7 @@ def load_into(fresh: Any, folder: Path) -> Any:
 
 
 def state_key(job: CellJob, spec: ModelSpec, variant: str) -> str:
-    """The key of that state: equal exactly when making it again would give the same."""
+    """Return the key of that state: two keys are equal exactly if recomputing would give the same state."""
     cell, options = job.cell, job.options
     if variant == ORIGINAL:
         return key_of({"weights": weights_of(options.weights)})
@@ -165,26 +165,26 @@ def state_key(job: CellJob, spec: ModelSpec, variant: str) -> str:
 
 
 def maker_device(job: CellJob, stage: str) -> str:
-    """The device on which that stage runs for the job's cell: weights may be made on another one."""
+    """Return the device on which that stage runs for the job's cell: weights may be trained on another device."""
     elsewhere = job.options.train_on if stage in LEARNED else ""
     return elsewhere or job.cell.device
 
 
 def source_of(job: CellJob, spec: ModelSpec) -> Source:
-    """Where the samples of the model's own task come from."""
+    """Return the data source of the model's own task."""
     return job.options.sources[TASKS[spec.task].input]
 
 
 def second_source_of(job: CellJob, spec: ModelSpec) -> Source:
-    """Where the samples of the model's second task come from."""
+    """Return the data source of the model's second task."""
     return second_source(source_of(job, spec))
 
 
 def store_of(job: CellJob) -> Path:
-    """The folder of the store."""
+    """Return the folder of the store."""
     return Path(job.options.states_dir)
 
 
 def stem_of(job: CellJob, variant: str = "") -> str:
-    """The readable part of an entry's name."""
+    """Return the readable part of an entry's name."""
     return f"{job.cell.model}-{job.cell.size}-{variant or job.cell.variant}"

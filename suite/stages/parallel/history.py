@@ -1,4 +1,4 @@
-"""Worker side. The course that one process and several run alike, so that their losses can be compared."""
+"""Worker side. The training settings shared by one process and several, so that their losses can be compared."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ STEPS: Final = 8
 
 
 def undisturbed(spec: ModelSpec, size: str, nproc: int, strategy: str) -> Training:
-    """The record's training with a batch that divides among the processes.
+    """Return the record's training settings with a batch divisible by the number of processes.
 
-    Tensor parallelism gives every process the whole batch. Plain SGD: Adam would turn a difference in the last bit of
-    a gradient near 0 into a whole step.
+    Tensor parallelism gives every process the whole batch. Plain SGD: Adam would turn a difference in the last bit of a
+    gradient near 0 into a whole step.
     """
     settings = spec.sizes[size].training
     batch = max(nproc, settings.batch // nproc * nproc)

@@ -24,7 +24,7 @@ from suite.worker.protocol import CellJob
 
 
 def main(job_file: str, folder: str) -> None:
-    """Trains this process's share and writes `rank-<n>.json`: losses, seconds, what it held."""
+    """Train this process's share and write `rank-<n>.json`: losses, seconds, the parameters that it held."""
     job = CellJob.from_json(Path(job_file).read_text(encoding="utf-8"))
     assert isinstance(job, CellJob)
     device = job.cell.device.partition(":")[0]
@@ -44,7 +44,7 @@ def main(job_file: str, folder: str) -> None:
 
 
 def train(job: CellJob, device: str, place: str, rank: int, count: int) -> dict[str, Any]:
-    """The steps; losses are means over all processes."""
+    """Run the training steps; losses are means over all processes."""
     strategy = job.cell.variant
     spec = spec_for(job.cell.model, job.options.models_from)
     settings = undisturbed(spec, job.cell.size, count, strategy)
@@ -55,7 +55,7 @@ def train(job: CellJob, device: str, place: str, rank: int, count: int) -> dict[
             layer.p = 0.0
     whole = sum(p.numel() for p in module.parameters())
     wrapped: Any = load_route(strategy)(module, device, count)
-    # setup.train_state would move the module once more; its optimizer is all that is wanted here.
+    # setup.train_state would move the module again; only its optimizer is needed here.
     train_state = setup.train_state(wrapped)
     optimizer = train_state.optimizers[0]
     loss_of, batches = setup.loss, setup.batches()
@@ -93,9 +93,9 @@ def train(job: CellJob, device: str, place: str, rank: int, count: int) -> dict[
 
 
 def clip(parameters: list[Any], most: float) -> None:
-    """torch's clipping by norm, for weights of which some are spread and some are whole: torch's own refuses a mixture.
+    """Clip gradients by norm where some weights are sharded and some are not: torch's own function rejects the mixture.
 
-    A norm of a spread gradient counts all its parts.
+    The norm of a sharded gradient covers all its shards.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
     norms = [g.detach().norm() for g in gradients]
@@ -106,14 +106,14 @@ def clip(parameters: list[Any], most: float) -> None:
 
 
 def _local(parameter: Any) -> Any:
-    """What this process holds of it."""
+    """Return this process's part of the parameter."""
     return parameter.to_local() if hasattr(parameter, "to_local") else parameter
 
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
-    # All is written. The interpreter's end is left out: now and then a library's thread that is still there makes C++
-    # abort in it ("terminate called without an active exception"), and torchrun takes that for a failed training.
+    # All is written. Skip the interpreter's shutdown: occasionally a library's remaining thread makes C++ abort in it
+    # ("terminate called without an active exception"), which torchrun takes for a failed training.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -31,28 +31,28 @@ from suite.worker.protocol import CellJob, Emit
 TOLERANCE: Final = 2e-3
 """Largest relative difference of a step's loss: the same sums in another order, over a few steps."""
 RESERVE: Final = 20.0
-"""Seconds before the job's own deadline at which the processes are given up, so that their logs can be told."""
+"""Seconds before the job's own deadline at which the processes are killed, so that their logs can be reported."""
 ROOT: Final = Path(__file__).resolve().parents[3]
 
 
 class ParallelError(RuntimeError):
-    """The processes did not do what they were started for; the message holds the end of their output."""
+    """The processes failed; the message holds the end of their output."""
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[ParallelResult]:
-    """Trains the cell's model on `nproc` processes as its variant says, and on one.
+    """Train the cell's model on `nproc` processes as its variant says, and on one.
 
     Measurements: `parallel_step` (seconds a step on all processes). Raises Unavailable when there are fewer GPUs than
     processes, ParallelError when a process fails.
     """
-    torch.set_num_threads(1)  # as each of the processes: efficiency compares like with like
+    torch.set_num_threads(1)  # as in each of the processes, for a fair efficiency
     return store.made(job, emit, train_parallel, ParallelResult)
 
 
 def train_parallel(
     job: CellJob, spec: ModelSpec, folder: Path, emit: Emit
 ) -> StepOutput[ParallelResult]:
-    """One process, then several."""
+    """Train on one process, then on several."""
     device, nproc = job.cell.device.partition(":")[0], job.options.nproc
     require_device(job.cell.device)
     if is_accelerator(device) and torch.cuda.device_count() < nproc:
@@ -101,8 +101,8 @@ def train_parallel(
 
 
 def one_process(job: CellJob, spec: ModelSpec, nproc: int) -> tuple[list[float], list[float]]:
-    """Losses and seconds of the steps on one process: micro-batches as large as a process's share, so that batch
-    normalization sees the same samples together.
+    """Return losses and seconds of the steps on one process: micro-batches are as large as a process's share, so that
+    batch normalization sees the same groups of samples.
     """
     settings = undisturbed(spec, job.cell.size, nproc, job.cell.variant)
     setup = training_setup_for(job, spec, store.source_of(job, spec), settings)
@@ -116,7 +116,7 @@ def one_process(job: CellJob, spec: ModelSpec, nproc: int) -> tuple[list[float],
 
 
 def processes(job: CellJob, nproc: int) -> list[Mapping[str, Any]]:
-    """What each process says, rank by rank; they are killed at the deadline."""
+    """Return the output of each process, by rank; they are killed at the deadline."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "job.json")
         file.write_text(job.to_json(), encoding="utf-8")
@@ -160,7 +160,7 @@ def processes(job: CellJob, nproc: int) -> list[Mapping[str, Any]]:
 
 
 def _share_claim(strategy: str, ranks: Sequence[Mapping[str, Any]]) -> Claim:
-    """Each process held what the strategy says: all of the weights, or its part."""
+    """Check that each process held what the strategy prescribes: all weights, or a part of them."""
     local, whole = [rank["local_parameters"] for rank in ranks], ranks[0]["parameters"]
     if strategy == DDP:
         same = len({rank["digest"] for rank in ranks}) == 1

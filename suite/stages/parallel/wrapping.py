@@ -1,4 +1,4 @@
-"""Worker side. Wrapping: how a module is spread over processes, by PyTorch's own distributed API.
+"""Worker side. Distribution of a module over processes, by PyTorch's own distributed API.
 
 Routes of the variants of the stage `parallel`: `function(module, device, count) -> module`.
 """
@@ -15,20 +15,20 @@ COLUMNS: Final = (
     *("*.query", "*.key", "*.value", "*.intermediate.dense"),
     *("*.gate_proj", "*.up_proj"),
 )
-"""Linear layers whose outputs are split: what follows works on each part alone (heads, hidden units)."""
+"""Linear layers with split outputs: what follows works on each part separately (heads, hidden units)."""
 ROWS: Final = ("*.attention.output.dense", "*.layer.*.output.dense", "*.down_proj")
-"""Linear layers behind them, whose inputs come split and whose outputs are summed."""
+"""The Linear layers after them, whose inputs are split and whose outputs are summed."""
 
 
 def ddp(module: nn.Module, device: str, count: int) -> nn.Module:
-    """Every process has the whole model; gradients are averaged."""
+    """Replicate the model on every process; gradients are averaged."""
     from torch.nn.parallel import DistributedDataParallel
 
     return DistributedDataParallel(module)
 
 
 def fsdp(module: nn.Module, device: str, count: int) -> nn.Module:
-    """Every process has a shard of every weight (FSDP2); layers gather theirs when they run."""
+    """Shard every weight over the processes (FSDP2); layers gather theirs when they run."""
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(device, (count,))
@@ -41,7 +41,7 @@ def fsdp(module: nn.Module, device: str, count: int) -> nn.Module:
 
 
 def tensor(module: nn.Module, device: str, count: int) -> nn.Module:
-    """Every process has a slice of the matrices of attention and feed-forward blocks (Megatron-LM's scheme).
+    """Split the matrices of attention and feed-forward blocks over the processes (Megatron-LM's scheme).
 
     Raises ValueError when no layer is split: nothing would be parallel.
     """

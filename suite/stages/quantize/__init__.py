@@ -1,1 +1,1 @@
-"""Worker side. Stage `quantize`: fewer bits, proved by counts, bytes and the metric."""
+"""Worker side. Stage `quantize`: quantization, checked by counts, bytes and the metric."""

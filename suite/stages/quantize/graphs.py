@@ -24,15 +24,15 @@ from suite.training.setup import TrainingSetup
 from suite.worker.protocol import CellJob, Emit
 
 CALIBRATION_BATCH: Final = 8
-"""Samples per forward pass while ranges are read; one at a time where the graph takes no more."""
+"""Samples per forward pass during calibration; one if the graph takes no more."""
 
 
 def graph_lane(
     job: CellJob, spec: ModelSpec, setup: TrainingSetup, folder: Path, emit: Emit
 ) -> Lane:
-    """The graph `options["parent_graph"]` quantized by the record's method into the state's folder.
+    """Quantize the graph `options.parent_graph` by the record's method into the state's folder.
 
-    Raises StateMissing when there is no such graph, QuantizationError as the engine does.
+    Raises StateMissing when there is no such graph, and the engine's QuantizationError.
     """
     from suite.backends.onnxruntime import feeds_for
 
@@ -78,7 +78,7 @@ def graph_lane(
 
 
 def calibration(setup: TrainingSetup, session: Any, num_samples: int) -> Iterator[dict[str, Any]]:
-    """Feeds of real training samples for reading ranges."""
+    """Yield feeds of real training samples for calibration."""
     from suite.backends.onnxruntime import feeds_for
 
     size = min(CALIBRATION_BATCH, setup.test()[0].num_samples)

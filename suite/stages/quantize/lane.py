@@ -1,4 +1,4 @@
-"""Worker side. Lane: one way to quantize, made ready to be judged beside what it was made from."""
+"""Worker side. Lane: the result of one way to quantize, ready to be compared with the float model."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from suite.training.quality import Forward
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """A quantized model beside the float one, both ready to run."""
+    """A quantized model and the float one, both ready to run."""
 
     reference: Forward
-    """The model in float, run by the same backend."""
+    """The float model, run by the same backend."""
     quantized: Forward
     calls: Mapping[str, Callable[[], Any]]
-    """Arm -> one forward pass on the cell's batch: `float`, `quantized`, and others that are worth a look."""
+    """Arm -> one forward pass on the cell's batch: `float`, `quantized`, and further ones of interest."""
     claims: Sequence[Claim]
-    """What the lane itself proves: counts, bytes."""
+    """The lane's own claims: counts, bytes."""
     report: QuantizationReport
     """What the recipe did."""
     synchronize: Callable[[], None] = lambda: None

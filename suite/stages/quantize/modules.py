@@ -31,10 +31,10 @@ from suite.worker.protocol import CellJob, Emit
 def pt2e_lane(
     job: CellJob, spec: ModelSpec, setup: TrainingSetup, folder: Path, emit: Emit
 ) -> Lane:
-    """The trained module as a program with quantized convolutions and products, compiled by Inductor.
+    """Compile the trained module with quantized convolutions and products by Inductor.
 
-    It is compiled for the cell's batch, as every lane is timed on that, and judged in portions of it; the state's
-    folder keeps the program's counts alone, because a compiled program is of this machine.
+    It is compiled for the cell's batch, on which all lanes are timed, and evaluated in chunks of that size. The state's
+    folder holds only the counts, because a compiled program is specific to this machine.
     """
     from suite.quantization.pt2e import (
         claims_of,
@@ -76,14 +76,14 @@ def pt2e_lane(
 def bf16_lane(
     job: CellJob, spec: ModelSpec, setup: TrainingSetup, folder: Path, emit: Emit
 ) -> Lane:
-    """The trained module in bfloat16, compiled."""
+    """Compile the trained module in bfloat16."""
     return _cuda_lane(job, spec, setup, folder, lambda module: _converted(module))
 
 
 def torchao_lane(
     job: CellJob, spec: ModelSpec, setup: TrainingSetup, folder: Path, emit: Emit
 ) -> Lane:
-    """The trained module with its Linear layers in 8 bits by torchao, compiled."""
+    """Compile the trained module with its Linear layers in 8 bits by torchao."""
     from suite.quantization.torchao import first_that_runs, quantize_linear
 
     settings = spec.sizes[job.cell.size].quantization
@@ -100,7 +100,7 @@ def _cuda_lane(
     folder: Path,
     convert: Callable[[nn.Module], QuantizationReport],
 ) -> Lane:
-    """Compiled on the GPU, the float module and the converted one; `convert` works in place and reports."""
+    """Compile the float module and the converted one on the GPU; `convert` works in place and returns the report."""
     device, settings = job.cell.device, spec.sizes[job.cell.size].quantization
     module = store.module_of(job, spec, TRAINED).to(device)
     converted = copy.deepcopy(module)
@@ -155,13 +155,13 @@ def _converted(module: nn.Module) -> QuantizationReport:
 
 
 def _num_bytes(module: nn.Module) -> int:
-    """Bytes of weights and buffers as they are stored, what is shared counted once."""
+    """Return the bytes of weights and buffers as they are stored, shared ones counted once."""
     tensors = {id(t): t for t in (*module.parameters(), *module.buffers())}.values()
     return sum(_stored(t) for t in tensors)
 
 
 def _stored(tensor: Tensor) -> int:
-    """A tensor subclass (torchao) is as large as the plain tensors inside it."""
+    """Return the bytes of a tensor; of a tensor subclass (torchao), those of the plain tensors inside it."""
     if hasattr(tensor, "__tensor_flatten__"):
         names, _ = tensor.__tensor_flatten__()
         return sum(_stored(getattr(tensor, name)) for name in names)
@@ -169,7 +169,7 @@ def _stored(tensor: Tensor) -> int:
 
 
 def same_shape_forward(program: Callable[..., Any], size: int) -> Forward:
-    """Forward passes of a program that takes `size` samples, portion by portion: the last one is filled up and cut."""
+    """Return a forward pass that runs a program for `size` samples in chunks; the last is padded, its outputs cut."""
 
     def forward(batch: Batch) -> list[Tensor]:
         flat = list(flatten_inputs(batch.inputs).values())

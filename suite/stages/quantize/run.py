@@ -1,4 +1,4 @@
-"""Worker side. The quantize stage's runner: the variant's lane, judged by counts, bytes, metric and speed."""
+"""Worker side. The quantize stage's runner: the variant's lane, compared by counts, bytes, metric and speed."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from suite.training.setup import num_samples_of, training_setup_for
 from suite.worker.protocol import CellJob, Emit
 
 LATENCY_SECONDS: Final = 0.6
-"""Of alternating turns; a glance. `pytest bench --variant int8` measures properly."""
+"""Seconds of alternating runs, a rough estimate; `pytest bench --variant int8` measures properly."""
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[QuantizeResult]:
-    """Quantizes the state that the cell's variant is made from; or finds it done.
+    """Quantize the state that the cell's variant starts from, or return the stored result.
 
-    Measurement: `quantized_bytes`. Raises QuantizationError when there is nothing to calibrate on
-    or nothing to quantize.
+    Measurement: `quantized_bytes`. Raises QuantizationError when there is nothing to calibrate on or nothing to
+    quantize.
     """
     use_threads(job)
     return store.made(job, emit, quantize, QuantizeResult)
 
 
 def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput[QuantizeResult]:
-    """The quantization itself; the graph or the weights go to `folder`."""
+    """Quantize and save the graph or the weights to `folder`."""
     variant, size = job.cell.variant, spec.sizes[job.cell.size]
     require_device(job.cell.device)
     setup = training_setup_for(job, spec, store.source_of(job, spec), size.training)
