@@ -1,1 +1,1 @@
-"""Models, tasks, data, stages, backends, cells, workers and records: does every model work, everywhere."""
+"""Models, tasks, data, stages, backends, cells, workers and records, to check that every model works everywhere."""

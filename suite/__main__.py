@@ -1,4 +1,4 @@
-"""`python -m suite list`: the catalogue as a table, on the terminal or as Markdown; `show MODEL`: one model's tree."""
+"""`python -m suite list`: the catalogue as a table, for the terminal or as Markdown; `show MODEL`: one model's tree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEAD = ("model", "task", "parameters", "source")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns the exit code."""
+    """Run the command and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m suite", description="The catalogue of models.")
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="every built-in model")
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def rows_of(specs: Sequence[ModelSpec]) -> list[tuple[str, str, str, str]]:
-    """One row per model, in catalogue order: name, task, published parameters at base, source."""
+    """Return one row per model, in catalogue order: name, task, published parameters at base, source."""
     return [
         (
             spec.name,
@@ -45,7 +45,7 @@ def rows_of(specs: Sequence[ModelSpec]) -> list[tuple[str, str, str, str]]:
 
 
 def to_markdown(specs: Sequence[ModelSpec]) -> str:
-    """The table of the README."""
+    """Return the README's table of models."""
     lines = ["| model | task | parameters | |", "|---|---|--:|---|"]
     lines += [
         f"| `{name}` | {task} | {parameters} | [source]({source}) |"

@@ -1,4 +1,4 @@
-"""Worker side. Subject: the model a job is about, built, with a batch of real samples."""
+"""Worker side. Subject: a job's model, built, with a batch of real samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from suite.worker.protocol import CellJob, Emit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a stage or a backend starts from."""
+    """Starting point of a stage or a backend."""
 
     spec: ModelSpec
     batch: Batch
@@ -25,7 +25,7 @@ class Subject:
 
 
 def batch_of(job: CellJob, spec: ModelSpec, emit: Emit) -> Batch:
-    """The batch of real samples for the job's cell; phase `input`."""
+    """Return the batch of real samples for the job's cell; phase `input`."""
     emit("phase", name="input")
     return batch_for(
         spec,
@@ -38,14 +38,14 @@ def batch_of(job: CellJob, spec: ModelSpec, emit: Emit) -> Batch:
 
 
 def source_of(job: CellJob, spec: ModelSpec) -> Source:
-    """Where this model's samples come from, as the parent decided."""
+    """Return the source of this model's samples, as chosen by the parent."""
     from suite.axes import TASKS
 
     return job.options.sources[TASKS[spec.task].input]
 
 
 def subject_for(job: CellJob, emit: Emit) -> Subject:
-    """The job's model and batch; phases `build` and `input`."""
+    """Build the job's model and batch; phases `build` and `input`."""
     spec = spec_for(job.cell.model, job.options.models_from)
     emit("phase", name=BUILD)
     module = module_of(job, spec, job.cell.variant)

@@ -1,4 +1,4 @@
-"""The catalogue: built-in models, a user's models file, and finding one by name."""
+"""The catalogue: built-in models, a user's models file, and lookup by name."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from suite.spec import ModelSpec
 
 
 class CatalogError(ValueError):
-    """A models file or a model name is not as it has to be; shown to the user without a traceback."""
+    """An invalid models file or model name; shown to the user without a traceback."""
 
 
 @cache
 def builtin_specs() -> tuple[ModelSpec, ...]:
-    """Every record of suite/models, by family in the order of the files' names."""
+    """Return every record of suite/models, by family in the order of the file names."""
     return tuple(spec for name in catalogue_modules() for spec in import_module(name).MODELS)
 
 
 def catalogue_modules() -> list[str]:
-    """The modules of suite/models, sorted."""
+    """Return the modules of suite/models, sorted."""
     import suite.models
 
     names = (module.name for module in pkgutil.iter_modules(suite.models.__path__))
@@ -35,16 +35,16 @@ def catalogue_modules() -> list[str]:
 
 
 def specs_in(path: Path) -> tuple[ModelSpec, ...]:
-    """The records of a user's models file. Executes the file, so it is called in workers only.
+    """Return the records of a user's models file. Executes the file, so it is only called in workers.
 
-    Raises CatalogError when the file does not exist, does not import, or has no good `MODELS`.
+    Raise CatalogError if the file does not exist, cannot be imported, or has no valid `MODELS`.
     """
     if not path.is_file():
         raise CatalogError(
             f"--models-from {path}: no such file; expected a Python file with MODELS"
         )
-    # A name of its own per path, so that two files of one name do not meet in sys.modules; importlib
-    # keeps it importable by the classes defined in it (pickle, dataclasses and torch.export look there).
+    # A module name per path avoids clashes in sys.modules between files of the same name; it stays
+    # importable for the classes defined in it (pickle, dataclasses and torch.export look there).
     name = f"vitals_models_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         module = sys.modules[name]
@@ -54,7 +54,7 @@ def specs_in(path: Path) -> tuple[ModelSpec, ...]:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
-        sys.path.insert(0, str(path.resolve().parent))  # its neighbours, as when it is run
+        sys.path.insert(0, str(path.resolve().parent))  # for imports of its neighbours
         try:
             spec.loader.exec_module(module)
         except Exception as error:
@@ -74,7 +74,7 @@ def specs_in(path: Path) -> tuple[ModelSpec, ...]:
 
 
 def spec_for(name: str, models_from: str = "") -> ModelSpec:
-    """The record of that name, of the user's file first; raises KeyError when there is none."""
+    """Return the record of that name, searching the user's file first; raise KeyError if there is none."""
     own = specs_in(Path(models_from)) if models_from else ()
     for spec in (*own, *builtin_specs()):
         if spec.name == name:
@@ -83,7 +83,7 @@ def spec_for(name: str, models_from: str = "") -> ModelSpec:
 
 
 def joined(builtin: Sequence[ModelSpec], own: Sequence[ModelSpec]) -> tuple[ModelSpec, ...]:
-    """Built-ins and a user's own; raises CatalogError when a name is there twice."""
+    """Return built-in and user records; raise CatalogError for a duplicate name."""
     specs = (*builtin, *own)
     seen: set[str] = set()
     for spec in specs:
@@ -94,9 +94,9 @@ def joined(builtin: Sequence[ModelSpec], own: Sequence[ModelSpec]) -> tuple[Mode
 
 
 def select(specs: Sequence[ModelSpec], patterns: Iterable[str]) -> tuple[ModelSpec, ...]:
-    """The records whose names match one of the patterns (names or globs), in catalogue order.
+    """Return the records whose names match one of the patterns (names or globs), in catalogue order.
 
-    No pattern selects all. Raises CatalogError with "did you mean" for a pattern that matches nothing.
+    Without patterns, return all. Raise CatalogError with "did you mean" for a pattern without a match.
     """
     names = [spec.name for spec in specs]
     chosen: set[str] = set()
@@ -110,7 +110,7 @@ def select(specs: Sequence[ModelSpec], patterns: Iterable[str]) -> tuple[ModelSp
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """A half sentence to append to an error: the nearest known words, else all of them."""
+    """Return a clause to append to an error: the closest known words, else all of them."""
     near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
     if near:
         return f"; did you mean {' or '.join(near)}?"

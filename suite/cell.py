@@ -22,9 +22,7 @@ _ID: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One point of the matrix: which model, how big, executed how, where, in what type, on how many
-    samples, in which state.
-    """
+    """One point of the matrix: model, size, backend, device, dtype, batch, length and variant."""
 
     model: str
     size: str
@@ -33,9 +31,9 @@ class Cell:
     dtype: str = "float32"
     batch: int = 1
     length: int = 0
-    """Tokens per sample; 0 = those of the model's record, or a model that reads none."""
+    """Tokens per sample; 0 = the record's own, or the model reads no tokens."""
     variant: str = ORIGINAL
-    """A row of `suite.axes.VARIANTS`: which of the model's states."""
+    """The model's state, a row of `suite.axes.VARIANTS`."""
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -45,7 +43,7 @@ class Cell:
 
     @property
     def extent(self) -> str:
-        """What goes in at a time, as every id tells it: `b8`, or `b1-l128`."""
+        """Batch and length as written in every id: `b8`, or `b1-l128`."""
         return f"b{self.batch}-l{self.length}" if self.length else f"b{self.batch}"
 
     @property
@@ -61,12 +59,12 @@ class Cell:
 
     @property
     def file_stem(self) -> str:
-        """The id as a file name that every file system takes."""
+        """The id as a file name valid on every file system."""
         return self.id.replace(":", "_")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The cell that has this id; raises ValueError naming the expected form."""
+        """Return the cell with this id; raise ValueError naming the expected form."""
         match = _ID.fullmatch(text)
         if match is None:
             raise ValueError(
@@ -85,5 +83,5 @@ class Cell:
         )
 
     def as_dict(self) -> dict[str, object]:
-        """The cell as JSON-able data; `Cell(**cell.as_dict()) == cell`."""
+        """Return the cell as JSON-able data; `Cell(**cell.as_dict()) == cell`."""
         return asdict(self)

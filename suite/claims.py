@@ -1,4 +1,4 @@
-"""Claims: what a stage says it has done to a model, with the evidence, so that no stage can be a silent no-op."""
+"""Claims: a stage's statements about its effect on a model, with evidence, to expose a stage that does nothing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One thing that has to hold."""
+    """One condition that must hold."""
 
     name: str
-    """What is claimed, in a few words: "a single batch can be overfitted"."""
+    """The claim in a few words: "a single batch can be overfitted"."""
     holds: bool
     evidence: str
-    """The figures, and what was expected of them."""
+    """The figures and their expected values."""

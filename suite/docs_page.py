@@ -1,4 +1,4 @@
-"""What the README and the docs say of stages, variants, backends and devices, made from their rows.
+"""Parts of the README and docs on stages, variants, backends and devices, generated from their rows.
 
 `python -m suite.docs_page` in the root of the repository rewrites the parts named in PAGES.
 """
@@ -36,7 +36,7 @@ def render_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def replace_table(page: str, table: str) -> str:
-    """Return the page with the table of the same heading replaced; raises ValueError when the page has none."""
+    """Return the page with the table of the same heading replaced; raise ValueError if the page has none."""
     head = table.partition("\n")[0]
     return _replaced(
         page, rf"^{re.escape(head)}\n(?:\|.*\n)*", table, f"table with the head {head!r}"
@@ -46,14 +46,14 @@ def replace_table(page: str, table: str) -> str:
 def replace_row(page: str, row: Sequence[str]) -> str:
     """Return the page with the table row replaced that begins with the same first word (`--backend`, `backend`).
 
-    Raises ValueError when the page has none.
+    Raise ValueError if the page has none.
     """
     word = row[0].strip("`").partition(" ")[0]
     return _replaced(page, rf"^\| `?{re.escape(word)}\b.*\n", _line(row) + "\n", f"row {word!r}")
 
 
 def stages_table() -> str:
-    """Return the table of what the stages do and claim."""
+    """Return the table of the stages and their claims."""
     foundations = (
         FOUNDATIONS,
         "known-answer cases per device and dtype: tensors, autograd, losses, optimizers by hand, schedules,"
@@ -65,7 +65,7 @@ def stages_table() -> str:
 
 
 def variants_table() -> str:
-    """Return the table of what the variants are and where they run."""
+    """Return the table of the variants and where they run."""
     rows = (
         (
             f"`{row.name}`",
@@ -82,7 +82,7 @@ def variants_table() -> str:
 
 
 def backends_table() -> str:
-    """Return the table of what the backends run."""
+    """Return the table of the backends and what they run."""
     rows = (
         (
             f"`{row.name}`",
@@ -97,7 +97,7 @@ def backends_table() -> str:
 
 
 def variants_diagram() -> str:
-    """Return which stage makes which variants of which, one line each, as a block of Markdown."""
+    """Return a block of Markdown with one line per parent and stage, listing the variants made."""
     made: dict[tuple[str, str], list[Variant]] = {}
     for row in sorted(VARIANTS.values(), key=lambda row: STAGES.index(row.stage or STAGES[0])):
         if row.stage:
@@ -112,7 +112,7 @@ def variants_diagram() -> str:
 
 
 def options_rows() -> tuple[tuple[str, str, str], ...]:
-    """Return (option, what, default) of the options that take names of rows."""
+    """Return (option, what, default) of the options whose values are names of rows."""
     return (
         ("`--backend NAMES`", _listed(BACKENDS_OFFERED), ",".join(DEFAULT_BACKENDS)),
         (
@@ -155,7 +155,7 @@ PAGES: Final[Mapping[str, Callable[[str], str]]] = {
     "docs/concepts.md": with_backends,
     "docs/lifecycle.md": with_life,
 }
-"""Page -> what rewrites its parts."""
+"""Page -> function that rewrites its parts."""
 
 
 def main() -> int:

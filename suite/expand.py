@@ -1,4 +1,4 @@
-"""From what the user asked for to the cells of the matrix."""
+"""Expansion of the user's options into the cells of the matrix."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ def expand(
     variants: Sequence[str] = (ORIGINAL,),
     lengths: Sequence[int] = (),
 ) -> list[Cell]:
-    """Every combination, model by model; left out are a size that a model does not have, and a variant where it does
-    not exist or does not run. `lengths` are for models that read tokens.
+    """Return every combination, model by model, without sizes that a model lacks and variants that do not exist or run.
+
+    `lengths` apply to models that read tokens.
     """
     return [
         Cell(
@@ -78,9 +79,9 @@ def expand_life(
     stages: Sequence[str] = LIFE,
     train_on: str = "",
 ) -> list[Cell]:
-    """The cells of every model's life: one where each of its variants is made, and one where it is exported.
+    """Return the cells of every model's life: one that makes each of its variants, and one that exports it.
 
-    Weights are made on the device `train_on` alone; empty = on every one of `devices`.
+    Weights are made only on the device `train_on`; empty = on each of `devices`.
     """
     cells = []
     for variant in VARIANTS.values():
@@ -110,8 +111,10 @@ def expand_life(
 
 
 def exists(variant: Variant, spec: ModelSpec, size: str, device: str) -> bool:
-    """Whether the variant is there for this model: adapters, second lanes and parallel trainings are for some; one that
-    is a declared gap is there to be shown as one.
+    """Return whether the model has the variant: adapters, second lanes and parallel training exist for some models
+    only.
+
+    A variant that is a declared gap counts, in order to be reported as a gap.
     """
     if device.partition(":")[0] not in variant.devices:
         return False
@@ -119,7 +122,7 @@ def exists(variant: Variant, spec: ModelSpec, size: str, device: str) -> bool:
 
 
 def choices(option: str, text: str, known: Iterable[str]) -> tuple[str, ...]:
-    """The comma-separated values of an option; raises CatalogError with "did you mean" for an unknown one."""
+    """Return the comma-separated values of an option; raise CatalogError with "did you mean" for an unknown one."""
     names = list(known)
     values = [word for word in text.replace(",", " ").split() if word]
     if not values:
@@ -131,24 +134,24 @@ def choices(option: str, text: str, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def sizes_of(text: str) -> tuple[str, ...]:
-    """`--size`."""
+    """Return the values of `--size`."""
     return choices("--size", text, SIZES)
 
 
 def backends_of(text: str) -> tuple[str, ...]:
-    """`--backend`; `default` stands for those measured when none is named."""
+    """Return the values of `--backend`; `default` means the backends measured by default."""
     if text == "default":
         return DEFAULT_BACKENDS
     return choices("--backend", text, BACKENDS)
 
 
 def dtypes_of(text: str) -> tuple[str, ...]:
-    """`--dtype`."""
+    """Return the values of `--dtype`."""
     return choices("--dtype", text, DTYPES)
 
 
 def devices_of(text: str, *, num_gpus: int, option: str = "--device") -> tuple[str, ...]:
-    """`--device`: `auto` is cpu and, where there is a GPU, cuda. Raises CatalogError for a GPU that is not there."""
+    """Return the values of `--device`; `auto` is cpu, plus cuda with a GPU. Raise CatalogError for a missing GPU."""
     found: list[str] = []
     for word in text.replace(",", " ").split():
         kind, _, index = word.partition(":")
@@ -172,7 +175,7 @@ def devices_of(text: str, *, num_gpus: int, option: str = "--device") -> tuple[s
 
 
 def train_on_of(text: str, *, num_gpus: int) -> str:
-    """`--train-on`: one device, or empty for each cell's own. Raises CatalogError for any other."""
+    """Return the value of `--train-on`: one device, or empty for each cell's own. Raise CatalogError otherwise."""
     if not text:
         return ""
     if text.partition(":")[0] not in DEVICE_KINDS or len(text.replace(",", " ").split()) != 1:
@@ -181,12 +184,12 @@ def train_on_of(text: str, *, num_gpus: int) -> str:
 
 
 def variants_of(text: str) -> tuple[str, ...]:
-    """`--variant`: the states of a model that can be measured."""
+    """Return the values of `--variant`: the measurable states of a model."""
     return choices("--variant", text, MEASURED)
 
 
 def stages_of(text: str, *, num_processes: int) -> tuple[str, ...]:
-    """`--stages`; `all` is every stage, the parallel one only where there is more than one process to run it."""
+    """Return the values of `--stages`; `all` is every stage, but the parallel one only with more than one process."""
     stages = LIFE if text == "all" else choices("--stages", text, LIFE)
     if text != "all" and PARALLEL in stages and num_processes < 2:
         raise CatalogError("--stages parallel: needs --nproc N with 2 or more processes")
@@ -194,22 +197,22 @@ def stages_of(text: str, *, num_processes: int) -> tuple[str, ...]:
 
 
 def batches_of(text: str) -> tuple[int, ...]:
-    """`--batch`: one or more positive numbers."""
+    """Return the values of `--batch`: one or more positive numbers."""
     return _numbers("--batch", text, "1,8")
 
 
 def lengths_of(text: str) -> tuple[int, ...]:
-    """`--length`: positive numbers, or empty for none."""
+    """Return the values of `--length`: positive numbers; empty if none are given."""
     return _numbers("--length", text, "64,128") if text else ()
 
 
 def reads_tokens(spec: ModelSpec, size: str) -> bool:
-    """Whether samples of that size are so many tokens of a vocabulary."""
+    """Return whether samples of that size are a number of tokens from a vocabulary."""
     return {"vocabulary", "length"} <= set(spec.sizes[size].inputs)
 
 
 def check_lengths(specs: Sequence[ModelSpec], sizes: Sequence[str], lengths: Sequence[int]) -> None:
-    """Raises CatalogError when no model reads tokens, or one has no position for that many."""
+    """Raise CatalogError if no model reads tokens, or a model has too few positions for a length."""
     readers = [
         (s, size) for s in specs for size in sizes if size in s.sizes if reads_tokens(s, size)
     ]

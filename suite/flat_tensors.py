@@ -1,4 +1,4 @@
-"""Worker side. Inputs, outputs and weights in the form that a backend needs: on a device, in a dtype, flat by name."""
+"""Worker side. Conversion of inputs, outputs and weights for a backend: device, dtype, and flat naming."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 
 
 def flatten_inputs(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Graph input name -> tensor: a list under `images` becomes `images_0`, `images_1` ..."""
+    """Return graph input name -> tensor: a list under `images` becomes `images_0`, `images_1` ..."""
     flat: dict[str, Tensor] = {}
     for name, value in inputs.items():
         if isinstance(value, Tensor):
@@ -22,17 +22,17 @@ def flatten_inputs(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def flatten_outputs(result: Any, names: Sequence[str] = ()) -> list[Tensor]:
-    """The tensors in a model's (nested) result, in the order in which they lie there.
+    """Return the tensors in a model's (nested) result, in their order there.
 
-    With `names`, a dictionary of tensors under these keys, or a list of such dictionaries, is put into their order: a
-    record names outputs by what they are, and a model may list them otherwise. Raises ValueError when a dictionary has
-    some of the names at other places than the record and cannot be put in order by them.
+    With `names`, a dictionary of tensors with these keys, or a list of such dictionaries, is reordered: a record names
+    outputs by meaning, and a model may return them in another order. Raise ValueError if a dictionary has only some of
+    the names, at other positions than the record, and so cannot be reordered.
     """
     return [leaf for leaf in pytree.tree_leaves(in_order(result, names)) if _is_tensor(leaf)]
 
 
 def in_order(result: Any, names: Sequence[str]) -> Any:
-    """The result with its dictionaries in the order of `names`, where their keys are these names."""
+    """Return the result with dictionaries whose keys are `names` in that order."""
     if isinstance(result, (list, tuple)) and result and all(_is_dict(item) for item in result):
         return [in_order(item, names) for item in result]
     if not names or not _is_dict(result):
@@ -40,7 +40,7 @@ def in_order(result: Any, names: Sequence[str]) -> Any:
     leaves = [leaf for leaf in pytree.tree_leaves(result) if _is_tensor(leaf)]
     keys = [key for key, value in result.items() if _is_tensor(value)]
     if len(leaves) != len(names):
-        return result  # not what the record names: the caller counts them
+        return result  # a mismatch with the record: the caller compares the counts
     if set(keys) == set(names):
         return [result[name] for name in names]
     for key in keys:
@@ -54,7 +54,7 @@ def in_order(result: Any, names: Sequence[str]) -> Any:
 
 
 def _is_dict(value: Any) -> bool:
-    """A dictionary, or what transformers returns, which behaves as one."""
+    """Return whether `value` is a dictionary or a transformers output, which behaves like one."""
     return isinstance(value, Mapping)
 
 
@@ -63,7 +63,7 @@ def _is_tensor(value: Any) -> bool:
 
 
 def move(inputs: Mapping[str, Any], device: str, dtype: torch.dtype) -> dict[str, Any]:
-    """The inputs on `device`, floating-point ones as `dtype`; integers keep their type."""
+    """Return the inputs on `device`, floating-point ones as `dtype`; integers keep their type."""
 
     def one(value: Any) -> Any:
         if not isinstance(value, Tensor):
@@ -75,7 +75,7 @@ def move(inputs: Mapping[str, Any], device: str, dtype: torch.dtype) -> dict[str
 
 
 def cast(module: nn.Module, device: str, dtype: torch.dtype) -> nn.Module:
-    """The module on `device` with its floating-point weights as `dtype`; complex ones keep their type.
+    """Move the module to `device` and its floating-point weights to `dtype`; complex ones keep their type.
 
     `module.to(dtype)` would drop their imaginary parts with a warning.
     """

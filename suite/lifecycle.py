@@ -1,7 +1,7 @@
-"""What a model's record says of its life: how it is trained, fine-tuned, pruned and quantized at one size.
+"""Settings of a model's life: training, fine-tuning, pruning and quantization at one size.
 
-Every field has a default that suits a small model, so that a user's record works without any of this. Callables are
-named as "package.module:function", because records travel as JSON.
+Every field has a default that suits a small model, so a user's record works without them. Callables are named
+"package.module:function", because records are sent as JSON.
 """
 
 from __future__ import annotations
@@ -19,60 +19,60 @@ class Training:
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     schedule: str = "cosine"
-    """A row of `suite.training.schedules.SCHEDULES`: constant, linear, cosine; each behind a linear warm-up."""
+    """A row of `suite.training.schedules.SCHEDULES`: constant, linear, cosine; each after a linear warm-up."""
     warmup: float = 0.1
-    """Share of the steps over which the learning rate rises."""
+    """Share of the steps used for warm-up."""
     steps: int = 200
-    """Optimizer steps at most; early stopping may end it sooner."""
+    """Maximum optimizer steps; early stopping may end training sooner."""
     batch: int = 32
     """Samples per optimizer step."""
     micro_batch: int = 0
     """Samples per forward pass, gradients accumulated up to `batch`; 0 = all at once."""
     clip: float = 1.0
-    """Largest norm of the gradient."""
+    """Maximum gradient norm."""
     evaluations: int = 4
-    """How often the validation loss is looked at, evenly over the steps."""
+    """Number of validation loss evaluations, evenly spaced over the steps."""
     patience: int = 3
-    """Evaluations without a better validation loss after which training stops."""
+    """Evaluations without a better validation loss before training stops."""
     test_samples: int = 256
-    """Samples of the test split that the quality metric is computed on, at most."""
+    """Maximum number of test samples for the quality metric."""
     loss: str = ""
     """"package.module:function" called as `loss(module, batch) -> Tensor`; empty = the task's own."""
     margin: float = 5.0
-    """How much better than the untrained model and than the task's trivial baseline the metric has to be: points, or
-    percent where the task's metric is relative."""
+    """Required improvement of the metric over the untrained model and the task's trivial baseline: points, or percent
+    if the task's metric is relative."""
     overfit_steps: int = 60
-    """Steps in which a single small batch has to be overfitted."""
+    """Steps within which a single small batch must be overfitted."""
     overfit_samples: int = 8
     overfit_rate: float = 0.0
-    """Learning rate of that trial; 0 = the training's own, constant."""
+    """Learning rate of that overfitting; 0 = the training's own, constant."""
     overfit_to: float = 0.5
-    """Share of its first loss below which the loss of that batch has to fall."""
+    """Share of the initial loss below which the loss of that batch must fall."""
     parallel: tuple[str, ...] = ()
-    """How `--nproc` trains it on several processes: ddp, fsdp, tensor; empty = not at all."""
+    """Parallel modes of `--nproc`: ddp, fsdp, tensor; empty = none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finetuning:
-    """From the trained model to a second task on other data."""
+    """Fine-tuning of the trained model on a second task with other data."""
 
     steps: int = 40
-    """Optimizer steps, the same for every strategy and for the twin that starts from scratch."""
+    """Optimizer steps, the same for every strategy and for the baseline from scratch."""
     learning_rate: float = 5e-4
     batch: int = 32
     layer_decay: float = 0.7
-    """`layerwise`: factor on the learning rate from one group of layers to the one below."""
+    """`layerwise`: learning rate factor from one group of layers to the one below."""
     groups: int = 4
-    """`layerwise`: groups of layers from bottom to top, unfrozen from the top."""
+    """`layerwise`: number of groups of layers from bottom to top, unfrozen from the top."""
     lora: tuple[str, ...] = ()
-    """Names of the Linear layers that get adapters; empty = the strategy `lora` does not exist for this model."""
+    """Names of the Linear layers that get adapters; empty = no strategy `lora` for this model."""
     lora_rank: int = 8
     lora_rate: float = 0.0
     """Learning rate of the adapters; 0 = four times that of the strategy `full`."""
     margin: float = 0.0
-    """How much better than from scratch the metric of the second task has to be, in its unit."""
+    """Required improvement of the second task's metric over training from scratch, in its unit."""
     rates: Mapping[str, float] = field(default_factory=dict)
-    """Strategy -> learning rate, where it differs."""
+    """Strategy -> learning rate, if different."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,19 +84,19 @@ class Pruning:
     ratio: float = 0.5
     """Share of channels (hidden units, heads) to remove, within 0..1."""
     round_to: int = 1
-    """Widths are kept a multiple of it."""
+    """Divisor of the remaining widths."""
     ignored: tuple[str, ...] = ()
-    """Modules that keep their outputs, by name or glob, beside `ModelSpec.head`."""
+    """Modules whose outputs are kept, by name or glob, in addition to `ModelSpec.head`."""
     parameters_left: float = 0.7
-    """Share of the parameters that may be left at most: the proof that something was removed."""
+    """Maximum share of parameters left, as proof that something was removed."""
     macs_left: float = 0.8
-    """The same for multiply-accumulates."""
+    """Maximum share of multiply-accumulates left."""
     importance: str = "magnitude"
-    """magnitude of the weights, or taylor: what the loss would rise by without them."""
+    """magnitude of the weights, or taylor: the loss increase without them."""
     recovery_steps: int = 60
     learning_rate: float = 5e-4
     max_drop: float = 5.0
-    """How much worse the metric may be after recovery: points, or percent where the metric is relative."""
+    """Maximum degradation of the metric after recovery: points, or percent if it is relative."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,21 +106,21 @@ class Quantization:
     method: str = "static"
     """static: QDQ with calibration, for convolutional nets. dynamic: MatMul, Gemm and LSTM, for transformers."""
     operators: tuple[str, ...] = ()
-    """Operators of the graph to quantize; empty = the method's own."""
+    """Operators of the graph to quantize; empty = the method's default."""
     excluded: tuple[str, ...] = ()
-    """Nodes that stay in float32, by name or glob: heads that accuracy needs."""
+    """Nodes kept in float32, by name or glob: heads that accuracy needs."""
     calibration_samples: int = 64
     eight_bits: tuple[str, ...] = ()
-    """static: variants (int8, pruned_int8) that keep all eight bits of their weights, because they lose too much by
-    seven. A CPU without VNNI is fast with seven alone; elsewhere it makes no difference."""
+    """static: variants (int8, pruned_int8) that keep all eight bits of their weights because seven lose too much. A CPU
+    without VNNI is fast only with seven; elsewhere it makes no difference."""
     least_operators: int = 1
-    """How many operators have to come out quantized, at least."""
+    """Minimum number of quantized operators."""
     bytes_left: float = 0.6
-    """Share of the graph's bytes that may be left at most."""
+    """Maximum share of the graph's bytes left."""
     max_drop: float = 1.0
-    """How much worse the metric may be: points, or percent where the metric is relative."""
+    """Maximum degradation of the metric: points, or percent if it is relative."""
     pt2e: bool = False
-    """Whether the second lane (PT2E with the x86 quantizer, compiled) exists for this model."""
+    """Whether this model has the second lane (PT2E with the x86 quantizer, compiled)."""
     torchao: tuple[str, ...] = ()
-    """On CUDA, for models made of Linear layers: rows of `suite.quantization.torchao.CONFIGS`, of which the first one
-    that the GPU runs is taken; empty = this lane does not exist for the model."""
+    """On CUDA, for models made of Linear layers: rows of `suite.quantization.torchao.CONFIGS`, of which the first that
+    the GPU supports is used; empty = no such lane for this model."""

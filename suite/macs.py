@@ -1,10 +1,8 @@
-"""Worker side. MACs: multiply-accumulates of one forward pass, with what PyTorch's own counter
-misses put right.
+"""Worker side. MACs: multiply-accumulates of one forward pass, correcting omissions of PyTorch's counter.
 
-`FlopCounterMode` counts matrix products, convolutions and attention as PyTorch's dispatcher sees
-them. Two fused paths hide them from it and are switched off here: oneDNN's recurrent layers, and
-the fast path of nn.MultiheadAttention and nn.TransformerEncoderLayer. It counts 2 FLOPs per
-multiply-accumulate.
+`FlopCounterMode` counts matrix products, convolutions and attention as seen by PyTorch's dispatcher. Two fused paths
+hide them from it and are disabled here: oneDNN's recurrent layers, and the fast path of nn.MultiheadAttention and
+nn.TransformerEncoderLayer. It counts 2 FLOPs per multiply-accumulate.
 """
 
 from __future__ import annotations
@@ -33,25 +31,24 @@ COUNTED: Final = (
     nn.RNNCellBase,
     nn.MultiheadAttention,
 )
-"""Layers that cannot run without a multiply-accumulate: zero for one of them is an error of the
-count."""
+"""Layers that always use multiply-accumulates: a zero for one of them is a counting error."""
 
 
 def count_macs(module: nn.Module, call: Callable[[], Any]) -> int:
-    """Multiply-accumulates of one `call`, which runs `module` on the CPU.
+    """Return the multiply-accumulates of one `call`, which runs `module` on the CPU.
 
-    Counted: mm, addmm, bmm, convolutions, scaled dot product attention, recurrent cells. Not
-    counted: element-wise work, normalization, pooling, NMS. A causal mask saves nothing. Raises
-    RuntimeError when a layer of COUNTED that gave an output was counted as zero.
+    Counted: mm, addmm, bmm, convolutions, scaled dot product attention, recurrent cells. Not counted: element-wise
+    operations, normalization, pooling, NMS. A causal mask does not reduce the count. Raise RuntimeError if a layer of
+    COUNTED that returned an output was counted as zero.
     """
     return macs_by_module(module, call)[""]
 
 
 def macs_by_module(module: nn.Module, call: Callable[[], Any]) -> dict[str, int]:
-    """Multiply-accumulates of one `call` by the name of the module that they happen in, those of its children
-    included; under the empty name those of the whole. Modules that have none are left out.
+    """Return the multiply-accumulates of one `call` by module name, children included.
 
-    Counted, and raised, as by `count_macs`. A module that runs several times has the sum.
+    The empty name is the whole model; modules without any are left out, and a module that runs several times has the
+    sum. Counts and raises as `count_macs` does.
     """
     with (
         _plain_kernels(),
@@ -84,7 +81,7 @@ def _plain_kernels() -> Iterator[None]:
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with warnings.catch_warnings():
-            # Of TF32 on Intel GPUs, on every machine without one.
+            # A warning about TF32 on Intel GPUs that appears on machines without one.
             warnings.filterwarnings("ignore", "TF32 acceleration on top of oneDNN")
             with torch.backends.mkldnn.flags(enabled=False):
                 yield
@@ -94,12 +91,12 @@ def _plain_kernels() -> Iterator[None]:
 
 @contextmanager
 def _layers_run(module: nn.Module) -> Iterator[list[str]]:
-    """Names of the layers of COUNTED that gave a non-empty output while the block ran."""
+    """Yield the names of the layers of COUNTED that return a non-empty output within the block."""
     seen: dict[str, None] = {}
 
     def hook_for(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-            # No proposals, no rows: a detection head may run on nothing, and that is no mistake.
+            # A detection head without proposals has no rows to count; that is not an error.
             if any(isinstance(t, Tensor) and t.numel() for t in pytree.tree_leaves(output)):
                 seen[name] = None
 
@@ -122,10 +119,9 @@ def _layers_run(module: nn.Module) -> Iterator[list[str]]:
 def _attention(
     query: Any, key: Any, value: Any, *_args: Any, out_shape: Any = None, **_kwargs: Any
 ) -> int:
-    """FLOPs of scores and weighted sum; keys and values may have fewer heads (grouped-query
-    attention).
+    """Return the FLOPs of scores and weighted sum; keys and values may have fewer heads (grouped-query attention).
 
-    PyTorch's own formula refuses fewer heads in versions that we support.
+    PyTorch's own formula rejects fewer heads in versions that we support.
     """
     batch, heads, queries, width = query
     return int(FLOPS_PER_MAC * batch * heads * queries * key[-2] * (width + value[-1]))

@@ -1,4 +1,4 @@
-"""Measurement and Artifact: what a step leaves besides its result, as data."""
+"""Measurement and Artifact: data produced by a step in addition to its result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from diagnostics.codec import decode, decode_as
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentinelReadings:
-    """The fixed workload that was timed between rounds, in seconds."""
+    """Times of the fixed workload run between rounds, in seconds."""
 
     median: float
     mad: float
@@ -21,19 +21,19 @@ class SentinelReadings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasurementFacts:
-    """How a measurement was taken; a field that does not apply to its metric is None or empty."""
+    """Conditions of a measurement; a field that does not apply to its metric is None or empty."""
 
     available_cores: int | None = None
-    """Cores that the scheduler may give to the process."""
+    """Cores on which the scheduler may run the process."""
     quota_cores: float | None = None
-    """Cores' worth of time that the control group allows; None without a limit."""
+    """CPU time limit of the control group in cores; None without a limit."""
     load_average: float | None = None
     cpu_pressure: float | None = None
     """Share (0..1) of the last ten seconds in which some task waited for a CPU."""
     variables: dict[str, str] = field(default_factory=dict)
-    """Environment variables that change speed or memory."""
+    """Environment variables that affect speed or memory."""
     threads: int | None = None
-    """Intra-op threads of what was measured."""
+    """Intra-op threads of the measured work."""
     torch_threads: int | None = None
     float32_matmul_precision: str = ""
     cudnn_benchmark: bool | None = None
@@ -42,16 +42,16 @@ class MeasurementFacts:
     plan: str = ""
     """A row of `bench.plan.PLANS`."""
     stopped_because: str = ""
-    """interval (narrow enough) or time_cap; empty where nothing was sampled in rounds."""
+    """interval (narrow enough) or time_cap; empty if nothing was sampled in rounds."""
     warmup_ended_because: str = ""
     """flat or cap."""
     num_rounds: int | None = None
     void_rounds: int | None = None
-    """Rounds that something spoiled, kept or not."""
+    """Disturbed rounds, kept or not."""
     void_reasons: dict[str, int] = field(default_factory=dict)
-    """Reason -> number of rounds it spoiled."""
+    """Reason -> number of rounds disturbed by it."""
     are_voids_kept: bool = False
-    """Whether so many rounds were spoiled that all of them count."""
+    """Whether all rounds count because too many were disturbed."""
     round_seconds: float | None = None
     """Median duration of a round."""
     target_round_seconds: float | None = None
@@ -59,40 +59,40 @@ class MeasurementFacts:
     """Cost of reading the clock around a round."""
     sentinel: SentinelReadings | None = None
     wait_share: float | None = None
-    """Share (0..1) of the measured time that the most delayed thread stood in the run queue."""
+    """Share (0..1) of the measured time that the most delayed thread spent in the run queue."""
     involuntary_switches: int | None = None
     major_faults: int | None = None
     throttled_periods: int | None = None
     gpu_throttle: tuple[str, ...] = ()
-    """Why the GPU lowered its clocks."""
+    """Reasons for lowered GPU clocks."""
 
     base_bytes: int | None = None
     """Resident memory before the first call."""
     iterations: int | None = None
     swap_bytes: int | None = None
     kept_bytes: int | None = None
-    """Tensor bytes that were still alive after the call."""
+    """Tensor bytes still allocated after the call."""
     total_bytes: int | None = None
-    """Tensor bytes that were allocated in all."""
+    """Tensor bytes allocated in total."""
     num_allocations: int | None = None
     num_alloc_retries: int | None = None
     num_ooms: int | None = None
     process_bytes: int | None = None
-    """All that the driver counts for the process."""
+    """Memory of the process as counted by the driver."""
     of: str = ""
-    """What the live bytes were read from: CUDA allocator or resident memory."""
+    """Source of the live bytes: CUDA allocator or resident memory."""
 
     modules: tuple[str, ...] = ()
     """Libraries whose import was timed."""
     num_workers: int | None = None
-    """Processes of the data loader."""
+    """Worker processes of the data loader."""
     pinned: bool | None = None
     batch: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """Samples of one metric: data only, nothing derived."""
+    """Samples of one metric: raw data, nothing derived."""
 
     metric: str
     """A row of `bench.metrics.METRICS`, e.g. `latency`."""
@@ -101,25 +101,25 @@ class Measurement:
     samples: tuple[float, ...]
     """One per round, or a single value for a deterministic metric."""
     warmup: tuple[float, ...] = ()
-    """Samples of the warm-up, kept, never used."""
+    """Samples of the warm-up, stored but never used."""
     iterations_per_sample: int = 1
-    """Inner repeats that each sample is already divided by."""
+    """Inner repetitions by which each sample is already divided."""
     facts: MeasurementFacts = MeasurementFacts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A file that a step left in the run folder."""
+    """A file that a step wrote to the run folder."""
 
     kind: str
     """onnx, log ..."""
     path: str
-    """Relative to the run folder."""
+    """Path relative to the run folder."""
     num_bytes: int
 
 
 def measurement_from(data: Mapping[str, Any], problems: list[str] | None = None) -> Measurement:
-    """The measurement in that JSON data; facts that do not fit are left out where there are `problems` to name them."""
+    """Decode a measurement from JSON data; with `problems`, invalid facts are dropped and named there."""
     rest = dict(data)
     facts = rest.pop("facts", {})
     measurement = decode_as(Measurement, rest)

@@ -1,4 +1,4 @@
-"""Worker side. What a graph file is, in numbers: operators, nodes, inputs and outputs, bytes."""
+"""Worker side. Summary of a graph file: operators, nodes, inputs and outputs, bytes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from suite.results.export import GraphValue, OnnxSummary
 
 
 def summary_of(path: Path, recipe: str) -> OnnxSummary:
-    """Summarize the graph at `path`, which the exporter `recipe` made.
+    """Summarize the graph at `path`, made by the exporter `recipe`.
 
-    `num_nodes` and `operators` count the nodes of subgraphs (loops, branches) and local functions
-    too. Dynamic axes appear by name in the shapes of `inputs` and `outputs`.
+    `num_nodes` and `operators` include the nodes of subgraphs (loops, branches) and local functions. Dynamic axes
+    appear by name in the shapes of `inputs` and `outputs`.
     """
     import onnx
 
@@ -37,13 +37,13 @@ def summary_of(path: Path, recipe: str) -> OnnxSummary:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The graph's file, and its weights' file where they are apart."""
+    """Return the graph's file, and its external weights file if there is one."""
     data = path.with_name(f"{path.name}.data")
     return [path, data] if data.exists() else [path]
 
 
 def nodes_of(model: Any) -> Iterator[Any]:
-    """Every NodeProto of a ModelProto, depth first."""
+    """Yield every NodeProto of a ModelProto, depth first."""
     yield from _walk(model.graph.node)
     for function in model.functions:
         yield from _walk(function.node)

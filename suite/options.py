@@ -1,4 +1,4 @@
-"""The options of `pytest bench`, checked as one before anything is measured."""
+"""The options of `pytest bench`, validated together before anything is measured."""
 
 from __future__ import annotations
 
@@ -45,38 +45,38 @@ class Asked:
     dtype: str = "float32"
     batch: str = "1"
     length: str = ""
-    """Tokens per sample; empty = those of each record."""
+    """Tokens per sample; empty = each record's own."""
     threads: int = 0
-    """0 = every core that this process may use."""
+    """0 = every core available to this process."""
     seed: int = 0
     data: Path | None = None
     weights: str = "random"
     variant: str = ORIGINAL
     stages: str = "all"
     train_on: str = ""
-    """Where weights are trained, fine-tuned and pruned for all devices; empty = on each."""
+    """Device on which weights are trained, fine-tuned and pruned for all devices; empty = on each."""
     nproc: int = 1
-    """Processes of the stage `parallel`; 1 = that stage is left out."""
+    """Processes of the stage `parallel`; 1 = skip that stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What the options mean on this machine."""
+    """The options resolved on this machine."""
 
     specs: Mapping[str, ModelSpec]
     cells: tuple[Cell, ...]
-    """What `pytest bench` measures."""
+    """Cells measured by `pytest bench`."""
     life: tuple[Cell, ...] = ()
-    """What `pytest suite` goes through."""
+    """Cells of `pytest suite`."""
     foundations: tuple[Cell, ...] = ()
     """Device and dtype of the known-answer cases."""
     job_options: JobOptions
-    """The part of every job's options that does not depend on the run folder."""
+    """The options of every job that do not depend on the run folder."""
     excluded: tuple[Mapping[str, str], ...] = field(default=())
-    """{what, reason}: what was left out before the run began."""
+    """{what, reason}: exclusions before the run began."""
 
     def preload(self) -> tuple[str, ...]:
-        """Modules that the launcher imports once for all of these cells, in a stable order."""
+        """Return the modules that the launcher imports once for all of these cells, in a stable order."""
         cells = (*self.cells, *self.life)
         modules = [m for cell in cells for m in BACKENDS[cell.backend].preload]
         modules += [m for spec in self.specs.values() for m in spec.requires]
@@ -93,7 +93,7 @@ class Selection:
 
 
 def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
-    """The selection that the options mean. Raises CatalogError, DataError or WeightsError naming the option."""
+    """Return the selection for the options. Raise CatalogError, DataError or WeightsError naming the option."""
     devices = devices_of(asked.device, num_gpus=num_gpus)
     sizes = sizes_of(asked.size)
     own = user_specs(asked.models_from) if asked.models_from else ()
@@ -144,7 +144,7 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
 
 
 def _foundations(points: Mapping[str, Any]) -> tuple[Cell, ...]:
-    """One cell per device and dtype: what everything rests on does not depend on a model."""
+    """Return one cell per device and dtype: the foundations do not depend on a model."""
     return tuple(
         Cell(model=FOUNDATIONS, size="tiny", device=device, dtype=dtype)
         for device in points["devices"]
@@ -153,9 +153,9 @@ def _foundations(points: Mapping[str, Any]) -> tuple[Cell, ...]:
 
 
 def user_specs(path: Path) -> tuple[ModelSpec, ...]:
-    """The records of a user's models file, read in a process of its own: it may import what it likes.
+    """Return the records of a user's models file, read in a separate process: it may import anything.
 
-    Raises CatalogError with the file's own error when it does not import.
+    Raise CatalogError with the file's own error if it cannot be imported.
     """
     worker = Launcher()
     try:

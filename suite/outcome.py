@@ -1,4 +1,4 @@
-"""Outcome: how a cell ended. Not run never looks like passed."""
+"""Outcome: the final state of a cell. A cell that did not run is never shown as passed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 
 
 class Outcome(StrEnum):
-    """How one cell ended."""
+    """Final state of one cell."""
 
     PASSED = "passed"
     FAILED = "failed"
     """The work raised, or a claim about it did not hold."""
     CRASHED = "crashed"
-    """The process died: a signal, an abort, an exit in the middle."""
+    """The process died from a signal, an abort or an early exit."""
     TIMED_OUT = "timed_out"
     OUT_OF_MEMORY = "out_of_memory"
     UNSUPPORTED = "unsupported"
@@ -22,16 +22,16 @@ class Outcome(StrEnum):
     KNOWN_BUG = "known_bug"
     """Declared as failing, and it failed."""
     UNAVAILABLE = "unavailable"
-    """This machine lacks what it needs."""
+    """A requirement is missing on this machine."""
 
     @property
     def is_bad(self) -> bool:
-        """True when the run must not be called green."""
+        """True if the run must not be reported as green."""
         return self in _BAD
 
     @property
     def has_run(self) -> bool:
-        """True when the work was done and its numbers exist."""
+        """True if the work was completed and its numbers exist."""
         return self is Outcome.PASSED
 
 
@@ -40,13 +40,13 @@ _BAD = frozenset({Outcome.FAILED, Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.OU
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """How an outcome is shown."""
+    """Presentation of an outcome."""
 
     title: str
     meaning: str
     """One sentence."""
     mark: str
-    """One character, so that colour is never the only sign."""
+    """One character, so colour is never the only sign."""
     style: str
     """A style of rich."""
 
@@ -71,4 +71,4 @@ WORDING: Final = {
     ),
     Outcome.UNAVAILABLE: Wording("unavailable", "This machine lacks what it needs.", "–", "dim"),
 }
-"""Outcome -> how it is shown, in reading order: passed first, then the worst."""
+"""Outcome -> presentation, in reading order: passed first, then the worst."""

@@ -1,4 +1,4 @@
-"""The settings that records of several families share: what a brief life at `base` is, on a CPU as on a GPU."""
+"""Settings shared by records of several families: brief training, tuning, pruning and quantization, CPU and GPU."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 TRAINING: Final = Training(
     learning_rate=0.001, steps=60, batch=8, test_samples=128, overfit_steps=60
 )
-"""Convolutional and recurrent nets. Sixty steps on one batch, because statistics of normalization follow slowly: after
-twenty a ResNet-18 that knows the batch by heart in training mode is worse on it in evaluation mode than at first."""
+"""Convolutional and recurrent nets. Sixty steps on one batch, because normalization statistics adapt slowly: after
+twenty, a ResNet-18 that has memorized the batch in training mode is worse on it in evaluation mode than initially."""
 FINETUNING: Final = Finetuning(steps=20, learning_rate=0.0005, batch=8)
 CHANNELS: Final = Pruning(parameters_left=0.4, macs_left=0.4, round_to=8, learning_rate=0.0005)
-"""Half of the channels: about a quarter of the weights and of the multiplications is left."""
+"""Half of the channels: about a quarter of the weights and multiplications remains."""
 STATIC: Final = Quantization(max_drop=1.0)
 """8 bits with calibration."""
 
@@ -24,7 +24,7 @@ ATTENTION_FINETUNING: Final = Finetuning(steps=20, learning_rate=0.00015, batch=
 HEADS: Final = Pruning(
     method="heads", parameters_left=0.75, macs_left=0.7, round_to=8, learning_rate=0.00015
 )
-"""Half of the heads and of the feed-forward units; the embeddings stay."""
+"""Half of the heads and feed-forward units; embeddings are kept."""
 FEED_FORWARD: Final = Pruning(
     method="feed_forward",
     ratio=0.75,
@@ -37,8 +37,8 @@ FEED_FORWARD: Final = Pruning(
 TORCHAO: Final = ("float8_dynamic", "int8_dynamic")
 """8 bits on a GPU, for models made of Linear layers: float8 from Ada and Hopper on, int8 on older ones."""
 DYNAMIC: Final = Quantization(max_drop=1.0, method="dynamic", torchao=TORCHAO)
-"""8-bit weights, activations' scales found while running."""
+"""8-bit weights, with activation scales computed at run time."""
 
 TINY_STATIC: Final = Quantization(max_drop=3.0)
-"""At `tiny` a test set of a few hundred samples moves by a point on its own."""
+"""At `tiny`, the metric on a few hundred test samples varies by a point at random."""
 TINY_DYNAMIC: Final = Quantization(max_drop=3.0, method="dynamic", torchao=TORCHAO)

@@ -1,4 +1,4 @@
-"""Worker side. Resident: the process's resident memory now and at its peak, as Linux counts it."""
+"""Worker side. Resident memory of the process, current and peak, as counted by Linux."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from typing import Any
 STATUS = Path("/proc/self/status")
 CLEAR_REFS = Path("/proc/self/clear_refs")
 RESET_PEAK = "5"
-"""Sets VmHWM back to VmRSS. Source: Linux, Documentation/filesystems/proc.rst, clear_refs."""
+"""Resets VmHWM to VmRSS. Source: Linux, Documentation/filesystems/proc.rst, clear_refs."""
 
 
 class NotHereError(RuntimeError):
-    """The system does not tell; the text says what is missing."""
+    """The system does not provide the figure; the message names what is missing."""
 
 
 def status_bytes(name: str) -> int:
-    """A size from /proc/self/status in bytes: VmRSS, VmHWM, VmSwap. Raises NotHereError where
-    there is none.
+    """Return a size from /proc/self/status in bytes: VmRSS, VmHWM, VmSwap.
+
+    Raise NotHereError if it is not there.
     """
     try:
         lines = STATUS.read_text().splitlines()
@@ -37,7 +38,7 @@ def status_bytes(name: str) -> int:
 
 
 def reset_peak() -> None:
-    """Sets VmHWM back to VmRSS. Raises NotHereError where the kernel does not let it."""
+    """Reset VmHWM to VmRSS. Raise NotHereError if the kernel does not allow it."""
     try:
         CLEAR_REFS.write_text(RESET_PEAK)
     except OSError as error:
@@ -47,9 +48,7 @@ def reset_peak() -> None:
 
 
 def settle() -> None:
-    """Collects garbage and gives the heap's free pages back to the system, as far as the C
-    library can.
-    """
+    """Collect garbage and return the heap's free pages to the system, if the C library supports it."""
     gc.collect()
     trim = _malloc_trim()
     if trim is not None:
@@ -59,15 +58,14 @@ def settle() -> None:
 def peak_rss_delta(
     first: Callable[[], Any], call: Callable[[], Any], iterations: int
 ) -> tuple[int, int]:
-    """How far resident memory rose above its level during `first` and `iterations` calls, and that
-    level, both in bytes.
+    """Return the rise of resident memory during `first` and `iterations` calls and its level before, in bytes.
 
-    Pages of files do not count: the first pass faults in the libraries' code, some ten megabytes that say
-    nothing of the model and that other processes share. Not `ru_maxrss`: it is inherited from the parent and
-    cannot be reset. Raises NotHereError off Linux, before anything is called.
+    File pages are excluded: the first pass faults in the libraries' code, about ten megabytes that do not depend on the
+    model and are shared with other processes. `ru_maxrss` is not used: it is inherited from the parent and cannot be
+    reset. Raise NotHereError before any call if not on Linux.
     """
     settle()
-    # Reset before the base is read: reading may fault pages in, and the rise must not be hidden.
+    # Reset before reading the base: reading may fault pages in, and the rise must not be hidden.
     reset_peak()
     base, files = status_bytes("VmRSS"), status_bytes("RssFile")
     first()

@@ -1,4 +1,4 @@
-"""Worker side. Provenance: what a made thing depends on, as data: source files, record, weights, samples, libraries."""
+"""Worker side. Provenance of an artifact as data: source files, record, weights, samples, libraries."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ PACKAGES: Final = (
     "torchao",
     "peft",
 )
-"""What changes a graph, its weights, or the samples that it was checked on."""
+"""Packages that affect a graph, its weights, or the samples used to check it."""
 
 SUITE: Final = Path(__file__).resolve().parent
 
 
 def key_of(ingredients: Mapping[str, Any]) -> str:
-    """SHA-256, in hex, of JSON-able ingredients; their order does not matter."""
+    """Return the SHA-256, in hex, of JSON-able ingredients in any order."""
     text = json.dumps(ingredients, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def source_digest(spec: ModelSpec, own: Path | None, parts: Iterable[str]) -> str:
-    """SHA-256 over the sources that `spec` is made by: `parts` of suite/ (files or folders), the file of its record,
-    and of a user's models file with its neighbours.
+    """Return the SHA-256 over the sources of `spec`: `parts` of suite/ (files or folders) and the file of its record.
 
-    A file of records counts without its MODELS: another record's change, or another field's, is not this one's. Labels
-    hold no folder outside of suite/, so that another clone of the same source has the same digest.
+    A user's models file counts with its neighbours. Files of records count without their MODELS, so changes to other
+    records or fields do not alter the digest. Labels name no folder outside suite/, so another clone of the same source
+    has the same digest.
     """
     digest = hashlib.sha256()
     for label, content in sorted(_sources(spec, own, parts).items()):
@@ -77,7 +77,7 @@ def _sources(spec: ModelSpec, own: Path | None, parts: Iterable[str]) -> dict[st
 
 
 def builder_file(spec: ModelSpec) -> Path | None:
-    """The file of the function or class that builds the model, or None."""
+    """Return the file of the function or class that builds the model, or None."""
     build = inspect.unwrap(spec.build)
     build = getattr(build, "func", build)
     for candidate in (build, type(build)):
@@ -90,7 +90,7 @@ def builder_file(spec: ModelSpec) -> Path | None:
 
 
 def without_records(source: bytes) -> bytes:
-    """The syntax tree of a file of records without `MODELS = ...`, as text: comments and records do not count."""
+    """Return the syntax tree, as text, of a file of records without comments and `MODELS = ...`."""
     tree = ast.parse(source)
     tree.body = [node for node in tree.body if "MODELS" not in _assigned(node)]
     return ast.dump(tree).encode()
@@ -108,7 +108,7 @@ def _assigned(node: ast.stmt) -> set[str]:
 
 
 def described(value: Any) -> Any:
-    """A part of a record as stable, JSON-able data: callables by name, with what they are bound to."""
+    """Return a part of a record as stable, JSON-able data: callables by name, with their bound arguments."""
     if isinstance(value, Mapping):
         return {str(key): described(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -122,7 +122,7 @@ def described(value: Any) -> Any:
 
 
 def weights_of(weights: str) -> Any:
-    """`random` or `pretrained` as they are; a folder with name, size and time of change of what lies in it."""
+    """Return `random` or `pretrained` unchanged; for a folder, the name, size and modification time of its files."""
     folder = Path(weights)
     if weights in ("random", "pretrained") or not folder.exists():
         return weights
@@ -134,7 +134,7 @@ def weights_of(weights: str) -> Any:
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """Package -> installed version, and Python's; what is not installed is left out."""
+    """Return package -> installed version, and Python's; packages not installed are left out."""
     found = {"python": platform.python_version()}
     for name in packages:
         try:

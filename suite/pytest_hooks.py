@@ -1,4 +1,4 @@
-"""Hooks by which another pytest plugin of ours takes part in a run of the suite's engine."""
+"""Hooks for our other pytest plugins to take part in a run of the suite's engine."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from suite.engine.run import Run
 
 @pytest.hookspec(firstresult=True)
 def pytest_vitals_run_options(config: pytest.Config) -> Mapping[str, Any] | None:
-    """Keyword arguments for `suite.engine.run.open_run` beyond the suite's own."""
+    """Return keyword arguments for `suite.engine.run.open_run` beyond the suite's own."""
 
 
 @pytest.hookspec(firstresult=True)
 def pytest_vitals_finish_run(config: pytest.Config, run: Run) -> bool | None:
-    """Closes the run after its last step; True from the plugin that did it."""
+    """Close the run after its last step; return True if the plugin did so."""

@@ -1,4 +1,4 @@
-"""The options that `pytest suite` and `pytest bench` share: which models, on what, from what."""
+"""The options shared by `pytest suite` and `pytest bench`: models, devices, data and weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from suite.axes import (
 
 
 def add_options(parser: Any) -> None:
-    """Adds the options to pytest's parser."""
+    """Add the options to pytest's parser."""
     group = parser.getgroup("torch-vitals", "what to measure, on what, how hard")
     add = group.addoption
     add(

@@ -1,4 +1,4 @@
-"""The engine in pytest: options, cells as parameters, the run behind the tests, progress."""
+"""The engine in pytest: options, cells as parameters, the run used by the tests, progress."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from suite.worker.client import Launcher, LauncherError
 
 SUITE: Final = Path(__file__).parent
 USER_ERRORS: Final = (CatalogError, DataError, RunError, StoreError, WeightsError)
-"""What a user can get wrong; shown in one sentence, without a traceback."""
+"""Errors a user can cause; shown in one sentence, without a traceback."""
 
 DEADLINE: Final = 3600.0
-"""Seconds that one worker process may take: a training at base takes a while on a CPU."""
+"""Time limit of one worker process in seconds: training at base takes a while on a CPU."""
 
 SELECTION = pytest.StashKey[Selection]()
 ENVIRONMENT = pytest.StashKey[Environment]()
@@ -43,24 +43,24 @@ CONSOLE = pytest.StashKey[Console]()
 RUN = pytest.StashKey[Run]()
 Measure = Callable[[Cell, str], Record]
 KNOWN_STEPS = pytest.StashKey[Mapping[str, Step]]()
-"""What can be done with a cell, where another plugin knows more than the suite's own steps."""
+"""Steps possible for a cell, if another plugin knows more than the suite's own."""
 
 HAS_OWN_CELLS = pytest.StashKey[bool]()
-"""True when another plugin gives the tests their cells, as the gate does."""
+"""True if another plugin, such as the gate, assigns the cells to the tests."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the options that `pytest suite` and `pytest bench` share."""
+    """Add the options shared by `pytest suite` and `pytest bench`."""
     add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Announces the hooks of `suite.pytest_hooks`."""
+    """Register the hooks of `suite.pytest_hooks`."""
     pluginmanager.add_hookspecs(pytest_hooks)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Checks the options before anything is collected, when `pytest suite` was asked for."""
+    """Validate the options before collection, if `pytest suite` was requested."""
     if SELECTION in config.stash or config.option.help or not wants(config, SUITE):
         return
     if config.option.length:
@@ -71,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def wants(config: pytest.Config, folder: Path) -> bool:
-    """True when one of the paths on the command line lies in `folder`, or holds it."""
+    """Return whether a path on the command line is in `folder`, or contains it."""
     started_in = config.invocation_params.dir
     paths = [Path(started_in, str(arg).partition("::")[0]).resolve() for arg in config.args]
     return any(path in (folder.parent, folder) or folder in path.parents for path in paths)
@@ -80,10 +80,10 @@ def wants(config: pytest.Config, folder: Path) -> bool:
 def configure_selection(
     config: pytest.Config, *, size: str, deadline: float, num_spared_cores: int = 0
 ) -> Selection:
-    """The selection that the options mean, kept in the config's stash.
+    """Return the selection for the options, and store it in the config's stash.
 
-    `size` and `deadline` (seconds) are the defaults of what was asked for; `num_spared_cores` are left to other work.
-    Raises pytest.UsageError naming the option.
+    `size` and `deadline` (seconds) are the defaults of the command; `num_spared_cores` are left to other work. Raise
+    pytest.UsageError naming the option.
     """
     option = config.option
     if getattr(option, "numprocesses", None) or hasattr(config, "workerinput"):
@@ -110,7 +110,8 @@ def configure_selection(
         )
     except USER_ERRORS as error:
         raise pytest.UsageError(str(error)) from error
-    # Hypothesis imports itself for its closing words even when no test used it: 0.8 s of a collection's 1 s.
+    # Hypothesis imports itself for its terminal summary even if no test used it: 0.8 s of a
+    # collection's 1 s.
     if plugin := config.pluginmanager.get_plugin("hypothesispytest"):
         config.pluginmanager.unregister(plugin)
     config.stash[ENVIRONMENT] = environment
@@ -120,7 +121,7 @@ def configure_selection(
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """What is measured here, and what makes the machine unfit to measure on."""
+    """Return what is measured here, and what makes the machine unfit for measuring."""
     if SELECTION not in config.stash:
         return []
     selection, environment = config.stash[SELECTION], config.stash[ENVIRONMENT]
@@ -138,7 +139,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test per cell for which the step makes sense; the step is the test's name."""
+    """Create one test per cell to which the step applies; the step is the test's name."""
     stash = metafunc.config.stash
     step = metafunc.definition.name.removeprefix("test_")
     if "cell" not in metafunc.fixturenames or step not in known_steps(metafunc.config):
@@ -163,7 +164,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Brings the steps of one cell together, so that a run that is stopped has whole models."""
+    """Group the steps of each cell, so an interrupted run has complete models."""
     if SELECTION not in config.stash:
         return
     selection = config.stash[SELECTION]
@@ -177,7 +178,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             return -1, 0
         return place.get(cell.id, -1), order.get(step_of(item).partition(":")[0], -1)
 
-    # A step that makes sense for none of the cells leaves a test without a cell: nothing was left out.
+    # A step that applies to no cell leaves a test without a cell; that is not an exclusion.
     without = [
         item for item in items if "cell" in getattr(item, "fixturenames", ()) and not cell_of(item)
     ]
@@ -186,25 +187,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Lets our own line per cell stand alone: no file names and dots of pytest's between them."""
+    """Suppress pytest's file names and dots between our own lines per cell."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and SELECTION in session.config.stash:
         reporter.showfspath = session.config.get_verbosity() > 0
 
 
 def known_steps(config: pytest.Config) -> Mapping[str, Step]:
-    """Name -> step of everything that can be done with a cell here, in order."""
+    """Return name -> step of all steps possible for a cell, in order."""
     return config.stash.get(KNOWN_STEPS, STEPS)
 
 
 def cell_of(item: pytest.Item) -> Cell | None:
-    """The cell that the test is about, or None."""
+    """Return the test's cell, or None."""
     cell = getattr(getattr(item, "callspec", None), "params", {}).get("cell")
     return cell if isinstance(cell, Cell) else None
 
 
 def step_of(item: pytest.Item) -> str:
-    """The step of a test; of a known-answer case with the case's name."""
+    """Return the step of a test; for a known-answer case with the case's name."""
     step = item.name.partition("[")[0].removeprefix("test_")
     case = getattr(getattr(item, "callspec", None), "params", {}).get("case")
     return f"{step}:{case}" if case else step
@@ -232,7 +233,7 @@ def vitals_run(request: pytest.FixtureRequest) -> Iterator[Run]:
         )
         if isinstance(run.session.worker, Launcher):
             console.print("importing the libraries, once for all cells ...", style="dim")
-            run.session.worker.wait_until_ready()  # so that the first cell does not pay for the imports
+            run.session.worker.wait_until_ready()  # the imports do not count for the first cell
     except (*USER_ERRORS, LauncherError) as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     items = [
@@ -264,7 +265,7 @@ def vitals_run(request: pytest.FixtureRequest) -> Iterator[Run]:
 def pytest_report_teststatus(
     report: pytest.CollectReport | pytest.TestReport, config: pytest.Config
 ) -> tuple[str, str, str] | None:
-    """Leaves the terminal to our own line per cell; counts and -v stay pytest's."""
+    """Suppress pytest's output in favour of our own line per cell; counts and -v are unchanged."""
     if RUN not in config.stash or config.get_verbosity() > 0:
         return None
     if report.when != "call" and report.outcome == "passed":
@@ -276,7 +277,7 @@ def pytest_report_teststatus(
 
 @pytest.fixture
 def measure(vitals_run: Run, record_property: Callable[[str, object], None]) -> Measure:
-    """`measure(cell, step) -> Record`: fails, skips or xfails the test as the record's outcome says."""
+    """`measure(cell, step) -> Record`: fails, skips or xfails the test according to the record's outcome."""
 
     def measured(cell: Cell, step: str) -> Record:
         record = vitals_run.session.measure(cell, step)
@@ -300,7 +301,7 @@ def measure_case(measure: Measure) -> Measure:
 
 
 def reason_of(record: Record) -> str:
-    """Why a cell did not pass, with the end of its log and the doctor's diagnosis."""
+    """Return why a cell did not pass, with the end of its log and the doctor's diagnosis."""
     failure = record.failure
     if failure is None:
         return record.outcome.value

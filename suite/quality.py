@@ -1,4 +1,4 @@
-"""Changes of a task's quality metric: what better means, and in which unit it is told."""
+"""Changes of a task's quality metric: their direction and unit."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from suite.axes import TASKS, Task
 
 
 def gain(task: str, before: float, after: float) -> float:
-    """How much better `after` is than `before`; negative when it is worse.
+    """Return how much better `after` is than `before`; negative if it is worse.
 
-    Points of the metric, or percent of `before` for the tasks whose metric is relative (perplexity). A value that is
-    not finite is infinitely bad.
+    Points of the metric, or percent of `before` for tasks with a relative metric (perplexity). A non-finite value is
+    infinitely bad.
     """
     row = TASKS[task]
     if not math.isfinite(after):
@@ -25,28 +25,28 @@ def gain(task: str, before: float, after: float) -> float:
 
 
 def drop(task: str, before: float, after: float) -> float:
-    """How much worse `after` is than `before`; negative when it is better."""
+    """Return how much worse `after` is than `before`; negative if it is better."""
     return -gain(task, before, after)
 
 
 def worst(task: str) -> float:
-    """A value that every model beats."""
+    """Return a value worse than any model's."""
     return -math.inf if TASKS[task].metric_direction == "higher" else math.inf
 
 
 def change_unit(task: str) -> str:
-    """The unit of `gain`: points or %."""
+    """Return the unit of `gain`: points or %."""
     return "%" if TASKS[task].is_relative else "points"
 
 
 def shown(task: str, value: float) -> str:
-    """The metric with its name and unit, e.g. `accuracy 92.3%`."""
+    """Return the metric with its name and unit, e.g. `accuracy 92.3%`."""
     row = TASKS[task]
     return f"{row.metric} {value_text(row, value)}"
 
 
 def value_text(row: Task, value: float) -> str:
-    """The value in the metric's unit, rounded for reading."""
+    """Return the value in the metric's unit, rounded for display."""
     if row.metric_unit == "%":
         return f"{value:.1f}%"
     return f"{value:.4g}"

@@ -29,64 +29,64 @@ SCHEMA: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a cell did not pass."""
+    """The reason why a cell did not pass."""
 
     kind: str
     """Exception class, signal name, `deadline`, `gap` ..."""
     message: str
     phase: str = ""
-    """The phase the worker was in."""
+    """Phase of the worker at the failure."""
     log_tail: str = ""
-    """Last lines of the worker's own output, traceback included."""
+    """Last lines of the worker's own output, including the traceback."""
     log: str = ""
-    """The whole log, as a path relative to the run folder."""
+    """Path of the whole log, relative to the run folder."""
     url: str = ""
-    """For a gap: where it is discussed."""
+    """For a gap: link to its discussion."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One cell seen through one step: a stage (train, export ...) or a measurement (latency, memory ...)."""
+    """One step of one cell: a stage (train, export ...) or a measurement (latency, memory ...)."""
 
     run_id: str
     cell: Cell
     step: str
-    """A row of `bench.steps.STEPS`; of a known-answer case with its name: `foundations:matmul`."""
+    """A row of `bench.steps.STEPS`; a known-answer case has its name added: `foundations:matmul`."""
     outcome: Outcome
     failure: Failure | None = None
     phases: Mapping[str, float] = field(default_factory=dict)
-    """Phase -> seconds, in the order in which they ran."""
+    """Phase -> seconds, in execution order."""
     measurements: tuple[Measurement, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     result: StepResult | None = None
-    """What the step found out besides; None where it did not come to an end."""
+    """Other findings of the step; None if it did not finish."""
     task: str = ""
-    """The model's task, so that a report knows the metric, also of a user's own model."""
+    """The model's task, which gives a report the metric, including for a user's own model."""
     data: DataSet | None = None
-    """Where the samples came from."""
+    """Origin of the samples."""
     diagnosis: tuple[Finding, ...] = ()
-    """What the doctor finds in the text of the failure, best first."""
+    """The doctor's findings in the text of the failure, best first."""
     environment_id: str = ""
     """Fingerprint of the machine and its software."""
     started_at: str = ""
     """UTC, ISO 8601."""
     seconds: float = 0.0
-    """Wall time of the whole job, launch included; for planning, never a result."""
+    """Wall time of the whole job, including launch; for scheduling, never a result."""
     schema: int = SCHEMA
     unread: tuple[str, ...] = field(default=(), compare=False)
-    """Fields of a stored record that did not fit and were left out, each with the reason; never stored."""
+    """Fields of a stored record that were invalid and left out, each with the reason; never stored."""
 
     @property
     def key(self) -> str:
-        """What is unique within a run."""
+        """Key of the record, unique within a run."""
         return f"{self.cell.id}/{self.step}"
 
     def measurement(self, metric: str) -> Measurement | None:
-        """The measurement of that metric, or None."""
+        """Return the measurement of that metric, or None."""
         return next((m for m in self.measurements if m.metric == metric), None)
 
     def as_dict(self) -> dict[str, Any]:
-        """The record as JSON-able data."""
+        """Return the record as JSON-able data."""
         plain = encode(replace(self, measurements=(), result=None, unread=()))
         del plain["unread"]
         measurements = [
@@ -96,10 +96,10 @@ class Record:
 
 
 def record_from_dict(data: Mapping[str, Any]) -> Record:
-    """The record that `as_dict` gave, of this schema or an earlier one.
+    """Return the record from the data of `as_dict`, of this schema or an earlier one.
 
-    Raises ValueError when its schema is newer or a field is off. A field of the result that does not fit is left out
-    and named in `Record.unread`: the outcome and the samples are known all the same.
+    Raise ValueError if its schema is newer or a field is invalid. An invalid field of the result is left out and named
+    in `Record.unread`: the outcome and the samples are still known.
     """
     schema = data.get("schema")
     if not isinstance(schema, int) or schema > SCHEMA:
@@ -142,7 +142,7 @@ def _result(step: str, data: Any, problems: list[str]) -> StepResult | None:
 
 
 def _or_none(kind: Any, data: Any, problems: list[str]) -> Any:
-    """The decoded data; None, and a problem named, where it does not fit."""
+    """Return the decoded data, or None if it is invalid, adding a problem."""
     try:
         return decode(kind, data, problems)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Which step has which result."""
+"""The result class of each step."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ RESULTS: Final[Mapping[str, type[StepResult]]] = {
 
 
 def result_class(step: str) -> type[StepResult]:
-    """The class of that step's result (of `foundations:matmul` that of `foundations`)."""
+    """Return the class of a step's result (for `foundations:matmul` that of `foundations`)."""
     return RESULTS.get(step.partition(":")[0], UnknownResult)

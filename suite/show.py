@@ -26,9 +26,9 @@ from suite.worker.protocol import CellJob
 
 DEADLINE: Final = 600.0
 DEPTH: Final = 4
-"""Levels that are shown when the user does not say."""
+"""Levels shown by default."""
 PIPED_WIDTH: Final = 140
-"""Columns where nobody's window is the limit."""
+"""Columns when the output is not a terminal."""
 SCALES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Show the tree; 0, or 2 when there is no such model or it cannot be built."""
+    """Show the tree; return 0, or 2 if there is no such model or it cannot be built."""
     try:
         size = _size(arguments)
         found = model_tree(
@@ -64,7 +64,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def model_tree(model: str, size: str, *, weights: str, models_from: str) -> ModelTree:
-    """Describe the model in a worker; raises CatalogError with the worker's failure."""
+    """Describe the model in a worker; raise CatalogError with the worker's failure."""
     cell = Cell(model=model, size=size, backend=EAGER)
     specs = {spec.name: spec for spec in builtin_specs()}
     requires = specs[model].requires if model in specs and not models_from else ()
@@ -102,7 +102,7 @@ def headline(model: str, size: str, found: ModelTree) -> tuple[str, str]:
 
 
 def tree_of(arguments: argparse.Namespace, found: ModelTree) -> Tree:
-    """The modules as a tree, levels below `depth` left out."""
+    """Return the modules as a tree without the levels below `depth`."""
     modules = found.modules
     whole = max(modules[0].macs, 1)
     by_name = {module.name: module for module in modules}
@@ -129,7 +129,7 @@ def tree_of(arguments: argparse.Namespace, found: ModelTree) -> Tree:
 
 
 def scaled(number: float) -> str:
-    """`1.81 G`, `640 `: three significant figures and the prefix of a unit."""
+    """Return e.g. `1.81 G` or `640 `: three significant figures and a unit prefix."""
     for scale, prefix in SCALES:
         if number >= scale:
             return f"{number / scale:.3g} {prefix}"
@@ -166,7 +166,7 @@ def _num_below(children: Mapping[str, Sequence[ModuleRow]], name: str) -> int:
 
 
 def _size(arguments: argparse.Namespace) -> str:
-    """The size asked for, or the other one where the model has that alone; raises CatalogError for no such model."""
+    """Return the requested size, or the only one the model has; raise CatalogError for an unknown model."""
     if arguments.models_from is not None:
         return str(arguments.size)
     specs = {spec.name: spec for spec in builtin_specs()}

@@ -52,7 +52,7 @@ def _row(name: str, module: Any, shapes: dict[str, str], macs: dict[str, int]) -
 
 
 def _spread(name: str, tensor: Any) -> WeightSpread:
-    """Count the elements in BINS bins between the smallest and the largest finite one."""
+    """Compute the histogram of the finite elements, with BINS bins from the smallest to the largest."""
     import torch
 
     numbers = tensor.flatten().to(torch.float32)
@@ -73,7 +73,7 @@ def _spread(name: str, tensor: Any) -> WeightSpread:
 
 @contextmanager
 def _shapes(module: Any) -> Iterator[dict[str, str]]:
-    """Path of a module -> the shape of its last output, while the block runs."""
+    """Yield module path -> shape of its last output, recorded within the block."""
     found: dict[str, str] = {}
 
     def hook_for(name: str) -> Any:
@@ -91,7 +91,7 @@ def _shapes(module: Any) -> Iterator[dict[str, str]]:
 
 
 def _shape_text(value: Any) -> str:
-    """Return e.g. `1×64×56×56`; of several tensors the first three."""
+    """Return e.g. `1×64×56×56`; for several tensors the first three."""
     import torch
     from torch.utils import _pytree as pytree
 
@@ -101,7 +101,7 @@ def _shape_text(value: Any) -> str:
 
 
 def _num_shared(module: Any) -> int:
-    """Count the parameters that have a second name."""
+    """Count the parameters of tensors with a second name."""
     every = [p for m in module.modules() for p in m._parameters.values() if p is not None]
     once = {id(p): p for p in every}.values()
     return int(sum(p.numel() for p in every) - sum(p.numel() for p in once))

@@ -1,4 +1,4 @@
-"""Numbers as one line of block characters."""
+"""Sparklines: numbers as one line of block characters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ BLOCKS: Final = "▁▂▃▄▅▆▇█"
 
 
 def draw_counts(counts: Sequence[float]) -> str:
-    """One bar per count, the largest one full; a count above zero never gets the lowest bar."""
+    """Return one bar per count, full for the largest; a count above zero never gets the lowest bar."""
     largest = max(counts, default=0)
     if largest <= 0:
         return BLOCKS[0] * len(counts)
@@ -18,6 +18,6 @@ def draw_counts(counts: Sequence[float]) -> str:
 
 
 def draw_levels(values: Sequence[float], low: float, high: float) -> str:
-    """One bar per value on an axis from `low` to `high` (low < high); the values lie within it."""
+    """Return one bar per value on an axis from `low` to `high` (low < high), which enclose the values."""
     last = len(BLOCKS) - 1
     return "".join(BLOCKS[round(last * (value - low) / (high - low))] for value in values)

@@ -1,7 +1,7 @@
-"""ModelSpec: the one record that a model is, ours or a user's.
+"""ModelSpec: the record of a model, built-in or a user's.
 
-Importing this file, or a file of records, must not import torch: callables on a record do their
-heavy imports inside. A user's own file may import what it likes; it is only opened in a worker.
+Importing this file, or a file of records, must not import torch: the callables of a record do heavy imports when
+called. A user's own file may import anything; it is only opened in a worker.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ANY: Final = "*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """A combination that is known not to work, with the reason; it is skipped and shown, never hidden."""
+    """A combination known not to work, with the reason; it is skipped and shown, never hidden."""
 
     stage: str = ANY
     backend: str = ANY
@@ -30,7 +30,7 @@ class Gap:
     size: str = ANY
     variant: str = ANY
     data: str = ANY
-    """Name of a data set (`coco`): what a small model learns from one it need not learn from another."""
+    """Name of a data set (`coco`): a small model may learn from one and not from another."""
     kind: str = "unsupported"
     """unsupported (cannot work, not tried) or known_bug (tried, must fail: a strict xfail)."""
     reason: str
@@ -53,7 +53,7 @@ class Gap:
         variant: str = ORIGINAL,
         data: str = "",
     ) -> bool:
-        """True when the combination lies in this gap (device `cuda:1` matches `cuda`)."""
+        """Return whether the combination is in this gap (device `cuda:1` matches `cuda`)."""
         asked = (stage, backend, device.partition(":")[0], dtype, size, variant, data)
         own = (self.stage, self.backend, self.device, self.dtype, self.size, self.variant)
         held = (*own, self.data)
@@ -62,12 +62,12 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """One size of a model: how to build it and what goes in."""
+    """One size of a model: build arguments, inputs and life settings."""
 
     build: Mapping[str, Any] = field(default_factory=dict)
     """Keyword arguments of `ModelSpec.build`."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """What the task needs to shape a batch, e.g. side, channels, classes, length, vocabulary."""
+    """The task's settings for a batch, e.g. side, channels, classes, length, vocabulary."""
     training: Training = field(default_factory=Training)
     finetuning: Finetuning = field(default_factory=Finetuning)
     pruning: Pruning = field(default_factory=Pruning)
@@ -76,7 +76,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """How the model becomes an ONNX graph."""
+    """Settings of the export to an ONNX graph."""
 
     recipe: str = "dynamo"
     """First recipe to try; a row of `suite.stages.export.recipes.RECIPES`."""
@@ -85,10 +85,10 @@ class Export:
     second: Mapping[str, int] = field(default_factory=dict)
     """Axis name -> second extent at which parity is checked; missing = half the example's, at least 2."""
     static_reason: str = ""
-    """Why an axis that a user would expect to be dynamic is not."""
+    """Reason why an axis that a user would expect to be dynamic is static."""
     translations: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
-    """Worker side: operator that ONNX does not know, e.g. "mylib::soft_clip" -> a function that computes it with
-    onnxscript's operators (torch.onnx.export's `custom_translation_table`)."""
+    """Worker side: operator unknown to ONNX, e.g. "mylib::soft_clip" -> a function that computes it with onnxscript's
+    operators (torch.onnx.export's `custom_translation_table`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,23 +104,23 @@ class ModelSpec:
     build: Callable[..., Any]
     """Worker side: `build(**sizes[size].build) -> torch.nn.Module` with random weights; seeded by the caller."""
     sizes: Mapping[str, Size]
-    """`tiny` and `base`, or at least one of them."""
+    """`tiny`, `base` or both."""
     outputs: tuple[str, ...]
-    """Names of the output tensors in the order in which they lie in the model's (nested) result."""
+    """Names of the output tensors in their order in the model's (nested) result."""
     arguments: Mapping[str, str] = field(default_factory=dict)
-    """Input of the task -> argument of `forward`, where they differ, e.g. {"x": "pixel_values"}."""
+    """Input of the task -> argument of `forward`, if different, e.g. {"x": "pixel_values"}."""
     parameters: int | None = None
     """Published number of parameters at `base`."""
     source: str = ""
-    """Where the architecture and the count come from (a link)."""
+    """Link to the source of the architecture and the parameter count."""
     pretrained: Callable[..., Any] | None = None
-    """Worker side: `pretrained() -> Module` through the library's own loading code; None = there is none."""
+    """Worker side: `pretrained() -> Module` through the library's own loading code; None = no published weights."""
     requires: tuple[str, ...] = ()
-    """Libraries that the model itself needs beside torch: imported by the launcher before it forks, and counted as its
-    import time. What tasks and data sets import is theirs."""
+    """Libraries the model itself needs besides torch: imported by the launcher before it forks, and counted as the
+    model's import time. Imports of tasks and data sets are not listed here."""
     head: tuple[str, ...] = ()
-    """Names of the modules that give the model's answer, e.g. ("fc",): trained alone by the strategy `partial`, never
-    pruned. Empty = the last layer with weights that a forward pass runs."""
+    """Names of the output modules, e.g. ("fc",): trained alone by the strategy `partial`, never pruned. Empty = the
+    last layer with weights run by a forward pass."""
     export: Export = field(default_factory=Export)
     tolerance: Tolerance = field(default_factory=Tolerance)
     gaps: tuple[Gap, ...] = ()
@@ -150,5 +150,5 @@ class ModelSpec:
             raise ValueError(f"model {self.name!r}: `outputs` is empty; name the output tensors")
 
     def gap_for(self, **combination: str) -> Gap | None:
-        """The first declared gap that covers the combination (see Gap.covers), or None."""
+        """Return the first declared gap that covers the combination (see Gap.covers), or None."""
         return next((gap for gap in self.gaps if gap.covers(**combination)), None)

@@ -1,4 +1,4 @@
-"""A models file of the user's, described: its records without the callables, so that the parent need not run it."""
+"""Records of a user's models file without the callables, so the parent need not execute the file."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ LIFE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecsResult(StepResult):
-    """The records of a models file, as `to_dict` gives them."""
+    """The records of a models file, as returned by `to_dict`."""
 
     specs: tuple[dict[str, Any], ...] = ()
 
 
 def run(job: Job, emit: Emit) -> StepOutput[SpecsResult]:
-    """Worker side. The records of the job's models file; raises CatalogError."""
+    """Worker side. Return the records of the job's models file; raise CatalogError."""
     emit("phase", name="import")
     specs = specs_in(Path(job.options.models_from))
     return StepOutput(result=SpecsResult(specs=tuple(map(to_dict, specs))))
 
 
 def to_dict(spec: ModelSpec) -> dict[str, Any]:
-    """Everything on the record but its callables; whether there is a `pretrained` is kept as a claim."""
+    """Return the record without its callables; `pretrained` becomes a flag."""
     export = replace(spec.export, translations={})
     data = asdict(replace(spec, build=_elsewhere, pretrained=None, export=export))
     del data["build"]
@@ -48,7 +48,7 @@ def to_dict(spec: ModelSpec) -> dict[str, Any]:
 
 
 def from_dict(data: Mapping[str, Any]) -> ModelSpec:
-    """The record in the parent; calling its `build` there is a programming error and says so."""
+    """Return the record for the parent; calling its `build` there raises AssertionError."""
     fields = dict(data)
     export = dict(fields["export"])
     # JSON has no integer keys.
@@ -72,7 +72,7 @@ def from_dict(data: Mapping[str, Any]) -> ModelSpec:
 
 
 def _size(data: Mapping[str, Any]) -> Size:
-    """One size; JSON has no tuples."""
+    """Return one size, with lists as tuples: JSON has no tuples."""
     parts = {
         name: kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in data[name].items()})
         for name, kind in LIFE.items()

@@ -1,4 +1,4 @@
-"""Every model comes up at its published size, repeats itself bit for bit, and survives saving."""
+"""Every model builds at its published size, is reproducible bit for bit, and survives saving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trained, the pruned and the quantized model as graphs that agree with the module on real input."""
+"""The trained, pruned and quantized models as graphs that agree with the module on real input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained model does better on a second task than one from scratch, by every strategy."""
+"""With every strategy, a trained model does better on a second task than one from scratch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every model rests on gives the answers that are known beforehand."""
+"""The operations under every model give the known answers."""
 
 from __future__ import annotations
 

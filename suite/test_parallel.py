@@ -1,4 +1,4 @@
-"""Several processes learn what one does: the same losses within tolerance."""
+"""Several processes train like one: the same losses within tolerance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Channels, heads or units are really gone, and the model still does its task."""
+"""Channels, heads or units are removed, and the model still performs its task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators really run in 8 bits, the model is smaller, and it still does its task."""
+"""Operators run in 8 bits, the model is smaller, and it still performs its task."""
 
 from __future__ import annotations
 

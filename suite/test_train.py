@@ -1,4 +1,4 @@
-"""Every model learns its task a little: the loss falls, and the metric beats the untrained and the trivial one."""
+"""Every model learns its task a little: the loss falls, and the metric beats the untrained model and the baseline."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Worker side. Two or more callables timed against each other in one process, in turns.
+"""Worker side. Interleaved timing of two or more callables in one process.
 
-The machine drifts (clock rates, neighbours, caches), and what is measured second meets another machine. Short turns in
-the order A B B A give every callable its share of each moment, and a ratio of neighbours cancels what they have in
-common.
+The machine drifts (clock rates, neighbours, caches), so measurements taken one after the other are not comparable.
+Short turns in the order A B B A spread the drift evenly over the callables, and it cancels in ratios of neighbours.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ from suite.axes import is_accelerator
 from suite.results.step_result import SpeedRatio
 
 TURN: Final = 0.005
-"""Seconds that a turn takes at least: 1000 times what reading the clock and starting a loop take."""
+"""Minimum seconds of a turn: 1000 times the cost of reading the clock and starting a loop."""
 
 LEAST: Final = 6
-"""Samples of each callable at least: from 6 on, the least and the greatest of them bound the median at 95 %."""
+"""Minimum samples of each callable: from 6 on, the smallest and largest bound the median at 95 %."""
 
 CONFIDENCE: Final = 0.95
 
@@ -31,18 +30,18 @@ Call = Callable[[], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """How two callables compare."""
+    """Comparison of two callables."""
 
     median: float
-    """Of the ratios of neighbouring samples."""
+    """Median of the ratios of neighbouring samples."""
     low: float
     high: float
-    """Bounds of the median at 95 % or more, for ratios of any distribution: order statistics by the binomial."""
+    """Bounds of the median at 95 % or more, for any distribution: binomial order statistics."""
     num_pairs: int
 
 
 def waiter(device: str) -> Callable[[], None]:
-    """Return a function that waits until the device is idle; a call on a CPU is done when it returns."""
+    """Return a function that waits until the device is idle; on a CPU it does nothing."""
     if not is_accelerator(device):
         return lambda: None
     import torch
@@ -57,11 +56,11 @@ def alternate(
     synchronize: Call = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Seconds per call of each of `calls`, one sample a turn, equally many of each and at least 6.
+    """Return seconds per call of each of `calls`, one sample per turn, equally many of each and 6 or more.
 
-    After two calls each to warm up, a turn repeats its callable for 5 ms or calls it once, whichever is longer. Turns
-    go through `calls` forwards, then backwards, and so on until `seconds` have passed in turns; a callable's nth sample
-    lies next to the others' nth. `synchronize` waits for the device and is part of every turn. Raises ValueError when
+    After two warm-up calls each, a turn repeats its callable for 5 ms or calls it once, whichever is longer. Turns go
+    through `calls` forwards, then backwards, and so on until turns have taken `seconds` in total; the nth samples of
+    all callables are neighbours. `synchronize` waits for the device and is part of every turn. Raise ValueError if
     `calls` is empty.
     """
     if not calls:
@@ -93,9 +92,9 @@ def alternate(
 
 
 def ratio(samples_a: Sequence[float], samples_b: Sequence[float]) -> Ratio:
-    """How many times longer A takes than B: the median of a/b over neighbouring samples, with an interval.
+    """Return how many times longer A takes than B: the median of a/b over neighbouring samples, with an interval.
 
-    Raises ValueError unless both have the same number of samples, at least 6: what `alternate` gives.
+    Raise ValueError unless both have the same number of samples, 6 or more, as returned by `alternate`.
     """
     if len(samples_a) != len(samples_b) or len(samples_a) < LEAST:
         raise ValueError(
@@ -110,15 +109,15 @@ def ratio(samples_a: Sequence[float], samples_b: Sequence[float]) -> Ratio:
 
 
 def speed_ratio(reference: Sequence[float], samples: Sequence[float]) -> SpeedRatio:
-    """How many times faster than `reference` the samples are, as a result keeps it; see `ratio`."""
+    """Return how many times faster than `reference` the samples are, as a result field; see `ratio`."""
     found = ratio(reference, samples)
     return SpeedRatio(ratio=found.median, low=found.low, high=found.high)
 
 
 def _rank(count: int) -> int:
-    """How many of `count` sorted values may be cut off at either end, so that the rest still bounds the median.
+    """Return how many of `count` sorted values can be cut off at each end with the rest still bounding the median.
 
-    The median lies below the (k+1)th smallest of n values with probability P(B <= k), B binomial (n, 1/2).
+    The median is below the (k+1)th smallest of n values with probability P(B <= k), B binomial (n, 1/2).
     """
     below, rank = 0.0, 0
     while True:

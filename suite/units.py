@@ -14,7 +14,7 @@ _DECIMAL: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
 def seconds(value: float | None) -> str:
-    """`12.3 ms`; from two minutes on `2 min 5 s`."""
+    """Return e.g. `12.3 ms`; from two minutes on `2 min 5 s`."""
     if value is not None and math.isfinite(value) and abs(value) >= 119.5:
         minutes, rest = divmod(round(abs(value)), 60)
         return f"{'-' if value < 0 else ''}{minutes} min {rest} s"
@@ -22,41 +22,41 @@ def seconds(value: float | None) -> str:
 
 
 def decade(value: float) -> str:
-    """`100 ms`: a power of ten in seconds, without the digits behind the point."""
+    """Return e.g. `100 ms`: a power of ten in seconds, without decimals."""
     return seconds(value).replace(".00", "").replace(".0 ", " ")
 
 
 def num_bytes(value: float | None) -> str:
-    """`1.42 GB`; decimal prefixes, 1 kB = 1000 B."""
+    """Return e.g. `1.42 GB`; decimal prefixes, 1 kB = 1000 B."""
     return _scaled(value, _DECIMAL, "B")
 
 
 def rate(value: float | None, what: str = "samples") -> str:
-    """`81.3 samples/s`, `12,300 tokens/s`."""
+    """Return e.g. `81.3 samples/s` or `12,300 tokens/s`."""
     if value is None or not math.isfinite(value):
         return ABSENT
     return f"{significant(value)} {what}/s"
 
 
 def count(value: float | None) -> str:
-    """`101,770`: whole, with thousands separated."""
+    """Return e.g. `101,770`: whole, with thousands separated."""
     if value is None or not math.isfinite(value):
         return ABSENT
     return f"{round(value):,}"
 
 
 def plural(number: float, noun: str) -> str:
-    """`1 cell`, `2 cells`."""
+    """Return e.g. `1 cell` or `2 cells`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def scaled_count(value: float | None, what: str) -> str:
-    """`1.81 GMAC`, `11.7 M` with an empty `what`."""
+    """Return e.g. `1.81 GMAC`, or `11.7 M` with an empty `what`."""
     return _scaled(value, _DECIMAL, what)
 
 
 def percent(share: float | None, *, sign: bool = False) -> str:
-    """`1.4%` for 0.014; `+1.4%` with `sign`."""
+    """Return e.g. `1.4%` for 0.014; `+1.4%` with `sign`."""
     if share is None or not math.isfinite(share):
         return ABSENT
     number = 100 * share
@@ -65,10 +65,9 @@ def percent(share: float | None, *, sign: bool = False) -> str:
 
 
 def shown(value: float | None, unit: str, what: str = "samples") -> str:
-    """Format a value by its unit: s, B, 1 (a count), 1/s (a rate of `what`), MAC,
-    B/iteration.
+    """Format a value by its unit: s, B, 1 (a count), 1/s (a rate of `what`), MAC, B/iteration.
 
-    Raises ValueError for an unknown unit.
+    Raise ValueError for an unknown unit.
     """
     match unit:
         case "s":
@@ -88,7 +87,7 @@ def shown(value: float | None, unit: str, what: str = "samples") -> str:
 
 
 def significant(value: float, digits: int = SIGNIFICANT) -> str:
-    """The number with `digits` significant figures and no exponent: 81.3, 0.0123, 12,300."""
+    """Return the number with `digits` significant figures and no exponent: 81.3, 0.0123, 12,300."""
     if not value:
         return "0"
     order = math.floor(math.log10(abs(value)))
@@ -103,7 +102,7 @@ def _scaled(value: float | None, scales: Sequence[tuple[float, str]], unit: str)
     if not value:
         base = next(prefix for scale, prefix in scales if scale == 1.0)
         return f"0 {base}{unit}".strip()
-    # Rounded first, so that 999.7 ms is 1.00 s and not 1,000 ms.
+    # Round first: 999.7 ms is 1.00 s, not 1,000 ms.
     size = abs(float(f"{value:.{SIGNIFICANT - 1}e}"))
     scale, prefix = next((row for row in scales if size >= row[0]), scales[-1])
     if scale == 1.0 and unit == "B":

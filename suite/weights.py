@@ -1,4 +1,4 @@
-"""Worker side. Where a model's weights come from: a seed, the library's own loading code, or files on disk."""
+"""Worker side. A model's weights from a seed, the library's own loading code, or files on disk."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ PICKLES = ("pytorch_model.bin", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
 class WeightsError(ValueError):
-    """The user's weights are not as they have to be; shown without a traceback."""
+    """The user's weights are invalid; shown without a traceback."""
 
 
 class ForwardError(ValueError):
-    """The model's `forward` cannot be called with what a task gives: tensors by name, or lists of them."""
+    """The model's `forward` does not accept a task's inputs: tensors by name, or lists of them."""
 
 
 def module_for(spec: ModelSpec, size: str, *, weights: str = "random", seed: int = 0) -> Any:
-    """The model in eval mode, float32, on the CPU.
+    """Return the model in eval mode, float32, on the CPU.
 
-    `weights` is `random` (seeded), `pretrained` (base only) or a folder with `<model>.safetensors`, with
-    a `save_pretrained` folder of the model's name, or itself such a folder. Raises Unavailable when the
-    hub cannot be reached and WeightsError when files do not fit; nothing is ever unpickled.
+    `weights` is `random` (seeded), `pretrained` (base only) or a folder: one with `<model>.safetensors`, one with a
+    `save_pretrained` folder of the model's name, or such a folder itself. Raise Unavailable if the hub cannot be
+    reached and WeightsError if files do not fit; nothing is ever unpickled.
     """
     import torch
 
@@ -46,8 +46,9 @@ def module_for(spec: ModelSpec, size: str, *, weights: str = "random", seed: int
 
 
 def refuse_dict_inputs(spec: ModelSpec, module: Any) -> None:
-    """Raises ForwardError where `forward` wants a dictionary: a required argument that is annotated as one, or whose
-    entries it takes by name.
+    """Raise ForwardError if `forward` requires a dictionary.
+
+    That is a required argument annotated as one, or whose entries it reads by name.
     """
     forward = inspect.unwrap(getattr(module, "forward", module))
     try:
@@ -72,7 +73,7 @@ def refuse_dict_inputs(spec: ModelSpec, module: Any) -> None:
 
 
 def _is_dict(annotation: Any) -> bool:
-    """Whether an annotation, maybe still a string, means a dictionary."""
+    """Return whether an annotation, possibly a string, denotes a dictionary."""
     if isinstance(annotation, str):
         return annotation.partition("[")[0].rpartition(".")[2] in DICT_TYPES
     kind = get_origin(annotation) or annotation
@@ -80,9 +81,9 @@ def _is_dict(annotation: Any) -> bool:
 
 
 def _entries_taken(forward: Any, names: set[str]) -> dict[str, list[str]]:
-    """Argument -> the entries that the source of `forward` takes of it by a string: `batch["x"]`, `batch.get("x")`.
+    """Return argument -> entries that the source of `forward` reads by a string: `batch["x"]`, `batch.get("x")`.
 
-    An argument that is also assigned to may be another thing by then and is left out.
+    An argument that is also assigned to may have changed by then and is left out.
     """
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(forward)))
@@ -106,7 +107,7 @@ def _entries_taken(forward: Any, names: set[str]) -> dict[str, list[str]]:
 
 
 def _pretrained(spec: ModelSpec, size: str) -> Any:
-    """The published weights through the library's own code."""
+    """Return the model with published weights, through the library's own code."""
     if spec.pretrained is None:
         raise Unavailable(
             f"{spec.name} has no published weights in its library; use --weights random or --weights DIR"
@@ -125,7 +126,7 @@ def _pretrained(spec: ModelSpec, size: str) -> Any:
 
 
 def _from_folder(module: Any, spec: ModelSpec, folder: Path) -> Any:
-    """`module` with the weights that lie in `folder`."""
+    """Return `module` with the weights in `folder`."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -138,7 +139,7 @@ def _from_folder(module: Any, spec: ModelSpec, folder: Path) -> Any:
         raise WeightsError(
             f"{path}: no readable safetensors file ({error}); save it again"
         ) from error
-    # Tied tensors are stored once in safetensors; strict=False lets their twins be absent.
+    # Tied tensors are stored once in safetensors; strict=False lets their duplicates be absent.
     missing, unexpected = _load(module, tensors, spec, path)
     tied = {name for names in _shared_names(module) for name in names if names & set(tensors)}
     missing = [name for name in missing if name not in tied]
@@ -153,7 +154,7 @@ def _from_folder(module: Any, spec: ModelSpec, folder: Path) -> Any:
 def _load(
     module: Any, tensors: dict[str, Any], spec: ModelSpec, path: Path
 ) -> tuple[list[str], list[str]]:
-    """Names that the module lacks and names that it does not know, after loading the rest."""
+    """Load the tensors that fit; return the missing and the unexpected names."""
     try:
         keys = module.load_state_dict(tensors, strict=False)
     except RuntimeError as error:  # size mismatch
@@ -164,7 +165,7 @@ def _load(
 
 
 def _shared_names(module: Any) -> list[set[str]]:
-    """Groups of state-dict names that are one tensor."""
+    """Return groups of state-dict names that share one tensor."""
     by_tensor: dict[int, set[str]] = {}
     for name, tensor in module.state_dict(keep_vars=True).items():
         by_tensor.setdefault(id(tensor), set()).add(name)
@@ -172,7 +173,7 @@ def _shared_names(module: Any) -> list[set[str]]:
 
 
 def _from_save_pretrained(module: Any, spec: ModelSpec, folder: Path) -> Any:
-    """The model of a `save_pretrained` folder, in the class that the record builds."""
+    """Return the model of a `save_pretrained` folder, in the class that the record builds."""
     if not hasattr(type(module), "from_pretrained"):
         raise WeightsError(
             f"{folder}: a save_pretrained folder, but {spec.name} is no transformers model;"
@@ -189,7 +190,8 @@ def _from_save_pretrained(module: Any, spec: ModelSpec, folder: Path) -> Any:
             local_files_only=True,
             use_safetensors=True,
             dtype="float32",
-            # As the record builds it: with a cache the result would hold more tensors than the record names.
+            # As in the record: with a cache the result would have more tensors than the record
+            # names.
             use_cache=getattr(module.config, "use_cache", False),
             attn_implementation=module.config._attn_implementation,
         )
@@ -201,7 +203,7 @@ def _from_save_pretrained(module: Any, spec: ModelSpec, folder: Path) -> Any:
 
 
 def weights_in(folder: Path, name: str) -> Path:
-    """The file or save_pretrained folder for that model; raises WeightsError naming what was looked for."""
+    """Return the file or save_pretrained folder of that model; raise WeightsError naming what was expected."""
     for path in (folder / f"{name}.safetensors", folder / name, folder):
         if path.is_file() or (path / "config.json").is_file():
             return path
