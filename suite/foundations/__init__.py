@@ -1,1 +1,3 @@
-"""Worker side, but for `case` and `cases`. Known answers to what every model rests on, per device and dtype."""
+"""Worker side, except `case` and `cases`. Known-answer tests of the operations that models rely on, per device and
+dtype.
+"""

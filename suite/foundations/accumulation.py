@@ -1,4 +1,4 @@
-"""Worker side. Gradient accumulation: many small backward passes in the place of a large one."""
+"""Worker side. Gradient accumulation: many small backward passes instead of a large one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from suite.foundations.samples import array, normal
 
 ROWS: Final = 12
 PARTS: Final = ((12,), (4, 4, 4), (1,) * 12, (5, 4, 3))
-"""Sizes of the micro-batches; the last is uneven, so a plain mean of means would be wrong."""
+"""Sizes of the micro-batches; the last split is uneven, so a plain mean of means would be wrong."""
 
 
 def accumulate(module: nn.Module, inputs: Tensor, targets: Tensor, sizes: Sequence[int]) -> float:
-    """Leaves in `module` the gradients of the mean loss over all rows, one micro-batch at a time; the loss.
+    """Accumulate the gradients of the mean loss over all rows in `module`, one micro-batch at a time; return the loss.
 
-    Each micro-batch's mean counts by its share of the rows.
+    Each micro-batch's mean is weighted by its share of the rows.
     """
     total = 0.0
     for x, target in zip(*(torch.split(t, list(sizes)) for t in (inputs, targets)), strict=True):
@@ -31,13 +31,13 @@ def accumulate(module: nn.Module, inputs: Tensor, targets: Tensor, sizes: Sequen
 
 
 def accumulation(device: str, dtype: torch.dtype) -> Evidence:
-    """Accumulated gradients, and the weights after a step with them, are those of the large batch."""
+    """Check that accumulated gradients, and the weights after a step with them, equal those of the large batch."""
     inputs = normal(ROWS, 3, seed=1, device=device, dtype=dtype)
     targets = normal(ROWS, 1, seed=2, device=device, dtype=dtype)
     weight = normal(1, 3, seed=3, device=device, dtype=dtype)
     x, y, w = array(inputs), array(targets), array(weight)
     away = x @ w.T - y
-    # d/dw mean (x w - y)^2 = 2 mean (x w - y) x: worked out by hand, not by a backward pass.
+    # d/dw mean (x w - y)^2 = 2 mean (x w - y) x: derived by hand, not by a backward pass.
     slope = 2 * (away.T @ x) / ROWS
     terms = 2 * (abs(x @ w.T) + abs(y)).T @ abs(x) / ROWS
     evidence: Evidence = {}
@@ -70,7 +70,7 @@ def accumulation(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def _deep(device: str, dtype: torch.dtype) -> Evidence:
-    """Evidence from a net of two layers: every parameter's gradient is that of the large batch."""
+    """Check with a two-layer net that every parameter's gradient equals that of the large batch."""
     inputs = normal(ROWS, 3, seed=4, device=device, dtype=dtype)
     targets = normal(ROWS, 2, seed=5, device=device, dtype=dtype)
     torch.manual_seed(0)

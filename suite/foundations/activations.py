@@ -1,4 +1,4 @@
-"""Worker side. Activations and softmax against their formulas, and at the ends where the naive formula overflows."""
+"""Worker side. Activations and softmax against their formulas, and at inputs where the naive formula overflows."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ FORMULAS: Final[dict[str, tuple[Callable[[Tensor], Tensor], Callable[[float], fl
 
 
 def pointwise(device: str, dtype: torch.dtype) -> Evidence:
-    """Every activation is its formula on numbers from -8 to 8."""
+    """Check that every activation follows its formula on numbers from -8 to 8."""
     x = torch.linspace(-8, 8, 65, device=device, dtype=dtype)
     evidence: Evidence = {}
     for name, (function, formula) in FORMULAS.items():
         expected = [formula(v) for v in array(x).tolist()]
-        # In float32 throughout, of functions good to 2 units in the last place (CUDA C++ Programming Guide,
+        # In float32 throughout, of functions accurate to 2 units in the last place (CUDA C++ Programming Guide,
         # mathematical functions), which is 4 roundings; 1 + tanh and 1 + erf cancel for negative x, so |x| is the
-        # scale. The half types round such a result once more.
+        # scale. The half types round the result once more.
         scale = np.maximum(
             np.abs(expected), np.abs(array(x)) * roundoff(torch.float32) / roundoff(dtype)
         )
@@ -67,7 +67,7 @@ def pointwise(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def softmax(device: str, dtype: torch.dtype) -> Evidence:
-    """Softmax is its formula, sums to one, ignores a shift, and survives huge and infinite logits."""
+    """Check that softmax follows its formula, sums to one, ignores a shift, and handles huge and infinite logits."""
     x = normal(6, 50, seed=1, device=device, dtype=dtype) * 3
     weights = np.exp(array(x) - array(x).max(1, keepdims=True))
     expected = weights / weights.sum(1, keepdims=True)
@@ -76,9 +76,9 @@ def softmax(device: str, dtype: torch.dtype) -> Evidence:
     shifted = whole + 64
     huge = torch.tensor([[1e4, 1e4, -1e4], [-1e4, 0.0, -1e4]], device=device, dtype=dtype)
     masked = torch.tensor([[0.0, -math.inf, 0.0]], device=device, dtype=dtype)
-    # In float32 the rounded difference to the largest moves exp by as many roundings as it is large; then exp
-    # itself, the sum and the quotient. The half types do that in float32 and round the result, but for the sum
-    # of the exponentials in log_softmax on a CPU, which is kept in the dtype: its scale is 1 at least.
+    # In float32, rounding the difference d to the maximum changes exp by |d| roundings; then exp itself, the sum
+    # and the quotient. The half types compute that in float32 and round the result, except for the sum of the
+    # exponentials in log_softmax on a CPU, which is kept in the dtype: its scale is at least 1.
     spread = float(np.ptp(array(x), axis=1).max()) if dtype is torch.float32 else 0.0
     logs = np.log(expected)
     return (

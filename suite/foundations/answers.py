@@ -1,6 +1,6 @@
-"""Worker side. Answers held against what was known beforehand, with the rounding that a dtype is allowed.
+"""Worker side. Comparison of results with known answers, within the rounding error that a dtype allows.
 
-Every function returns evidence, `{name: {"expected": ..., "got": ..., ...}}`, so that a case is a sum of them.
+Every function returns evidence, `{name: {"expected": ..., "got": ..., ...}}`, so that a case can merge several.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from torch import Tensor
 from suite.axes import CPU
 
 Evidence = dict[str, Any]
-"""Name of a fact -> what was expected, what came, and for numbers the largest error and its bound; JSON-able."""
+"""Name of a check -> the expected and actual value, and for numbers the largest error and its bound; JSON-able."""
 
 
 class FoundationError(AssertionError):
-    """A known answer did not come out; the message has what was expected and what was got."""
+    """A result differs from the known answer; the message has the expected and the actual value."""
 
 
 def roundoff(dtype: torch.dtype) -> float:
-    """u, the largest relative error of rounding a number to `dtype`: half the distance from 1 to the next one."""
+    """Return u, the largest relative error of rounding a number to `dtype`: half the distance from 1 to the next."""
     return float(torch.finfo(dtype).eps) / 2
 
 
 def values(numbers: Any) -> Tensor:
-    """The numbers of a tensor, an array or nested lists, in float64 on the CPU."""
+    """Return the numbers of a tensor, an array or nested lists, in float64 on the CPU."""
     if isinstance(numbers, Tensor):
         return numbers.detach().to(CPU, torch.float64)
     return torch.as_tensor(np.asarray(numbers, dtype=np.float64))
 
 
 def exact(name: str, got: Tensor, expected: Any) -> Evidence:
-    """Evidence that `got` has the shape and the very numbers of `expected`; raises FoundationError."""
+    """Return evidence that `got` has the shape and exactly the numbers of `expected`; raises FoundationError."""
     wanted = values(expected)
     return _held(name, got, wanted, torch.zeros_like(wanted))
 
@@ -44,10 +44,10 @@ def exact(name: str, got: Tensor, expected: Any) -> Evidence:
 def close(
     name: str, got: Tensor, expected: Any, *, roundings: float, scale: Any = None
 ) -> Evidence:
-    """Evidence that `got` is `expected` but for so many roundings to its dtype; raises FoundationError.
+    """Return evidence that `got` equals `expected` within `roundings` roundings to its dtype; raises FoundationError.
 
-    One rounding is u times `scale`, the magnitude of what was rounded: that of the result where nothing cancels,
-    else of what went into it. One step of the dtype's subnormal numbers is always allowed.
+    One rounding is u times `scale`, the magnitude of what was rounded: that of the result if nothing cancels, else of
+    the operands. One step of the dtype's subnormal numbers is always allowed.
     """
     wanted = values(expected)
     size = wanted.abs() if scale is None else values(scale).abs().expand_as(wanted)
@@ -57,7 +57,7 @@ def close(
 
 
 def same(name: str, got: object, expected: object) -> Evidence:
-    """Evidence that two plain values (a shape, a dtype, a truth) are equal; raises FoundationError."""
+    """Return evidence that two plain values (a shape, a dtype, a bool) are equal; raises FoundationError."""
     got, expected = _plain(got), _plain(expected)
     if got != expected:
         raise FoundationError(f"{name}: expected {expected}, got {got}")
@@ -65,14 +65,14 @@ def same(name: str, got: object, expected: object) -> Evidence:
 
 
 def between(name: str, got: float, low: float, high: float) -> Evidence:
-    """Evidence that a number lies in [low, high]; raises FoundationError."""
+    """Return evidence that a number lies in [low, high]; raises FoundationError."""
     if not low <= got <= high:
         raise FoundationError(f"{name}: expected {low:.6g} to {high:.6g}, got {got:.6g}")
     return {name: {"expected": [low, high], "got": got}}
 
 
 def refused(name: str, error: type[Exception], call: Callable[[], object]) -> Evidence:
-    """Evidence that `call` raises `error`; raises FoundationError when it goes through."""
+    """Return evidence that `call` raises `error`; raises FoundationError when it does not."""
     try:
         call()
     except error as raised:
@@ -88,11 +88,11 @@ def _held(name: str, got: Tensor, expected: Tensor, bound: Tensor) -> Evidence:
     if not got.numel():
         raise FoundationError(f"{name}: expected numbers to compare, got an empty tensor")
     found = values(got)
-    bound = bound.where(expected.isfinite(), torch.zeros_like(bound))  # beside infinity all is far
+    bound = bound.where(expected.isfinite(), torch.zeros_like(bound))  # infinity must match exactly
     agrees = (found == expected) | (found.isnan() & expected.isnan())
     error = (found - expected).abs().nan_to_num(nan=math.inf).masked_fill(agrees, 0.0)
     is_off = ~(error <= bound)
-    # Where the error is largest for its bound; nothing by nothing is no error.
+    # Where the error is largest relative to its bound; 0 / 0 is no error.
     worst = int((error / bound).nan_to_num(nan=0.0, posinf=math.inf).argmax())
     at = tuple(int(i) for i in np.unravel_index(worst, expected.shape))
     shown = {
@@ -110,13 +110,13 @@ def _held(name: str, got: Tensor, expected: Tensor, bound: Tensor) -> Evidence:
 
 
 def _number(value: Tensor) -> float | str:
-    """A float where JSON has one, else `inf`, `-inf`, `nan`."""
+    """Return a float if JSON can represent it, else `inf`, `-inf`, `nan`."""
     number = float(value)
     return number if math.isfinite(number) else str(number)
 
 
 def _plain(value: object) -> object:
-    """The value as JSON has it."""
+    """Return the value in its JSON form."""
     if isinstance(value, torch.dtype | torch.device):
         return str(value).removeprefix("torch.")
     if isinstance(value, tuple | list):

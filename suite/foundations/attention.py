@@ -17,7 +17,7 @@ from suite.foundations.samples import Array, array, normal
 def attended(
     query: Array, key: Array, value: Array, *, bias: Any = 0.0, scale: float | None = None
 ) -> tuple[Array, Array, float]:
-    """The weighted values, the weighted magnitudes of the values, and the largest finite score.
+    """Return the weighted values, the weighted magnitudes of the values, and the largest magnitude of a finite score.
 
     Vaswani et al., arXiv:1706.03762, equation 1; `bias` is added to the scores (-inf where attention is masked).
     """
@@ -30,18 +30,20 @@ def attended(
 
 def _agrees(name: str, got: Tensor, reference: tuple[Array, Array, float]) -> Evidence:
     expected, magnitude, score = reference
-    # A rounded score s moves its weight by |s| roundings, in numerator and denominator; then the scale, the
-    # exponential, the quotient, and a weighted sum that adds in float32.
+    # A rounded score s changes its weight by |s| roundings, in numerator and denominator; then the scale, the
+    # exponential, the quotient, and a weighted sum accumulated in float32.
     return close(name, got, expected, roundings=2 * score + 12, scale=magnitude)
 
 
 def attention(device: str, dtype: torch.dtype) -> Evidence:
-    """Scaled dot-product attention is its formula: plain, causal, masked, biased, scaled, with grouped heads."""
+    """Check scaled dot-product attention against its formula: plain, causal, masked, biased, scaled, with grouped
+    heads.
+    """
     q, k, v = (normal(2, 4, 6, 8, seed=s, device=device, dtype=dtype) for s in (1, 2, 3))
     query, key, value = array(q), array(k), array(v)
     later = np.triu(np.ones((6, 6), dtype=bool), 1)
     seen = np.random.default_rng(4).random((2, 1, 6, 6)) < 0.6
-    seen[..., 0] = True  # a row that sees nothing has no answer
+    seen[..., 0] = True  # the result of a fully masked row is undefined
     added = normal(1, 4, 6, 6, seed=5, device=device, dtype=dtype)
     mask = torch.from_numpy(seen).to(device)
     sdpa = functional.scaled_dot_product_attention
@@ -79,7 +81,7 @@ def attention(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def multihead(device: str, dtype: torch.dtype) -> Evidence:
-    """nn.MultiheadAttention projects, attends by heads and projects back, with and without its fast path."""
+    """Check that nn.MultiheadAttention projects, attends by heads and projects back, with and without its fast path."""
     torch.manual_seed(0)
     layer = nn.MultiheadAttention(8, 2, batch_first=True).to(device, dtype)
     x = normal(3, 5, 8, seed=1, device=device, dtype=dtype)
@@ -92,10 +94,10 @@ def multihead(device: str, dtype: torch.dtype) -> Evidence:
     def heads(projected: Array) -> Array:
         return projected.reshape(3, 5, 2, 4).swapaxes(1, 2)
 
-    parts = np.split(array(x) @ array(inner).T, 3, axis=-1)  # its biases start at zero
+    parts = np.split(array(x) @ array(inner).T, 3, axis=-1)  # its biases are initialized to zero
     bias = np.where(array(padding)[:, None, None, :] > 0, -np.inf, 0)
     mixed, _, score = attended(*map(heads, parts), bias=bias)
-    # The values' own magnitude: that of the products they are sums of.
+    # The values' scale: the magnitude of the products that they are sums of.
     summed = abs(array(x)) @ abs(array(inner))[16:].T
     magnitudes, _, _ = attended(heads(parts[0]), heads(parts[1]), heads(summed), bias=bias)
     joined, joined_magnitudes = (t.swapaxes(1, 2).reshape(3, 5, 8) for t in (mixed, magnitudes))
@@ -110,7 +112,7 @@ def multihead(device: str, dtype: torch.dtype) -> Evidence:
         layer.train(is_training)
         with context():
             got, weights = layer(x, x, x, key_padding_mask=padding, need_weights=name == "training")
-        # Three products on the way and the attention between them.
+        # Three products, and the attention between them.
         evidence |= close(name, got, expected, roundings=2 * score + 16, scale=scale)
         if weights is not None:
             evidence |= close(

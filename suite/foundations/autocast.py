@@ -1,4 +1,4 @@
-"""Worker side. Mixed precision: which operation runs in which dtype, and the scaling of losses."""
+"""Worker side. Mixed precision: which operation runs in which dtype, and loss scaling."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from suite.foundations.answers import Evidence, close, exact, refused, same
 from suite.foundations.samples import normal
 
 LOWER: Final = (torch.bfloat16, torch.float16)
-"""What autocast can go down to."""
+"""The lower-precision dtypes of autocast."""
 
 PRODUCTS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "matmul": lambda x: x @ x,
@@ -32,7 +32,7 @@ LOSSES: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "binary cross entropy": lambda x: functional.binary_cross_entropy_with_logits(x, x.sigmoid()),
     "nll_loss": lambda x: functional.nll_loss(x, torch.arange(4, device=x.device)),
 }
-"""Run in float32 on every device, whatever they are given."""
+"""Run in float32 on every device, whatever the input dtype."""
 FLOAT32_ON_CUDA: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "softmax": lambda x: x.softmax(-1),
     "log_softmax": lambda x: x.log_softmax(-1),
@@ -41,20 +41,20 @@ FLOAT32_ON_CUDA: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "layer_norm": lambda x: functional.layer_norm(x, (4,)),
     "pow": lambda x: x.pow(2),
 }
-"""Run in float32 on CUDA; a CPU keeps the dtype that comes, and adds in float32 inside."""
+"""Run in float32 on CUDA; a CPU keeps the input dtype and accumulates in float32."""
 KEPT: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "relu": lambda x: x.relu(),
     "addition": lambda x: x + x,
     "maximum": lambda x: x.amax(-1),
     "reshape": lambda x: x.reshape(-1),
 }
-"""Run in the dtype that comes."""
+"""Run in the input dtype."""
 
 
 def autocast(device: str, dtype: torch.dtype) -> Evidence:
-    """Products run in the lower dtype and losses in float32; weights and their gradients stay float32 throughout.
+    """Check that products run in the lower dtype and losses in float32; weights and their gradients stay float32.
 
-    The cell's dtype is the lower one; a float32 cell goes down to both.
+    The cell's dtype is the lower one; a float32 cell tests both lower dtypes.
     """
     kind = torch.device(device).type
     evidence: Evidence = {}
@@ -88,7 +88,7 @@ def autocast(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def _training(device: str, lower: torch.dtype, name: str) -> Evidence:
-    """Evidence of a training step under autocast: its dtypes, and that it goes where float32 goes."""
+    """Check the dtypes of a training step under autocast, and that its gradients agree with float32."""
     kind = torch.device(device).type
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).to(device)
@@ -106,7 +106,7 @@ def _training(device: str, lower: torch.dtype, name: str) -> Evidence:
         | same(f"{name}: loss", loss.dtype, torch.float32)
         | same(f"{name}: weights", [str(p.dtype) for p in net.parameters()], ["torch.float32"] * 4)
     )
-    # Two layers there and back in the lower dtype: its roundings, though the results are float32.
+    # Two layers forward and backward in the lower dtype: its roundings, though the results are float32.
     roundings = 16 * torch.finfo(lower).eps / torch.finfo(torch.float32).eps
     for (parameter, weight), expected in zip(net.named_parameters(), known, strict=True):
         assert weight.grad is not None
@@ -124,7 +124,9 @@ def _training(device: str, lower: torch.dtype, name: str) -> Evidence:
 
 
 def loss_scaling(device: str, dtype: torch.dtype) -> Evidence:
-    """GradScaler multiplies the loss, divides the gradients, skips a step that overflows, halves, and grows again."""
+    """Check that GradScaler multiplies the loss, divides the gradients, skips steps that overflow, halves, and grows
+    again.
+    """
     kind = torch.device(device).type
     weight = nn.Parameter(torch.tensor([1.0, 2.0], device=device, dtype=dtype))
     optimizer = torch.optim.SGD([weight], lr=0.5)

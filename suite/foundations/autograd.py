@@ -1,4 +1,4 @@
-"""Worker side. The tape: what gets a gradient, how gradients add up, and what is refused."""
+"""Worker side. Autograd: which tensors get a gradient, how gradients accumulate, and which calls raise errors."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from suite.foundations.answers import Evidence, exact, refused, same
 
 
 class Doubled(torch.autograd.Function):
-    """x -> 2 x with a backward of its own: three times what comes, so that one sees which ran."""
+    """x -> 2 x with a custom backward: three times the gradient, which shows that the custom one ran."""
 
     @staticmethod
     def forward(context: Any, x: Tensor) -> Tensor:
-        """2 x."""
+        """Return 2 x."""
         return x * 2
 
     @staticmethod
     def backward(context: Any, *grads: Tensor) -> Tensor:
-        """Three times the gradient."""
+        """Return three times the gradient."""
         return grads[0] * 3
 
 
 def known_gradients(device: str, dtype: torch.dtype) -> Evidence:
-    """Gradients that are whole numbers come out exactly: powers, products, branches, selections, stretched axes."""
+    """Check gradients that are exact whole numbers: powers, products, branches, selections, broadcast axes."""
     on: dict[str, Any] = {"device": device, "dtype": dtype}
     x = torch.tensor([1.0, -2.0, 3.0], requires_grad=True, **on)
     a = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True, **on)
@@ -65,7 +65,7 @@ def known_gradients(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def tape(device: str, dtype: torch.dtype) -> Evidence:
-    """Gradients add up over calls, stop where they are cut, and a used or changed graph is refused."""
+    """Check that gradients accumulate over calls, stop at detached tensors, and that a used or changed graph raises."""
     weight = nn.Parameter(torch.tensor([2.0, 3.0], device=device, dtype=dtype))
     frozen = nn.Parameter(torch.ones(2, device=device, dtype=dtype), requires_grad=False)
 
@@ -83,7 +83,7 @@ def tape(device: str, dtype: torch.dtype) -> Evidence:
     emptied = same("zero_grad lets go", weight.grad is None, True)
     with torch.no_grad():
         silent = loss()
-        weight.mul_(2)  # a step of an optimizer: allowed, and seen by the next forward
+        weight.mul_(2)  # an optimizer's step: allowed, and used by the next forward
     with torch.inference_mode():
         inferred = loss()
     used = loss()
@@ -91,7 +91,7 @@ def tape(device: str, dtype: torch.dtype) -> Evidence:
     root = weight.exp()
     changed = root.sum()
     with torch.no_grad():
-        root.add_(1)  # exp keeps its result for its backward
+        root.add_(1)  # exp saves its result for its backward
     seen: list[Tensor] = []
     hidden = weight * 3
     hidden.register_hook(seen.append)  # type: ignore[no-untyped-call]

@@ -10,7 +10,7 @@ from suite.spec import Gap
 
 
 def case_of(name: str) -> Case:
-    """The case of that name; raises ValueError with the nearest one."""
+    """Return the case of that name; raises ValueError with the nearest one."""
     from suite.catalog import did_you_mean
 
     if name not in CASES:
@@ -19,8 +19,9 @@ def case_of(name: str) -> Case:
 
 
 PRELOAD: Final = ("torch", "torch._dynamo", "numpy.random", "suite.foundations.run")
-"""What the launcher imports for the cases. The first optimizer of a process imports torch._dynamo: 3 to 4 s, else paid
-by every case with one."""
+"""What the launcher imports for the cases. The first optimizer of a process imports torch._dynamo: 3 to 4 s, which
+otherwise every case with one would spend.
+"""
 
 _GRADCHECK: Final = (
     "https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html"
@@ -278,4 +279,4 @@ CASES: Final = {
         ),
     )
 }
-"""Name -> case, from what lies deepest upwards."""
+"""Name -> case, from the most basic upwards."""

@@ -1,4 +1,4 @@
-"""Worker side. Clipping of gradients, by their common norm and by value."""
+"""Worker side. Gradient clipping, by total norm and by value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 from suite.foundations.answers import Evidence, close, exact, refused
 
 FIRST, SECOND = (3.0, 0.0), (0.0, -4.0, 12.0)
-"""Gradients of two parameters: common norm sqrt(9 + 16 + 144) = 13."""
+"""Gradients of two parameters: total norm sqrt(9 + 16 + 144) = 13."""
 
 
 def _parameters(device: str, dtype: torch.dtype) -> list[nn.Parameter]:
@@ -23,7 +23,9 @@ def _parameters(device: str, dtype: torch.dtype) -> list[nn.Parameter]:
 
 
 def clipping(device: str, dtype: torch.dtype) -> Evidence:
-    """All gradients shrink by one factor when their common norm is too large, and stay to the bit when it is not."""
+    """Check that all gradients shrink by one factor when their total norm is too large, and otherwise stay
+    bit-identical.
+    """
     evidence: Evidence = {}
     for way, foreach in (("for-loop", False), ("foreach", True)):
         large, small, rough, bounded, infinite = (_parameters(device, dtype) for _ in range(5))
@@ -33,7 +35,7 @@ def clipping(device: str, dtype: torch.dtype) -> Evidence:
         nn.utils.clip_grad_value_(bounded, 3.5, foreach=foreach)
         infinite[0].grad = torch.full_like(infinite[0], math.inf)
         wrong = nn.utils.clip_grad_norm_
-        # The norm, 1e-6 more than it in the factor, and the product are rounded.
+        # The norm, the factor (with 1e-6 added to the norm) and the product are rounded.
         for name, parameters, factor in (("large", large, 0.5), ("largest", rough, 0.5)):
             for number, numbers in enumerate((FIRST, SECOND)):
                 evidence |= close(

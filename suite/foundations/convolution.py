@@ -35,7 +35,7 @@ def convolved(
     dilation: int = 1,
     groups: int = 1,
 ) -> Array:
-    """The cross-correlation that deep learning calls convolution, one output and one tap at a time.
+    """Return the cross-correlation that deep learning calls convolution, one output and one tap at a time.
 
     x: (batch, channels, height, width); weight: (outputs, channels / groups, taps, taps).
     """
@@ -58,7 +58,9 @@ def convolved(
 
 @full_float32()
 def convolution(device: str, dtype: torch.dtype) -> Evidence:
-    """Convolutions with stride, padding, dilation and groups are the sums of their taps, forward and transposed."""
+    """Check that convolutions with stride, padding, dilation and groups, forward and transposed, are the sums of their
+    taps.
+    """
     evidence: Evidence = {}
     whole = integers(1, 4, 5, 5, low=-2, high=2, seed=1, device=device, dtype=dtype)
     taps = integers(4, 4, 3, 3, low=-1, high=1, seed=2, device=device, dtype=dtype)
@@ -67,8 +69,8 @@ def convolution(device: str, dtype: torch.dtype) -> Evidence:
     for setting in SETTINGS:
         depth = 4 // setting.get("groups", 1)
         name = ", ".join(f"{k} {v}" for k, v in setting.items()) or "plain"
-        # At most 36 products of 2: whole numbers, though not to the last digit where the library transforms its
-        # input first (Winograd, Fourier), which also costs some digits of the random ones: four times a sum's.
+        # At most 36 products of 2: whole numbers, though not to the last digit if the library transforms its input
+        # first (Winograd, Fourier), which also costs some digits of the random ones: four times the error of a sum.
         expected = convolved(array(whole), array(taps[:, :depth]), **setting)
         got = _conv2d(whole, taps[:, :depth], setting).round()
         evidence |= exact(f"whole numbers, {name}", got, expected)
@@ -89,7 +91,7 @@ def _conv2d(x: Tensor, weight: Tensor, setting: Mapping[str, Any]) -> Tensor:
 
 
 def _forms(device: str, dtype: torch.dtype) -> Evidence:
-    """Evidence of one and three dimensions and of the transposed form, from figures worked out by hand."""
+    """Check one and three dimensions and the transposed form against figures derived by hand."""
     row = torch.tensor([[[1.0, 2.0, 3.0, 4.0]]], device=device, dtype=dtype)
     taps = torch.tensor([[[1.0, 0.0, -2.0]]], device=device, dtype=dtype)
     cube = torch.ones(1, 1, 3, 3, 3, device=device, dtype=dtype)
@@ -103,7 +105,7 @@ def _forms(device: str, dtype: torch.dtype) -> Evidence:
             functional.conv3d(cube, cube[:, :, :2, :2, :2]),
             np.full((1, 1, 2, 2, 2), 8),
         ),
-        # Every input spreads its multiple of the taps: 1, 2, 3 - 2 and so on.
+        # Every input adds its multiple of the taps: 1, 2, 3 - 2 and so on.
         "transposed": (functional.conv_transpose1d(row, taps), [[[1, 2, 1, 0, -6, -8]]]),
         "transposed, stride 2": (
             functional.conv_transpose2d(square, square.flip(3), stride=2),
@@ -117,7 +119,7 @@ def _forms(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def pooling(device: str, dtype: torch.dtype) -> Evidence:
-    """Pooling takes the greatest or the mean of each window; padding never wins a maximum."""
+    """Check that pooling takes the maximum or the mean of each window; padding is never the maximum."""
     x = torch.arange(16, device=device, dtype=dtype).view(1, 1, 4, 4) - 15
     blocks = [[[[-10, -8], [-2, 0]]]]
     values, places = functional.max_pool2d(x, 2, return_indices=True)

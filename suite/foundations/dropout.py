@@ -1,4 +1,4 @@
-"""Worker side. Dropout: how much it drops, how it scales what it keeps, and that it stops in evaluation."""
+"""Worker side. Dropout: the share dropped, the scale of the rest, and that it is off in evaluation."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from suite.foundations.answers import Evidence, between, close, exact, same
 
 COUNT: Final = 1 << 14
 SIGMAS: Final = 6.0
-"""Standard deviations of the binomial count that are allowed: a right mask strays further once in 5e8 seeds."""
+"""Allowed standard deviations of the binomial count: a correct mask exceeds them once in 5e8 seeds."""
 
 
 def dropped_range(rate: float, count: int = COUNT) -> tuple[float, float]:
-    """Least and greatest share of `count` elements that dropout with `rate` may drop.
+    """Return the least and greatest share of `count` elements that dropout with `rate` may drop.
 
     The number dropped is binomial: mean n p, variance n p (1 - p).
     """
@@ -25,7 +25,7 @@ def dropped_range(rate: float, count: int = COUNT) -> tuple[float, float]:
 
 
 def dropout(device: str, dtype: torch.dtype) -> Evidence:
-    """The share dropped is binomial, what is kept is scaled by 1 / (1 - p), and evaluation is the identity."""
+    """Check that the share dropped is binomial, the rest is scaled by 1 / (1 - p), and evaluation is the identity."""
     torch.manual_seed(0)
     ones = torch.ones(COUNT, device=device, dtype=dtype)
     x = torch.linspace(1, 2, 64, device=device, dtype=dtype)

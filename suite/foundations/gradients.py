@@ -20,18 +20,19 @@ from suite.foundations.samples import normal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """A function of many numbers to one, whose gradient is asked for."""
+    """A scalar function of many numbers, whose gradient is tested."""
 
     shape: tuple[int, ...]
-    """Of the point at which it is asked."""
+    """Shape of the point at which the gradient is taken."""
     call: Callable[[Tensor], Tensor]
     roundings: float
-    """Roundings on the way there and back, each of the largest slope: about two per operation, more for the
-    intermediate values whose error an exponential or a quotient magnifies."""
+    """Roundings of forward and backward, each relative to the largest slope: about two per operation, more for
+    intermediate values whose error an exponential or a quotient magnifies.
+    """
 
 
 def weights(*shape: int, like: Tensor, seed: int = 7) -> Tensor:
-    """Constants of a function: the same numbers in every dtype, rounded to bfloat16."""
+    """Return a function's constants: the same numbers in every dtype, rounded to bfloat16."""
     return _constants(shape, seed, str(like.device), like.dtype)
 
 
@@ -41,7 +42,7 @@ def _constants(shape: tuple[int, ...], seed: int, device: str, dtype: torch.dtyp
 
 
 def network(flat: Tensor) -> Tensor:
-    """Cross entropy of a net of two layers, 3 -> 4 -> 3 with tanh, as a function of its 31 weights."""
+    """Return the cross entropy of a two-layer net, 3 -> 4 -> 3 with tanh, as a function of its 31 weights."""
     w1, b1, w2, b2 = torch.split(flat, [12, 4, 12, 3])
     hidden = torch.tanh(functional.linear(weights(5, 3, like=flat), w1.view(4, 3), b1))
     logits = functional.linear(hidden, w2.view(3, 4), b2)
@@ -49,14 +50,14 @@ def network(flat: Tensor) -> Tensor:
 
 
 def attention(flat: Tensor) -> Tensor:
-    """A weighted sum of attention over 3 queries, keys and values of width 4."""
+    """Return a weighted sum of attention over 3 queries, keys and values of width 4."""
     query, key, value = flat.view(3, 1, 1, 3, 4).unbind()
     result = functional.scaled_dot_product_attention(query, key, value)
     return (result * weights(3, 4, like=flat)).sum()
 
 
 def convolution(x: Tensor) -> Tensor:
-    """A weighted sum of a padded convolution of two channels with stride 2."""
+    """Return a weighted sum of a padded convolution of two channels with stride 2."""
     result = functional.conv2d(x, weights(3, 2, 3, 3, like=x), stride=2, padding=1)
     return (result * weights(3, 2, 2, like=x, seed=8)).sum()
 
@@ -100,7 +101,7 @@ FUNCTIONS: Final = {
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keeps hundreds of calls on a few dozen numbers from waiting for a second thread: seconds on a busy machine."""
+    """Run on one thread: more only slow down hundreds of calls on a few dozen numbers, by seconds under load."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -110,7 +111,7 @@ def one_thread() -> Iterator[None]:
 
 
 def central_differences(function: Callable[[Tensor], Tensor], point: Tensor) -> Tensor:
-    """(f(x + h) - f(x - h)) / 2h for every number of `point`, of its shape and dtype; error O(h^2) and O(eps/h).
+    """Return (f(x + h) - f(x - h)) / 2h for every number of `point`, in its shape and dtype; error O(h^2) and O(eps/h).
 
     h = eps^(1/3), where both are about eps^(2/3): 4e-11 in float64, 2e-5 in float32, 4e-2 in bfloat16.
     """
@@ -121,7 +122,7 @@ def central_differences(function: Callable[[Tensor], Tensor], point: Tensor) -> 
             away = torch.zeros_like(point).view(-1)
             away[index] = step
             above, below = point + away.view_as(point), point - away.view_as(point)
-            # The distance as rounded, not as meant.
+            # The distance after rounding, not the nominal 2h.
             width = (above - below).view(-1)[index]
             slopes.append((function(above) - function(below)) / width)
     return torch.stack(slopes).view_as(point)
@@ -130,7 +131,7 @@ def central_differences(function: Callable[[Tensor], Tensor], point: Tensor) -> 
 @full_float32()
 @one_thread()
 def gradients(device: str, dtype: torch.dtype) -> Evidence:
-    """Gradients in the dtype are the central differences in float64, but for the rounding on the way."""
+    """Check gradients in the dtype against central differences in float64, within the rounding of the computation."""
     evidence: Evidence = {}
     for number, (name, function) in enumerate(FUNCTIONS.items()):
         x = normal(*function.shape, seed=number, device=device, dtype=dtype, requires_grad=True)
@@ -145,9 +146,9 @@ def gradients(device: str, dtype: torch.dtype) -> Evidence:
 @full_float32()
 @one_thread()
 def finite_differences(device: str, dtype: torch.dtype) -> Evidence:
-    """Gradients are the central differences within the error of those, in float64 and in the dtype itself.
+    """Check gradients against central differences, within the error of those, in float64 and in the dtype itself.
 
-    Raises FoundationError where that error is no smaller than a tenth of the slopes: such a test proves nothing.
+    Raises FoundationError when that error exceeds a tenth of the slopes: such a test proves nothing.
     """
     evidence: Evidence = {}
     for kind in (torch.float64, dtype):
@@ -178,5 +179,5 @@ def finite_differences(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def _wrong(x: Tensor) -> Tensor:
-    """A function whose backward is not its derivative: the other half is hidden from the tape."""
+    """Return a value whose backward is not its derivative: half of it is detached."""
     return (x * x.detach()).sum()

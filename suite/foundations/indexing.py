@@ -8,7 +8,7 @@ from suite.foundations.answers import Evidence, exact, refused
 
 
 def reading(device: str, dtype: torch.dtype) -> Evidence:
-    """Slices, steps, negative numbers, masks and index tensors pick what their definition says."""
+    """Check that slices, steps, negative indices, masks and index tensors select what their definition says."""
     x = torch.arange(12, device=device, dtype=dtype).view(3, 4)
     two = torch.tensor([2, 0], device=device)
     order = torch.tensor([[3, 0], [1, 1], [2, 3]], device=device)
@@ -44,10 +44,10 @@ def reading(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def writing(device: str, dtype: torch.dtype) -> Evidence:
-    """Assignment, scatter and masked writes change what they name and nothing else; sums keep duplicates."""
+    """Check that assignment, scatter and masked writes change only the selected elements; sums keep duplicates."""
     zeros = torch.zeros(2, 3, device=device, dtype=dtype)
     source = torch.tensor([[1.0, 2.0, 4.0], [8.0, 16.0, 32.0]], device=device, dtype=dtype)
-    # Distinct in each row, then with a duplicate: 1 and 4 meet in column 0.
+    # Distinct in each row, then with a duplicate: 1 and 4 both go to column 0.
     distinct = torch.tensor([[2, 0, 1], [0, 1, 2]], device=device)
     meeting = torch.tensor([[0, 1, 0], [2, 2, 2]], device=device)
     rows = torch.tensor([0, 0, 1], device=device)

@@ -24,7 +24,7 @@ IGNORED: Final = 1
 
 
 def log_softmax(row: Row) -> list[float]:
-    """log(exp(x_i) / sum exp(x_j)), shifted by the largest."""
+    """Return log(exp(x_i) / sum exp(x_j)), shifted by the largest."""
     top = max(row)
     total = top + math.log(math.fsum(math.exp(x - top) for x in row))
     return [x - total for x in row]
@@ -38,7 +38,8 @@ def cross_entropy_of(
     smoothing: float = 0.0,
     ignored: int | None = None,
 ) -> float:
-    """Mean of -(1 - s) w_y log p_y - s/C sum_c w_c log p_c over the labels kept, divided by the sum of their w_y.
+    """Return the mean of -(1 - s) w_y log p_y - s/C sum_c w_c log p_c over the labels kept, divided by the sum of their
+    w_y.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
     """
@@ -55,7 +56,7 @@ def cross_entropy_of(
 
 
 def mean_squared_error(device: str, dtype: torch.dtype) -> Evidence:
-    """MSE is the mean of squared differences, its gradient 2 (x - t) / n; L1 and Huber by their formulas too."""
+    """Check MSE (mean of squared differences, gradient 2 (x - t) / n), L1 and Huber against their formulas."""
     x = torch.tensor([[1.0, 2.0], [-3.0, 0.5]], device=device, dtype=dtype, requires_grad=True)
     target = torch.tensor([[0.0, 4.0], [-3.0, 1.0]], device=device, dtype=dtype)
     # Differences 1, -2, 0, -0.5: every figure below is exact in every dtype.
@@ -84,14 +85,14 @@ def mean_squared_error(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def cross_entropy(device: str, dtype: torch.dtype) -> Evidence:
-    """Cross entropy with label smoothing, ignored labels, class weights and soft targets, and its gradient."""
+    """Check cross entropy with label smoothing, ignored labels, class weights and soft targets, and its gradient."""
     x = normal(5, 4, seed=1, device=device, dtype=dtype, requires_grad=True)
     logits: list[list[float]] = array(x).tolist()
     labels = torch.tensor(LABELS, device=device)
     weights = torch.tensor(CLASS_WEIGHTS, device=device, dtype=dtype)
     logs = [log_softmax(row) for row in logits]
     each = [-row[label] for row, label in zip(logs, LABELS, strict=True)]
-    # The logarithm, the weighted sum and the mean round, each a figure no larger than the largest logarithm.
+    # The logarithm, the weighted sum and the mean are rounded, each no larger than the largest logarithm.
     rounding: dict[str, Any] = {"roundings": 3, "scale": max(-min(row) for row in logs)}
     options: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "mean": ({}, {}),
@@ -129,7 +130,7 @@ def cross_entropy(device: str, dtype: torch.dtype) -> Evidence:
         )
         | close("soft targets", functional.cross_entropy(x, soft), expected_soft, **rounding)
         | close("nll", functional.nll_loss(x.log_softmax(1), labels), sum(each) / 5, **rounding)
-        # Softmax less one at the label: exp of a rounded logarithm is off by |log| roundings.
+        # Softmax minus one at the label: exp of a rounded logarithm is off by |log| roundings.
         | close("gradient", slope, shares, roundings=8, scale=0.2)
         | exact("gradient of an ignored row", slope_ignored[LABELS.index(IGNORED)], [0, 0, 0, 0])
         | close("huge logits", _of_huge_logits(device, dtype), [0.0, 2048.0], roundings=1)
@@ -137,13 +138,13 @@ def cross_entropy(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def _of_huge_logits(device: str, dtype: torch.dtype) -> Tensor:
-    """A sure and right answer costs nothing, a sure and wrong one its margin; never a NaN."""
+    """Return the losses of a confident correct prediction (0) and a confident wrong one (its margin); never a NaN."""
     huge = torch.tensor([[1024.0, -1024.0]] * 2, device=device, dtype=dtype)
     return functional.cross_entropy(huge, torch.tensor([0, 1], device=device), reduction="none")
 
 
 def binary_cross_entropy(device: str, dtype: torch.dtype) -> Evidence:
-    """Binary cross entropy from logits, its weight of positives and gradient; Kullback-Leibler divergence."""
+    """Check binary cross entropy from logits, its positive weight and gradient, and Kullback-Leibler divergence."""
     x = normal(8, seed=2, device=device, dtype=dtype, requires_grad=True)
     logits = array(x).tolist()
     truths = [0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0]

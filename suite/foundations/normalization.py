@@ -1,4 +1,4 @@
-"""Worker side. Normalization layers against their formulas; batch statistics in training, kept ones in evaluation."""
+"""Worker side. Normalization layers against their formulas; batch statistics in training, running ones in eval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EPS: Final = 1e-5
 
 
 def batch_norm(device: str, dtype: torch.dtype) -> Evidence:
-    """Training normalizes by the batch's biased variance and keeps the unbiased one; evaluation uses what is kept."""
+    """Check that training uses the biased batch variance and tracks the unbiased one, which evaluation uses."""
     layer = nn.BatchNorm2d(3, device=device, dtype=dtype)
     scale = torch.tensor([1.0, 2.0, 0.5], device=device, dtype=dtype)
     shift = torch.tensor([0.0, -1.0, 4.0], device=device, dtype=dtype)
@@ -43,7 +43,7 @@ def batch_norm(device: str, dtype: torch.dtype) -> Evidence:
     evidence |= exact("batches seen", _buffer(layer, "num_batches_tracked"), 1)
     layer.eval()
     before = [_buffer(layer, name).clone() for name in ("running_mean", "running_var")]
-    # From the statistics as kept, which are rounded.
+    # From the running statistics, which are rounded.
     expected = normalized(array(before[0]), array(before[1]))
     evidence |= close("evaluation", layer(x), expected, **rounding)
     evidence |= exact("evaluation keeps the mean", _buffer(layer, "running_mean"), before[0])
@@ -70,7 +70,7 @@ def batch_norm(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def other_norms(device: str, dtype: torch.dtype) -> Evidence:
-    """Layer, group, instance and RMS normalization are their formulas over their own axes."""
+    """Check layer, group, instance and RMS normalization against their formulas over their own axes."""
     x = normal(2, 4, 6, seed=2, device=device, dtype=dtype) * 2 + 1
     numbers = array(x)
 

@@ -1,4 +1,4 @@
-"""Worker side. Three steps of every optimizer, against formulas worked out for one number in plain Python."""
+"""Worker side. Three steps of every optimizer, against formulas written out for one number in plain Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from suite.foundations.answers import Evidence, close
 
 WEIGHTS: Final = (1.0, -0.75, 1.5, -1.25)
 GRADIENTS: Final = ((1.0, -2.0, 0.5, 1.5), (-0.5, 1.0, 1.0, 0.25), (2.0, 0.25, -1.0, 1.0))
-"""Of steps 1 to 3; like the weights and the rates below, exact in every dtype."""
+"""Gradients of steps 1 to 3; like the weights and rates below, exact in every dtype."""
 STEPS: Final = len(GRADIENTS)
 
 Formula = Callable[[float, Sequence[float]], list[float]]
@@ -112,14 +112,16 @@ def adagrad(*, lr: float, eps: float, lr_decay: float = 0.0, start: float = 0.0)
 
 
 def plain_sgd(device: str, dtype: torch.dtype) -> Evidence:
-    """SGD moves each weight by the rate times its gradient, and by its decay."""
+    """Check that SGD moves each weight by the rate times its gradient, and by its decay."""
     return _agreement(device, dtype, "SGD", {"lr": 0.125}, sgd(lr=0.125)) | _agreement(
         device, dtype, "SGD", {"lr": 0.125, "weight_decay": 0.5}, sgd(lr=0.125, decay=0.5)
     )
 
 
 def momentum(device: str, dtype: torch.dtype) -> Evidence:
-    """SGD with momentum starts at the first gradient, keeps 0.9 of its speed, and looks ahead with Nesterov."""
+    """Check that SGD with momentum starts at the first gradient, keeps 0.9 of its velocity, and looks ahead with
+    Nesterov.
+    """
     asked = {"lr": 0.125, "momentum": 0.9}
     return _agreement(device, dtype, "SGD", asked, sgd(lr=0.125, momentum=0.9)) | _agreement(
         device,
@@ -131,7 +133,7 @@ def momentum(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def adam_steps(device: str, dtype: torch.dtype) -> Evidence:
-    """Adam corrects the bias of both moments, adds eps outside the root, and takes decay into the gradient."""
+    """Check that Adam corrects the bias of both moments, adds eps outside the root, and adds decay to the gradient."""
     asked: dict[str, Any] = {"lr": 0.125, "betas": (0.9, 0.99), "eps": 0.125}
     return (
         _agreement(device, dtype, "Adam", asked, adam(**asked))
@@ -145,14 +147,14 @@ def adam_steps(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def adamw_steps(device: str, dtype: torch.dtype) -> Evidence:
-    """AdamW shrinks the weights by themselves, apart from the gradient and its moments."""
+    """Check that AdamW decays the weights directly, apart from the gradient and its moments."""
     asked: dict[str, Any] = {"lr": 0.125, "betas": (0.9, 0.99), "eps": 0.125}
     formula = adam(**asked, decay=0.5, is_decoupled=True)
     return _agreement(device, dtype, "AdamW", {**asked, "weight_decay": 0.5}, formula)
 
 
 def rmsprop_steps(device: str, dtype: torch.dtype) -> Evidence:
-    """RMSprop divides by the running root mean square, uncorrected, with momentum and centring on request."""
+    """Check that RMSprop divides by the running root mean square, uncorrected, with optional momentum and centring."""
     asked: dict[str, Any] = {"lr": 0.0625, "alpha": 0.75, "eps": 0.125}
     return (
         _agreement(device, dtype, "RMSprop", asked, rmsprop(**asked))
@@ -170,7 +172,7 @@ def rmsprop_steps(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def adagrad_steps(device: str, dtype: torch.dtype) -> Evidence:
-    """Adagrad divides by the root of all squares so far, with a start value and a falling rate on request."""
+    """Check that Adagrad divides by the root of the sum of squares, with optional initial value and rate decay."""
     asked: dict[str, Any] = {"lr": 0.25, "eps": 0.125}
     return _agreement(device, dtype, "Adagrad", asked, adagrad(**asked)) | _agreement(
         device,
@@ -182,7 +184,7 @@ def adagrad_steps(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def implementations(name: str, device: str) -> tuple[str, ...]:
-    """The ways in which PyTorch runs that optimizer: a loop, lists of tensors, and one kernel where it has one."""
+    """Return PyTorch's implementations of that optimizer: a loop, lists of tensors, and a fused kernel, if any."""
     # RMSprop has none; Adagrad's for CUDA came after PyTorch 2.11 (https://github.com/pytorch/pytorch/pull/177672).
     is_fused = name in ("SGD", "Adam", "AdamW") or (
         name == "Adagrad" and not is_accelerator(device)
@@ -193,7 +195,7 @@ def implementations(name: str, device: str) -> tuple[str, ...]:
 def _agreement(
     device: str, dtype: torch.dtype, name: str, asked: dict[str, Any], formula: Formula
 ) -> Evidence:
-    """Evidence that every implementation follows the formula for three steps, on two parameters at once."""
+    """Check that every implementation follows the formula for three steps, on two parameters at once."""
     paths = [formula(w, [g[i] for g in GRADIENTS]) for i, w in enumerate(WEIGHTS)]
     options = ", ".join(f"{k}={v}" for k, v in asked.items() if k not in ("lr", "betas", "eps"))
     evidence: Evidence = {}
@@ -208,7 +210,7 @@ def _agreement(
             optimizer.step()
             taken.append(torch.cat([p.detach() for p in parameters]))
         for step, got in enumerate(taken, start=1):
-            # Each step rounds the weight, and its update, at most a third of the weight, some eight times.
+            # Each step rounds the weight, and its update (at most a third of the weight) some eight times.
             evidence |= close(
                 f"{name}({options}), {way}, step {step}",
                 got,

@@ -1,4 +1,4 @@
-"""Worker side. L1 and L2 penalties, and weight decay, which is the gradient of one."""
+"""Worker side. L1 and L2 penalties, and weight decay, which is the gradient of the latter."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from torch import nn
 from suite.foundations.answers import Evidence, exact
 
 WEIGHTS = (2.0, -1.0, 0.0, 0.5)
-"""With a zero, where the slope of L1 is 0 by convention."""
+"""Includes a zero, where the slope of L1 is 0 by convention."""
 
 
 def penalties(device: str, dtype: torch.dtype) -> Evidence:
-    """L1 is the sum of magnitudes with slope sign(w), L2 half the sum of squares with slope w; both add to a loss."""
+    """Check that L1 is the sum of magnitudes with slope sign(w), L2 half the sum of squares with slope w; both add to a
+    loss.
+    """
     weights = torch.tensor(WEIGHTS, device=device, dtype=dtype, requires_grad=True)
     l1, l2 = weights.abs().sum(), weights.square().sum() / 2
     (slope_l1,) = torch.autograd.grad(l1, weights, retain_graph=True)

@@ -17,7 +17,7 @@ from suite.foundations.samples import array, integers, normal
 
 @contextmanager
 def full_float32() -> Iterator[None]:
-    """Keeps a GPU from multiplying float32 numbers in TF32, of 10 bits: cuDNN's default, which is no error."""
+    """Disable TF32 (10 bits) for float32 products on a GPU: it is cuDNN's default and not an error."""
     switches: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [switch.allow_tf32 for switch in switches]
     for switch in switches:
@@ -30,11 +30,11 @@ def full_float32() -> Iterator[None]:
 
 
 def product_roundings(dtype: torch.dtype, length: int) -> float:
-    """How many roundings to `dtype`, each of the sum of the products' magnitudes, a sum of `length` products takes.
+    """Return the roundings to `dtype` in a sum of `length` products, in units of the sum of the products' magnitudes.
 
     gamma_n of Higham, Accuracy and Stability, 3.1: every product and every addition rounds. The half types are
-    added in float32, which costs `length` of its far smaller roundings, and rounded at the end, and in between
-    where a GPU splits a long sum.
+    accumulated in float32, which costs `length` of its far smaller roundings, and rounded at the end, and in between if
+    a GPU splits a long sum.
     """
     if dtype is torch.float32:
         return length
@@ -42,13 +42,13 @@ def product_roundings(dtype: torch.dtype, length: int) -> float:
 
 
 def exact_products(device: str, dtype: torch.dtype) -> Evidence:
-    """Products of small whole numbers are exact in every dtype, in every way of asking for them."""
+    """Check that products of small whole numbers are exact in every dtype and with every function."""
     a = integers(5, 7, seed=1, device=device, dtype=dtype)
     b = integers(7, 3, seed=2, device=device, dtype=dtype)
     bias = integers(3, seed=3, device=device, dtype=dtype)
     stack = integers(2, 7, 3, seed=4, device=device, dtype=dtype)
     rows, columns, added = array(a).tolist(), array(b).T.tolist(), array(bias).tolist()
-    # By hand, not by another library's product: at most 7 * 4 * 4 + 4 = 116, which bfloat16 holds.
+    # By hand, not by another library's product: at most 7 * 4 * 4 + 4 = 116, exact in bfloat16.
     c = [
         [sum(x * y for x, y in zip(row, column, strict=True)) for column in columns] for row in rows
     ]
@@ -76,7 +76,7 @@ def exact_products(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def float64_agreement(device: str, dtype: torch.dtype) -> Evidence:
-    """Products of random matrices agree with float64 element by element, within the rounding of their sums."""
+    """Check products of random matrices against float64 element by element, within the rounding of their sums."""
     with full_float32():
         return _agreement(device, dtype)
 
@@ -100,7 +100,7 @@ def _agreement(device: str, dtype: torch.dtype) -> Evidence:
         }
         for form, got in forms.items():
             evidence |= close(f"{form} {name}", got, **reference)
-    # A sum that cancels: the products are large, the result is small, and must still be right to its scale.
+    # A sum that cancels: the products are large, the result is small, and must be accurate relative to its scale.
     length = 64
     big = torch.full((1, length), 16.0, device=device, dtype=dtype)
     signs = torch.tensor([[1.0, -1.0]] * (length // 2), device=device, dtype=dtype).reshape(
@@ -108,7 +108,7 @@ def _agreement(device: str, dtype: torch.dtype) -> Evidence:
     )
     signs[0] = 1.5
     evidence |= exact("cancellation", big @ signs, [[8.0]])
-    # float16 overflows at 65504; the sum of products that would is infinite, and not a NaN or a wrapped number.
+    # float16 overflows at 65504; a larger sum of products must be infinite, not a NaN or a wrapped number.
     if dtype is torch.float16:
         evidence |= exact("overflow", (big * 16) @ (big.T * 16), [[math.inf]])
     return evidence

@@ -1,4 +1,4 @@
-"""Worker side. Random numbers: repeatable by their seed, and distributed as they claim."""
+"""Worker side. Random numbers: reproducible by seed, and distributed as documented."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from suite.foundations.answers import Evidence, between, exact, roundoff, same
 
 SIGMAS: Final = 6.0
-"""Standard errors that a statistic may stray: a right generator does so once in 5e8 seeds."""
+"""Allowed standard errors of a statistic: a correct generator exceeds them once in 5e8 seeds."""
 COUNT: Final = 1 << 14
 
 
 def seeds(device: str, dtype: torch.dtype) -> Evidence:
-    """The same seed gives the same numbers, another seed others; a state that was saved goes on where it was."""
+    """Check that the same seed gives the same numbers, another seed others, and a saved state resumes where it was."""
     on: dict[str, Any] = {"device": device, "dtype": dtype}
 
     def draw(seed: int) -> list[Tensor]:
@@ -45,12 +45,12 @@ def seeds(device: str, dtype: torch.dtype) -> Evidence:
     torch.manual_seed(4)
     expected = torch.rand(8, **on)
     torch.manual_seed(4)
-    torch.rand(8, generator=generator, **on)  # a generator of its own leaves the global one alone
+    torch.rand(8, generator=generator, **on)  # a separate generator does not affect the global one
     return evidence | exact("own generator", torch.rand(8, **on), expected)
 
 
 def distributions(device: str, dtype: torch.dtype) -> Evidence:
-    """Range, mean and spread of uniform, normal and Bernoulli numbers lie within their standard errors."""
+    """Check that range, mean and spread of uniform, normal and Bernoulli numbers lie within their standard errors."""
     torch.manual_seed(0)
     on: dict[str, Any] = {"device": device, "dtype": dtype}
     error = SIGMAS / math.sqrt(COUNT)
@@ -61,7 +61,7 @@ def distributions(device: str, dtype: torch.dtype) -> Evidence:
     permuted = torch.randperm(COUNT, device=device)
     dice = torch.randint(1, 7, (COUNT,), device=device)
     # Deviations of the mean: the distribution's own; of the variance of a normal: sqrt(2/n), of a uniform:
-    # sqrt(1/180 n). Numbers on the grid of the dtype lie up to one spacing (2u) low.
+    # sqrt(1/180 n). Numbers rounded to the dtype's grid may be up to one spacing (2u) low.
     spread = error * math.sqrt(0.3 * 0.7)
     return (
         between("rand, least", float(uniform.min()), 0.0, 0.01)
@@ -93,7 +93,7 @@ def distributions(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def determinism(device: str, dtype: torch.dtype) -> Evidence:
-    """Two trainings from one seed end in the same weights, bit for bit; from another seed they do not."""
+    """Check that two trainings from one seed end in bit-identical weights, and from another seed in different ones."""
 
     def train(seed: int) -> tuple[list[float], Tensor]:
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Worker side. Reductions: sums, moments, extremes and running sums, exact and where digits get lost."""
+"""Worker side. Reductions: sums, moments, extremes and running sums, exact and where digits are lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from suite.foundations.samples import array, normal
 
 
 def exact_values(device: str, dtype: torch.dtype) -> Evidence:
-    """Small whole numbers, which every dtype adds and compares without rounding, come out to the digit."""
+    """Check that reductions of small whole numbers, which no dtype rounds, are exact."""
     x = torch.tensor([[3.0, -1.0, 2.0, 0.0], [5.0, 5.0, -7.0, 1.0]], device=device, dtype=dtype)
     top = x.topk(2, dim=1)
     ordered = x.sort(dim=1, descending=True)
@@ -58,13 +58,13 @@ def exact_values(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def accuracy(device: str, dtype: torch.dtype) -> Evidence:
-    """Reductions of random numbers stay within the rounding of a good algorithm, measured against float64."""
+    """Check that reductions of random numbers stay within the rounding of a good algorithm, compared with float64."""
     x = normal(8, 500, seed=1, device=device, dtype=dtype)
     numbers = array(x)
     total = abs(numbers).sum(1)
     # Sums in float32 whatever the dtype, added in a tree of depth log2(500) = 9 (Higham, Accuracy and Stability
-    # of Numerical Algorithms, 4.2); the half types then round the result once. Running sums go one by one on a
-    # CPU, and on a GPU in a tree, up and down, that may be kept in the dtype.
+    # of Numerical Algorithms, 4.2); the half types then round the result once. Running sums are sequential on a
+    # CPU, and on a GPU an up-and-down tree that may be kept in the dtype.
     tree = 9.0 + 1 if dtype is torch.float32 else 1.5
     running = 500.0 if dtype is torch.float32 else 1.5 if device == CPU else 2 * 10.0
     running_scale = abs(numbers).cumsum(1)
@@ -83,10 +83,10 @@ def accuracy(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def stability(device: str, dtype: torch.dtype) -> Evidence:
-    """Where the textbook formula fails, the result is still right: long sums, far-off means, huge exponents."""
+    """Check results where the textbook formula fails: long sums, means far from zero, huge exponents."""
     u = roundoff(dtype)
-    # Adding 1 to 1/u is lost in the dtype itself, so a sum that is kept in it stops there. In float32 that
-    # takes 2^24 numbers: there, a million tenths, of which a running sum is off by 1e-4 and more.
+    # Adding 1 to 1/u is lost in the dtype, so a sum kept in it stops there. In float32 that takes 2^24 numbers:
+    # instead, a million tenths, for which a sequential sum is off by 1e-4 and more.
     if dtype is torch.float32:
         many = torch.full((1 << 20,), 0.1, device=device, dtype=dtype)
         long = close(
@@ -95,7 +95,7 @@ def stability(device: str, dtype: torch.dtype) -> Evidence:
     else:
         many = torch.ones(4 * int(1 / u), device=device, dtype=dtype)
         long = exact("more ones than the dtype counts", many.sum(), 4 / u)
-    # The mean of squares less the square of the mean is nothing but rounding here.
+    # The mean of squares minus the square of the mean is only rounding error here.
     offset = 1 / (8 * u)
     far = torch.tensor([0.0, 1.0, 2.0, 3.0], device=device, dtype=dtype) + offset
     huge = torch.tensor([1000.0, 1000.0, -1000.0], device=device, dtype=dtype)

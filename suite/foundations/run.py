@@ -16,10 +16,10 @@ from suite.worker.protocol import CellJob, Emit
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[FoundationResult]:
-    """Asks the case that the job names.
+    """Run the case that the job names.
 
-    Raises FoundationError (suite/foundations/answers.py) when a known answer does not come out, Unavailable when
-    the device is not there, Unsupported where the case declares a gap, ValueError for an unknown case.
+    Raises FoundationError (suite/foundations/answers.py) when a result differs from the known answer, Unavailable when
+    the device is missing, Unsupported if the case declares a gap, ValueError for an unknown case.
     """
     device, dtype = job.cell.device, getattr(torch, job.cell.dtype)
     case = case_of(job.options.case)

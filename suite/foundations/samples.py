@@ -1,4 +1,4 @@
-"""Worker side. Inputs of the cases: numbers that a dtype holds exactly, drawn by NumPy, not by what is tested."""
+"""Worker side. Inputs of the cases: numbers exact in the dtype, drawn by NumPy instead of the library under test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 def normal(
     *shape: int, seed: int, device: str, dtype: torch.dtype, requires_grad: bool = False
 ) -> Tensor:
-    """Normally distributed numbers (mean 0, standard deviation 1), rounded to `dtype`."""
+    """Return normally distributed numbers (mean 0, standard deviation 1), rounded to `dtype`."""
     drawn = np.random.default_rng(seed).standard_normal(shape)
     return torch.from_numpy(drawn).to(device, dtype).requires_grad_(requires_grad)
 
@@ -23,11 +23,11 @@ def normal(
 def integers(
     *shape: int, low: int = -4, high: int = 4, seed: int, device: str, dtype: torch.dtype
 ) -> Tensor:
-    """Whole numbers from `low` to `high`, both possible; every dtype holds those up to 256 exactly."""
+    """Return whole numbers from `low` to `high`, both included; every dtype represents those up to 256 exactly."""
     drawn = np.random.default_rng(seed).integers(low, high + 1, shape)
     return torch.from_numpy(drawn).to(device, dtype)
 
 
 def array(tensor: Tensor) -> Array:
-    """The tensor's numbers in float64, for a reference in NumPy."""
+    """Return the tensor's numbers in float64, for a reference in NumPy."""
     return tensor.detach().to(CPU, torch.float64).numpy()

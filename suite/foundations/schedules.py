@@ -14,7 +14,7 @@ from suite.foundations.answers import Evidence, FoundationError, same
 
 BASE: Final = 0.5
 TOTAL: Final = 20
-"""Steps that a schedule is followed for."""
+"""Number of steps for which a schedule is tested."""
 DIGITS: Final = 1e-12
 """Relative error allowed: most schedules multiply the rate from step to step, in float64."""
 
@@ -22,7 +22,7 @@ DIGITS: Final = 1e-12
 def rates(
     make: Callable[[Any], Any], *, steps: int, device: str, base: float = BASE
 ) -> list[float]:
-    """The rate before each of `steps` steps and after the last, as the optimizer of one parameter has it."""
+    """Return the rate before each of `steps` steps and after the last, read from an optimizer with one parameter."""
     parameter = nn.Parameter(torch.ones(1, device=device))
     optimizer = torch.optim.SGD([parameter], lr=base)
     schedule = make(optimizer)
@@ -35,7 +35,7 @@ def rates(
 
 
 def follows(name: str, got: list[float], expected: list[float]) -> Evidence:
-    """Evidence that a schedule has the rates of its closed form; raises FoundationError at the first that is off."""
+    """Return evidence that a schedule follows its closed form; raises FoundationError at the first rate that is off."""
     if len(got) != len(expected):
         raise FoundationError(f"{name}: expected {len(expected)} rates, got {len(got)}")
     for step, (rate, known) in enumerate(zip(got, expected, strict=True)):
@@ -46,12 +46,14 @@ def follows(name: str, got: list[float], expected: list[float]) -> Evidence:
 
 
 def cosine(step: float, total: float, *, high: float, low: float) -> float:
-    """From `high` at 0 to `low` at `total` along half a cosine (Loshchilov and Hutter, arXiv:1608.03983)."""
+    """Return the rate from `high` at 0 to `low` at `total` along half a cosine (Loshchilov and Hutter,
+    arXiv:1608.03983).
+    """
     return low + (high - low) * (1 + math.cos(math.pi * step / total)) / 2
 
 
 def falling(device: str, dtype: torch.dtype) -> Evidence:
-    """Stepwise, exponential, linear, polynomial and cosine schedules are their closed forms at every step."""
+    """Check stepwise, exponential, linear, polynomial and cosine schedules against their closed forms at every step."""
     steps = range(TOTAL + 1)
     known: dict[str, tuple[Callable[[Any], Any], list[float]]] = {
         "step": (
@@ -90,7 +92,7 @@ def falling(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def warming(device: str, dtype: torch.dtype) -> Evidence:
-    """Linear warm-up, warm-up then cosine, and one cycle start, turn and end where they should."""
+    """Check where linear warm-up, warm-up then cosine, and one cycle start, turn and end."""
     warm, top = 5, 1.0
     linear = [BASE * (0.1 + 0.9 * min(t, warm) / warm) for t in range(TOTAL + 1)]
     joined = [
@@ -129,9 +131,11 @@ def warming(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def plateau(device: str, dtype: torch.dtype) -> Evidence:
-    """A rate that waits falls after `patience` steps without improvement, and a state that is loaded goes on."""
+    """Check that a plateau schedule lowers the rate after `patience` steps without improvement, and resumes from its
+    state.
+    """
     losses = [1.0, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25]
-    # Better at 0, 1 and 5; the third step without improvement after 1 is 4, after 5 is 8.
+    # Improvement at 0, 1 and 5; the third step without one after 1 is 4, after 5 is 8.
     expected = [BASE] * 4 + [BASE / 2] * 4 + [BASE / 4]
     parameter = nn.Parameter(torch.ones(1, device=device))
     optimizer = torch.optim.SGD([parameter], lr=BASE)

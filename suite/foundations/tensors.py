@@ -1,4 +1,4 @@
-"""Worker side. Making tensors: constructors, conversions, shapes, broadcasting."""
+"""Worker side. Creation of tensors: constructors, conversions, shapes, broadcasting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from suite.foundations.answers import Evidence, close, exact, refused, roundoff,
 
 
 def creation(device: str, dtype: torch.dtype) -> Evidence:
-    """Constructors give the numbers, shape, dtype and device that were asked for."""
+    """Check that constructors return the requested numbers, shape, dtype and device."""
     on: dict[str, Any] = {"device": device, "dtype": dtype}
     given = np.array([[1.5, -2.0], [0.25, 8.0]], dtype=np.float32)
     x = torch.full((2, 3), 2.5, **on)
@@ -66,7 +66,7 @@ def creation(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def casting(device: str, dtype: torch.dtype) -> Evidence:
-    """Conversion rounds to the nearest number, ties to even, and to whole numbers towards zero."""
+    """Check that conversion rounds to the nearest number, ties to even, and to whole numbers towards zero."""
     u = roundoff(dtype)
     ties = torch.tensor([1 + u, 1 + 3 * u, 1 + 1.5 * u, 1 - u / 2], dtype=torch.float64)
     whole = torch.tensor([1.75, -1.75, 0.5, -0.5], device=device, dtype=dtype)
@@ -88,7 +88,7 @@ def casting(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def shapes(device: str, dtype: torch.dtype) -> Evidence:
-    """Views share memory and copies do not; joining and splitting keep the order."""
+    """Check that views share memory and copies do not; joining and splitting keep the order."""
     x = torch.arange(6, device=device, dtype=dtype)
     rows = x.view(2, 3)
     turned = rows.T
@@ -121,7 +121,7 @@ def shapes(device: str, dtype: torch.dtype) -> Evidence:
 
 
 def broadcasting(device: str, dtype: torch.dtype) -> Evidence:
-    """Axes of extent 1 are stretched from the right, without copies; other extents are refused."""
+    """Check that axes of extent 1 broadcast from the right, without copies, and that other extents raise."""
     row = torch.tensor([1.0, 2.0, 3.0], device=device, dtype=dtype)
     column = torch.tensor([[10.0], [20.0]], device=device, dtype=dtype)
     cube = torch.ones(2, 1, 3, device=device, dtype=dtype)
