@@ -260,7 +260,7 @@ def test_masks_that_mask_nothing_are_found_out(claims, monkeypatch) -> None:
     honest = prune.mask_module
 
     def nothing(module: Any, *args: Any) -> Any:
-        return {**honest(module, *args), "sparsity": 0.0}
+        return replace(honest(module, *args), sparsity=0.0)
 
     monkeypatch.setattr(prune, "mask_module", nothing)
     assert lost(claims(spec, "pruned")) == {
