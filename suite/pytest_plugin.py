@@ -121,7 +121,7 @@ def configure_selection(
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Return what is measured here, and what makes the machine unfit for measuring."""
+    """Return header lines on the models and cells to measure, exclusions, and reasons against measuring here."""
     if SELECTION not in config.stash:
         return []
     selection, environment = config.stash[SELECTION], config.stash[ENVIRONMENT]

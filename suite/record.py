@@ -1,7 +1,7 @@
 """Record: one step of one cell, kept as data.
 
 Schema history
-  1  first version: what a step found out is one mapping, `facts`.
+  1  first version: a step's findings are one mapping, `facts`.
   2  `result` has a class per step (suite/results); task, data set and diagnosis are fields of the record.
 """
 

@@ -41,7 +41,7 @@ class Ratio:
 
 
 def waiter(device: str) -> Callable[[], None]:
-    """Return a function that waits until the device is idle; on a CPU it does nothing."""
+    """Return a function that waits until the device is idle; on a CPU it does nothing, as calls are synchronous."""
     if not is_accelerator(device):
         return lambda: None
     import torch

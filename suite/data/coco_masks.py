@@ -57,7 +57,7 @@ def run_lengths(counts: list[int], height: int, width: int) -> NDArray[np.bool_]
 def unpack(text: str) -> list[int]:
     """Decode the run lengths in COCO's compressed text.
 
-    Each character minus '0' has five bits, low ones first, and a sixth that says more follow; values are signed; from
+    Each character minus '0' has five bits, low ones first, and a sixth that flags more; values are signed; from
     the fourth on, each is the difference to the value two before (cocoapi, common/maskApi.c, rleFrString).
     """
     counts: list[int] = []

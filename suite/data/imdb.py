@@ -56,7 +56,7 @@ class Reviews:
 
 
 def find(folder: Path) -> Path | None:
-    """Return the `imdb.csv` or `aclImdb` in `folder` or directly below a subfolder of it; None if there is none."""
+    """Return the `imdb.csv` or `aclImdb` in `folder` or one of its direct subfolders; None if there is none."""
     below = sorted(path for path in folder.iterdir() if path.is_dir())
     for place in (folder, *below):
         if (place / FILE).is_file():

@@ -1,6 +1,6 @@
 """Worker side. Synthetic speech: words spelled in pairs of tones, one pair per letter, with exact transcripts.
 
-It is not recorded speech: no spoken corpus is available without a download. It has what a recognizer needs to be run
+It is not recorded speech: no spoken corpus is available without a download. It is sufficient for a recognizer to be run
 and trained: 16 kHz audio in which every letter is audible, at varying pitch, loudness and background.
 """
 
