@@ -1,4 +1,4 @@
 """The built-in models: one file per family, one record per model.
 
-A file here holds `MODELS`, a tuple of ModelSpec, and is imported by the parent: no torch at module level.
+Each file defines `MODELS`, a tuple of ModelSpec, and is imported by the parent process: no torch at module level.
 """

@@ -1,4 +1,4 @@
-"""The classic architectures: a perceptron, a convolutional net, and the three recurrent ones."""
+"""The classic architectures: a perceptron, a convolutional net, and three recurrent ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NARROW: Final = {"num_features": 28, "hidden": 16, "num_layers": 2, "num_classes
 
 
 def recurrent_parameters(gates: int, *, num_features: int, hidden: int, num_classes: int) -> int:
-    """Parameters of two recurrent layers with `gates` gates (RNN 1, GRU 3, LSTM 4) and a linear head.
+    """Return the parameters of two recurrent layers with `gates` gates (RNN 1, GRU 3, LSTM 4) and a linear head.
 
     Each gate has a matrix for the input, one for the state, and PyTorch's two biases.
     """
@@ -31,42 +31,42 @@ def recurrent_parameters(gates: int, *, num_features: int, hidden: int, num_clas
 
 
 def build_mlp(*, num_features: int, hidden: int, num_classes: int) -> Any:
-    """The perceptron with one hidden layer."""
+    """Return the perceptron with one hidden layer."""
     from suite.nets.mlp import Mlp
 
     return Mlp(num_features=num_features, hidden=hidden, num_classes=num_classes)
 
 
 def build_cnn(**widths: Any) -> Any:
-    """The network of PyTorch's MNIST example."""
+    """Return the network of PyTorch's MNIST example."""
     from suite.nets.cnn import Cnn
 
     return Cnn(**widths)
 
 
 def build_rnn(**widths: Any) -> Any:
-    """The sequence classifier on nn.RNN."""
+    """Return the sequence classifier on nn.RNN."""
     from suite.nets.recurrent import SequenceClassifier
 
     return SequenceClassifier(cell="rnn", **widths)
 
 
 def build_lstm(**widths: Any) -> Any:
-    """The sequence classifier on nn.LSTM."""
+    """Return the sequence classifier on nn.LSTM."""
     from suite.nets.recurrent import SequenceClassifier
 
     return SequenceClassifier(cell="lstm", **widths)
 
 
 def build_gru(**widths: Any) -> Any:
-    """The sequence classifier on nn.GRU."""
+    """Return the sequence classifier on nn.GRU."""
     from suite.nets.recurrent import SequenceClassifier
 
     return SequenceClassifier(cell="gru", **widths)
 
 
 def no_eight_bits(cell: str) -> tuple[Gap, ...]:
-    """ONNX Runtime quantizes the LSTM operator and neither of the other two."""
+    """Return the quantization gaps of `cell`: ONNX Runtime quantizes the LSTM operator, not RNN and GRU."""
     return tuple(
         Gap(
             stage="quantize",
@@ -103,7 +103,7 @@ UNITS: Final = Pruning(
     recovery_steps=120,
     learning_rate=0.003,
 )
-"""These nets are small at `base` too, so that their lives are not cut short there."""
+"""These nets are small at `base` too, so their recovery is not shortened there."""
 
 MODELS: Final = (
     ModelSpec(

@@ -1,4 +1,4 @@
-"""Object detection: Faster R-CNN, SSD300, and a YOLO of our own."""
+"""Object detection: Faster R-CNN, SSD300, and this project's YOLO."""
 
 from __future__ import annotations
 
@@ -63,16 +63,18 @@ NOT_ON_COCO: Final = Gap(
     url="https://arxiv.org/abs/1512.02325",
 )
 
-# Pictures are stretched for torchvision's detectors, as SSD's authors did: grey bars beside a picture give candidates
-# with the very same score, whose order no two backends share. YOLO returns its candidates unsorted and
+# Pictures are stretched for torchvision's detectors, as in the SSD paper: grey padding gives candidates with identical
+# scores, which every backend orders differently. YOLO returns its candidates unsorted and
 # keeps the aspect.
 #
 # Torchvision's own score thresholds (0.05 and 0.01) stay: random weights spread the scores so far that hundreds of
-# candidates lie above them, so that there are detections to suppress, to return and to compare.
+# candidates exceed them, so that there are detections to suppress, to return and to compare.
 
 
 def build_faster_rcnn(*, num_classes: int, divisor: int = 1) -> Any:
-    """Torchvision's Faster R-CNN on ResNet-50 with a feature pyramid; with a divisor, narrow and one block a stage."""
+    """Return torchvision's Faster R-CNN on ResNet-50 with a feature pyramid; with a divisor, narrow and one block a
+    stage.
+    """
     if divisor == 1:
         from torchvision.models.detection import fasterrcnn_resnet50_fpn
 
@@ -83,7 +85,7 @@ def build_faster_rcnn(*, num_classes: int, divisor: int = 1) -> Any:
 
 
 def build_ssd300(*, num_classes: int, divisor: int = 1) -> Any:
-    """Torchvision's SSD300 on VGG-16, every width divided by `divisor`."""
+    """Return torchvision's SSD300 on VGG-16, every width divided by `divisor`."""
     if divisor == 1:
         from torchvision.models.detection import ssd300_vgg16
 
@@ -94,7 +96,7 @@ def build_ssd300(*, num_classes: int, divisor: int = 1) -> Any:
 
 
 def build_yolo(*, num_classes: int, width: int, anchor_scale: float) -> Any:
-    """Our YOLO, after YOLOv3-tiny; returns all candidates, see `suite.nets.yolo.detections`."""
+    """Return this project's YOLO, after YOLOv3-tiny; it outputs all candidates, see `suite.nets.yolo.detections`."""
     from suite.nets.yolo import Yolo
 
     return Yolo(num_classes=num_classes, width=width, anchor_scale=anchor_scale)
@@ -149,8 +151,8 @@ MODELS: Final = (
             ),
         },
         outputs=("boxes", "labels", "scores"),
-        # The published count, and the backbone's batch normalizations: torchvision freezes them into buffers for
-        # published weights, and builds trainable ones (scale and shift of 26,560 channels) without.
+        # The published count, plus the backbone's batch normalizations: torchvision freezes them into buffers when it
+        # loads published weights, and otherwise builds trainable ones (scale and shift of 26,560 channels).
         parameters=41_755_286 + 2 * 26_560,
         source="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.detection.fasterrcnn_resnet50_fpn.html",
         pretrained=partial(torchvision_weights, "fasterrcnn_resnet50_fpn"),
@@ -267,7 +269,7 @@ MODELS: Final = (
             ),
         },
         outputs=("boxes", "scores"),
-        # Follows from the published configuration. The published weight file agrees: 35,434,956 bytes are a header of
+        # Derived from the published configuration. The published weight file agrees: 35,434,956 bytes are a header of
         # 20, these parameters and 2 x 3,184 running statistics of 4 bytes each.
         parameters=8_852_366,
         source="https://github.com/pjreddie/darknet/blob/master/cfg/yolov3-tiny.cfg",

@@ -1,4 +1,4 @@
-"""Models that paint: DCGAN."""
+"""Generative models: DCGAN."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suite.spec import Export, ModelSpec, Size
 
 
 def build_dcgan(*, latent: int, width: int, channels: int) -> Any:
-    """Generator and discriminator in one module, `.generator` and `.discriminator`."""
+    """Return generator and discriminator in one module, as `.generator` and `.discriminator`."""
     from suite.nets.dcgan import Dcgan
 
     return Dcgan(latent=latent, width=width, channels=channels)

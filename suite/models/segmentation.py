@@ -16,7 +16,7 @@ BATCH: Final = Export(dynamic={"x": {0: "batch"}})
 SMP: Final = "https://github.com/qubvel-org/segmentation_models.pytorch/tree/main/segmentation_models_pytorch/decoders"
 
 RESNET34: Final = 21_797_672 - 513_000
-"""Published parameters of ResNet-34 without its classifier."""
+"""Published parameter count of ResNet-34 without its classifier."""
 
 
 NOT_AT_DUSK: Final = Gap(
@@ -32,7 +32,7 @@ NOT_AT_DUSK: Final = Gap(
 
 
 def build_fcn_resnet50(*, num_classes: int, divisor: int = 1) -> Any:
-    """Torchvision's FCN with the auxiliary head of its checkpoint; with a divisor, narrow and one block a stage."""
+    """Return torchvision's FCN with its checkpoint's auxiliary head; with a divisor, narrow and one block a stage."""
     from torchvision.models.segmentation import fcn_resnet50
 
     if divisor > 1:
@@ -43,7 +43,7 @@ def build_fcn_resnet50(*, num_classes: int, divisor: int = 1) -> Any:
 
 
 def build_deeplabv3_resnet50(*, num_classes: int, divisor: int = 1) -> Any:
-    """Torchvision's DeepLabV3 with the auxiliary head of its checkpoint; `divisor` as for FCN."""
+    """Return torchvision's DeepLabV3 with its checkpoint's auxiliary head; `divisor` as for FCN."""
     from torchvision.models.segmentation import deeplabv3_resnet50
 
     if divisor > 1:
@@ -56,7 +56,7 @@ def build_deeplabv3_resnet50(*, num_classes: int, divisor: int = 1) -> Any:
 
 
 def build_unet(*, num_classes: int, divisor: int = 1, weights: str | None = None) -> Any:
-    """U-Net of segmentation-models-pytorch on ResNet-34, every width divided by `divisor`."""
+    """Return segmentation-models-pytorch's U-Net on ResNet-34, every width divided by `divisor`."""
     from segmentation_models_pytorch import Unet
 
     from suite.nets.narrow import narrow
@@ -66,7 +66,7 @@ def build_unet(*, num_classes: int, divisor: int = 1, weights: str | None = None
 
 
 def build_pspnet(*, num_classes: int, divisor: int = 1, weights: str | None = None) -> Any:
-    """PSPNet of segmentation-models-pytorch on ResNet-34, every width divided by `divisor`."""
+    """Return segmentation-models-pytorch's PSPNet on ResNet-34, every width divided by `divisor`."""
     from segmentation_models_pytorch import PSPNet
 
     from suite.nets.narrow import narrow
@@ -76,7 +76,7 @@ def build_pspnet(*, num_classes: int, divisor: int = 1, weights: str | None = No
 
 
 def unet_parameters(num_classes: int) -> int:
-    """Parameters of U-Net on ResNet-34: two 3x3 convolutions with batch normalization a block, 3x3 head."""
+    """Return the parameters of U-Net on ResNet-34: two 3x3 convolutions with batch normalization a block, 3x3 head."""
     num_in = (512 + 256, 256 + 128, 128 + 64, 64 + 64, 32)
     num_out = (256, 128, 64, 32, 16)
     decoder = sum(9 * i * o + 9 * o * o + 4 * o for i, o in zip(num_in, num_out, strict=True))
@@ -84,7 +84,7 @@ def unet_parameters(num_classes: int) -> int:
 
 
 def pspnet_parameters(num_classes: int) -> int:
-    """Parameters of PSPNet on ResNet-34: four pooled 1x1 branches, a 1x1 fusion, 3x3 head."""
+    """Return the parameters of PSPNet on ResNet-34: four pooled 1x1 branches, a 1x1 fusion, 3x3 head."""
     branches = (
         4 * 128 * 32 + 32 + 3 * 2 * 32
     )  # the branch pooled to 1x1 has a bias, the others a normalization
@@ -93,9 +93,9 @@ def pspnet_parameters(num_classes: int) -> int:
 
 
 LONGER: Final = replace(presets.TRAINING, steps=240, test_samples=64)
-"""At base, where classes are told apart: after sixty steps a net finds what stands out and calls it background."""
+"""For base, to separate classes: after sixty steps a net finds salient objects but labels them background."""
 LONGEST: Final = replace(LONGER, steps=600)
-"""For those that have found too few classes by then."""
+"""For models that have found too few classes after `LONGER`."""
 
 MODELS: Final = (
     ModelSpec(
@@ -278,7 +278,7 @@ MODELS: Final = (
             ),
         },
         outputs=("logits",),
-        # Like the library, this counts the two last stages of ResNet-34, which PSPNet holds and never runs.
+        # Like the library, this counts the last two stages of ResNet-34, which PSPNet contains but never runs.
         parameters=pspnet_parameters(21),
         source=f"{SMP}/pspnet",
         pretrained=partial(build_pspnet, num_classes=21, weights="imagenet"),

@@ -1,4 +1,4 @@
-"""Text encoders that classify: classes of the transformers library with random weights."""
+"""Text classifiers: classes of the transformers library with random weights."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from suite.spec import Export, ModelSpec, Size
 from suite.text_inputs import IDS, MASKED_INPUT, requires, text_inputs
 
 WORDS: Final = 4096
-"""Vocabulary of the tiny classifiers: what tells their classes apart are words, not pieces of words."""
+"""Vocabulary of the tiny classifiers: whole words, not subwords, distinguish their classes."""
 TINY_CLASSIFIER: Final = {
     **TINY_ENCODER,
     "vocab_size": WORDS,
     "initializer_range": 0.08,
 }
-"""Looks at all words alike at first: so a brief training finds those that matter."""
+"""Attention is uniform over all words at first, so that a brief training finds the relevant ones."""
 SPREAD: Final = {"initializer_range": 0.04}
-"""For classifiers at base: a random model with the published 0.02 looks everywhere alike, so that its one output hardly
-depends on the text (2e-3 between two texts) and parity would prove nothing. About 1/sqrt(768) gives 0.05 and more."""
+"""For classifiers at base: with the published 0.02 a random model attends uniformly, so that its only output hardly
+depends on the text (2e-3 between two texts) and parity would prove nothing. About 1/sqrt(768) gives 0.05 and more.
+"""
 
 LARGE_VOCABULARY: Final = replace(HEADS, parameters_left=0.95, learning_rate=0.001)
-"""At tiny most of the parameters are the vocabulary's, and stay."""
+"""At tiny most parameters belong to the vocabulary, which is not pruned."""
 TELLING: Final = Training(
     learning_rate=0.002, steps=300, batch=32, patience=9, test_samples=800, margin=5.0
 )
-"""The classifiers at tiny."""
+"""For the classifiers at tiny."""
 TELLING_ANEW: Final = Finetuning(
     steps=20, learning_rate=0.001, rates={"partial": 0.02}, batch=32, lora=("query", "value")
 )
@@ -43,8 +44,9 @@ AT_BASE: Final = replace(
     overfit_steps=40,
     overfit_rate=0.00003,
 )
-"""Twelve layers from random weights: sixty steps of eight texts tell nothing apart, and at 1e-4 BERT learns nothing at
-all."""
+"""Twelve layers from random weights: sixty steps of eight texts do not separate the classes, and at 1e-4 BERT learns
+nothing.
+"""
 ANEW_AT_BASE: Final = Finetuning(
     steps=40,
     learning_rate=0.00003,
@@ -53,7 +55,7 @@ ANEW_AT_BASE: Final = Finetuning(
     lora=("query", "value"),
 )
 HEADS_AT_BASE: Final = replace(presets.HEADS, recovery_steps=200, learning_rate=0.00005)
-"""ALBERT, whose twelve layers are one, is nine points worse after sixty steps at 3e-5."""
+"""ALBERT, whose twelve layers share weights, is nine points worse after sixty steps at 3e-5."""
 
 PARALLEL: Final = ("ddp", "fsdp", "tensor")
 TINY_SIZE: Final = Size(
@@ -110,7 +112,7 @@ MODELS: Final = (
             "tiny": TINY_SIZE,
             "base": replace(
                 BASE_SIZE,
-                # 514 places: RoBERTa counts positions from the padding id on.
+                # 514 positions: RoBERTa counts positions from the padding id on.
                 build={
                     "vocab_size": 50265,
                     "max_position_embeddings": 514,

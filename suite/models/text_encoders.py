@@ -1,4 +1,4 @@
-"""Text encoders that fill in masked words and find answers: classes of the transformers library."""
+"""Text encoders for masked language modelling and question answering: classes of the transformers library."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from suite.spec import Export, ModelSpec, Size
 from suite.text_inputs import IDS, MASKED_INPUT, TINY, requires, text_inputs
 
 UNDROPPED: Final = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-"""Two layers of width 64 learn little in a brief training when a tenth of them is switched off."""
+"""Two layers of width 64 learn little in a brief training with dropout 0.1."""
 TINY_ENCODER: Final = {
     **UNDROPPED,
     "vocab_size": TINY,
@@ -35,10 +35,10 @@ HEADS: Final = Pruning(
     learning_rate=0.0015,
     max_drop=8.0,
 )
-"""At tiny."""
+"""For tiny."""
 
 FILLING: Final = replace(presets.ATTENTION_TRAINING, learning_rate=0.0001, steps=300, batch=16)
-"""At base: from random weights to better than the frequencies of tokens."""
+"""For base: from random weights to better than the token frequencies."""
 ANSWERING: Final = replace(
     presets.ATTENTION_TRAINING, learning_rate=0.00005, steps=300, batch=16, overfit_rate=0.00003
 )

@@ -16,13 +16,12 @@ SECOND: Final = Finetuning(steps=30, learning_rate=0.001, rates={"partial": 0.00
 UNITS: Final = replace(
     presets.FEED_FORWARD, recovery_steps=80, learning_rate=0.001, max_drop=8.0, round_to=1
 )
-"""All three at tiny."""
+"""For all three models at tiny."""
 FIRST_AT_BASE: Final = replace(presets.ATTENTION_TRAINING, learning_rate=0.0006, steps=300)
-"""To be better than mere frequencies takes longer than to learn them: 120 steps sufficed on one machine and not on
-another."""
+"""Beating token frequencies takes longer than learning them: 120 steps sufficed on one machine and not on another."""
 
 NO_LINEAR: Final[tuple[str, ...]] = ()
-"""GPT-2 multiplies by Conv1D, which torchao does not look at; its only nn.Linear is tied to the embeddings."""
+"""GPT-2 uses Conv1D, which torchao ignores; its only nn.Linear is tied to the embeddings."""
 
 MODELS: Final = (
     ModelSpec(

@@ -1,4 +1,6 @@
-"""The sequence-to-sequence models: one of our own out of torch.nn.Transformer, one of the transformers library."""
+"""The sequence-to-sequence models: this project's, built from torch.nn.Transformer, and one of the transformers
+library.
+"""
 
 from __future__ import annotations
 
@@ -79,8 +81,8 @@ MODELS: Final = (
         parameters=63_084_544,
         source="https://arxiv.org/abs/1706.03762",
         requires=("suite.nets.translator",),
-        # To be traced with two samples or more: from one, torch.export (2.15) takes the batch for a constant in
-        # layer_norm, and ONNX Runtime then refuses every other batch.
+        # Traced with two samples or more: with one, torch.export (2.15) takes the batch for a constant in
+        # layer_norm, and ONNX Runtime then rejects every other batch.
         head=("transformer.decoder",),
         export=Export(dynamic=PAIR_INPUT),
         tags=("encoder", "decoder", "attention"),

@@ -15,7 +15,7 @@ BATCH: Final = Export(dynamic={"x": {0: "batch"}})
 
 
 def build_mvit_v2_s(*, num_classes: int, small_side: int = 0) -> Any:
-    """Torchvision's MViTv2-S; with `small_side` 4 narrow blocks for 8 frames of that side."""
+    """Return torchvision's MViTv2-S; with `small_side` 4 narrow blocks for 8 frames of that side."""
     from torchvision.models.video import mvit_v2_s
 
     if small_side:
@@ -26,7 +26,7 @@ def build_mvit_v2_s(*, num_classes: int, small_side: int = 0) -> Any:
 
 
 def build_r3d_18(*, num_classes: int, divisor: int = 1) -> Any:
-    """Torchvision's R3D-18, every width divided by `divisor`."""
+    """Return torchvision's R3D-18, every width divided by `divisor`."""
     from torchvision.models.video import r3d_18
 
     from suite.nets.narrow import narrow

@@ -15,7 +15,7 @@ BATCH: Final = Export(dynamic={"x": {0: "batch"}})
 
 
 def build_resnet18(*, num_classes: int, divisor: int = 1) -> Any:
-    """Torchvision's ResNet-18, every width divided by `divisor`."""
+    """Return torchvision's ResNet-18, every width divided by `divisor`."""
     from torchvision.models import resnet18
 
     from suite.nets.narrow import narrow
@@ -26,7 +26,7 @@ def build_resnet18(*, num_classes: int, divisor: int = 1) -> Any:
 def build_inception_v3(
     *, num_classes: int, divisor: int = 1, has_auxiliary: bool = True, dropout: float = 0.5
 ) -> Any:
-    """Torchvision's Inception v3; `has_auxiliary` adds the second head, which works in training only."""
+    """Return torchvision's Inception v3; `has_auxiliary` adds the second head, which works in training only."""
     from torch import no_grad
     from torchvision.models import Inception3
 
@@ -45,13 +45,13 @@ def build_inception_v3(
     keep_variance(model)
     if divisor > 1:
         with no_grad():
-            # Its answers start at 3 and more either way: a brief training would spend its steps on shrinking them.
+            # Initial logits are 3 and more either way: a brief training would spend its steps on shrinking them.
             model.fc.weight *= 0.3
     return model
 
 
 def build_vit_b_16(*, num_classes: int, side: int, layers: int, heads: int, width: int) -> Any:
-    """Torchvision's vision transformer with patches of 16x16."""
+    """Return torchvision's vision transformer with patches of 16x16."""
     from torch import nn
     from torchvision.models import VisionTransformer
 
@@ -64,7 +64,7 @@ def build_vit_b_16(*, num_classes: int, side: int, layers: int, heads: int, widt
         mlp_dim=4 * width,
         num_classes=num_classes,
     )
-    # Torchvision starts the head at zero, so that an untrained model answers 0 to every picture: nothing to compare.
+    # Torchvision initializes the head to zero: an untrained model returns 0 for every picture, nothing to compare.
     nn.init.xavier_uniform_(model.heads.head.weight)
     return model
 
@@ -117,7 +117,7 @@ MODELS: Final = (
         task="image_classification",
         build=build_inception_v3,
         sizes={
-            # 75 is the smallest side that its pooling leaves anything of; the second head needs about 299.
+            # 75 is the smallest side that its pooling reduces to at least one pixel; the second head needs about 299.
             "tiny": Size(
                 training=Training(
                     learning_rate=0.003,
@@ -146,7 +146,7 @@ MODELS: Final = (
                 training=replace(presets.TRAINING, overfit_steps=80, test_samples=360),
                 finetuning=presets.FINETUNING,
                 pruning=presets.CHANNELS,
-                # Pruned, it loses seven points by the eighth bit.
+                # The pruned model loses seven points with 7-bit weights.
                 quantization=replace(
                     presets.STATIC, calibration_samples=256, eight_bits=("pruned_int8",)
                 ),
