@@ -22,7 +22,7 @@ Formula = Callable[[float, Sequence[float]], list[float]]
 
 
 def sgd(*, lr: float, momentum: float = 0.0, nesterov: bool = False, decay: float = 0.0) -> Formula:
-    """b = m b + g (b = g at first); w -= lr (g + m b if Nesterov else b), with g + decay w in the place of g.
+    """Return SGD's steps: b = m b + g (b = g at first); w -= lr (g + m b if Nesterov else b); g + decay w replaces g.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
     """
@@ -48,10 +48,10 @@ def adam(
     is_decoupled: bool = False,
     is_greatest: bool = False,
 ) -> Formula:
-    """Moments m and v, each divided by 1 - beta^t; w -= lr m / (sqrt(v) + eps), after w -= lr decay w if decoupled.
+    """Return Adam's steps: w -= lr m / (sqrt(v) + eps), after w -= lr decay w if decoupled.
 
-    Kingma and Ba, arXiv:1412.6980, algorithm 1; Loshchilov and Hutter, arXiv:1711.05101; AMSGrad keeps the
-    greatest v (Reddi et al., arXiv:1904.09237).
+    The moments m and v are divided by 1 - beta^t. Kingma and Ba, arXiv:1412.6980, algorithm 1; Loshchilov and Hutter,
+    arXiv:1711.05101; AMSGrad keeps the greatest v (Reddi et al., arXiv:1904.09237).
     """
 
     def steps(weight: float, gradients: Sequence[float]) -> list[float]:
@@ -75,7 +75,7 @@ def adam(
 def rmsprop(
     *, lr: float, alpha: float, eps: float, momentum: float = 0.0, is_centered: bool = False
 ) -> Formula:
-    """v = a v + (1 - a) g^2; w -= lr b with b = m b + g / (sqrt(v - mean(g)^2 if centered) + eps).
+    """Return RMSprop's steps: v = a v + (1 - a) g^2; b = m b + g / (sqrt(v - mean(g)^2 if centered) + eps); w -= lr b.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.optim.RMSprop.html
     """
@@ -95,7 +95,7 @@ def rmsprop(
 
 
 def adagrad(*, lr: float, eps: float, lr_decay: float = 0.0, start: float = 0.0) -> Formula:
-    """s += g^2; w -= lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps).
+    """Return Adagrad's steps: s += g^2; w -= lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps).
 
     Duchi, Hazan and Singer, JMLR 12 (2011); https://docs.pytorch.org/docs/stable/generated/torch.optim.Adagrad.html
     """

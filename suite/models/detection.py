@@ -64,8 +64,7 @@ NOT_ON_COCO: Final = Gap(
 )
 
 # Pictures are stretched for torchvision's detectors, as in the SSD paper: grey padding gives candidates with identical
-# scores, which every backend orders differently. YOLO returns its candidates unsorted and
-# keeps the aspect.
+# scores, which every backend orders differently. YOLO returns its candidates unsorted and keeps the aspect.
 #
 # Torchvision's own score thresholds (0.05 and 0.01) stay: random weights spread the scores so far that hundreds of
 # candidates exceed them, so that there are detections to suppress, to return and to compare.

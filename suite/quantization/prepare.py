@@ -22,7 +22,7 @@ FOLDED: Final = 0.1
 
 
 SYMBOLIC_SECONDS: Final = 120.0
-"""Time limit for symbolic shapes: sympy may simplify a detector's without end. After it, they are inferred without."""
+"""Time limit in seconds of symbolic shape inference, which is then skipped: sympy may never finish on a detector."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Prepared:
 
     path: Path
     model: Any
-    """The same as a ModelProto."""
+    """The graph as a ModelProto."""
     inputs: list[str]
     """The inputs that a feed must hold."""
     excluded: list[str]

@@ -1,4 +1,4 @@
-"""Worker side. A time limit for code that has none of its own."""
+"""Worker side. A time limit for code without one."""
 
 from __future__ import annotations
 
