@@ -1,1 +1,1 @@
-"""The anatomy of a run's graphs: what they hold, how their numbers spread, where their time goes; made after a run."""
+"""Anatomy of a run's graphs, made after the run: content, distributions of values, and time per node."""

@@ -1,4 +1,6 @@
-"""Worker side. Which values of a graph tell what its layers give, and how they spread; one name in every state."""
+"""Worker side. Activations of a graph: the value that represents each layer's output, named alike in every state, and
+its distribution.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +16,20 @@ from bench.onnx_graph.names import bare
 from bench.onnx_graph.record import Graph
 
 DEQUANTIZED: Final = "_DequantizeLinear_Output"
-"""What ONNX Runtime's quantizer puts behind the name of a value that it quantizes and takes back."""
+"""Suffix that ONNX Runtime's quantizer adds to the name of a value that it quantizes and dequantizes."""
 MOST: Final = 300
-"""Layers of one graph whose outputs are kept at once; a deeper one shows its first."""
+"""Maximum number of layers of one graph whose outputs are kept; a deeper graph shows its first."""
 
 
 def outputs_of_layers(graph: Graph) -> dict[str, str]:
-    """Layer -> the float value that it gives, of every node of the main graph that multiplies; in order."""
+    """Return layer -> float output, for every multiplying node of the main graph, in order."""
     values = {value.name: value for node in graph.nodes for value in node.outputs}
     found: dict[str, str] = {}
     for node in graph.nodes:
         if node.macs == 0 or node.outer or not node.outputs:
             continue
         name = node.outputs[0].name
-        # A quantized product gives integers; what it stands for follows under the plain name.
+        # A quantized product gives integers; the float value follows under the plain name.
         if values[name].dtype.startswith(("int", "uint")) and bare(name) in values:
             name = bare(name)
         found.setdefault(layer_name(node.key), name)
@@ -37,10 +39,10 @@ def outputs_of_layers(graph: Graph) -> dict[str, str]:
 
 
 def shown_values(graphs: Sequence[Graph]) -> dict[str, str]:
-    """Layer -> the value to be shown of it in all of these states of one model.
+    """Return layer -> the value to show for it in all of these states of one model.
 
-    Where a quantizer has put an activation into the layer before it, the value behind that is taken on every side, so
-    that like is held against like.
+    If a quantizer has fused an activation into the layer before it, the value after the activation is used for every
+    state, so that equivalent values are compared.
     """
     every = [{value.name for node in graph.nodes for value in node.outputs} for graph in graphs]
     found: dict[str, str] = {}
@@ -52,10 +54,10 @@ def shown_values(graphs: Sequence[Graph]) -> dict[str, str]:
 
 
 def values_in(graph: Graph, shown: Mapping[str, str]) -> dict[str, str]:
-    """Layer -> the value that tells of it in this state: behind its own quantization where it has one.
+    """Return layer -> the value that represents it in this state: after its own quantization if it has one.
 
-    A quantizer takes a ReLU away where the lowest code stands for zero: what the layer gives is right only behind the
-    clipping, and only there it has the error that the next layer sees.
+    A quantizer removes a ReLU if the lowest code represents zero: the layer's output is then correct only after
+    clipping, and only there has the error that the next layer sees.
     """
     names = {value.name for node in graph.nodes for value in node.outputs}
     behind = {layer: f"{value}{DEQUANTIZED}" for layer, value in shown.items()}
@@ -67,8 +69,8 @@ def values_in(graph: Graph, shown: Mapping[str, str]) -> dict[str, str]:
 def layers_from(
     values: Mapping[str, Any], own: Mapping[str, str], parent: Mapping[str, Any]
 ) -> tuple[Layer, ...]:
-    """The spreads of these values; `own`: see `values_in`. `parent`: layer -> what the float state gives there, for
-    the error of quantization.
+    """Return the distributions of these values. `own`: see `values_in`. `parent`: layer -> its output in the float
+    state, for the error of quantization.
     """
     layers = []
     for layer, name in own.items():
@@ -92,7 +94,7 @@ def layers_from(
 
 
 def snr_db(before: Any, after: Any) -> float | None:
-    """10 log10 of the power before over that of the difference; None where nothing differs or cannot be compared."""
+    """Return 10 log10 of the power before over that of the difference; None if they are equal or not comparable."""
     import numpy as np
 
     if before is None or before.shape != after.shape or before.dtype.kind != "f":

@@ -1,4 +1,4 @@
-"""An anatomy as Netron's attachment, so that its numbers stand in Netron's own sidebar."""
+"""Conversion of an anatomy to Netron's attachment, which shows its numbers in Netron's sidebar."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from suite import units
 def attachment_of(
     graph: Graph, anatomy: Anatomy, difference: Difference | None = None, *, against: str = ""
 ) -> dict[str, Any]:
-    """The document: of nodes MACs, latency and error, of tensors and values histogram, zeros and error.
+    """Return the document: MACs, latency and error of nodes; histogram, zeros and error of tensors and values.
 
-    `difference`: from the state called `against`, which nodes then tell too.
+    `difference`: from the state called `against`, added to the nodes.
     """
     errors = tensor_errors(difference) if difference else {}
     known = [layer for layer in anatomy.activations if layer.snr_db is not None]
@@ -46,7 +46,7 @@ def attachment_of(
 
 
 def histogram_of(spread: Spread) -> Histogram:
-    """The spread as a histogram that can be told in a line: every second bin joined to the one before."""
+    """Return the spread as a one-line histogram: neighbouring bins are merged in pairs."""
     pairs = zip(spread.counts[::2], spread.counts[1::2], strict=False)
     return Histogram(
         low=spread.low,
@@ -67,7 +67,7 @@ def _facts(anatomy: Anatomy) -> dict[str, str | int | float]:
 
 
 def _changes(difference: Difference, name: str) -> Iterator[dict[str, Any]]:
-    """What became of nodes, at the nodes of the state after."""
+    """Yield the changes of nodes, attached to nodes of the later state."""
     for node in difference.added:
         yield _row("node", node.drawn, name, "added")
     for change in difference.changed:
@@ -86,5 +86,5 @@ def _rows(kind: str, layer: Layer) -> list[dict[str, Any]]:
 
 
 def _row(kind: str, target: str, name: str, value: str) -> dict[str, Any]:
-    # Netron takes the first line of a name for its key.
+    # Netron uses the first line of a name as its key.
     return {"kind": kind, "target": target.split("\n", 1)[0], "name": name, "value": value}

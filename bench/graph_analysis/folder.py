@@ -1,4 +1,4 @@
-"""Where the anatomies of a run lie, and what is read back from there: tolerant of what is missing or damaged."""
+"""Storage of a run's anatomies, and their loading: tolerates missing or damaged files."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from bench.graph_analysis.record import Anatomy, anatomy_from
 from bench.graph_analysis.static import stamp_of
 
 FOLDER: Final = "anatomy"
-"""Below the run folder."""
+"""Name of the folder in the run folder."""
 ANATOMY, METRICS, PICTURE, DRAWN = ".json", ".metrics.json", ".svg", ".picture.json"
-"""What is put behind a graph's stem: the anatomy, Netron's attachment, the picture, what is known of the picture."""
+"""Suffixes of a graph's stem: the anatomy, Netron's attachment, the picture, the picture's metadata."""
 WHOLE: Final = ".whole.svg"
-"""Every node of a graph whose picture is a summary."""
+"""Suffix of the drawing of every node of a graph whose picture is a summary."""
 DIFFERENCE: Final = ".difference.json"
 BETWEEN: Final = "--"
-"""Between the stems of two graphs that are compared."""
+"""Separator between the stems of two compared graphs."""
 MISSING: Final = "no-pictures.txt"
-"""Says why there are none."""
+"""File with the reason why there are no pictures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """A picture that lies there."""
+    """A stored picture."""
 
     path: Path
     width: int
@@ -39,37 +39,37 @@ class Drawn:
 
     @property
     def whole(self) -> Path | None:
-        """The drawing of every node, where this one is a summary and that one could be made in time."""
+        """Path of the drawing of every node, if this one is a summary and it could be made in time."""
         path = self.path.with_name(f"{self.path.name.removesuffix(PICTURE)}{WHOLE}")
         return path if self.is_summary and path.is_file() else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anatomies:
-    """What lies in the folder of a run."""
+    """Content of a run's anatomy folder."""
 
     by_stem: Mapping[str, Anatomy] = field(default_factory=dict)
-    """Stem of the graph's file -> its anatomy, in the order of the names."""
+    """Stem of the graph's file -> its anatomy, ordered by name."""
     pictures: Mapping[str, Drawn] = field(default_factory=dict)
     differences: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     """(stem before, stem after) -> the document of `bench.graph_diff.document`."""
     no_pictures: str = ""
-    """Why there are none."""
+    """Reason why there are no pictures."""
     problems: tuple[str, ...] = ()
-    """Files that could not be read, a sentence each."""
+    """One sentence for each file that could not be read."""
 
     def of(self, model: str, size: str) -> tuple[Anatomy, ...]:
-        """Every state of that model, in the order of the names."""
+        """Return every state of that model, ordered by name."""
         return tuple(a for a in self.by_stem.values() if (a.model, a.size) == (model, size))
 
 
 def folder_of(run: Path) -> Path:
-    """Where they lie."""
+    """Return the folder of the run's anatomies."""
     return run / FOLDER
 
 
 def load_anatomies(run: Path) -> Anatomies:
-    """Everything that is there. Never raises for damaged files: `problems` says which."""
+    """Load all anatomies of the run. Does not raise for damaged files: `problems` names them."""
     folder, problems = folder_of(run), list[str]()
     by_stem: dict[str, Anatomy] = {}
     pictures: dict[str, Drawn] = {}
@@ -106,11 +106,11 @@ def load_anatomies(run: Path) -> Anatomies:
 
 
 def is_fresh(anatomies: Anatomies, graph: Path) -> bool:
-    """Whether the anatomy of that file is there and of the file as it is now."""
+    """Return whether the anatomy of that file exists and matches the file's current content."""
     known = anatomies.by_stem.get(graph.stem)
     return known is not None and known.stamp == stamp_of(graph)
 
 
 def beside(start: Path, ending: str) -> Path:
-    """The file with that ending; the stem may hold full stops, so that `with_suffix` would not do."""
+    """Return the file with that ending; the stem may contain full stops, so `with_suffix` is not usable."""
     return start.with_name(f"{start.name}{ending}")

@@ -1,4 +1,4 @@
-"""What crosses between the parent and the workers that analyse and draw graphs."""
+"""Options and results of the workers that analyse and draw graphs."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ class AskedGraph:
 
     path: str
     stem: str
-    """Of the files that are written about it."""
+    """Stem of the files that are written about it."""
     relative: str = ""
-    """Path as it is shown: relative to the run folder, or the file's name."""
+    """Displayed path: relative to the run folder, or the file's name."""
     variant: str = ""
     parent: str = ""
-    """Variant of the graph that it is compared with; empty for none."""
+    """Variant of the graph to which it is compared; empty for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphOptions:
-    """What the analysis and the pictures of graphs take."""
+    """Options of graph analysis and drawing."""
 
     out: str
-    """Folder for the files that are written."""
+    """Output folder."""
     graphs: tuple[AskedGraph, ...] = ()
-    """Parents before the graphs that are compared with them."""
+    """Parents precede the graphs that are compared with them."""
     sizes: dict[str, int] = field(default_factory=dict)
     """Open axis -> extent, for a user's own files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphProblems(StepResult):
-    """What could not be done with the asked graphs."""
+    """Failures with the requested graphs."""
 
     problems: tuple[str, ...] = ()
     """One line each."""

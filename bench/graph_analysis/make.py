@@ -1,4 +1,4 @@
-"""Makes the anatomies of a run's graphs that are missing or stale, after the run, in workers."""
+"""Creation of missing or stale anatomies of a run's graphs, after the run, in workers."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from suite.worker.protocol import CellJob, Job
 WORK: Final = "bench.graph_analysis.work:run"
 PICTURES: Final = "bench.graph_analysis.pictures:run"
 PRELOAD: Final = ("torch", "onnx", "bench.graph_analysis.work")
-"""For the graphs of a run, whose inputs the tasks make; a user's file needs no torch."""
+"""Modules to preload for the graphs of a run, whose inputs the tasks make; a user's file needs no torch."""
 DEADLINE: Final = 600.0
 """Seconds for the graphs of one model."""
 
 MANY: Final = 24
-"""Graphs whose pictures take half a minute."""
+"""Number of graphs whose pictures take half a minute."""
 FIRST: Final = (ORIGINAL, TRAINED)
-"""States that others are made from."""
+"""States from which others are made."""
 
 Told = Callable[[str], None]
 
@@ -42,13 +42,13 @@ class Kept:
     cell: Cell
     path: Path
     relative: str
-    """To the run folder."""
+    """Path relative to the run folder."""
 
 
 def graphs_of(run: Run) -> tuple[Kept, ...]:
-    """The graphs of the run that are still there, in the order in which they were made.
+    """Return the existing graphs of the run, in the order in which they were made.
 
-    Of a state that was exported for several batches the smallest: but for the batch it is the same graph.
+    Of a state exported for several batches only the smallest: except for the batch the graphs are the same.
     """
     found: dict[tuple[str, str, str, str], Kept] = {}
     for record in run.records:
@@ -73,12 +73,13 @@ def make_anatomies(
     draws_all: bool = True,
     tell: Told = lambda text: None,
 ) -> Anatomies:
-    """Everything that is known of the run's graphs, made now where it is missing. Never raises for a bad graph.
+    """Return the anatomies of the run's graphs, making missing ones. Does not raise for a bad graph.
 
-    `draws_all`: of a large run too every state is drawn; else of more than MANY graphs the first state of each model.
+    `draws_all`: draw every state of a large run too; otherwise, with more than MANY graphs, only the first state of
+    each model.
 
-    `worker`: one that is open already; else a launcher of our own is started where there is anything to do. `tell` is
-    called with a line about each thing that is begun.
+    `worker`: an open one; else a launcher is started if there is work. `tell` is called with a line at the start of
+    each task.
     """
     known, kept = load_anatomies(run.folder), graphs_of(run)
     todo = [graph for graph in kept if not is_fresh(known, graph.path)]
@@ -89,7 +90,7 @@ def make_anatomies(
     out = folder_of(run.folder)
     try:
         out.mkdir(exist_ok=True)
-    except OSError:  # a run folder that cannot be written is shown without
+    except OSError:  # a run folder that is not writable is shown without anatomies
         return known
     own = None if worker else Launcher(preload=PRELOAD)
     doer = worker or own
@@ -128,9 +129,10 @@ def take_files_apart(
     sizes: Mapping[str, int] | None = None,
     tell: Told = lambda text: None,
 ) -> list[str]:
-    """Anatomies of a user's ONNX files, run on random numbers, and pictures of all files, into `out`; what went wrong.
+    """Write anatomies of a user's ONNX files, run on random numbers, and pictures of all files, into `out`; return the
+    problems.
 
-    `paths`: stem of what is written -> file. Every ONNX file is compared with the first. `sizes`: open axis -> extent.
+    `paths`: stem of the output files -> file. Every ONNX file is compared with the first. `sizes`: open axis -> extent.
     """
     out.mkdir(parents=True, exist_ok=True)
     launcher = Launcher(preload=("onnx", "bench.graph_analysis.work"))
@@ -155,7 +157,7 @@ def take_files_apart(
 
 
 def draw(paths: Mapping[str, Path], out: Path, worker: Worker, tell: Told) -> list[str]:
-    """Netron's pictures of these graphs (stem -> file), into `out` beside their anatomies; what went wrong."""
+    """Draw Netron's pictures of these graphs (stem -> file) into `out` next to their anatomies; return the problems."""
     if not paths:
         return []
     tell(f"drawing {len(paths)} {'graph' if len(paths) == 1 else 'graphs'} ...")
@@ -166,7 +168,9 @@ def draw(paths: Mapping[str, Path], out: Path, worker: Worker, tell: Told) -> li
 
 
 def _by_model(kept: Sequence[Kept], stale: set[Path]) -> list[list[Kept]]:
-    """The graphs by model, size, batch and length where any of them is stale: states are looked at together."""
+    """Return the graphs grouped by model, size, batch and length if any of a group is stale: states are analysed
+    together.
+    """
     groups: dict[tuple[str, str, str, str], list[Kept]] = {}
     for graph in kept:
         cell = graph.cell

@@ -1,4 +1,4 @@
-"""Worker side. Netron's pictures of a run's graphs, one browser for all, coloured by where the time goes."""
+"""Worker side. Netron's pictures of a run's graphs, drawn in one browser and coloured by time per node."""
 
 from __future__ import annotations
 
@@ -23,20 +23,22 @@ from suite.results.step_output import StepOutput
 from suite.worker.protocol import Emit, Job
 
 MOST_NODES: Final = 500
-"""A graph with more stands in the report as blocks by module: nobody could read it there, and at 547 nodes (bert at
-base) it is 1.5 MB. The whole drawing lies beside it, and Netron itself shows all nodes in the review."""
+"""Maximum number of nodes drawn individually in the report; a larger graph is drawn as blocks by module, because it
+would be unreadable, and 1.5 MB at 547 nodes (bert at base). The full drawing is a separate file, and Netron itself
+shows all nodes in the review.
+"""
 DEADLINE: Final = 60.0
 """Seconds for one picture."""
 WHOLE_NODES: Final = 5000
-"""A graph with more is drawn as blocks alone."""
+"""Maximum number of nodes for the full drawing; a larger graph is drawn as blocks alone."""
 WHOLE_DEADLINE: Final = 30.0
-"""Seconds for the whole drawing of a large graph; that of llama at base takes 80 s."""
+"""Seconds for the full drawing of a large graph; that of llama at base takes 80 s."""
 ALL_WHOLE: Final = 120.0
-"""Seconds for all whole drawings of large graphs of one run."""
+"""Seconds for all full drawings of large graphs of one run."""
 
 
 def run(job: Job, emit: Emit) -> StepOutput[GraphProblems]:
-    """Draw the asked graphs into a folder, next to their anatomies. Options: GraphOptions.
+    """Draw the requested graphs into a folder, next to their anatomies. Options: GraphOptions.
 
     Without a browser nothing is drawn, and a file with the reason is written.
     """
@@ -57,7 +59,7 @@ def run(job: Job, emit: Emit) -> StepOutput[GraphProblems]:
                     large.append((taken.num_nodes, path, out / stem))
             emit("phase", name="draw_whole")
             until = time.monotonic() + ALL_WHOLE
-            for _, path, start in sorted(large):  # the smallest first: most are then there in time
+            for _, path, start in sorted(large):  # the smallest first, so that most finish in time
                 if time.monotonic() < until:
                     _draw_whole(studio, path, start)
         (out / MISSING).unlink(missing_ok=True)
@@ -67,7 +69,7 @@ def run(job: Job, emit: Emit) -> StepOutput[GraphProblems]:
 
 
 def _draw(studio: Studio, path: Path, start: Path, prefix: str) -> Picture:
-    """`start`: the files' path without their endings."""
+    """Draw the graph; `start` is the path of the output files without their endings."""
     costs, by, title = _told(path, start)
     taken = studio.take(
         path,
@@ -79,7 +81,7 @@ def _draw(studio: Studio, path: Path, start: Path, prefix: str) -> Picture:
         deadline=DEADLINE,
         most_nodes=MOST_NODES,
     )
-    beside(start, WHOLE).unlink(missing_ok=True)  # of an earlier state of the graph
+    beside(start, WHOLE).unlink(missing_ok=True)  # from an earlier state of the graph
     write_whole(beside(start, PICTURE), taken.svg)
     known = {
         "width": taken.width,
@@ -94,7 +96,7 @@ def _draw(studio: Studio, path: Path, start: Path, prefix: str) -> Picture:
 
 
 def _draw_whole(studio: Studio, path: Path, start: Path) -> None:
-    """The drawing of every node as a file of its own; none where it takes too long, since the blocks are there."""
+    """Write the drawing of every node to a separate file, unless it takes too long, since the blocks are drawn too."""
     try:
         costs, by, title = _told(path, start)
         taken = studio.take(
@@ -111,22 +113,22 @@ def _draw_whole(studio: Studio, path: Path, start: Path) -> None:
 
 
 def _told(path: Path, start: Path) -> tuple[dict[str, float], str, str]:
-    """(node -> cost, what the cost is, title of the picture)."""
+    """Return (node -> cost, kind of cost, title of the picture)."""
     own = beside(start, ANATOMY)
-    if not own.is_file():  # a .pt2 program has none
+    if not own.is_file():  # a .pt2 program has no anatomy
         return {}, "", path.name
     anatomy = anatomy_from(json.loads(own.read_text(encoding="utf-8")))
     return (*costs_of(anatomy), f"{anatomy.model} {anatomy.variant}")
 
 
 def _notes(costs: Mapping[str, float], by: str) -> dict[str, str]:
-    """Node -> what its tooltip says."""
+    """Return node -> text of its tooltip."""
     whole = sum(costs.values())
     return {key: f"{by}: {units.percent(cost / whole)}" for key, cost in costs.items() if whole}
 
 
 def costs_of(anatomy: Anatomy) -> tuple[dict[str, float], str]:
-    """(key of a node of the main graph -> cost, what the cost is): time where it was taken, else MACs."""
+    """Return (key of a node of the main graph -> cost, kind of cost): time if measured, else MACs."""
     times = {p.key: p.seconds for p in anatomy.parts if p.seconds}
     if times:
         return times, "share of the time"
@@ -134,7 +136,7 @@ def costs_of(anatomy: Anatomy) -> tuple[dict[str, float], str]:
 
 
 def _by_block(path: Path, costs: Mapping[str, float]) -> dict[str, float]:
-    """Block of the summary -> cost; empty for a graph that is drawn whole."""
+    """Return block of the summary -> cost; empty for a graph that is drawn whole."""
     if not costs:
         return {}
     skeleton = skeleton_of(path)
@@ -142,7 +144,7 @@ def _by_block(path: Path, costs: Mapping[str, float]) -> dict[str, float]:
         return {}
     names = block_names([step.scope for step in steps_of_graph(path, skeleton).steps])
     found: dict[str, float] = {}
-    # Where functions were put in place there are more steps than keys; the blocks then stay grey.
+    # With inlined functions there are more steps than keys; the blocks then stay grey.
     if len(names) != len(skeleton.keys):
         return {}
     for block, key in zip(names, skeleton.keys, strict=True):

@@ -1,4 +1,4 @@
-"""Anatomy: one graph taken apart, as plain data that is kept as JSON beside the run."""
+"""Anatomy: the analysis of one graph, as plain data stored as JSON in the run folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Port:
     name: str
     dtype: str
     shape: str
-    """`batch×3×224×224`; `?` when it is not known."""
+    """`batch×3×224×224`; `?` if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,68 +30,68 @@ class Part:
     operator: str
     scope: str
     macs: int | None
-    """Multiply-accumulates; None when an open shape keeps them from being counted."""
+    """Multiply-accumulates; None if an open shape prevents counting."""
     seconds: float | None = None
-    """Of one run, as ONNX Runtime's profile tells; None when the optimizer left nothing of it, or nothing was run."""
+    """Seconds per run in ONNX Runtime's profile; None if the optimizer removed the node, or nothing was run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """The numbers of one stored tensor or of one layer's output."""
+    """Statistics of one stored tensor or of one layer's output."""
 
     name: str
-    """The same in every state of a model: without what a quantizer puts behind it."""
+    """Name without the quantizer's suffixes, the same in every state of a model."""
     actual: str
-    """As the file names it."""
+    """Name in the file."""
     dtype: str
-    """As it is stored; its numbers are dequantized."""
+    """Stored dtype; the statistics are of dequantized values."""
     shape: str
     spread: Spread
     snr_db: float | None = None
-    """Signal to noise against the state that this one was quantized from; None when it was not compared or is equal."""
+    """Signal-to-noise ratio against the state from which this one was quantized; None if not compared or equal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anatomy:
-    """One graph."""
+    """Analysis of one graph."""
 
     model: str
     size: str
     variant: str
     path: str
-    """Relative to the run folder; the file's name for a graph of the user's."""
+    """Path relative to the run folder; the file's name for a user's graph."""
     num_bytes: int
     stamp: str
-    """What the file was when this was made: its bytes and its time."""
+    """Size and modification time of the file when this was made."""
     producer: str
     ir_version: int
     opsets: tuple[tuple[str, int], ...]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     operators: tuple[tuple[str, int], ...]
-    """(operator, nodes), most frequent first."""
+    """(operator, number of nodes), most frequent first."""
     num_nodes: int
     initializer_bytes: int
     dtypes: tuple[tuple[str, int, int], ...]
-    """(dtype, tensors, bytes) of what is stored, largest first."""
+    """(dtype, number of tensors, bytes) of stored tensors, largest first."""
     macs: int
     num_uncounted: int
-    """Nodes that multiply, but how much depends on shapes that are open."""
+    """Number of multiplying nodes whose MACs depend on open shapes."""
     parts: tuple[Part, ...] = ()
     weights: tuple[Layer, ...] = ()
     activations: tuple[Layer, ...] = ()
     fed: str = ""
-    """What the activations and times come from: `digits, 1 sample` or `random numbers`; empty when nothing was run."""
+    """Source of activations and times: `digits, 1 sample` or `random numbers`; empty if nothing was run."""
     seconds: float | None = None
-    """Of one profiled run, all nodes together."""
+    """Seconds of one profiled run, over all nodes."""
     sizes: tuple[tuple[str, int], ...] = ()
-    """(open axis, extent) as taken for `macs`."""
+    """(open axis, extent) assumed for `macs`."""
     problems: tuple[str, ...] = ()
-    """What could not be done, a sentence each."""
+    """One sentence for each failure."""
 
     @property
     def num_parameters(self) -> int:
-        """Elements of the stored tensors that are told in `weights`."""
+        """Number of elements of the stored tensors listed in `weights`."""
         return sum(layer.spread.num for layer in self.weights)
 
     @property
@@ -101,12 +101,12 @@ class Anatomy:
         return zeros / self.num_parameters if self.num_parameters else 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON-able data."""
+        """Return the anatomy as JSON-able data."""
         return {"schema": SCHEMA, **asdict(self)}
 
 
 def anatomy_from(data: object) -> Anatomy:
-    """Return the anatomy that `as_dict` gave; raises ValueError, with the field, for anything else."""
+    """Return the anatomy that `as_dict` gave; raise ValueError, with the field, for anything else."""
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA:
         raise ValueError(f"schema is {schema!r}; this version reads {SCHEMA}")

@@ -1,4 +1,4 @@
-"""Worker side. A graph run once for its inner values and a few times for the time of its nodes."""
+"""Worker side. Runs of a graph: one for its inner values and a few for the time of its nodes."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ from bench.onnx_graph.names import family
 from bench.onnx_graph.record import Graph, Node
 
 LARGEST: Final = 1_500_000_000
-"""Bytes of a graph whose inner values are looked at: it is held in memory twice meanwhile; 2 GB is protobuf's end."""
+"""Maximum size in bytes of a graph whose inner values are read: it is held in memory twice; protobuf is limited to 2
+GB.
+"""
 WRITTEN: Final = 300_000_000
-"""Bytes of a graph with its weights up to which the session writes down what it made of it, for the names of fused
-nodes: it copies all weights on the way."""
+"""Maximum size in bytes of a graph with its weights for which the session saves its optimized graph, to name fused
+nodes: saving copies all weights.
+"""
 BESIDE: Final = "session.model_external_initializers_file_folder_path"
-"""ONNX Runtime's name for the folder with the weights of a model that comes as bytes."""
+"""ONNX Runtime's option for the folder with the weights of a model passed as bytes."""
 PROFILED: Final = 0.5
-"""Seconds of profiled runs, three at least."""
+"""Seconds of profiled runs; at least three runs."""
 MOST_RUNS: Final = 20
 KERNEL: Final = "_kernel_time"
 OPEN: Final = (8, 128, 2048, 16_000)
-"""Extents of open axes that are tried, shortest first."""
+"""Extents tried for open axes, shortest first."""
 FUSED: Final = 4
-"""Nodes in a row that are fused into one at most, as far as is looked for its root."""
+"""Maximum number of consecutive nodes fused into one, when searching for its root."""
 MADE: Final = ("_nchwc", "_nhwc")
-"""What the layout optimizer puts behind the name of a value to name the node that gives it."""
+"""Suffixes that the layout optimizer adds to the name of a value to name the node that produces it."""
 
 
 def values_of_a_run(path: Path, names: Sequence[str], feeds: Mapping[str, Any]) -> dict[str, Any]:
-    """Value -> numpy array in one run on `feeds`, nothing fused; those of the main graph alone.
+    """Return value -> numpy array in one run on `feeds` without fusion, for values of the main graph.
 
     Raises what ONNX Runtime raises, ValueError for a graph that is too large.
     """
@@ -52,7 +55,7 @@ def values_of_a_run(path: Path, names: Sequence[str], feeds: Mapping[str, Any]) 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
-    # Weights beside the graph stay there: the session maps them.
+    # External weights stay in their file: the session maps it.
     options.add_session_config_entry(BESIDE, str(path.parent.resolve()))
     content = model.SerializeToString()
     del model
@@ -64,10 +67,10 @@ def values_of_a_run(path: Path, names: Sequence[str], feeds: Mapping[str, Any]) 
 def time_of_nodes(
     path: Path, graph: Graph, feeds: Mapping[str, Any], *, threads: int = 0
 ) -> tuple[dict[str, float], float]:
-    """(key of a node -> seconds of one run, seconds that belong to no node of the file).
+    """Return (key of a node -> seconds per run, seconds that belong to no node of the file).
 
-    Optimized as in a real session: a fused node's time is that of the node it is named after.
-    Each is the median over several runs. Raises what ONNX Runtime raises.
+    The graph is optimized as in a real session: a fused node's time is assigned to the node after which it is named.
+    Each time is the median over several runs. Raises what ONNX Runtime raises.
     """
     import onnx
     import onnxruntime
@@ -107,14 +110,14 @@ def _assigned(
     outputs: Mapping[str, tuple[str, ...]],
     num_runs: int,
 ) -> tuple[dict[str, float], float]:
-    """The seconds by node of the file.
+    """Return the seconds by node of the file.
 
-    `spent`: (node of the optimized graph, its operator) -> seconds. `outputs`: node of the optimized graph -> values
-    that it gives.
+    `spent`: (node of the optimized graph, its operator) -> seconds. `outputs`: node of the optimized graph -> its
+    output values.
     """
     main = {node.key: node for node in graph.nodes if not node.outer}
     makers = {value.name: node for node in main.values() for value in node.outputs}
-    # Their time is in that of the loop or branch around them.
+    # Their time is included in that of the loop or branch around them.
     inner = {node.key.rpartition("/")[2] for node in graph.nodes if node.outer} - main.keys()
     found: dict[str, float] = {}
     unassigned = 0.0
@@ -134,7 +137,7 @@ def _assigned(
 def _maker(
     name: str, outputs: Sequence[str], main: Mapping[str, Node], makers: Mapping[str, Node]
 ) -> Node | None:
-    """The node of the file that a node of the optimized graph stands for; None when it was made up."""
+    """Return the node of the file that a node of the optimized graph represents; None if it has no counterpart."""
     if name in main:
         return main[name]
     for value in outputs:
@@ -147,7 +150,9 @@ def _maker(
 
 
 def _at_its_root(node: Node, operator: str, makers: Mapping[str, Node]) -> Node:
-    """The node that a fused one is named after: the Conv of a Conv with its Relu, whose result the Relu gives."""
+    """Return the node after which a fused one is named: the Conv of a Conv with its Relu, whose result the Relu
+    gives.
+    """
     found = node
     for _ in range(FUSED):
         if family(found.operator) == family(operator):
@@ -160,7 +165,7 @@ def _at_its_root(node: Node, operator: str, makers: Mapping[str, Node]) -> Node:
 
 
 def working_feeds(path: Path, sizes: Mapping[str, int] | None = None) -> dict[str, Any]:
-    """Random feeds that the graph takes: open axes that have no size in `sizes` are made longer until it runs.
+    """Return random feeds that the graph accepts: open axes without a size in `sizes` are lengthened until it runs.
 
     Raises what ONNX Runtime raises.
     """
@@ -168,7 +173,7 @@ def working_feeds(path: Path, sizes: Mapping[str, int] | None = None) -> dict[st
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    # It runs once: weights laid out anew for many runs would only take memory.
+    # It runs once: prepacked weights would only take memory.
     options.add_session_config_entry("session.disable_prepacking", "1")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     for number, open_size in enumerate(OPEN, start=1):
@@ -176,7 +181,7 @@ def working_feeds(path: Path, sizes: Mapping[str, int] | None = None) -> dict[st
         try:
             session.run(None, feeds)
         except Exception:
-            # A speech model, for one, makes nothing of eight samples.
+            # A speech model, for example, produces nothing from eight samples.
             if number == len(OPEN):
                 raise
         else:
@@ -185,10 +190,10 @@ def working_feeds(path: Path, sizes: Mapping[str, int] | None = None) -> dict[st
 
 
 def random_feeds(path: Path, sizes: Mapping[str, int], open_size: int = 8) -> dict[str, Any]:
-    """Input -> array of the declared type and shape: normal numbers, zeros for whole ones; the same on every call.
+    """Return input -> array of the declared type and shape: normal numbers, zeros for integers; the same on every call.
 
-    Open axes take their extent from `sizes` (their name, or `INPUT:AXIS`), else `open_size`; a first open axis is a
-    batch of 1. Raises what ONNX Runtime raises, ValueError for an input that is no tensor of numbers or text.
+    Open axes take their extent from `sizes` (their name, or `INPUT:AXIS`), else `open_size`; an open first axis is a
+    batch of 1. Raises what ONNX Runtime raises, ValueError for an input that is not a tensor of numbers or text.
     """
     import onnxruntime
 
@@ -200,7 +205,7 @@ def random_feeds(path: Path, sizes: Mapping[str, int], open_size: int = 8) -> di
 
 
 def _feeds_of(session: Any, sizes: Mapping[str, int], open_size: int) -> dict[str, Any]:
-    """The same for the inputs of a session."""
+    """Return the random feeds for the inputs of a session."""
     import numpy as np
 
     dice = np.random.default_rng(0)
@@ -243,7 +248,7 @@ TYPES: Final = {
 
 
 def _named_dims(port: Any) -> list[int | str]:
-    """The axes of an input: their extents, the names of the open ones, `INPUT:AXIS` for one without a name."""
+    """Return the axes of an input: extents, names of open axes, `INPUT:AXIS` for one without a name."""
     return [
         d if (isinstance(d, int) and d > 0) or isinstance(d, str) else f"{port.name}:{place}"
         for place, d in enumerate(port.shape)

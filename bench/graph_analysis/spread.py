@@ -1,4 +1,4 @@
-"""How numbers are distributed: counts in bins, moments, zeros; small enough to keep for every layer."""
+"""Distribution of numbers: histogram, moments, zeros; small enough to store for every layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from bench.onnx_graph.distribution import counts_of
 
 BINS: Final = 40
-"""Of equal width from the smallest to the largest; a drawing beside others has room for no more."""
+"""Number of bins of equal width from the smallest to the largest value; small histograms have no room for more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,16 +16,16 @@ class Spread:
     """The distribution of the elements of one tensor."""
 
     num: int
-    """Elements, NaN and infinities among them."""
+    """Number of elements, including NaN and infinities."""
     num_zero: int
     num_other: int
-    """Elements that are NaN or infinite; nothing below counts them."""
+    """Number of NaN or infinite elements; the statistics below exclude them."""
     low: float
     high: float
-    """The smallest and the largest finite element: ends of the first and the last bin."""
+    """Smallest and largest finite element: ends of the first and the last bin."""
     mean: float
     std: float
-    """Of the population."""
+    """Population standard deviation."""
     counts: tuple[int, ...]
 
     @property
@@ -35,7 +35,7 @@ class Spread:
 
 
 def spread_of(array: Any) -> Spread | None:
-    """The spread of a numpy array of any shape and numeric type; None when it has no finite element."""
+    """Return the spread of a numpy array of any shape and numeric type; None if it has no finite element."""
     import numpy as np
 
     flat = array.reshape(-1)

@@ -1,4 +1,4 @@
-"""What a graph's file alone tells: nodes, operators, bytes, and the spread of every weight."""
+"""Static analysis of a graph's file: nodes, operators, bytes, and the spread of every weight."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bench.onnx_graph.weights import Weights
 from suite.axes import ORIGINAL
 
 LEAST: Final = 2
-"""Elements below which a tensor is a constant of the arithmetic, not weights."""
+"""Minimum number of elements for a weight; a smaller tensor is a constant of the arithmetic."""
 ROWS: Final = "_rows"
-"""Behind the name of an embedding that `suite.quantization` stored row by row, each with a scale of its own."""
+"""Suffix of an embedding that `suite.quantization` stored row by row, each with its own scale."""
 WEIGHTS: Final = ("float", "float16", "bfloat16", "double")
-"""Types whose tensors are weights; integers are when they have a scale."""
+"""Types whose tensors are weights; integers are weights only with a scale."""
 
 
 def anatomy_of(
@@ -36,9 +36,10 @@ def anatomy_of(
     sizes: Mapping[str, int] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[Anatomy, Graph]:
-    """The graph taken apart, nothing run yet, and the graph itself. Raises GraphError when it cannot be read.
+    """Return the anatomy of the graph without running it, and the graph itself. Raises GraphError if it cannot be read.
 
-    `sizes` and `shapes`: see `bench.onnx_graph.read`. Weights whose bytes are missing make a problem, not an error.
+    `sizes` and `shapes`: see `bench.onnx_graph.read`. Weights whose bytes are missing are reported as a problem, not an
+    error.
     """
     graph = read(path, sizes=sizes, shapes=shapes)
     weights, problems = weights_in(path, graph)
@@ -81,7 +82,7 @@ def anatomy_of(
 
 
 def weights_in(path: Path, graph: Graph) -> tuple[tuple[Layer, ...], tuple[str, ...]]:
-    """(the weights in the order of the file, dequantized; what could not be read, a sentence each)."""
+    """Return (the dequantized weights in the order of the file, one sentence for each that could not be read)."""
     behind = _sources(graph)
     scales = parameters_of(graph) | {n for s in behind.values() for n in (s.scale, s.zero_point)}
     layers, unread = [], []
@@ -113,12 +114,12 @@ def weights_in(path: Path, graph: Graph) -> tuple[tuple[Layer, ...], tuple[str, 
 
 
 def layer_name(name: str) -> str:
-    """A stored tensor's or a node's name without what a quantizer put behind it."""
+    """Return a stored tensor's or node's name without the quantizer's suffixes."""
     return bare(name).removesuffix(ROWS)
 
 
 def stamp_of(path: Path) -> str:
-    """Bytes and time of the file: another stamp, another file. Empty when it is not there."""
+    """Return a stamp that identifies the file's content by size and time. Empty if the file is missing."""
     try:
         found = path.stat()
     except OSError:
@@ -127,7 +128,7 @@ def stamp_of(path: Path) -> str:
 
 
 def _sources(graph: Graph) -> dict[str, Source]:
-    """Tensor -> how to get its numbers: with a scale where anything in the graph gives it one."""
+    """Return tensor -> how to read its numbers: with a scale if any node of the graph applies one."""
     plain = sources_of(graph)
     found = {t.name: plain[t.name] for t in graph.tensors if t.name in plain}
     for source in plain.values():

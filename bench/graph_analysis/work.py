@@ -1,4 +1,4 @@
-"""Worker side. Takes the graphs of one model apart: numbers at rest, numbers in a run, time of nodes, differences."""
+"""Worker side. Analysis of the graphs of one model: weights, activations, time of nodes, differences."""
 
 from __future__ import annotations
 
@@ -30,10 +30,9 @@ Graphs = list[tuple[AskedGraph, Anatomy, Graph]]
 
 
 def run(job: Job, emit: Emit) -> StepOutput[GraphProblems]:
-    """Write the anatomies of the asked graphs into a folder. Options: GraphOptions.
+    """Write the anatomies of the requested graphs into a folder. Options: GraphOptions.
 
-    The graphs of a job without a cell are files of the user's, and run on random numbers, open axes with the extents in
-    `sizes`.
+    The graphs of a job without a cell are a user's files; they run on random numbers, with open axes set from `sizes`.
     """
     options = job.read(GraphOptions)
     out, asked = Path(options.out), options.graphs
@@ -45,7 +44,7 @@ def run(job: Job, emit: Emit) -> StepOutput[GraphProblems]:
     for entry in asked:
         try:
             found.append((entry, *_read(job, entry, feeds.get(entry.path, {}))))
-        except Exception as error:  # a broken graph of one state costs that state alone
+        except Exception as error:  # a broken graph of one state affects that state alone
             problems.append(f"{Path(entry.path).name}: {_told(error)}")
     emit("phase", name="run")
     found = _run(found, feeds, fed, threads)
@@ -68,7 +67,7 @@ def run(job: Job, emit: Emit) -> StepOutput[GraphProblems]:
 def _feeds(
     job: Job, paths: Sequence[Path], emit: Emit
 ) -> tuple[dict[str, dict[str, Any]], str, list[str]]:
-    """(path -> input -> array, what they are, what went wrong); a path that there is nothing for is left out."""
+    """Return (path -> input -> array, description of the data, problems); paths without data are left out."""
     if not isinstance(job, CellJob):
         found, problems = {}, []
         sizes = job.read(GraphOptions).sizes
@@ -86,7 +85,7 @@ def _feeds(
 
 
 def _batch(job: CellJob, emit: Emit) -> tuple[dict[str, Any], str]:
-    """(input -> array of the model's own batch, what it is)."""
+    """Return (input -> array of the model's own batch, its description)."""
     from suite.built_model import batch_of
     from suite.catalog import spec_for
     from suite.flat_tensors import flatten_inputs
@@ -113,14 +112,14 @@ def _read(job: Job, entry: AskedGraph, feeds: Mapping[str, Any]) -> tuple[Anatom
     problems: tuple[str, ...] = ()
     graph = read(path)
     if feeds and (not isinstance(job, CellJob) or graph.num_uncounted):
-        # Open axes have the extents of what is fed.
+        # Open axes have the extents of the feeds.
         sizes = fed_sizes(graph, feeds)
         graph = read(path, sizes=sizes)
     if feeds and graph.num_uncounted:
         names = {value.name for value in graph.inputs}
-        try:  # what depends on the data is known in a run alone
+        try:  # data-dependent shapes are known only in a run
             shapes = shapes_of_a_run(path, {n: a for n, a in feeds.items() if n in names})
-        except Exception as error:  # the nodes that it depends on stay uncounted
+        except Exception as error:  # the nodes that depend on it stay uncounted
             problems = (f"shapes that depend on the data are not known: {_told(error)}",)
     anatomy, graph = anatomy_of(path, sizes=sizes, shapes=shapes, **named)
     problems += _unknown_axes(graph, job.read(GraphOptions).sizes)
@@ -128,7 +127,7 @@ def _read(job: Job, entry: AskedGraph, feeds: Mapping[str, Any]) -> tuple[Anatom
 
 
 def fed_sizes(graph: Graph, feeds: Mapping[str, Any]) -> dict[str, int]:
-    """Open axis -> its extent in what is fed."""
+    """Return open axis -> its extent in the feeds."""
     return {
         f"{value.name}:{place}" if dim == "?" else str(dim): int(extent)
         for value in graph.inputs
@@ -141,7 +140,7 @@ def fed_sizes(graph: Graph, feeds: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _unknown_axes(graph: Graph, sizes: Mapping[str, int]) -> tuple[str, ...]:
-    """A sentence for sizes that the user gave to axes that the graph does not have."""
+    """Return a sentence for sizes that the user gave to axes that the graph does not have."""
     known = {*graph.open_axes}
     known |= {f"{v.name}:{n}" for v in graph.inputs for n in range(len(v.shape or ()))}
     unknown = ", ".join(name for name in sizes if name not in known)
@@ -150,7 +149,7 @@ def _unknown_axes(graph: Graph, sizes: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _run(found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, threads: int) -> Graphs:
-    """The same with the spreads of activations and the time of nodes."""
+    """Return the graphs with the spreads of activations and the time of nodes added."""
     shown = shown_values([graph for _, _, graph in found])
     kept: dict[str, dict[str, Any]] = {}
     result: Graphs = []
@@ -194,7 +193,7 @@ def _timed(anatomy: Anatomy, graph: Graph, spent: Mapping[str, float]) -> tuple[
 
 
 def _compared(before: Graph, graph: Graph, anatomy: Anatomy) -> tuple[Anatomy, Difference | None]:
-    """The anatomy with the errors of its weights, and the difference; None when it cannot be made."""
+    """Return the anatomy with the errors of its weights, and the difference; None if it cannot be made."""
     try:
         difference = compare_files(before, graph)
     except Exception as error:
@@ -206,7 +205,7 @@ def _compared(before: Graph, graph: Graph, anatomy: Anatomy) -> tuple[Anatomy, D
 
 
 def _named(difference: Difference) -> Difference:
-    """Run folders are handed around: what is told of a file is its name."""
+    """Return the difference with file names instead of paths, because run folders are shared."""
     sides = (difference.before, difference.after)
     before, after = (replace(side, path=Path(side.path).name) for side in sides)
     return replace(difference, before=before, after=after)

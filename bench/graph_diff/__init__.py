@@ -1,1 +1,1 @@
-"""Two ONNX graphs compared: nodes matched, weights compared in the float domain, shown as text, JSON or a page."""
+"""Comparison of two ONNX graphs: nodes matched, weights compared in the float domain, shown as text, JSON or HTML."""

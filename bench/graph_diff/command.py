@@ -1,4 +1,4 @@
-"""`python -m bench graphs A.onnx B.onnx`: what differs between two graphs, in the terminal, as JSON or as a page."""
+"""`python -m bench graphs A.onnx B.onnx`: compare two graphs in the terminal, as JSON or as an HTML page."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Compare the two files; return 0 when that was done, 1 with --exit-code when they differ, 2 on an error.
+    """Compare the two files; return 0 on success, 1 with --exit-code if they differ, 2 on an error.
 
-    A comparison whose pictures could not be drawn is shown without them, and ends with 2.
+    A comparison whose pictures could not be drawn is shown without them, and returns 2.
     """
     pictures, missing = None, ""
     try:
@@ -92,7 +92,7 @@ def main(arguments: argparse.Namespace) -> int:
         return TROUBLE
     try:
         _show(difference, pictures, missing, arguments)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
     except OSError as error:
         place = error.filename or arguments.out
@@ -115,7 +115,7 @@ def _compared(arguments: argparse.Namespace) -> Difference:
 
 
 def _warn_of_unknown_axes(sizes: Mapping[str, int], graphs: Sequence[Graph]) -> None:
-    """Say which sizes neither graph has an axis for."""
+    """Warn of sizes for axes that neither graph has."""
     axes = dict.fromkeys(name for graph in graphs for name in graph.open_axes)
     known = {f"{v.name}:{n}" for g in graphs for v in g.inputs for n in range(len(v.shape or ()))}
     unknown = [name for name in sizes if name not in axes and name not in known]

@@ -1,4 +1,4 @@
-"""Compares two graphs; pure: two records in, one out."""
+"""Comparison of two graphs as a pure function of two records."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bench.onnx_graph.record import Graph, Node, Shape, Value
 
 
 def compare(before: Graph, after: Graph) -> Difference:
-    """Return what was added, removed and changed; the weights' values are not looked at."""
+    """Return what was added, removed and changed; the weights' values are not compared."""
     return with_remainder(compare_matched(before, after, match(before, after)), before, after)
 
 
 def compare_matched(before: Graph, after: Graph, pairs: Sequence[Match]) -> Difference:
-    """The same for nodes that are matched already."""
+    """Return the comparison for nodes that are matched already."""
     known = {pair.before.key for pair in pairs}
     new = {pair.after.key for pair in pairs}
     sources = _sources(before, after, pairs)
@@ -48,7 +48,7 @@ def compare_matched(before: Graph, after: Graph, pairs: Sequence[Match]) -> Diff
 
 
 def shape_text(shape: Shape | None) -> str:
-    """`batch×64×56×56`; `?` for one that is not known, `scalar` for no axes."""
+    """Return a shape as text, e.g. `batch×64×56×56`; `?` if unknown, `scalar` for no axes."""
     if shape is None:
         return "?"
     return "×".join(str(extent) for extent in shape) or "scalar"
@@ -119,7 +119,7 @@ def _moved_outputs(
     left: dict[str, str],
     right: dict[str, str],
 ) -> Iterable[Change]:
-    """Outputs of the graph that another one of the nodes on both sides gives now."""
+    """Return outputs of the graph that are now produced by another node present on both sides."""
     for one, other in zip(before.outputs, after.outputs, strict=False):
         words = (left.get(one.name, ""), right.get(other.name, ""))
         numbers = [word.partition(":")[0] for word in words]
@@ -136,7 +136,7 @@ def _value_text(value: Value) -> str:
 def _sources(
     before: Graph, after: Graph, pairs: Sequence[Match]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """For both sides: value -> a word for where it comes from that is the same on both when the place is."""
+    """Return for both sides value -> text that identifies its source, equal on both sides if the source is."""
     return (
         _words(before, {pair.before.key: str(n) for n, pair in enumerate(pairs)}),
         _words(after, {pair.after.key: str(n) for n, pair in enumerate(pairs)}),
@@ -144,8 +144,9 @@ def _sources(
 
 
 def _words(graph: Graph, numbers: dict[str, str]) -> dict[str, str]:
-    """A node that is on one side alone, with one input beside its weights, is looked through: that it
-    was added or removed is reported once, not again by what follows. ONNX sorts nodes: producers first.
+    """Return value -> text that identifies its source. A node that is on one side alone, with one input besides its
+    weights, is skipped: that it was added or removed is reported once, not again by its consumers. ONNX sorts nodes:
+    producers first.
     """
     find = origin(graph)
     words = {value.name: f"input {place}" for place, value in enumerate(graph.inputs)}
@@ -210,7 +211,7 @@ def _changes(pair: Match, left: dict[str, str], right: dict[str, str]) -> Iterab
 
 
 def _differs(before: Shape | None, after: Shape | None) -> bool:
-    """Only where both are known: that one file has fewer shapes is no change of the graph."""
+    """Return whether two known shapes differ: missing shape information in one file is no change of the graph."""
     if before is None or after is None:
         return False
     if len(before) != len(after):
@@ -224,7 +225,7 @@ def _differs(before: Shape | None, after: Shape | None) -> bool:
 def _rewired(
     before: Node, after: Node, left: dict[str, str], right: dict[str, str]
 ) -> Iterable[Change]:
-    """Inputs that come from elsewhere; quantized operators, which take scales too, are left alone."""
+    """Return inputs that come from another source; quantized operators, which also take scales, are skipped."""
     if before.operator != after.operator:
         return
     for number in range(max(len(before.inputs), len(after.inputs))):

@@ -1,4 +1,4 @@
-"""How two graphs differ, as a record."""
+"""Difference of two graphs as a record."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from bench.onnx_graph.record import Shape
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One thing that is not the same on both sides."""
+    """One item that differs between the two sides."""
 
     what: str
     """attribute, shape, dtype, operator, input, output, producer, opset, ir version."""
     name: str
-    """Of the attribute, the value, the domain; empty when there is but one."""
+    """Name of the attribute, value or domain; empty if there is only one."""
     before: str
-    """Empty where it is not there."""
+    """Empty if absent."""
     after: str
 
 
@@ -28,17 +28,17 @@ class NodeRef:
     operator: str
     scope: str
     outer: str
-    """Key of the node of the main graph around it; empty in the main graph."""
+    """Key of the main graph's node that contains it; empty in the main graph."""
 
     @property
     def drawn(self) -> str:
-        """Key of the node that a picture shows for it."""
+        """Key of the node that represents it in a picture."""
         return self.outer or self.key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeChange:
-    """A node on both sides that is not the same."""
+    """A node that is on both sides and differs."""
 
     before: NodeRef
     after: NodeRef
@@ -49,30 +49,30 @@ class NodeChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorChange:
-    """The weights of one tensor on both sides, compared in the float domain."""
+    """Weights of one tensor on both sides, compared in the float domain."""
 
     name: str
-    """Its name before."""
+    """Name before."""
     other: str
-    """Its name after."""
+    """Name after."""
     dtypes: tuple[str, str]
     shapes: tuple[Shape, Shape]
     num_bytes: tuple[int, int]
     is_dequantized: tuple[bool, bool]
-    """Integers that were multiplied by their scale before they were compared."""
+    """Whether integers were multiplied by their scale before comparison."""
     digests: tuple[str, str] = ("", "")
-    """Of type, shape and elements."""
+    """Digests of type, shape and elements."""
     is_equal: bool = False
-    """Type, shape and every byte are the same, those of scale and zero point too."""
+    """Whether type, shape and all bytes are equal, including those of scale and zero point."""
     max_abs: float | None = None
-    """Largest absolute difference; None when the shapes differ or an element is not finite."""
+    """Largest absolute difference; None if the shapes differ or an element is not finite."""
     mean_abs: float | None = None
     cosine: float | None = None
-    """Of the angle between both; 1 for equal ones; None as above, and when one of them is all zeros."""
+    """Cosine of the angle between both; 1 for equal ones; None as above, and if one of them is all zeros."""
     snr_db: float | None = None
-    """10 log10 of the power before over the power of the difference; None as above, and when there is no difference."""
+    """10 log10 of the power before over the power of the difference; None as above, and without a difference."""
     note: str = ""
-    """Why there is no number."""
+    """Reason why there is no number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,23 +85,23 @@ class Side:
     producer: str
     macs: int
     num_uncounted: int
-    """Nodes that multiply, but how much is not known."""
+    """Number of multiplying nodes whose MACs are unknown."""
     open_axes: tuple[str, ...]
-    """The inputs' axes without a fixed size."""
+    """Axes of the inputs without a fixed size."""
     uncounted: tuple[str, ...]
-    """Why nodes are not counted, each reason once."""
+    """Reasons why nodes are not counted, each once."""
     sizes: tuple[tuple[str, int], ...]
-    """(open axis, extent) as taken for `macs`."""
+    """(open axis, extent) assumed for `macs`."""
     num_choices: int
-    """If nodes of which the branch with more multiply-accumulates is counted."""
+    """Number of If nodes of which the branch with more multiply-accumulates is counted."""
     initializer_bytes: int
     dtypes: tuple[tuple[str, int, int], ...]
-    """(dtype, tensors, bytes) of what is stored, in Constant nodes too, largest first."""
+    """(dtype, number of tensors, bytes) of stored tensors, including Constant nodes, largest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DifferingNodes:
-    """The nodes of a difference: what a picture shows of it."""
+    """Nodes of a difference, for display in a picture."""
 
     added: tuple[NodeRef, ...]
     removed: tuple[NodeRef, ...]
@@ -110,7 +110,7 @@ class DifferingNodes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Two files side by side."""
+    """Difference of two files."""
 
     before: Side
     after: Side
@@ -121,20 +121,20 @@ class Difference:
     changed: tuple[NodeChange, ...]
     num_same: int
     num_renamed: int
-    """Nodes that were matched under another name."""
+    """Number of nodes that were matched under another name."""
     operators: tuple[tuple[str, int, int], ...]
-    """(operator, before, after) of those whose number differs, largest difference first."""
+    """(operator, before, after) of operators whose number differs, largest difference first."""
     tensors: tuple[TensorChange, ...] = ()
-    """Those on both sides, largest relative error first."""
+    """Tensors on both sides, largest relative error first."""
     tensors_added: tuple[str, ...] = ()
     tensors_removed: tuple[str, ...] = ()
     quantization_parameters: tuple[str, ...] = ()
-    """Scales and zero points that are new."""
+    """New scales and zero points."""
     are_weights_compared: bool = False
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing differs, weights included where they were compared; the size of the files may."""
+        """Whether nothing differs, including compared weights; file sizes may differ."""
         return not (
             self.general
             or self.added
@@ -148,7 +148,7 @@ class Difference:
 
 
 def tensor_errors(difference: Difference) -> dict[str, float]:
-    """Tensor after -> dB, of the weights that were quantized; for `errors`."""
+    """Return tensor after -> dB, of the weights that were quantized; for `errors`."""
     return {
         t.other: t.snr_db
         for t in difference.tensors

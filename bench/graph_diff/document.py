@@ -1,4 +1,4 @@
-"""A comparison as JSON: the stable document of docs/graphs.md."""
+"""JSON form of a comparison: the stable document of docs/graphs.md."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ SCHEMA: Final = 1
 
 
 def to_document(difference: Difference) -> dict[str, Any]:
-    """The comparison as JSON-able data; numbers that JSON cannot say become null."""
+    """Return the comparison as JSON-able data; NaN and infinities become null."""
     found: dict[str, Any] = json_text.finite(asdict(difference))
     return {"schema": SCHEMA, "kind": "vitals graphs", "is_empty": difference.is_empty, **found}
 
 
 def to_json(difference: Difference) -> str:
-    """The document as indented text with a final newline."""
+    """Return the document as indented text with a final newline."""
     return json_text.to_json(to_document(difference))
 
 
 def nodes_from(document: Mapping[str, Any]) -> DifferingNodes:
-    """Read the nodes of a document; raises KeyError or TypeError for other data."""
+    """Return the nodes of a document; raise KeyError or TypeError for other data."""
     return DifferingNodes(
         added=tuple(NodeRef(**node) for node in document["added"]),
         removed=tuple(NodeRef(**node) for node in document["removed"]),

@@ -1,7 +1,7 @@
-"""Whether two graphs compute the same, whatever their nodes are called: the last word of a comparison.
+"""Name-independent check whether two graphs compute the same: the last step of a comparison.
 
-A comparison pairs nodes by rules that can be wrong. Where it finds no difference, both graphs are written down without
-names, and anything that still differs is reported.
+A comparison pairs nodes by rules that can be wrong. If it finds no difference, both graphs are serialized without
+names, and any remaining difference is reported.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ def with_remainder(
     after: Graph,
     digests: tuple[Mapping[str, str], Mapping[str, str]] | None = None,
 ) -> Difference:
-    """Add to an empty difference what it misses. `digests`: tensor -> its content, for both; None: the graph alone."""
+    """Return the difference; if it is empty, with remaining differences added. `digests`: tensor -> its content, for
+    both; None: compare the graph alone.
+    """
     if not difference.is_empty:
         return difference
     mine, theirs = (
@@ -36,7 +38,7 @@ def with_remainder(
 
 
 def _written(graph: Graph, digests: Mapping[str, str] | None) -> Counter[str]:
-    """One digest for each node, of all that it depends on, for each stored tensor and for each output of the graph."""
+    """Count one digest for each node (of all its dependencies), each stored tensor and each output of the graph."""
     values: dict[str, str] = {"": "left out"}
     found: Counter[str] = Counter()
     for tensor in graph.tensors:
@@ -51,9 +53,9 @@ def _written(graph: Graph, digests: Mapping[str, str] | None) -> Counter[str]:
         depth = sum(place.startswith(f"{other}/") for other in bodies)
         inner.setdefault(place.rpartition("/")[0], []).append(place)
         for number, name in enumerate(bodies[place].inputs):
-            # By depth and not by place: the node around it may have another name.
+            # By depth and not by place: the enclosing node may have another name.
             values[name] = _digest("argument", depth, place.rpartition("/")[2], number)
-    # A node comes before those inside it: these are written first.
+    # A node comes before those inside it: these are serialized first.
     for node in _inside_out(graph.nodes, inner):
         parts = [values.get(name, "unknown") for name in _stripped(node.inputs)]
         for place in sorted(inner.get(node.key, ())):
@@ -70,7 +72,7 @@ def _written(graph: Graph, digests: Mapping[str, str] | None) -> Counter[str]:
 
 
 def _inside_out(nodes: tuple[Node, ...], inner: Mapping[str, list[str]]) -> list[Node]:
-    """The nodes, those inside a node before it; otherwise in order."""
+    """Return the nodes, inner nodes before their enclosing node; otherwise in order."""
     found: list[Node] = []
     waiting: list[tuple[Node, list[str]]] = []
     for node in nodes:
@@ -84,7 +86,7 @@ def _inside_out(nodes: tuple[Node, ...], inner: Mapping[str, list[str]]) -> list
 
 
 def _stripped(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the optional inputs that are left out at the end."""
+    """Return the names without omitted optional inputs at the end."""
     end = len(names)
     while end and not names[end - 1]:
         end -= 1

@@ -1,4 +1,4 @@
-"""A comparison as one self-contained HTML file, with Netron's two pictures side by side where they were made."""
+"""Comparison as one self-contained HTML file, with Netron's two pictures side by side if they were made."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from suite import units
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 LISTED: Final = 2000
-"""Rows of one list; JSON has all of them."""
+"""Maximum number of rows of a list; JSON has all of them."""
 
 
 def to_html(difference: Difference, pictures: Pair | None = None, *, missing: str = "") -> str:
-    """Render the page. `missing`: why there are no pictures, when some were asked for."""
+    """Render the page. `missing`: reason why requested pictures are missing."""
     script = _text("graphs.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (

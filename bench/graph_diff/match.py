@@ -1,4 +1,4 @@
-"""Which node of one graph is which of another: by name, then by structure, then by what it gives, then by order."""
+"""Matching of two graphs' nodes: by name, then by structure, then by outputs, then by order."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bench.onnx_graph.sources import sources_of, weights_of
 TRANSPARENT: Final = frozenset(
     {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Identity"}
 )
-"""Looked through when asking where a value comes from: quantization puts them between nodes."""
+"""Operators skipped when tracing a value's source: quantization puts them between nodes."""
 LEAST_RUN: Final = 3
-"""Nodes in a row whose operators must agree before their order alone counts."""
+"""Minimum length of a run of nodes with equal operators to match by order alone."""
 MOST_ORDERED: Final = 3000
-"""Left-over nodes beyond which order is not looked at: it takes quadratic time."""
+"""Maximum number of unmatched nodes for matching by order, which takes quadratic time."""
 
 
 Groups = dict[Hashable, tuple[list[Node], list[Node]]]
@@ -28,7 +28,7 @@ Groups = dict[Hashable, tuple[list[Node], list[Node]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """One node on both sides."""
+    """A matched pair of nodes."""
 
     before: Node
     after: Node
@@ -37,10 +37,10 @@ class Match:
 
 
 def match(before: Graph, after: Graph) -> tuple[Match, ...]:
-    """The pairs, in the order of `before`; every node is in one pair at most.
+    """Return the pairs in the order of `before`; every node is in one pair at most.
 
-    A name alone is weak where exporters number nodes: an inserted node moves all numbers after it.
-    So first the module and the weights must agree with the name, and the name alone comes late.
+    A name alone is weak evidence if exporters number nodes: an inserted node shifts all later numbers. So module and
+    weights must first agree with the name; the name alone is used late.
     """
     matcher = _Matcher(before, after)
     weights = matcher.weights
@@ -61,7 +61,7 @@ def match(before: Graph, after: Graph) -> tuple[Match, ...]:
     matcher.by("outputs", lambda side, n: _outputs(n, with_operator=True))
     matcher.by("name", lambda side, n: (bare(n.key), family(n.operator)))
     matcher.by_structure(with_scope=False)
-    # What is left under an old name, or gives an old value, has become another operator.
+    # A remaining node with an old name or an old output value has become another operator.
     matcher.by("name", lambda side, n: n.key)
     matcher.by("outputs", lambda side, n: _outputs(n, with_operator=False))
     matcher.by_order()
@@ -70,7 +70,7 @@ def match(before: Graph, after: Graph) -> tuple[Match, ...]:
 
 
 def origin(graph: Graph) -> Callable[[str], str]:
-    """A function from a value to the value that it is a copy of, looked at through TRANSPARENT nodes."""
+    """Return a function from a value to the value that it is a copy of, seen through TRANSPARENT nodes."""
     above = {
         value.name: node.inputs[0]
         for node in graph.nodes
@@ -98,7 +98,7 @@ def _outputs(node: Node, *, with_operator: bool) -> Hashable:
 
 
 class _Matcher:
-    """The state of one matching: what is still free on both sides."""
+    """State of one matching: the unmatched nodes of both sides."""
 
     def __init__(self, before: Graph, after: Graph) -> None:
         self._sides = (before, after)
@@ -132,13 +132,13 @@ class _Matcher:
         self._has_scopes = all(scopes)
 
     def weights(self, side: int, node: Node) -> tuple[str, ...]:
-        """Names of the stored tensors that the node takes, those that exporters number left out."""
+        """Return names of the stored tensors that the node takes, except exporter-numbered ones."""
         names = (bare(s.tensor) for s in weights_of(node, self._sources[side]).values())
         return tuple(name for name in names if not is_numbered(name))
 
     def nameless_twins(self) -> set[str]:
-        """Keys of the nodes whose module is no evidence: one file names none, or a quantizer made
-        the namesake on the other side anew and forgot it.
+        """Return keys of nodes whose module is no evidence: one file names none, or a quantizer recreated the namesake
+        on the other side without it.
         """
         if not self._has_scopes:
             return {node.key for side in self._free for node in side.values()}
@@ -146,7 +146,9 @@ class _Matcher:
         return without | {bare(key) for key in without}
 
     def by(self, name: str, signature: Callable[[int, Node], Hashable]) -> int:
-        """Pairs the free nodes with the same signature, in order; how many pairs. None is no signature."""
+        """Pair the unmatched nodes with the same signature, in order; return the number of pairs. None is no
+        signature.
+        """
         groups: Groups = defaultdict(lambda: ([], []))
         for side in (0, 1):
             for node in self._free[side].values():
@@ -155,14 +157,14 @@ class _Matcher:
         num_pairs = 0
         for left, right in groups.values():
             if name == "structure" and len(left) != len(right):
-                continue  # which of them is missing is not known yet
+                continue  # unknown which of them is missing
             for before, after in zip(left, right, strict=False):
                 self._take(before, after, name)
                 num_pairs += 1
         return num_pairs
 
     def by_structure(self, *, with_scope: bool) -> None:
-        """Pairs by operator and producers; each pair makes producers known, so that more can be paired."""
+        """Pair by operator and producers; each pair makes producers known, so that more can be paired."""
         waiting: Groups = defaultdict(lambda: ([], []))
         ready = [(side, node) for side in (0, 1) for node in self._free[side].values()]
         while ready:
@@ -176,22 +178,22 @@ class _Matcher:
             for signature in touched:
                 left, right = waiting[signature]
                 if len(left) != len(right):
-                    continue  # which of them is missing is not known yet
+                    continue  # unknown which of them is missing
                 for before, after in zip(left, right, strict=True):
                     self._take(before, after, "structure")
-                    # A node with two producers among these pairs is ready once.
+                    # A node with two producers among these pairs becomes ready once.
                     for side, node in (*self._consumers(0, before), *self._consumers(1, after)):
                         found_ready[side, node.key] = node
                 del waiting[signature]
             ready = [(side, node) for (side, _), node in found_ready.items()]
 
     def _consumers(self, side: int, node: Node) -> list[tuple[int, Node]]:
-        """The free nodes that take what a node gives, each once."""
+        """Return the unmatched consumers of a node's outputs, each once."""
         keys = dict.fromkeys(k for v in node.outputs for k in self._takers[side].get(v.name, ()))
         return [(side, self._free[side][key]) for key in keys if key in self._free[side]]
 
     def by_order(self) -> None:
-        """Pairs runs of the same operators in what is left."""
+        """Pair runs of the same operators among the unmatched nodes."""
         left, right = (list(side.values()) for side in self._free)
         if len(left) + len(right) > MOST_ORDERED:
             return
@@ -203,7 +205,7 @@ class _Matcher:
                     self._take(left[block.a + place], right[block.b + place], "order")
 
     def pairs(self) -> tuple[Match, ...]:
-        """What was found, in the order of the graph before."""
+        """Return the pairs in the order of the graph before."""
         return tuple(self._found[n.key] for n in self._sides[0].nodes if n.key in self._found)
 
     def _take(self, before: Node, after: Node, by: str) -> None:
@@ -212,7 +214,7 @@ class _Matcher:
         self._other[after.key] = before.key
 
     def _structure(self, side: int, node: Node, with_scope: bool) -> Hashable:
-        """None while a producer is still free: then nothing can be said."""
+        """Return the structural signature; None while a producer is unmatched."""
         parts = [family(node.operator), node.scope if with_scope else ""]
         for name in node.inputs:
             source = self._source(side, name)

@@ -1,4 +1,4 @@
-"""Two of Netron's pictures for a comparison, with the differences coloured."""
+"""Netron's pictures of two compared graphs, with the differences coloured."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bench.graph_diff.wording import changes_text
 from bench.netron.studio import DEADLINE, Picture, Studio
 
 COLOURS: Final = {"added": "#1a7f4e", "removed": "#c0392b", "changed": "#e0a100"}
-"""Told apart by brightness too, and by the words in their tooltips."""
+"""Colours of changes; also distinguishable by brightness, and by the text of the tooltips."""
 PREFIXES: Final = ("a-", "b-")
-"""Before the ids of the two pictures."""
+"""Prefixes of the ids in the two pictures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +25,12 @@ class Pair:
 
     @property
     def both(self) -> tuple[Picture, Picture]:
-        """In order."""
+        """Both pictures, in order."""
         return (self.before, self.after)
 
 
 def draw(difference: Difference, *, deadline: float = DEADLINE) -> Pair:
-    """Both pictures from one browser; `deadline`: seconds for each. Raises PictureError."""
+    """Return both pictures from one browser; `deadline`: seconds for each. Raises PictureError."""
     colours, notes = marks(difference)
     paths = [Path(side.path) for side in (difference.before, difference.after)]
     with Studio() as studio:
@@ -46,12 +46,12 @@ def draw(difference: Difference, *, deadline: float = DEADLINE) -> Pair:
 def marks(
     difference: Difference | DifferingNodes,
 ) -> tuple[tuple[dict[str, str], dict[str, str]], tuple[dict[str, str], dict[str, str]]]:
-    """(node -> colour before, after), (node -> tooltip before, after)."""
+    """Return (node -> colour before, after), (node -> tooltip before, after)."""
     colours: tuple[dict[str, str], dict[str, str]] = ({}, {})
     notes: tuple[dict[str, str], dict[str, str]] = ({}, {})
 
     def mark(side: int, node: NodeRef, word: str, note: str) -> None:
-        # What differs inside a loop or a branch shows on the node around it as a change.
+        # A difference inside a loop or a branch is shown as a change of the node around it.
         kind = word if not node.outer else "changed"
         if node.outer and node.drawn in colours[side]:
             return

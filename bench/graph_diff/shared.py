@@ -1,4 +1,4 @@
-"""Which tensors of two graphs are the same one."""
+"""Pairing of the tensors of two graphs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bench.onnx_graph.sources import Source, sources_of, weights_of
 
 
 def shared(before: Graph, after: Graph, pairs: Sequence[Match]) -> list[tuple[Source, Source]]:
-    """The tensors that are on both sides: at the same input of a matched node, or under the same name."""
+    """Return the tensors that are on both sides: at the same input of a matched node, or under the same name."""
     left, right = sources_of(before), sources_of(after)
     found: dict[tuple[str, str], tuple[Source, Source]] = {}
     for pair in pairs:
         if family(pair.before.operator) != family(pair.after.operator):
-            continue  # their inputs mean other things
+            continue  # their inputs have other meanings
         mine, theirs = weights_of(pair.before, left), weights_of(pair.after, right)
         for place in sorted(mine.keys() & theirs.keys()):
             one, other = mine[place], theirs[place]
@@ -32,6 +32,6 @@ def shared(before: Graph, after: Graph, pairs: Sequence[Match]) -> list[tuple[So
 
 
 def _by_name(name: str, sources: Mapping[str, Source]) -> Source:
-    """The tensor as something in its graph takes it: dequantized where anything does that."""
+    """Return the tensor as a node in its graph takes it: dequantized if any node does that."""
     behind = [s for s in sources.values() if s.tensor == name and s.scale]
     return behind[0] if behind else sources[name]

@@ -1,4 +1,4 @@
-"""A comparison on a terminal."""
+"""Terminal output of a comparison."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from bench.graph_diff.wording import (
 from suite import units
 
 LISTED: Final = 30
-"""Rows of each list; JSON and HTML have all of them."""
+"""Maximum number of rows of each list; JSON and HTML have all of them."""
 NAME: Final = 48
-"""Characters of a name."""
+"""Maximum length of a name in characters."""
 
 
 def render(difference: Difference, console: Console) -> None:
-    """Prints the comparison."""
+    """Print the comparison."""
     console.print()
     console.print(Text(headline(difference), style="bold"))
     console.print()

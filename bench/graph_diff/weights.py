@@ -1,4 +1,4 @@
-"""The weights of two graphs compared: byte by byte, and what they stand for in the float domain."""
+"""Comparison of two graphs' weights: byte by byte, and in the float domain."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from bench.onnx_graph.sources import Source, parameters_of
 from bench.onnx_graph.weights import Weights
 
 CHUNK: Final = 1 << 18
-"""Elements that are compared at once, in double precision: few enough to stay in the processor's cache."""
+"""Elements compared at once, in double precision: few enough to stay in the processor's cache."""
 
 
 def compare_files(before: Graph, after: Graph) -> Difference:
-    """Return the difference of two graphs, with their weights. Raises GraphError when weights cannot be read."""
+    """Return the difference of two graphs, including their weights. Raises GraphError if weights cannot be read."""
     pairs = match(before, after)
     difference = compare_matched(before, after, pairs)
     with ExitStack() as open_files:
@@ -61,20 +61,20 @@ class _Side:
         self._digests: dict[str, str] = {}
 
     def digest(self, name: str) -> str:
-        """Of type, shape and elements; empty for no tensor. Raises GraphError."""
+        """Return the digest of type, shape and elements; empty for no tensor. Raises GraphError."""
         if name not in self._digests:
             self._digests[name] = self.weights.digest(name) if name in self.weights else ""
         return self._digests[name]
 
     def digests(self) -> dict[str, str]:
-        """Those of all tensors, by name. Raises GraphError."""
+        """Return the digests of all tensors, by name. Raises GraphError."""
         return {name: self.digest(name) for name in self.tensors}
 
 
 def _alike(
     sides: Sequence[_Side], found: Sequence[tuple[Source, Source]]
 ) -> list[tuple[Source, Source]]:
-    """The tensors that no node and no name pairs, where both sides have the same content: paired by it."""
+    """Return the tensors that neither nodes nor names pair but that have equal content on both sides, paired by it."""
     taken = ({one.tensor for one, _ in found}, {other.tensor for _, other in found})
     rest: tuple[dict[str, list[str]], ...] = (defaultdict(list), defaultdict(list))
     for side, names, groups in zip(sides, taken, rest, strict=True):
@@ -107,7 +107,7 @@ def _change(sides: Sequence[_Side], one: Source, other: Source) -> TensorChange:
 
 
 def _means_the_same(sides: Sequence[_Side], one: Source, other: Source) -> bool:
-    """Whether both have the same type, shape and bytes, and so have their scales and zero points."""
+    """Return whether both have the same type, shape and bytes, and equal scales and zero points."""
     if replace(one, tensor="", scale="", zero_point="") != replace(
         other, tensor="", scale="", zero_point=""
     ):
@@ -117,7 +117,7 @@ def _means_the_same(sides: Sequence[_Side], one: Source, other: Source) -> bool:
 
 
 def _obstacle(sides: Sequence[_Side], one: Source, other: Source) -> str:
-    """Why the two cannot be compared in numbers, or an empty string."""
+    """Return why the two cannot be compared numerically, or an empty string."""
     tensors = [side.tensors[s.tensor] for side, s in zip(sides, (one, other), strict=True)]
     for side, source in zip(sides, (one, other), strict=True):
         for name in (source.tensor, source.scale, source.zero_point):
@@ -137,7 +137,7 @@ def _obstacle(sides: Sequence[_Side], one: Source, other: Source) -> str:
 def _measured(
     change: TensorChange, sides: Sequence[_Side], sources: tuple[Source, Source]
 ) -> TensorChange:
-    """The change with its numbers."""
+    """Return the change with its numbers."""
     import numpy as np
 
     largest = total = both = power = noise = 0.0
@@ -170,14 +170,14 @@ def _measured(
 
 
 def _real(part: Any) -> Any:
-    """A flat array; of complex numbers the real and the imaginary parts in turn."""
+    """Return a flat array; for complex numbers the real and the imaginary parts alternate."""
     flat = part.reshape(-1)
     return flat.view(flat.real.dtype) if flat.dtype.kind == "c" else flat
 
 
 def _blocks(sides: Sequence[_Side], sources: tuple[Source, Source]) -> Iterator[tuple[Any, Any]]:
-    """The numbers of both sides in the same order, CHUNK at a time."""
-    if all(source.is_transposed for source in sources):  # then neither has to be
+    """Yield the numbers of both sides in the same order, CHUNK at a time."""
+    if all(source.is_transposed for source in sources):  # then neither needs to be
         sources = (
             replace(sources[0], is_transposed=False),
             replace(sources[1], is_transposed=False),
@@ -207,7 +207,7 @@ def _blocks(sides: Sequence[_Side], sources: tuple[Source, Source]) -> Iterator[
 
 
 def _rows(side: _Side, source: Source) -> Callable[[int, int], Any]:
-    """A function that gives rows; what is transposed is read whole, once."""
+    """Return a function that gives rows; a transposed tensor is read whole, once."""
     if not source.is_transposed:
         return lambda low, high: side.weights.number_rows(source, low, high)
     whole = side.weights.numbers(source)
@@ -215,7 +215,7 @@ def _rows(side: _Side, source: Source) -> Callable[[int, int], Any]:
 
 
 def _order(change: TensorChange) -> tuple[int, float, str]:
-    """Largest relative error first, then what could not be compared, then what is equal."""
+    """Return a sort key: largest relative error first, then incomparable tensors, then equal ones."""
     if change.is_equal:
         return (2, 0.0, change.name)
     if change.max_abs is None:

@@ -1,4 +1,4 @@
-"""The words of a comparison: one sentence for the whole, short texts for its parts."""
+"""Wording of a comparison: one sentence for the whole, short texts for its parts."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from bench.onnx_graph.count import AXIS
 from suite import units
 
 LONGEST: Final = 120
-"""Characters of a name that are shown."""
+"""Maximum number of displayed characters of a name."""
 REASONS: Final = 2
-"""Reasons for what is not counted that are shown."""
+"""Maximum number of displayed reasons for uncounted nodes."""
 SIZES: Final = 4
-"""Sizes of open axes that are shown."""
+"""Maximum number of displayed sizes of open axes."""
 _COMMANDS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Characters that would command a terminal, or turn the direction of what follows."""
+"""Characters that would control a terminal or change the direction of following text."""
 
 
 def headline(difference: Difference) -> str:
-    """`2 nodes added, 17 removed, 3 changed, 30 the same`; or that nothing differs."""
+    """Return `2 nodes added, 17 removed, 3 changed, 30 the same`, or that nothing differs."""
     if difference.is_empty:
         what = "graphs and weights" if difference.are_weights_compared else "graphs"
         return f"The {what} are the same: {_nodes(difference.num_same)}"
@@ -38,7 +38,7 @@ def headline(difference: Difference) -> str:
 
 
 def shortened(text: str, limit: int = LONGEST) -> str:
-    """The text in one line that commands nothing, its middle left out beyond `limit` characters."""
+    """Return the text in one line without control characters, its middle left out beyond `limit` characters."""
     line = _COMMANDS.sub("\ufffd", " ".join(text.split()))
     if len(line) <= limit:
         return line
@@ -47,19 +47,19 @@ def shortened(text: str, limit: int = LONGEST) -> str:
 
 
 def change_text(change: Change) -> str:
-    """`attribute group: 1 → 2`."""
+    """Return a change as text, e.g. `attribute group: 1 → 2`."""
     what = f"{change.what} {shortened(change.name, 60)}".strip()
     before, after = (shortened(side, 60) or "–" for side in (change.before, change.after))
     return f"{what}: {before} → {after}"
 
 
 def changes_text(node: NodeChange) -> str:
-    """All changes of a node, in one line."""
+    """Return all changes of a node in one line."""
     return "; ".join(change_text(change) for change in node.changes)
 
 
 def macs_text(side: Side) -> str:
-    """`1.81 GMAC at batch=1`, and what could not be counted, and why."""
+    """Return `1.81 GMAC at batch=1`, with what could not be counted and why."""
     text = units.scaled_count(side.macs, "MAC")
     if side.sizes:
         text += f" at {sizes_text(side.sizes)}"
@@ -83,7 +83,7 @@ def macs_text(side: Side) -> str:
 
 
 def sizes_text(sizes: Sequence[tuple[str, int]]) -> str:
-    """`batch=1, sequence=128`; the first of many."""
+    """Return `batch=1, sequence=128`, limited to the first SIZES."""
     shown = [f"{shortened(name, 20)}={size}" for name, size in sizes[:SIZES]]
     return ", ".join([*shown, *(["…"] if len(sizes) > SIZES else [])])
 
@@ -93,23 +93,23 @@ def _asks_for(reason: str, axis: str) -> bool:
 
 
 def dtypes_text(side: Side) -> str:
-    """`float 2.80 MB, int8 702 kB`."""
+    """Return the dtypes as text, e.g. `float 2.80 MB, int8 702 kB`."""
     return ", ".join(f"{name} {units.num_bytes(size)}" for name, _, size in side.dtypes) or "none"
 
 
 def tensor_dtypes(tensor: TensorChange) -> str:
-    """`float → int8`, or one of them where both are the same."""
+    """Return `float → int8`, or one dtype if both are the same."""
     before, after = tensor.dtypes
     return before if before == after else f"{before} → {after}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Few significant figures, an exponent where it is shorter; empty for None."""
+    """Return the number with few significant figures, in exponent form if shorter; empty for None."""
     return "" if value is None else f"{value:.{digits}g}"
 
 
 def cosine_text(value: float | None) -> str:
-    """Six decimals: what is interesting begins behind the nines."""
+    """Return six decimals: relevant digits follow the nines."""
     return "" if value is None else f"{value:.6f}"
 
 

@@ -1,1 +1,1 @@
-"""Netron's own pictures of graphs, taken headless, and our numbers for its sidebar."""
+"""Netron's drawings of graphs, made headless, and measurements for its sidebar."""

@@ -1,7 +1,7 @@
-"""Our numbers in Netron's own sidebar: its attachment format, which goes beside a model as a JSON file.
+"""Netron's attachment format: a JSON file next to a model, whose numbers its sidebar shows.
 
-Netron looks things up by name: nodes, values and tensors without one get nothing. Origin of the
-format: https://github.com/lutzroeder/netron/pull/1418.
+Netron looks items up by name: nodes, values and tensors without a name get nothing. Origin of the format:
+https://github.com/lutzroeder/netron/pull/1418.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ def attachment(
     errors: Mapping[str, float] | None = None,
     facts: Mapping[str, str | int | float] | None = None,
 ) -> dict[str, Any]:
-    """The document. MACs come from the graph's nodes.
+    """Return the document; MACs come from the graph's nodes.
 
-    `latency`: node's key -> seconds. `histograms`: tensor -> of its elements. `errors`: name of a
-    node, value or tensor -> signal to noise of its quantization in dB. `facts`: what is to stand at
-    the model, such as its latency.
+    `latency`: node's key -> seconds. `histograms`: tensor -> histogram of its elements. `errors`: name of a node, value
+    or tensor -> signal-to-noise ratio of its quantization in dB. `facts`: entries for the model, such as its latency.
     """
     rows = [
         *_of_nodes(graph, latency or {}),
@@ -49,7 +48,7 @@ def attachment(
 
 
 def write_attachment(path: Path, document: Mapping[str, Any]) -> None:
-    """Writes it; raises ValueError when the name does not end in .json, which Netron goes by, or OSError."""
+    """Write the document; raise ValueError if the name does not end in .json, which Netron requires, or OSError."""
     if path.suffix.lower() != ".json":
         raise ValueError(f"{path}: expected a name that ends in .json; Netron ignores any other")
     path.write_text(to_json(document), encoding="utf-8", errors="replace")
@@ -87,5 +86,5 @@ def _of_errors(graph: Graph, errors: Mapping[str, float]) -> Iterator[dict[str, 
 
 
 def _row(kind: str, target: str, name: str, value: str | int | float) -> dict[str, Any]:
-    # Netron takes the first line of a name for its key.
+    # Netron uses the first line of a name as its key.
     return {"kind": kind, "target": target.split("\n", 1)[0], "name": name, "value": value}

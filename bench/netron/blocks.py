@@ -1,4 +1,4 @@
-"""A graph of blocks by module for a graph with too many nodes: a small ONNX model that stands for it."""
+"""Summary graph for a model with too many nodes: a small ONNX model with one block per module."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from bench.onnx_graph.read import operator_of, parsed, scope_of
 from bench.onnx_graph.skeleton import Skeleton
 
 MOST_BLOCKS: Final = 60
-"""Blocks that can be taken in at a glance."""
+"""Maximum number of blocks, for readability."""
 SHOWN: Final = 3
-"""Operators that a block names, the most frequent ones."""
+"""Number of operators named per block, the most frequent ones."""
 TOP: Final = "(top)"
-"""The block of what comes before every module."""
+"""Name of the block of nodes before every module."""
 
 
 def steps_of_graph(path: Path, skeleton: Skeleton) -> Steps:
-    """The nodes of an ONNX graph. Raises GraphError when it cannot be parsed."""
+    """Return the nodes of an ONNX graph. Raises GraphError if it cannot be parsed."""
     graph = parsed(path, skeleton).graph
     weights = {tensor.name for tensor in graph.initializer}
     return Steps(
@@ -40,7 +40,7 @@ def steps_of_graph(path: Path, skeleton: Skeleton) -> Steps:
 
 
 def blocks_of(graph: Steps) -> bytes:
-    """A serialized ModelProto with one node a block: its module, its nodes, its most frequent operators."""
+    """Return a serialized ModelProto with one node per block: its module, its nodes, its most frequent operators."""
     import onnx
 
     names = block_names([step.scope for step in graph.steps])
@@ -71,17 +71,16 @@ def blocks_of(graph: Steps) -> bytes:
 
 
 def block_names(scopes: Sequence[str]) -> list[str]:
-    """For each node the name of its block: its module, cut off at the deepest level with at most MOST_BLOCKS.
+    """Return for each node the name of its block: its module, cut off at the deepest level with at most MOST_BLOCKS.
 
-    Where even the top level has too many, or nothing says which module a node is of, nodes in a row
-    make a block.
+    If even the top level has too many, or no node has a module, consecutive nodes form a block.
     """
-    # What is in no module, such as the additions between modules, goes with what comes before it.
+    # Nodes outside of modules, such as additions between modules, join the block before them.
     filled: Iterator[str] = accumulate(scopes, _scope_or_before)
     parts = [scope.split(".") if scope else [] for scope in filled]
     best: list[str] = []
     for depth in range(1, max((len(p) for p in parts), default=0) + 1):
-        # Netron shows only what is behind the last full stop of a type.
+        # Netron shows only the part of a type after its last full stop.
         names = ["/".join(p[:depth]) or TOP for p in parts]
         if len(set(names)) > MOST_BLOCKS:
             break

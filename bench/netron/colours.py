@@ -1,4 +1,4 @@
-"""Colours of nodes: heat by a share, and what ink can be read on them."""
+"""Colours of nodes: a heat scale by share, and a readable text colour."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from math import isfinite, sqrt
 from typing import Final
 
 STEPS: Final = ("#fff4c9", "#ffe08a", "#fdbe5c", "#f7933e", "#e5602d", "#c22f23", "#8c1120")
-"""From nearly nothing to the most; also told apart by brightness alone."""
+"""Scale from almost nothing to the largest share; also distinguishable by brightness alone."""
 LEAST: Final = 0.001
 """Shares below this have no colour."""
 
 
 def heat(values: Mapping[str, float | None]) -> dict[str, str]:
-    """Node -> colour by its share of the whole; nothing for what takes less than a thousandth.
+    """Return node -> colour by its share of the total; shares below a thousandth have none.
 
-    The scale goes by the square root of the share of the largest, so that the middle ones differ too.
+    The scale uses the square root of value / largest value, so that medium shares differ too.
     """
     known = {k: v for k, v in values.items() if v is not None and isfinite(v) and v > 0}
     whole, largest = sum(known.values()), max(known.values(), default=0.0)
@@ -27,12 +27,12 @@ def heat(values: Mapping[str, float | None]) -> dict[str, str]:
 
 
 def ink_on(colour: str) -> str:
-    """Black or white, whichever stands out more on `#rrggbb`; black for anything else."""
+    """Return black or white, whichever has more contrast on `#rrggbb`; black for anything else."""
     digits = colour.removeprefix("#")
     try:
         parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
     except ValueError:
         return "#000"
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
-    # Relative luminance at which both have the same contrast: https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio
+    # Luminance of equal contrast: https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio
     return "#000" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#fff"

@@ -1,4 +1,4 @@
-"""A headless Chromium on the other end of a pipe: started, spoken to in the DevTools protocol, and always ended."""
+"""Headless Chromium controlled over a pipe with the DevTools protocol; the process is always ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 from bench.netron.errors import BrowserFailed, BrowserMissing, PictureTimedOut
 
 PROGRAMS: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-"""Looked for on PATH, in this order."""
+"""Names of the browser on PATH, in order of preference."""
 INSTALL: Final = "apt-get install --no-install-recommends chromium-headless-shell"
 
 FLAGS: Final = (
@@ -39,13 +39,13 @@ FLAGS: Final = (
     "--no-proxy-server",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-"""Nothing but 127.0.0.1 has an address for this browser; it ends when its pipe does, even if we are killed."""
+"""Chromium flags: it can reach only 127.0.0.1, and it ends when its pipe closes, even if this process is killed."""
 LAST_WORDS: Final = 4000
-"""Bytes of the browser's stderr that an error quotes."""
+"""Bytes of the browser's stderr quoted in an error."""
 
 
 def find_browser() -> Path:
-    """The first of PROGRAMS on PATH; raises BrowserMissing with the command that installs one."""
+    """Return the first of PROGRAMS on PATH; raise BrowserMissing with the command that installs one."""
     for name in PROGRAMS:
         if (found := shutil.which(name)) is not None and hasattr(os, "posix_spawn"):
             return Path(found)
@@ -56,7 +56,7 @@ def find_browser() -> Path:
 
 
 def has_browser() -> bool:
-    """Return whether `find_browser` finds one now."""
+    """Return whether `find_browser` finds a browser now."""
     try:
         find_browser()
     except BrowserMissing:
@@ -76,7 +76,7 @@ class Browser:
         self._pid = 0
         self._to = self._from = -1
         self.events: deque[dict[str, Any]] = deque(maxlen=10_000)
-        """What the browser told without being asked, oldest first."""
+        """Events from the browser, oldest first."""
         try:
             self._start(program, no_sandbox=os.geteuid() == 0)
             try:
@@ -84,7 +84,7 @@ class Browser:
             except BrowserFailed as failed:
                 if "sandbox" not in str(failed).lower():
                     raise
-                # Containers often forbid it; these pages are ours and reach nothing but us.
+                # Containers often forbid it; these pages are our own and reach only this server.
                 self._end()
                 self._start(program, no_sandbox=True)
                 self.call("Browser.getVersion", deadline=deadline)
@@ -105,11 +105,11 @@ class Browser:
 
     @property
     def pid(self) -> int:
-        """The browser's process, which leads a group of its own; 0 once it is ended."""
+        """Process id of the browser, which leads its own process group; 0 after it has ended."""
         return self._pid
 
     def page(self, *, deadline: float) -> str:
-        """A new empty page; its session, for `call`."""
+        """Open an empty page and return its session, for `call`."""
         target = self.call("Target.createTarget", {"url": "about:blank"}, deadline=deadline)
         attached = self.call(
             "Target.attachToTarget",
@@ -119,7 +119,7 @@ class Browser:
         return str(attached["sessionId"])
 
     def evaluate(self, session: str, script: str, *, deadline: float) -> Any:
-        """The JSON value of a JavaScript expression, awaited; raises BrowserFailed with its error."""
+        """Return the JSON value of a JavaScript expression, awaited; raise BrowserFailed with its error."""
         answer = self.call(
             "Runtime.evaluate",
             {"expression": script, "awaitPromise": True, "returnByValue": True},
@@ -140,10 +140,9 @@ class Browser:
         session: str = "",
         deadline: float,
     ) -> dict[str, Any]:
-        """The answer to one command. `deadline` is a moment of time.monotonic().
+        """Return the answer to one command. `deadline` is a moment of time.monotonic().
 
-        Raises PictureTimedOut when it has passed, BrowserFailed when the browser or the page ended or
-        refused.
+        Raises PictureTimedOut if it has passed, BrowserFailed if the browser or the page ended or refused.
         """
         self._number += 1
         number = self._number
@@ -159,12 +158,12 @@ class Browser:
         return dict(answer["result"])
 
     def close(self) -> None:
-        """Ends the browser and all its processes, and deletes its profile; may be called twice."""
+        """End the browser and all its processes, and delete its profile; may be called twice."""
         self._end()
         shutil.rmtree(self._profile, ignore_errors=True)
 
     def _start(self, program: Path, *, no_sandbox: bool) -> None:
-        # Far above what is moved to 3 and 4, so that no end is overwritten before it is moved.
+        # Far above 3 and 4, to which the ends move, so that neither is overwritten early.
         theirs_in, self._to = _pipe()
         self._from, theirs_out = _pipe()
         arguments = [str(program), *FLAGS, f"--user-data-dir={self._profile}"]
@@ -211,7 +210,7 @@ class Browser:
             raise BrowserFailed(f"the browser has ended{self._last_words()}") from error
 
     def _read(self, deadline: float, method: str) -> None:
-        """Takes in what the browser says next."""
+        """Read the browser's next messages."""
         left = deadline - time.monotonic()
         if left <= 0 or not select.select([self._from], [], [], left)[0]:
             raise PictureTimedOut(f"no answer to {method} in time")
@@ -241,7 +240,7 @@ class Browser:
 
 
 def _pipe() -> tuple[int, int]:
-    """(read, write) ends with numbers of 10 or more, closed in children."""
+    """Return (read, write) descriptors of 10 or more, closed in children."""
     import fcntl
 
     assert sys.platform != "win32"

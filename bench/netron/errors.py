@@ -1,23 +1,23 @@
-"""What can go wrong with a picture; each message says what happened, what was expected, and what to do next."""
+"""Errors of drawing; each message states the problem, the expectation and the next step."""
 
 from __future__ import annotations
 
 
 class PictureError(RuntimeError):
-    """No picture was made."""
+    """Base of the errors raised if no picture was made."""
 
 
 class BrowserMissing(PictureError):
-    """No browser is on PATH."""
+    """Error raised if no browser is on PATH."""
 
 
 class BrowserFailed(PictureError):
-    """The browser did not start, ended, or refused."""
+    """Error raised if the browser did not start, ended, or refused."""
 
 
 class PictureTimedOut(PictureError):
-    """The deadline passed."""
+    """Error raised if the deadline passed."""
 
 
 class NotDrawn(PictureError):
-    """Netron could not read or draw the file."""
+    """Error raised if Netron could not read or draw the file."""

@@ -1,4 +1,4 @@
-"""From what Netron exports to a picture that can stand in a page: small, coloured, safe beside others."""
+"""Post-processing of Netron's SVG export: made small, coloured, and safe to embed in a page with others."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bench.netron.style import CLASS, TONED, Rules, style_of
 
 SVG: Final = "http://www.w3.org/2000/svg"
 NODE: Final = "node-name-"
-"""What Netron's ids of nodes begin with; the node's name follows."""
+"""Prefix of Netron's ids of nodes; the node's name follows."""
 TAGS: Final = frozenset(
     {"svg", "g", "defs", "marker", "path", "rect", "line", "text", "tspan", "title"}
 )
-"""Elements that Netron draws with; anything else is dropped."""
+"""Elements that Netron draws with; all others are dropped."""
 ATTRIBUTES: Final = frozenset(
     {
         *("class", "id", "style", "transform", "viewBox", "preserveAspectRatio", "space"),
@@ -27,7 +27,7 @@ ATTRIBUTES: Final = frozenset(
         *("markerHeight", "markerUnits", "markerWidth", "orient", "refX", "refY"),
     }
 )
-"""Attributes that are kept: none that runs, links or loads."""
+"""Attributes that are kept: none that executes, links or loads."""
 LONGEST_TITLE: Final = 2000
 """Characters of a node's tooltip."""
 
@@ -38,18 +38,18 @@ _FRACTION: Final = re.compile(r"(\d+\.\d)\d+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """A picture."""
+    """A finished picture."""
 
     svg: str
     width: int
     height: int
-    """Pixels at its natural size."""
+    """Natural height in pixels."""
     names: frozenset[str]
-    """Of the nodes that were drawn and can be found by their id."""
+    """Names of the drawn nodes that can be found by their id."""
 
 
 def writable(text: str) -> str:
-    """The text as it can stand in XML."""
+    """Return the text without characters that are invalid in XML."""
     return _UNWRITABLE.sub("\ufffd", text)
 
 
@@ -62,13 +62,13 @@ def finish(
     prefix: str = "",
     title: str = "",
 ) -> Finished:
-    """The finished picture.
+    """Return the finished picture.
 
-    Nodes keep the id `node-name-NAME`, `prefix` before it. `colours` (node's name -> #rrggbb) fill
-    their headers, all others turn grey; `notes` (node's name -> text) go into their tooltips.
-    Raises NotDrawn when what Netron gave is no SVG.
+    Nodes keep the id `node-name-NAME`, with `prefix` in front. `colours` (node's name -> #rrggbb) fill their headers,
+    all others become grey; `notes` (node's name -> text) go into their tooltips. Raises NotDrawn if Netron's output is
+    not an SVG.
     """
-    # ElementTree reads no DTD that could grow; Netron writes none.
+    # ElementTree reads no DTD whose entities could expand; Netron writes none.
     try:
         root = ElementTree.fromstring(_reference_free(_UNWRITABLE.sub("\ufffd", svg)))
     except ElementTree.ParseError as error:
@@ -104,7 +104,7 @@ def finish(
 
 
 def _reference_free(svg: str) -> str:
-    """Character references to what XML cannot hold, which browsers write all the same, replaced."""
+    """Return the SVG with character references to characters invalid in XML, which browsers emit, replaced."""
 
     def one(found: re.Match[str]) -> str:
         code = int(found[1], 16) if found[1] else int(found[2])
@@ -115,7 +115,7 @@ def _reference_free(svg: str) -> str:
 
 
 def _clean(element: ElementTree.Element) -> None:
-    """Keeps what draws; drops what is empty, unknown or only for a mouse on Netron's page."""
+    """Keep what draws; drop what is empty, unknown or only for mouse interaction on Netron's page."""
     for child in list(element):
         tag = child.tag.removeprefix(f"{{{SVG}}}") if isinstance(child.tag, str) else ""
         is_spare = child.get("id", "") in ("arrowhead-select", "arrowhead-hover")
@@ -133,7 +133,7 @@ def _clean(element: ElementTree.Element) -> None:
         element.attrib.pop("fill", None)
         element.set("class", "paper")
     if identity and not identity.startswith(NODE):
-        # Classes say the same, and ids must not come twice in a page.
+        # Classes carry the same names, and ids must be unique in a page.
         if element.get("class") is None:
             element.set("class", re.sub(r"[^\w-]", "", identity)[:40])
         del element.attrib["id"]
@@ -145,7 +145,7 @@ def _clean(element: ElementTree.Element) -> None:
 
 
 def _annotate(group: ElementTree.Element, name: str, colour: str | None, note: str) -> None:
-    """Puts the colour on the header and the note into the tooltip."""
+    """Set the header's colour and add the note to the tooltip."""
     header = next(
         (g for g in group.iter(f"{{{SVG}}}g") if "node-item-type" in g.get("class", "")), None
     )

@@ -1,4 +1,4 @@
-"""What a .pt2 file, a program of torch.export, says of its graph; read without torch."""
+"""Graph of a .pt2 file, a torch.export program; read without torch."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bench.netron.step import Step, Steps
 
 MODEL: Final = "models/model.json"
 WEIGHTS: Final = ("data/weights/", "data/constants/", "data/sample_inputs/")
-"""Folders whose files a picture does not need, but for what describes them."""
+"""Folders whose files a picture does not need, except for the files that describe them."""
 LARGEST: Final = 500_000_000
-"""Bytes of a graph's JSON that are read."""
+"""Maximum size in bytes of a graph's JSON."""
 
 
 def program_of(path: Path) -> tuple[bytes, int]:
-    """(the file without the bytes of its weights, number of nodes). Raises NotDrawn when it is no such file."""
+    """Return (the file without its weights, number of nodes). Raises NotDrawn if it is not a .pt2 file."""
     out = io.BytesIO()
     try:
         with zipfile.ZipFile(path) as old, zipfile.ZipFile(out, "w") as new:
@@ -34,7 +34,7 @@ def program_of(path: Path) -> tuple[bytes, int]:
 
 
 def steps_of_program(path: Path) -> Steps:
-    """The nodes of the program. Raises NotDrawn when it cannot be read."""
+    """Return the nodes of the program. Raises NotDrawn if it cannot be read."""
     try:
         with zipfile.ZipFile(path) as archive:
             graph = _graph(archive, path)
@@ -71,19 +71,19 @@ def _unreadable(path: Path, error: Exception) -> NotDrawn:
 
 
 def _operator(target: str) -> str:
-    """`linear` of `torch.ops.aten.linear.default`."""
+    """Return the operator's name, e.g. `linear` for `torch.ops.aten.linear.default`."""
     parts = target.split(".")
     return parts[-2] if len(parts) > 2 and parts[0] == "torch" else parts[-1]
 
 
 def _scope(stack: str) -> str:
-    """The last module of `key,path,type;key,path,type`."""
+    """Return the last module of `key,path,type;key,path,type`."""
     parts = stack.rpartition(";")[2].split(",")
     return parts[1] if len(parts) > 2 else ""
 
 
 def _names(arguments: Any) -> list[str]:
-    """The names of values anywhere in arguments."""
+    """Return the names of values anywhere in the arguments."""
     if isinstance(arguments, list):
         return [name for one in arguments for name in _names(one)]
     if not isinstance(arguments, dict):

@@ -1,4 +1,4 @@
-"""A server on loopback that gives an explicit list of things and nothing else."""
+"""Loopback HTTP server that serves an explicit list of answers and nothing else."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ POLICY: Final = (
     " style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Content security policy: no script but the listed ones, no connection but to this server."""
+"""Content security policy: only the listed scripts, connections only to this server."""
 CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What one path gives."""
+    """Response to one path."""
 
     kind: str
-    """Its content type."""
+    """Content type."""
     body: bytes | Path
-    """The bytes, or the file that has them."""
+    """Bytes, or the file that holds them."""
     headers: tuple[tuple[str, str], ...] = ()
-    """Beside those that every answer has."""
+    """Headers in addition to those of every answer."""
     policy: str = POLICY
-    """Its content security policy."""
+    """Content security policy."""
 
 
 class Server:
-    """Serves `answers` from 127.0.0.1 and a port of the system's choice, in threads; a context manager.
+    """Server of `answers` on 127.0.0.1 and a free port, in threads; a context manager.
 
-    Paths are looked up as they are: nothing is joined to a folder, so none leads out of one. A
-    request must name this server in its Host header and the secret first part of every path;
-    other users of the machine and pages from elsewhere cannot know it.
+    Paths are looked up literally and never joined to a folder, so none can leave one. A request must name this server
+    in its Host header and start with the secret first part of every path; other users of the machine and foreign pages
+    cannot know it.
     """
 
     def __init__(self, answers: Mapping[str, Answer] | None = None) -> None:
         self.answers: dict[str, Answer] = dict(answers or {})
-        """Path without its secret part -> what it gives; may change while serving."""
+        """Path without its secret part -> answer; may change while serving."""
         self._secret = secrets.token_urlsafe(12)
         handler = type("Handler", (_Handler,), {"owner": self})
         self._http = ThreadingHTTPServer((ADDRESS, 0), handler)
         self._http.daemon_threads = True
         self.host = f"{ADDRESS}:{self._http.server_address[1]}"
-        """What the Host header has to be."""
+        """Required value of the Host header."""
         self.address = f"http://{self.host}/{self._secret}/"
-        """Goes before each path."""
+        """Prefix of every path."""
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
         )
@@ -72,13 +72,13 @@ class Server:
         self.close()
 
     def close(self) -> None:
-        """Stops serving; may be called twice."""
+        """Stop serving; may be called twice."""
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
 
     def find(self, target: str) -> Answer | None:
-        """What the target of a request gives, or None."""
+        """Return the answer for a request's target, or None."""
         try:
             path = unquote(urlsplit(target).path, errors="strict")
         except ValueError:
@@ -147,10 +147,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name is the base class's
-        """Says nothing: what is asked for is ours."""
+        """Log nothing: all requests come from our own pages."""
 
     def handle_one_request(self) -> None:
-        """One request; a browser that was ended in the middle of one is no error."""
+        """Handle one request; a browser that ended during one is not an error."""
         try:
             super().handle_one_request()
         except (ConnectionError, TimeoutError):

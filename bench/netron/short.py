@@ -1,15 +1,15 @@
-"""Names of inputs and outputs cut to what a picture has room for: Netron makes a box as wide as they are."""
+"""Shortening of input and output names: Netron makes a box as wide as its names."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 LONGEST: Final = 60
-"""Characters."""
+"""Maximum length in characters."""
 
 
 def shortened(model: Any) -> Any:
-    """The ModelProto with long names of inputs, outputs and axes cut short, in place; names stay unique."""
+    """Shorten long names of inputs, outputs and axes of the ModelProto in place and return it; names stay unique."""
     graph = model.graph
     taken = {name for node in graph.node for name in (*node.input, *node.output)}
     renamed: dict[str, str] = {}

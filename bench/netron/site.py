@@ -1,4 +1,4 @@
-"""The installed Netron's files as answers of a server, and its page edited to open one model and call nobody."""
+"""The installed Netron's files as server answers, with its page edited to open one model and contact nobody."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ KINDS: Final = {
     ".json": "application/json",
     ".png": "image/png",
 }
-"""Suffix -> content type of the files of Netron that are served."""
+"""Suffix -> content type of the served files of Netron."""
 KEPT: Final = (("Cache-Control", "max-age=3600"),)
 CONSENT: Final = (("Set-Cookie", "consent=1; Path=/; SameSite=Strict"),)
-"""Without the cookie Netron asks ipinfo.io where it is, then shows a dialog."""
+"""Cookie without which Netron asks ipinfo.io for its location, then shows a dialog."""
 
 
 def netron_folder() -> Path:
-    """Where Netron is installed, found without importing it; raises PictureError when it is not."""
+    """Return the folder of the Netron package, found without importing it; raise PictureError if it is missing."""
     found = importlib.util.find_spec("netron")
     if found is None or not found.submodule_search_locations:
         raise PictureError(
@@ -36,7 +36,7 @@ def netron_folder() -> Path:
 
 
 def netron_files(folder: Path) -> dict[str, Answer]:
-    """Name -> answer of every file of the package that a browser needs, its page excepted."""
+    """Return name -> answer for every file of the package that a browser needs, except its page."""
     return {
         path.name: Answer(kind=KINDS[path.suffix], body=path, headers=KEPT)
         for path in sorted(folder.iterdir())
@@ -53,12 +53,13 @@ def page_for(
     script: str = "",
     policy: str = POLICY,
 ) -> Answer:
-    """Netron's page that opens `file` (a path beside it), said to be `identifier`.
+    """Return Netron's page that opens `file` (a relative path) under the name `identifier`.
 
-    `more`: further `meta` elements. `script`: one that runs before Netron's own. `policy`: of its answer.
+    `more`: further `meta` elements. `script`: runs before Netron's own. `policy`: content security policy of the
+    answer.
 
-    Three edits: the version 0.0.0 switches its telemetry off, the file is named, and the date is
-    taken out, because 180 days after it Netron shows nothing but a request to update.
+    Three edits: the version 0.0.0 switches its telemetry off, the file is named, and the date is removed, because 180
+    days after it Netron shows only a request to update.
     """
     text = (folder / "index.html").read_text(encoding="utf-8")
     told = (

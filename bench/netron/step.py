@@ -1,4 +1,4 @@
-"""One node of any graph, with no more than a summary by blocks needs."""
+"""Node of any graph, with only the data that a summary by blocks needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Step:
 
     operator: str
     scope: str
-    """Its module; empty when the file does not say."""
+    """Module; empty if the file does not name it."""
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 

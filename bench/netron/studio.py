@@ -1,4 +1,4 @@
-"""Pictures of models: Netron's own drawing, taken by a headless browser that many pictures share."""
+"""Pictures of models drawn by Netron in a headless browser that many pictures share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from bench.onnx_graph.skeleton import skeleton_of
 
 CAPTURE: Final = Path(__file__).with_name("capture.js")
 MOST_NODES: Final = 5000
-"""A graph with more is drawn as blocks: its layout takes minutes (netron#1212), and nobody could read it."""
+"""Maximum number of nodes for a full drawing; beyond it blocks are drawn, because layout takes minutes (netron#1212)
+and the drawing is unreadable.
+"""
 DEADLINE: Final = 300.0
 """Seconds for one picture; a small one takes 1 s, one of 2,500 nodes a quarter of a minute."""
 BINARY: Final = "application/octet-stream"
@@ -31,18 +33,18 @@ BINARY: Final = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """One picture and what is on it."""
+    """A picture and its content."""
 
     svg: str
     width: int
     height: int
-    """Pixels at its natural size."""
+    """Natural height in pixels."""
     num_nodes: int
-    """Of the model's main graph."""
+    """Number of nodes in the model's main graph."""
     is_summary: bool
-    """Blocks by module stand for the nodes, of which there are too many."""
+    """Whether blocks by module replace the nodes, because there are too many."""
     names: frozenset[str]
-    """Of the nodes that have an id in it."""
+    """Names of the nodes that have an id in it."""
     seconds: float
 
 
@@ -53,22 +55,22 @@ def picture(
     notes: Mapping[str, str] | None = None,
     deadline: float = DEADLINE,
 ) -> str:
-    """Netron's drawing of an .onnx or .pt2 file as one SVG element that needs nothing else.
+    """Return Netron's drawing of an .onnx or .pt2 file as one self-contained SVG element.
 
-    `colours`: node's name -> #rrggbb (`bench.onnx_graph.keys` for nodes without one); None leaves
-    Netron's own. `notes`: node's name -> text of its tooltip. `deadline`: seconds. Over 5,000 nodes
-    the drawing shows blocks by module. Raises BrowserMissing without a browser, GraphError for an
-    ONNX file that cannot be read, another PictureError for all else. For several pictures: Studio.
+    `colours`: node's name -> #rrggbb (`bench.onnx_graph.keys` for nodes without one); None keeps Netron's own. `notes`:
+    node's name -> text of its tooltip. `deadline`: seconds. Over 5,000 nodes the drawing shows blocks by module. Raises
+    BrowserMissing without a browser, GraphError for an ONNX file that cannot be read, another PictureError for all
+    else. For several pictures: Studio.
     """
     with Studio() as studio:
         return studio.take(model, colours=colours, notes=notes, deadline=deadline).svg
 
 
 class Studio:
-    """One browser and one server for as many pictures as are wanted; a context manager.
+    """A browser and a server for any number of pictures; a context manager.
 
-    Raises BrowserMissing or PictureError when there is nothing to draw with. The browser starts
-    with the first picture, and anew after one that it did not survive.
+    Raises BrowserMissing or PictureError if drawing is impossible. The browser starts with the first picture, and again
+    after a picture that crashed it.
     """
 
     def __init__(self) -> None:
@@ -92,7 +94,7 @@ class Studio:
         self.close()
 
     def close(self) -> None:
-        """Ends the browser and the server; may be called twice."""
+        """End the browser and the server; may be called twice."""
         self._end_browser()
         self._server.close()
 
@@ -108,7 +110,7 @@ class Studio:
         most_nodes: int = MOST_NODES,
         block_colours: Mapping[str, str] | None = None,
     ) -> Picture:
-        """The picture; see `picture`. `prefix` goes before every id, for several in one page.
+        """Return the picture; see `picture`. `prefix` is put before every id, for several pictures in one page.
 
         Over `most_nodes` it shows blocks by module, coloured by `block_colours` (block's name -> #rrggbb).
         """
@@ -116,7 +118,7 @@ class Studio:
         until = began + deadline
         body, num_nodes, is_summary = _served(model, most_nodes)
         try:
-            # Blocks are an ONNX graph, whatever they stand for.
+            # Blocks are an ONNX graph, whatever the original format.
             suffix = ".onnx" if is_summary else model.suffix.lower()
             drawn = self._draw(body, suffix, until, with_attributes=is_summary)
         except PictureError as error:
@@ -157,7 +159,7 @@ class Studio:
 
     def _draw(self, body: bytes, suffix: str, until: float, *, with_attributes: bool) -> Any:
         self._number += 1
-        # Names of our own: those of files may hold anything.
+        # Our own names: file names may contain anything.
         file, page = f"{self._number}/model{suffix}", f"{self._number}.html"
         answers = self._server.answers
         answers[file] = Answer(kind=BINARY, body=body)
@@ -205,7 +207,7 @@ class Studio:
 
 
 def _served(model: Path, most_nodes: int) -> tuple[bytes, int, bool]:
-    """(what Netron gets, nodes, whether blocks stand for them): the model without its weights."""
+    """Return (bytes for Netron, number of nodes, whether they are blocks): the model without its weights."""
     match model.suffix.lower():
         case ".onnx":
             skeleton = skeleton_of(model)
@@ -213,7 +215,7 @@ def _served(model: Path, most_nodes: int) -> tuple[bytes, int, bool]:
             if num_nodes > most_nodes:
                 return blocks_of(steps_of_graph(model, skeleton)), num_nodes, True
             if skeleton.has_functions or skeleton.has_long_names:
-                # As in the comparison: what a function does is drawn in the place of its call.
+                # As in the comparison, functions are inlined at their calls.
                 return shortened(parsed(model, skeleton)).SerializeToString(), num_nodes, False
             return skeleton.data, num_nodes, False
         case ".pt2":

@@ -1,4 +1,4 @@
-"""Netron's style sheet, narrowed to one class, so that it styles nothing but pictures."""
+"""Netron's style sheet, restricted to one class, so that it styles only pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 CLASS: Final = "netron-picture"
 TONED: Final = "toned"
-"""The class of a picture that has colours of its own: Netron's give way to them."""
+"""Class of a picture with its own colours, which override Netron's."""
 
 _UNUSED: Final = re.compile(r":hover|\.select|-select|-hover|keyframes|edge-paths-hit")
 _IDLE: Final = re.compile(r"(?:user-select|cursor|pointer-events|text-rendering)\s*:[^;]*;?\s*")
@@ -29,7 +29,7 @@ Rules = Sequence[tuple[str, str]]
 
 
 def style_of(rules: Mapping[str, Rules], arrow: str) -> str:
-    """The text of a `style` element from Netron's light and dark rules; `arrow` is the id of arrow heads."""
+    """Return the text of a `style` element from Netron's light and dark rules; `arrow` is the id of arrow heads."""
     light = "".join(_scoped(rules.get("light", ()), arrow))
     dark = "".join(_scoped(rules.get("dark", ()), arrow))
     return (
@@ -46,7 +46,7 @@ def _scoped(rules: Rules, arrow: str) -> list[str]:
         if not parts or not kept or "<" in kept or "<" in selector:
             continue
         kept = kept.replace("arrowhead", arrow).replace('"', "'")
-        # Ids are given again to each picture, so what goes by an id goes by a class here.
+        # Every picture gets new ids, so rules by id become rules by class here.
         selectors = ",".join(f".{CLASS} {p.replace('#', '.')}" for p in parts)
         found.append(f"{selectors}{{{kept}}}")
     return found

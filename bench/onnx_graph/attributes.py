@@ -11,15 +11,15 @@ from bench.onnx_graph.skeleton import DIGEST
 from bench.onnx_graph.values import dtype_name
 
 SHOWN: Final = 8
-"""Elements up to which a tensor is shown in full; a longer one by its shape and digest."""
+"""Maximum number of elements of a tensor shown in full; a longer one is shown by its shape and digest."""
 LONGEST: Final = 200
-"""Characters of a value."""
+"""Maximum length of a value in characters."""
 
 
 def attribute_texts(
     node: Any, attributes: Mapping[str, Any], opsets: Mapping[str, int]
 ) -> tuple[tuple[str, str], ...]:
-    """Return (name, value as text) of each attribute, without those that have the default of ONNX."""
+    """Return (name, value as text) of each attribute, without those that have ONNX's default."""
     domain = node.domain or "ai.onnx"
     assumed = _defaults(node.op_type, domain, opsets.get(domain, 0))
     texts = ((name, text_of(attributes[name])) for name in sorted(attributes))
@@ -28,7 +28,7 @@ def attribute_texts(
 
 @cache
 def _defaults(operator: str, domain: str, version: int) -> dict[str, str]:
-    """Attribute -> its default as text; empty for an operator that onnx does not know."""
+    """Return attribute -> its default as text; empty for an operator that onnx does not know."""
     import onnx
 
     try:
@@ -43,7 +43,7 @@ def _defaults(operator: str, domain: str, version: int) -> dict[str, str]:
 
 
 def plain(attribute: Any) -> Any:
-    """The attribute's value where it is a number, a text or a list of numbers."""
+    """Return the attribute's value if it is a number, a text or a list of numbers."""
     import onnx
 
     kind = onnx.AttributeProto
@@ -64,7 +64,7 @@ def plain(attribute: Any) -> Any:
 
 
 def text_of(attribute: Any) -> str:
-    """The value as text: equal texts mean equal values."""
+    """Return the value as text: equal texts mean equal values."""
     value = plain(attribute)
     if isinstance(value, float):
         return f"{value:.9g}"

@@ -1,4 +1,4 @@
-"""Open axes: names and expressions such as `2*batch` or `Min(160, sequence)`, and what they are for given sizes."""
+"""Open axes: names and expressions such as `2*batch` or `Min(160, sequence)`, and their values for given sizes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 LONGEST: Final = 2000
-"""Characters of the longest expression that is evaluated."""
+"""Maximum length in characters of an evaluated expression."""
 LARGEST: Final = 2**63
-"""No extent is this large; a power tower ends here."""
+"""Limit of an extent, which stops power towers."""
 
 _BATCH: Final = re.compile(r"n|b|bs|batch([_ ]?(size|dim))?", re.IGNORECASE)
 _OPERATORS: Final[dict[type[ast.AST], Callable[[Any, Any], Any]]] = {
@@ -37,14 +37,14 @@ _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
 
 
 def default_sizes(names: Sequence[str]) -> dict[str, int]:
-    """1 for an axis that is called like a batch; nothing for the others."""
+    """Return 1 for an axis that is named like a batch; nothing for the others."""
     return {name: 1 for name in names if _BATCH.fullmatch(name)}
 
 
 def extent(expression: str, sizes: Mapping[str, int]) -> int | None:
-    """The value of an axis, or None when a name in it has no size or it is no expression.
+    """Return the value of an axis, or None if a name in it has no size or it is not an expression.
 
-    Never executes anything: names, whole numbers, + - * // / %, Min, Max, Mod, floor and ceiling.
+    No code is executed. Supported: names, integers, + - * // / %, Min, Max, Mod, floor and ceiling.
     """
     if expression in sizes:
         return sizes[expression]
@@ -60,7 +60,7 @@ def extent(expression: str, sizes: Mapping[str, int]) -> int | None:
 
 
 def parse_sizes(text: str) -> dict[str, int]:
-    """`batch=8,sequence=128` as a mapping; raises ValueError, whose text has the expected form."""
+    """Return `batch=8,sequence=128` as a mapping; raise ValueError, whose text has the expected form."""
     sizes = {}
     for part in filter(None, (p.strip() for p in text.split(","))):
         name, _, number = part.rpartition("=")

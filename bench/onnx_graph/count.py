@@ -1,7 +1,7 @@
-"""Counts a graph's multiply-accumulates: shapes are followed through the nodes, loops pass by pass, no weight is read.
+"""Multiply-accumulate count of a graph: shapes are propagated through the nodes, loops pass by pass; no weight is read.
 
-What onnx's own inference leaves open is looked at again here with the values of small tensors: shapes that the graph
-computes, limits of loops, conditions of branches.
+What onnx's inference leaves open is resolved here from the values of small tensors: shapes that the graph computes,
+limits of loops, conditions of branches.
 """
 
 from __future__ import annotations
@@ -22,45 +22,45 @@ from bench.onnx_graph.skeleton import body_place
 from bench.onnx_graph.values import shape_of
 
 MOST_PASSES: Final = 1000
-"""Passes of one loop that are followed one by one."""
+"""Maximum number of individually followed passes of one loop."""
 MOST_STEPS: Final = 200_000
-"""Nodes in all passes of one loop that are followed one by one."""
+"""Maximum number of individually followed nodes in all passes of one loop."""
 AXIS: Final = "open axis "
-"""How the reason begins when it is an axis that the user can choose."""
+"""Prefix of the reason if it is an axis that the user can choose."""
 DATA: Final = "depends on the data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """What is known of one node."""
+    """Count of one node."""
 
     macs: int | None = 0
     reason: str = ""
-    """Why `macs` is None."""
+    """Reason why `macs` is None."""
     is_alternative: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """The count of one graph."""
+    """Counts of one graph."""
 
     by_key: Mapping[str, Count]
-    """Key of a node, with its place -> its count."""
+    """Key of a node, including its place -> its count."""
     num_choices: int
-    """If nodes of which the larger branch is counted."""
+    """Number of If nodes of which the larger branch is counted."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Known:
-    """What is known of a value."""
+    """Known facts about a value."""
 
     shape: Shape | None = None
     dtype: int = 0
-    """A number of TensorProto.DataType; 0: not known, or no tensor."""
+    """Number of TensorProto.DataType; 0: unknown, or not a tensor."""
     compute: Callable[[], Any] | None = None
-    """Gives the value, or None."""
+    """Returns the value, or None."""
     causes: frozenset[str] = frozenset()
-    """Why the shape, or what it stands for, is open: see `_Counter._causes`."""
+    """Why the shape, or the shape that the value represents, is open: see `_Counter._causes`."""
     parents: tuple[Known, ...] = ()
     operator: str = ""
     key: str = ""
@@ -74,23 +74,23 @@ class Known:
 
     @property
     def value(self) -> Any:
-        """The value of a small tensor as a numpy array, where it is known without running the graph; else None."""
+        """Return the value of a small tensor as a numpy array if it is known without running the graph; else None."""
         if not self._is_computed:
             self._is_computed = True
             try:
                 self._value = self.compute() if self.compute else None
-            except RecursionError:  # it hangs on a longer chain of values than Python follows
+            except RecursionError:  # the chain of values is too long
                 self._value = None
         return self._value
 
 
 Scope = dict[str, Known]
 Fact = tuple[int, Shape | None]
-"""Type and shape of a value as onnx's inference states them."""
+"""Type and shape of a value according to onnx's inference."""
 
 
 def count_macs(model: Any, axes: Iterable[str], seen: Mapping[str, Sequence[int]]) -> Counts:
-    """Count the model, to which onnx's inference has added what it finds.
+    """Return the counts of a model to which onnx's inference has added its results.
 
     `axes`: names of the open axes; `seen`: value of the main graph -> its shape in a run.
     """
@@ -133,7 +133,7 @@ class _Counter:
         place: str,
         seen: Mapping[str, Sequence[int]] | None = None,
     ) -> dict[str, Count]:
-        """Follow the nodes: `scope` gets what they give; what they cost, by key."""
+        """Follow the nodes: add their outputs to `scope` and return their counts by key."""
         for tensor in graph.initializer:
             scope[tensor.name] = _stored(tensor)
         for sparse in graph.sparse_initializer:
@@ -183,7 +183,7 @@ class _Counter:
     def _outputs(
         self, node: Any, key: str, inputs: Sequence[Known | None], facts: Mapping[str, Fact]
     ) -> list[Known]:
-        """What an ordinary node gives."""
+        """Return the outputs of an ordinary node."""
         parents = tuple(known for known in inputs if known is not None)
         operator = _operator(node)
         stated = [facts.get(name, (0, None)) for name in node.output]
@@ -213,7 +213,7 @@ class _Counter:
         return results
 
     def _causes(self, known: Known) -> frozenset[str]:
-        """Why its shape is open: axes that the user can choose, or what else it depends on."""
+        """Return why its shape is open: axes that the user can choose, or its other dependencies."""
         open_dims = [d for d in known.shape or () if isinstance(d, str)]
         if known.shape is not None and open_dims and all(d in self._axes for d in open_dims):
             return frozenset(f"{AXIS}{d}" for d in open_dims)
@@ -229,7 +229,7 @@ class _Counter:
         return frozenset({f"{DATA}: {name} {known.key}"})
 
     def _value_causes(self, known: Known, depth: int = 200) -> frozenset[str]:
-        """Why a value is not known."""
+        """Return why a value is unknown."""
         if known.value is not None:
             return frozenset()
         if known.operator in ("Shape", "Size"):
@@ -375,7 +375,7 @@ class _Counter:
         trips: int | None,
         key: str,
     ) -> list[Known]:
-        """What a loop gives: the last state, and what each pass gave in a row."""
+        """Return the outputs of a loop: the last state, and the stacked outputs of each pass."""
         why = frozenset({f"how often {key} runs {DATA}"}) if trips is None else frozenset[str]()
         rows = []
         for known in (*scanned, *[Known()] * (num_scanned - len(scanned))):
@@ -453,7 +453,7 @@ class _Counter:
     def _unfollowed(
         self, bodies: Sequence[tuple[str, str, Any]], scope: Scope, what: str
     ) -> dict[str, Count]:
-        """The nodes of graphs of which is not known how often they run."""
+        """Return the nodes of graphs for which the number of runs is unknown."""
         found: dict[str, Count] = {}
         for _, place, body in bodies:
             inside = dict(scope)
@@ -471,7 +471,7 @@ CONTROL: Final[dict[str, Callable[..., tuple[list[Known], dict[str, Count]]]]] =
 
 
 def _bodies(node: Any, key: str) -> list[tuple[str, str, Any]]:
-    """(attribute, place, GraphProto) of every graph in a node."""
+    """Return (attribute, place, GraphProto) of every graph in a node."""
     found = []
     for attribute in node.attribute:
         inner = [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
@@ -491,7 +491,7 @@ def _stored(tensor: Any) -> Known:
 def _computing(
     node: Any, inputs: Sequence[Known | None], known: Known, opsets: Mapping[str, int]
 ) -> Callable[[], Any]:
-    """A function that gives the value of a node's first output, or None."""
+    """Return a function that gives the value of a node's first output, or None."""
 
     def compute() -> Any:
         if prod(d for d in known.shape or () if isinstance(d, int)) > MOST:
@@ -502,7 +502,7 @@ def _computing(
 
 
 def _facts_of(graph: Any) -> dict[str, Fact]:
-    """Value -> what the graph states of it."""
+    """Return value -> the graph's declaration of it."""
     return {
         value.name: (value.type.tensor_type.elem_type, shape_of(value.type.tensor_type))
         for value in (*graph.value_info, *graph.input, *graph.output)
@@ -515,19 +515,19 @@ def _operator(node: Any) -> str:
 
 
 def _has_rule(operator: str, opsets: Mapping[str, int]) -> bool:
-    """Whether onnx's inference knows the operator."""
+    """Return whether onnx's inference knows the operator."""
     domain, _, name = operator.rpartition("::")
     schema = find_schema(name, domain, opsets.get(domain or "ai.onnx", 1))
     return schema is not None and bool(schema.has_type_and_shape_inference_function)
 
 
 def _is_explained(shape: Shape | None, axes: frozenset[str]) -> bool:
-    """Whether each extent is known, or open because an axis of an input is."""
+    """Return whether each extent is known, or open because an axis of an input is."""
     return shape is not None and all(isinstance(d, int) or d in axes for d in shape)
 
 
 def _merged(shape: Shape | None, other: Shape | None) -> Shape | None:
-    """What both say together; extents of the first before those of the second."""
+    """Return the combined information of both; extents of the first take precedence."""
     if shape is None or other is None:
         return shape if other is None else other
     if len(shape) != len(other):
@@ -539,14 +539,14 @@ def _merged(shape: Shape | None, other: Shape | None) -> Shape | None:
 
 
 def _agreed(shape: Shape | None, other: Shape | None) -> Shape | None:
-    """What is the same in both."""
+    """Return the part that is the same in both."""
     if shape is None or other is None or len(shape) != len(other):
         return None
     return tuple(a if a == b else "?" for a, b in zip(shape, other, strict=True))
 
 
 def _either(values: Sequence[Known], key: str) -> Known:
-    """What either branch gives."""
+    """Return the common facts about the results of two branches."""
     if not values:
         return Known()
     found = _shape_only(values[0])
@@ -559,17 +559,17 @@ def _either(values: Sequence[Known], key: str) -> Known:
 
 
 def _whole_number_parents(known: Known) -> list[Known]:
-    """Inputs whose values may determine the shape of the output."""
+    """Return inputs whose values may determine the shape of the output."""
     return [p for p in known.parents if p.dtype in (0, 6, 7) or p.operator in ("Shape", "Size")]
 
 
 def _shape_only(known: Known) -> Known:
-    """The same without its value."""
+    """Return the facts without the value."""
     return Known(shape=known.shape, dtype=known.dtype, causes=known.causes)
 
 
 def _number(value: int | None, *, is_flag: bool = False) -> Known:
-    """A scalar."""
+    """Return the facts of a scalar."""
     import numpy as np
 
     array = None if value is None else np.array(value, bool if is_flag else np.int64)
@@ -577,7 +577,7 @@ def _number(value: int | None, *, is_flag: bool = False) -> Known:
 
 
 def _number_of(inputs: Sequence[Known | None], at: int) -> int | None:
-    """The number in a scalar input, where it is known."""
+    """Return the number in a scalar input if it is known."""
     known = inputs[at] if at < len(inputs) else None
     return None if known is None else number_in(known.value)
 
@@ -596,7 +596,7 @@ def _times(counts: Mapping[str, Count], trips: int) -> dict[str, Count]:
 
 
 def _added(total: Mapping[str, Count], counts: Mapping[str, Count]) -> dict[str, Count]:
-    """The sum of two passes; in an If that goes both ways, the part that counts."""
+    """Return the sum of two passes; for an If that takes both branches, the part that counts."""
     found = dict(total)
     for key, count in counts.items():
         known = found.get(key)
@@ -616,7 +616,7 @@ def _set_aside(counts: Mapping[str, Count]) -> dict[str, Count]:
 
 
 def _opened(counts: Mapping[str, Count], reason: str) -> dict[str, Count]:
-    """The counts of a graph that runs nobody knows how often."""
+    """Return the counts of a graph for which the number of runs is unknown."""
     return {
         key: Count(macs=None, reason=count.reason or reason) if count.macs != 0 else count
         for key, count in counts.items()
@@ -624,7 +624,7 @@ def _opened(counts: Mapping[str, Count], reason: str) -> dict[str, Count]:
 
 
 def _reason(causes: frozenset[str]) -> str:
-    """The causes as one reason: axes that the user can choose first."""
+    """Return the causes as one reason: axes that the user can choose first."""
     axes = sorted(cause.removeprefix(AXIS) for cause in causes if cause.startswith(AXIS))
     others = sorted(cause for cause in causes if not cause.startswith(AXIS))
     if axes:
@@ -640,7 +640,7 @@ def _trips_reason(
     start: int | None,
     limit: int | None,
 ) -> str:
-    """Why is not known how often a loop runs."""
+    """Return why the number of runs of a loop is unknown."""
     if limit is not None and limit > MOST_PASSES:
         return f"{key} runs {limit:,} times, its shapes change on the way"
     causes = frozenset[str]()

@@ -1,4 +1,4 @@
-"""How the elements of stored tensors are distributed, small enough for one line of text."""
+"""Distribution of the elements of stored tensors, short enough for one line of text."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from suite.sparkline import draw_counts
 
 BINS: Final = 24
 CHUNK: Final = 1 << 22
-"""Elements that are counted at once."""
+"""Elements counted at once."""
 LEAST: Final = 32
-"""Elements below which no histogram is made."""
+"""Minimum number of elements for a histogram."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +25,11 @@ class Histogram:
     """Ends of the first and the last bin: the smallest and the largest finite element."""
     counts: tuple[int, ...]
     num_other: int = 0
-    """Elements that are NaN or infinite."""
+    """Number of NaN or infinite elements."""
 
 
 def histograms_of(path: Path, *, bins: int = BINS) -> dict[str, Histogram]:
-    """Tensor -> histogram, of the numbers in an ONNX file with LEAST elements or more. Raises GraphError."""
+    """Return tensor -> histogram, for the numbers in an ONNX file with at least LEAST elements. Raises GraphError."""
     import numpy as np
 
     found = {}
@@ -55,9 +55,10 @@ def histograms_of(path: Path, *, bins: int = BINS) -> dict[str, Histogram]:
 
 
 def counts_of(finite: Any, low: float, high: float, bins: int) -> tuple[int, ...]:
-    """Elements of a flat numpy array in `bins` bins of equal width from `low` to `high`, its smallest and its largest.
+    """Return the counts of a flat numpy array in `bins` bins of equal width from `low` to `high`, its minimum and
+    maximum.
 
-    In double precision: numbers of single precision may lie too close together to put bins between them.
+    Computed in double precision: single-precision numbers may be too close together to put bins between them.
     """
     import numpy as np
 
@@ -66,12 +67,12 @@ def counts_of(finite: Any, low: float, high: float, bins: int) -> tuple[int, ...
         for start in range(0, finite.size, CHUNK):
             part = finite[start : start + CHUNK].astype(np.float64)
             total += np.histogram(part, bins=bins, range=(low, high if high > low else low + 1))[0]
-    except ValueError:  # too close together even so
+    except ValueError:  # still too close together
         return (int(finite.size), *[0] * (bins - 1))
     return tuple(int(count) for count in total)
 
 
 def histogram_text(histogram: Histogram) -> str:
-    """`-0.21 ▁▂▅█▇▃▁ 0.19`."""
+    """Return a histogram as text, e.g. `-0.21 ▁▂▅█▇▃▁ 0.19`."""
     text = f"{histogram.low:.3g} {draw_counts(histogram.counts)} {histogram.high:.3g}"
     return f"{text}, {histogram.num_other:,} NaN or infinite" if histogram.num_other else text

@@ -1,4 +1,4 @@
-"""The one error of a graph file that cannot be read: which file, what was expected, what to do next."""
+"""Error of a graph file that cannot be read: names the file, what was expected, and the next step."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from diagnostics.model.inspection import inspect
 
 
 class GraphError(ValueError):
-    """A file is no graph that can be read."""
+    """Error raised if a file is not a readable graph."""
 
 
 def explained(path: Path, problem: str) -> GraphError:
-    """The error for a file in which `problem` was met, with what the doctor knows of the file."""
+    """Return the error for a file with this `problem`, including the doctor's findings about the file."""
     try:
         found = [f for f in inspect(path) if f.level.rank >= Level.ERROR.rank]
     except OSError as error:
@@ -26,7 +26,7 @@ def explained(path: Path, problem: str) -> GraphError:
 
 
 def from_finding(path: Path, finding: Finding) -> GraphError:
-    """The error that a finding about the file amounts to."""
+    """Return the error for a finding about the file."""
     steps = [fix.shell or " ".join(fix.argv) for fix in finding.fixes[:1]]
     next_step = steps[0] if steps else f"python -m diagnostics model {path}"
     return GraphError(

@@ -1,4 +1,6 @@
-"""Small tensors computed as ONNX defines it, and the shapes that one node gives; for shapes that a graph computes."""
+"""Evaluation of small tensors as ONNX defines it, and shapes of one node's outputs; for shapes that a graph
+computes.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from bench.onnx_graph.record import Shape
 
 MOST: Final = 4096
-"""Elements of a tensor that is computed."""
+"""Maximum number of elements of a computed tensor."""
 _RANDOM_NAMES: Final = """
 Bernoulli Dropout If Loop Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike
 Scan SequenceMap
@@ -24,7 +26,7 @@ RANDOM: Final = frozenset(_RANDOM_NAMES.split())
 
 
 def tensor_value(tensor: Any) -> Any:
-    """The elements of a TensorProto as a numpy array; None where it has none, or more than MOST."""
+    """Return the elements of a TensorProto as a numpy array; None if it has none, or more than MOST."""
     from onnx import numpy_helper
 
     count = prod(tensor.dims)
@@ -37,14 +39,14 @@ def tensor_value(tensor: Any) -> Any:
 
 
 def number_in(value: Any) -> int | None:
-    """The number in an array of one element; None for any other."""
+    """Return the number in an array of one element; None for any other."""
     if value is None or getattr(value, "size", 0) != 1 or value.dtype.kind not in "biu":
         return None
     return int(value.reshape(()))
 
 
 def evaluated(node: Any, inputs: Sequence[Known | None], opsets: Mapping[str, int]) -> Any:
-    """The first output of a node of ai.onnx as a numpy array; None where an input or the result is not known."""
+    """Return the first output of an ai.onnx node as a numpy array; None if an input or the result is unknown."""
     import numpy as np
 
     if node.domain not in ("", "ai.onnx") or node.op_type in RANDOM:
@@ -69,7 +71,7 @@ def evaluated(node: Any, inputs: Sequence[Known | None], opsets: Mapping[str, in
     try:
         with np.errstate(all="ignore"):
             result = run(feeds)
-    except Exception:  # the reference of an operator may raise anything for what it does not take
+    except Exception:  # the reference of an operator may raise anything for unsupported inputs
         return None
     return result if isinstance(result, np.ndarray) and result.size <= MOST else None
 
@@ -77,7 +79,7 @@ def evaluated(node: Any, inputs: Sequence[Known | None], opsets: Mapping[str, in
 def inferred_outputs(
     node: Any, inputs: Sequence[Known | None], opsets: Mapping[str, int]
 ) -> dict[str, tuple[int, Shape | None]]:
-    """Output -> (type, shape) as onnx infers them from the inputs and from the values of the small ones."""
+    """Return output -> (type, shape) as onnx infers them from the inputs and from the values of the small ones."""
     import onnx
 
     domain = "" if node.domain == "ai.onnx" else node.domain
@@ -148,7 +150,7 @@ def _constant(node: Any) -> Any:
 
 
 def _runner(node: Any, opsets: Mapping[str, int]) -> Any:
-    """A function from inputs by name to the first output; None where onnx's reference has no such operator."""
+    """Return a function from inputs by name to the first output; None if onnx's reference has no such operator."""
     import onnx
     from onnx.reference import ReferenceEvaluator
 

@@ -1,4 +1,4 @@
-"""The files that hold a graph's weights beside it."""
+"""External files with a graph's weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from diagnostics.model import onnx_file
 
 
 def files_of(path: Path) -> list[Path]:
-    """The graph's file and the files of its weights, which may not be there.
+    """Return the graph's file and the files of its weights, which may be missing.
 
     A weights file outside the graph's folder is left out: readers refuse it too.
     """

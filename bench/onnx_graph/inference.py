@@ -11,9 +11,9 @@ from bench.onnx_graph.operators import MICROSOFT
 
 
 def open_axes(model: Any) -> dict[str, str]:
-    """Axis of an input without a fixed size -> what the file calls it: `batch` -> `batch`; `INPUT:0` -> empty.
+    """Return axis of an input without a fixed size -> its name in the file: `batch` -> `batch`; `INPUT:0` -> empty.
 
-    The key of an axis with a name is that name, of one without the input and the number of the axis.
+    The key of a named axis is its name, of an unnamed one the input and the number of the axis.
     """
     stored = {tensor.name for tensor in model.graph.initializer}
     found: dict[str, str] = {}
@@ -29,15 +29,15 @@ def open_axes(model: Any) -> dict[str, str]:
 
 
 def is_open(dim: Any) -> bool:
-    """Whether an axis has no size: none is given, or one below zero, as some exporters write it."""
+    """Return whether an axis has no size: none is given, or a negative one, as some exporters write it."""
     return not dim.HasField("dim_value") or dim.dim_value < 0
 
 
 def sizes_for(model: Any, sizes: Mapping[str, int] | None) -> dict[str, int]:
-    """Open axis -> extent. `sizes`: what the user chose; by default a batch is 1.
+    """Return open axis -> extent. `sizes`: the user's choice; by default a batch is 1.
 
-    A batch is an axis that is called like one, or the first of several of an input where that has no name. An axis
-    with a name may be chosen by input and number too. Raises ValueError for one that has a fixed size.
+    A batch is an axis that is named like one, or the unnamed first of several axes of an input. A named axis may also
+    be chosen by input and number. Raises ValueError for one that has a fixed size.
     """
     axes = open_axes(model)
     if sizes is None:
@@ -64,7 +64,7 @@ def sizes_for(model: Any, sizes: Mapping[str, int] | None) -> dict[str, int]:
 
 
 def name_open_axes(model: Any) -> None:
-    """Give axes of inputs without a name their place for a name, in place; sizes below zero are taken away."""
+    """Name unnamed open axes of inputs by their position, in place; negative sizes are removed."""
     for graph in graphs_in(model.graph):
         for value in (*graph.input, *graph.output, *graph.value_info):
             for dim in value.type.tensor_type.shape.dim:
@@ -77,7 +77,7 @@ def name_open_axes(model: Any) -> None:
 
 
 def with_sizes(model: Any, sizes: Mapping[str, int]) -> Any:
-    """A copy of the model in which these axes have these sizes, everywhere."""
+    """Return a copy of the model in which these axes have these sizes, everywhere."""
     import onnx
 
     sized = onnx.ModelProto()
@@ -91,7 +91,7 @@ def with_sizes(model: Any, sizes: Mapping[str, int]) -> Any:
 
 
 def infer(model: Any) -> Any:
-    """The model with the shapes that onnx's inference adds; one that it chokes on comes back as it is."""
+    """Return the model with the shapes of onnx's inference; if inference fails, unchanged."""
     import onnx
 
     used = (n.op_type for g in graphs_in(model.graph) for n in g.node if n.domain == MICROSOFT)
@@ -103,7 +103,7 @@ def infer(model: Any) -> Any:
 
 
 def graphs_in(graph: Any) -> Iterator[Any]:
-    """A GraphProto and all graphs inside it."""
+    """Yield a GraphProto and all graphs inside it."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:

@@ -1,4 +1,4 @@
-"""Keys of nodes: the name where a node has one of its own, else something that is unique."""
+"""Keys of nodes: a node's name if it is unique, else a generated unique key."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 
 def keys_of(nodes: Iterable[tuple[str, str]]) -> list[str]:
-    """A unique key for each (name, operator), in order: its name, or `Relu #7` by its place.
+    """Return a unique key for each (name, operator), in order: its name, or `Relu #7` by its place.
 
-    ONNX lets nodes go without a name or share one; pictures and comparisons need to distinguish them.
+    ONNX lets nodes have no name or share one; pictures and comparisons need to distinguish them.
     """
     pairs = list(nodes)
     taken = {name for name, _ in pairs if name}

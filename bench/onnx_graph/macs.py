@@ -1,4 +1,4 @@
-"""Multiply-accumulates of ONNX operators from the shapes of what goes in and comes out.
+"""Multiply-accumulates of ONNX operators from the shapes of their inputs and outputs.
 
 Counted as `suite.macs` counts a PyTorch module: matrix products, convolutions, attention and
 recurrent cells; element-wise work, biases, normalization, interpolation and pooling are not.
@@ -21,32 +21,32 @@ GATES: Final = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One node with what its count needs."""
+    """One node with the data for its count."""
 
     attributes: Mapping[str, Any]
     """Plain numbers, text and lists."""
     inputs: Sequence[Shape | None]
-    """Shape of each input; None where it is left out or not known."""
+    """Shape of each input; None if omitted or unknown."""
     outputs: Sequence[Shape | None]
     given: Sequence[bool] | None = None
-    """Which inputs are not left out; None: those with a shape."""
+    """Which inputs are present; None: those with a shape."""
     value: Callable[[int], Any] = lambda at: None
-    """The number in a scalar input, None where it is not known."""
+    """Returns the number in a scalar input, None if unknown."""
 
 
 Counter = Callable[[Call], int]
 
 
 class Open(Exception):
-    """A shape that the count needs is not known, or something else, which the text names."""
+    """Raised if a shape, or other data named in the text, that the count needs is unknown."""
 
 
 def macs_of(operator: str, call: Call) -> int | None:
-    """Multiply-accumulates of one run: 0 for an operator without a formula, None when a shape is open.
+    """Return multiply-accumulates of one run: 0 for an operator without a formula, None if a shape is open.
 
-    `operator` may have its domain in front. Formulas: convolution = output elements x elements of one
-    filter; product = rows x columns x depth; recurrent = steps x batch x directions x gates x
-    hidden x (input + hidden); attention = both of its products, a causal mask saves nothing.
+    `operator` may have its domain in front. Formulas: convolution = output elements x elements of one filter; product =
+    rows x columns x depth; recurrent = steps x batch x directions x gates x hidden x (input + hidden); attention = both
+    of its products; a causal mask does not reduce them.
     """
     counter = counter_of(operator)
     if counter is None:
@@ -58,12 +58,12 @@ def macs_of(operator: str, call: Call) -> int | None:
 
 
 def counter_of(operator: str) -> Counter | None:
-    """The formula of an operator, with or without its domain in front; None where there is none."""
+    """Return the formula of an operator, with or without its domain in front; None if there is none."""
     return COUNTERS.get(operator) or COUNTERS.get(operator.rpartition("::")[2])
 
 
 def _known(shapes: Sequence[Shape | None], at: int, part: slice = WHOLE) -> tuple[int, ...]:
-    """The extents of one shape, or of a part of it; raises Open when one of them is open."""
+    """Return the extents of one shape, or of a part of it; raise Open if one of them is open."""
     shape = shapes[at] if at < len(shapes) else None
     extents = None if shape is None else shape[part]
     if extents is None or not all(isinstance(d, int) for d in extents):
@@ -72,7 +72,7 @@ def _known(shapes: Sequence[Shape | None], at: int, part: slice = WHOLE) -> tupl
 
 
 def _has(call: Call, at: int) -> bool:
-    """Whether the input is not left out."""
+    """Return whether the input is present."""
     if call.given is not None:
         return at < len(call.given) and call.given[at]
     return at < len(call.inputs) and call.inputs[at] is not None
@@ -87,7 +87,9 @@ def _transposed_conv(call: Call) -> int:
 
 
 def _product(left: int, right: int, *, transposed: tuple[str, str] | None = None) -> Counter:
-    """Elements of the result times the depth: the last axis of the left operand, the one before of the right."""
+    """Return a count of elements of the result times the depth: the last axis of the left operand, the second to last
+    of the right.
+    """
 
     def count(call: Call) -> int:
         flips = [bool(call.attributes.get(name)) for name in transposed or ()] or [False, False]
@@ -97,7 +99,7 @@ def _product(left: int, right: int, *, transposed: tuple[str, str] | None = None
             if shape is None:
                 continue
             if len(shape) == 1 and not flips[0]:
-                axis = -1  # a vector has the depth alone
+                axis = -1  # a vector has only the depth
             if len(shape) >= -axis and isinstance(shape[axis], int):
                 return elements * _known([(shape[axis],)], 0)[0]
         raise Open
@@ -106,8 +108,10 @@ def _product(left: int, right: int, *, transposed: tuple[str, str] | None = None
 
 
 def _recurrent(kind: str, features: int = -1) -> Counter:
-    """`features`: the axis of the weights that meets the input, and of the recurrence weights that meets the
-    hidden state.
+    """Return the count of a recurrent layer.
+
+    `features`: the axis of the weights that is multiplied with the input, and of the recurrence weights that is
+    multiplied with the hidden state.
     """
 
     def count(call: Call) -> int:
@@ -120,7 +124,7 @@ def _recurrent(kind: str, features: int = -1) -> Counter:
 
 
 def _einsum(call: Call) -> int:
-    """The product of all extents where something is summed between two operands, else 0.
+    """Return the product of all extents if two operands are contracted, else 0.
 
     The axes of an ellipsis are named from the last one, as they are broadcast.
     """
@@ -146,7 +150,7 @@ def _einsum(call: Call) -> int:
 
 
 def _attention(call: Call) -> int:
-    """ai.onnx Attention: query, key, value of [batch, heads, length, width] or [batch, length, width]."""
+    """Count ai.onnx Attention: query, key, value of [batch, heads, length, width] or [batch, length, width]."""
     query, key = _known(call.inputs, 0), _known(call.inputs, 1)
     value = _known(call.inputs, 2)
     heads = int(call.attributes.get("q_num_heads") or 0)
@@ -162,7 +166,7 @@ def _attention(call: Call) -> int:
 
 
 def _shared_buffer(call: Call, past_length: int) -> int | None:
-    """Keys of the past in a buffer that has room for more; None: past and present are tensors of their own.
+    """Return the number of past keys in a preallocated buffer; None if past and present are separate tensors.
 
     `past_length`: the input that has the number.
     """
@@ -175,8 +179,8 @@ def _shared_buffer(call: Call, past_length: int) -> int | None:
 
 
 def _multi_head_attention(past_key: int, past_length: int) -> Counter:
-    """com.microsoft MultiHeadAttention: query, key, value of [batch, length, width], a key and a value of
-    [batch, heads, length, width], or packed into the query or the key.
+    """Return the count of com.microsoft MultiHeadAttention: query, key, value of [batch, length, width], a key and a
+    value of [batch, heads, length, width], or packed into the query or the key.
     """
 
     def count(call: Call) -> int:
@@ -201,9 +205,10 @@ def _multi_head_attention(past_key: int, past_length: int) -> Counter:
 
 
 def _packed_attention(past: int, past_length: int) -> Counter:
-    """com.microsoft Attention and QAttention: the projection of [batch, length, width], then both products.
+    """Return the count of com.microsoft Attention and QAttention: the projection of [batch, length, width], then both
+    products.
 
-    `past`: the input of [2, batch, heads, length, width] that has the keys and values of before.
+    `past`: the input of [2, batch, heads, length, width] with the past keys and values.
     """
 
     def count(call: Call) -> int:
@@ -219,7 +224,7 @@ def _packed_attention(past: int, past_length: int) -> Counter:
 
 
 def _grouped_query_attention(call: Call) -> int:
-    """com.microsoft GroupQueryAttention, its key and value packed into the query or not."""
+    """Count com.microsoft GroupQueryAttention, with key and value packed into the query or not."""
     query = _known(call.inputs, 0)
     heads = int(call.attributes.get("num_heads") or 0)
     if _has(call, 1):
@@ -237,8 +242,8 @@ def _grouped_query_attention(call: Call) -> int:
 
 
 def _linear_attention(call: Call) -> int:
-    """LinearAttention: per token and head the outer product of key and value, the product of query and state, and for
-    the delta rules the product of key and state.
+    """Count LinearAttention: per token and head the outer product of key and value, the product of query and state, and
+    for the delta rules the product of key and state.
     """
     query, key, value = (_known(call.inputs, n) for n in range(3))
     heads = int(call.attributes.get("q_num_heads") or 0)
@@ -252,7 +257,9 @@ def _linear_attention(call: Call) -> int:
 
 
 def _experts(first: Sequence[int], bits: str = "") -> Counter:
-    """MoE and QMoE: each token goes through k experts. `first`: the inputs with the experts' weights."""
+    """Return the count of MoE and QMoE: each token passes through k experts. `first`: the inputs with the experts'
+    weights.
+    """
 
     def count(call: Call) -> int:
         tokens = prod(_known(call.inputs, 0)[:-1])
@@ -264,31 +271,31 @@ def _experts(first: Sequence[int], bits: str = "") -> Counter:
 
 
 def _input_times(name: str) -> Counter:
-    """Elements of the input times an attribute: the number of outputs of a linear layer."""
+    """Return a count of elements of the input times an attribute: the number of outputs of a linear layer."""
     return lambda call: prod(_known(call.inputs, 0)) * int(call.attributes[name])
 
 
 def _linear_model(call: Call) -> int:
-    """LinearRegressor, LinearClassifier: samples x features x targets."""
+    """Count LinearRegressor and LinearClassifier: samples x features x targets."""
     shape = _known(call.inputs, 0)
     samples = shape[0] if len(shape) > 1 else 1
     return samples * len(call.attributes.get("coefficients") or ())
 
 
 def _affine_grid(call: Call) -> int:
-    """Every place of the grid, with a 1 behind it, times the rows of the matrix."""
+    """Count every position of the grid, in homogeneous coordinates, times the rows of the matrix."""
     grid = _known(call.outputs, 0)
     return prod(grid) * (grid[-1] + 1)
 
 
 def _distances(call: Call) -> int:
-    """CDist: every row of one operand against every row of the other."""
+    """Count CDist: every row of one operand against every row of the other."""
     left, right = _known(call.inputs, 0), _known(call.inputs, 1)
     return left[0] * right[0] * left[1]
 
 
 def _position_bias(call: Call) -> int:
-    """GatedRelativePositionBias: the query of every head times the weight."""
+    """Count GatedRelativePositionBias: the query of every head times the weight."""
     return prod(_known(call.inputs, 0)) * _known(call.inputs, 3)[1]
 
 
@@ -341,4 +348,4 @@ COUNTERS: Final[dict[str, Counter]] = {
     "MoE": _experts((2, 4, 6)),
     "QMoE": _experts((2, 5, 8), bits="expert_weight_bits"),
 }
-"""Operator -> its count. A name with its domain goes before the bare one."""
+"""Operator -> its count. A name with its domain takes precedence over the bare one."""

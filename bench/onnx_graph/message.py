@@ -1,4 +1,4 @@
-"""Writes protobuf messages from the fields of others."""
+"""Writing of protobuf messages from fields of others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from diagnostics.model.wire import BYTES, FIXED64, VARINT, Buffer, Entry
 
 
 def copy(out: bytearray, data: Buffer, entry: Entry) -> None:
-    """Appends a field as it is."""
+    """Append a field unchanged."""
     if entry.kind == BYTES:
         put(out, entry.number, data[entry.start : entry.end])
         return
@@ -15,19 +15,19 @@ def copy(out: bytearray, data: Buffer, entry: Entry) -> None:
 
 
 def content_of(data: Buffer, entry: Entry) -> Buffer:
-    """The bytes of a field without its tag; of a number, its encoding."""
+    """Return the bytes of a field without its tag; of a number, its encoding."""
     if entry.kind == BYTES:
         return data[entry.start : entry.end]
     return _varint(entry.value) if entry.kind == VARINT else _fixed(data, entry)
 
 
 def _fixed(data: Buffer, entry: Entry) -> Buffer:
-    """The bytes of a number of fixed width; its entry has only their end."""
+    """Return the bytes of a fixed-width number; its entry has only their end."""
     return data[entry.end - (8 if entry.kind == FIXED64 else 4) : entry.end]
 
 
 def put(out: bytearray, number: int, content: Buffer | bytearray) -> None:
-    """Appends a field of bytes."""
+    """Append a field of bytes."""
     out += _varint(number << 3 | BYTES)
     out += _varint(len(content))
     out += content

@@ -1,6 +1,6 @@
-"""Shapes behind ONNX Runtime's own operators: rules for onnx's shape inference, which knows none of them.
+"""Shape inference of ONNX Runtime's own operators: rules for onnx's inference, which knows none of them.
 
-They stand in the domain com.microsoft while a model is looked at.
+They are registered in the domain com.microsoft while a model is analysed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIKE: Final[dict[str, int]] = {
     **dict.fromkeys(("QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "Inverse"), 0),
     **dict.fromkeys(("MoE", "QMoE", "LongformerAttention", "Trilu"), 0),
 }
-"""Operator -> the input that its first output has type and shape of."""
+"""Operator -> the input whose type and shape its first output has."""
 
 STAND_INS: Final[dict[str, tuple[str, tuple[int, ...] | slice, int]]] = {
     "QLinearConcat": ("Concat", slice(2, None, 3), 2),
@@ -50,28 +50,29 @@ STAND_INS: Final[dict[str, tuple[str, tuple[int, ...] | slice, int]]] = {
     "GatherND": ("GatherND", (0, 1), 0),
     "ExpandDims": ("Unsqueeze", (0, 1), 0),
 }
-"""Operator -> an operator of ONNX whose result has the same shape, the inputs that it takes, and the input that the
-result has the type of (below zero: that type itself)."""
+"""Operator -> an ONNX operator whose result has the same shape, the inputs that it takes, and the input whose type the
+result has (negative: that type itself).
+"""
 
 WHOLE_NUMBERS: Final = {("Where", 0): BOOL, ("GatherND", 1): INT64, ("Unsqueeze", 1): INT64}
-"""(stand-in, input) -> its type, where it is not the one of the data."""
+"""(stand-in, input) -> its type if it is not that of the data."""
 
 Dims = list[Any]
 """TensorShapeProto.Dimension of each axis."""
 
 
 class Unknown(Exception):
-    """The rule cannot say anything."""
+    """Raised by a rule that cannot determine the shape."""
 
 
 class _Node:
-    """One node for a rule: what goes in, and a way to say what comes out."""
+    """Node as seen by a rule: its inputs, and methods to set its outputs."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
 
     def type(self, at: int) -> Any:
-        """The TypeProto of an input; raises Unknown."""
+        """Return the TypeProto of an input; raise Unknown."""
         if at >= self._context.get_num_inputs() or not self._context.has_input(at):
             raise Unknown
         found = self._context.get_input_type(at)
@@ -83,7 +84,7 @@ class _Node:
         return bool(at < self._context.get_num_inputs() and self._context.has_input(at))
 
     def dims(self, at: int, *, rank: int | None = None) -> Dims:
-        """The axes of an input; raises Unknown where not even their number is known, or it is another one."""
+        """Return the axes of an input; raise Unknown if their number is unknown or not `rank`."""
         tensor = self.type(at).tensor_type
         if not tensor.HasField("shape") or (rank is not None and len(tensor.shape.dim) != rank):
             raise Unknown
@@ -101,7 +102,7 @@ class _Node:
         return [] if found is None else list(found.ints)
 
     def give(self, at: int, elem: int, dims: Sequence[Any]) -> None:
-        """Set an output: its type and axes, each an extent, a Dimension, or None for an open one."""
+        """Set an output's type and axes, each an extent, a Dimension, or None for an open one."""
         import onnx
 
         if at >= self._context.get_num_outputs():
@@ -128,13 +129,13 @@ def _skip_layer_normalization(node: _Node) -> None:
 
 
 def _matmul(node: _Node, *, columns: int | None = None) -> None:
-    """The input with another last axis: the attribute N."""
+    """Set the input's shape with the attribute N as last axis."""
     size = node.number("N") if columns is None else columns
     node.give(0, node.elem(0), [*node.dims(0)[:-1], size])
 
 
 def _fused_matmul(node: _Node) -> None:
-    """A matrix product with operands that are transposed on the way, the batch's axes too."""
+    """Set the shape of a matrix product with transposed operands, including batch axes."""
     left = _transposed(node.dims(0), node.number("transA"), node.number("transBatchA"))
     right = _transposed(node.dims(1), node.number("transB"), node.number("transBatchB"))
     if len(left) < 2 or len(right) < 2:
@@ -230,7 +231,7 @@ def _grouped_query_attention(node: _Node) -> None:
         length: Any = node.dims(1, rank=3)[1] if node.has(1) else query[1]
         shape = [query[0], groups, length, _divided(hidden, heads)]
     else:
-        # Where the past is a buffer, present is the same one; where it is not, the new keys come behind.
+        # A past in a buffer is also the present; otherwise the new keys are appended.
         past = node.dims(3, rank=4)
         added = node.dims(1, rank=3)[1] if node.has(1) else query[1]
         shape = [past[0], past[1], _sum(past[2], added), past[3]]
@@ -268,7 +269,7 @@ def _distances(node: _Node) -> None:
 
 
 def _stand_in(operator: str, context: Any) -> None:
-    """The shape that another operator would give."""
+    """Set the shape that another operator would give."""
     import onnx
 
     name, places, source = STAND_INS[operator]
@@ -300,7 +301,7 @@ def _stand_in(operator: str, context: Any) -> None:
 
 
 def _stand_in_version(name: str) -> int:
-    """Before axes became inputs, which the quantized operators have as attributes."""
+    """Return the opset before axes became inputs: the quantized operators have them as attributes."""
     return 13 if name == "ReduceMean" else 17
 
 
@@ -323,11 +324,11 @@ RULES: Final[dict[str, Callable[[_Node], None]]] = {
     "BiasSplitGelu": _half,
     "CDist": _distances,
 }  # fmt: skip
-"""Operator -> what sets the shapes of its outputs."""
+"""Operator -> the function that sets the shapes of its outputs."""
 
 
 def find_schema(operator: str, domain: str, version: int) -> Any:
-    """The OpSchema of an operator of ONNX or of one with a rule here; None where there is neither."""
+    """Return the OpSchema of an operator of ONNX or of one with a rule here; None if there is neither."""
     import onnx
 
     if domain == MICROSOFT and (operator in RULES or operator in STAND_INS):
@@ -340,9 +341,9 @@ def find_schema(operator: str, domain: str, version: int) -> Any:
 
 @contextmanager
 def rules_for(operators: Iterable[str]) -> Iterator[None]:
-    """Make onnx's inference use the rules for these operators of com.microsoft, while the context lasts.
+    """Within the context, make onnx's inference use the rules for these operators of com.microsoft.
 
-    Not for good: other parts of onnx expect that an operator's name is in one domain alone.
+    Not permanently: other parts of onnx expect an operator's name in one domain alone.
     """
     import onnx
 
@@ -382,7 +383,7 @@ def _schema(name: str) -> Any:
 
 
 def _all_types() -> set[str]:
-    """Every type of a tensor, as schemas name it."""
+    """Return the names of all tensor types in schemas."""
     import onnx
 
     names = set(onnx.TensorProto.DataType.keys()) - {"UNDEFINED"}

@@ -1,4 +1,4 @@
-"""What names of nodes and tensors say: quantizers put things behind them, exporters number them."""
+"""Interpretation of node and tensor names: quantizers add suffixes, exporters number them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAMILIES: Final = {
     "QLinearAveragePool": "AveragePool",
     "QLinearGlobalAveragePool": "GlobalAveragePool",
 }
-"""Operator without domain -> the one that it is a version of."""
+"""Operator without domain -> the operator of which it is a version."""
 SUFFIXES: Final = (
     "_MatMul_quant",
     "_quant",
@@ -28,17 +28,17 @@ SUFFIXES: Final = (
     "_Transposed_quantized",
     "_quantized",
 )
-"""What ONNX Runtime's quantizer puts behind names, the longer ones first."""
+"""Suffixes that ONNX Runtime's quantizer adds to names, the longer ones first."""
 _NUMBERED: Final = re.compile(r"(_?val|_?const|onnx::\w+|initializer|t|\w*Constant)[_.]?\d+")
 
 
 def family(operator: str) -> str:
-    """The operator, or the one that it is a quantized or fused version of."""
+    """Return the operator of which this one is a quantized or fused version, or itself."""
     return FAMILIES.get(operator.rpartition("::")[2], operator)
 
 
 def bare(name: str) -> str:
-    """The name without what a quantizer put behind it."""
+    """Return the name without a quantizer's suffix."""
     for suffix in SUFFIXES:
         if name.endswith(suffix) and len(name) > len(suffix):
             return name.removesuffix(suffix)
@@ -46,5 +46,5 @@ def bare(name: str) -> str:
 
 
 def is_numbered(name: str) -> bool:
-    """Whether an exporter made the name up, so that the next export may give it to something else."""
+    """Return whether an exporter generated the name, so that the next export may reuse it for another item."""
     return _NUMBERED.fullmatch(name) is not None

@@ -1,4 +1,4 @@
-"""Worker side. Shapes as they are in a run: for graphs whose shapes depend on the data, such as detectors."""
+"""Worker side. Shapes observed in a run: for graphs with data-dependent shapes, such as detectors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 
 def shapes_of_a_run(path: Path, feeds: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Value -> shape in one run of ONNX Runtime on `feeds` (input name -> array); every value of the main graph.
+    """Return value -> shape in one ONNX Runtime run on `feeds` (input name -> array), for every value of the main
+    graph.
 
     All of them are kept in memory until the run ends. Raises what ONNX Runtime raises.
     """

@@ -1,6 +1,6 @@
-"""Which operators have multiply-accumulates: those with a formula, those that have none, and those nobody knows of.
+"""Operators by their multiply-accumulates: those with a formula, those that have none, and unknown ones.
 
-An operator that stands in no table here is not taken for free: it is listed as not counted.
+An operator in no table is not assumed to be free: it is listed as not counted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _UNCOUNTED_NAMES: Final = """
 DFT STFT Det SVMClassifier SVMRegressor Gradient SequenceMap
 """
 UNCOUNTED: Final = frozenset(_UNCOUNTED_NAMES.split())
-"""They multiply and sum, but how often depends on the algorithm, or on what is in the attributes or the sequence."""
+"""Operators that multiply and sum a number of times that depends on the algorithm, the attributes or the sequence."""
 
 _FREE_NAMES: Final = """
 Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool BatchNormalization Bernoulli
@@ -39,7 +39,7 @@ Tan Tanh TensorScatter TfIdfVectorizer ThresholdedRelu Tile TopK Transpose Trilu
 Upsample Where Xor SimplifiedLayerNormalization
 """
 FREE: Final = frozenset(_FREE_NAMES.split())
-"""Operators of ai.onnx that multiply nothing, or element by element alone: normalization, interpolation, pooling."""
+"""Operators of ai.onnx that multiply nothing, or only element-wise: normalization, interpolation, pooling."""
 
 _FREE_ML_NAMES: Final = """
 ArrayFeatureExtractor Binarizer CastMap CategoryMapper DictVectorizer FeatureVectorizer Imputer
@@ -47,16 +47,16 @@ LabelEncoder Normalizer OneHotEncoder Scaler TreeEnsemble TreeEnsembleClassifier
 TreeEnsembleRegressor ZipMap
 """
 FREE_ML: Final = frozenset(_FREE_ML_NAMES.split())
-"""The same of ai.onnx.ml."""
+"""Operators of ai.onnx.ml without multiply-accumulates."""
 
 SHAPED_AS_INPUT: Final = frozenset(
     f"ai.onnx.ml::{name}"
     for name in ("Binarizer", "Imputer", "LabelEncoder", "Normalizer", "Scaler")
 )
-"""Operators of which onnx does not say that their output has the shape of their input."""
+"""Operators for which onnx does not define that the output has the shape of the input."""
 
 FREE_TRAINING: Final = frozenset({"Adagrad", "Adam", "Momentum"})
-"""The same of ai.onnx.preview.training: optimizers."""
+"""Operators of ai.onnx.preview.training without multiply-accumulates: optimizers."""
 
 _FREE_MICROSOFT_NAMES: Final = """
 BiasAdd BiasDropout BiasGelu BiasSoftmax BiasSplitGelu BitmaskBiasDropout BitmaskDropout ComplexMul
@@ -71,7 +71,7 @@ ScaledSiLU SkipGroupNorm SkipLayerNormalization SkipSimplifiedLayerNormalization
 TorchEmbedding Trilu UnfoldTensor Unique
 """
 FREE_MICROSOFT: Final = frozenset(_FREE_MICROSOFT_NAMES.split())
-"""The same of com.microsoft."""
+"""Operators of com.microsoft without multiply-accumulates."""
 
 _FREE: Final = {
     "": FREE,
@@ -84,7 +84,7 @@ _FREE: Final = {
 
 
 def reason_not_counted(operator: str) -> str:
-    """Why an operator (with its domain in front, where that is not ai.onnx) has no count; empty where it has one."""
+    """Return why an operator (with its domain in front, unless ai.onnx) has no count; empty if it has one."""
     domain, _, name = operator.rpartition("::")
     if domain not in _FREE:
         return f"nothing is known of {operator}"

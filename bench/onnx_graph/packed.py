@@ -1,4 +1,4 @@
-"""Weights that ONNX Runtime's operators keep packed in blocks: MatMulNBits and GatherBlockQuantized."""
+"""Weights packed in blocks by ONNX Runtime's operators: MatMulNBits and GatherBlockQuantized."""
 
 from __future__ import annotations
 
@@ -8,44 +8,44 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packing:
-    """How the integers of one tensor are packed, and how they are cut into blocks with a scale each."""
+    """Packing of the integers of one tensor, and their division into blocks with one scale each."""
 
     shape: tuple[int, ...]
-    """Of the numbers that the tensor stands for."""
+    """Shape of the unpacked tensor."""
     bits: int
     block: int
     axis: int
-    """The axis that is cut into blocks."""
+    """Axis that is divided into blocks."""
 
     @property
     def num_blocks(self) -> int:
-        """Blocks along the axis."""
+        """Number of blocks along the axis."""
         return -(-self.shape[self.axis] // self.block)
 
     @property
     def scales_shape(self) -> tuple[int, ...]:
-        """The shape of the scales."""
+        """Shape of the scales."""
         places = range(len(self.shape))
         return tuple(self.num_blocks if n == self.axis else self.shape[n] for n in places)
 
     @property
     def default_zero_point(self) -> int:
-        """The code of zero where the operator has no zero points."""
+        """Code of zero if the operator has no zero points."""
         return 1 << self.bits - 1
 
     def unpacked_zero_points(self, packed: Any) -> Any:
-        """One number per block of zero points that are packed like the weights, a row at a time."""
+        """Return one number per block for zero points that are packed like the weights, a row at a time."""
         rows, blocks = self.scales_shape
         return _codes(packed.reshape(rows, -1), self.bits)[:, :blocks].astype("f4")
 
 
 def unpacked_rows(array: Any, packing: Packing) -> Any:
-    """The codes of some rows of a packed tensor, as uint8 in rows of the numbers that they stand for."""
+    """Return the codes of some rows of a packed tensor as uint8, in rows of the unpacked tensor."""
     return _codes(array.reshape(len(array), -1), packing.bits)[:, : packing.shape[1]]
 
 
 def _codes(rows: Any, bits: int) -> Any:
-    """The codes in rows of bytes, as uint8: the first in the lowest bits of the first byte."""
+    """Return the codes in rows of bytes, as uint8: the first in the lowest bits of the first byte."""
     import numpy as np
 
     if bits in (1, 2, 4, 8):

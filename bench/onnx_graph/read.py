@@ -1,4 +1,4 @@
-"""Reads an ONNX file into a Graph: shapes inferred, multiply-accumulates counted, weights left where they are."""
+"""Reading of an ONNX file into a Graph: shapes inferred, multiply-accumulates counted, weights left in the file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from bench.onnx_graph.stored import BadTensor, file_beside
 from bench.onnx_graph.values import value_of, values_of
 
 SCOPES: Final = "pkg.torch.onnx.name_scopes"
-"""Where torch.onnx writes the path of modules that a node comes from."""
+"""Metadata key under which torch.onnx writes a node's module path."""
 NO_MODULE: Final = "_empty_nn_module_stack"
-"""What torch.export writes for what is in no module."""
+"""Name that torch.export writes for nodes outside of modules."""
 
 
 def read(
@@ -30,11 +30,11 @@ def read(
     sizes: Mapping[str, int] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> Graph:
-    """Return the graph in the file. Raises GraphError, naming the file, when it cannot be read.
+    """Return the graph in the file. Raises GraphError, naming the file, if it cannot be read.
 
     `sizes`: open axis -> extent: its name, or `INPUT:AXIS` for one without a name (default: 1 for a batch, see
-    `bench.onnx_graph.inference.sizes_for`). `shapes`: value -> its shape as seen in a run, for what depends on data.
-    Both are for the count of multiply-accumulates.
+    `bench.onnx_graph.inference.sizes_for`). `shapes`: value -> its shape in a run, for data-dependent shapes. Both are
+    used to count multiply-accumulates.
     """
     skeleton = skeleton_of(path)
     model = parsed(path, skeleton)
@@ -70,7 +70,7 @@ def read(
 
 
 def parsed(path: Path, skeleton: Skeleton) -> Any:
-    """The skeleton as a ModelProto, functions of the file put in the place of their calls."""
+    """Return the skeleton as a ModelProto with the file's functions inlined."""
     import onnx
     import onnx.inliner
     from google.protobuf.message import DecodeError
@@ -88,7 +88,7 @@ def parsed(path: Path, skeleton: Skeleton) -> Any:
 
 
 def _num_bytes(path: Path, skeleton: Skeleton) -> int:
-    """Bytes of the file and of those that hold its weights, as far as they are there."""
+    """Return bytes of the file and of those existing files that hold its weights."""
     files = {path}
     for location in skeleton.locations:
         try:
@@ -99,7 +99,7 @@ def _num_bytes(path: Path, skeleton: Skeleton) -> int:
 
 
 def _unique(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Initializers before other tensors; of several under one name, which damaged files have, every one."""
+    """Return initializers before other tensors; duplicates under one name, which damaged files have, are kept."""
     found: dict[str, Tensor] = {}
     for tensor in sorted(tensors, key=lambda t: not t.is_initializer):
         name = tensor.name
@@ -110,7 +110,7 @@ def _unique(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 
 def _named_values(graph: Any, axes: Mapping[str, str]) -> dict[str, Value]:
-    """Value -> its type and shape; axes without a name are `?` again."""
+    """Return value -> its type and shape; axes without a name become `?` again."""
     found = values_of(graph)
     unnamed = {axis for axis, name in axes.items() if not name}
     if not unnamed:
@@ -124,7 +124,7 @@ def _named_values(graph: Any, axes: Mapping[str, str]) -> dict[str, Value]:
 
 
 class _Nodes:
-    """Makes the records of nodes, of the main graph and of those inside it."""
+    """Builder of node records, for the main graph and the graphs inside it."""
 
     def __init__(self, counts: Counts, opsets: Mapping[str, int], bodies: list[Body]) -> None:
         self._counts = counts
@@ -139,9 +139,9 @@ class _Nodes:
         place: str = "",
         outer: str = "",
     ) -> Iterator[Node]:
-        """The nodes of the graph and, after each, those of the graphs inside it.
+        """Yield the nodes of the graph and, after each, those of the graphs inside it.
 
-        `names`: value of this graph and of those around it -> its unique name, where that is another one.
+        `names`: value of this graph and of the enclosing ones -> its unique name, if that differs.
         """
         keys = keys_of((n.name, n.op_type) for n in graph.node)
         for key, node in zip(keys, graph.node, strict=True):
@@ -181,7 +181,7 @@ class _Nodes:
 
 
 def _names_in(graph: Any, place: str) -> dict[str, str]:
-    """Value that is made in a graph inside a node -> its unique name."""
+    """Return value that is produced in a graph inside a node -> its unique name."""
     made = [
         *(value.name for value in graph.input),
         *(tensor.name for tensor in graph.initializer),
@@ -192,19 +192,19 @@ def _names_in(graph: Any, place: str) -> dict[str, str]:
 
 
 def operator_of(node: Any) -> str:
-    """Return the operator, with its domain where that is not ONNX's own."""
+    """Return the operator, with its domain unless it is ONNX's own."""
     return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}::{node.op_type}"
 
 
 def scope_of(node: Any) -> str:
-    """Return the module that the node comes from, as its exporter recorded it, or the folder of its name."""
+    """Return the node's module as recorded by its exporter, or the folder part of its name."""
     for prop in node.metadata_props:
         if prop.key == SCOPES:
             try:
                 scopes = ast.literal_eval(prop.value)
             except (ValueError, SyntaxError, MemoryError, RecursionError):
                 continue
-            # The last is the node's own; some nodes that passes made repeat their module's.
+            # The last is the node's own; some nodes created by passes repeat their module's.
             modules = scopes[:-1] if isinstance(scopes, list) else []
             last = modules[-1] if modules and isinstance(modules[-1], str) else ""
             return "" if last.startswith(NO_MODULE) else last

@@ -1,11 +1,11 @@
-"""A graph as a record: what an ONNX file holds, without its weights' bytes."""
+"""Graph record: the content of an ONNX file without its weights' bytes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 Dim = int | str
-"""An extent; a name or an expression such as `batch` or `2*batch` where it is open, `?` where nothing is known."""
+"""An extent; a name or an expression such as `batch` or `2*batch` if it is open, `?` if nothing is known."""
 Shape = tuple[Dim, ...]
 
 
@@ -15,9 +15,9 @@ class Value:
 
     name: str
     dtype: str = ""
-    """As ONNX names it in lower case (float, int64, int8); empty when not known."""
+    """ONNX's name in lower case (float, int64, int8); empty if unknown."""
     shape: Shape | None = None
-    """None when not even the number of axes is known."""
+    """None if even the number of axes is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Place:
 
     start: int
     end: int
-    """Of the protobuf message, end excluded."""
+    """End of the protobuf message, exclusive."""
     kind: str = "tensor"
     """tensor, sparse, or the attribute of a Constant that holds plain numbers or text: floats, ints, strings."""
 
@@ -35,18 +35,18 @@ class Place:
 class Tensor:
     """A stored tensor: an initializer, or the value of a Constant node under the name of its output.
 
-    In a graph inside a node the name has the place in front, `loop/body/weight`; in a function of the file the
-    function, `domain::Function/weight`.
+    The name is prefixed by the place in a graph inside a node, `loop/body/weight`, and by the function in a function of
+    the file, `domain::Function/weight`.
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     num_bytes: int
-    """Of its elements, wherever the file keeps them."""
+    """Bytes of its elements, wherever the file stores them."""
     is_initializer: bool = True
     place: Place | None = None
-    """None for a tensor that was read from no file."""
+    """None for a tensor that was not read from a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,38 +54,41 @@ class Node:
     """One operation."""
 
     key: str
-    """Unique in its graph: the name where the node has one of its own (`bench.onnx_graph.keys`). Nodes inside loops and
-    branches have the key of the node around them in front, with a slash."""
+    """Unique key in its graph: the node's name if it is unique (`bench.onnx_graph.keys`). Keys of nodes inside loops
+    and branches are prefixed by the enclosing node's key and a slash.
+    """
     operator: str
-    """With its domain where that is not ONNX's own: `com.microsoft::FusedMatMul`."""
+    """Operator with its domain unless it is ONNX's own: `com.microsoft::FusedMatMul`."""
     outer: str = ""
-    """Key of the node of the main graph around it, which is what a picture shows; empty in the main graph."""
+    """Key of the main graph's node that contains it, which a picture shows; empty in the main graph."""
     scope: str = ""
-    """The module it comes from, `layer1.0.conv1`; empty when the file does not say."""
+    """Module of origin, `layer1.0.conv1`; empty if the file does not record it."""
     inputs: tuple[str, ...] = ()
-    """Names of values; empty for an optional input that is left out. Inside loops and branches the names of values
-    made there have the place in front, as the keys have."""
+    """Names of values; empty for an omitted optional input. Names of values produced inside loops and branches are
+    prefixed by the place, like keys.
+    """
     outputs: tuple[Value, ...] = ()
     attributes: tuple[tuple[str, str], ...] = ()
-    """(name, value as text), by name."""
+    """(name, value as text), sorted by name."""
     macs: int | None = 0
-    """Multiply-accumulates of one run of the graph, all passes of a loop around it included; 0 where nothing is
-    multiplied, None where they are not known."""
+    """Multiply-accumulates of one run of the graph, including all passes of an enclosing loop; 0 if nothing is
+    multiplied, None if unknown.
+    """
     uncounted: str = ""
-    """Why `macs` is None."""
+    """Reason why `macs` is None."""
     is_alternative: bool = False
-    """In the branch of an If that has fewer multiply-accumulates: not part of the sum of the graph."""
+    """Whether it is in the branch of an If that has fewer multiply-accumulates: not part of the graph's sum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A graph inside a node: a branch of an If, or the body of a Loop or a Scan."""
+    """Graph inside a node: a branch of an If, or the body of a Loop or a Scan."""
 
     place: str
-    """Key of the node around it and the attribute: `loop/body`."""
+    """Key of the enclosing node and the attribute: `loop/body`."""
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    """Names as nodes give them in `inputs` and `outputs`."""
+    """Names as in the `inputs` and `outputs` of nodes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +97,9 @@ class Graph:
 
     path: str
     name: str
-    """What the file calls the graph."""
+    """Name of the graph in the file."""
     num_bytes: int
-    """Of the file and of those that hold its weights."""
+    """Bytes of the file and of those that hold its weights."""
     ir_version: int
     opsets: tuple[tuple[str, int], ...]
     """(domain, version); ONNX's own domain is `ai.onnx`."""
@@ -107,26 +110,26 @@ class Graph:
     tensors: tuple[Tensor, ...]
     bodies: tuple[Body, ...] = ()
     open_axes: tuple[str, ...] = ()
-    """The inputs' axes without a fixed size: their names, `INPUT:AXIS` for one without a name."""
+    """Axes of the inputs without a fixed size: their names, `INPUT:AXIS` for one without a name."""
     sizes: tuple[tuple[str, int], ...] = ()
-    """(open axis, extent) as taken for `macs`."""
+    """(open axis, extent) assumed for `macs`."""
     num_choices: int = 0
-    """If nodes of which the branch with more multiply-accumulates is counted."""
+    """Number of If nodes of which the branch with more multiply-accumulates is counted."""
     metadata: tuple[tuple[str, str], ...] = field(default=())
 
     @property
     def macs(self) -> int:
-        """Sum over the nodes whose multiply-accumulates are known; of an If the larger branch."""
+        """Sum over the nodes whose multiply-accumulates are known; for an If the larger branch."""
         return sum(node.macs or 0 for node in self.nodes if not node.is_alternative)
 
     @property
     def num_uncounted(self) -> int:
-        """Nodes that multiply, but how much is not known."""
+        """Number of multiplying nodes whose multiply-accumulates are unknown."""
         return sum(node.macs is None for node in self.nodes)
 
     @property
     def uncounted(self) -> tuple[str, ...]:
-        """Why nodes are not counted, each reason once."""
+        """Reasons why nodes are not counted, each once."""
         return tuple(dict.fromkeys(node.uncounted for node in self.nodes if node.uncounted))
 
     @property

@@ -1,6 +1,6 @@
-"""An ONNX file without the bytes of its weights: all that a picture or a summary needs, however large the file.
+"""ONNX file without the bytes of its weights: enough for a picture or a summary, however large the file.
 
-The file is mapped and walked in protobuf's wire format, so that 1.5 GB of weights are never read.
+The file is memory-mapped and parsed in protobuf's wire format, so that 1.5 GB of weights are never read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from diagnostics.model import onnx_file as proto
 from diagnostics.model.onnx_rules import TWO_GIB
 from diagnostics.model.wire import BYTES, VARINT, Buffer, Entry, WireError, entries, text
 
-# Field numbers of onnx.proto3 beside those that the doctor knows.
+# Field numbers of onnx.proto3 besides those that the doctor knows.
 NODE_OUTPUT, NODE_NAME = 2, 3
 ATTRIBUTE_NAME, ATTRIBUTE_SPARSE, ATTRIBUTE_SPARSES = 1, 22, 23
 LISTS: Final = {7: ("floats", 1), 8: ("ints", 7), 9: ("strings", 8)}
@@ -42,33 +42,35 @@ GRAPH_ENDS: Final = (11, 12)
 TENSOR_DOC: Final = 12
 TENSOR_LOCATED: Final = frozenset({proto.TENSOR_EXTERNAL, proto.TENSOR_LOCATION})
 KEPT: Final = 1024
-"""Bytes of a tensor that stay: the shapes, axes and scales that shape inference reads and Netron shows."""
+"""Maximum number of bytes of a tensor that are kept: shapes, axes and scales that shape inference reads and Netron
+shows.
+"""
 SHORT: Final = 16
-"""Bytes of an attribute that is too short for a tensor or a graph."""
+"""Bytes up to which an attribute is too short for a tensor or a graph."""
 LONGEST: Final = 400
-"""Bytes that the name and the shape of an input take together before they count as long."""
+"""Bytes of the name and shape of an input above which they count as long."""
 WALKED: Final = 1 << 21
-"""Bytes of tensors after which the memory of the walk is given back."""
+"""Bytes of tensors after which the memory of the parsed pages is released."""
 DIGEST: Final = "sha256:"
-"""How the doc string of an attribute's tensor begins that lost its bytes; the rest is their digest."""
+"""Prefix of the doc string of an attribute's tensor whose bytes were removed; the rest is their digest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skeleton:
-    """What is left of a file."""
+    """Remaining content of a file."""
 
     data: bytes
-    """A serialized ModelProto; nodes without a name of their own are named by `keys_of`, those of functions are not."""
+    """Serialized ModelProto; nodes without a unique name are named by `keys_of`, except those of functions."""
     keys: tuple[str, ...]
     """The key of each node of the main graph, in order."""
     tensors: tuple[Tensor, ...] = ()
-    """Every stored tensor, those inside nodes and functions too, in the order of the file."""
+    """Every stored tensor, including those inside nodes and functions, in the order of the file."""
     locations: tuple[str, ...] = ()
-    """Names of the files that hold weights, as the file gives them."""
+    """Names in the file of the files that hold weights."""
     has_functions: bool = False
-    """The file defines operators of its own."""
+    """Whether the file defines operators of its own."""
     has_long_names: bool = False
-    """An input or output has a name that no picture has room for."""
+    """Whether an input or output name is too long for a picture."""
 
     @property
     def places(self) -> dict[str, tuple[int, int]]:
@@ -77,7 +79,7 @@ class Skeleton:
 
 
 def skeleton_of(path: Path) -> Skeleton:
-    """Read the file; raises GraphError when it is no ONNX model or cannot be read."""
+    """Read the file; raise GraphError if it is not an ONNX model or cannot be read."""
     with mapped(path) as view:
         try:
             return _Walk(view, path).model()
@@ -87,7 +89,7 @@ def skeleton_of(path: Path) -> Skeleton:
 
 @contextmanager
 def mapped(path: Path) -> Iterator[memoryview]:
-    """The bytes of the file, not read until they are looked at; raises GraphError for what is no file."""
+    """Yield the memory-mapped bytes of the file; raise GraphError if it is not a file."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -101,9 +103,9 @@ def mapped(path: Path) -> Iterator[memoryview]:
 
 
 def release(view: Buffer) -> None:
-    """Give the pages of a mapped file that were looked at back to the system, which reads them anew when asked.
+    """Release the accessed pages of a mapped file to the system, which reads them again on demand.
 
-    A page that is touched brings its neighbours along, so that a walk over many tensors has the whole file in memory.
+    Accessing a page also loads its neighbours, so that parsing many tensors would keep the whole file in memory.
     """
     mapping = view.obj if isinstance(view, memoryview) else None
     if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
@@ -112,7 +114,7 @@ def release(view: Buffer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What a node is called."""
+    """Name and operator of a node."""
 
     name: str
     operator: str
@@ -120,7 +122,7 @@ class _Head:
 
 
 class _Walk:
-    """One walk over a file: the skeleton is written, the stored tensors are listed."""
+    """One pass over a file: writes the skeleton and lists the stored tensors."""
 
     def __init__(self, data: Buffer, path: Path) -> None:
         self._data = data
@@ -160,7 +162,7 @@ class _Walk:
         )
 
     def _top_entries(self, at: Entry) -> Iterator[Entry]:
-        """The fields of the main graph."""
+        """Yield the fields of the main graph."""
         since = at.start
         for entry in entries(self._data, at.start, at.end):
             yield entry
@@ -171,7 +173,9 @@ class _Walk:
     def _graph(
         self, parts: Sequence[Entry], prefix: str, *, is_main: bool = False, depth: int = 0
     ) -> bytearray:
-        """The graph without weights, its nodes named by their keys. `prefix`: of the names of what it stores."""
+        """Return the graph without weights, its nodes named by their keys. `prefix`: prefix of the names of its
+        tensors.
+        """
         if depth > proto.MAX_DEPTH:
             raise WireError(f"graphs nested deeper than {proto.MAX_DEPTH}")
         data = self._data
@@ -260,8 +264,8 @@ class _Walk:
         return out
 
     def _attribute(self, at: Entry, node: str, constant: str, depth: int) -> bytearray | Buffer:
-        """The attribute without the content of long tensors. `node`: place and key of its node; `constant`: the name of
-        the stored tensor that a Constant gives.
+        """Return the attribute without the content of long tensors. `node`: place and key of its node; `constant`: the
+        name of the stored tensor that a Constant gives.
         """
         data = self._data
         parts = list(entries(data, at.start, at.end))
@@ -312,11 +316,11 @@ class _Walk:
         aside: str = "",
         with_digest: bool = False,
     ) -> bytearray:
-        """The tensor, without its content where that is long, and without the place of its file.
+        """Return the tensor without long content and without the location of its file.
 
-        It is listed under `name`, an initializer under its own behind `prefix`. `with_digest`: it is the value of an
-        attribute, whose text includes a digest of its content. Of other nodes than Constant it is listed, as `aside`,
-        only where that text does not hold it.
+        It is listed under `name`, an initializer under its own name after `prefix`. `with_digest`: it is the value of
+        an attribute, whose text includes a digest of its content. For nodes other than Constant it is listed, as
+        `aside`, only if that text does not contain it.
         """
         data = self._data
         parts = list(entries(data, at.start, at.end))
@@ -352,7 +356,7 @@ class _Walk:
     def _sparse(
         self, at: Entry, *, prefix: str = "", name: str = "", with_digest: bool = False
     ) -> bytearray:
-        """The same for a sparse tensor, whose values give it its name."""
+        """Return the same for a sparse tensor, whose values give it its name."""
         data = self._data
         out = bytearray()
         shape: tuple[int, ...] = ()
@@ -410,5 +414,5 @@ _TENSORS: Final = frozenset(
 
 
 def body_place(node: str, attribute: str, number: int, count: int) -> str:
-    """What stands before the names in the graph number `number` of `count` in an attribute of a node."""
+    """Return the prefix of names in the graph `number` of `count` in an attribute of a node."""
     return f"{node}/{attribute}{number if count > 1 else ''}"

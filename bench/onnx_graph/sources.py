@@ -1,4 +1,4 @@
-"""Which stored tensor a node's input is, quantized or not."""
+"""Resolution of a node's inputs to stored tensors, quantized or not."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from bench.onnx_graph.record import Graph, Node, Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A stored tensor and how to get its numbers in the float domain: (tensor - zero point) x scale."""
+    """A stored tensor and how to convert it to the float domain: (tensor - zero point) x scale."""
 
     tensor: str
     scale: str = ""
-    """Empty: it is stored as it is."""
+    """Name of the scale; empty: stored unquantized."""
     zero_point: str = ""
     axis: int = 1
-    """Which axis a scale of one dimension goes along."""
+    """Axis of a one-dimensional scale."""
     block: int = 0
     """Elements along the axis that share a scale; 0 = all."""
     is_transposed: bool = False
-    """Its last two axes are swapped, compared to the operator that it is a version of."""
+    """Whether its last two axes are swapped compared to the operator of which this one is a version."""
     packing: Packing | None = None
-    """How several of its integers share a byte, where the operator defines that and not the type of the tensor."""
+    """Packing of several integers per byte, if defined by the operator and not by the tensor's type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
-    """Where a quantized operator has one of its weights: positions of its inputs."""
+    """Input positions of one weight of a quantized operator."""
 
     plain: int
-    """Position in the operator that it is a version of."""
+    """Position in the unquantized operator."""
     data: int
     scale: int | None = None
     """None: the file names it `NAME_scale`."""
@@ -67,7 +67,7 @@ LAYOUTS: Final[dict[str, tuple[_Layout, ...]]] = {
 """Operator without domain -> its weights."""
 
 QUANTIZED_ONLY: Final = frozenset(name for name in FAMILIES if name.startswith("QLinear"))
-"""Those without a row have no weights that are known."""
+"""Quantized operators; the weights of those without a layout are unknown."""
 PARAMETERS: Final = {
     "QuantizeLinear": (1, 2),
     "DequantizeLinear": (1, 2),
@@ -89,13 +89,13 @@ BLOCKWISE: Final = {"MatMulNBits": (1, 2, 3), "GatherBlockQuantized": (0, 2, 3)}
 """Operator whose weights are quantized by block -> the inputs with its weights, their scales and zero points."""
 QUANTIZED: Final = "_quantized"
 ENDS: Final = ("_scale", "_zero_point")
-"""What ONNX Runtime's quantizer puts behind a tensor's name to name its parameters."""
+"""Suffixes with which ONNX Runtime's quantizer names a tensor's parameters."""
 STORED: Final = frozenset({"Identity", "Cast"})
-"""What hands a stored tensor on."""
+"""Operators that pass on a stored tensor."""
 
 
 def sources_of(graph: Graph) -> dict[str, Source]:
-    """Return value -> the stored tensor that it is, directly or behind DequantizeLinear, Identity and Cast."""
+    """Return value -> the stored tensor that it is, directly or through DequantizeLinear, Identity and Cast."""
     tensors = {tensor.name: tensor for tensor in graph.tensors}
     found = {name: _stored(name, tensors) for name in tensors}
     for node in graph.nodes:
@@ -126,7 +126,7 @@ def sources_of(graph: Graph) -> dict[str, Source]:
 
 
 def weights_of(node: Node, sources: Mapping[str, Source]) -> dict[int, Source]:
-    """Input's position in the plain operator -> the stored tensor there."""
+    """Return input's position in the unquantized operator -> the stored tensor there."""
     operator = node.operator.rpartition("::")[2]
     if operator in BLOCKWISE:
         place = BLOCKWISE[operator][0]
@@ -166,7 +166,7 @@ def _laid_out(node: Node, layout: _Layout, sources: Mapping[str, Source]) -> Sou
 
 
 def parameters_of(graph: Graph) -> set[str]:
-    """Names of the tensors that are scales and zero points."""
+    """Return names of the tensors that are scales and zero points."""
     names = {tensor.name for tensor in graph.tensors}
     used = {
         _at(node, place)
@@ -179,7 +179,7 @@ def parameters_of(graph: Graph) -> set[str]:
 
 
 def _blockwise(node: Node, tensors: Mapping[str, Tensor]) -> Source | None:
-    """The weights of an operator whose weights are quantized by block; None of any other."""
+    """Return the weights of a block-quantized operator; None for any other."""
     operator = node.operator.rpartition("::")[2]
     if operator not in BLOCKWISE:
         return None
@@ -216,7 +216,7 @@ def _blockwise(node: Node, tensors: Mapping[str, Tensor]) -> Source | None:
 
 
 def _stored(name: str, names: Collection[str]) -> Source:
-    """The tensor, with the scale and the zero point that ONNX Runtime's quantizer named after it."""
+    """Return the tensor with the scale and the zero point that ONNX Runtime's quantizer named after it."""
     start = name.removesuffix(QUANTIZED)
     scale, zero = (f"{start}{end}" for end in ENDS)
     if start == name or scale not in names:

@@ -1,4 +1,4 @@
-"""Tensors as files store them: where the bytes of one lie, what they mean, and numpy arrays of them."""
+"""Storage of tensors in files: the location of their bytes, the formats, and numpy arrays of them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from diagnostics.model.wire import (
     varint,
 )
 
-# Field numbers of TensorProto beside those that the doctor knows.
+# Field numbers of TensorProto besides those that the doctor knows.
 TENSOR_DIMS, TENSOR_DTYPE, TENSOR_RAW = 1, 2, 9
 TYPED: Final = {4: "f4", 5: "i4", 7: "i8", 10: "f8", 11: "u8"}
-"""float_data, int32_data, int64_data, double_data, uint64_data -> how one of their elements is stored."""
+"""float_data, int32_data, int64_data, double_data, uint64_data -> storage type of an element."""
 FIXED: Final = frozenset({4, 10})
-"""Those whose packed content is the elements' own bytes."""
+"""Fields whose packed content is the elements' own bytes."""
 TENSOR_STRINGS: Final = 6
 TENSOR_CONTENT: Final = frozenset({TENSOR_STRINGS, TENSOR_RAW, *TYPED})
 STRING, COMPLEX64, COMPLEX128 = 8, 14, 15
@@ -37,15 +37,15 @@ PACKED_BITS: Final = {21: 4, 22: 4, 23: 4, 25: 2, 26: 2, 27: 6, 28: 6}
 """uint4, int4, float4e2m1, uint2, int2, float6e2m3, float6e3m2 -> bits of an element; several share a byte, the first
 in its low bits."""
 BLOCK: Final = 1 << 20
-"""Bytes that are read at once."""
+"""Bytes read at once."""
 
 
 Opened = Callable[[Path], int]
-"""From a file to its open descriptor."""
+"""Returns the open descriptor of a file."""
 
 
 class BadTensor(ValueError):
-    """A tensor's bytes are missing, or do not fit its shape and type."""
+    """Error raised if a tensor's bytes are missing, or do not fit its shape and type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,21 +54,21 @@ class Header:
 
     name: str = ""
     dtype: int = 0
-    """A number of TensorProto.DataType."""
+    """Number of TensorProto.DataType."""
     shape: tuple[int, ...] = ()
     location: str = ""
-    """The file beside the model that has the bytes; empty: the message has them."""
+    """External file that has the bytes; empty: the message has them."""
     offset: int = 0
     length: int | None = None
     """Bytes in that file; None: as many as the shape needs."""
 
     @property
     def num_elements(self) -> int:
-        """The product of the extents."""
+        """Product of the extents."""
         return prod(self.shape)
 
     def read_beside(self, model: Path, limit: int) -> bytes | None:
-        """The content in the file beside the model; None when it has more than `limit` bytes or cannot be read."""
+        """Return the content from the external file; None if it has more than `limit` bytes or cannot be read."""
         size = num_bytes_of(self.dtype, self.num_elements)
         if size > limit:
             return None
@@ -83,20 +83,20 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """The content of a tensor in one form, whichever the file chose: its elements' bytes, little-endian, packed."""
+    """Content of a tensor in one form, whichever the file uses: its elements' bytes, little-endian, packed."""
 
     dtype: int
     shape: tuple[int, ...]
     num_bytes: int
     descriptor: int | None = None
-    """The open file that has the bytes."""
+    """Open file that has the bytes."""
     offset: int = 0
-    """Where they begin in it."""
+    """Offset of the bytes in it."""
     data: bytes = b""
-    """The bytes where there is no file."""
+    """The bytes if there is no file."""
 
     def read(self, start: int, stop: int) -> bytes:
-        """These bytes of the content. Raises BadTensor when the file has fewer."""
+        """Return these bytes of the content. Raises BadTensor if the file has fewer."""
         if self.descriptor is None:
             return self.data[start:stop]
         found = _read_at(self.descriptor, self.offset + start, stop - start)
@@ -105,14 +105,14 @@ class Stored:
         return found
 
     def blocks(self) -> Iterator[bytes]:
-        """The content, BLOCK bytes at a time."""
+        """Yield the content, BLOCK bytes at a time."""
         for start in range(0, self.num_bytes, BLOCK):
             yield self.read(start, min(start + BLOCK, self.num_bytes))
 
     def array(self, low: int = 0, high: int | None = None) -> Any:
-        """The elements as a numpy array; with `low` and `high` these rows along the first axis.
+        """Return the elements as a numpy array; with `low` and `high` these rows along the first axis.
 
-        Integers of four and two bits come as int8 and uint8, floats of four and six as float32, text as objects.
+        Integers of four and two bits become int8 and uint8, floats of four and six bits float32, text objects.
         """
         import numpy as np
 
@@ -135,9 +135,9 @@ class Stored:
 
 
 def _read_at(descriptor: int, start: int, size: int) -> bytes:
-    """These bytes of an open file, or as many of them as it has."""
+    """Return these bytes of an open file, or as many of them as it has."""
     found = b""
-    while len(found) < size:  # a read may give less than it was asked for
+    while len(found) < size:  # a read may return less than requested
         if hasattr(os, "pread"):
             part = os.pread(descriptor, size - len(found), start + len(found))
         else:  # Windows
@@ -150,7 +150,9 @@ def _read_at(descriptor: int, start: int, size: int) -> bytes:
 
 
 def file_beside(model: Path, location: str) -> Path:
-    """The file of weights that a model names; raises BadTensor when it is outside of the model's folder."""
+    """Return the external file of weights that a model names; raise BadTensor if it is outside of the model's
+    folder.
+    """
     folder = model.parent.resolve()
     target = model.parent / location
     if not location or "\0" in location or not target.resolve().is_relative_to(folder):
@@ -159,7 +161,7 @@ def file_beside(model: Path, location: str) -> Path:
 
 
 def numpy_dtype(dtype: int) -> Any:
-    """The numpy type; raises BadTensor for a number that onnx does not know."""
+    """Return the numpy type; raise BadTensor for a number that onnx does not know."""
     import onnx
 
     try:
@@ -169,14 +171,14 @@ def numpy_dtype(dtype: int) -> Any:
 
 
 def bits_of(dtype: int) -> int:
-    """Bits of one element; 0 for text, raises BadTensor for an unknown type."""
+    """Return bits of one element; 0 for text. Raises BadTensor for an unknown type."""
     if dtype in PACKED_BITS:
         return PACKED_BITS[dtype]
     return 0 if dtype == STRING else 8 * int(numpy_dtype(dtype).itemsize)
 
 
 def num_bytes_of(dtype: int, num_elements: int) -> int:
-    """Bytes of that many elements; 0 for text and types that are not known."""
+    """Return bytes of that many elements; 0 for text and unknown types."""
     try:
         return (num_elements * bits_of(dtype) + 7) // 8
     except BadTensor:
@@ -184,7 +186,7 @@ def num_bytes_of(dtype: int, num_elements: int) -> int:
 
 
 def header_of(data: Buffer, parts: Sequence[Entry]) -> Header:
-    """Read the header from the fields of a TensorProto."""
+    """Return the header from the fields of a TensorProto."""
     name, dtype = "", 0
     shape: list[int] = []
     pairs: dict[str, str] = {}
@@ -215,9 +217,9 @@ def header_of(data: Buffer, parts: Sequence[Entry]) -> Header:
 
 
 def stored_tensor(data: Buffer, place: Place, path: Path, opened: Opened) -> Stored:
-    """The tensor whose message is at `place` of the mapped file `path`. Raises BadTensor, OSError.
+    """Return the tensor whose message is at `place` of the mapped file `path`. Raises BadTensor, OSError.
 
-    `opened`: gives the descriptor of a file.
+    `opened`: returns the descriptor of a file.
     """
     if place.kind in _LISTS:
         return _list_content(data, place)
@@ -246,7 +248,7 @@ def stored_tensor(data: Buffer, place: Place, path: Path, opened: Opened) -> Sto
 
 
 def sparse_parts(data: Buffer, place: Place, path: Path, opened: Opened) -> tuple[Stored, Stored]:
-    """(values, indices) of the SparseTensorProto there. Raises BadTensor, OSError."""
+    """Return (values, indices) of the SparseTensorProto there. Raises BadTensor, OSError."""
     found = {
         e.number: stored_tensor(data, Place(start=e.start, end=e.end), path, opened)
         for e in entries(data, place.start, place.end)
@@ -258,14 +260,14 @@ def sparse_parts(data: Buffer, place: Place, path: Path, opened: Opened) -> tupl
 
 
 def num_values(data: Buffer, part: Entry, kind: str) -> int:
-    """Elements of a packed field of floats or ints."""
+    """Return the number of elements of a packed field of floats or ints."""
     if kind == "floats":
         return (part.end - part.start) // 4
     return sum(data[at] < 0x80 for at in range(part.start, part.end))
 
 
 def whole_numbers(data: Buffer, entry: Entry) -> list[int]:
-    """The elements of a field of whole numbers, packed or not; those below zero come as such."""
+    """Return the elements of a field of integers, packed or not, with their sign."""
     if entry.kind == VARINT:
         return [_signed(entry.value)]
     found, at = [], entry.start
@@ -276,11 +278,11 @@ def whole_numbers(data: Buffer, entry: Entry) -> list[int]:
 
 
 _LISTS: Final = {"floats": (7, 1, "f4"), "ints": (8, 7, "i8"), "strings": (9, STRING, "")}
-"""Kind of a place -> (field of AttributeProto, type of its elements, how numpy calls it)."""
+"""Kind of a place -> (field of AttributeProto, type of its elements, numpy's name of it)."""
 
 
 def _list_content(data: Buffer, place: Place) -> Stored:
-    """The plain values of a Constant."""
+    """Return the plain values of a Constant."""
     number, dtype, _ = _LISTS[place.kind]
     fields = [e for e in entries(data, place.start, place.end) if e.number == number]
     if place.kind == "strings":
@@ -312,7 +314,7 @@ def _external(header: Header, path: Path, opened: Opened) -> Stored:
 
 
 def _typed_content(data: Buffer, place: Place, dtype: int) -> bytes:
-    """The elements' own bytes out of the fields for numbers, which keep small types in larger ones."""
+    """Return the elements' own bytes from the numeric fields, which store small types in larger ones."""
     import numpy as np
 
     fields = [e for e in entries(data, place.start, place.end) if e.number in TENSOR_CONTENT]
@@ -323,9 +325,9 @@ def _typed_content(data: Buffer, place: Place, dtype: int) -> bytes:
     if not wide:
         return b""
     numbers = np.frombuffer(wide, TYPED[fields[0].number])
-    if dtype in (1, 7, 11, 13, COMPLEX64, COMPLEX128):  # stored as they are
+    if dtype in (1, 7, 11, 13, COMPLEX64, COMPLEX128):  # stored unchanged
         return wide
-    if PACKED_BITS.get(dtype) == 6:  # an element in each number, not packed yet
+    if PACKED_BITS.get(dtype) == 6:  # one element per number, not packed yet
         flags = np.unpackbits(numbers.astype(np.uint8)[:, None], axis=1, bitorder="little")
         return np.packbits(flags[:, :6].reshape(-1), bitorder="little").tobytes()
     size = 1 if dtype in PACKED_BITS else int(numpy_dtype(dtype).itemsize)
@@ -333,7 +335,7 @@ def _typed_content(data: Buffer, place: Place, dtype: int) -> bytes:
 
 
 def _number_bytes(data: Buffer, entry: Entry, kind: str) -> bytes:
-    """One field of numbers, packed or not, as bytes of numpy's type `kind`."""
+    """Return one field of numbers, packed or not, as bytes of numpy's type `kind`."""
     if kind in ("f4", "f8"):
         if entry.kind == BYTES:
             return bytes(data[entry.start : entry.end])
@@ -347,7 +349,7 @@ def _number_bytes(data: Buffer, entry: Entry, kind: str) -> bytes:
 
 
 def _unpacked(raw: bytes, dtype: int, num_elements: int, skip: int) -> Any:
-    """The elements of a packed type, the first `skip` bits of the first byte left out."""
+    """Return the elements of a packed type, without the first `skip` bits of the first byte."""
     import numpy as np
 
     bits = PACKED_BITS[dtype]
@@ -368,7 +370,7 @@ def _unpacked(raw: bytes, dtype: int, num_elements: int, skip: int) -> Any:
 
 
 def _joined(texts: Iterator[bytes]) -> bytes:
-    """Texts in a row, each behind its length."""
+    """Return concatenated texts, each preceded by its length."""
     return b"".join(struct.pack("<q", len(one)) + one for one in texts)
 
 

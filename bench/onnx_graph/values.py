@@ -8,12 +8,12 @@ from bench.onnx_graph.record import Shape, Value
 
 
 def values_of(graph: Any) -> dict[str, Value]:
-    """Name -> value, of everything of which a GraphProto states the type."""
+    """Return name -> value, for everything whose type a GraphProto declares."""
     return {v.name: value_of(v) for v in (*graph.value_info, *graph.input, *graph.output)}
 
 
 def value_of(value: Any) -> Value:
-    """A ValueInfoProto as a record."""
+    """Return a ValueInfoProto as a record."""
     kind = value.type.WhichOneof("value")
     if kind not in ("tensor_type", "sparse_tensor_type"):
         return Value(name=value.name, dtype=(kind or "").removesuffix("_type"))
@@ -22,7 +22,7 @@ def value_of(value: Any) -> Value:
 
 
 def shape_of(tensor: Any) -> Shape | None:
-    """The shape in a TypeProto.Tensor; an extent below zero, as some exporters write it, is open."""
+    """Return the shape in a TypeProto.Tensor; a negative extent, as some exporters write it, is open."""
     if not tensor.HasField("shape"):
         return None
     return tuple(
@@ -32,7 +32,7 @@ def shape_of(tensor: Any) -> Shape | None:
 
 
 def dtype_name(number: int) -> str:
-    """`float`, `int8` ...; `type 99` for a number that this onnx does not know."""
+    """Return the name, e.g. `float` or `int8`; `type 99` for a number that this onnx does not know."""
     import onnx
 
     try:

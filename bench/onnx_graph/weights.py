@@ -1,4 +1,4 @@
-"""The stored tensors of a graph file: read one at a time, or some rows of one, and dequantized."""
+"""Reading of the stored tensors of a graph file: one at a time, or some rows of one, and dequantized."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from bench.onnx_graph.sources import Source
 from bench.onnx_graph.stored import BadTensor, Stored, sparse_parts, stored_tensor
 
 MOST_DENSE: Final = 1 << 26
-"""Elements up to which a sparse tensor is written out."""
+"""Maximum number of elements of a sparse tensor that is made dense."""
 
 
 class Weights:
-    """The stored tensors of one file; a context manager. Nothing is read before it is asked for."""
+    """Stored tensors of one file; a context manager. Nothing is read before it is requested."""
 
     def __init__(self, path: Path, graph: Graph | None = None) -> None:
-        """`graph`: what was read of the file, so that it is not walked again."""
+        """`graph`: the already read graph of the file, to avoid parsing it again."""
         self._path = path
         listed = graph.tensors if graph is not None else skeleton_of(path).tensors
         self._tensors = {tensor.name: tensor for tensor in listed if tensor.place}
@@ -52,15 +52,15 @@ class Weights:
         return name in self._tensors
 
     def names(self) -> tuple[str, ...]:
-        """The tensors, in the order of the file."""
+        """Name of the tensors, in the order of the file."""
         return tuple(self._tensors)
 
     def array(self, name: str) -> Any:
-        """The tensor as a numpy array; raises GraphError when its bytes are missing or do not fit its shape."""
+        """Return the tensor as a numpy array; raise GraphError if its bytes are missing or do not fit its shape."""
         return self.rows(name, 0, None)
 
     def rows(self, name: str, low: int, high: int | None) -> Any:
-        """Rows `low` to `high` of the tensor along its first axis, as a numpy array. Raises GraphError."""
+        """Return rows `low` to `high` of the tensor along its first axis, as a numpy array. Raises GraphError."""
         tensor = self._tensor(name)
         with self._errors(name):
             if tensor.place and tensor.place.kind == "sparse":
@@ -69,7 +69,7 @@ class Weights:
             return self._stored(tensor).array(low, high)
 
     def elements(self, name: str, low: int, high: int) -> Any:
-        """Elements `low` to `high` of the tensor in the order in which they are stored. Raises GraphError."""
+        """Return elements `low` to `high` of the tensor in storage order. Raises GraphError."""
         tensor = self._tensor(name)
         with self._errors(name):
             if tensor.place and tensor.place.kind == "sparse":
@@ -78,7 +78,7 @@ class Weights:
             return replace(stored, shape=(prod(stored.shape),)).array(low, high)
 
     def digest(self, name: str) -> str:
-        """A digest of type, shape and elements, whichever form the file keeps them in. Raises GraphError."""
+        """Return a digest of type, shape and elements, independent of the form in the file. Raises GraphError."""
         tensor = self._tensor(name)
         found = hashlib.sha256(f"{tensor.dtype}{list(tensor.shape)}".encode())
         with self._errors(name):
@@ -88,17 +88,17 @@ class Weights:
         return f"{DIGEST}{found.hexdigest()[:16]}"
 
     def numbers(self, source: Source) -> Any:
-        """The tensor in the float domain: dequantized where it has a scale. Raises GraphError."""
+        """Return the tensor in the float domain: dequantized if it has a scale. Raises GraphError."""
         shape = self.shape(source)
         return self.number_rows(source, 0, shape[0] if shape else 1)
 
     def shape(self, source: Source) -> tuple[int, ...]:
-        """The shape of what `numbers` gives."""
+        """Return the shape of the result of `numbers`."""
         shape = source.packing.shape if source.packing else self._tensor(source.tensor).shape
         return (*shape[:-2], shape[-1], shape[-2]) if source.is_transposed and shape[1:] else shape
 
     def number_rows(self, source: Source, low: int, high: int) -> Any:
-        """Rows `low` to `high` along the first axis of what `numbers` gives. Raises GraphError."""
+        """Return rows `low` to `high` along the first axis of the result of `numbers`. Raises GraphError."""
         tensor = self._tensor(source.tensor)
         is_swapped = source.is_transposed and len(self.shape(source)) == 2
         axis = 1 if is_swapped else 0
@@ -113,7 +113,7 @@ class Weights:
         return array.swapaxes(-1, -2) if source.is_transposed and array.ndim > 1 else array
 
     def _codes(self, source: Source, low: int, high: int | None) -> Any:
-        """Rows of what is stored, integers that share a byte taken apart."""
+        """Return stored rows, with packed integers unpacked."""
         array = self.rows(source.tensor, low, high)
         if source.packing is None:
             return array
@@ -121,7 +121,7 @@ class Weights:
             return unpacked_rows(array, source.packing)
 
     def _dequantized(self, source: Source, array: Any, axis: int, low: int, high: int) -> Any:
-        """These rows (`low` to `high` along `axis`) times their scales."""
+        """Return these rows (`low` to `high` along `axis`) times their scales."""
         import numpy as np
 
         whole = source.packing.shape if source.packing else self._tensor(source.tensor).shape
@@ -167,12 +167,12 @@ class Weights:
             self._walked = 0
             release(self._view)
         found = stored_tensor(self._view, tensor.place, self._path, self._descriptor)
-        if found.descriptor is not None:  # its bytes are not kept, only where they are
+        if found.descriptor is not None:  # only the location of its bytes is known
             self._located[tensor.name] = found
         return found
 
     def _descriptor(self, path: Path) -> int:
-        """The open file; it is closed with these weights."""
+        """Return the file's open descriptor, which is closed with these weights."""
         if path not in self._files:
             self._files[path] = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
             self._open.callback(os.close, self._files[path])
@@ -195,7 +195,7 @@ class Weights:
 
     @contextmanager
     def _errors(self, name: str) -> Iterator[None]:
-        """What cannot be read, as the one error of a graph file."""
+        """Convert read errors to GraphError."""
         from google.protobuf.message import DecodeError
 
         try:
@@ -208,7 +208,9 @@ class Weights:
 
 
 def dequantized(array: Any, scale: Any, zero_point: Any, axis: int, block: int = 0) -> Any:
-    """(array - zero point) x scale as float32, scales spread over the other axes or over blocks of one."""
+    """Return (array - zero point) x scale as float32, with scales broadcast over the other axes or over blocks of
+    one.
+    """
     return _scaled(array, scale, zero_point, axis, block, 0, None, array.shape)
 
 
@@ -222,7 +224,7 @@ def _scaled(
     window: slice | None,
     whole: tuple[int, ...],
 ) -> Any:
-    """`array`: the part `window` along the axis `cut` of a tensor of shape `whole`."""
+    """Return the scaled array. `array`: the part `window` along the axis `cut` of a tensor of shape `whole`."""
     import numpy as np
 
     def spread(values: Any) -> Any:
@@ -246,7 +248,7 @@ def _scaled(
 
     result = array.astype(np.float32)
     if block and axis == array.ndim - 1 != cut and whole[axis] % block == 0:
-        # Blocks lie side by side: one scale each, without writing it out for every element.
+        # Blocks are contiguous: apply one scale each, without expanding it to every element.
         rows = window if window is not None and cut == 0 else slice(None)
         blocks = result.reshape(*array.shape[:-1], -1, block)
         if zero_point is not None and zero_point.size:

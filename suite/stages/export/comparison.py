@@ -136,7 +136,7 @@ class Comparison:
         answers = self.reference.answers(case.inputs)
         row = self._compared(case, answers, actual)
         if row.verdict != PASSED and answers.judge is not answers.eager:
-            # If rounding decides (box kept or not, one of two equal classes), agreeing with eager passes.
+            # If rounding decides (box kept or not, class of two equal ones), eager is accepted too.
             as_eager = Answers(
                 eager=answers.eager,
                 judge=answers.eager,
