@@ -111,8 +111,7 @@ def expand_life(
 
 
 def exists(variant: Variant, spec: ModelSpec, size: str, device: str) -> bool:
-    """Return whether the model has the variant: adapters, second lanes and parallel training exist for some models
-    only.
+    """Return whether the model has the variant: adapters, second lanes, parallel training exist only for some.
 
     A variant that is a declared gap counts, in order to be reported as a gap.
     """

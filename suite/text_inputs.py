@@ -34,8 +34,7 @@ def requires(family: str) -> tuple[str, ...]:
 
 
 def text_inputs(*, vocabulary: int, length: int, longest: int = 0, **more: Any) -> dict[str, Any]:
-    """Return the `inputs` of a size: the model's BPE vocabulary, tokens per sample, number of positions (0 =
-    unlimited).
+    """Return a size's `inputs`: BPE vocabulary of the model, tokens per sample, number of positions (0 = no limit).
 
     `more` holds the task's other settings.
     """

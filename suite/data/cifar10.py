@@ -136,9 +136,7 @@ def _packed(root: str, is_training: bool) -> Any:
 
 
 def _indices(num_samples: int, split: str, *, is_aside: bool) -> list[int]:
-    """Return all indices in order for the test folder, else those of a part of the training folder or its set-aside
-    share.
-    """
+    """Return all indices for the test folder, else those of the split in the training folder or its set-aside share."""
     if split == TEST_SPLIT:
         return list(range(num_samples))
     return part_beside(num_samples, split, is_aside=is_aside)

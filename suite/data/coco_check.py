@@ -19,8 +19,9 @@ KINDS: Final = {int: "a whole number", str: "a text", list: "a list", object: "a
 
 
 def check_annotations(data: Mapping[str, Any], file: Path, folder: Path) -> None:
-    """Raise DataError for a missing or truncated picture, an unknown id, a box outside its picture, or a segmentation
-    of unknown form.
+    """Raise DataError for an inconsistent annotation file.
+
+    That is a missing or truncated picture, an unknown id, a box outside its picture, or an unknown segmentation form.
     """
     if not data["images"]:
         raise DataError(f"{file}: lists no images; expected one entry per picture in {folder}")

@@ -42,8 +42,7 @@ def part(num_samples: int, split: str, *, has_own_test: bool = False) -> list[in
 
 
 def part_beside(num_samples: int, split: str, *, is_aside: bool) -> list[int]:
-    """Return `part` of a training folder with its own test, less a share of `train` set aside; or a split of that
-    share.
+    """Return `part` of a folder with its own test, less a share of `train` set aside; or a split of that share.
 
     Raise ValueError for an unknown split, and for `test`, which is stored separately.
     """

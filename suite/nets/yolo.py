@@ -82,9 +82,7 @@ class Yolo(nn.Module):
         return first, second
 
     def decode(self, raw: Tensor, scale: int) -> tuple[Tensor, Tensor]:
-        """Return boxes [N, cells, 4] (x1, y1, x2, y2 in pixels) and scores [N, cells, classes] of head `scale` (0 or
-        1).
-        """
+        """Return head `scale` (0, 1) as boxes [N, cells, 4] (x1, y1, x2, y2 in pixels), scores [N, cells, classes]."""
         rows, columns = raw.shape[2], raw.shape[3]
         y = torch.arange(rows, device=raw.device, dtype=raw.dtype).view(1, 1, rows, 1)
         x = torch.arange(columns, device=raw.device, dtype=raw.dtype).view(1, 1, 1, columns)

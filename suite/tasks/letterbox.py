@@ -58,9 +58,7 @@ def squared(
 
 
 def distorted(values: Tensor, rng: np.random.Generator) -> Tensor:
-    """Return values 0..255 [3, height, width] with brightness, contrast and saturation each changed with probability
-    0.5.
-    """
+    """Change brightness, contrast and saturation of values 0..255 [3, height, width], each with probability 0.5."""
     if rng.random() < 0.5:
         values = values * rng.uniform(0.875, 1.125)
     if rng.random() < 0.5:

@@ -76,8 +76,7 @@ def framing_for(
     is_training: bool,
     least: float = LEAST,
 ) -> Framing:
-    """Return the centred square over the short side; in training a random crop of at least the share `least`, and
-    light.
+    """Return the largest centred square; in training a random crop (share `least` or more of the area) and light.
 
     Mirrored, in training, only if the data set declares that this keeps the label: a mirrored digit is not a digit.
     """
@@ -93,8 +92,7 @@ def may_mirror(data: Dataset[Any]) -> bool:
 
 
 def normalized(image: Tensor, channels: int, framing: Framing) -> Tensor:
-    """Return uint8 [..., 3, height, width] as normalized float32 [..., channels, height, width], in the framing's
-    light.
+    """Return uint8 [..., 3, height, width] as normalized float32 [..., channels, height, width], in that light.
 
     One channel is grey.
     """

@@ -90,9 +90,7 @@ def ids_of(text: str, vocabulary: int, most: int | None = None) -> list[int]:
 
 
 def words_of(text: str, most: int = -1) -> Iterator[str]:
-    """Yield the words between spaces, each but the first with its leading space; after `most` spaces, the rest in one
-    piece.
-    """
+    """Yield the words, each but the first with its leading space; after `most` spaces, the rest in one piece."""
     blank = ""
     for word in text.split(" ", most):
         yield blank + word

@@ -22,8 +22,7 @@ BOX: Final = 3.0
 
 
 def yolo_loss(module: Any, batch: Batch) -> Tensor:
-    """Return the loss of boxes, objectness and classes, summed over a picture's predictions, mean over pictures;
-    scalar.
+    """Return the loss of boxes, objectness and classes: scalar, sum over predictions, mean over pictures.
 
     Redmon and Farhadi, 2018: each object is assigned one prediction, that of the best matching anchor in the cell of
     the object's centre; it learns box, classes and objectness 1. All others learn objectness 0, unless they overlap an
