@@ -1,1 +1,1 @@
-"""Charts: scales, axes and marks of the drawings that reports, history and gate place in their pages."""
+"""Charts: scales, axes and marks of the drawings in the pages of reports, history and gate."""

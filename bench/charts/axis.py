@@ -10,7 +10,7 @@ from typing import Final
 Tick = tuple[float, str]
 """(percent from the start of the axis, label)."""
 MOST_DOUBLINGS: Final = 3.0
-"""Doublings to either side of 1 on an axis of ratios; what is farther stands at the end."""
+"""Doublings on either side of 1 on an axis of ratios; farther values are clipped to the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Axis:
 
     @property
     def decades(self) -> tuple[float, ...]:
-        """The powers of ten on the axis."""
+        """Return the powers of ten on the axis."""
         first, last = round(math.log10(self.low)), round(math.log10(self.high))
         return tuple(10.0**exponent for exponent in range(first, last + 1))
 
@@ -87,7 +87,7 @@ def _linear_ticks(low: float, high: float, most: int) -> tuple[float, ...]:
 
 
 def _log_ticks(low: float, high: float, most: int) -> tuple[float, ...]:
-    """1, 2 and 5 of every decade; of many decades 1 and 3, or every 1, or some of them."""
+    """Return 1, 2 and 5 of every decade; with many decades 1 and 3, or every 1, or some of them."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found: tuple[float, ...] = ()
     for mantissas in ((1, 2, 5), (1, 3), (1,)):

@@ -1,4 +1,4 @@
-"""Bars and strips of dots: shares of a width, a bar that starts at ratio 1, the samples of one cell."""
+"""Bars and strips of dots: shares of a width, bars that start at ratio 1, the samples of one cell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.summary.elements import Timing
 
 
 def share(value: float | None, whole: float) -> float:
-    """Percent of the whole, 0 for nothing, kept in 0..100."""
+    """Return percent of the whole, 0 for nothing, clipped to 0..100."""
     if value is None or not whole > 0 or not math.isfinite(value):
         return 0.0
     return _clamp(100 * value / whole)
@@ -18,7 +18,7 @@ def share(value: float | None, whole: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Diverging:
-    """A bar that starts where the ratio is 1 and goes right when faster, left when slower: percents."""
+    """Bar that starts at ratio 1 and extends right if faster, left if slower, in percent."""
 
     left: float
     width: float
@@ -27,7 +27,7 @@ class Diverging:
 
 
 def diverging(ratio: float, low: float | None, high: float | None, axis: Axis) -> Diverging:
-    """Where the bar of a ratio and its interval lie on the axis."""
+    """Return the position of a ratio's bar and its interval on the axis."""
     at, middle = axis.place(ratio), axis.place(1.0)
     ends = (axis.place(low), axis.place(high)) if low and high else None
     return Diverging(
@@ -43,7 +43,7 @@ class Strip:
     """The samples of one cell, in order, on a box of 1000 x 100."""
 
     dots: str
-    """An SVG path of zero-length strokes: round caps make them dots that never stretch."""
+    """SVG path of zero-length strokes: round caps make them dots that never stretch."""
     median: float
     """y of the median."""
     band: tuple[float, float] | None
@@ -54,7 +54,7 @@ class Strip:
 
 
 def strip_of(timing: Timing, limit: int) -> Strip | None:
-    """The drawing of at most `limit` samples, evenly taken; None for fewer than two, which show nothing."""
+    """Return the drawing of at most `limit` samples, evenly selected; None for fewer than two, which show nothing."""
     samples = timing.samples[:: max(1, math.ceil(len(timing.samples) / limit))]
     if len(samples) < 2:
         return None

@@ -12,14 +12,14 @@ from bench.summary.lifecycle_records import Curve, Training
 from suite import units
 
 SMOOTHED: Final = 15
-"""A curve is smoothed over this share of its points: one in 15."""
+"""Divisor for the smoothing width: one in 15 of the points."""
 STEEP: Final = 50.0
-"""Largest loss over the smallest from which the axis is logarithmic."""
+"""Ratio of the largest to the smallest loss from which the axis is logarithmic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurvePlot:
-    """Losses by step, on a box of 1000 x 1000 that is stretched."""
+    """Losses by step, in a stretched box of 1000 x 1000."""
 
     raw: str
     """An SVG path."""
@@ -36,7 +36,7 @@ class CurvePlot:
 
 
 def curve_plot(curve: Curve | None, training: Training | None = None) -> CurvePlot | None:
-    """The drawing of a curve, with the losses on the validation split where it is that of the training."""
+    """Return the drawing of a curve, with the losses on the validation split if it is that of the training."""
     if curve is None:
         return None
     validation = training.validation if training else ()
@@ -74,7 +74,7 @@ def curve_plot(curve: Curve | None, training: Training | None = None) -> CurvePl
 
 
 def _path(steps: Sequence[float], losses: Sequence[float], x: Axis, y: Axis) -> str:
-    """An SVG path through the finite losses, broken where they are not."""
+    """Return an SVG path through the finite losses, interrupted at the others."""
     parts, is_open = [], False
     for step, loss in zip(steps, losses, strict=True):
         if not math.isfinite(loss):
@@ -88,7 +88,7 @@ def _path(steps: Sequence[float], losses: Sequence[float], x: Axis, y: Axis) -> 
 
 
 def _smoothed(losses: Sequence[float], width: int) -> list[float]:
-    """The mean of up to `width` neighbours to either side; NaN where none is finite."""
+    """Return the mean of up to `width` neighbours on either side; NaN if none is finite."""
     found = []
     for place in range(len(losses)):
         window = losses[max(0, place - width) : place + width + 1]

@@ -1,4 +1,4 @@
-"""Histograms as outlines, those of one layer's states on one pair of axes."""
+"""Outline histograms; those of one layer's states share their axes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from bench.graph_analysis.spread import Spread
 
 WIDTH: Final = 120
 HEIGHT: Final = 28
-"""Box of one histogram."""
+"""Height of one histogram's box."""
 MIN_BAR_HEIGHT_PX: Final = 1
-"""Height of a bin that is not empty, so that a tail does not vanish."""
+"""Minimum height of a non-empty bin, so that a tail remains visible."""
 
 
 def axis_of_spreads(spreads: Sequence[Spread]) -> tuple[float, float]:
@@ -32,8 +32,8 @@ def density_of(spread: Spread, low: float, high: float) -> float:
 def hill(spread: Spread, low: float, high: float, densest: float | None = None) -> str:
     """Return an SVG path in a box of WIDTH x HEIGHT over the axis from `low` to `high`; height is density.
 
-    `densest`: the density that fills the box (see `density_of`), one for all histograms that are compared; None =
-    this one's.
+    `densest`: the density that fills the box (see `density_of`), the same for all compared histograms; None = this
+    one's.
     """
     own = density_of(spread, low, high)
     if own <= 0:
@@ -58,10 +58,10 @@ def hill(spread: Spread, low: float, high: float, densest: float | None = None) 
 
 
 def _end(spread: Spread, low: float, high: float) -> float:
-    """Where the last bin ends; equal numbers get a bin that can be seen."""
+    """Return the end of the last bin; equal numbers get a visible bin."""
     return spread.high if spread.high > spread.low else spread.low + (high - low) / 40
 
 
 def zero_mark(low: float, high: float) -> float | None:
-    """Where zero is on the axis, in the box's units; None when it is not on it."""
+    """Return the position of zero on the axis, in the box's units; None if it is outside."""
     return (0.0 - low) / (high - low) * WIDTH if low < 0 < high else None

@@ -1,4 +1,4 @@
-"""Places of labels beside points: they cover neither each other nor the points, however narrow the drawing is."""
+"""Placement of labels next to points, covering neither each other nor the points, even in narrow drawings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 WIDTH: Final = 300.0
-"""Pixels of the narrowest drawing; in a wider one everything is further apart from side to side."""
+"""Pixels of the narrowest drawing; in a wider one horizontal distances are larger."""
 LETTER: Final = 6.6
 LINE: Final = 15.0
 GAP: Final = 11.0
@@ -18,17 +18,17 @@ _Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class LabelPlace:
-    """Where a label is, in pixels from its point."""
+    """Position of a label, in pixels from its point."""
 
     x: float
     y: float
-    """Of the middle of its line."""
+    """y of the middle of its line."""
     is_left: bool
-    """Ends at x, instead of starting there."""
+    """Whether it ends at x instead of starting there."""
 
     @property
     def is_far(self) -> bool:
-        """Far enough from its point to need a line to it."""
+        """Whether it is far enough from its point to need a line to it."""
         return abs(self.y) > LINE
 
 
@@ -38,8 +38,8 @@ def places_for(
     height: float,
     joined: Sequence[bool] = (),
 ) -> tuple[LabelPlace, ...]:
-    """A place for each label. Points are (percent from the left, pixels from the top); from those that are joined a
-    line goes to the right and downwards, which their labels leave free where they can.
+    """Return a position for each label. Points are (percent from the left, pixels from the top); from those in `joined`
+    a line goes right and down, which their labels avoid if possible.
     """
     taken: list[_Box] = [
         (left * WIDTH / 100 - 7, top - 7, left * WIDTH / 100 + 7, top + 7) for left, top in points

@@ -1,4 +1,4 @@
-"""The drawing of a roofline: FLOP/s over FLOP per byte, both logarithmic; positions in percent."""
+"""Drawing of a roofline: FLOP/s over FLOP per byte, both logarithmic; positions in percent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIMITS: Final = {
     "cache": "a cache: faster than main memory allows",
     "overhead": "neither: dispatch, small operators, threads that wait",
 }
-"""Limit -> what the model is nearest to."""
+"""Limit -> its description."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class RoofMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roof:
-    """The roof of one dtype: a slope and a flat."""
+    """Roof of one dtype: a slope and a flat part."""
 
     dtype: str
     line: tuple[tuple[float, float], ...]
@@ -41,7 +41,7 @@ class Roof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoofPlot:
-    """One device."""
+    """Drawing of one device."""
 
     peaks: Peaks
     roofs: tuple[Roof, ...]
@@ -52,7 +52,7 @@ class RoofPlot:
 
 
 def roof_plots(roofline: Roofline | None, labels: dict[str, str]) -> tuple[RoofPlot, ...]:
-    """A drawing per device that has points; `labels`: row id -> its name."""
+    """Return a drawing per device that has points; `labels`: row id -> its name."""
     if roofline is None:
         return ()
     found = []
@@ -99,7 +99,7 @@ def _plot(peaks: Peaks, points: list[RoofPoint], labels: dict[str, str]) -> Roof
 
 def _roof(dtype: str, rate: float, peaks: Peaks, x: Axis, y: Axis) -> Roof:
     knee = rate / peaks.bandwidth
-    # The slope begins where it enters the drawing: at its left or at its bottom.
+    # The slope begins where it enters the drawing: on its left or its bottom edge.
     start = max(x.low, y.low / peaks.bandwidth)
     line = [(x.place(x.high), 100 - y.place(rate))]
     if knee > start:

@@ -1,4 +1,4 @@
-"""Scatter of a model's states by latency and quality; positions in percent."""
+"""Scatter plot of a model's states by latency and quality; positions in percent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from suite import units
 from suite.axes import ORIGINAL, PRUNED, REFERENCE, TRAINED
 
 HEIGHT: Final = 260.0
-"""Pixels of the drawing of states, for placing labels."""
+"""Height of the drawing in pixels, for placing labels."""
 
 
 MARK_PATHS: Final = {
@@ -35,7 +35,7 @@ def mark_path(backend: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One state in the drawing of states."""
+    """One state in the drawing."""
 
     state: State
     left: float
@@ -50,7 +50,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatesPlot:
-    """States by latency (to the left is faster) and quality (to the top is better)."""
+    """States by latency (faster to the left) and quality (better to the top)."""
 
     points: tuple[Point, ...]
     front: tuple[tuple[float, float, float, float], ...]
@@ -61,7 +61,7 @@ class StatesPlot:
 
 
 def states_plot(life: Life) -> StatesPlot | None:
-    """The drawing of a life's states; None for fewer than two that have both speed and quality."""
+    """Return the drawing of a life's states; None for fewer than two that have both speed and quality."""
     quality, reference = life.quality, _reference(life)
     shown = [
         s
@@ -118,7 +118,7 @@ def states_plot(life: Life) -> StatesPlot | None:
 
 
 def _reference(life: Life) -> float | None:
-    """Seconds of the trained model in eager PyTorch; of the model as built where that alone was timed."""
+    """Return seconds of the trained model in eager PyTorch, or of the model as built if only that was timed."""
     for name in (TRAINED, ORIGINAL):
         for state in life.states:
             if (state.name, state.backend) == (name, REFERENCE) and state.latency:
@@ -133,7 +133,7 @@ def _label(state: State) -> str:
 
 
 def _steps(best: Sequence[Point]) -> tuple[tuple[float, float, float, float], ...]:
-    """The front as a staircase: every point of it reigns up to the next faster one."""
+    """Return the front as a staircase: every point of it extends up to the next faster one."""
     line = sorted(best, key=lambda point: (point.left, point.top))
     found = []
     for a, b in pairwise(line):

@@ -1,1 +1,1 @@
-"""What every report, page and command prints with: console, JSON, Markdown, templates, names in words."""
+"""Shared output of reports, pages and commands: console, JSON, Markdown, templates, display names."""

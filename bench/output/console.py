@@ -1,4 +1,4 @@
-"""Consoles and standard output of every command, on terminals, pipes, files and old code pages."""
+"""Consoles and standard output of all commands, on terminals, pipes, files and old code pages."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Final, TextIO
 from rich.console import Console
 
 PIPED_WIDTH: Final = 140
-"""Columns of a table that goes to a file or a pipe, where nobody's window is the limit."""
+"""Width in columns of a table that goes to a file or a pipe, where no window limits it."""
 PLAIN: Final = {
     **dict.fromkeys("✓", "+"), **dict.fromkeys("✗×", "x"), **dict.fromkeys("–—─", "-"), **dict.fromkeys("·∙", "."),
     "▲": "^", "▼": "v", "≈": "~", "±": "+/-", "µ": "u", "…": "...", "→": "->", "▸": ">", "│": "|", "┊": "|", "●": "o",
     "⚠": "!", "\N{NO-BREAK SPACE}": " ", "\N{EN SPACE}": " ", "≤": "<=", "≥": ">=", "²": "2",
     **dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True)),
 }  # fmt: skip
-"""Character of ours -> what an encoding that lacks it gets."""
+"""Character in the output -> replacement for encodings that lack it."""
 ERRORS: Final = "torch-vitals-plain"
 
 
@@ -32,7 +32,7 @@ def console_on(file: TextIO) -> Console:
 def print_to(
     out: Path | None, render: Callable[[Console], None], *, highlight: bool = True
 ) -> None:
-    """Let `render` print to the file `out`, or to standard output; raises OSError when it cannot be written."""
+    """Let `render` print to the file `out`, or to standard output; raise OSError if it cannot be written."""
     if out is not None:
         with out.open("w", encoding="utf-8", errors="replace") as file:
             render(Console(file=file, width=PIPED_WIDTH, highlight=highlight))
@@ -55,7 +55,7 @@ def write_text(text: str, out: Path | None) -> None:
 
 
 def tolerate_encoding(stream: TextIO | None) -> None:
-    """Make the stream replace what its encoding lacks, such as `✓` in code page 1252, by what is nearest to it."""
+    """Make the stream replace characters that its encoding lacks, such as `✓` in code page 1252, by similar ones."""
     encoding = (getattr(stream, "encoding", None) or "utf-8").lower().replace("_", "-")
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None and encoding not in ("utf-8", "utf8"):

@@ -1,4 +1,4 @@
-"""Text that Markdown and HTML cannot read as markup."""
+"""Escaping of text for Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _SPECIAL: Final = re.compile(r"([\\`*{}\[\]<>#|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0
 
 
 def line(cells: Iterable[str]) -> str:
-    """One line of a table."""
+    """Return one line of a table."""
     return f"| {' | '.join(cells)} |"
 
 
 def safe(text: str, limit: int = 400) -> str:
-    """The text on one line with everything that Markdown or HTML could read as markup escaped."""
+    """Return the text on one line with everything escaped that Markdown or HTML could read as markup."""
     flat = " ".join(text.split())
     flat = flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
-    # A zero-width space keeps GitHub from reading a name as a person to notify.
+    # A zero-width space keeps GitHub from interpreting a name as a mention.
     return _SPECIAL.sub(r"\\\1", flat).replace("@", "@\u200b")

@@ -1,4 +1,4 @@
-"""The words of the report: what outcomes, backends, steps and metrics are called and what they mean."""
+"""Display names and meanings of outcomes, backends, steps and metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suite.outcome import WORDING, Wording
 from suite.units import plural as plural
 
 NOT_REACHED: Final = "not_reached"
-"""Planned, and the run ended before it: no record exists, so `Outcome` has no value for it."""
+"""Outcome of a planned step that the run did not reach: no record exists, so `Outcome` has no value for it."""
 
 _NOT_REACHED: Final = Wording("not reached", "Planned, and the run ended before it.", "·", "dim")
 _WORDING: Final = {
@@ -20,23 +20,23 @@ _WORDING: Final = {
 }
 
 OUTCOMES: Final = {outcome: row.title for outcome, row in _WORDING.items()}
-"""Outcome -> word, in reading order: passed first, then the worst."""
+"""Outcome -> display name, in reading order: passed first, then the worst."""
 
 MEANINGS: Final = {outcome: row.meaning for outcome, row in _WORDING.items()}
 
 MARKS: Final = {outcome: row.mark for outcome, row in _WORDING.items()}
-"""One character per outcome, so that colour is never the only sign."""
+"""One character per outcome, so that colour is not the only distinction."""
 
 STYLES: Final = {outcome: row.style for outcome, row in _WORDING.items()}
-"""Outcome -> a style of rich."""
+"""Outcome -> rich style."""
 
 STATE_TITLES: Final = {"masked": "masks alone"}
-"""State that is no variant -> what it is called."""
+"""State that is not a variant -> its display name."""
 
 STATES: Final = {
     "masked": "Weights set to zero and nothing removed: the control arm of pruning.",
 }
-"""State that is no variant -> what it is, in a sentence."""
+"""State that is not a variant -> its description in one sentence."""
 
 TITLES: Final = {
     "peak_rss_delta": "peak RSS delta",
@@ -45,39 +45,39 @@ TITLES: Final = {
     "cuda_reserved": "CUDA peak reserved",
     "first_run": "first run",
 }
-"""Metric -> title, where the one in `bench.metrics` needs its column's context to be understood."""
+"""Metric -> title, if the one in `bench.metrics` is only clear in its column's context."""
 
 
 def metric_name(metric: str) -> str:
-    """The metric in words."""
+    """Return the metric's display name."""
     if metric in TITLES:
         return TITLES[metric]
     return METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
 
 
 def metric_meaning(metric: str) -> str:
-    """One sentence, or an empty string for a metric this version does not know."""
+    """Return the metric's meaning in one sentence, or an empty string for an unknown metric."""
     return METRICS[metric].meaning if metric in METRICS else ""
 
 
 def doubt_meaning(code: str) -> str:
-    """What a doubt of that code is, in general; the code itself for one this version does not know."""
+    """Return the general meaning of a doubt of that code; the code itself if it is unknown."""
     check = DOUBTS.get(code)
     return " ".join((check.__doc__ or code).split()) if check else code
 
 
 def backend_name(backend: str) -> str:
-    """The backend as people write it."""
+    """Return the backend's display name."""
     return BACKENDS[backend].title if backend in BACKENDS else backend
 
 
 def backend_short(backend: str) -> str:
-    """Return the backend in a word for narrow places."""
+    """Return the backend's one-word name for narrow places."""
     return BACKENDS[backend].short if backend in BACKENDS else backend
 
 
 def stage_short(stage: str) -> str:
-    """Return the stage in a word as narrow as its marks."""
+    """Return the stage's short name, as narrow as its marks."""
     return STAGE_ROWS[stage].short or stage if stage in STAGE_ROWS else stage
 
 
@@ -87,18 +87,18 @@ def backend_mark(backend: str) -> str:
 
 
 def outcome_name(outcome: str) -> str:
-    """The outcome in words."""
+    """Return the outcome's display name."""
     return OUTCOMES.get(outcome, outcome.replace("_", " "))
 
 
 def variant_name(variant: str) -> str:
-    """The state of a model in words."""
+    """Return the display name of a model's state."""
     title = VARIANTS[variant].title if variant in VARIANTS else STATE_TITLES.get(variant, "")
     return title or (variant.replace("_", " ") if variant.isidentifier() else variant)
 
 
 def variant_meaning(variant: str) -> str:
-    """What the state is, in a phrase; empty for one that this version does not know."""
+    """Return a phrase describing the state; empty for an unknown one."""
     return STATES.get(variant) or (VARIANTS[variant].meaning if variant in VARIANTS else "")
 
 

@@ -1,4 +1,4 @@
-"""Templates of HTML pages: how they are read, and the style that all pages share."""
+"""Templates of HTML pages: loading, and the style that all pages share."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from markupsafe import Markup
 from suite.axes import BACKENDS
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
-"""What all pages share: style, icons, small parts."""
+"""Files that all pages share: style, icons, small parts."""
 
 
 def templates_in(*folders: Path) -> Environment:
     """Return the templates of these folders and the shared ones.
 
-    Everything that a page is given is escaped, and a missing name is an error.
+    All values passed to a page are escaped, and a missing name is an error.
     """
     return Environment(
         loader=FileSystemLoader([*folders, TEMPLATES]),
@@ -29,7 +29,7 @@ def templates_in(*folders: Path) -> Environment:
 
 
 def style_of(*files: Path) -> Markup:
-    """Return the style sheet of a page: the one that all pages share, then these."""
+    """Return the style sheet of a page: the shared one, then these."""
     first, *others = (
         path.read_text(encoding="utf-8") for path in (TEMPLATES / "style.css", *files)
     )
@@ -37,7 +37,7 @@ def style_of(*files: Path) -> Markup:
 
 
 def backend_colours() -> str:
-    """Return the rules that give every backend its colour, on light paper and on dark."""
+    """Return the CSS rules that give every backend its colour, on light paper and on dark."""
     light, dark = (
         "".join(f".b-{row.name}{{--hue:{row.colours[place]}}}" for row in BACKENDS.values())
         for place in (0, 1)

@@ -1,4 +1,4 @@
-"""Text cut to the room that there is."""
+"""Text shortened to the available space."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def distinct_names(paths: Sequence[Path]) -> tuple[str, ...]:
-    """Return the shortest ends of the paths that tell them apart: `a/net.onnx`, `b/net.onnx`.
+    """Return the shortest ends of the paths that distinguish them: `a/net.onnx`, `b/net.onnx`.
 
-    A path that is there twice has its place behind it.
+    A path that occurs twice is followed by its position.
     """
     names = []
     for number, path in enumerate(paths, start=1):
@@ -24,7 +24,7 @@ def distinct_names(paths: Sequence[Path]) -> tuple[str, ...]:
 
 
 def shortened(text: str, limit: int) -> str:
-    """The text, its middle left out where it is longer than `limit` characters."""
+    """Return the text, its middle left out if it is longer than `limit` characters."""
     if len(text) <= limit:
         return text
     half = (limit - 1) // 2

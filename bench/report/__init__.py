@@ -1,1 +1,1 @@
-"""The same records shown as terminal table, HTML, Markdown and JSON."""
+"""Renderers of a report: terminal table, HTML, Markdown and JSON."""

@@ -1,4 +1,4 @@
-"""Where in the report a model's graphs are shown, and which of their pictures have room in it."""
+"""Placement of a model's graphs in the report, and selection of the pictures that fit."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from bench.summary.model import Report, Row
 from suite.axes import ORIGINAL, TRAINED
 
 ROOM: Final = 5_000_000
-"""Characters of pictures in one report; what is larger stays a file beside it."""
+"""Maximum number of characters of pictures in one report; larger ones stay separate files."""
 LARGEST: Final = 700_000
-"""Characters of one picture."""
+"""Maximum number of characters of one picture."""
 ROWS: Final = 900
-"""Rows of layers in one report: fewer of each model where there are many models."""
+"""Maximum number of rows of layers in one report: fewer per model if there are many models."""
 LEAST_ROWS: Final = 8
 _RUNS: Final = re.compile(
     r"<(?:script|iframe|object|embed|foreignObject|image|use|a)\b|\son\w+=|\bhref=", re.I
 )
-"""What no picture of ours has; a file that was changed by others is left out."""
+"""Elements that no generated picture contains; a file with any of them was modified and is left out."""
 
 
 def placed(report: Report, anatomies: Anatomies) -> dict[str, AnatomyView]:
-    """Id of a life or a row -> the graphs that are shown there; each model's once, in its life where it has one."""
+    """Return id of a life or a row -> the graphs shown there; each model's once, in its life if it has one."""
     shown = {(a.model, a.size) for a in anatomies.by_stem.values()}
     limit = max(LEAST_ROWS, min(LAYERS, ROWS // max(1, len(shown))))
     found: dict[str, AnatomyView] = {}
@@ -42,7 +42,7 @@ def placed(report: Report, anatomies: Anatomies) -> dict[str, AnatomyView]:
 
 
 def inlined(anatomies: Anatomies) -> dict[str, Markup]:
-    """Stem of a graph -> its picture, while there is room: states that others come from first, then small ones."""
+    """Return stem of a graph -> its picture, while there is room: parent states first, then small ones."""
     found: dict[str, Markup] = {}
     room = ROOM
     states = {stem: a.variant for stem, a in anatomies.by_stem.items()}
@@ -61,6 +61,6 @@ def inlined(anatomies: Anatomies) -> dict[str, Markup]:
         except (OSError, ValueError):
             continue
         if text.startswith("<svg") and not _RUNS.search(text):
-            found[stem] = Markup(text)  # ours: finished by bench.netron.finish
+            found[stem] = Markup(text)  # generated: the output of bench.netron.finish
             room -= size
     return found

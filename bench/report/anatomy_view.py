@@ -1,4 +1,4 @@
-"""What the HTML templates show of a model's graphs: all of its states side by side, ready to be placed."""
+"""View of a model's graphs for the HTML templates: all of its states side by side."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bench.report.difference_view import DifferenceView, difference_view
 from suite.axes import VARIANTS
 
 LAYERS: Final = 40
-"""Rows of one table of layers; the largest are shown, in the order of the graph."""
+"""Maximum number of rows of a table of layers; the largest are shown, in the order of the graph."""
 COSTLY: Final = 12
-"""Nodes told with their MACs and their time."""
+"""Maximum number of nodes shown with their MACs and their time."""
 OPERATORS: Final = 16
 
 
@@ -61,7 +61,7 @@ class LayerTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostRow:
-    """One node with what it costs in each state: (MACs share, time share), None where it is not there."""
+    """Cost of one node in each state: (MACs share, time share), None if it is absent."""
 
     key: str
     operator: str
@@ -73,13 +73,13 @@ class CostRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnatomyView:
-    """A model's graphs."""
+    """Graphs of a model."""
 
     model: str
     size: str
     states: tuple[StateColumn, ...]
     operators: tuple[tuple[str, tuple[int, ...]], ...]
-    """(operator, nodes in each state), most frequent first."""
+    """(operator, number of nodes in each state), most frequent first."""
     num_operators_left_out: int
     weights: LayerTable
     activations: LayerTable
@@ -92,7 +92,7 @@ class AnatomyView:
 def anatomy_view(
     anatomies: Anatomies, model: str, size: str, *, num_layers: int = LAYERS
 ) -> AnatomyView | None:
-    """The model's graphs, or None when none was taken apart."""
+    """Return the model's graphs, or None if none was analysed."""
     found = {s: a for s, a in anatomies.by_stem.items() if (a.model, a.size) == (model, size)}
     return view_of(anatomies, found, num_layers=num_layers) if found else None
 
@@ -100,7 +100,7 @@ def anatomy_view(
 def view_of(
     anatomies: Anatomies, found: Mapping[str, Anatomy], *, num_layers: int = LAYERS
 ) -> AnatomyView:
-    """These graphs (stem -> anatomy) side by side; there has to be one at least."""
+    """Return these graphs (stem -> anatomy) side by side; at least one is required."""
     order = list(VARIANTS)
 
     def place(item: tuple[str, Anatomy]) -> tuple[int, str]:
@@ -144,7 +144,7 @@ def _table(states: Sequence[Sequence[Layer]], limit: int) -> LayerTable:
     def elements(name: str) -> int:
         return max(own[name].spread.num for own in by_name if name in own)
 
-    # Weights of layers say more than biases and norms; those of one element wide say little.
+    # Weights of layers are more informative than biases and norms, and one-element tensors least.
     largest = set(sorted(names, key=lambda name: -elements(name))[:limit])
     rows = []
     for name in names:

@@ -1,4 +1,4 @@
-"""Anchors: a cell's id as an HTML id, the same text wherever it is one already."""
+"""Anchors: a cell's id as an HTML id, unchanged if it is valid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FOREIGN: Final = re.compile(r"[^A-Za-z0-9._:-]+")
 
 
 def anchor(cell_id: str) -> str:
-    """The id itself, or, for one with foreign characters or of great length, a readable part and a digest."""
+    """Return the id itself, or, if it is long or has invalid characters, a readable part and a digest."""
     if _PLAIN.fullmatch(cell_id):
         return cell_id
     digest = hashlib.sha256(cell_id.encode("utf-8", "surrogatepass")).hexdigest()[:10]

@@ -12,7 +12,7 @@ from rich.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its head, which may take several lines, and a text per row."""
+    """One column: its header, which may have several lines, and a text per row."""
 
     title: str
     cells: list[Text]
@@ -20,13 +20,13 @@ class Column:
 
     @property
     def width(self) -> int:
-        """Characters that the widest line needs."""
+        """Characters of the widest line."""
         heads = (Text(line) for line in self.title.split("\n"))
         return max(cell.cell_len for cell in (*heads, *self.cells))
 
 
 def drawn(columns: Mapping[str, Column]) -> Table:
-    """The columns side by side, in their order."""
+    """Return the columns side by side, in their order."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
     for column in columns.values():
         table.add_column(
@@ -44,9 +44,9 @@ def drawn(columns: Mapping[str, Column]) -> Table:
 def fitting(
     columns: Mapping[str, Column], width: int, order: Iterable[str], *, least: int
 ) -> dict[str, Column]:
-    """The columns that fit into `width` characters, taken in the given order of importance.
+    """Return the columns that fit into `width` characters, taken in the given order of importance.
 
-    The first of them is always there, and may be shortened to `least` characters.
+    The first of them is always included, and may be shortened to `least` characters.
     """
     taken: set[str] = set()
     used = 0

@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Show the run; 0 when it was shown, 2 when it is not there or the output cannot be written."""
+    """Show the run; return 0 on success, 2 if it does not exist or the output cannot be written."""
     try:
         folder = find_run(arguments.run, arguments.runs_dir)
     except NoSuchRun as error:
@@ -55,7 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
     report = build_report(load_run(folder))
     try:
         return _show(report, folder, arguments)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         return 0
     except OSError as error:
@@ -83,7 +83,7 @@ def _show(report: Report, folder: Path, arguments: argparse.Namespace) -> int:
 
 
 def _open(html: Path) -> None:
-    """Open the file where there is a screen; a browser inside a terminal would hide the table."""
+    """Open the file if there is a graphical display; a browser inside a terminal would hide the table."""
     has_screen = sys.platform in ("darwin", "win32") or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )

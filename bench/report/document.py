@@ -1,4 +1,4 @@
-"""The report as JSON: the stable document of docs/report-schema.md."""
+"""JSON form of the report: the stable document of docs/report-schema.md."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from bench.summary.model import Report
 
 
 def to_document(report: Report) -> dict[str, Any]:
-    """The report as JSON-able data; numbers that JSON cannot say (NaN, infinities) become null."""
+    """Return the report as JSON-able data; NaN and infinities become null."""
     found: dict[str, Any] = json_text.finite(report.as_dict())
     return found
 
 
 def to_json(report: Report) -> str:
-    """The document as indented text with a final newline."""
+    """Return the document as indented text with a final newline."""
     return json_text.to_json(report.as_dict())

@@ -1,4 +1,4 @@
-"""Texts of the report as HTML needs them: cut to size, marked up, linked where that is safe."""
+"""Template filters for texts of the report: truncated, marked up, linked if that is safe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.summary.elements import Parity
 
 
 def web_link(url: str) -> str:
-    """The address when it is a web address, else an empty string: nothing else may be followed."""
+    """Return the address if it is a web address, else an empty string, so that no other link is followed."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -22,7 +22,7 @@ def web_link(url: str) -> str:
 
 
 def tail(text: str, limit: int) -> str:
-    """The end of the text, with how much was left out before it."""
+    """Return the end of the text, preceded by the amount left out."""
     return (
         text
         if len(text) <= limit
@@ -31,22 +31,22 @@ def tail(text: str, limit: int) -> str:
 
 
 def shape_keys(parity: Parity) -> tuple[str, ...]:
-    """The columns of the parity table: every key that says something for at least one shape."""
+    """Return the columns of the parity table: every key with a value for at least one shape."""
     keys = dict.fromkeys(key for shape in parity.shapes for key in shape)
     return tuple(k for k in keys if any(s.get(k) not in (None, "") for s in parity.shapes))
 
 
 def with_code(text: str) -> Markup:
-    """The text, escaped, with what stands between backticks as code."""
+    """Return the escaped text with the parts between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def sentence(text: str) -> str:
-    """The text with a capital first letter, unless it is a name such as mIoU."""
+    """Return the text with a capital first letter, unless it is a name such as mIoU."""
     return text if text[1:2].isupper() else text[:1].upper() + text[1:]
 
 
 def when(moment: str) -> str:
-    """`2026-11-23 18:04 UTC` from an ISO time, or the text itself."""
+    """Return `2026-11-23 18:04 UTC` for an ISO time, or the text itself."""
     found: Any = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*?(Z|\+00:00)?", moment)
     return f"{found[1]} {found[2]}{' UTC' if found[3] else ''}" if found else shortened(moment, 60)

@@ -1,4 +1,4 @@
-"""Formats of a report: one row each; `python -m bench report --format` offers them all.
+"""Formats of a report: one row each, offered by `python -m bench report --format`.
 
 To add one: a function that gives the report as text, and a row here.
 """
@@ -23,20 +23,20 @@ PAGE: Final = "report.html"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFormat:
-    """One way to show a report."""
+    """An output format of a report."""
 
     name: str
     meaning: str
-    """A phrase for the help text."""
+    """Phrase for the help text."""
     write: Callable[[Report, Path, Path | None], None]
-    """`write(report, run_folder, out)`: to the file `out`, else to where this format goes.
+    """`write(report, run_folder, out)`: writes to the file `out`, else to the format's default destination.
 
-    Raises OSError when that cannot be written.
+    Raises OSError if that cannot be written.
     """
 
 
 def text_format(name: str, meaning: str, render: Callable[[Report], str]) -> OutputFormat:
-    """Return a format that is one text, written to standard output where no file is named."""
+    """Return a format that is one text, written to standard output if no file is named."""
 
     def write(report: Report, _: Path, out: Path | None) -> None:
         write_text(render(report), out)
@@ -45,14 +45,14 @@ def text_format(name: str, meaning: str, render: Callable[[Report], str]) -> Out
 
 
 def write_page(report: Report, folder: Path, out: Path | None) -> None:
-    """Write the HTML page, into the run folder where no file is named, and print where it is."""
+    """Write the HTML page, into the run folder if no file is named, and print its path."""
     page = out or folder / PAGE
     write_html(report, page)
     print(page)
 
 
 def print_table(report: Report, folder: Path, out: Path | None) -> None:
-    """Print the terminal's tables, with the address of the run's page where there is one."""
+    """Print the terminal's tables, with the address of the run's page if there is one."""
     page = folder / PAGE
     html = page if page.is_file() else None
     print_to(out, lambda console: render_terminal(report, console, html=html))
@@ -67,4 +67,4 @@ FORMATS: Final = {
         OutputFormat(name="terminal", meaning="the terminal's tables", write=print_table),
     )
 }
-"""Format -> how it is written."""
+"""Name -> format."""

@@ -1,4 +1,4 @@
-"""The report as one self-contained HTML file: no request leaves it, and it works without JavaScript."""
+"""Report as one self-contained HTML file: it makes no requests and works without JavaScript."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from suite.axes import EXPORT
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 DRAWN: Final = 60
-"""Rows in the overview chart; a longer run shows its slowest there, and all of them in the tables."""
+"""Maximum number of rows in the overview chart; a longer run shows its slowest there, and all in the tables."""
 TABLES: Final = {
     "latency": "Latency",
     "memory": "Memory",
@@ -52,18 +52,18 @@ TABLES: Final = {
     "learning": "Training",
     "size": "Size and graph",
 }
-"""Template of a table of what was benchmarked -> its title, in the order of the page."""
+"""Template of a benchmark table -> its title, in the order of the page."""
 LOGS: Final = 4_000_000
-"""Characters of log tails in one file; many failures share them, and every log is in the run folder."""
+"""Maximum number of characters of log tails in one file; every full log is in the run folder."""
 LEAST_LOG: Final = 600
 BULKY: Final = frozenset({"distributions", "conda", "files", "linkage", "findings"})
-"""Facts that fill pages and are told in a line elsewhere; environment.json has them."""
+"""Long facts that are summarized in one line elsewhere; environment.json has them in full."""
 
 
 def write_html(report: Report, path: Path) -> None:
-    """Write the report to `path`, whole or not at all; links lead from there to the run folder.
+    """Write the report to `path` atomically; relative links start there.
 
-    Raises OSError when the file cannot be written.
+    Raises OSError if the file cannot be written.
     """
     here = path.absolute().parent
     folder = Path(report.location) if report.location else here
@@ -81,8 +81,7 @@ def html_parts(
 ) -> Iterator[str]:
     """Yield the HTML document in parts: that of 2,000 cells takes 23 MB as one string.
 
-    `base` is put before links to files of the run folder; `anatomies` is what is known of the run's graphs, None for
-    nothing.
+    `base` is put before links to files of the run folder; `anatomies` are those of the run's graphs, None for none.
     """
     rows = row_views(report, report.unfinished)
     anatomies = anatomies or Anatomies()
@@ -197,7 +196,7 @@ def _memory_columns(rows: tuple[RowView, ...]) -> tuple[str, ...]:
 
 
 def _tables(rows: tuple[RowView, ...]) -> tuple[tuple[str, str], ...]:
-    """(template, title) of the tables of what was benchmarked, those alone that have something to say."""
+    """Return (template, title) of the benchmark tables that are not empty."""
     steps = {step.step for view in rows for step in view.steps}
     wanted = {
         "latency": "latency" in steps,
@@ -220,7 +219,7 @@ def _outcomes_at(report: Report, device: str, dtype: str) -> dict[str, int]:
 
 
 def _link(path: str, base: str) -> str:
-    """The address of a file of the run folder, or an empty string for a path that leads out of it."""
+    """Return the address of a file of the run folder, or an empty string for a path outside of it."""
     pure = PurePosixPath(path)
     if not path or pure.is_absolute() or ".." in pure.parts or re.match(r"[A-Za-z]:", path):
         return ""

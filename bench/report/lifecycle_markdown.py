@@ -1,4 +1,4 @@
-"""The lives of a run's models as a table in Markdown."""
+"""Markdown table of the lives of a run's models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ ROWS: Final = 500
 
 
 def life_markdown(report: Report) -> str:
-    """One line per life: a mark per stage, the quality as trained, and what pruning and quantizing cost and bring."""
+    """Return one line per life: a mark per stage, the trained quality, and the loss and gain of pruning and
+    quantizing.
+    """
     groups, states = groups_of(report.lives), summed_states(report.lives)
     names = life_names(report)
     heads = ["model", *(safe(stage_short(group.step)) for group in groups), TRAINED]
@@ -52,7 +54,7 @@ def _trained(life: Life) -> str:
 
 
 def _state(life: Life, name: str) -> list[str]:
-    """The state's drop and its speed; a drop that is out of bounds is marked."""
+    """Return the state's drop and its speed; a drop that is out of bounds is marked."""
     state = life.state(name)
     if state is None:
         return ["", ""]

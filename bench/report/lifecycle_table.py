@@ -1,4 +1,4 @@
-"""The lives of a run's models as a table on a terminal: a mark per stage, then what they came to."""
+"""Terminal table of the lives of a run's models: a mark per stage, then the results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from suite.axes import TRAINED
 
 
 def life_table(report: Report, width: int) -> Table:
-    """One row per life in as many columns as fit into `width` characters: marks first, then quality, then speed."""
+    """Return one row per life in as many columns as fit into `width` characters: marks first, then quality, then
+    speed.
+    """
     lives, names = report.lives, life_names(report)
     columns = {"model": Column("model", [Text(names[life.id]) for life in lives], False)}
     groups = groups_of(lives)
@@ -43,7 +45,7 @@ def life_table(report: Report, width: int) -> Table:
 
 
 def life_legend(report: Report) -> str:
-    """What the marks stand for, stage by stage, where one has several."""
+    """Return the legend of the marks, stage by stage, if a stage has several."""
     parts = [
         f"{stage_short(group.step)}: {', '.join(place.name for place in group.places)}"
         for group in groups_of(report.lives)

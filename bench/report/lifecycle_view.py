@@ -1,4 +1,4 @@
-"""What the HTML templates show of lives: ready positions, groups and anchors, so that templates only place them."""
+"""View of lives for the HTML templates: precomputed positions, groups and anchors."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from suite.axes import TRAINED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageView:
-    """One stage, ready to be placed."""
+    """View of one stage."""
 
     stage: Stage
     anchor: str
     cell_anchor: str
-    """The cell's own anchor, where nothing else on the page has it; empty otherwise."""
+    """The cell's own anchor, if no other element of the page has it; otherwise empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifeView:
-    """One life, ready to be placed."""
+    """View of one life."""
 
     life: Life
     anchor: str
     name: str
     axes: tuple[str, ...]
     marks: tuple[tuple[Stage | None, ...], ...]
-    """Per group of the matrix, its stages."""
+    """Stages of each group of the matrix."""
     stages: tuple[StageView, ...]
     outcomes: tuple[str, ...]
     search: str
@@ -49,7 +49,7 @@ class LifeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseView:
-    """One known-answer case with its ends by device and dtype."""
+    """View of one known-answer case: outcomes by device and dtype."""
 
     case: str
     meaning: str
@@ -58,20 +58,20 @@ class CaseView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundationsView:
-    """The known-answer cases, ready to be placed."""
+    """View of the known-answer cases."""
 
     places: tuple[tuple[str, str], ...]
-    """(device, dtype): the columns."""
+    """Columns: (device, dtype)."""
     cases: tuple[CaseView, ...]
 
 
 def stage_anchor(cell: str, step: str) -> str:
-    """The anchor of a stage: a cell may go through several."""
+    """Return the anchor of a stage: a cell may go through several."""
     return anchor(f"{cell}:{step}")
 
 
 def life_views(report: Report) -> tuple[tuple[Group, ...], tuple[str, ...], tuple[LifeView, ...]]:
-    """The columns of the matrix, the states that sum a life up, and every life."""
+    """Return the columns of the matrix, the states in the summary, and every life."""
     groups, states = groups_of(report.lives), summed_states(report.lives)
     names = life_names(report)
     lanes = {lane.cell for row in report.rows for lane in row.lanes}
@@ -110,7 +110,7 @@ def life_views(report: Report) -> tuple[tuple[Group, ...], tuple[str, ...], tupl
 
 
 def foundations_view(report: Report) -> FoundationsView | None:
-    """The known-answer cases by device and dtype; None when none was asked."""
+    """Return the known-answer cases by device and dtype; None if none was requested."""
     if not report.foundations:
         return None
     places = tuple(dict.fromkeys((case.device, case.dtype) for case in report.foundations))

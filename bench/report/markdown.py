@@ -1,4 +1,4 @@
-"""The report as GitHub-flavoured Markdown, for pull requests and job summaries."""
+"""Report as GitHub-flavoured Markdown, for pull requests and job summaries."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from suite import units
 from suite.axes import REFERENCE
 
 LISTED: Final = 60
-"""Cells that did not pass beyond this many are counted: a job summary holds 1 MiB."""
+"""Maximum number of listed cells that did not pass; the rest is counted: a job summary is limited to 1 MiB."""
 ROWS: Final = 1_000
 
 
 def to_markdown(report: Report) -> str:
-    """The report as Markdown with a final newline; user text in it cannot become markup, links or mentions."""
+    """Return the report as Markdown with a final newline; user text in it cannot become markup, links or mentions."""
     blocks = [f"## {headline(report)}", average(report), _context(report)]
     blocks += [f"> ⚠️ {safe(problem)}" for problem in report.problems]
     if report.rows:

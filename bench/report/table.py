@@ -1,4 +1,4 @@
-"""The rows of the report as a rich table that takes the columns a terminal has room for."""
+"""Rich table of the report's rows, with the columns that fit the terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from suite import units
 from suite.axes import REFERENCE
 
 NAME: Final = 20
-"""Characters to which a model's name may be shortened."""
+"""Minimum characters to which a model's name is shortened."""
 ORDER: Final = (
     "model",
     "p50",
@@ -30,20 +30,20 @@ ORDER: Final = (
     "cold start",
     "peak tensor bytes",
 )
-"""Columns, the most telling first."""
+"""Columns, the most important first."""
 
 
 def table_of(report: Report, width: int) -> Table:
-    """The report's rows in as many columns as fit into `width` characters, the most telling first."""
+    """Return the report's rows in as many columns as fit into `width` characters, the most important first."""
     columns = _columns(report)
     taken = _fitting(columns, width)
     return drawn({name: column for name, column in columns.items() if name in taken})
 
 
 def _fitting(columns: dict[str, Column], width: int) -> set[str]:
-    """Names of the columns that fit, the most telling first; a metric has all its backends or none.
+    """Return names of the columns that fit, the most important first; a metric has all its backends or none.
 
-    The model's name may be shortened to NAME characters; it and the latencies are always there.
+    The model's name may be shortened to NAME characters; it and the latencies are always included.
     """
     metrics: dict[str, list[str]] = {}
     for name in columns:
@@ -126,7 +126,7 @@ def _latency(row: Row, backend: str) -> Text:
     width = timing.relative_half_width
     interval = f"±{units.percent(width)}" if width is not None else ""
     text.append(f" {interval:>5}", style="not bold dim")
-    # Always a place for the mark, so that the numbers of a column stay in line.
+    # Always reserve space for the mark, so that the numbers of a column stay aligned.
     is_doubted = any(doubt.metric == "latency" for doubt in lane.doubts)
     return text.append("?" if is_doubted else " ", style="not bold yellow")
 

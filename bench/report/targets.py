@@ -1,4 +1,4 @@
-"""Targets of links: where the page tells of a step."""
+"""Link targets: the anchor of a step on the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from bench.summary.model import Report
 
 
 def targets_of(report: Report, rows: Sequence[RowView]) -> Callable[[Step], str]:
-    """A function that gives a step's anchor: of its stage, its lane, or the row with its details; empty for none."""
+    """Return a function that gives a step's anchor: of its stage, its lane, or the row with its details; empty for
+    none.
+    """
     stages = {(s.step.cell, s.step.step) for life in report.lives for s in life.stages}
     stages |= {(case.step.cell, case.step.step) for case in report.foundations}
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The report on a terminal: one table by model, what did not run, and the doubts; plain when piped."""
+"""Terminal form of the report: one table by model, the failures, and the doubts; plain when piped."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from bench.summary.step_outcomes import outcome_counts
 from suite import units
 
 LISTED: Final = 40
-"""Cells that did not pass beyond this many are counted, not listed; the HTML has them all."""
+"""Maximum number of listed cells that did not pass; the rest is counted, and the HTML has all."""
 
 
 def render_terminal(report: Report, console: Console, *, html: Path | None = None) -> None:
-    """Print the report. `html` is where the HTML report lies, when it was written."""
+    """Print the report. `html` is the path of the HTML report, if it was written."""
     console.print()
     console.print(Text(headline(report), style="bold"))
     if text := average(report):
@@ -137,7 +137,7 @@ def _print_unfinished(report: Report, console: Console) -> None:
 
 
 def _print_foundations(report: Report, console: Console) -> None:
-    """One line per device and dtype: how many known answers came out."""
+    """Print one line per device and dtype: how many known answers were correct."""
     if not report.foundations:
         return
     console.print()
@@ -177,7 +177,7 @@ def _print_doubts(report: Report, console: Console) -> None:
 
 
 def _outcomes(report: Report) -> Text:
-    """`✓ 171 passed   ✗ 3 failed ...` in the outcomes' colours."""
+    """Return `✓ 171 passed   ✗ 3 failed ...` in the outcomes' colours."""
     text = Text()
     for outcome, number in report.totals.outcomes.items():
         words = f"{MARKS.get(outcome, '?')} {number} {outcome_name(outcome)}"

@@ -1,4 +1,4 @@
-"""What the HTML templates show: the report's rows as ready texts and positions, so that templates only place them."""
+"""View of the report's rows for the HTML templates: formatted texts and positions."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneView:
-    """One backend of a row, ready to be placed."""
+    """View of one backend of a row."""
 
     lane: Lane
     anchor: str
     name: str
     wins: bool
     missing: str
-    """Outcome of the latency step when there is no latency."""
+    """Outcome of the latency step if there is no latency."""
     latency: Bar | None
     interval: str
     half_width: str
@@ -48,7 +48,7 @@ class LaneView:
     memory: Mapping[str, Bar]
     memory_missing: str
     cold: Mapping[str, Bar]
-    """Cold phase -> its seconds, in the order in which they ran."""
+    """Cold-start phase -> its seconds, in execution order."""
     cold_total: str
     cold_missing: str
     strip: Strip | None
@@ -58,19 +58,19 @@ class LaneView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedupView:
-    """A speed-up, ready to be placed."""
+    """View of a speed-up."""
 
     speedup: Speedup
     text: str
     interval: str
     bar: Diverging
     middle: float
-    """Percent from the left at which the ratio is 1."""
+    """Position of ratio 1 in percent from the left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowView:
-    """One row, ready to be placed."""
+    """View of one row."""
 
     row: Row
     anchor: str
@@ -89,7 +89,7 @@ class RowView:
 
 @dataclass(frozen=True, slots=True)
 class _Scales:
-    """What all rows of a report share."""
+    """Scales shared by all rows of a report."""
 
     ratios: Axis
     coldest: float
@@ -99,11 +99,11 @@ class _Scales:
 
 
 DOTS: Final = 40_000
-"""Samples drawn in one file: all of them in a small run, fewer of each cell in a large one."""
+"""Maximum number of samples drawn in one file: all of a small run, fewer of each cell in a large one."""
 
 
 def row_views(report: Report, unfinished: Sequence[Step]) -> tuple[RowView, ...]:
-    """Every row of the report with the report's own scales for bars."""
+    """Return every row of the report with the report's own scales for bars."""
     axes, labels = axes_by_row(report), labels_of(report)
     ratios = ratio_axis([s.ratio for row in report.rows for s in row.speedups])
     coldest = max((_total(lane) for row in report.rows for lane in row.lanes), default=0.0)
@@ -190,7 +190,7 @@ def _lane(row: Row, lane: Lane, scales: _Scales) -> LaneView:
 
 
 def quantity_text(quantity: Quantity) -> str:
-    """The value in the words of its unit; a unit this version does not know is shown as it is."""
+    """Return the value formatted with its unit; an unknown unit is shown unchanged."""
     try:
         return units.shown(quantity.value, quantity.unit)
     except ValueError:
@@ -198,7 +198,7 @@ def quantity_text(quantity: Quantity) -> str:
 
 
 def between(low: float | None, high: float | None) -> str:
-    """`19.1–19.5 ms`: both ends of an interval, the unit once where they share it."""
+    """Return both ends of an interval, e.g. `19.1–19.5 ms`, with the unit once if they share it."""
     if low is None or high is None:
         return ""
     first, last = units.seconds(low), units.seconds(high)

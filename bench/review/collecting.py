@@ -1,4 +1,4 @@
-"""The graphs of a run, and those that a user names, as rooms of a review."""
+"""Collection of a run's graphs, or of files that a user names, into rooms of a review."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SUFFIXES = (".onnx", ".pt2")
 
 
 class NothingToReview(ValueError):
-    """There is no graph to show; the text says what to do."""
+    """Error raised if there is no graph to show; the text says what to do."""
 
 
 def rooms_of_run(run: Run, report: Report, anatomies: Anatomies) -> tuple[Room, ...]:
-    """One room per model, size and batch with a graph; raises NothingToReview when there is none."""
+    """Return one room per model, size and batch with a graph; raise NothingToReview if there is none."""
     groups: dict[str, list[tuple[str, Path]]] = {}
     titles: dict[str, tuple[str, str, str]] = {}
     known = {life.id for life in report.lives} | {row.id for row in report.rows}
@@ -70,7 +70,7 @@ def rooms_of_run(run: Run, report: Report, anatomies: Anatomies) -> tuple[Room, 
 def rooms_of_files(
     paths: Sequence[Path], stems: Sequence[str], folder: Path, anatomies: Anatomies
 ) -> tuple[Room, ...]:
-    """One room with all of the files; `stems`: under which each lies in `folder`."""
+    """Return one room with all of the files; `stems`: the stem of each in `folder`."""
     exhibits = []
     names = distinct_names(paths)
     for number, (path, stem) in enumerate(zip(paths, stems, strict=True), start=1):
@@ -91,7 +91,7 @@ def rooms_of_files(
 
 
 def checked(path: Path) -> Path:
-    """The path; raises NothingToReview when it is no file of a kind that we show."""
+    """Return the path; raise NothingToReview if it is not a file of a supported kind."""
     if path.suffix.lower() not in SUFFIXES:
         raise NothingToReview(
             f"{path}: expected a run folder or a file that ends in {' or '.join(SUFFIXES)}"
@@ -107,4 +107,4 @@ def _files(path: Path) -> tuple[Path, ...]:
     try:
         return tuple(files_of(path))
     except GraphError:
-        return (path,)  # Netron then says what is wrong with it
+        return (path,)  # Netron then reports the error

@@ -1,4 +1,4 @@
-"""`python -m bench review [RUN | FILE ...]`: every graph in Netron with our numbers, compared, and the report."""
+"""`python -m bench review [RUN | FILE ...]`: every graph in Netron with measurements, compared, and the report."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Serve or write the review; 0 when that was done, 2 when it could not be done."""
+    """Serve or write the review; return 0 on success, 2 on an error."""
     try:
         with tempfile.TemporaryDirectory(prefix="vitals-review-") as scratch:
             if any(Path(what).suffix.lower() in SUFFIXES for what in arguments.what):
@@ -106,7 +106,7 @@ def _site_of_run(arguments: argparse.Namespace) -> dict[str, Answer]:
     anatomies = load_anatomies(run.folder) if arguments.quick else make_anatomies(run, tell=_tell)
     rooms = rooms_of_run(run, report, anatomies)
     site = _site(rooms, anatomies, title=run.folder.absolute().name, report=report)
-    # Links of the report lead into the run folder, which is not served.
+    # The report links into the run folder, which is not served.
     site["report.html"] = html_answer(to_html(report, anatomies=anatomies))
     return site
 

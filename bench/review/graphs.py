@@ -1,4 +1,4 @@
-"""What a review shows: graphs as plain data, of a run or of files that the user names."""
+"""Content of a review: graphs of a run or of files that the user names, as plain data."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exhibit:
-    """One graph that is shown."""
+    """A displayed graph."""
 
     number: int
-    """Unique in the review, from 1: its pages and files are named by it, whatever its own name holds."""
+    """Unique number in the review, from 1, from which its pages and files are named, independent of its own name."""
     path: Path
     name: str
-    """What Netron calls it; the file's name."""
+    """Name displayed in Netron; the file's name."""
     state: str
     """trained, int8 ...; empty for a user's own file."""
     files: tuple[Path, ...]
-    """The file, then those that hold its weights."""
+    """The graph's file, then those that hold its weights."""
     stem: str
-    """Under which its anatomy lies; empty when there is none."""
+    """Stem of its anatomy's files; empty if there is none."""
     variant: str = ""
-    """A row of `suite.axes.VARIANTS`; empty for a user's own file."""
+    """Row of `suite.axes.VARIANTS`; empty for a user's own file."""
     attachment: Path | None = None
-    """Our numbers for Netron."""
+    """Netron attachment with the measurements."""
 
     @property
     def page(self) -> str:
@@ -34,14 +34,14 @@ class Exhibit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """The graphs of one model, or one file: what is looked at together."""
+    """Graphs of one model, or one file, that are viewed together."""
 
     number: int
     title: str
     size: str
     exhibits: tuple[Exhibit, ...]
     place: str = ""
-    """Id of the life or row of the report that tells of it; empty when there is none."""
+    """Id of the report's life or row about it; empty if there is none."""
 
     @property
     def page(self) -> str:
@@ -49,5 +49,5 @@ class Room:
         return f"model-{self.number}.html"
 
     def comparison(self, *exhibits: Exhibit) -> str:
-        """Path of the page that shows these side by side."""
+        """Return the path of the page that shows these side by side."""
         return f"compare-{'-'.join(str(exhibit.number) for exhibit in exhibits)}.html"

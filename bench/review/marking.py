@@ -1,4 +1,4 @@
-"""How two graphs that stand side by side differ, told to Netron's pages: which nodes to colour, and why."""
+"""Differences of two graphs shown side by side, for Netron's pages: which nodes to colour, and why."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ LONGEST: Final = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
-    """A graph that is shown beside another one."""
+    """A graph that is shown next to another one."""
 
     exhibit: Exhibit
     against: Exhibit
     marks: str
-    """JSON: Netron's name of a node -> its fill, the ink on it, what it says."""
+    """JSON: Netron's name of a node -> its fill colour, its text colour, its tooltip."""
 
     @property
     def page(self) -> str:
-        """Path of the page that opens it so, from the root of the review."""
+        """Path of the page that opens it with these marks, from the root of the review."""
         return f"netron/{self.exhibit.number}-against-{self.against.number}.html"
 
 
 def marked_in(room: Room, anatomies: Anatomies) -> Iterator[Marked]:
-    """Both sides of every pair of the room whose difference is known."""
+    """Yield both sides of every pair of the room whose difference is known."""
     for first in room.exhibits:
         for second in room.exhibits:
             document = anatomies.differences.get((first.stem, second.stem))
@@ -42,7 +42,7 @@ def marked_in(room: Room, anatomies: Anatomies) -> Iterator[Marked]:
             try:
                 colours, notes = marks(nodes_from(document))
             except (KeyError, TypeError):
-                continue  # damaged: the pages then stand side by side without colours
+                continue  # damaged: the pages are then shown side by side without colours
             for side, (exhibit, against) in enumerate(((first, second), (second, first))):
                 told = {
                     name: {
@@ -62,9 +62,9 @@ def marked_in(room: Room, anatomies: Anatomies) -> Iterator[Marked]:
 def page_beside(
     exhibit: Exhibit, group: Sequence[Exhibit], marked: Mapping[tuple[int, int], Marked]
 ) -> Marked | None:
-    """How it is shown among those: coloured against the first of them that it was compared with.
+    """Return how it is shown among those: coloured against the first of them with which it was compared.
 
-    `marked`: by the numbers of the graph and of the one beside it.
+    `marked`: by the numbers of the graph and of the one next to it.
     """
     found = (marked.get((exhibit.number, other.number)) for other in group)
     return next((one for one in found if one is not None), None)

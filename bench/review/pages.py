@@ -1,4 +1,4 @@
-"""The pages of a review that are ours: the index, a page per model, and comparisons side by side."""
+"""Pages of a review besides Netron's: the index, a page per model, and comparisons side by side."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def pages_of(
     title: str,
     report: Report | None,
 ) -> dict[str, str]:
-    """Path -> HTML of every page of ours but the report."""
+    """Return path -> HTML of all these pages except the report."""
     pictures = inlined(anatomies)
     lives = {life.id: life for life in report.lives} if report else {}
     shared: dict[str, Any] = {
@@ -88,13 +88,13 @@ def pages_of(
 
 
 def comparisons(room: Room) -> tuple[tuple[Exhibit, ...], ...]:
-    """Which of a room's graphs are shown side by side: every pair, and three at once where there are as many."""
+    """Return the graphs of a room that are shown side by side: every pair, and triples if there are enough."""
     pairs = list(combinations(room.exhibits[:5], 2))
     return (*pairs, room.exhibits[:3]) if len(room.exhibits) > 2 else tuple(pairs)
 
 
 def _differences(anatomies: Anatomies, exhibits: Sequence[Exhibit]) -> list[DifferenceView]:
-    """Of those that were compared."""
+    """Return the differences of those that were compared."""
     return [
         difference_view(a.state, b.state, anatomies.differences[a.stem, b.stem])
         for a, b in combinations(exhibits, 2)
@@ -103,7 +103,7 @@ def _differences(anatomies: Anatomies, exhibits: Sequence[Exhibit]) -> list[Diff
 
 
 def _state(life: Life | None, exhibit: Exhibit) -> State | None:
-    """What the run measured of that graph in ONNX Runtime, or None."""
+    """Return the run's measurements of that graph in ONNX Runtime, or None."""
     states = life.states if life else ()
     found = (
         s

@@ -1,4 +1,4 @@
-"""A site, served from loopback until Ctrl-C, or written as a folder."""
+"""Delivery of a site: served from loopback until Ctrl-C, or written as a folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, Final
 from bench.netron.server import Answer, Server
 
 MARK: Final = ".vitals-review"
-"""In every bundle, so that it may be replaced."""
+"""File in every bundle that marks it as replaceable."""
 ONNX: Final = frozenset(
     {
         *("base", "boot", "browser", "dagre", "favicon", "flatbuffers", "flexbuffers", "grapher"),
@@ -23,11 +23,11 @@ ONNX: Final = frozenset(
         *("pytorch", "tar", "text", "tflite", "view", "worker", "xml", "zip"),
     }
 )
-"""Stems of Netron's files that it asks for to open an ONNX graph."""
+"""Stems of Netron's files that are needed to open an ONNX graph."""
 
 
 def serve(site: Mapping[str, Answer], *, browse: bool) -> None:
-    """Serves until Ctrl-C or a SIGTERM; says the address first. Raises OSError when nothing can be bound."""
+    """Print the address and serve until Ctrl-C or a SIGTERM. Raises OSError if no port can be bound."""
     ended = Event()
 
     def end(*_: Any) -> None:
@@ -50,7 +50,7 @@ def serve(site: Mapping[str, Answer], *, browse: bool) -> None:
 
 
 def for_bundle(site: Mapping[str, Answer]) -> dict[str, Answer]:
-    """The site without those files of Netron that only other formats than ONNX need, where there are no others."""
+    """Return the site without the files of Netron that only formats other than ONNX need, if none are present."""
     if any(path.endswith(".pt2") for path in site):
         return dict(site)
     return {
@@ -65,9 +65,10 @@ def for_bundle(site: Mapping[str, Answer]) -> dict[str, Answer]:
 
 
 def write_bundle(site: Mapping[str, Answer], folder: Path) -> int:
-    """Writes every answer as a file below `folder`; bytes written. Raises OSError, ValueError for a folder in use.
+    """Write every answer as a file below `folder`; return the bytes written. Raises OSError, and ValueError for a
+    folder in use.
 
-    A bundle from before is replaced; a folder that holds anything else is left alone.
+    An earlier bundle is replaced; a folder that holds anything else is not changed.
     """
     mark = folder / MARK
     if folder.exists() and any(folder.iterdir()) and not mark.is_file():
@@ -90,7 +91,9 @@ def write_bundle(site: Mapping[str, Answer], folder: Path) -> int:
 
 
 def _opened(address: str) -> bool:
-    """Whether a browser was opened: only where there is a screen; one inside a terminal would hide the address."""
+    """Return whether a browser was opened: only with a graphical display; one inside a terminal would hide the
+    address.
+    """
     has_screen = sys.platform in ("darwin", "win32") or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )

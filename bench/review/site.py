@@ -1,4 +1,4 @@
-"""The review as a site: path -> answer. The server gives these and nothing else; the bundle is these as files."""
+"""Review as a site: path -> answer. The server serves exactly these; the bundle is these as files."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ PAGES: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-src 'self';"
     " base-uri 'none'; form-action 'none'"
 )
-"""Policy of our own pages, which have no script."""
+"""Content security policy of the review's own pages, which have no script."""
 NETRON: Final = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; connect-src 'self';"
     " style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:;"
     " base-uri 'none'; form-action 'none'"
 )
-"""Policy of Netron's pages: no script but the listed ones, no connection but to this server."""
+"""Content security policy of Netron's pages: only the listed scripts, connections only to this server."""
 FRAMED: Final = "; frame-ancestors 'self'"
-"""Comparisons frame Netron's pages; nobody else's page may. A `meta` element cannot say this, the server does."""
+"""Directive that lets only this site frame Netron's pages, as comparisons do. It has no effect in a `meta` element; the
+server sends it.
+"""
 _POLICY: Final = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
 
 
 def html_answer(text: str) -> Answer:
-    """A page of ours with the policy that it names itself, else PAGES."""
+    """Return a page with the policy that it declares itself, else PAGES."""
     found = _POLICY.search(text)
     policy = unescape(found[1]) if found else PAGES
     return Answer(
@@ -42,9 +44,10 @@ def html_answer(text: str) -> Answer:
 
 
 def netron_answers(rooms: Sequence[Room], marked: Iterable[Marked]) -> dict[str, Answer]:
-    """Netron, its pages, the graphs, their numbers; a page per graph, and one each time it is shown beside another.
+    """Return Netron, its pages, the graphs and their numbers; a page per graph, and one for each comparison with
+    another.
 
-    Raises PictureError without a Netron that fits.
+    Raises PictureError without a compatible Netron.
     """
     folder = netron_folder()
     found = {f"netron/{name}": answer for name, answer in netron_files(folder).items()}
@@ -64,11 +67,11 @@ def netron_answers(rooms: Sequence[Room], marked: Iterable[Marked]) -> dict[str,
 
 
 def _of_graph(exhibit: Exhibit) -> dict[str, Answer]:
-    """Its files under the names by which its page knows them, and its numbers."""
+    """Return the graph's files under the names that its page uses, and its numbers."""
     start = f"models/{exhibit.number}/"
     found = {f"netron/{_name(exhibit)}": _file(exhibit.path)}
     for beside in exhibit.files[1:]:
-        # Relative to the graph, as it says itself; `files_of` keeps it inside the graph's folder.
+        # Relative to the graph's own path; `files_of` keeps it inside the graph's folder.
         found[f"netron/{start}{beside.relative_to(exhibit.path.parent).as_posix()}"] = _file(beside)
     if exhibit.attachment is not None:
         found[f"netron/{start}numbers.json"] = Answer(
@@ -78,7 +81,7 @@ def _of_graph(exhibit: Exhibit) -> dict[str, Answer]:
 
 
 def _page(folder: Path, exhibit: Exhibit, **more: str) -> Answer:
-    """Netron's page for it; `more`: what `boot.js` is told beside its numbers."""
+    """Return Netron's page for it; `more`: data passed to `boot.js` besides its numbers."""
     if exhibit.attachment is not None:
         more["attachment"] = f"models/{exhibit.number}/numbers.json"
     page = page_for(
@@ -93,7 +96,7 @@ def _page(folder: Path, exhibit: Exhibit, **more: str) -> Answer:
 
 
 def _name(exhibit: Exhibit) -> str:
-    """Of its file, beside Netron's pages."""
+    """Return the name of its file next to Netron's pages."""
     return f"models/{exhibit.number}/model{exhibit.path.suffix.lower()}"
 
 

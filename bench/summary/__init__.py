@@ -1,1 +1,1 @@
-"""A run summarized: its records turned into the report model, without a measurement or a renderer."""
+"""Summary of a run: converts its records into the report model, without measuring or rendering."""

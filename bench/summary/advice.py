@@ -1,4 +1,6 @@
-"""The fastest and the smallest state of a model that keeps within limits; pure, from what a run has measured."""
+"""Advice: the fastest and the smallest state of a model within given limits; a pure function of a run's
+measurements.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +16,29 @@ from suite import units
 from suite.axes import ORIGINAL, REFERENCE, TRAINED
 
 DEFAULT_DROP: Final = 1.0
-"""Points (percent, where the metric is relative) below the trained model in float32."""
+"""Points (percent if the metric is relative) below the trained model in float32."""
 Z: Final = 1.96
-"""Of a 95% interval: https://en.wikipedia.org/wiki/Binomial_proportion_confidence_interval#Normal_approximation."""
+"""Quantile of a 95% interval:
+https://en.wikipedia.org/wiki/Binomial_proportion_confidence_interval#Normal_approximation.
+"""
 SHARES: Final = ("accuracy",)
-"""Metrics that are a share of right answers, one per sample: how far they move by chance is known."""
+"""Metrics that are a share of correct answers, one per sample: their random variation is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a state has to keep to be shipped."""
+    """Limits that a state must meet to be shipped."""
 
     max_drop: float = DEFAULT_DROP
-    """In points; in percent of the metric where it is relative (perplexity)."""
+    """In points; in percent of the metric if it is relative (perplexity)."""
     max_bytes: float | None = None
     max_seconds: float | None = None
-    """Of one forward pass at the median."""
+    """Median seconds of one forward pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A state that does not keep the limits."""
+    """A state that violates the limits."""
 
     state: State
     reasons: tuple[str, ...]
@@ -42,27 +46,27 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """What to ship of one model."""
+    """Which state of one model to ship."""
 
     life: Life
     limits: Limits
     reference: State | None
-    """The trained model in eager PyTorch, against which everything is told."""
+    """Trained model in eager PyTorch, the reference of all comparisons."""
     fastest: State | None
-    """None when no state qualifies, or none has both a speed and a quality."""
+    """None if no state qualifies, or none has both a speed and a quality."""
     smallest: State | None
     rivals: tuple[State, ...]
-    """Others that qualify and that may be as fast: their interval reaches that of the fastest."""
+    """Other qualifying states that may be as fast: their interval overlaps that of the fastest."""
     refused: tuple[Refused, ...]
     chance: float | None
-    """Points by which the quality metric moves by chance on as many test samples, 95%; None where that is not known."""
+    """Random variation of the quality metric in points for this number of test samples, 95%; None if unknown."""
     num_test_samples: int | None
     doubts: tuple[str, ...]
-    """Why the answer may be another one tomorrow."""
+    """Reasons why the answer may change in another run."""
 
 
 def advise(life: Life, limits: Limits | None = None) -> Advice:
-    """The advice for a model that went through its stages."""
+    """Return the advice for a model that went through its stages."""
     limits = limits or Limits()
     shown = [s for s in life.states if s.name not in (ORIGINAL, MASKED)]
     kept: list[State] = []
@@ -94,7 +98,7 @@ def advise(life: Life, limits: Limits | None = None) -> Advice:
 
 
 def advice_for(lives: Sequence[Life], limits: Limits | None = None) -> dict[str, Advice]:
-    """Life id -> advice, of the lives that have states with a quality."""
+    """Return life id -> advice, for the lives that have states with a quality."""
     return {
         life.id: advise(life, limits)
         for life in lives
@@ -103,7 +107,7 @@ def advice_for(lives: Sequence[Life], limits: Limits | None = None) -> dict[str,
 
 
 def _reasons(state: State, quality: Quality | None, limits: Limits) -> tuple[str, ...]:
-    """Why the state is not shipped; empty when it is good."""
+    """Return why the state is not shipped; empty if it qualifies."""
     reasons = []
     if state.outcome != "passed":
         reasons.append(f"its stage {outcome_name(state.outcome)}")
@@ -129,7 +133,7 @@ def _speed(state: State) -> float:
 
 
 def _may_be_as_fast(state: State, fastest: State) -> bool:
-    """True when the intervals meet; of a state without an interval nothing else can be said."""
+    """Return True if the intervals overlap; without an interval, this is assumed."""
     if state.ratio is None or fastest.ratio is None:
         return False
     low = fastest.ratio.low if fastest.ratio.low is not None else 0.0
@@ -142,7 +146,7 @@ def _chance(life: Life, samples: int | None) -> float | None:
     if not samples or trained is None or not life.quality or life.quality.name not in SHARES:
         return None
     share = min(max(trained / 100, 0.0), 1.0)
-    # At 100% the formula says that nothing moves; one sample more or less always may.
+    # At 100% the formula gives no variation; one sample more or less is always possible.
     return 100 * max(Z * sqrt(share * (1 - share) / samples), 1 / samples)
 
 

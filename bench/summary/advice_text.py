@@ -1,4 +1,4 @@
-"""Advice in words, the same on the terminal and in the report."""
+"""Wording of advice, the same on the terminal and in the report."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bench.summary.quality_text import change_text, drop_text, metric_text
 from suite import units
 
 MODELS_IN_COMMAND: Final = 6
-"""A command that names more of them is read by nobody."""
+"""Maximum number of models in a command, for readability."""
 
 
 def limits_text(limits: Limits, quality: Quality | None) -> str:
-    """`quality within 1.0 points of the trained model, at most 50.0 MB`."""
+    """Return the limits as text, e.g. `quality within 1.0 points of the trained model, at most 50.0 MB`."""
     parts = [
         f"quality within {drop_text(quality, limits.max_drop)} of the trained model in float32"
     ]
@@ -29,12 +29,12 @@ def limits_text(limits: Limits, quality: Quality | None) -> str:
 
 
 def state_text(state: State) -> str:
-    """`pruned + int8 on ONNX Runtime`."""
+    """Return a state as text, e.g. `pruned + int8 on ONNX Runtime`."""
     return f"{variant_name(state.name)} on {backend_name(state.backend)}"
 
 
 def speed_text(state: State) -> str:
-    """`4.35× as fast (4.05-6.02×), 166 µs`."""
+    """Return a speed as text, e.g. `4.35× as fast (4.05-6.02×), 166 µs`."""
     if state.ratio is None:
         return "speed unknown"
     ratio, text = state.ratio, f"{times(state.ratio.value)} as fast"
@@ -44,7 +44,7 @@ def speed_text(state: State) -> str:
 
 
 def size_text(state: State, reference: State | None) -> str:
-    """`85.6 kB, 3.5× smaller`."""
+    """Return a size as text, e.g. `85.6 kB, 3.5× smaller`."""
     text = units.num_bytes(state.num_bytes)
     before = reference.num_bytes if reference else None
     if not state.num_bytes or not before:
@@ -55,7 +55,7 @@ def size_text(state: State, reference: State | None) -> str:
 
 
 def cost_text(state: State, quality: Quality | None) -> str:
-    """`loses 0.4 points (95.3% to 94.9%)`; `gains ...` when it is better."""
+    """Return `loses 0.4 points (95.3% to 94.9%)`; `gains ...` if it is better."""
     if state.drop is None:
         return "quality unknown"
     now = metric_text(quality, state.metric)
@@ -65,7 +65,7 @@ def cost_text(state: State, quality: Quality | None) -> str:
 
 
 def verdict(advice: Advice) -> str:
-    """The answer in one sentence."""
+    """Return the answer in one sentence."""
     if advice.fastest is None:
         return "No state qualifies."
     fastest, smallest = advice.fastest, advice.smallest
@@ -76,7 +76,7 @@ def verdict(advice: Advice) -> str:
 
 
 def sureness_text(advice: Advice) -> str:
-    """Return in a few words how sure the choice of the fastest state is: who may be as fast, and why to doubt it."""
+    """Return briefly how certain the choice of the fastest state is: which others may be as fast, and the doubts."""
     parts = []
     if advice.rivals:
         parts.append(f"{', '.join(state_text(s) for s in advice.rivals)} may be as fast")
@@ -91,7 +91,7 @@ def sureness_text(advice: Advice) -> str:
 
 
 def ship_text(advice: Advice) -> str:
-    """Return the answer for a model in one line: what to ship, how fast it is, what it costs, how sure that is."""
+    """Return the answer for a model in one line: what to ship, its speed, its cost, and how certain that is."""
     fastest = advice.fastest
     if fastest is None:
         return f"nothing qualifies: {limits_text(advice.limits, advice.life.quality)}"
@@ -100,7 +100,7 @@ def ship_text(advice: Advice) -> str:
 
 
 def next_command(report: Report) -> str:
-    """Return the command that makes the states between which a model is shipped; empty where they were made."""
+    """Return the command that makes the states to choose from; empty if they exist."""
     made = {life.model for life in report.lives if any(s.ratio for s in life.states[1:])}
     missing = {row.model: row.size for row in report.rows if row.model not in made}
     missing |= {life.model: life.size for life in report.lives if life.model not in made}

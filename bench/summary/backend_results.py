@@ -1,4 +1,4 @@
-"""Lanes of the report: what one backend brought home for one cell."""
+"""Lanes of the report: the results of one backend for one cell."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from suite.record import Measurement, Record
 from suite.results.measuring import MemoryResult
 
 Doubter = Callable[[Measurement], Sequence[Doubt]]
-"""Gives the reasons to distrust a measurement under the plan in force."""
+"""Returns the reasons to distrust a measurement under the plan in force."""
 
 DRAWN: Final = 120
-"""Samples kept for drawing; a strip on a screen cannot show more."""
+"""Samples kept for drawing; more cannot be shown."""
 
 
 def lane_of(backend: str, records: Sequence[Record], doubter: Doubter) -> Lane:
-    """What these records, one per step of one cell, say together. Steps that did not pass give no numbers."""
+    """Return the combined result of these records, one per step of one cell. Steps that did not pass give no
+    numbers.
+    """
     ran = [record for record in records if record.outcome.has_run]
     latency = next((r for r in ran if r.step == "latency"), None)
     return Lane(
@@ -40,7 +42,7 @@ def lane_of(backend: str, records: Sequence[Record], doubter: Doubter) -> Lane:
 
 
 def speedups_of(lanes: Sequence[Lane]) -> tuple[Speedup, ...]:
-    """How much faster every other backend is than eager; empty when eager has no latency."""
+    """Return the speedup of every other backend over eager; empty if eager has no latency."""
     reference = next((lane.timing for lane in lanes if lane.backend == REFERENCE), None)
     if reference is None or not reference.p50 > 0:
         return ()
@@ -55,7 +57,7 @@ def _speedup(backend: str, reference: Timing, timing: Timing) -> Speedup:
     low = high = None
     if reference.low and reference.high and timing.low and timing.high:
         # The worst case of both intervals: two 95% intervals hold together in at least 90% of
-        # runs, whatever the shape of the noise, and no pairing of samples is invented.
+        # runs, whatever the distribution of the noise, and samples need not be paired.
         low, high = reference.low / timing.high, reference.high / timing.low
     verdict = "unclear"
     if low is not None and high is not None:
@@ -76,7 +78,7 @@ def _speedup(backend: str, reference: Timing, timing: Timing) -> Speedup:
 def timing_of(
     record: Record, metric: str = "latency", rate_metric: str = "throughput"
 ) -> Timing | None:
-    """The record's samples of that metric, in seconds, with what they are per second; None without finite ones."""
+    """Return the record's samples of that metric in seconds, with their rate per second; None without finite ones."""
     measurement = record.measurement(metric)
     if measurement is None or not _finite(measurement.samples):
         return None
@@ -105,7 +107,7 @@ def _rate(record: Record, metric: str) -> Estimate | None:
 
 
 def _absent(records: Sequence[Record]) -> dict[str, str]:
-    """Metric that could not be had -> why."""
+    """Return unavailable metric -> reason."""
     found: dict[str, str] = {}
     for record in records:
         if isinstance(record.result, MemoryResult):
@@ -129,7 +131,7 @@ def _quantities(records: Sequence[Record], step: str) -> tuple[Quantity, ...]:
 
 
 def quantity_of(record: Record, name: str) -> Quantity | None:
-    """What the record says of that metric in one number; None without a finite one."""
+    """Return the record's value of that metric as one number; None without a finite one."""
     if name in METRICS:
         estimate = derive(record, name)
         if estimate is None or not math.isfinite(estimate.value):

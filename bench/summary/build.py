@@ -1,4 +1,4 @@
-"""A Report out of a Run: pure, nothing is measured, read or printed."""
+"""Construction of a Report from a Run: a pure function that measures, reads and prints nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from suite.runs.load import Run
 
 
 def build_report(run: Run) -> Report:
-    """Everything that the run's records say, derived from them alone."""
+    """Return the report, derived from the run's records alone."""
     info = run.info
     options = info.get("options")
     options = options if isinstance(options, Mapping) else {}
@@ -91,7 +91,7 @@ def _plan(options: Mapping[str, Any]) -> Plan | None:
     if isinstance(asked, Mapping):
         try:
             return Plan.from_dict(asked)
-        except ValueError:  # made by another version; doubts then go without its advice
+        except ValueError:  # made by another version; doubts then lack its advice
             return None
     return PLANS.get(str(asked)) if asked else PLANS["standard"]
 

@@ -1,4 +1,4 @@
-"""What reports are made of: timings, quantities, endings of steps, graphs; plain data that renderers show."""
+"""Elements of reports: timings, quantities, outcomes of steps, graphs; plain data for renderers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suite.axes import ORIGINAL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """A reason to distrust one number."""
+    """Reason to distrust one number."""
 
     code: str
     summary: str
@@ -25,12 +25,12 @@ class Timing:
 
     p50: float
     low: float | None
-    """Lower end of the order-statistic interval on the median; None when there are too few samples."""
+    """Lower end of the order-statistic interval on the median; None if there are too few samples."""
     high: float | None
     confidence: float
-    """What the interval was asked to cover, e.g. 0.95."""
+    """Nominal coverage of the interval, e.g. 0.95."""
     p90: float | None
-    """None when there are too few samples for an honest 90th percentile."""
+    """None if there are too few samples for a reliable 90th percentile."""
     num_samples: int
     iterations_per_sample: int
     throughput: float | None
@@ -38,9 +38,9 @@ class Timing:
     throughput_unit: str
     """`samples` or `tokens`."""
     stopped: str = ""
-    """Why the measuring stopped, in the instrument's words."""
+    """Reason why measuring stopped, from the instrument."""
     samples: tuple[float, ...] = ()
-    """In the order in which they were taken, thinned evenly for drawing."""
+    """Samples in the order taken, thinned evenly for drawing."""
 
     @property
     def relative_half_width(self) -> float | None:
@@ -62,7 +62,7 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What the doctor says, of this machine or of one failure."""
+    """Finding of the doctor about this machine or one failure."""
 
     level: str
     code: str
@@ -73,7 +73,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """How one step (latency, memory, ...) of one cell ended."""
+    """Outcome of one step (latency, memory, ...) of one cell."""
 
     cell: str
     """The cell's id."""
@@ -84,9 +84,9 @@ class Step:
     backend: str
     step: str
     variant: str = ORIGINAL
-    """The state that the step is about; for a stage, the one that it makes."""
+    """State that the step measures; for a stage, the one that it makes."""
     outcome: str
-    """A value of `suite.outcome.Outcome`, or `not_reached`: planned and without a record."""
+    """Value of `suite.outcome.Outcome`, or `not_reached`: planned and without a record."""
     seconds: float = 0.0
     phases: Mapping[str, float] = field(default_factory=dict)
     kind: str = ""
@@ -95,10 +95,10 @@ class Step:
     phase: str = ""
     log_tail: str = ""
     log: str = ""
-    """The whole log, relative to the run folder."""
+    """Path of the whole log, relative to the run folder."""
     url: str = ""
     diagnosis: tuple[Finding, ...] = ()
-    """What the doctor makes of the failure, best first."""
+    """The doctor's findings about the failure, best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class Parity:
     """Agreement of the exported graph with eager on the same real input."""
 
     verdict: str
-    """passed, failed, vacuous (outputs so constant that it could not fail)."""
+    """passed, failed, or vacuous (outputs so constant that it could not fail)."""
     reason: str = ""
     shapes: tuple[Mapping[str, Any], ...] = ()
 
@@ -116,7 +116,7 @@ class Graph:
     """The exported ONNX graph."""
 
     path: str
-    """Relative to the run folder; empty when no file was left."""
+    """Path relative to the run folder; empty if there is no file."""
     num_bytes: int | None = None
     opset: int | None = None
     exporter: str = ""

@@ -1,4 +1,4 @@
-"""The doctor's findings, as far as the report shows them: about the machine, and about one failure."""
+"""Findings of the doctor that the report shows: about the machine, and about one failure."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def findings_from(findings: Sequence[doctor.Finding]) -> tuple[Finding, ...]:
 
 
 def _command(fix: doctor.Fix) -> str:
-    """The line to run, or what to do where there is none."""
+    """Return the command to run, or what to do if there is none."""
     return fix.shell or " ".join(fix.argv) or fix.why

@@ -20,7 +20,7 @@ from suite.results.foundations import FoundationResult
 def foundations_of(
     records: Iterable[Record], missing: Iterable[Step], cells: Mapping[str, Cell]
 ) -> tuple[Foundation, ...]:
-    """Every case that was asked or planned, from what lies deepest upwards, then by device and dtype.
+    """Return every case that was requested or planned, the most fundamental first, then by device and dtype.
 
     `missing` are planned steps without a record, `cells` the planned cells by id.
     """
@@ -38,7 +38,7 @@ def foundations_of(
 class _Answer:
     error: float | None = None
     bound: float | None = None
-    """None for an answer that has to be exact."""
+    """None for an answer that must be exact."""
 
 
 def _of(cell: Cell, step: Step, record: Record | None) -> Foundation:
@@ -59,10 +59,10 @@ def _of(cell: Cell, step: Step, record: Record | None) -> Foundation:
 
 
 def _share(answer: object) -> float | None:
-    """The error of an answer as a share of what it may be; None for one that has to be exact."""
+    """Return the error of an answer as a share of its bound; None for one that must be exact."""
     try:
         found = decode_as(_Answer, answer)
-    except ValueError:  # a yes or no, a text
+    except ValueError:  # a boolean, a text
         return None
     error, bound = finite(found.error), finite(found.bound)
     return error / bound if error is not None and bound else None

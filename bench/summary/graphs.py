@@ -1,4 +1,4 @@
-"""ONNX graphs of a report: an export's graph in numbers, and its agreement with the module."""
+"""ONNX graphs of a report: size and content of an export's graph, and its agreement with the module."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from suite.results.export import ExportResult, OnnxSummary
 
 
 def count_of(record: Record | None, metric: str) -> int | None:
-    """Return the whole number that the record measured under that name; None when it has not."""
+    """Return the integer that the record measured under that name; None if there is none."""
     measurement = record.measurement(metric) if record else None
     found = finite(measurement.samples[0]) if measurement and measurement.samples else None
     return None if found is None else int(found)
@@ -38,7 +38,7 @@ def graph_of(export: Record | None) -> Graph | None:
 
 
 def parity_of(export: Record | None) -> Parity | None:
-    """Return how the graph agreed with eager; None when that was not compared."""
+    """Return how the graph agreed with eager; None if that was not compared."""
     result = export.result if export else None
     if not isinstance(result, ExportResult) or result.parity is None:
         return None

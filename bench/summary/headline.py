@@ -1,4 +1,4 @@
-"""The run in one sentence."""
+"""One-sentence summary of the run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from suite.axes import REFERENCE
 
 
 def headline(report: Report) -> str:
-    """E.g. `28 of 30 models measured. ONNX Runtime is faster on 21, eager on 4, 1 too close to tell.`
+    """Return e.g. `28 of 30 models measured. ONNX Runtime is faster on 21, eager on 4, 1 too close to tell.`
 
-    Of a run that measures nothing, `401 of 420 steps passed on 28 models. 123 of 126 known answers came out.`
+    For a run without measurements, `401 of 420 steps passed on 28 models. 123 of 126 known answers came out.`
     """
     totals = report.totals
     if not totals.num_rows:
@@ -29,7 +29,9 @@ def headline(report: Report) -> str:
 
 
 def average(report: Report) -> str:
-    """E.g. `ONNX Runtime runs at 1.36 times eager's speed in the geometric mean.`; empty without a comparison."""
+    """Return e.g. `ONNX Runtime runs at 1.36 times eager's speed in the geometric mean.`; empty without a
+    comparison.
+    """
     parts = [
         f"{backend_name(backend)} runs at {mean:.2f} times eager's speed in the geometric mean."
         for backend, mean in report.totals.mean_speedup.items()
@@ -65,7 +67,7 @@ def _of_stages(report: Report) -> str:
 
 
 def _comparison(report: Report, backend: str) -> str:
-    """How that backend did against eager over all rows, in one sentence."""
+    """Return the comparison of that backend with eager over all rows, in one sentence."""
     totals = report.totals
     faster, slower = totals.num_faster.get(backend, 0), totals.num_slower.get(backend, 0)
     unclear = totals.num_unclear.get(backend, 0)

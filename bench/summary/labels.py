@@ -1,4 +1,4 @@
-"""Short names: a row is called by its model and only those axes in which the run's rows differ."""
+"""Short names: a row is named by its model and only those axes in which the run's rows differ."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bench.summary.model import Report, Row, Speedup
 from suite.axes import BACKENDS, ORIGINAL, REFERENCE, VARIANTS
 
 AXES: Final = ("size", "device", "dtype", "batch")
-"""Of rows and of lives."""
+"""Axes of rows and of lives."""
 GAPS: Final = ("unsupported", "unavailable")
 FOLLOWS: Final = "state"
-"""`Step.kind` of one that had nothing to start from."""
+"""`Step.kind` of one whose starting state could not be made."""
 
 
 def axes_by_row(report: Report) -> dict[str, tuple[str, ...]]:
-    """Row id -> its size, device, dtype, batch and length, as far as they tell rows of this report apart."""
+    """Return row id -> its size, device, dtype, batch and length, if they distinguish rows of this report."""
     varying = {name for name in (*AXES, "length") if len(_values(report, name)) > 1}
     return {
         row.id: tuple(text for name, text in _axes(row) if name in varying) for row in report.rows
@@ -28,18 +28,20 @@ def axes_by_row(report: Report) -> dict[str, tuple[str, ...]]:
 
 
 def labels_of(report: Report) -> dict[str, str]:
-    """Row id -> `bert`, or `bert cuda b8` in a run with several devices and batches."""
+    """Return row id -> `bert`, or `bert cuda b8` in a run with several devices and batches."""
     axes = axes_by_row(report)
     return {row.id: " ".join((name_of(row), *axes[row.id])) for row in report.rows}
 
 
 def name_of(row: Row) -> str:
-    """`resnet18`, or `resnet18 · int8` for another state than the original."""
+    """Return `resnet18`, or `resnet18 · int8` for another state than the original."""
     return row.model if row.variant == ORIGINAL else f"{row.model} · {variant_name(row.variant)}"
 
 
 def life_names(report: Report) -> dict[str, str]:
-    """Life id -> its model, with those of size, device, dtype and batch in which the lives of this report differ."""
+    """Return life id -> its model, with those of size, device, dtype and batch in which the lives of this report
+    differ.
+    """
     varying = [a for a in AXES if len({getattr(life, a) for life in report.lives}) > 1]
     return {
         life.id: " ".join(
@@ -54,7 +56,7 @@ def _life_axis(axis: str, value: object) -> str:
 
 
 def common_axes(report: Report) -> tuple[str, ...]:
-    """What all rows share, e.g. base, cpu, float32, batch 1."""
+    """Return the values that all rows share, e.g. base, cpu, float32, batch 1."""
     if not report.rows:
         shared = {axis: {getattr(life, axis) for life in report.lives} for axis in AXES}
         return tuple(
@@ -71,14 +73,14 @@ def common_axes(report: Report) -> tuple[str, ...]:
 
 
 def backends_of(report: Report) -> tuple[str, ...]:
-    """Every backend of the report, eager first."""
+    """Return every backend of the report, eager first."""
     found = {lane.backend for row in report.rows for lane in row.lanes}
     order = {name: place for place, name in enumerate((REFERENCE, *BACKENDS))}
     return tuple(sorted(found, key=lambda name: (order.get(name, len(order)), name)))
 
 
 def times(ratio: float) -> str:
-    """`1.62×`; two decimals below 10, so that ratios line up."""
+    """Return `1.62×`; two decimals below 10, so that ratios align."""
     return (
         f"{ratio:.2f}×" if ratio < 9.995 else f"{ratio:.1f}×" if ratio < 99.95 else f"{ratio:,.0f}×"
     )
@@ -98,7 +100,7 @@ def ratio_legend(report: Report) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Steps that ended like_for_like for one reason, so that one cause is told once."""
+    """Steps with the same outcome and reason, so that one cause is shown once."""
 
     first: Step
     steps: tuple[str, ...]
@@ -106,8 +108,8 @@ class Group:
 
 
 def grouped(steps: Iterable[Step]) -> tuple[Group, ...]:
-    """The steps with those of one cell, outcome and reason put together, order kept; a gap once for all cells of its
-    model. Those that had nothing to start from are left to `followers_of`.
+    """Return the steps grouped by cell, outcome and reason, in order; a gap once for all cells of its model. Steps
+    whose starting state could not be made are left to `followers_of`.
     """
     found: dict[tuple[str, str, str], list[Step]] = {}
     for step in steps:
@@ -127,7 +129,7 @@ def grouped(steps: Iterable[Step]) -> tuple[Group, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followers:
-    """Steps that were not tried because the state that they start from could not be made, all with one outcome."""
+    """Steps, all with one outcome, that were not tried because their starting state could not be made."""
 
     outcome: str
     num_steps: int
@@ -136,7 +138,7 @@ class Followers:
 
 
 def followers_of(steps: Iterable[Step]) -> tuple[Followers, ...]:
-    """The steps that had nothing to start from, by outcome and model, order kept."""
+    """Return the steps whose starting state could not be made, by outcome and model, in order."""
     found: dict[str, dict[str, list[Step]]] = {}
     for step in steps:
         if step.kind == FOLLOWS:
@@ -152,7 +154,9 @@ def followers_of(steps: Iterable[Step]) -> tuple[Followers, ...]:
 
 
 def stage_name(step: Step) -> str:
-    """`quantize int8`, `export pruned`; by the step's name alone where that says it all: `build`, `train`, `prune`."""
+    """Return `quantize int8`, `export pruned`; only the step's name if that is sufficient: `build`, `train`,
+    `prune`.
+    """
     name = step_name(step.step)
     is_alone = [v.name for v in VARIANTS.values() if v.stage == step.step] == [step.variant]
     if is_alone or step.variant == ORIGINAL:
@@ -162,19 +166,19 @@ def stage_name(step: Step) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoubtGroup:
-    """One kind of doubt and every lane that has it."""
+    """One kind of doubt and all lanes that have it."""
 
     code: str
     summary: str
-    """What this kind of doubt is, in general; the numbers are with each cell."""
+    """General description of this kind of doubt; the numbers are with each cell."""
     advice: tuple[str, ...]
-    """What to do, each advice once."""
+    """Recommended actions, each once."""
     lanes: tuple[tuple[str, str, str], ...]
     """(row id, row label, backend)."""
 
 
 def doubts_of(report: Report) -> tuple[DoubtGroup, ...]:
-    """The report's doubts by kind, the most frequent first."""
+    """Return the report's doubts by kind, the most frequent first."""
     lanes: dict[str, dict[tuple[str, str, str], None]] = {}
     advice: dict[str, dict[str, None]] = {}
     labels = labels_of(report)

@@ -1,4 +1,4 @@
-"""Lives of a run's models: the records of one model's stages put together."""
+"""Lives of a run's models, each combining the records of one model's stages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ T = TypeVar("T")
 MOMENTS: Final = {
     row.name: (row.quality.before, row.quality.after) for row in STAGE_ROWS.values() if row.quality
 }
-"""Stage -> the two moments whose quality it has to be judged by."""
+"""Stage -> the two moments whose quality metrics are compared."""
 
 
 def lives_of(
@@ -53,9 +53,10 @@ def lives_of(
     cells: Mapping[str, Cell],
     rows: Sequence[Row],
 ) -> tuple[Life, ...]:
-    """One life per model, size, device, dtype and batch with a stage that was run or planned, in the run's order.
+    """Return one life per model, size, device, dtype and batch with a stage that was run or planned, in the run's
+    order.
 
-    `missing` are planned steps without a record, `cells` the planned cells by id, `rows` what was benchmarked.
+    `missing` are planned steps without a record, `cells` the planned cells by id, `rows` the benchmark's rows.
     """
     places: dict[str, Cell] = {}
     held: dict[str, list[Record]] = {}
@@ -115,7 +116,7 @@ def _life(
 def _each(
     records: Sequence[Record], step: str, make: Callable[[Record], T | None]
 ) -> tuple[T, ...]:
-    """What is made of the records of that step, by variant; those without numbers are left out."""
+    """Return the results of `make` for the records of that step, by variant; those without numbers are left out."""
     found = sorted(
         (record for record in records if record.step == step),
         key=lambda record: variant_rank(record.cell.variant),
@@ -149,7 +150,9 @@ def _stage(record: Record, quality: Quality | None) -> Stage:
 
 
 def _quality(model: str, records: Sequence[Record]) -> Quality | None:
-    """The metric of the model's task: the records name it, and those of an older run are of the catalogue's models."""
+    """Return the metric of the model's task: as named in the records, or for records of an older run by the
+    catalogue.
+    """
     task = next((record.task for record in records if record.task), "") or _catalogue().get(
         model, ""
     )

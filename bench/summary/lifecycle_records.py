@@ -1,4 +1,4 @@
-"""Life: what became of one model in a run, stage by stage; and what everything rests on. Plain data."""
+"""Life: the results of one model in a run, stage by stage; and the known-answer cases. Plain data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from suite.axes import REFERENCE, VARIANTS
 from suite.claims import Claim
 
 MASKED = "masked"
-"""The control arm of pruning, which is no variant: weights set to zero and nothing removed."""
+"""Control arm of pruning, which is not a variant: weights set to zero and none removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,38 +20,38 @@ class Quality:
     task: str
     name: str
     unit: str
-    """% (points of a share), or 1 for a plain number."""
+    """% (percentage points), or 1 for a plain number."""
     direction: str
-    """higher or lower is better."""
+    """Which is better: higher or lower."""
     change_unit: str
-    """What gains and drops are told in: points, or % where the metric is relative."""
+    """Unit of gains and drops: points, or % if the metric is relative."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One stage of a life: how it ended, and what it proved."""
+    """One stage of a life: its outcome and results."""
 
     step: Step
     claims: tuple[Claim, ...] = ()
     metric: Mapping[str, float] = field(default_factory=dict)
-    """Moment (untrained, trained, recovered ...) -> quality metric, as the stage wrote them."""
+    """Moment (untrained, trained, recovered ...) -> quality metric, as written by the stage."""
     before: float | None = None
-    """The quality metric that the stage has to be held against, and the one that it ended with."""
+    """Quality metrics at the stage's baseline and at its end."""
     after: float | None = None
     gain: float | None = None
-    """How much better it is after; negative when it is worse."""
+    """Improvement of the metric; negative if it is worse."""
     is_reused: bool = False
-    """Found in the store, made by an earlier run with the same ingredients."""
+    """Whether it was found in the store, made by an earlier run with the same ingredients."""
 
     @property
     def num_broken(self) -> int:
-        """Claims that do not hold."""
+        """Number of claims that do not hold."""
         return sum(not claim.holds for claim in self.claims)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """Losses by optimizer step, averaged in equal stretches where there are many."""
+    """Losses by optimizer step, averaged over equal stretches if there are many."""
 
     steps: tuple[float, ...]
     losses: tuple[float, ...]
@@ -61,7 +61,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ailment:
-    """Something that is wrong with a training, and its cure."""
+    """Problem of a training, and its cure."""
 
     code: str
     summary: str
@@ -77,7 +77,7 @@ class Training:
     """(step, loss) on the validation split."""
     untrained: float | None = None
     trivial: float | None = None
-    """The metric of the task's trivial baseline."""
+    """Metric of the task's trivial baseline."""
     trained: float | None = None
     steps: int | None = None
     batch: int | None = None
@@ -91,26 +91,26 @@ class Training:
     """Share of the time spent waiting for data, 0 to 1."""
     memory: tuple[Quantity, ...] = ()
     stopped: str = ""
-    """Why it ended early."""
+    """Reason why it ended early."""
     events: tuple[str, ...] = ()
     findings: tuple[Ailment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """One fine-tuning strategy: the quality metric on the second task, and what it cost on the first."""
+    """One fine-tuning strategy: the quality metric on the second task, and the loss on the first."""
 
     strategy: str
     before: float | None = None
     scratch: float | None = None
-    """A twin from random weights after as many steps."""
+    """Metric of a copy from random weights after the same number of steps."""
     after: float | None = None
     gain: float | None = None
-    """How much better than from scratch."""
+    """Gain over training from scratch."""
     forgotten: float | None = None
-    """How much worse the first task has become."""
+    """Loss of the first task's metric."""
     trainable: int | None = None
-    """Weights that were trained."""
+    """Number of trained weights."""
     steps: int | None = None
     data: str = ""
 
@@ -127,42 +127,46 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """How many times faster than the trained model in eager PyTorch, by the clock on the wall."""
+    """Wall-clock speedup over the trained model in eager PyTorch."""
 
     value: float
     low: float | None
     high: float | None
     is_paired: bool
-    """Taken in turns in one process; otherwise across processes, with the worst case of both intervals."""
+    """Whether both were measured alternately in one process; otherwise in two processes, with the worst case of both
+    intervals.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """A model in one state on one backend: how good, how large, how fast."""
+    """Quality, size and speed of a model in one state on one backend."""
 
     name: str
-    """A row of `suite.axes.VARIANTS`, or `masked`."""
+    """Row of `suite.axes.VARIANTS`, or `masked`."""
     backend: str
     cell: str
-    """The cell whose stage has measured it."""
+    """Cell whose stage measured it."""
     outcome: str
-    """How that stage ended."""
+    """Outcome of that stage."""
     metric: float | None = None
     drop: float | None = None
-    """How much worse than trained."""
+    """Loss of the metric compared to the trained model."""
     parameters: int | None = None
     num_bytes: int | None = None
-    """Weights and buffers in memory; for a graph, the file."""
+    """Bytes of weights and buffers in memory; for a graph, of the file."""
     macs: int | None = None
     macs_ratio: float | None = None
     """MACs of the trained model over its own."""
     latency: Clock | None = None
     is_other_batch: bool = False
-    """Timed on another batch than the trained model, so that the latency stands alone; the ratio holds."""
+    """Whether it was timed on another batch than the trained model, so that the latencies are not comparable; the ratio
+    holds.
+    """
     ratio: Ratio | None = None
     graph: Graph | None = None
     is_best: bool = False
-    """On the front: no other state is both faster and better."""
+    """Whether it is Pareto-optimal: no other state is both faster and better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,12 +180,12 @@ class Quantized:
     num_quantized: int | None = None
     num_float: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
-    """Operator -> how many are quantized, most frequent first."""
+    """Operator -> number that are quantized, most frequent first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parallel:
-    """A training by several processes beside the same one by a single process."""
+    """Training by several processes compared to the same training by one."""
 
     strategy: str
     processes: int | None = None
@@ -195,7 +199,7 @@ class Parallel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """One model at one size on one device in one dtype, through every stage."""
+    """One model at one size on one device in one dtype, through all stages."""
 
     id: str
     """`model-size-device-dtype-bBATCH-life`."""
@@ -207,7 +211,7 @@ class Life:
     quality: Quality | None
     """None for a task that this version does not know."""
     stages: tuple[Stage, ...]
-    """By stage, then by variant; what was planned and not reached is among them."""
+    """Stages in order, then by variant, including planned ones that were not reached."""
     states: tuple[State, ...] = ()
     training: Training | None = None
     recovery: Curve | None = None
@@ -219,12 +223,12 @@ class Life:
     parallel: tuple[Parallel, ...] = ()
 
     def stage(self, step: str, variant: str) -> Stage | None:
-        """The stage that makes that variant, or exports it; None when it is no part of this life."""
+        """Return the stage that makes that variant, or exports it; None if it is not part of this life."""
         found = (s for s in self.stages if (s.step.step, s.step.variant) == (step, variant))
         return next(found, None)
 
     def state(self, name: str) -> State | None:
-        """The state of that name on the backend that it is made for, else on any; None when there is none."""
+        """Return the state of that name on its default backend, else on any; None if there is none."""
         backend = VARIANTS[name].backend if name in VARIANTS else REFERENCE
         states = [state for state in self.states if state.name == name]
         return next((s for s in states if s.backend == backend), next(iter(states), None))
@@ -240,6 +244,6 @@ class Foundation:
     dtype: str
     step: Step
     num_answers: int = 0
-    """Answers that were held against what is known."""
+    """Number of answers that were compared with the known ones."""
     largest_error: float | None = None
-    """Of its bound, over all answers that may stray at all; above 1 it is wrong."""
+    """Largest error relative to its bound, over the inexact answers; above 1 it is wrong."""

@@ -1,4 +1,4 @@
-"""Machine table of a report: the facts about hardware and software that decide the numbers."""
+"""Machine table of a report: the hardware and software facts that affect the numbers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from suite import units
 from suite.runs.machine import Machine
 
 HEADLINE_PACKAGES: Final = ("torch", "onnxruntime")
-"""Those that a report names in its first line."""
+"""Packages named in a report's first line."""
 PACKAGES: Final = ("torch", "onnxruntime", "transformers", "torchvision", "onnx")
-"""Distributions whose versions decide the numbers."""
+"""Distributions whose versions affect the numbers."""
 
 
 def machine_of(machine: Machine | None) -> tuple[tuple[str, str], ...]:
@@ -40,7 +40,7 @@ def _join(*parts: str) -> str:
 
 
 def _cores(system: System) -> str:
-    """`2 of 96`: those that the process may use, of those that the kernel shows."""
+    """Return `2 of 96`: the cores available to the process, of those that the kernel reports."""
     if not system.num_cpus:
         return ""
     if system.num_cores == system.num_cpus:
@@ -54,7 +54,7 @@ def _memory(system: System) -> str:
 
 
 def _gpus(gpus: tuple[Gpu, ...]) -> str:
-    """`2 × NVIDIA H200`."""
+    """Return the GPUs as text, e.g. `2 × NVIDIA H200`."""
     names = [gpu.name for gpu in gpus]
     return ", ".join(
         f"{names.count(name)} × {name}" if names.count(name) > 1 else name
@@ -63,7 +63,7 @@ def _gpus(gpus: tuple[Gpu, ...]) -> str:
 
 
 def _python(interpreter: Interpreter) -> str:
-    """The version; with the implementation where it is not CPython, and where the build has no global lock."""
+    """Return the version; with the implementation if it is not CPython, and if the build is free-threaded."""
     if not interpreter.version:
         return ""
     name = "" if interpreter.implementation == "cpython" else interpreter.implementation
@@ -72,7 +72,7 @@ def _python(interpreter: Interpreter) -> str:
 
 
 def _versions(facts: Environment) -> list[tuple[str, str]]:
-    """(package, version); of a wheel with its local label, such as `2.15.0+cu132`."""
+    """Return (package, version); for a wheel with its local label, such as `2.15.0+cu132`."""
     known = facts.versions
     if "onnxruntime" not in known and "onnxruntime-gpu" in known:
         known = {**known, "onnxruntime": f"{known['onnxruntime-gpu']} (gpu)"}

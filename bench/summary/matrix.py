@@ -1,4 +1,4 @@
-"""The matrix of lives: models by stages and variants, and the few numbers that a life comes to."""
+"""Matrix of lives: models by stages and variants, and the few numbers that summarize a life."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.summary.places import stage_rank, variant_rank
 from suite.axes import ORIGINAL, VARIANTS
 
 SUMMED: Final = tuple(name for name, row in VARIANTS.items() if row.is_summarized)
-"""States whose loss of quality and whose speed sum a life up."""
+"""States whose quality loss and speed summarize a life."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Place:
     step: str
     variant: str
     name: str
-    """`int8` under `quantize`; the stage's own name where the variant says nothing more."""
+    """`int8` under `quantize`; the stage's own name if the variant adds nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +37,13 @@ class Group:
 
     @property
     def is_alone(self) -> bool:
-        """The stage makes one thing, so that its name says it all: build, train, prune."""
+        """Whether the stage makes a single variant, so that its name is sufficient: build, train, prune."""
         made = [name for name, row in VARIANTS.items() if row.stage == self.step]
         return len(self.places) == 1 and (len(made) == 1 or self.places[0].variant == ORIGINAL)
 
 
 def groups_of(lives: Sequence[Life]) -> tuple[Group, ...]:
-    """The stages of these lives with the variants that they make or export, in the order of a life."""
+    """Return the stages of these lives with the variants that they make or export, in lifecycle order."""
     found = {(s.step.step, s.step.variant) for life in lives for s in life.stages}
     steps = sorted({step for step, _ in found}, key=stage_rank)
     return tuple(
@@ -60,17 +60,17 @@ def groups_of(lives: Sequence[Life]) -> tuple[Group, ...]:
 
 
 def stages_in(life: Life, group: Group) -> tuple[Stage | None, ...]:
-    """The life's stages under the group's columns; None where the life has none."""
+    """Return the life's stages under the group's columns; None if the life lacks one."""
     return tuple(life.stage(place.step, place.variant) for place in group.places)
 
 
 def summed_states(lives: Sequence[Life]) -> tuple[str, ...]:
-    """Which of the states that sum a life up have numbers in any of these lives."""
+    """Return those of the summarizing states that have numbers in any of these lives."""
     return tuple(name for name in SUMMED if any(_has_numbers(life.state(name)) for life in lives))
 
 
 def ends_of(life: Life) -> dict[str, int]:
-    """Outcome -> number of the life's stages, in reading order."""
+    """Return outcome -> number of the life's stages, in reading order."""
     counts = Counter(stage.step.outcome for stage in life.stages)
     return {name: counts[name] for name in (*OUTCOMES, *counts) if counts.get(name)}
 

@@ -1,4 +1,4 @@
-"""Report: what a run says, derived from its records alone; every renderer shows this one value.
+"""Report of a run, derived from its records alone; all renderers show this value.
 
 Schema history
   1  first version.
@@ -20,10 +20,10 @@ from suite.axes import ORIGINAL
 
 SCHEMA: Final = 2
 CLEAR_RATIO: Final = 1.05
-"""Ratio that a speed-up must clear with its whole interval before it is called one.
+"""Ratio that the whole interval of a speed-up must exceed to count as faster.
 
-Two fresh processes that run the same code differ by 4-10% on shared machines, and an interval from within one process
-cannot see that.
+Two fresh processes that run the same code differ by 4-10% on shared machines, which an interval from within one process
+does not include.
 """
 
 
@@ -38,30 +38,30 @@ class Lane:
     timing: Timing | None = None
     memory: tuple[Quantity, ...] = ()
     coldstart: tuple[Quantity, ...] = ()
-    """In the order in which the phases ran."""
+    """Cold-start phases in execution order."""
     doubts: tuple[Doubt, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
-    """Metric that this backend cannot give -> why."""
+    """Metric that this backend cannot provide -> reason."""
 
     def quantity(self, metric: str) -> float | None:
-        """The value of that memory or cold-start metric, or None."""
+        """Return the value of that memory or cold-start metric, or None."""
         found = (q.value for q in (*self.memory, *self.coldstart) if q.metric == metric)
         return next(found, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speedup:
-    """How many times faster a backend is than the reference backend."""
+    """Speedup of a backend over the reference backend."""
 
     backend: str
     over: str
     ratio: float
     """Reference p50 / this p50: above 1, this backend is faster."""
     low: float | None
-    """Worst case of both intervals: reference low / this high. None when either has no interval."""
+    """Worst case of both intervals: reference low / this high. None if either has no interval."""
     high: float | None
     verdict: str
-    """`faster`, `slower`, or `unclear`: the interval comes too near to 1, or there is none."""
+    """`faster`, `slower`, or `unclear`: the interval is too close to 1, or there is none."""
 
     @property
     def kind(self) -> str:
@@ -76,7 +76,7 @@ class Speedup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loading:
-    """How fast the data loader hands samples over, with one number of workers."""
+    """Throughput of the data loader with one number of workers."""
 
     num_workers: int
     rate: float
@@ -89,10 +89,10 @@ class Loading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learning:
-    """What a training of this row costs."""
+    """Cost of training this row's model."""
 
     step: Timing | None = None
-    """Seconds of one optimizer step on one batch that lies ready."""
+    """Seconds of one optimizer step on one preloaded batch."""
     num_samples: int | None = None
     """Samples of that batch."""
     memory: tuple[Quantity, ...] = ()
@@ -104,19 +104,19 @@ class Learning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One model in one state at one size, device, dtype and batch, through every backend."""
+    """One model in one state at one size, device, dtype and batch, on all backends."""
 
     id: str
-    """`model-size-device-dtype-bBATCH`, with `-VARIANT` behind it for another state than the original."""
+    """`model-size-device-dtype-bBATCH`, followed by `-VARIANT` for another state than the original."""
     model: str
     size: str
     device: str
     dtype: str
     batch: int
     length: int = 0
-    """Tokens per sample, where they were asked for; 0 = the record's own."""
+    """Tokens per sample, if requested; 0 = the record's own."""
     variant: str = ORIGINAL
-    """A row of `suite.axes.VARIANTS`: which of the model's states was measured."""
+    """Row of `suite.axes.VARIANTS`: the measured state of the model."""
     lanes: tuple[Lane, ...]
     speedups: tuple[Speedup, ...] = ()
     parameters: int | None = None
@@ -125,16 +125,16 @@ class Row:
     graph: Graph | None = None
     parity: Parity | None = None
     shared: tuple[Step, ...] = ()
-    """Steps taken once per model and size under another cell: export, size."""
+    """Steps run once per model and size under another cell: export, size."""
     learning: Learning | None = None
 
     def lane(self, backend: str) -> Lane | None:
-        """The lane of that backend, or None."""
+        """Return the lane of that backend, or None."""
         return next((lane for lane in self.lanes if lane.backend == backend), None)
 
     @property
     def fastest(self) -> str:
-        """The backend with the lowest p50 that also clearly differs from eager; empty when it cannot be told."""
+        """Backend with the lowest p50 that also clearly differs from eager; empty if undetermined."""
         if not self.speedups:
             return ""
         if all(speedup.verdict == "slower" for speedup in self.speedups):
@@ -145,72 +145,74 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """The run in numbers."""
+    """Totals of the run."""
 
     num_rows: int
     num_planned: int
-    """Rows, and those that a planned step not reached would have made."""
+    """Number of rows, including those that only unreached planned steps would have made."""
     num_measured: int
-    """Rows with at least one warm latency."""
+    """Number of rows with at least one warm latency."""
     num_cells: int
     num_faster: Mapping[str, int] = field(default_factory=dict)
-    """Backend -> rows where it is clearly faster than the reference."""
+    """Backend -> number of rows where it is clearly faster than the reference."""
     num_slower: Mapping[str, int] = field(default_factory=dict)
     num_unclear: Mapping[str, int] = field(default_factory=dict)
     mean_speedup: Mapping[str, float] = field(default_factory=dict)
-    """Backend -> geometric mean of its speed-up over the reference, rows with both."""
+    """Backend -> geometric mean of its speed-up over the reference, for rows with both."""
     outcomes: Mapping[str, int] = field(default_factory=dict)
     """Outcome -> number of steps, `not_reached` included."""
     num_models: int = 0
-    """Models with a row or a life."""
+    """Number of models with a row or a life."""
     num_claims: int = 0
-    """What the stages claimed of themselves, and how much of it did not hold."""
+    """Number of claims made by stages, and of those that did not hold."""
     num_broken: int = 0
     mean_state_speedup: Mapping[str, float] = field(default_factory=dict)
-    """State (pruned, int8 ...) -> geometric mean over the lives of its wall-clock ratio against eager, trained."""
+    """State (pruned, int8 ...) -> geometric mean over the lives of its wall-clock ratio to the trained model in
+    eager.
+    """
     num_state_speedups: Mapping[str, int] = field(default_factory=dict)
-    """State -> lives that this mean is over."""
+    """State -> number of lives in this mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One run, ready to be shown."""
+    """Report of one run."""
 
     run_id: str
     folder: str
     """Name of the run folder; paths in the report are relative to it."""
     location: str
-    """Where that folder lay when the report was built; not part of `as_dict`."""
+    """Path of that folder when the report was built; not part of `as_dict`."""
     command: str
     started_at: str
     finished_at: str
-    """Empty when the run did not finish."""
+    """Empty if the run did not finish."""
     seconds: float | None
     options: Mapping[str, Any]
     machine: tuple[tuple[str, str], ...]
-    """(label, value) pairs that a reader needs beside the numbers."""
+    """(label, value) pairs that a reader needs to interpret the numbers."""
     settings: tuple[tuple[str, str], ...]
-    """(label, value) pairs of what the run measured with: plan, threads, weights, data."""
+    """(label, value) pairs of the run's settings: plan, threads, weights, data."""
     environment: Mapping[str, Any]
     findings: tuple[Finding, ...]
     rows: tuple[Row, ...]
     lives: tuple[Life, ...]
-    """What became of every model that went through stages."""
+    """Lives of all models that went through stages."""
     foundations: tuple[Foundation, ...]
     """The known-answer cases, by case, device and dtype."""
     unfinished: tuple[Step, ...]
-    """Every step that did not pass: failed ones first, then declared gaps, then what was not reached."""
+    """Every step that did not pass: failed ones first, then declared gaps, then unreached ones."""
     excluded: tuple[tuple[str, str], ...]
-    """(what, reason) that was left out before the run began."""
+    """(cell, reason) of what was left out before the run began."""
     problems: tuple[str, ...]
-    """What is missing or damaged in the run folder itself."""
+    """Missing or damaged items of the run folder itself."""
     totals: Totals
     roofline: Roofline | None = None
-    """How near each model comes to what the machine can do; None when its peaks were not measured."""
+    """Roofline of the machine and models; None if its peaks were not measured."""
     gate: GateVerdict | None = None
-    """The newest gate over the run's commit; None when there is none."""
+    """Newest gate over the run's commit; None if there is none."""
     schema: int = SCHEMA
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as JSON-able data, without the path of the machine it was built on."""
+        """Return the report as JSON-able data, without the path on the machine that built it."""
         return {name: value for name, value in asdict(self).items() if name != "location"}

@@ -12,7 +12,7 @@ def finite(value: float | None) -> float | None:
 
 
 def durations(samples: Sequence[float]) -> Sequence[float]:
-    """Return the samples when all are finite and above zero, else none: a median of the rest would be another one."""
+    """Return the samples if all are finite and positive, else none: the median of a subset would be biased."""
     return samples if all(math.isfinite(s) and s > 0 for s in samples) else ()
 
 

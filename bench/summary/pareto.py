@@ -1,4 +1,4 @@
-"""Pareto frontier: the points that no other point beats in both of two directions."""
+"""Pareto frontier of points in two dimensions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 
 def pareto_frontier(points: Sequence[tuple[float, float]]) -> tuple[bool, ...]:
-    """For each (x, y), more being better of both: whether no other point is as good in both and better in one.
+    """Return for each (x, y), larger being better: whether no other point is as good in both and better in one.
 
-    Points that are like_for_like are on the front together.
+    Equal points are on the front together.
     """
     return tuple(
         not any(

@@ -1,4 +1,4 @@
-"""Where a step is shown: in the row of what was benchmarked, in the life of its model, or among the foundations."""
+"""Place of a step in the report: in the row of the benchmark, in the life of its model, or among the foundations."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ LIFE: Final = tuple(stage for stage in STAGES if stage not in (BENCH, EXPORT))
 
 
 def is_foundation(step: str) -> bool:
-    """True for a known-answer case."""
+    """Return True for a known-answer case."""
     return step.partition(":")[0] == FOUNDATIONS
 
 
 def is_stage(cell: Cell, step: str) -> bool:
-    """True for a stage of the model's life; the export of the model as built belongs to the benchmark."""
+    """Return True for a stage of the model's life; the export of the model as built belongs to the benchmark."""
     return step in LIFE or (step == EXPORT and cell.variant != ORIGINAL)
 
 
 def row_id(cell: Cell) -> str:
-    """The id of the row that shows this cell when it is benchmarked: what its backends have in common."""
+    """Return the id of the row that shows this cell in the benchmark, common to all backends."""
     text = f"{cell.model}-{cell.size}-{cell.device}-{cell.dtype}-{cell.extent}"
     return text if cell.variant == ORIGINAL else f"{text}-{cell.variant}"
 
 
 def life_id(cell: Cell) -> str:
-    """The id of the life that the cell is a part of."""
+    """Return the id of the life to which the cell belongs."""
     return f"{cell.model}-{cell.size}-{cell.device}-{cell.dtype}-{cell.extent}-life"
 
 
 def is_life(place: str) -> bool:
-    """True for the id of a life, or of the foundations: for what `pytest suite` goes through."""
+    """Return True for the id of a life, or of the foundations: for the scope of `pytest suite`."""
     return place.endswith("-life") or place == FOUNDATIONS
 
 
 def place_of(cell: Cell, step: str) -> str:
-    """The id of what shows this step."""
+    """Return the id of the row or life that shows this step."""
     if is_foundation(step):
         return FOUNDATIONS
     return life_id(cell) if is_stage(cell, step) else row_id(cell)
 
 
 def variant_rank(name: str) -> tuple[int, str]:
-    """For sorting: variants in the order in which they need each other, foreign ones last."""
+    """Return a sort key: variants in order of dependency, unknown ones last."""
     order = {variant: place for place, variant in enumerate(VARIANTS)}
     return order.get(name, len(order)), name
 
 
 def stage_rank(step: str) -> tuple[int, str]:
-    """For sorting: stages in the order in which they need each other, foreign ones last."""
+    """Return a sort key: stages in order of dependency, unknown ones last."""
     return (STAGES.index(step) if step in STAGES else len(STAGES)), step

@@ -1,4 +1,4 @@
-"""The quality metric and its changes in words."""
+"""Wording of the quality metric and its changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suite.quality import gain
 
 
 def metric_text(quality: Quality | None, value: float | None) -> str:
-    """`91.0%`, `12.4`; `-` without a value."""
+    """Return `91.0%`, `12.4`; `-` without a value."""
     if value is None or not math.isfinite(value):
         return units.ABSENT
     if quality is not None and quality.unit == "%":
@@ -20,7 +20,7 @@ def metric_text(quality: Quality | None, value: float | None) -> str:
 
 
 def change_text(quality: Quality | None, change: float | None, *, sign: bool = True) -> str:
-    """`+23.4 points`, `-4.2%`: a gain with its sign; `-` without one."""
+    """Return `+23.4 points`, `-4.2%`: a gain with its sign; `-` without one."""
     if change is None or math.isnan(change):
         return units.ABSENT
     if math.isinf(change):
@@ -32,14 +32,14 @@ def change_text(quality: Quality | None, change: float | None, *, sign: bool = T
 
 
 def drop_text(quality: Quality | None, drop: float | None) -> str:
-    """`1.2 points`: how much worse; `none` for as good as before or better, with how much."""
+    """Return the loss of the metric, e.g. `1.2 points`; `none` if it is equal or better, with the difference."""
     if drop is None:
         return units.ABSENT
     return change_text(quality, drop, sign=False)
 
 
 def recovery_warning(life: Life) -> str:
-    """Return a sentence where the training after pruning has made the model worse; else an empty string."""
+    """Return a sentence if the training after pruning has made the model worse; else an empty string."""
     before, prune = life.pruned_before_recovery, life.stage(PRUNE, PRUNED)
     after = prune.after if prune else None
     if life.quality is None or before is None or after is None:

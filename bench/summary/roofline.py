@@ -1,4 +1,4 @@
-"""The roofline of a run: what the machine can do at most, and how near each model comes; pure, from records."""
+"""Roofline of a run: the machine's peaks and how close each model comes to them; a pure function of records."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from diagnostics.codec import decode_as
 
 FLOPS_PER_MAC: Final = 2
 BUSY: Final = 0.1
-"""Share of the roof below which neither arithmetic nor memory is what a model waits for."""
+"""Share of the roof below which neither compute nor memory bandwidth limits a model."""
 CACHED: Final = 1.05
 """Share above which data must have come from a cache: the roof is that of main memory."""
 
 
 def peaks_of(entries: object) -> tuple[Peaks, ...]:
-    """Return the peaks that a run has written down as `roofline`; entries of another shape are left out."""
+    """Return the peaks that a run stored as `roofline`; entries of another shape are left out."""
     found = []
     for entry in entries if isinstance(entries, (list, tuple)) else ():
         with suppress(ValueError):
@@ -32,7 +32,7 @@ def peaks_of(entries: object) -> tuple[Peaks, ...]:
 
 
 def roofline_of(info: Mapping[str, Any], rows: Sequence[Row]) -> Roofline | None:
-    """The roofline of the run; None when its peaks were not measured or no model has both MACs and a latency."""
+    """Return the roofline of the run; None if its peaks were not measured or no model has both MACs and a latency."""
     peaks = peaks_of(info.get("roofline"))
     by_device = {peak.device: peak for peak in peaks}
     points = [
@@ -46,7 +46,7 @@ def roofline_of(info: Mapping[str, Any], rows: Sequence[Row]) -> Roofline | None
 
 
 def point_of(row: Row, lane: Lane, peaks: Peaks) -> RoofPoint | None:
-    """Where that backend of that row is; None when something that it takes was not measured."""
+    """Return the point of that backend of that row; None if a required measurement is missing."""
     rate = peaks.matmul.get(row.dtype)
     num_bytes = least_bytes(row)
     if lane.timing is None or not row.macs or not num_bytes or rate is None:
@@ -75,6 +75,8 @@ def point_of(row: Row, lane: Lane, peaks: Peaks) -> RoofPoint | None:
 
 
 def least_bytes(row: Row) -> float:
-    """Bytes that one pass has to move at least: every weight once, and the activations' peak written and read once."""
+    """Return the minimum bytes moved by one pass: every weight once, and the activations' peak written and read
+    once.
+    """
     peaks = [p for lane in row.lanes if (p := lane.quantity("peak_tensor_bytes")) is not None]
     return float(row.parameter_bytes or 0) + 2 * max(peaks, default=0.0)

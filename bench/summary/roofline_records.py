@@ -1,4 +1,4 @@
-"""What a roofline is made of: the peaks of a device and the points under them; plain data."""
+"""Records of a roofline: the peaks of a device and the measured points; plain data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peaks:
-    """What one device reached."""
+    """Measured peaks of one device."""
 
     device: str
     threads: int | None
@@ -28,18 +28,18 @@ class RoofPoint:
     flops: float
     """Achieved FLOP/s: 2 x MACs over the median latency."""
     bytes_per_second: float
-    """At least so much was moved per second; see `least_bytes`."""
+    """Lower bound of the bytes moved per second; see `least_bytes`."""
     intensity: float
     """FLOP per byte."""
     share: float
-    """Of the roof at that intensity; above 1 the data came from a cache."""
+    """Share of the roof at that intensity; above 1 the data came from a cache."""
     limit: str
-    """compute, memory, cache or overhead: what it is nearest to."""
+    """Limiting factor: compute, memory, cache or overhead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roofline:
-    """All of it."""
+    """Peaks and points of a run."""
 
     peaks: tuple[Peaks, ...]
     points: tuple[RoofPoint, ...]

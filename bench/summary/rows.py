@@ -1,4 +1,4 @@
-"""Rows of the report: the records of one model, state, size, device, dtype and batch side by side."""
+"""Rows of the report: the records of one model, state, size, device, dtype and batch combined."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from suite.cell import Cell
 from suite.record import Record
 
 SHARED: Final = (EXPORT, "size")
-"""Taken once per model, size and state; other devices, dtypes and batches share them."""
+"""Steps run once per model, size and state; other devices, dtypes and batches share them."""
 
 _Shared = Mapping[tuple[str, str, str], Sequence[Record]]
 
 
 def rows_of(records: Iterable[Record], doubter: Doubter) -> tuple[Row, ...]:
-    """One row per (model, size, device, dtype, batch, variant) that was benchmarked, in the order in which the run met
-    them, the states of one model together. Stages of a model's life make no row.
+    """Return one row per benchmarked (model, size, device, dtype, batch, variant), in the run's order, with the states
+    of one model together. Stages of a model's life make no row.
     """
     groups: dict[str, list[Record]] = {}
     shared: dict[tuple[str, str, str], list[Record]] = {}
@@ -49,8 +49,8 @@ def rows_of(records: Iterable[Record], doubter: Doubter) -> tuple[Row, ...]:
     return tuple(
         _row(group, shared, doubter)
         for group in sorted(groups.values(), key=place)
-        # A run on a GPU alone exports on the CPU: that is no row, its graph is in the GPU's row. Nor is a state
-        # that was exported as a stage of the model's life and not measured.
+        # A run on a GPU alone exports on the CPU: that is not a row, its graph is in the GPU's row.
+        # Neither is a state that was exported as a stage of the model's life and not measured.
         if _has_own(group)
         or (group[0].cell.variant == ORIGINAL and _model(group[0].cell) not in measured)
     )
@@ -103,7 +103,7 @@ def _row(group: Sequence[Record], shared: _Shared, doubter: Doubter) -> Row:
 
 
 def _closest(cell: Cell, records: Sequence[Record]) -> Record | None:
-    """The record whose cell has most in common with `cell`."""
+    """Return the record whose cell has most in common with `cell`."""
     return max(
         records,
         key=lambda r: (

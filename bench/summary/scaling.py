@@ -1,4 +1,4 @@
-"""How models scale with the batch and with the length of a sequence, where several were measured; pure, from rows."""
+"""Scaling of models with the batch and with the sequence length, if several were measured; a pure function of rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.summary.elements import Timing
 from bench.summary.model import Row
 
 AXES: Final = ("batch", "length")
-"""Along which there is scaling; the fields of a row."""
+"""Axes of scaling; the fields of a row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +19,11 @@ class Scaled:
 
     backend: str
     timings: tuple[Timing | None, ...]
-    """By extent, in the order of the group's."""
+    """Timings by extent, in the order of the group's."""
     gain: float | None
-    """Work per second at the largest extent over that at the smallest; None when either is missing."""
+    """Work per second at the largest extent over that at the smallest; None if either is missing."""
     ideal: float
-    """What that gain would be if the largest took as long as the smallest: the ratio of the extents."""
+    """Gain if the largest took as long as the smallest: the ratio of the extents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +32,18 @@ class Scaling:
 
     axis: str
     row: Row
-    """At the smallest extent."""
+    """Row at the smallest extent."""
     extents: tuple[int, ...]
-    """Samples, or tokens of a sample."""
+    """Number of samples, or tokens of a sample."""
     backends: tuple[Scaled, ...]
 
     def rate(self, extent: int, seconds: float) -> float:
-        """Samples per second, or tokens."""
+        """Return samples per second, or tokens."""
         return extent * (1 if self.axis == "batch" else self.row.batch) / seconds
 
 
 def scalings_of(rows: Sequence[Row], axis: str = "batch") -> tuple[Scaling, ...]:
-    """The models that were measured at two extents or more of that axis, in the order of the rows."""
+    """Return the models that were measured at two extents or more of that axis, in the order of the rows."""
     groups: dict[tuple[object, ...], list[Row]] = {}
     others = [name for name in AXES if name != axis]
     for row in rows:

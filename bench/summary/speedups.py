@@ -1,4 +1,4 @@
-"""Ratios of a life's states: how many times faster than the trained model in eager PyTorch, and where that is from."""
+"""Speedups of a life's states over the trained model in eager PyTorch, and their sources."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ Records = Mapping[tuple[str, str], Record]
 """(step, variant) -> record of one life."""
 
 OTHER: Final = 2.0
-"""A latency that is off by more is not of the same batch: machines drift by tenths between two processes."""
+"""Ratio above which a latency must be of another batch: machines drift by tenths between two processes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedTimings:
-    """What one stage timed in turns in one process: arm -> seconds."""
+    """Timings that one stage took alternately in one process: arm -> seconds."""
 
     samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
     eager: str = ""
-    """The arm that is the stage's starting point in eager PyTorch; empty when none was timed."""
+    """Arm of the stage's starting point in eager PyTorch; empty if none was timed."""
     like_for_like: str = ""
-    """The arm that is the starting point in float on the backend that the result runs on."""
+    """Arm of the starting point in float on the backend of the result."""
 
     def clock(self, arm: str) -> Clock | None:
-        """The arm's median with its interval, or None when it was not timed."""
+        """Return the arm's median with its interval, or None if it was not timed."""
         found = percentile(self.samples.get(arm, ()), 0.5)
         if found is None:
             return None
         return Clock(p50=found.value, low=found.low, high=found.high, num_samples=found.num_samples)
 
     def ratio(self, arm: str) -> Ratio | None:
-        """How many times faster than the eager arm, by neighbouring samples."""
+        """Return the speedup over the eager arm, from neighbouring samples."""
         before, after = self.samples.get(self.eager, ()), self.samples.get(arm, ())
         if not before or len(before) != len(after):
             return None
@@ -62,13 +62,13 @@ class PairedTimings:
 
 
 def paired_timings_of(record: Record) -> PairedTimings:
-    """What the record of a stage has timed; no arm at all where it timed nothing."""
+    """Return the timings in the record of a stage; no arms if it has none."""
     result = record.result
     raw = result.latency if isinstance(result, (PruneResult, QuantizeResult)) else {}
     samples = {name: values for name, values in raw.items() if durations(values)}
     if record.step == PRUNE:
         return PairedTimings(samples=samples, eager=TRAINED)
-    if COMPILED in samples:  # two floats: as the module is, and compiled as the result is
+    if COMPILED in samples:  # two floats: the plain module, and compiled like the result
         return PairedTimings(samples=samples, eager="float", like_for_like=COMPILED)
     return PairedTimings(
         samples=samples, eager=EAGER if EAGER in samples else "", like_for_like="float"
@@ -76,12 +76,12 @@ def paired_timings_of(record: Record) -> PairedTimings:
 
 
 def clock_of(timing: Timing) -> Clock:
-    """The benchmark's latency without its samples."""
+    """Return the benchmark's latency without its samples."""
     return Clock(p50=timing.p50, low=timing.low, high=timing.high, num_samples=timing.num_samples)
 
 
 def compared(states: Sequence[State], records: Records, rows: Mapping[str, Row]) -> list[State]:
-    """The states with their ratio to the trained model in eager PyTorch."""
+    """Return the states with their ratio to the trained model in eager PyTorch."""
     reference, is_benched = _reference(states, rows)
     prune = records.get((PRUNE, PRUNED))
     pruning = paired_timings_of(prune).ratio(PRUNED) if prune else None
@@ -110,7 +110,7 @@ def compared(states: Sequence[State], records: Records, rows: Mapping[str, Row])
 
 
 def _is_other_batch(own: Clock | None, ratio: Ratio | None, reference: Clock | None) -> bool:
-    """Whether a latency is far from what its own ratio makes of the reference's: it cannot be of the same batch."""
+    """Return whether a latency differs too much from the reference's times its own ratio to be of the same batch."""
     if own is None or ratio is None or reference is None:
         return False
     expected = reference.p50 / ratio.value
@@ -118,7 +118,9 @@ def _is_other_batch(own: Clock | None, ratio: Ratio | None, reference: Clock | N
 
 
 def _reference(states: Sequence[State], rows: Mapping[str, Row]) -> tuple[Clock | None, bool]:
-    """Eager, trained; or as built, which is as fast; and whether the benchmark has timed it."""
+    """Return the clock of the trained model in eager, or of the model as built, which is as fast; and whether the
+    benchmark timed it.
+    """
     for name in (TRAINED, ORIGINAL):
         lane = rows[name].lane(REFERENCE) if name in rows else None
         if lane is not None and lane.timing is not None:
@@ -128,7 +130,9 @@ def _reference(states: Sequence[State], rows: Mapping[str, Row]) -> tuple[Clock 
 
 
 def _in_turns(state: State, records: Records, pruning: Ratio | None) -> Ratio | None:
-    """The ratio by what was timed in turns in the stage's own process; chained over pruning where that came first."""
+    """Return the ratio from the alternating timings in the stage's own process; chained over pruning if that came
+    first.
+    """
     if state.name == MASKED or (state.name, state.backend) == (PRUNED, REFERENCE):
         prune = records.get((PRUNE, PRUNED))
         return paired_timings_of(prune).ratio(state.name) if prune else None
@@ -155,7 +159,7 @@ def _chained(first: Ratio | None, second: Ratio) -> Ratio | None:
 
 
 def _across(reference: Clock, own: Clock) -> Ratio:
-    """The ratio of two processes, with the worst case of both intervals."""
+    """Return the ratio of two processes, with the worst case of both intervals."""
     low = high = None
     if reference.low and reference.high and own.low and own.high:
         low, high = reference.low / own.high, reference.high / own.low

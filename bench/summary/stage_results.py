@@ -1,4 +1,4 @@
-"""Results of a model's stages as a report shows them: training, fine-tuning, quantization, parallel training."""
+"""Results of a model's stages in a report: training, fine-tuning, quantization, parallel training."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from suite.results.quantize import QuantizeResult
 from suite.results.train import TrainQuality, TrainResult
 
 DRAWN: Final = 240
-"""Points kept of a curve of losses; a wider drawing shows no more."""
+"""Points kept of a loss curve; a wider drawing shows no more."""
 MOMENT_NAMES: Final = {"float32": "float"}
-"""Moment of a result -> its name in the report's JSON document, where the two differ."""
+"""Moment of a result -> its name in the report's JSON document, if the two differ."""
 
 
 def moments_of(record: Record) -> dict[str, float]:
@@ -54,7 +54,7 @@ def curve_of(losses: Sequence[float]) -> Curve | None:
 
 
 def training_of(record: Record) -> Training | None:
-    """Return what the stage `train` found out; None if it left no result."""
+    """Return the result of the stage `train`; None if it left none."""
     result = record.result
     if not isinstance(result, TrainResult) or not (result.metric or result.curve):
         return None
@@ -88,7 +88,7 @@ def training_of(record: Record) -> Training | None:
 
 
 def tuning_of(record: Record, task: str) -> Tuning | None:
-    """Return what one strategy of the stage `finetune` came to; None if it left no result."""
+    """Return the result of one strategy of the stage `finetune`; None if it left none."""
     result = record.result
     if not isinstance(result, FinetuneResult) or result.metric is None:
         return None
@@ -111,7 +111,7 @@ def tuning_of(record: Record, task: str) -> Tuning | None:
 
 
 def quantized_of(record: Record) -> Quantized | None:
-    """Return what the stage `quantize` has quantized; None if it left no result."""
+    """Return the result of the stage `quantize`; None if it left none."""
     result = record.result
     report = result.report if isinstance(result, QuantizeResult) else None
     if not isinstance(result, QuantizeResult) or report is None or report.num_quantized is None:
@@ -128,7 +128,7 @@ def quantized_of(record: Record) -> Quantized | None:
 
 
 def parallel_of(record: Record) -> Parallel | None:
-    """Return what the stage `parallel` measured; None if it left no result."""
+    """Return the result of the stage `parallel`; None if it left none."""
     result = record.result
     if not isinstance(result, ParallelResult) or not result.curve:
         return None

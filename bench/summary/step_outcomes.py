@@ -1,4 +1,4 @@
-"""How every planned step ended: passed, not passed with its reason, or not reached."""
+"""Outcomes of planned steps: passed, not passed with its reason, or not reached."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from suite.record import Record
 
 
 def step_of(record: Record) -> Step:
-    """The record's ending, without its numbers."""
+    """Return the step's outcome without its numbers."""
     failure = record.failure
     reason = (failure.message if failure else "") or ""
     if not reason and not record.outcome.has_run:
@@ -50,12 +50,12 @@ class PlannedStep:
     cell: Cell | None
     """None for one that this version cannot read."""
     name: str
-    """The cell's id, or what stands in its place."""
+    """The cell's id, or the text in its place."""
     step: str
 
 
 def planned_steps(planned: object) -> tuple[PlannedStep, ...]:
-    """Return what was planned; entries of another shape are left out."""
+    """Return the planned steps; entries of another shape are left out."""
     entries = planned if isinstance(planned, Sequence) and not isinstance(planned, str) else ()
     found = []
     for entry in entries:
@@ -69,9 +69,9 @@ def planned_steps(planned: object) -> tuple[PlannedStep, ...]:
 def in_planned_order(
     records: Iterable[Record], planned: Sequence[PlannedStep]
 ) -> tuple[Record, ...]:
-    """Return the records as they were planned, model by model: exports made side by side end in any order.
+    """Return the records in planned order, model by model: concurrent exports end in any order.
 
-    Records that were not planned keep their order, behind the others.
+    Records that were not planned keep their order, at the end.
     """
     named = ((entry.name, entry.step) for entry in planned if entry.cell)
     place = {name: number for number, name in enumerate(named)}
@@ -80,12 +80,12 @@ def in_planned_order(
 
 
 def planned_cells(planned: Sequence[PlannedStep]) -> dict[str, Cell]:
-    """Return cell id -> cell of everything that was planned."""
+    """Return cell id -> cell for all planned steps."""
     return {entry.name: entry.cell for entry in planned if entry.cell}
 
 
 def not_reached(planned: Sequence[PlannedStep], records: Iterable[Record]) -> tuple[Step, ...]:
-    """Return a step for every planned one that has no record."""
+    """Return a step for every planned one without a record."""
     seen = {(record.cell.id, record.step) for record in records}
     found: dict[tuple[str, str], Step] = {}
     for entry in planned:
@@ -107,7 +107,7 @@ def not_reached(planned: Sequence[PlannedStep], records: Iterable[Record]) -> tu
 
 
 def unfinished(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Every step that did not pass, worst outcome first, otherwise in the run's order."""
+    """Return every step that did not pass, worst outcome first, otherwise in the run's order."""
     order = {name: place for place, name in enumerate(OUTCOMES)}
     return tuple(
         sorted(
@@ -118,13 +118,13 @@ def unfinished(steps: Iterable[Step]) -> tuple[Step, ...]:
 
 
 def outcome_counts(steps: Iterable[Step]) -> dict[str, int]:
-    """Outcome -> number of steps, in reading order, only those that occur."""
+    """Return outcome -> number of steps, in reading order, only those that occur."""
     counts = Counter(step.outcome for step in steps)
     return {name: counts[name] for name in (*OUTCOMES, *counts) if counts.get(name)}
 
 
 def _cell(data: Any) -> Cell | None:
-    """A planned cell, which is a cell's fields or its id; None for anything else."""
+    """Return a planned cell, given as a cell's fields or its id; None for anything else."""
     try:
         return Cell(**data) if isinstance(data, Mapping) else Cell.parse(str(data))
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Totals of the report: the run in numbers."""
+"""Totals of a run for the report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from suite.axes import ORIGINAL, TRAINED
 def totals_of(
     rows: Sequence[Row], lives: Sequence[Life], steps: Sequence[Step], missing: Sequence[Step]
 ) -> Totals:
-    """Counts and means over everything that the run did; `missing` was planned and not reached."""
+    """Return counts and means over the whole run; `missing` was planned and not reached."""
     verdicts: dict[str, Counter[str]] = {
         "faster": Counter(),
         "slower": Counter(),
@@ -61,7 +61,7 @@ def _state_ratios(lives: Iterable[Life]) -> dict[str, list[float]]:
 
 
 def _means(ratios: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Name -> geometric mean."""
+    """Return name -> geometric mean."""
     return {
         name: math.exp(math.fsum(map(math.log, values)) / len(values))
         for name, values in ratios.items()

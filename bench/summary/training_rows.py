@@ -1,4 +1,4 @@
-"""What training and loading data cost in a row of the report, from the steps `training` and `dataloader`."""
+"""Cost of training and data loading in a row of the report, from the steps `training` and `dataloader`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from suite.results.measuring import TrainingStepResult
 
 
 def learning_of(records: Sequence[Record]) -> Learning | None:
-    """The costs of learning that these records of one row tell; None when none was measured."""
+    """Return the training cost in these records of one row; None if none was measured."""
     ran = [record for record in records if record.outcome.has_run]
     training = next((r for r in ran if r.step == "training"), None)
     loader = next((r for r in ran if r.step == "dataloader"), None)

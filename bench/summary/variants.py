@@ -1,4 +1,4 @@
-"""States of a life: the model as trained, masked, pruned, quantized, side by side; from the stages' records."""
+"""States of a life: the model trained, masked, pruned and quantized, side by side; from the stages' records."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ Moments = Mapping[str, float]
 def states_of(
     records: Records, rows: Mapping[str, Row], quality: Quality | None
 ) -> tuple[State, ...]:
-    """Every state that a stage has made or timed, and that the benchmark has: as trained first.
+    """Return every state that a stage made or timed, and those of the benchmark: the trained one first.
 
-    `rows` are the benchmark's rows of the same place by variant; their times go before those of the stages.
+    `rows` are the benchmark's rows of the same place by variant; their times take precedence over those of the stages.
     """
     states = {(state.name, state.backend): state for state in _stage_states(records)}
     for name, row in rows.items():
@@ -76,7 +76,7 @@ def _stage_states(records: Records) -> list[State]:
 
 
 def _state(record: Record, name: str, backend: str, metric: float | None, arm: str = "") -> State:
-    """A state that the record's stage has made or timed; `arm` names its timings."""
+    """Return a state that the record's stage made or timed; `arm` names its timings."""
     return State(
         name=name,
         backend=backend,
@@ -108,7 +108,7 @@ def _pruned(record: Record, variant: str, metric: Moments, _: Records) -> list[S
 
 
 def _quantized(record: Record, variant: str, metric: Moments, records: Records) -> list[State]:
-    """The quantized state, and what it was made from on the same backend, where that was timed."""
+    """Return the quantized state, and its parent on the same backend if that was timed."""
     backend = record.cell.backend
     own = _state(record, variant, backend, metric.get("quantized"), "quantized")
     arms = paired_timings_of(record)
@@ -127,11 +127,11 @@ _STATES_OF: Final[Mapping[str, Callable[[Record, str, Moments, Records], list[St
     PRUNE: _pruned,
     QUANTIZE: _quantized,
 }
-"""Stage -> the states that its record has figures of."""
+"""Stage -> function that returns the states with figures in its record."""
 
 
 def _sized(state: State, records: Records, rows: Mapping[str, Row]) -> State:
-    """The state with parameters, bytes, MACs and graph: what pruning has taken away, quantizing leaves away."""
+    """Return the state with parameters, bytes, MACs and graph: quantizing keeps what pruning removed."""
     prune = records.get((PRUNE, PRUNED))
     is_pruned = state.name.startswith(PRUNED)
     result = prune.result if prune and isinstance(prune.result, PruneResult) else PruneResult()
@@ -164,7 +164,7 @@ def _graph(state: State, records: Records, rows: Mapping[str, Row]) -> Graph | N
 
 
 def _judged(states: Sequence[State], quality: Quality | None) -> tuple[State, ...]:
-    """The states with what their metric has lost, and which of them nothing beats."""
+    """Return the states with the loss of their metric, and the Pareto-optimal ones marked."""
     first = next((s.metric for s in states if (s.name, s.backend) == (TRAINED, REFERENCE)), None)
     same = {s.name: s.metric for s in states if s.metric is not None}
     states = [s if s.metric is not None else replace(s, metric=same.get(s.name)) for s in states]

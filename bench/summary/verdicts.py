@@ -1,4 +1,4 @@
-"""Verdict of the newest gate over the commit of a run, read from the `verdict.json` that the gate left."""
+"""Verdict of the newest gate over the commit of a run, read from the gate's `verdict.json`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Final
 from diagnostics.codec import decode_as
 
 GATES: Final = "gates"
-"""Folder beside the folder of the runs; each gate has a folder in it."""
+"""Folder next to the folder of the runs, with one folder per gate."""
 FILE: Final = "verdict.json"
 MOST_READ: Final = 50
-"""Newest gates that are read: a report does not cost more from gate to gate."""
+"""Maximum number of gates that are read, newest first: the cost of a report does not grow with their number."""
 NOT_TIMED: Final = "NOT TIMED"
 ORDER: Final = ("BROKEN", "REGRESSED", "INCONCLUSIVE", "IMPROVED", "NO-REGRESSION", NOT_TIMED)
-"""What a reader wants to see first."""
+"""Verdicts in reading order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +26,9 @@ class GateRow:
 
     cell: str
     verdict: str
-    """A word of ORDER."""
+    """Word of ORDER."""
     estimate: float | None
-    """How much slower head is, as a share of base: 0.05 = 5% slower."""
+    """Relative slowdown of head against base: 0.05 = 5% slower."""
     low: float | None
     high: float | None
     """One-sided 95% bounds."""
@@ -41,13 +41,13 @@ class GateVerdict:
     """Verdicts of one gate, cell by cell."""
 
     name: str
-    """Of its folder."""
+    """Name of its folder."""
     summary: str
     base: str
     head: str
     started_at: str
     counts: Mapping[str, int]
-    """Word of ORDER -> rows, in that order."""
+    """Word of ORDER -> number of rows, in that order."""
     rows: tuple[GateRow, ...]
 
 
@@ -88,7 +88,7 @@ class _Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Document:
-    """What a report needs of `verdict.json`, which `bench.gate.document` writes."""
+    """Part of `verdict.json` that a report needs; `bench.gate.document` writes it."""
 
     summary: str
     base: _Side
@@ -98,7 +98,7 @@ class _Document:
 
 
 def newest_gate(run: Path, commit: str) -> GateVerdict | None:
-    """Return the newest gate beside the run folder whose head is that commit, or None."""
+    """Return the newest gate next to the run folder whose head is that commit, or None."""
     if not commit:
         return None
     folders = sorted((run.absolute().parent.parent / GATES).glob(f"*/{FILE}"), reverse=True)
