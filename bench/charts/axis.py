@@ -42,7 +42,7 @@ class Axis:
 
     @property
     def decades(self) -> tuple[float, ...]:
-        """Return the powers of ten on the axis."""
+        """Powers of ten on the axis."""
         first, last = round(math.log10(self.low)), round(math.log10(self.high))
         return tuple(10.0**exponent for exponent in range(first, last + 1))
 

@@ -24,7 +24,7 @@ class CurvePlot:
     raw: str
     """An SVG path."""
     smooth: str
-    """An SVG path; empty where there is nothing to smooth."""
+    """An SVG path; empty if there is nothing to smooth."""
     validation: tuple[tuple[float, float, str], ...]
     """(percent from the left, percent from the top, text)."""
     validation_path: str

@@ -106,7 +106,7 @@ def load_anatomies(run: Path) -> Anatomies:
 
 
 def is_fresh(anatomies: Anatomies, graph: Path) -> bool:
-    """Return whether the anatomy of that file exists and matches the file's current content."""
+    """Return whether the anatomy of that file exists and is up to date."""
     known = anatomies.by_stem.get(graph.stem)
     return known is not None and known.stamp == stamp_of(graph)
 

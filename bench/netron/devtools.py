@@ -65,7 +65,7 @@ def has_browser() -> bool:
 
 
 class Browser:
-    """One browser process and its pipe; a context manager. Raises BrowserFailed when it cannot start."""
+    """One browser process and its pipe; a context manager. Raises BrowserFailed if it cannot start."""
 
     def __init__(self, program: Path, *, deadline: float) -> None:
         self._profile = tempfile.mkdtemp(prefix="vitals-browser-")

@@ -74,7 +74,7 @@ class Known:
 
     @property
     def value(self) -> Any:
-        """Return the value of a small tensor as a numpy array if it is known without running the graph; else None."""
+        """Value of a small tensor as a numpy array if it is known without running the graph; else None."""
         if not self._is_computed:
             self._is_computed = True
             try:
@@ -345,7 +345,7 @@ class _Counter:
             counts, results = one_pass(trips, state)
             total = _added(total, counts)
             state = results[1 : 1 + len(carried)]
-            for known in state:  # now, not in one chain through all passes
+            for known in state:  # computed per pass, not in one long chain at the end
                 _ = known.value
             collected.append(results[1 + len(carried) :])
             trips += 1

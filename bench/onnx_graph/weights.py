@@ -52,7 +52,7 @@ class Weights:
         return name in self._tensors
 
     def names(self) -> tuple[str, ...]:
-        """Name of the tensors, in the order of the file."""
+        """Names of the tensors, in the order of the file."""
         return tuple(self._tensors)
 
     def array(self, name: str) -> Any:

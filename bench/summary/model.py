@@ -2,7 +2,7 @@
 
 Schema history
   1  first version.
-  2  `lives` and `foundations`. `rows` holds what was benchmarked alone, one row per variant (its id ends with it); the
+  2  `lives` and `foundations`. `rows` holds the benchmark alone, one row per variant (its id ends with it); the
      stages of a model's life, `build` among them, are in `lives`. Steps name their variant.
 """
 

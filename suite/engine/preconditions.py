@@ -41,7 +41,7 @@ def without_state(before: Record) -> Refusal:
 
 
 def without_graph(export: Record) -> Refusal | None:
-    """Return the refusal if `export` made no graph that can be trusted, else None. A vacuous parity is accepted."""
+    """Return the refusal if `export` made no trusted graph, else None. With a vacuous parity the graph may be right."""
     parity = parity_of(export)
     if export.outcome.has_run or (parity is not None and parity.verdict == VACUOUS):
         return None

@@ -26,7 +26,7 @@ class Progress:
 
     @property
     def num_done(self) -> int:
-        """Return the number of steps that have a record."""
+        """Number of steps that have a record."""
         return self.outcomes.total()
 
     def count(self, record: Record) -> None:

@@ -22,7 +22,7 @@ class RunResult(DeviceResult):
     num_samples: int | None = None
     """Samples per call."""
     num_tokens: int | None = None
-    """Non-padding tokens per call, where throughput counts tokens."""
+    """Non-padding tokens per call, if throughput counts tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

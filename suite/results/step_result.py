@@ -53,7 +53,7 @@ class StageResult(DeviceResult):
 
     @property
     def broken_claims(self) -> tuple[Claim, ...]:
-        """Return the claims that do not hold."""
+        """Claims that do not hold."""
         return tuple(claim for claim in self.claims if not claim.holds)
 
 

@@ -1,7 +1,7 @@
 """Storage of a run: records are appended as they arrive, so that a killed run keeps every finished cell.
 
 <runs>/<time>-<short id>/
-    run.json           what was asked for and planned; `finished_at` is null while it runs or when it was killed
+    run.json           options and planned steps; `finished_at` is null while it runs or if it was killed
     environment.json   the machine and its software
     records.jsonl      one Record a line, appended
     onnx/  logs/       graphs; the output of every worker

@@ -42,7 +42,7 @@ def first_that_works(
 
     A graph that fails the comparison counts as a failed attempt, like an exception: exporters have written wrong graphs
     without an error (pytorch#169178). If every graph fails, the first of them is returned with its numbers. Phases
-    `export`, `check`, `session` and `parity` repeat for every attempt. Raises ExportError when no graph was written at
+    `export`, `check`, `session` and `parity` repeat for every attempt. Raises ExportError if no graph was written at
     all, and PathLeakError at once: a graph that contains this machine's folders is a bug of this project.
     """
     attempts: list[Attempt] = []

@@ -43,7 +43,7 @@ class Answers:
 
     @property
     def agree_in_kind(self) -> bool:
-        """Return whether both have the same shapes and finite numbers, so that eager's error is defined."""
+        """Whether both have the same shapes and finite numbers, so that eager's error is defined."""
         import numpy as np
 
         return len(self.eager) == len(self.judge) and all(

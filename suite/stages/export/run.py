@@ -44,7 +44,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[ExportResult]:
     Phases: build, input, export, check, session, parity; or only cache if `job.options.cache_dir` has the graph.
 
     A parity that failed or is vacuous does not raise: its numbers are kept, and the record fails on the verdict. Raises
-    ExportError when no recipe works or the module answers two equal calls differently.
+    ExportError if no recipe works or two equal calls of the module give different outputs.
     """
     spec = spec_for(job.cell.model, job.options.models_from)
     source = source_of(job, spec)
