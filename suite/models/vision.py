@@ -120,8 +120,10 @@ MODELS: Final = (
             # 75 is the smallest side that its pooling reduces to at least one pixel; the second head needs about 299.
             "tiny": Size(
                 training=Training(
-                    learning_rate=0.003,
-                    steps=120,
+                    # On CIFAR-10's pictures over four seeds 12.6 points over trivial, with a spread of 2.1.
+                    learning_rate=0.001,
+                    steps=400,
+                    patience=9,
                     batch=16,
                     margin=5.0,
                     overfit_steps=80,

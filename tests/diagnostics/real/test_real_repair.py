@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -107,15 +108,14 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def prepared(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
-    import pip
-
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(shelf))
     monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
     venv(tmp_path / "env")
     found = Prepared(tmp_path / "env")
-    # A link is a second's work less than an installation of pip.
-    for path in Path(pip.__file__).parents[1].glob("pip*"):
+    # A link is a second's work less than an installation of pip. It is not imported here: setuptools would then leave
+    # Python's own distutils in place, and torch.compile could not build anything in this process any more.
+    for path in Path(str(distribution("pip").locate_file(""))).glob("pip*"):
         (found.site / path.name).symlink_to(path)
     found.put(*BASE)
     return found
