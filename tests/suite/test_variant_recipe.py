@@ -75,7 +75,7 @@ OPTIONS = ("--models", "mlp", "--size", "tiny", "--device", "cpu", "-k", "toy_ha
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """The copy with the variant `toy_half`."""
-    last = '    )\n}\n"""Variant -> what it is'
+    last = '    )\n}\n"""'
     return copy_project(
         tmp_path_factory.mktemp("tree"),
         added={"suite/stages/quantize/toy.py": LANE},
