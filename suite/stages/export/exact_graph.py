@@ -92,6 +92,7 @@ def _quick_operators() -> list[Any]:
         """Return the input with ONNX's padding, which may be asymmetric."""
         spatial = len(kernel)
         if auto_pad in (b"SAME_UPPER", "SAME_UPPER", b"SAME_LOWER", "SAME_LOWER"):
+            # No exporter here writes it; the caller then keeps the verdict that it had without this judge.
             raise NotImplementedError(f"auto_pad {auto_pad!r}")
         pads = list(pads or [0] * (2 * spatial))
         both = [
