@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
-from bench.post_run import is_whole, peaks_for, take_apart
+from bench.graph_analysis.make import make_anatomies
+from bench.instruments.options import RooflineOptions
+from bench.instruments.results import RooflineResult
 from bench.run_outputs import PAGE, write_outputs_apart
 from bench.summary.build import build_report
 from bench.summary.model import Report
+from diagnostics.codec import encode
 from suite.engine.run import Run
+from suite.outcome import Outcome
+from suite.record import Record
 from suite.runs.load import load_run
+from suite.worker.client import Worker
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +58,48 @@ def _look_back(run: Run) -> None:
         run.info["roofline"] = peaks
     run.write_info()
     take_apart(run.folder.path, run.session.worker)
+
+
+# What is done once everything is measured: the machine's peaks, and the run's graphs taken apart and drawn.
+
+PEAKS: Final = "bench.instruments.roofline:run"
+DEADLINE: Final = 120.0
+"""Seconds for the peaks of one device; 5 s on two cores."""
+HASTY: Final = ("quick",)
+"""Plans after which the peaks are not worth their seconds."""
+
+
+def peaks_for(
+    records: Iterable[Record], options: JobOptions, worker: Worker
+) -> list[dict[str, Any]]:
+    """The peaks of every device that a latency was measured on, as the instrument tells them; see `run.json`.
+
+    Empty after a hasty plan, and for a device whose peaks could not be measured: the report then has no roofline.
+    """
+    name = options.plan.get("name")
+    devices = dict.fromkeys(
+        r.cell.device for r in records if r.step == "latency" and r.measurements
+    )
+    if name in HASTY:
+        return []
+    found = []
+    for device in devices:
+        asked = JobOptions(threads=options.threads).extended(RooflineOptions(device=device))
+        answer = worker.run(Job(runner=PEAKS, options=asked, deadline=DEADLINE))
+        if answer.outcome is Outcome.PASSED:
+            found.append(encode(answer.read(RooflineResult), sparse=True))
+    return found
+
+
+def is_whole(planned: Sequence[Mapping[str, Any]], records: Mapping[str, Record]) -> bool:
+    """Whether every planned step has its record: after one that was broken off nobody wants to wait."""
+    done = {(tuple(sorted(r.cell.as_dict().items())), r.step) for r in records.values()}
+    return all((tuple(sorted(p["cell"].items())), p["step"]) in done for p in planned)
+
+
+def take_apart(folder: Path, worker: Worker) -> None:
+    """The anatomies and pictures of the run's graphs, into its folder; what fails there costs no run.
+
+    Of a large run the other states' pictures are left to `python -m bench review`.
+    """
+    make_anatomies(load_run(folder), worker=worker, draws_all=False)

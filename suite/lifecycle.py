@@ -80,7 +80,7 @@ class Pruning:
     """Structured pruning of the trained model, with a short recovery."""
 
     method: str = "channels"
-    """A row of `suite.pruning.methods.METHODS`: channels, heads, feed_forward, recurrent."""
+    """A row of `suite.pruning.engine.METHODS`: channels, heads, feed_forward, recurrent."""
     ratio: float = 0.5
     """Share of channels (hidden units, heads) to remove, within 0..1."""
     round_to: int = 1

@@ -18,7 +18,7 @@ OWNERS = ("suite/axes/", "suite/models/", "suite/data/splits.py")
 
 ANOTHER_THING = {
     "the part of a graph that is called tensor": {
-        "bench/graph_analysis/attaching.py": {"tensor"},
+        "bench/graph_analysis/work.py": {"tensor"},
         "bench/graph_diff/fingerprint.py": {"tensor"},
         "bench/netron/attachment.py": {"tensor"},
         "bench/onnx_graph/record.py": {"tensor"},
@@ -33,7 +33,7 @@ ANOTHER_THING = {
     },
     "a control group of Linux": {
         "bench/instruments/counters.py": {"cpu"},
-        "bench/instruments/settings.py": {"cpu"},
+        "bench/instruments/latency.py": {"cpu"},
     },
     "a field of pytest-benchmark's files": {
         "bench/history/benchmark_export.py": {"cpu"},

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
@@ -23,7 +23,7 @@ from bench.history.database_errors import (
     error_text,
 )
 from bench.history.errors import HistoryError
-from bench.history.schema import NEWEST, schema_version, upgrade_schema
+from bench.history.tables import METADATA
 from bench.output.json_text import finite
 
 BUSY_SECONDS: Final = 30.0
@@ -223,3 +223,58 @@ def _has_log(path: Path) -> bool:
 def _json(data: Any) -> str:
     """Encode as standard JSON: PostgreSQL rejects NaN."""
     return json.dumps(finite(data))
+
+
+# Schema version of a history's tables, and their upgrade.
+
+VERSION_TABLE: Final = "vitals_version"
+"""Not `alembic_version`: the database may hold tables of other programs."""
+VERSIONS: Final = ("0001", "0002")
+"""All versions, oldest first; one file each in `migrations/versions`."""
+NEWEST: Final = VERSIONS[-1]
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
+LOCK: Final = 0x76697461
+"""Key of the advisory lock under which one writer creates the tables while others wait."""
+
+
+def schema_version(connection: Connection) -> str | None:
+    """Return the version of the tables, or None if there are none.
+
+    Raises HistoryError if they were written by a newer torch-vitals.
+    """
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+    if found is None or found in VERSIONS:
+        return found
+    raise HistoryError(
+        f"its tables are of version {found}, and this torch-vitals knows up to {NEWEST}:"
+        " a newer one wrote it, and nothing was changed; upgrade torch-vitals, or name another"
+        " database with --store"
+    )
+
+
+def upgrade_schema(connection: Connection, *, to: str = "head") -> None:
+    """Create or upgrade the tables in the connection's transaction.
+
+    Raises HistoryError for tables of a newer version.
+    """
+    wanted = NEWEST if to == "head" else to
+    if schema_version(connection) == wanted:
+        return
+    if connection.dialect.name == "postgresql":  # SQLite's writer has the file to itself already
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+        if schema_version(connection) == wanted:
+            return
+    from alembic import command  # imported once per database
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes |= {
+        "connection": connection,
+        "version_table": VERSION_TABLE,
+        "metadata": METADATA,
+    }
+    command.upgrade(config, to)

@@ -16,7 +16,6 @@ from bench.netron.errors import BrowserFailed, NotDrawn, PictureError, PictureTi
 from bench.netron.finish import finish
 from bench.netron.program import program_of, steps_of_program
 from bench.netron.server import Answer, Server
-from bench.netron.short import shortened
 from bench.netron.site import netron_files, netron_folder, page_for
 from bench.onnx_graph.read import parsed
 from bench.onnx_graph.skeleton import skeleton_of
@@ -227,3 +226,43 @@ def _served(model: Path, most_nodes: int) -> tuple[bytes, int, bool]:
         f"{model}: expected a file that ends in .onnx or .pt2, got {model.suffix or 'no ending'}."
         " Next: export the model first"
     )
+
+
+# Shortening of input and output names: Netron makes a box as wide as its names.
+
+LONGEST: Final = 60
+"""Maximum length in characters."""
+
+
+def shortened(model: Any) -> Any:
+    """Shorten long names of inputs, outputs and axes of the ModelProto in place and return it; names stay unique."""
+    graph = model.graph
+    taken = {name for node in graph.node for name in (*node.input, *node.output)}
+    renamed: dict[str, str] = {}
+    for value in (*graph.input, *graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if len(dim.dim_param) > LONGEST:
+                dim.dim_param = _cut(dim.dim_param, set())
+        if len(value.name) > LONGEST and value.name not in renamed:
+            renamed[value.name] = _cut(value.name, taken)
+            taken.add(renamed[value.name])
+    if not renamed:
+        return model
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        value.name = renamed.get(value.name, value.name)
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for place, name in enumerate(names):
+                if name in renamed:
+                    names[place] = renamed[name]
+    return model
+
+
+def _cut(name: str, taken: set[str]) -> str:
+    half = LONGEST // 2 - 4
+    cut = f"{name[:half]}…{name[-half:]}"
+    number = 1
+    while cut in taken:
+        number += 1
+        cut = f"{name[:half]}…{number}…{name[-half:]}"
+    return cut

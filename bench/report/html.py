@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -28,11 +28,11 @@ from bench.report import filters
 from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
 from bench.report.lifecycle_view import foundations_view, life_views, stage_anchor
-from bench.report.targets import targets_of
 from bench.report.view import MEMORY, RowView, between, quantity_text, row_views
 from bench.steps import step_name
 from bench.summary import advice_text, labels
 from bench.summary.advice import advice_for
+from bench.summary.elements import Step
 from bench.summary.headline import average, headline
 from bench.summary.model import CLEAR_RATIO, Report
 from bench.summary.quality_text import change_text, drop_text, metric_text, recovery_warning
@@ -224,3 +224,28 @@ def _link(path: str, base: str) -> str:
     if not path or pure.is_absolute() or ".." in pure.parts or re.match(r"[A-Za-z]:", path):
         return ""
     return quote(f"{base}{pure.as_posix()}" if base else f"./{pure.as_posix()}")
+
+
+# Link targets: the anchor of a step on the page.
+
+
+def targets_of(report: Report, rows: Sequence[RowView]) -> Callable[[Step], str]:
+    """Return a function that gives a step's anchor: of its stage, its lane, or the row with its details; empty for
+    none.
+    """
+    stages = {(s.step.cell, s.step.step) for life in report.lives for s in life.stages}
+    stages |= {(case.step.cell, case.step.step) for case in report.foundations}
+    found: dict[str, str] = {}
+    for view in rows:
+        for step in view.row.shared:
+            found.setdefault(step.cell, view.anchor)
+    for view in rows:
+        for lane in view.lanes:
+            found[lane.lane.cell] = anchor(lane.lane.cell)
+
+    def target(step: Step) -> str:
+        if (step.cell, step.step) in stages:
+            return stage_anchor(step.cell, step.step)
+        return found.get(step.cell, "")
+
+    return target

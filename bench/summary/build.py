@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from bench.doubts import doubts
 from bench.output.names import plural
 from bench.plan import PLANS, Plan
 from bench.summary.elements import Doubt, Step
 from bench.summary.findings import findings_from
-from bench.summary.foundations import foundations_of
 from bench.summary.lifecycle import lives_of
+from bench.summary.lifecycle_records import Foundation
 from bench.summary.machine import machine_of
-from bench.summary.model import Report
-from bench.summary.places import is_life
-from bench.summary.roofline import roofline_of
+from bench.summary.model import Lane, Report, Row
+from bench.summary.numbers import finite
+from bench.summary.places import is_foundation, is_life
+from bench.summary.roofline_records import Peaks, Roofline, RoofPoint
 from bench.summary.rows import rows_of
 from bench.summary.step_outcomes import (
     in_planned_order,
@@ -28,8 +31,12 @@ from bench.summary.step_outcomes import (
 )
 from bench.summary.totals import totals_of
 from bench.summary.verdicts import newest_gate
+from diagnostics.codec import decode_as
 from suite.axes import EXPORT
+from suite.cell import Cell
+from suite.foundations.cases import CASES
 from suite.record import Measurement, Record
+from suite.results.foundations import FoundationResult
 from suite.runs.load import Run
 
 
@@ -137,3 +144,129 @@ def _seconds(started: str, finished: str) -> float | None:
         return (datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds()
     except (ValueError, TypeError):
         return None
+
+
+# Foundations of the report: the known-answer cases by case, device and dtype.
+
+
+def foundations_of(
+    records: Iterable[Record], missing: Iterable[Step], cells: Mapping[str, Cell]
+) -> tuple[Foundation, ...]:
+    """Return every case that was requested or planned, the most fundamental first, then by device and dtype.
+
+    `missing` are planned steps without a record, `cells` the planned cells by id.
+    """
+    found = [_of(r.cell, step_of(r), r) for r in records if is_foundation(r.step)]
+    found += [
+        _of(cells[step.cell], step, None)
+        for step in missing
+        if is_foundation(step.step) and step.cell in cells
+    ]
+    order = {name: place for place, name in enumerate(CASES)}
+    return tuple(sorted(found, key=lambda f: order.get(f.case, len(order))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    error: float | None = None
+    bound: float | None = None
+    """None for an answer that must be exact."""
+
+
+def _of(cell: Cell, step: Step, record: Record | None) -> Foundation:
+    case = step.step.partition(":")[2]
+    result = record.result if record else None
+    own = result if isinstance(result, FoundationResult) else FoundationResult()
+    known = CASES.get(case)
+    shares = (_share(answer) for answer in own.evidence.values())
+    return Foundation(
+        case=case,
+        meaning=known.meaning if known else own.meaning,
+        device=cell.device,
+        dtype=cell.dtype,
+        step=step,
+        num_answers=len(own.evidence),
+        largest_error=max((share for share in shares if share is not None), default=None),
+    )
+
+
+def _share(answer: object) -> float | None:
+    """Return the error of an answer as a share of its bound; None for one that must be exact."""
+    try:
+        found = decode_as(_Answer, answer)
+    except ValueError:  # a boolean, a text
+        return None
+    error, bound = finite(found.error), finite(found.bound)
+    return error / bound if error is not None and bound else None
+
+
+# Roofline of a run: the machine's peaks and how close each model comes to them; a pure function of records.
+
+FLOPS_PER_MAC: Final = 2
+BUSY: Final = 0.1
+"""Share of the roof below which neither compute nor memory bandwidth limits a model."""
+CACHED: Final = 1.05
+"""Share above which data must have come from a cache: the roof is that of main memory."""
+
+
+def peaks_of(entries: object) -> tuple[Peaks, ...]:
+    """Return the peaks that a run stored as `roofline`; entries of another shape are left out."""
+    found = []
+    for entry in entries if isinstance(entries, (list, tuple)) else ():
+        with suppress(ValueError):
+            peaks = decode_as(Peaks, entry)
+            rates = {d: rate for d, rate in peaks.matmul.items() if finite(rate) and rate > 0}
+            if rates and finite(peaks.bandwidth) and peaks.bandwidth > 0:
+                found.append(replace(peaks, matmul=rates))
+    return tuple(found)
+
+
+def roofline_of(info: Mapping[str, Any], rows: Sequence[Row]) -> Roofline | None:
+    """Return the roofline of the run; None if its peaks were not measured or no model has both MACs and a latency."""
+    peaks = peaks_of(info.get("roofline"))
+    by_device = {peak.device: peak for peak in peaks}
+    points = [
+        point
+        for row in rows
+        for lane in row.lanes
+        if row.device in by_device
+        and (point := point_of(row, lane, by_device[row.device])) is not None
+    ]
+    return Roofline(peaks=peaks, points=tuple(points)) if points else None
+
+
+def point_of(row: Row, lane: Lane, peaks: Peaks) -> RoofPoint | None:
+    """Return the point of that backend of that row; None if a required measurement is missing."""
+    rate = peaks.matmul.get(row.dtype)
+    num_bytes = least_bytes(row)
+    if lane.timing is None or not row.macs or not num_bytes or rate is None:
+        return None
+    work, seconds = FLOPS_PER_MAC * row.macs, lane.timing.p50
+    intensity = work / num_bytes
+    memory_roof = intensity * peaks.bandwidth
+    roof = min(rate, memory_roof)
+    share = work / seconds / roof
+    if share > CACHED:
+        limit = "cache"
+    elif share < BUSY:
+        limit = "overhead"
+    else:
+        limit = "memory" if memory_roof < rate else "compute"
+    return RoofPoint(
+        row=row.id,
+        backend=lane.backend,
+        cell=lane.cell,
+        flops=work / seconds,
+        bytes_per_second=num_bytes / seconds,
+        intensity=intensity,
+        share=share,
+        limit=limit,
+    )
+
+
+def least_bytes(row: Row) -> float:
+    """Return the minimum bytes moved by one pass: every weight once, and the activations' peak written and read
+    once.
+    """
+    peaks = [p for lane in row.lanes if (p := lane.quantity("peak_tensor_bytes")) is not None]
+    return float(row.parameter_bytes or 0) + 2 * max(peaks, default=0.0)

@@ -10,7 +10,6 @@ from bench.summary.elements import Graph
 from bench.summary.graphs import count_of, graph_of
 from bench.summary.lifecycle_records import MASKED, Quality, State
 from bench.summary.model import Row
-from bench.summary.pareto import pareto_frontier
 from bench.summary.places import variant_rank
 from bench.summary.speedups import Records, clock_of, compared, paired_timings_of
 from bench.summary.stage_results import moments_of
@@ -180,3 +179,19 @@ def _judged(states: Sequence[State], quality: Quality | None) -> tuple[State, ..
     points = [(s.ratio.value, gain(quality.task, first, s.metric)) for s in plotted]  # type: ignore[union-attr,arg-type]
     best = {id(s) for s, is_on in zip(plotted, pareto_frontier(points), strict=True) if is_on}
     return tuple(replace(s, is_best=True) if id(s) in best else s for s in states)
+
+
+# Pareto frontier of points in two dimensions.
+
+
+def pareto_frontier(points: Sequence[tuple[float, float]]) -> tuple[bool, ...]:
+    """Return for each (x, y), larger being better: whether no other point is as good in both and better in one.
+
+    Equal points are on the front together.
+    """
+    return tuple(
+        not any(
+            other[0] >= point[0] and other[1] >= point[1] and other != point for other in points
+        )
+        for point in points
+    )

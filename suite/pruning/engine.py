@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from suite.flat_tensors import flatten_outputs
 from suite.lifecycle import Pruning
 from suite.macs import count_macs
+from suite.pruning.attention import prune_feed_forward, prune_heads
 from suite.pruning.errors import PruningError
+from suite.pruning.graph import Group, prune_groups
 from suite.pruning.layers import modules_named
-from suite.pruning.methods import METHODS
+from suite.pruning.recurrent import prune_recurrent
 from suite.pruning.request import PruningRequest
 from suite.pruning.structure import changes, structure_of
 from suite.pruning.transforms import apply_transforms
@@ -220,3 +222,32 @@ def _reasons(uncut: Sequence[str]) -> str:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+# The pruning methods, by the name in the record.
+
+
+def prune_channels(request: PruningRequest) -> None:
+    """Remove output channels of convolutions and Linear layers; normalizations and consumers follow.
+
+    A layer without consumers produces the model's output and keeps its outputs. Raises PruningError when no other layer
+    is left.
+    """
+
+    def is_read(group: Group) -> bool:
+        return bool(group.consumers)
+
+    if not prune_groups(request, is_read):
+        raise PruningError(
+            "nothing is prunable: no convolution and no Linear layer outside ModelSpec.head and Pruning.ignored"
+            " is read by another one"
+        )
+
+
+METHODS: Final[dict[str, Callable[[PruningRequest], None]]] = {
+    "channels": prune_channels,
+    "heads": prune_heads,
+    "feed_forward": prune_feed_forward,
+    "recurrent": prune_recurrent,
+}
+"""`Pruning.method` -> the function that performs it."""

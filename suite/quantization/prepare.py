@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+import signal
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +14,6 @@ from typing import Any, Final
 from suite.quantization.count import WEIGHTED, bytes_of
 from suite.quantization.errors import QuantizationError
 from suite.quantization.nodes import name_all, named, scope_note
-from suite.quantization.timeout import time_limit
 from suite.results.quantize import Preparation
 
 LOGGER: Final = "onnxruntime.quantization.shape_inference"
@@ -156,3 +158,31 @@ class _Errors(logging.Handler):
 
     def __exit__(self, *_: object) -> None:
         logging.getLogger(LOGGER).removeHandler(self)
+
+
+# A time limit for code without one.
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError inside the block when it takes longer, and again every second while the block continues.
+
+    Does nothing on platforms without a timer signal (Windows) and outside the main thread.
+    """
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+    ):
+        yield
+        return
+
+    def raises(*_: Any) -> None:
+        raise TimeoutError(f"took longer than {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, raises)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from suite.claims import Claim
 from suite.lifecycle import Quantization
-from suite.quantization.count import count
+from suite.onnx_summary import nodes_of
+from suite.quantization.count import INTEGER, WEIGHTED, count
 from suite.quantization.errors import QuantizationError
-from suite.quantization.kernels import kernels
-from suite.results.quantize import QuantizationReport
+from suite.quantization.sessions import open_quietly
+from suite.results.quantize import KernelCount, QuantizationReport
 from suite.results.step_result import BytesLeft
 
 
@@ -85,3 +89,34 @@ def smaller_claim(name: str, size: BytesLeft, settings: Quantization) -> Claim:
 def listed(numbers: Mapping[str, int]) -> str:
     """Format names and numbers for a sentence: `Conv 20, Gemm 1`; `none` if empty."""
     return ", ".join(f"{name} {number}" for name, number in numbers.items()) or "none"
+
+
+# The kernels that ONNX Runtime runs for a graph after its optimizer, in 8 bits and in float.
+
+CONVERSIONS: Final = ("DequantizeLinear", "DynamicQuantizeLinear", "QuantizeLinear")
+
+
+def kernels(graph: Path) -> KernelCount:
+    """Count the kernels of the graph that a session with all optimizations makes of this one.
+
+    A graph full of QuantizeLinear and DequantizeLinear that ONNX Runtime did not fuse has `num_integer` 0 and is slower
+    than before.
+    """
+    import onnx
+
+    with tempfile.TemporaryDirectory(prefix="kernels-") as folder:
+        path = Path(folder) / "optimized.onnx"
+        open_quietly(graph, optimized=path)
+        operators = Counter(node.op_type for node in nodes_of(onnx.load(path)))
+    integer = {name: n for name, n in sorted(operators.items()) if name in INTEGER}
+    return KernelCount(
+        integer=integer,
+        num_integer=sum(integer.values()),
+        floating={name: n for name, n in sorted(operators.items()) if name in WEIGHTED},
+        carried={
+            name: n
+            for name, n in sorted(operators.items())
+            if name.startswith("QLinear") and name not in INTEGER
+        },
+        conversions={name: operators[name] for name in CONVERSIONS if operators[name]},
+    )

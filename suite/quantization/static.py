@@ -4,22 +4,145 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from suite.axes import QUANTIZE
 from suite.lifecycle import Quantization
-from suite.quantization.calibration import Calibration, Feeds
 from suite.quantization.count import TABLE
 from suite.quantization.embeddings import tables_in
 from suite.quantization.errors import QuantizationError
 from suite.quantization.prepare import Prepared, prepare
-from suite.quantization.quantized_region import CARRIERS, LAYERS, region_of
 from suite.quantization.report import completed
 from suite.quantization.transposed import rewrite_transposed
 from suite.quantization.types import U8U8, measure_types, types_here
 from suite.results.quantize import CalibrationSize, EightBitTypes, QuantizationReport, TypeTrial
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+# The part of a graph that static quantization covers: layers with weights, and operators between them.
+
+LAYERS: Final = ("Conv", "Gemm", "MatMul")
+"""The layers with an 8-bit CPU kernel in ONNX Runtime. Not ConvTranspose, rewritten first: see transposed.py."""
+
+CARRIERS: Final = (
+    "Add",
+    "AveragePool",
+    "Clip",
+    "Concat",
+    "Flatten",
+    "GlobalAveragePool",
+    "LeakyRelu",
+    "MaxPool",
+    "Mul",
+    "Relu",
+    "Reshape",
+    "Resize",
+    "Sigmoid",
+    "Slice",
+    "Split",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+)
+"""Operators that keep values in 8 bits, with a kernel of their own or because they only move values."""
+
+COMBINING: Final = ("Add", "Concat", "Mul")
+"""Carriers of several values, none of them constant: a residual or a gate qualifies, the decoding of a box does not."""
+
+
+def region_of(model: Any, operators: Collection[str], excluded: Collection[str] = ()) -> list[str]:
+    """Return the names of the nodes to quantize, in the graph's order; nodes need names (see nodes.name_all).
+
+    A layer is included if it multiplies by a stored weight, so that attention's products of activations stay float. A
+    carrier is included if all its inputs come from included convolutions and everything between it and an included
+    layer is included: values stay in 8 bits from layer to layer, and the postprocessing of the last layer's output
+    (boxes, probabilities, an enlarged mask) is computed in float, as are attention and activations of transformers.
+    """
+    ranks = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+    allowed = [
+        node for node in model.graph.node if node.op_type in operators and node.name not in excluded
+    ]
+    layers = {node.name for node in allowed if _is_layer(node, ranks)}
+    behind: set[str] = set()
+    for node in allowed:  # in topological order
+        is_carried = node.op_type in CARRIERS and behind.issuperset(_values(node))
+        if is_carried or (node.name in layers and node.op_type == "Conv"):
+            behind.update(node.output)
+    taken = set(layers)
+    wanted = {node.input[0] for node in allowed if node.name in layers}
+    for node in reversed(allowed):
+        is_carried = node.op_type in CARRIERS and behind.issuperset(node.output)
+        if is_carried and wanted.intersection(node.output):
+            taken.add(node.name)
+            wanted.update(_values(node))
+    return [node.name for node in allowed if node.name in taken]
+
+
+def _is_layer(node: Any, ranks: Mapping[str, int]) -> bool:
+    """Return True if ONNX Runtime can run it in 8 bits: it has a stored weight, for MatMul a single matrix (for
+    several, per-channel scales are rejected: "b zero point is not valid").
+    """
+    if node.op_type not in LAYERS or len(node.input) < 2 or node.input[1] not in ranks:
+        return False
+    return node.op_type != "MatMul" or ranks[node.input[1]] == 2
+
+
+def _values(node: Any) -> list[str]:
+    """Return the data inputs; the others are parameters: a shape, bounds, paddings."""
+    return list(node.input) if node.op_type in COMBINING else list(node.input[:1])
+
+
+# Calibration: the real samples that determine the ranges of activations.
+
+Feeds = Mapping[str, "NDArray[Any]"]
+"""Input of the graph -> array: one sample, or several if the graph's batch is dynamic."""
+
+
+class Calibration:
+    """Passes feeds to ONNX Runtime one by one (implements CalibrationDataReader) and counts them.
+
+    Raises QuantizationError when there is no feed, when one lacks an input of the graph, and when one holds a value
+    that is not finite: a single NaN would make every range NaN.
+    """
+
+    def __init__(self, feeds: Iterable[Feeds], inputs: Iterable[str], name: str) -> None:
+        self.inputs = list(inputs)
+        self.name = name
+        self.num_feeds = 0
+        self.num_samples = 0
+        self._rest: Iterator[Feeds] = iter(feeds)
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        """Return the next feed, or None at the end."""
+        feed = next(self._rest, None)
+        if feed is None:
+            if not self.num_feeds:
+                raise QuantizationError(
+                    f"{self.name}: the calibration set is empty; expected at least one real sample of the training"
+                    " split; next: look at `calibration_samples` of the model's Quantization and at the data"
+                )
+            return None
+        if missing := [name for name in self.inputs if name not in feed]:
+            raise QuantizationError(
+                f"{self.name}: calibration feed {self.num_feeds} lacks the inputs {missing}; it has {sorted(feed)}"
+            )
+        chosen = {name: feed[name] for name in self.inputs}
+        for name, array in chosen.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise QuantizationError(
+                    f"{self.name}: calibration feed {self.num_feeds} has values in {name!r} that are not finite;"
+                    " expected real samples"
+                )
+        self.num_feeds += 1
+        self.num_samples += len(next(iter(chosen.values()))) if chosen else 0
+        return chosen
+
 
 TRANSPOSED: Final = "ConvTranspose"
 

@@ -51,7 +51,7 @@ class PruneResult(StageResult):
     before: ModelSize | None = None
     after: ModelSize | None = None
     method: str = ""
-    """Row of `suite.pruning.methods.METHODS`."""
+    """Row of `suite.pruning.engine.METHODS`."""
     ratio: float | None = None
     """Requested share (0..1) to remove."""
     importance: str = ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -11,16 +12,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.dropout import _DropoutNd
 
 from suite.data.samples import Dataset, Scene
 from suite.data.sources import Source
 from suite.tasks.average_precision import hits, mean_average_precision
 from suite.tasks.batch import Batch
-from suite.tasks.detections import detections_of
 from suite.tasks.examples import Example, Examples
 from suite.tasks.framing import scaled
 from suite.tasks.letterbox import squared
-from suite.tasks.modes import losses_computed
+from suite.tasks.outputs import must_be_finite
 from suite.tasks.pictures import data_set, picture_examples
 
 LEAST: Final = 1.0
@@ -184,3 +186,72 @@ def _boxed(
         inputs={"images": pixels},
         targets={"boxes": boxes[holds], "labels": torch.tensor(labels[has_output])[holds]},
     )
+
+
+# Detections: a detector's outputs per picture, in one form for all detectors.
+
+WHOLE: Final = ("boxes", "labels", "scores")
+"""Outputs per picture of a detector with its own postprocessing; the order is the record's."""
+
+CANDIDATES: Final = ("boxes", "scores")
+"""Outputs, for all pictures at once, of a detector that leaves postprocessing to `suite.nets.yolo.detections`."""
+
+
+def detections_of(
+    outputs: Sequence[Tensor], names: Sequence[str], num_pictures: int
+) -> Iterator[dict[str, Tensor]]:
+    """Yield boxes [D, 4], labels [D] and scores [D] of each picture.
+
+    `names` (default: boxes, labels, scores) are either one picture's outputs in order, or boxes [pictures, candidates,
+    4] and scores [pictures, candidates, classes], to which non-maximum suppression is applied here. Raise ValueError
+    for other names, another number of outputs, and outputs that are not finite.
+    """
+    from suite.nets.yolo import detections
+
+    names = tuple(names) or WHOLE
+    kinds = {tuple(sorted(kind)): kind for kind in (WHOLE, CANDIDATES)}
+    kind = kinds.get(tuple(sorted(names)))
+    expected = len(names) * (1 if kind == CANDIDATES else num_pictures)
+    if kind is None or len(outputs) != expected:
+        raise ValueError(
+            f"{len(outputs)} outputs named {', '.join(names)} for {num_pictures} pictures; expected boxes, labels"
+            " and scores of each picture in turn, or boxes and scores of all candidates. Next: the record's `outputs`"
+        )
+    must_be_finite(outputs)
+    outputs = [output.cpu() for output in outputs]
+    if kind == CANDIDATES:
+        boxes, scores = (outputs[names.index(name)] for name in CANDIDATES)
+        for row in range(num_pictures):
+            yield detections(boxes[row], scores[row])
+        return
+    for start in range(0, expected, len(names)):
+        yield dict(zip(names, outputs[start : start + len(names)], strict=True))
+
+
+# Modes: losses, without side effects, of models that compute them only in train mode.
+
+CHANGING: Final = (_NormBase, _DropoutNd)
+"""Modules that behave differently in train mode: they update statistics or draw random numbers."""
+
+
+@contextmanager
+def losses_computed(module: nn.Module) -> Iterator[None]:
+    """Put `module` into train mode within the block, for models that only then compute losses.
+
+    A module already in train mode is left alone. Of one in eval mode, normalization and dropout stay in eval mode,
+    random numbers come from a fixed seed, and every submodule's mode is restored afterwards.
+    """
+    if module.training:
+        yield
+        return
+    modes = [(part, part.training) for part in module.modules()]
+    devices = sorted({p.device.index or 0 for p in module.parameters() if p.is_cuda})
+    for part, _ in modes:
+        part.training = not isinstance(part, CHANGING)
+    try:
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(0)
+            yield
+    finally:
+        for part, mode in modes:
+            part.training = mode

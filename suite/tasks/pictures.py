@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from functools import cache, partial
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +17,6 @@ from suite.data.samples import Dataset
 from suite.data.sources import Source
 from suite.data.splits import TRAIN_SPLIT
 from suite.results.step_result import DataSet
-from suite.tasks.dataset_cache import Kept
 from suite.tasks.examples import Example, Examples, must_hold
 from suite.tasks.framing import Framing, centred, drawn, grey, lit
 
@@ -112,3 +112,44 @@ def _normalization(channels: int) -> tuple[Tensor, Tensor]:
 def data_set(source: Source, split: str, preprocessing: str) -> DataSet:
     """Return the origin of a batch of pictures."""
     return DataSet(name=source.name, split=split, preprocessing=preprocessing)
+
+
+# Kept: a data set whose samples are preprocessed once and cached up to a memory limit.
+
+Sample = TypeVar("Sample")
+
+LIMIT: Final = 2**28
+"""Bytes of samples cached per process; samples beyond it are preprocessed on each access."""
+
+
+class Kept(Generic[Sample]):
+    """The samples of `data`, each passed through `ready` (without randomness) on first access.
+
+    Decoding and scaling a photograph takes ten times as long as all that training does to the small picture. Every
+    loader process has its own cache.
+    """
+
+    def __init__(
+        self, data: Dataset[Sample], ready: Callable[[Sample], Sample], *, limit: int = LIMIT
+    ) -> None:
+        self.classes: Sequence[str] = data.classes
+        self.keeps_label_when_mirrored = bool(getattr(data, "keeps_label_when_mirrored", False))
+        self._data, self._ready, self._left = data, ready, limit
+        self._samples: dict[int, Sample] = {}
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int, /) -> Sample:
+        if index in self._samples:
+            return self._samples[index]
+        sample = self._ready(self._data[index])
+        if (size := _num_bytes(sample)) <= self._left:
+            self._left -= size
+            self._samples[index] = sample
+        return sample
+
+
+def _num_bytes(sample: Any) -> int:
+    values = (getattr(sample, row.name) for row in fields(sample))
+    return sum(value.nbytes for value in values if isinstance(value, np.ndarray))

@@ -22,7 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.instruments import latency
-from bench.instruments.settings import available_cores
+from bench.instruments.latency import available_cores
 from bench.instruments.stopwatch import CLOCK, NS, Clock
 from bench.plan import PLANS
 from bench.stats import median

@@ -16,13 +16,13 @@ from onnx import helper
 
 from bench.charts.histograms import HEIGHT, hill
 from bench.graph_analysis.activations import layers_from, shown_values, snr_db, values_in
-from bench.graph_analysis.attaching import attachment_of
 from bench.graph_analysis.folder import folder_of, is_fresh, load_anatomies
 from bench.graph_analysis.make import graphs_of, make_anatomies, take_files_apart
 from bench.graph_analysis.record import anatomy_from
 from bench.graph_analysis.running import random_feeds, time_of_nodes, values_of_a_run, working_feeds
 from bench.graph_analysis.spread import Spread, spread_of
 from bench.graph_analysis.static import anatomy_of
+from bench.graph_analysis.work import attachment_of
 from bench.netron.devtools import INSTALL, find_browser
 from bench.netron.errors import BrowserMissing
 from bench.report.anatomy_view import view_of
@@ -273,7 +273,7 @@ def test_a_large_graph_is_not_held_in_memory(tmp_path, monkeypatch):
 
 
 def test_what_starts_this_imports_no_heavy_library():
-    modules = "bench.post_run, bench.review.command, bench.advise, bench.graph_analysis.make"
+    modules = "bench.run, bench.review.command, bench.advise, bench.graph_analysis.make"
     heavy = {"torch", "onnx", "onnxruntime", "numpy", "scipy", "netron"}
     script = f"import sys, {modules}; print(*sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run(

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.history.changes import MIN_VALUES, Track, find_shifts, rejection_level
-from bench.history.search import MIN_SIDE, best_split, winsorized
+from bench.history.changes import (
+    MIN_SIDE,
+    MIN_VALUES,
+    Track,
+    best_split,
+    find_shifts,
+    rejection_level,
+    winsorized,
+)
 
 STEP = math.log(1.1)
 LEAST = math.log(1.02)

@@ -12,19 +12,23 @@ from report_runs import MODELS, write_run
 from sqlalchemy import Connection, inspect, text
 
 from bench.history.compression import unpack
-from bench.history.database import DEADLINE, _tried, address_of, read, write
-from bench.history.errors import HistoryError
-from bench.history.query import query_trends
-from bench.history.recording import record_entry, record_run
-from bench.history.rows import run_entry
-from bench.history.schema import (
+from bench.history.database import (
+    DEADLINE,
     MIGRATIONS,
     NEWEST,
     VERSION_TABLE,
     VERSIONS,
+    _tried,
+    address_of,
+    read,
     schema_version,
     upgrade_schema,
+    write,
 )
+from bench.history.errors import HistoryError
+from bench.history.query import query_trends
+from bench.history.recording import record_entry, record_run
+from bench.history.rows import run_entry
 from bench.history.tables import METADATA
 
 pytest_plugins = ["history_fixtures"]

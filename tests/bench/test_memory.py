@@ -9,7 +9,7 @@ import pytest
 from scripted import Machine
 
 from bench.instruments import memory
-from bench.instruments.tensor_bytes import summarize_changes
+from bench.instruments.memory import summarize_changes
 from bench.plan import PLANS, Plan
 from bench.stats import theil_sen
 from suite import process_memory
@@ -160,7 +160,7 @@ def test_a_run_says_what_it_measured_and_what_is_absent(monkeypatch):
 def test_tensor_bytes_are_exact_and_the_same_every_time():
     import torch
 
-    from bench.instruments.tensor_bytes import count_tensor_bytes
+    from bench.instruments.memory import count_tensor_bytes
 
     def call():
         first = torch.ones(1000, 1000)  # 4 MB
@@ -181,7 +181,7 @@ def test_a_real_forward_has_the_same_peak_tensor_bytes_twice():
     import torch
     from torch import nn
 
-    from bench.instruments.tensor_bytes import count_tensor_bytes
+    from bench.instruments.memory import count_tensor_bytes
 
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 3)).eval()
     images = torch.ones(2, 3, 32, 32)

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from bench.netron.colours import STEPS, heat, ink_on
 from bench.netron.errors import NotDrawn
-from bench.netron.finish import finish, writable
-from bench.netron.style import style_of
+from bench.netron.finish import finish, style_of, writable
 
 RULES = {
     "light": [

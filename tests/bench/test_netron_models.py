@@ -16,8 +16,8 @@ from bench.netron.attachment import attachment, write_attachment
 from bench.netron.blocks import MOST_BLOCKS, block_names, blocks_of, steps_of_graph
 from bench.netron.errors import NotDrawn, PictureError
 from bench.netron.program import program_of, steps_of_program
-from bench.netron.short import shortened
 from bench.netron.site import netron_files, netron_folder, page_for
+from bench.netron.studio import shortened
 from bench.onnx_graph.distribution import histograms_of
 from bench.onnx_graph.read import read
 from bench.onnx_graph.record import Value

@@ -4,7 +4,7 @@ import pytest
 from report_runs import MODELS, write_run
 
 from bench.__main__ import main
-from bench.report import formats
+from bench.report import command
 from bench.summary.model import Report
 
 
@@ -21,8 +21,8 @@ def to_lines(report: Report) -> str:
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A run, and step 2: the row."""
-    row = formats.text_format("lines", "one line per cell", to_lines)
-    monkeypatch.setitem(formats.FORMATS, row.name, row)
+    row = command.text_format("lines", "one line per cell", to_lines)
+    monkeypatch.setitem(command.FORMATS, row.name, row)
     write_run(tmp_path / "run", models=MODELS[:2])
     return tmp_path / "run"
 

@@ -13,11 +13,10 @@ from life_runs import LIVES, life_records
 
 from bench.charts.axis import axis_of
 from bench.charts.curve import curve_plot
-from bench.charts.label_places import LETTER, LINE, WIDTH, places_for
-from bench.charts.scatter import states_plot
+from bench.charts.scatter import LETTER, LINE, WIDTH, places_for, states_plot
 from bench.summary.build import build_report
 from bench.summary.lifecycle_records import Curve, Training
-from bench.summary.pareto import pareto_frontier
+from bench.summary.variants import pareto_frontier
 from suite.runs.load import Run
 
 FINITE = st.floats(min_value=-1e9, max_value=1e9, allow_nan=False).filter(

@@ -3,12 +3,11 @@
 import pytest
 from report_runs import write_run
 
-from bench.post_run import is_whole, peaks_for
 from bench.report.html import to_html
-from bench.summary.build import build_report
+from bench.run import is_whole, peaks_for
+from bench.summary.build import build_report, peaks_of, point_of, roofline_of
 from bench.summary.elements import Quantity, Timing
 from bench.summary.model import Lane, Row
-from bench.summary.roofline import peaks_of, point_of, roofline_of
 from bench.summary.roofline_records import Peaks
 from bench.summary.scaling import scalings_of
 from suite.cell import Cell

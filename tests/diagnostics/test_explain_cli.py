@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from diagnostics.explain import docs_page
-from diagnostics.explain.cli import main, main_run
-from diagnostics.explain.watched import HEAD, TAIL, Tape
+from diagnostics.explain.cli import HEAD, TAIL, Tape, main, main_run
 
 ROOT = Path(__file__).parents[2]
 ERROR = "IndexError: index out of range in self"

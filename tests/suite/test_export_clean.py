@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.stages.export.path_leaks import PathLeakError, find_paths, machine_paths, refuse_paths
+from suite.stages.export.attempts import PathLeakError, find_paths, machine_paths, refuse_paths
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from suite.cell import Cell
 from suite.data.sources import Source
 from suite.provenance import SUITE, key_of
 from suite.spec import Export, ModelSpec, Size, Tolerance
-from suite.stages.export.cache_key import PARTS, ingredients_of
+from suite.stages.export.run import PARTS, ingredients_of
 from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob, Job
 

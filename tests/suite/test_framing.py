@@ -33,7 +33,7 @@ class Counted:
 
 
 def test_a_sample_is_made_ready_once() -> None:
-    from suite.tasks.dataset_cache import Kept
+    from suite.tasks.pictures import Kept
 
     data = Counted()
     kept = Kept(data, lambda sample: sample)
@@ -44,7 +44,7 @@ def test_a_sample_is_made_ready_once() -> None:
 
 
 def test_what_does_not_fit_the_memory_is_made_ready_anew() -> None:
-    from suite.tasks.dataset_cache import Kept
+    from suite.tasks.pictures import Kept
 
     data = Counted()
     kept = Kept(data, lambda sample: sample, limit=8 * 8 * 3)
@@ -54,7 +54,7 @@ def test_what_does_not_fit_the_memory_is_made_ready_anew() -> None:
 
 
 def test_a_kept_data_set_ends_where_its_data_set_ends() -> None:
-    from suite.tasks.dataset_cache import Kept
+    from suite.tasks.pictures import Kept
 
     assert len(list(Kept(Counted(), lambda sample: sample))) == 2
 

@@ -16,8 +16,7 @@ import pytest
 from rich.console import Console
 
 from suite.cell import Cell
-from suite.engine.live_display import live_display
-from suite.engine.progress import progress_of
+from suite.engine.live_display import live_display, progress_of
 from suite.outcome import Outcome
 from suite.record import Failure, Record
 

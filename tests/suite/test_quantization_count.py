@@ -13,9 +13,8 @@ from quantization_graphs import conv_net, language_model, node, random, recurren
 from suite.lifecycle import Quantization
 from suite.quantization.count import count, weights_by_operator
 from suite.quantization.errors import QuantizationError
-from suite.quantization.kernels import kernels
 from suite.quantization.nodes import named, scopes_of
-from suite.quantization.report import check, claims_of, completed
+from suite.quantization.report import check, claims_of, completed, kernels
 from suite.results.quantize import KernelCount, OperatorCount, QuantizationReport
 from suite.results.step_result import BytesLeft
 

@@ -24,12 +24,11 @@ from suite.quantization import prepare
 from suite.quantization.dynamic import quantize_dynamic_graph
 from suite.quantization.embeddings import quantize_rows
 from suite.quantization.errors import QuantizationError
-from suite.quantization.quantized_region import CARRIERS, LAYERS, region_of
+from suite.quantization.prepare import time_limit
 from suite.quantization.report import check
 from suite.quantization.sessions import run
 from suite.quantization.snr import decibels
-from suite.quantization.static import quantize_static_graph
-from suite.quantization.timeout import time_limit
+from suite.quantization.static import CARRIERS, LAYERS, quantize_static_graph, region_of
 from suite.quantization.transposed import rewrite_transposed
 from suite.quantization.types import S8S8, U8S7, U8S8, measure_types
 from suite.results.quantize import CalibrationSize

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
+import os
+import re
+import sysconfig
+import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +18,6 @@ from suite.axes import EXPORT
 from suite.onnx_summary import files_of
 from suite.results.export import FAILED, Attempt, ShapeParity
 from suite.stages.export.failures import ExportError, Reason, one_line, reason_of, summary_line
-from suite.stages.export.path_leaks import PathLeakError, refuse_paths
 from suite.stages.export.recipes import ExportRequest, Limits, Recipe
 from suite.worker.protocol import Emit
 
@@ -120,3 +124,52 @@ def check(path: Path) -> None:
     import onnx
 
     onnx.checker.check_model(str(path), full_check=True)
+
+
+# Search of a graph file's bytes for absolute paths of the build machine.
+
+
+class PathLeakError(RuntimeError):
+    """Error raised if a graph contains an absolute path of this machine."""
+
+
+def machine_paths() -> tuple[str, ...]:
+    """Return folders whose names must not be in a graph: source, home, site-packages, temporary and current folder."""
+    folders = (
+        str(Path(__file__).resolve().parents[3]),
+        str(Path.home()),
+        sysconfig.get_paths()["purelib"],
+        tempfile.gettempdir(),
+        str(Path.cwd()),
+    )
+    return tuple(dict.fromkeys(f for f in folders if Path(f) != Path(Path(f).anchor)))
+
+
+def find_paths(file: Path, folders: Iterable[str]) -> list[str]:
+    """Return the paths below `folders` that occur in the file's bytes, each once.
+
+    A match needs a separator and three more printable characters: five bytes like `/tmp/` alone occur by chance in half
+    a gigabyte of weights.
+    """
+    found: dict[str, None] = {}
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for folder in folders:
+            needle = (folder.rstrip(os.sep) + os.sep).encode()
+            at = data.find(needle)
+            while at >= 0:
+                rest = re.match(
+                    rb"[\x20-\x7e]{3,200}", data[at + len(needle) : at + len(needle) + 200]
+                )
+                if rest:
+                    found[(needle + rest[0]).decode()] = None
+                at = data.find(needle, at + len(needle))
+    return list(found)
+
+
+def refuse_paths(file: Path, folders: Iterable[str] | None = None) -> None:
+    """Raise PathLeakError naming the paths of this machine inside the file."""
+    if found := find_paths(file, machine_paths() if folders is None else folders):
+        raise PathLeakError(
+            f"{file.name} holds {len(found)} absolute paths of this machine, e.g. {found[0]!r}; expected none:"
+            " add the metadata key that carries them to suite.stages.export.dynamo.LEAKS"
+        )

@@ -1,9 +1,9 @@
 """Worker side. Parity: whether a graph is as exact as its module, and whether the comparison could have failed.
 
-The reference is the module in float64 on the same input (`suite.stages.export.exact`). Eager float32 differs from it by
-some error; a correct graph rounds in another order, so its error has the same size. Errors are root mean squares
-relative to the output's scale, over the whole output and over every slice of it: a single element near zero decides
-nothing, and a fault in one channel of one sample is not averaged away.
+The reference is the module in float64 on the same input (`suite.stages.export.reference`). Eager float32 differs
+from it by some error; a correct graph rounds in another order, so its error has the same size. Errors are root mean
+squares relative to the output's scale, over the whole output and over every slice of it: a single element near zero
+decides nothing, and a fault in one channel of one sample is not averaged away.
 """
 
 from __future__ import annotations

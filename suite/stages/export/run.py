@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from suite.axes import BUILD, CPU, ORIGINAL, QUANTIZE, VARIANTS
 from suite.built_model import source_of
@@ -15,7 +15,7 @@ from suite.claims import Claim
 from suite.data.sources import Source
 from suite.measurement import Artifact, Measurement
 from suite.onnx_summary import files_of, summary_of
-from suite.provenance import key_of
+from suite.provenance import described, key_of, source_digest, versions, weights_of
 from suite.results.export import FAILED, CacheUse, ExportRecipe, ExportResult
 from suite.results.step_output import StepOutput, decode_output, encode_output
 from suite.results.step_result import DataSet
@@ -23,7 +23,6 @@ from suite.spec import ModelSpec
 from suite.stages.export import cache as store
 from suite.stages.export import quantized
 from suite.stages.export.attempts import first_that_works
-from suite.stages.export.cache_key import ingredients_of
 from suite.stages.export.comparison import Comparison
 from suite.stages.export.dynamo import translation_table
 from suite.stages.export.failures import refuse_unsteady
@@ -185,3 +184,53 @@ def _output(
             for path in files_of(output)
         ),
     )
+
+
+# Cache key of an export: the source files, the record, the weights, the samples and the libraries.
+
+PARTS: Final = (
+    "nets",
+    "tasks",
+    "data",
+    "stages/export",
+    "backends",
+    "flat_tensors.py",
+    "onnx_summary.py",
+    "results/export.py",
+    "spec.py",
+    "tolerance.py",
+    "weights.py",
+)
+"""Parts of suite/ on which every export depends."""
+
+
+def ingredients_of(
+    job: CellJob, spec: ModelSpec, source: Source, state: str = ""
+) -> dict[str, Any]:
+    """Return JSON-able data that is equal exactly if the export and its parity would be the same.
+
+    `state` is the key of the trained or pruned state whose weights are exported; empty for the model as built.
+    """
+    options = job.options
+    own = Path(options.models_from) if options.models_from else None
+    size = spec.sizes[job.cell.size]
+    return {
+        "model": spec.name,
+        "size": job.cell.size,
+        "batch": job.cell.batch,
+        "length": job.cell.length,
+        "dtype": job.cell.dtype,
+        "seed": options.seed,
+        "threads": options.threads,
+        "weights": state or weights_of(options.weights),
+        "data": source.as_dict(),
+        "record": [
+            described(spec.build),
+            *(repr(part) for part in (size.build, size.inputs, spec.outputs)),
+            described(asdict(replace(spec.export, translations={}))),
+            sorted(spec.export.translations),
+            repr(spec.tolerance),
+        ],
+        "source": source_digest(spec, own, PARTS),
+        "versions": versions(),
+    }
