@@ -24,7 +24,7 @@ from bench.summary.advice_text import (
     verdict,
 )
 from bench.summary.build import build_report
-from suite.catalog import did_you_mean
+from diagnostics.did_you_mean import did_you_mean
 from suite.runs.folder import NoSuchRun, find_run, runs_in
 from suite.runs.load import load_run
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from diagnostics.did_you_mean import did_you_mean
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
 from diagnostics.registry import Check, CheckResult, Skipped, checks, stamp
@@ -51,10 +52,7 @@ def chosen(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> tuple[Chec
 def _named(pattern: str, every: tuple[Check, ...]) -> list[Check]:
     found = [c for c in every if c.area == pattern or fnmatchcase(c.code, pattern)]
     if not found:
-        import difflib
-
-        near = difflib.get_close_matches(pattern, [item.code for item in every], n=3)
-        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        hint = did_you_mean(pattern, [item.code for item in every], is_listed=False)
         raise UnknownCode(f"no check has the code {pattern!r}{hint} (--list shows them all)")
     return found
 

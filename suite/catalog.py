@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import hashlib
 import importlib.util
@@ -13,6 +12,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+from diagnostics.did_you_mean import did_you_mean
 from suite.spec import ModelSpec
 
 
@@ -107,11 +107,3 @@ def select(specs: Sequence[ModelSpec], patterns: Iterable[str]) -> tuple[ModelSp
             raise CatalogError(f"--models {pattern}: no such model{did_you_mean(pattern, names)}")
         chosen.update(hits)
     return tuple(spec for spec in specs if not asked or spec.name in chosen)
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Return a clause to append to an error: the closest known words, else all of them."""
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
-    if near:
-        return f"; did you mean {' or '.join(near)}?"
-    return f"; known: {', '.join(known)}"

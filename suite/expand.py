@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from diagnostics.did_you_mean import did_you_mean
 from suite.axes import (
     AUTO,
     BACKENDS,
@@ -24,7 +25,7 @@ from suite.axes import (
     VARIANTS,
     Variant,
 )
-from suite.catalog import CatalogError, did_you_mean
+from suite.catalog import CatalogError
 from suite.cell import Cell
 from suite.spec import ModelSpec
 
@@ -111,7 +112,7 @@ def expand_life(
 
 
 def exists(variant: Variant, spec: ModelSpec, size: str, device: str) -> bool:
-    """Return whether the model has the variant: adapters, second lanes, parallel training exist only for some.
+    """Return whether the model has the variant: adapters, second recipes, parallel training exist only for some.
 
     A variant that is a declared gap counts, in order to be reported as a gap.
     """

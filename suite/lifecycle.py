@@ -120,7 +120,7 @@ class Quantization:
     max_drop: float = 1.0
     """Maximum degradation of the metric: points, or percent if it is relative."""
     pt2e: bool = False
-    """Whether this model has the second lane (PT2E with the x86 quantizer, compiled)."""
+    """Whether this model has the second quantization recipe (PT2E with the x86 quantizer, compiled)."""
     torchao: tuple[str, ...] = ()
     """On CUDA, for models made of Linear layers: rows of `suite.quantization.torchao.CONFIGS`, of which the first that
-    the GPU supports is used; empty = no such lane for this model."""
+    the GPU supports is used; empty = no such recipe for this model."""

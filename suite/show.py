@@ -14,8 +14,9 @@ from rich.markup import escape
 from rich.text import Text
 from rich.tree import Tree
 
+from diagnostics.did_you_mean import did_you_mean
 from suite.axes import BACKENDS, EAGER, SIZES
-from suite.catalog import CatalogError, builtin_specs, did_you_mean
+from suite.catalog import CatalogError, builtin_specs
 from suite.cell import Cell
 from suite.data.sources import sources_in
 from suite.results.model_tree import ModelTree, ModuleRow, WeightSpread

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bench.gate.errors import GateError
 from bench.metrics import METRICS
-from suite.catalog import did_you_mean
+from diagnostics.did_you_mean import did_you_mean
 from suite.cell import Cell
 
 EXAMPLE: Final = """

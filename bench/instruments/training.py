@@ -16,7 +16,7 @@ from suite.results.step_output import StepOutput
 from suite.states import store
 from suite.timing import waiter
 from suite.training.loaders import moved
-from suite.training.loop import Course, fit
+from suite.training.loop import TrainingHistory, fit
 from suite.training.memory import peak_memory
 from suite.training.setup import training_setup_for
 from suite.worker.protocol import CellJob, Emit
@@ -42,11 +42,11 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
     module = store.module_of(job, spec, job.cell.variant)
     emit("phase", name="input")
     batch = moved(next(setup.batches()), device)
-    train_state, course = setup.train_state(module), Course()
+    train_state, history = setup.train_state(module), TrainingHistory()
     synchronize = waiter(device)
 
     def step() -> None:
-        fit(train_state, repeat(batch), until=train_state.step + 1, course=course)
+        fit(train_state, repeat(batch), until=train_state.step + 1, history=history)
 
     emit("phase", name="first_steps")
     with peak_memory(device) as peaks:
@@ -70,7 +70,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
             optimizer=settings.optimizer,
             precision=str(train_state.autocast or "float32").removeprefix("torch."),
             micro_batch=train_state.micro_batch,
-            events=tuple(course.events),
+            events=tuple(history.events),
             plan=plan.name,
             **device_facts(device),
         ),

@@ -50,7 +50,7 @@ class Variant:
     """
     route: str = ""
     """Worker side: `package.module:function` that the stage calls to make this variant (for `finetune` the strategy,
-    for `quantize` the lane, for `parallel` the wrapper); empty if the stage makes a single variant.
+    for `quantize` the recipe, for `parallel` the wrapper); empty if the stage makes a single variant.
     """
     is_exported: bool = False
     """Whether it goes through the export stage."""
@@ -124,7 +124,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name=INT8,
-            route="suite.stages.quantize.graphs:graph_lane",
+            route="suite.stages.quantize.graphs:quantize_graph",
             stage=QUANTIZE,
             parent=TRAINED,
             backend=ONNXRUNTIME,
@@ -137,7 +137,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name=PRUNED_INT8,
-            route="suite.stages.quantize.graphs:graph_lane",
+            route="suite.stages.quantize.graphs:quantize_graph",
             title="pruned + int8",
             stage=QUANTIZE,
             parent=PRUNED,
@@ -152,7 +152,7 @@ VARIANTS: Final = {
         Variant(
             name=PT2E,
             exists=lambda size: bool(size.quantization.pt2e),
-            route="suite.stages.quantize.modules:pt2e_lane",
+            route="suite.stages.quantize.modules:quantize_pt2e",
             title="PT2E int8",
             stage=QUANTIZE,
             parent=TRAINED,
@@ -190,7 +190,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name=BF16,
-            route="suite.stages.quantize.modules:bf16_lane",
+            route="suite.stages.quantize.modules:convert_to_bfloat16",
             stage=QUANTIZE,
             parent=TRAINED,
             backend=COMPILED,
@@ -202,7 +202,7 @@ VARIANTS: Final = {
         Variant(
             name=TORCHAO,
             exists=lambda size: bool(size.quantization.torchao),
-            route="suite.stages.quantize.modules:torchao_lane",
+            route="suite.stages.quantize.modules:quantize_torchao",
             stage=QUANTIZE,
             parent=TRAINED,
             backend=COMPILED,

@@ -11,7 +11,7 @@ from suite.spec import Gap
 
 def case_of(name: str) -> Case:
     """Return the case of that name; raises ValueError with the nearest one."""
-    from suite.catalog import did_you_mean
+    from diagnostics.did_you_mean import did_you_mean
 
     if name not in CASES:
         raise ValueError(f"case {name!r} is unknown{did_you_mean(name, list(CASES))}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
+from diagnostics.did_you_mean import did_you_mean
 from suite.pruning.errors import PruningError
 
 TRACED: Final = (nn.Linear, _ConvNd, _BatchNorm, nn.LayerNorm, nn.GroupNorm)
@@ -28,10 +28,9 @@ def modules_named(module: nn.Module, patterns: tuple[str, ...]) -> frozenset[nn.
     for pattern in patterns:
         matched = [layer for name, layer in names.items() if fnmatchcase(name, pattern)]
         if not matched:
-            near = get_close_matches(pattern, names, n=3) or list(names)[1:4]
             raise PruningError(
                 f"no module of {type(module).__name__} is called {pattern!r} (ModelSpec.head and Pruning.ignored"
-                f" name modules that are kept); near it: {', '.join(near)}"
+                f" name modules that are kept){did_you_mean(pattern, [name for name in names if name])}"
             )
         found |= {inner for layer in matched for inner in layer.modules()}
     return frozenset(found)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from diagnostics.did_you_mean import did_you_mean
 from suite.onnx_summary import nodes_of
 from suite.quantization.errors import QuantizationError
 
@@ -86,5 +86,4 @@ def _hint(model: Any, pattern: str) -> str:
         known = sorted({f"{OPERATOR}{node.op_type}" for node in model.graph.node})
         return f", e.g. {', '.join(known[:8])}"
     names = {name for node in model.graph.node for name in (node.name, *scopes_of(node)[:-1])}
-    close = get_close_matches(pattern, sorted(names), n=3, cutoff=0.3)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
+    return did_you_mean(pattern, sorted(names), is_listed=False)

@@ -68,7 +68,7 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     plan = load_route(cell.variant)(module, second, own, spec.head)
     torch.manual_seed(second.seed)
     train_state = second.train_state(plan.module, groups=plan.groups, frozen=plan.frozen)
-    course = fit(train_state, second.batches(), until=second.steps, watch=plan.watch)
+    history = fit(train_state, second.batches(), until=second.steps, watch=plan.watch)
     emit("phase", name="finetuned")
     finished, proofs = plan.finish()
     forward = module_forward(finished, cell.device)
@@ -90,7 +90,7 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
         ),
     ]
     return StepOutput(
-        measurements=(Measurement(metric="train_step", unit="s", samples=tuple(course.seconds)),),
+        measurements=(Measurement(metric="train_step", unit="s", samples=tuple(history.seconds)),),
         result=FinetuneResult(
             strategy=cell.variant,
             metric=FinetuneQuality(
@@ -101,8 +101,8 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
                 first_after=old_after,
             ),
             forgotten=drop(spec.task, old_before, old_after),
-            curve=tuple(course.losses),
-            events=tuple(course.events),
+            curve=tuple(history.losses),
+            events=tuple(history.events),
             steps=train_state.step,
             trainable=plan.num_trainable,
             num_test_samples=num_samples_of(test),

@@ -62,52 +62,52 @@ def train(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
     key = store.state_key(job, spec, TRAINED)
     unfinished = store.store_of(job) / f".checkpoint-{store.stem_of(job)}-{key[:24]}"
     with peak_memory(device) as peaks:
-        course = train_watched(setup, train_state, unfinished)
+        history = train_watched(setup, train_state, unfinished)
         memory = peaks()
     last_gradients = gradients(module)
     emit("phase", name="again")
     again = repeated(setup, store.module_of(job, spec, ORIGINAL))
-    other = other_seed(setup, course)
+    other = other_seed(setup, history)
     emit("phase", name=TRAINED)
     forward = module_forward(module, device)
     after = quality(spec, forward, test)
     dead = dead_shares(module, lambda: [forward(batch) for batch in setup.validation()[:2]])
     emit("phase", name="save")
     store.save(module.to(CPU).eval(), folder)
-    waiting = sum(course.waits) / max(sum(course.seconds), 1e-9)
+    waiting = sum(history.waits) / max(sum(history.seconds), 1e-9)
     claims = [
         overfitted,
         *learnt_claims(
-            setup, course, untrained=untrained, trivial=trivial, after=after, plays=plays
+            setup, history, untrained=untrained, trivial=trivial, after=after, plays=plays
         ),
         finite_claim(module),
-        *same_claims(course.losses, again, device),
+        *same_claims(history.losses, again, device),
     ]
     signs = Signs(
-        losses=course.losses,
-        norms=course.norms,
-        validation=course.validation,
+        losses=history.losses,
+        norms=history.norms,
+        validation=history.validation,
         waiting=waiting,
         num_workers=setup.num_workers,
         gradients=last_gradients,
-        without_gradient=course.without_gradient,
+        without_gradient=history.without_gradient,
         dead=dead,
         other_seed=other,
         plays=plays,
     )
     return StepOutput(
         measurements=(
-            Measurement(metric="train_step", unit="s", samples=tuple(course.seconds)),
-            Measurement(metric="train_wait", unit="s", samples=tuple(course.waits)),
+            Measurement(metric="train_step", unit="s", samples=tuple(history.seconds)),
+            Measurement(metric="train_wait", unit="s", samples=tuple(history.waits)),
             *memory,
         ),
         result=TrainResult(
             metric=TrainQuality(untrained=untrained, trivial=trivial, trained=after),
-            curve=tuple(course.losses),
-            validation=tuple(course.validation),
-            stopped=course.stopped,
-            events=tuple(course.events),
-            samples_per_second=course.num_samples / max(sum(course.seconds), 1e-9),
+            curve=tuple(history.losses),
+            validation=tuple(history.validation),
+            stopped=history.stopped,
+            events=tuple(history.events),
+            samples_per_second=history.num_samples / max(sum(history.seconds), 1e-9),
             waiting=waiting,
             steps=train_state.step,
             batch=setup.settings.batch,

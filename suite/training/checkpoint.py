@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 
 from suite.axes import is_accelerator
-from suite.training.loop import Course
+from suite.training.loop import TrainingHistory
 from suite.training.train_state import TrainState
 
 TENSORS: Final = "checkpoint.safetensors"
@@ -22,8 +22,8 @@ class CheckpointError(ValueError):
     """A checkpoint is damaged or belongs to another model; the message names the file and the next step."""
 
 
-def save(train_state: TrainState, course: Course, folder: Path) -> None:
-    """Write the train state and its course. The JSON is written last and atomically, so it marks a whole checkpoint."""
+def save(train_state: TrainState, history: TrainingHistory, folder: Path) -> None:
+    """Write the train state and its history. The JSON is written last, atomically, so it marks a whole checkpoint."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def save(train_state: TrainState, course: Course, folder: Path) -> None:
         "micro_batch": train_state.micro_batch,
         "scaler": train_state.scaler.state_dict(),
         "optimizers": groups,
-        "course": {name: getattr(course, name) for name in Course.__slots__},
+        "history": {name: getattr(history, name) for name in TrainingHistory.__slots__},
     }
     unfinished = folder / f".{TENSORS}"
     save_file(tensors, unfinished)
@@ -63,8 +63,8 @@ def exists(folder: Path) -> bool:
     return (folder / DOCUMENT).is_file() and (folder / TENSORS).is_file()
 
 
-def load(train_state: TrainState, folder: Path) -> Course:
-    """Restore the train state as `save` found it, random number generators included, and return the course so far.
+def load(train_state: TrainState, folder: Path) -> TrainingHistory:
+    """Restore the train state as `save` found it, random number generators included, and return the history so far.
 
     Raises CheckpointError when a file is damaged or belongs to another model.
     """
@@ -99,9 +99,9 @@ def load(train_state: TrainState, folder: Path) -> Course:
     torch.set_rng_state(tensors["random/cpu"])
     if "random/cuda" in tensors and is_accelerator(train_state.device):
         torch.cuda.set_rng_state(tensors["random/cuda"], train_state.device)
-    course = document["course"]
-    course["validation"] = [(int(step), float(loss)) for step, loss in course["validation"]]
-    return Course(**course)
+    history = document["history"]
+    history["validation"] = [(int(step), float(loss)) for step, loss in history["validation"]]
+    return TrainingHistory(**history)
 
 
 def _scalars(state: Mapping[int, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -23,7 +23,7 @@ class TrainingError(RuntimeError):
 
 
 @dataclass(slots=True, kw_only=True)
-class Course:
+class TrainingHistory:
     """Record of a training; lists of numbers have one entry per optimizer step."""
 
     losses: list[float] = field(default_factory=list)
@@ -50,37 +50,37 @@ def fit(
     batches: Iterator[Batch],
     *,
     until: int,
-    course: Course | None = None,
-    watch: Callable[[TrainState, Course], str] = lambda train_state, course: "",
+    history: TrainingHistory | None = None,
+    watch: Callable[[TrainState, TrainingHistory], str] = lambda train_state, history: "",
     clock: Callable[[], float] = time.perf_counter,
-) -> Course:
-    """Run optimizer steps until `until` are done and return the records, added to `course`.
+) -> TrainingHistory:
+    """Run optimizer steps until `until` are done and return the records, added to `history`.
 
     `watch` is called after every step and ends the training by returning a reason. Raises TrainingError for a loss that
     is not finite (naming the step) and when memory runs out at a micro-batch of one.
     """
-    course = course if course is not None else Course()
+    history = history if history is not None else TrainingHistory()
     train_state.to_train_mode()
     while train_state.step < until:
         begin = clock()
         batch = moved(next(batches), train_state.device)
         waited = clock() - begin
         train_state.set_rates()
-        loss, norm = _step(train_state, batch, course)
+        loss, norm = _step(train_state, batch, history)
         train_state.step += 1
-        course.losses.append(loss)
-        course.norms.append(norm)
-        course.waits.append(waited)
-        course.seconds.append(clock() - begin)
-        course.num_samples += batch.num_samples
-        if reason := watch(train_state, course):
-            course.stopped = reason
+        history.losses.append(loss)
+        history.norms.append(norm)
+        history.waits.append(waited)
+        history.seconds.append(clock() - begin)
+        history.num_samples += batch.num_samples
+        if reason := watch(train_state, history):
+            history.stopped = reason
             break
         train_state.to_train_mode()
-    return course
+    return history
 
 
-def _step(train_state: TrainState, batch: Batch, course: Course) -> tuple[float, float]:
+def _step(train_state: TrainState, batch: Batch, history: TrainingHistory) -> tuple[float, float]:
     """Run one step of every player; return loss and gradient norm. Halves the micro-batch when memory runs out."""
     total, largest = 0.0, 0.0
     for player, optimizer in zip(train_state.players, train_state.optimizers, strict=True):
@@ -91,9 +91,9 @@ def _step(train_state: TrainState, batch: Batch, course: Course) -> tuple[float,
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                _shrink(train_state, course, batch, error)
-        if not course.losses:
-            course.without_gradient += _without_gradient(train_state, player.parameters)
+                _shrink(train_state, history, batch, error)
+        if not history.losses:
+            history.without_gradient += _without_gradient(train_state, player.parameters)
         if not math.isfinite(loss):
             raise TrainingError(
                 f"the loss of {player.name} is {loss} in step {train_state.step + 1};"
@@ -122,7 +122,9 @@ def _backward(
     return mean
 
 
-def _shrink(train_state: TrainState, course: Course, batch: Batch, error: BaseException) -> None:
+def _shrink(
+    train_state: TrainState, history: TrainingHistory, batch: Batch, error: BaseException
+) -> None:
     """Halve the micro-batch and double the accumulation; raises TrainingError when it is one sample already."""
     before = min(train_state.micro_batch, batch.num_samples)
     if before <= 1:
@@ -139,7 +141,7 @@ def _shrink(train_state: TrainState, course: Course, batch: Batch, error: BaseEx
         f"out of memory in step {train_state.step + 1}: micro-batch {before} -> {train_state.micro_batch},"
         f" accumulation {-(-batch.num_samples // train_state.micro_batch)}"
     )
-    course.events.append(said)
+    history.events.append(said)
     print(said, flush=True)
 
 

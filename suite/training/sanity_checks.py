@@ -18,7 +18,7 @@ from suite.quality import change_unit, gain, shown
 from suite.training import checkpoint
 from suite.training.health import smoothed
 from suite.training.loaders import moved
-from suite.training.loop import Course, fit
+from suite.training.loop import TrainingHistory, fit
 from suite.training.quality import mean_loss
 from suite.training.setup import TrainingSetup
 from suite.weights import module_for
@@ -75,25 +75,25 @@ def repeated(setup: TrainingSetup, module: nn.Module) -> list[float]:
     seed = setup.seed
     first = setup.train_state(module)
     torch.manual_seed(seed)
-    course = fit(first, setup.batches(), until=PROBE)
+    history = fit(first, setup.batches(), until=PROBE)
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint.save(first, course, Path(folder))
+        checkpoint.save(first, history, Path(folder))
         second = setup.train_state(module_for(setup.spec, setup.size, seed=seed + 1))
-        course = checkpoint.load(second, Path(folder))
-    fit(second, setup.batches(start=PROBE), until=2 * PROBE, course=course)
-    return course.losses
+        history = checkpoint.load(second, Path(folder))
+    fit(second, setup.batches(start=PROBE), until=2 * PROBE, history=history)
+    return history.losses
 
 
-def other_seed(setup: TrainingSetup, course: Course) -> tuple[float, float] | None:
+def other_seed(setup: TrainingSetup, history: TrainingHistory) -> tuple[float, float] | None:
     """Return the smoothed loss at one early step, for this seed and another; None if the training was too short."""
-    steps = min(len(course.losses), setup.steps) // 4
+    steps = min(len(history.losses), setup.steps) // 4
     if steps < 8:
         return None
     twin = replace(setup, seed=setup.seed + 1)
     train_state = twin.train_state(module_for(setup.spec, setup.size, seed=twin.seed))
     torch.manual_seed(twin.seed)
     losses = fit(train_state, twin.batches(), until=steps).losses
-    return smoothed(course.losses[:steps])[1], smoothed(losses)[1]
+    return smoothed(history.losses[:steps])[1], smoothed(losses)[1]
 
 
 def same_claims(losses: Sequence[float], again: Sequence[float], device: str) -> list[Claim]:
@@ -125,7 +125,7 @@ def same_claims(losses: Sequence[float], again: Sequence[float], device: str) ->
 
 def learnt_claims(
     setup: TrainingSetup,
-    course: Course,
+    history: TrainingHistory,
     *,
     untrained: float,
     trivial: float,
@@ -136,7 +136,7 @@ def learnt_claims(
     margin.
     """
     task, margin = setup.spec.task, setup.settings.margin
-    first, last = smoothed(course.losses)
+    first, last = smoothed(history.losses)
     gains = {
         "untrained": gain(task, untrained, after),
         "trivial": gain(task, trivial, after),
@@ -150,7 +150,7 @@ def learnt_claims(
     if plays:  # in a GAN one player's loss rises when the other learns
         fell = Claim(
             name="both players stay in the game",
-            holds=all(abs(loss) < 1e3 for loss in course.losses),
+            holds=all(abs(loss) < 1e3 for loss in history.losses),
             evidence=f"sum of the players' losses {first:.4g} at first, {last:.4g} at last",
         )
     return [

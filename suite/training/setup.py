@@ -16,7 +16,7 @@ from suite.lifecycle import Training
 from suite.spec import ModelSpec
 from suite.tasks.batch import Batch
 from suite.training.loaders import fixed, stream
-from suite.training.train_state import Loss, TrainState, loss_of, trainee_for
+from suite.training.train_state import Loss, TrainState, loss_of, train_state_for
 from suite.worker.protocol import CellJob
 
 EVALUATION_BATCH: Final = 32
@@ -66,8 +66,8 @@ class TrainingSetup:
         )
 
     def train_state(self, module: nn.Module, **more: Any) -> TrainState:
-        """Return the train state of `module` for this setup; `more` goes to `trainee_for`."""
-        return trainee_for(
+        """Return the train state of `module` for this setup; `more` goes to `train_state_for`."""
+        return train_state_for(
             self.spec,
             module,
             self.settings,

@@ -16,11 +16,11 @@ from suite.flat_tensors import flatten_outputs
 from suite.lifecycle import Finetuning
 from suite.training.layers import head_of, in_order
 from suite.training.loaders import moved
-from suite.training.loop import Course
+from suite.training.loop import TrainingHistory
 from suite.training.setup import TrainingSetup
 from suite.training.train_state import TrainState
 
-Watch = Callable[[TrainState, Course], str]
+Watch = Callable[[TrainState, TrainingHistory], str]
 LORA_RATE: Final = 4.0
 """Adapters start at zero, so their learning rate is this multiple of the rate for full weights (Hu et al. 2021, table
 11)."""
@@ -39,7 +39,7 @@ class Plan:
     num_trainable: int
     """Number of trainable parameters."""
     frozen: Sequence[nn.Module] = ()
-    watch: Watch = lambda train_state, course: ""
+    watch: Watch = lambda train_state, history: ""
 
 
 def full(module: nn.Module, setup: TrainingSetup, own: Finetuning, head: tuple[str, ...]) -> Plan:
@@ -113,7 +113,7 @@ def layerwise(
                 for parameter in group:
                     parameter.requires_grad_(True)
 
-    def watch(train_state: TrainState, course: Course) -> str:
+    def watch(train_state: TrainState, history: TrainingHistory) -> str:
         unfreeze(train_state.step)
         return ""
 

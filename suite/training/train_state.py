@@ -59,7 +59,7 @@ class TrainState:
             module.eval()
 
 
-def trainee_for(
+def train_state_for(
     spec: ModelSpec,
     module: nn.Module,
     settings: Training,

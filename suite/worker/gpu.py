@@ -14,7 +14,7 @@ def spare_torchao() -> None:
     """Make transformers work without torchao in this process.
 
     Its models import torchao for a quantizer that is not used here, and torchao 0.18 queries the GPU at import. The
-    torchao lane imports it itself, after the fork.
+    torchao recipe imports it itself, after the fork.
     """
     try:
         from transformers.utils import import_utils

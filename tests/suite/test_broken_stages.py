@@ -25,6 +25,7 @@ from suite.stages import finetune, prune, train
 from suite.stages.export import pt2
 from suite.stages.export import run as export
 from suite.stages.parallel import run as parallel
+from suite.stages.parallel.rank_result import RankResult
 from suite.stages.quantize import graphs
 from suite.stages.quantize import run as quantize
 from suite.states import store
@@ -150,10 +151,10 @@ def test_a_resumed_run_that_forgets_its_optimizer_is_found_out(claims, monkeypat
     load = checkpoint.load
 
     def forgetful(train_state: Any, folder: Path) -> Any:
-        course = load(train_state, folder)
+        history = load(train_state, folder)
         for optimizer in train_state.optimizers:
             optimizer.state.clear()
-        return course
+        return history
 
     monkeypatch.setattr(sanity_checks.checkpoint, "load", forgetful)
     assert lost(claims(changed("mlp", training={"steps": 30, "margin": -99.0}), "trained")) == {
@@ -165,10 +166,10 @@ def test_a_weight_that_is_no_number_is_found(claims, monkeypatch) -> None:
     trained = train.train_watched
 
     def spoil(setup: Any, train_state: Any, folder: Path) -> Any:
-        course = trained(setup, train_state, folder)
+        history = trained(setup, train_state, folder)
         with torch.no_grad():
             next(train_state.module.parameters()).view(-1)[0] = float("inf")
-        return course
+        return history
 
     monkeypatch.setattr(train, "train_watched", spoil)
     assert "all weights are finite" in lost(
@@ -189,10 +190,10 @@ def test_a_backbone_that_moves_after_all_is_found_out(claims, monkeypatch) -> No
     fit = finetune.fit
 
     def moves(train_state: Any, *args: Any, **kwargs: Any) -> Any:
-        course = fit(train_state, *args, **kwargs)
+        history = fit(train_state, *args, **kwargs)
         with torch.no_grad():
             next(train_state.module.parameters()).add_(1e-3)
-        return course
+        return history
 
     spec = spec_for("mlp", "")
     monkeypatch.setattr(finetune, "fit", moves)
@@ -234,11 +235,11 @@ def test_weights_under_adapters_that_move_are_found_out(claims, monkeypatch) -> 
     fit = finetune.fit
 
     def moves(train_state: Any, *args: Any, **kwargs: Any) -> Any:
-        course = fit(train_state, *args, **kwargs)
+        history = fit(train_state, *args, **kwargs)
         frozen = [p for p in train_state.module.parameters() if not p.requires_grad]
         if frozen:  # the twin that starts from scratch has none
             frozen[0].data.add_(1e-3)
-        return course
+        return history
 
     spec = SHORT_GPT2()
     monkeypatch.setattr(finetune, "fit", moves)
@@ -306,34 +307,34 @@ def test_8_bits_whose_ranges_come_from_other_data_lose_too_much(
     assert tolerance in missed
 
 
-RANK = {
-    "losses": [2.0, 1.9, 1.8],
-    "seconds": [0.1, 0.1, 0.1],
-    "num_samples": 8,
-    "pid": 1,
-    "digest": "aa",
-    "local_parameters": 10,
-    "parameters": 10,
-    "backend": "gloo",
-}
+RANK = RankResult(
+    losses=(2.0, 1.9, 1.8),
+    seconds=(0.1, 0.1, 0.1),
+    num_samples=8,
+    pid=1,
+    digest="aa",
+    num_local_weights=10,
+    num_weights=10,
+    backend="gloo",
+)
 
 
 @pytest.mark.parametrize(
     ("variant", "change", "missed"),
     [
         ("ddp", {}, set()),
-        ("ddp", {"losses": [2.0, 1.9, 1.7]}, {"the same loss curve as one process"}),
+        ("ddp", {"losses": (2.0, 1.9, 1.7)}, {"the same loss curve as one process"}),
         ("ddp", {"pid": 2, "num_samples": 0}, {"every process took part"}),
         ("ddp", {"digest": "bb"}, {"all processes end with the same weights"}),
-        ("fsdp", {"local_parameters": 10}, {"each process holds a part of the weights"}),
+        ("fsdp", {"num_local_weights": 10}, {"each process holds a part of the weights"}),
     ],
 )
 def test_processes_that_do_not_work_together_are_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str, change: Any, missed: set[str]
 ) -> None:
-    ranks = [{**RANK, **change}, {**RANK, "pid": 2, **change}]
+    ranks = [replace(RANK, **change), replace(RANK, **{"pid": 2, **change})]
     if "digest" in change:
-        ranks[1] = {**RANK, "pid": 2}
+        ranks[1] = replace(RANK, pid=2)
     monkeypatch.setattr(parallel, "one_process", lambda *_: ([2.0, 1.9, 1.8], [0.1] * 3))
     monkeypatch.setattr(parallel, "processes", lambda *_: ranks)
     job = SimpleNamespace(

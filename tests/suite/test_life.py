@@ -68,7 +68,7 @@ def test_a_plain_model_goes_through_every_stage():
         assert found.count(expected) == 1
 
 
-def test_adapters_second_lanes_and_parallel_trainings_are_for_the_models_that_have_them():
+def test_adapters_second_recipes_and_parallel_trainings_are_for_the_models_that_have_them():
     some = {"lora", "pt2e", "ddp"}
     assert not some & {variant for variant, _ in steps(life())}
     assert some <= {variant for variant, _ in steps(life(RICH))}

@@ -58,10 +58,10 @@ def batch(count=8, seed=0):
 
 
 def train_state(net, **more):
-    from suite.training.train_state import trainee_for
+    from suite.training.train_state import train_state_for
 
     settings = replace(SETTINGS, **more)
-    return trainee_for(SPEC, net, settings, steps=settings.steps)
+    return train_state_for(SPEC, net, settings, steps=settings.steps)
 
 
 def endless(start=0):
@@ -101,13 +101,13 @@ def test_memory_that_runs_out_halves_the_micro_batch_says_so_and_goes_on():
 
     net.forward = small_only
     learner = train_state(net)
-    course = fit(learner, endless(), until=10)
+    history = fit(learner, endless(), until=10)
     assert learner.micro_batch == 2
-    assert [e.split(": ")[1] for e in course.events] == [
+    assert [e.split(": ")[1] for e in history.events] == [
         "micro-batch 8 -> 4, accumulation 2",
         "micro-batch 4 -> 2, accumulation 4",
     ]
-    assert course.losses == pytest.approx(losses_of(module()), rel=1e-5)
+    assert history.losses == pytest.approx(losses_of(module()), rel=1e-5)
 
 
 def test_no_memory_for_a_single_sample_is_the_end():
@@ -159,13 +159,13 @@ def test_a_resumed_training_goes_on_exactly_also_with_dropout(tmp_path):
     first = train_state(module(dropout=0.5))
     whole = fit(first, endless(), until=4)
     checkpoint.save(first, whole, tmp_path)
-    fit(first, endless(4), until=10, course=whole)
+    fit(first, endless(4), until=10, history=whole)
 
     torch.manual_seed(99)
     second = train_state(module(seed=7, dropout=0.5))
     resumed = checkpoint.load(second, tmp_path)
     assert second.step == 4
-    fit(second, endless(4), until=10, course=resumed)
+    fit(second, endless(4), until=10, history=resumed)
     assert resumed.losses == whole.losses
     for a, b in zip(first.module.parameters(), second.module.parameters(), strict=True):
         assert torch.equal(a, b)
@@ -174,10 +174,10 @@ def test_a_resumed_training_goes_on_exactly_also_with_dropout(tmp_path):
 @pytest.mark.parametrize("damage", ["truncate", "garbage", "schema", "other model"])
 def test_a_corrupt_checkpoint_names_its_file_and_the_next_step(tmp_path, damage):
     from suite.training import checkpoint
-    from suite.training.loop import Course
+    from suite.training.loop import TrainingHistory
 
     learner = train_state(module())
-    checkpoint.save(learner, Course(), tmp_path)
+    checkpoint.save(learner, TrainingHistory(), tmp_path)
     tensors, document = tmp_path / checkpoint.TENSORS, tmp_path / checkpoint.DOCUMENT
     if damage == "truncate":
         tensors.write_bytes(tensors.read_bytes()[:100])
@@ -201,8 +201,8 @@ def test_weights_that_get_no_gradient_are_named():
 
     net = module()
     net.unused = nn.Linear(2, 2)
-    course = fit(train_state(net), endless(), until=2)
-    assert course.without_gradient == ["unused.weight", "unused.bias"]
+    history = fit(train_state(net), endless(), until=2)
+    assert history.without_gradient == ["unused.weight", "unused.bias"]
 
 
 def test_a_single_batch_is_overfitted_by_a_model_that_can_and_not_by_one_that_cannot():

@@ -1,4 +1,4 @@
-"""The recipe of docs/contributing.md for a quantized variant, followed in a copy of the project: a lane and a row."""
+"""The recipe of docs/contributing.md for a quantized variant, followed in a copy of the project: a recipe and a row."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ ROW = """        Variant(
             title="toy half",
             stage=QUANTIZE,
             parent=TRAINED,
-            route="suite.stages.quantize.toy:toy_lane",
+            route="suite.stages.quantize.toy:quantize_toy",
             devices=(CPU,),
             is_measured=True,
             is_summarized=True,
             meaning="trained, its weights rounded to halves",
         ),
 """
-LANE = '''"""Worker side. Lane `toy_half`: weights rounded to float16 and back."""
+RECIPE = '''"""Worker side. Recipe `toy_half`: weights rounded to float16 and back."""
 
 import copy
 from functools import partial
@@ -25,12 +25,12 @@ from functools import partial
 from suite.axes import TRAINED
 from suite.claims import Claim
 from suite.results.quantize import QuantizationReport
-from suite.stages.quantize.lane import Lane
+from suite.stages.quantize.quantized_pair import QuantizedPair
 from suite.states import store
 from suite.training.quality import module_forward
 
 
-def toy_lane(job, spec, setup, folder, emit):
+def quantize_toy(job, spec, setup, folder, emit):
     """The module with its weights in float32, and rounded."""
     module = store.module_of(job, spec, TRAINED)
     rounded = copy.deepcopy(module)
@@ -38,7 +38,7 @@ def toy_lane(job, spec, setup, folder, emit):
         weight.data = weight.data.half().float()
     store.save(rounded, folder)
     inputs = setup.test()[0].inputs
-    return Lane(
+    return QuantizedPair(
         reference=module_forward(module),
         quantized=module_forward(rounded),
         calls={"float": partial(module, **inputs), "quantized": partial(rounded, **inputs)},
@@ -78,7 +78,7 @@ def tree(tmp_path_factory):
     last = '    )\n}\n"""'
     return copy_project(
         tmp_path_factory.mktemp("tree"),
-        added={"suite/stages/quantize/toy.py": LANE},
+        added={"suite/stages/quantize/toy.py": RECIPE},
         rows={"suite/axes/variants.py": (last, ROW)},
     )
 

@@ -12,9 +12,11 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from diagnostics.codec import encode
 from suite.axes import ORIGINAL, TENSOR, device_kind, is_accelerator, load_route
 from suite.catalog import spec_for
-from suite.stages.parallel.history import STEPS, undisturbed
+from suite.stages.parallel.rank_result import RankResult
+from suite.stages.parallel.settings import STEPS, undisturbed
 from suite.states import store
 from suite.training.loaders import moved
 from suite.training.micro_batches import pieces
@@ -37,13 +39,13 @@ def main(job_file: str, folder: str) -> None:
         torch.cuda.set_device(place)
     try:
         found = train(job, device, place, rank, count)
-        text = json.dumps({**found, "pid": os.getpid(), "backend": backend})
+        text = json.dumps(encode(found))
         Path(folder, f"rank-{rank}.json").write_text(text, encoding="utf-8")
     finally:
         dist.destroy_process_group()
 
 
-def train(job: CellJob, device: str, place: str, rank: int, count: int) -> dict[str, Any]:
+def train(job: CellJob, device: str, place: str, rank: int, count: int) -> RankResult:
     """Run the training steps; losses are means over all processes."""
     strategy = job.cell.variant
     spec = spec_for(job.cell.model, job.options.models_from)
@@ -82,14 +84,16 @@ def train(job: CellJob, device: str, place: str, rank: int, count: int) -> dict[
         seconds.append(time.perf_counter() - begin)
         num_samples += mine.num_samples
     local = [_local(p) for p in wrapped.parameters()]
-    return {
-        "losses": losses,
-        "seconds": seconds,
-        "num_samples": num_samples,
-        "parameters": whole,
-        "local_parameters": sum(p.numel() for p in local),
-        "digest": digest(local),
-    }
+    return RankResult(
+        pid=os.getpid(),
+        backend=device_kind(device).process_group,
+        losses=tuple(losses),
+        seconds=tuple(seconds),
+        num_samples=num_samples,
+        num_weights=whole,
+        num_local_weights=sum(p.numel() for p in local),
+        digest=digest(local),
+    )
 
 
 def clip(parameters: list[Any], most: float) -> None:

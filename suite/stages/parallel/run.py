@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 import torch
 
+from diagnostics.codec import decode_as
 from suite.axes import DDP, ORIGINAL, is_accelerator
 from suite.backends.eager import device_facts, require_device
 from suite.claims import Claim
@@ -21,7 +22,8 @@ from suite.measurement import Measurement
 from suite.results.parallel import ParallelResult
 from suite.results.step_output import StepOutput
 from suite.spec import ModelSpec
-from suite.stages.parallel.history import STEPS, undisturbed
+from suite.stages.parallel.rank_result import RankResult
+from suite.stages.parallel.settings import STEPS, undisturbed
 from suite.states import store
 from suite.training.loop import fit
 from suite.training.setup import training_setup_for
@@ -63,9 +65,9 @@ def train_parallel(
     alone, seconds = one_process(job, spec, nproc)
     emit("phase", name="processes")
     ranks = processes(job, nproc)
-    curve = ranks[0]["losses"]
+    curve = ranks[0].losses
     worst = max(abs(a - b) / max(abs(a), 1e-9) for a, b in zip(alone, curve, strict=True))
-    step = median(ranks[0]["seconds"][1:])
+    step = median(ranks[0].seconds[1:])
     emit("phase", name="compare")
     claims = [
         Claim(
@@ -76,21 +78,19 @@ def train_parallel(
         ),
         Claim(
             name="every process took part",
-            holds=len({rank["pid"] for rank in ranks}) == nproc
-            and all(rank["num_samples"] > 0 for rank in ranks),
-            evidence=f"{nproc} processes, samples {[rank['num_samples'] for rank in ranks]}",
+            holds=len({rank.pid for rank in ranks}) == nproc
+            and all(rank.num_samples > 0 for rank in ranks),
+            evidence=f"{nproc} processes, samples {[rank.num_samples for rank in ranks]}",
         ),
         _share_claim(job.cell.variant, ranks),
     ]
     return StepOutput(
-        measurements=(
-            Measurement(metric="parallel_step", unit="s", samples=tuple(ranks[0]["seconds"])),
-        ),
+        measurements=(Measurement(metric="parallel_step", unit="s", samples=ranks[0].seconds),),
         result=ParallelResult(
             processes=nproc,
             strategy=job.cell.variant,
-            backend=ranks[0]["backend"],
-            curve=tuple(curve),
+            backend=ranks[0].backend,
+            curve=curve,
             curve_one_process=tuple(alone),
             seconds_one_process=tuple(seconds),
             efficiency=median(seconds[1:]) / (nproc * step),
@@ -111,11 +111,11 @@ def one_process(job: CellJob, spec: ModelSpec, nproc: int) -> tuple[list[float],
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
     torch.manual_seed(setup.seed)
-    course = fit(setup.train_state(module), setup.batches(), until=STEPS)
-    return course.losses, course.seconds
+    history = fit(setup.train_state(module), setup.batches(), until=STEPS)
+    return history.losses, history.seconds
 
 
-def processes(job: CellJob, nproc: int) -> list[Mapping[str, Any]]:
+def processes(job: CellJob, nproc: int) -> list[RankResult]:
     """Return the output of each process, by rank; they are killed at the deadline."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "job.json")
@@ -156,18 +156,20 @@ def processes(job: CellJob, nproc: int) -> list[Mapping[str, Any]]:
                 f" the end of its output:\n{_tail(done.stderr)}"
             )
         files = [Path(folder, f"rank-{rank}.json") for rank in range(nproc)]
-        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        return [
+            decode_as(RankResult, json.loads(file.read_text(encoding="utf-8"))) for file in files
+        ]
 
 
-def _share_claim(strategy: str, ranks: Sequence[Mapping[str, Any]]) -> Claim:
+def _share_claim(strategy: str, ranks: Sequence[RankResult]) -> Claim:
     """Check that each process held what the strategy prescribes: all weights, or a part of them."""
-    local, whole = [rank["local_parameters"] for rank in ranks], ranks[0]["parameters"]
+    local, whole = [rank.num_local_weights for rank in ranks], ranks[0].num_weights
     if strategy == DDP:
-        same = len({rank["digest"] for rank in ranks}) == 1
+        same = len({rank.digest for rank in ranks}) == 1
         return Claim(
             name="all processes end with the same weights",
             holds=same and local == [whole] * len(ranks),
-            evidence=f"SHA-256 {[rank['digest'][:8] for rank in ranks]} of {whole:,} weights",
+            evidence=f"SHA-256 {[rank.digest[:8] for rank in ranks]} of {whole:,} weights",
         )
     return Claim(
         name="each process holds a part of the weights",

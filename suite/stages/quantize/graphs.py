@@ -1,4 +1,4 @@
-"""Worker side. The ONNX Runtime lane: the parent's graph with 8-bit operators."""
+"""Worker side. The ONNX Runtime recipe: the parent's graph with 8-bit operators."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from suite.quantization.sessions import open_quietly
 from suite.quantization.static import quantize_static_graph
 from suite.spec import ModelSpec
 from suite.stages.export.quantized import GRAPH
-from suite.stages.quantize.lane import Lane
+from suite.stages.quantize.quantized_pair import QuantizedPair
 from suite.states.store import StateMissing, module_of
 from suite.training.quality import session_forward
 from suite.training.setup import TrainingSetup
@@ -27,9 +27,9 @@ CALIBRATION_BATCH: Final = 8
 """Samples per forward pass during calibration; one if the graph takes no more."""
 
 
-def graph_lane(
+def quantize_graph(
     job: CellJob, spec: ModelSpec, setup: TrainingSetup, folder: Path, emit: Emit
-) -> Lane:
+) -> QuantizedPair:
     """Quantize the graph `options.parent_graph` by the record's method into the state's folder.
 
     Raises StateMissing when there is no such graph, and the engine's QuantizationError.
@@ -64,7 +64,7 @@ def graph_lane(
         with torch.inference_mode():
             module(**inputs)
 
-    return Lane(
+    return QuantizedPair(
         reference=session_forward(reference),
         quantized=session_forward(quantized),
         calls={EAGER: eager}

@@ -1,4 +1,4 @@
-"""Worker side. The module lanes: PT2E for the x86 Inductor backend; on a GPU bfloat16 and torchao; all compiled."""
+"""Worker side. The module recipes: PT2E for the x86 Inductor backend; on a GPU bfloat16 and torchao; all compiled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from suite.flat_tensors import flatten_inputs, flatten_outputs, move
 from suite.quantization.report import bytes_left
 from suite.results.quantize import QuantizationReport
 from suite.spec import ModelSpec
-from suite.stages.quantize.lane import Lane
+from suite.stages.quantize.quantized_pair import QuantizedPair
 from suite.states import store
 from suite.tasks.batch import Batch
 from suite.training.loaders import moved
@@ -28,12 +28,12 @@ from suite.training.setup import TrainingSetup
 from suite.worker.protocol import CellJob, Emit
 
 
-def pt2e_lane(
+def quantize_pt2e(
     job: CellJob, spec: ModelSpec, setup: TrainingSetup, folder: Path, emit: Emit
-) -> Lane:
+) -> QuantizedPair:
     """Compile the trained module with quantized convolutions and products by Inductor.
 
-    It is compiled for the cell's batch, on which all lanes are timed, and evaluated in chunks of that size. The state's
+    It is compiled for the cell's batch, on which all recipes are timed, and evaluated in chunks of that size. The
     folder holds only the counts, because a compiled program is specific to this machine.
     """
     from suite.quantization.pt2e import (
@@ -60,7 +60,7 @@ def pt2e_lane(
         with torch.inference_mode():
             return of(*args, **kwargs)
 
-    return Lane(
+    return QuantizedPair(
         reference=module_forward(module),
         quantized=same_shape_forward(compiled, size),
         calls={
@@ -73,33 +73,33 @@ def pt2e_lane(
     )
 
 
-def bf16_lane(
+def convert_to_bfloat16(
     job: CellJob, spec: ModelSpec, setup: TrainingSetup, folder: Path, emit: Emit
-) -> Lane:
+) -> QuantizedPair:
     """Compile the trained module in bfloat16."""
-    return _cuda_lane(job, spec, setup, folder, lambda module: _converted(module))
+    return _convert_for_cuda(job, spec, setup, folder, lambda module: _converted(module))
 
 
-def torchao_lane(
+def quantize_torchao(
     job: CellJob, spec: ModelSpec, setup: TrainingSetup, folder: Path, emit: Emit
-) -> Lane:
+) -> QuantizedPair:
     """Compile the trained module with its Linear layers in 8 bits by torchao."""
     from suite.quantization.torchao import first_that_runs, quantize_linear
 
     settings = spec.sizes[job.cell.size].quantization
     config = first_that_runs(settings.torchao, job.cell.device)
-    return _cuda_lane(
+    return _convert_for_cuda(
         job, spec, setup, folder, lambda module: quantize_linear(module.to(torch.bfloat16), config)
     )
 
 
-def _cuda_lane(
+def _convert_for_cuda(
     job: CellJob,
     spec: ModelSpec,
     setup: TrainingSetup,
     folder: Path,
     convert: Callable[[nn.Module], QuantizationReport],
-) -> Lane:
+) -> QuantizedPair:
     """Compile the float module and the converted one on the GPU; `convert` works in place and returns the report."""
     device, settings = job.cell.device, spec.sizes[job.cell.size].quantization
     module = store.module_of(job, spec, TRAINED).to(device)
@@ -122,7 +122,7 @@ def _cuda_lane(
         with torch.inference_mode():
             return of(**values)
 
-    return Lane(
+    return QuantizedPair(
         reference=module_forward(module, device),
         quantized=forward,
         calls={

@@ -1,4 +1,4 @@
-"""Worker side. The quantize stage's runner: the variant's lane, compared by counts, bytes, metric and speed."""
+"""Worker side. The quantize stage's runner: the variant by its recipe, compared by counts, bytes, metric and speed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from suite.results.quantize import QuantizeQuality, QuantizeResult
 from suite.results.step_output import StepOutput
 from suite.results.step_result import DataSet
 from suite.spec import ModelSpec
-from suite.stages.quantize.lane import Lane
+from suite.stages.quantize.quantized_pair import QuantizedPair
 from suite.states import store
 from suite.timing import alternate, speed_ratio
 from suite.training.quality import quality
@@ -44,16 +44,16 @@ def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     emit("phase", name="input")
     test = setup.test()
     emit("phase", name=QUANTIZE)
-    lane: Lane = load_route(variant)(job, spec, setup, folder, emit)
+    pair: QuantizedPair = load_route(variant)(job, spec, setup, folder, emit)
     emit("phase", name="quality")
-    in_float = quality(spec, lane.reference, test)
-    quantized = quality(spec, lane.quantized, test)
+    in_float = quality(spec, pair.reference, test)
+    quantized = quality(spec, pair.quantized, test)
     emit("phase", name="latency")
-    seconds = alternate(lane.calls, seconds=LATENCY_SECONDS, synchronize=lane.synchronize)
+    seconds = alternate(pair.calls, seconds=LATENCY_SECONDS, synchronize=pair.synchronize)
     lost = drop(spec.task, before, quantized)
     allowed = size.quantization.max_drop
     claims = (
-        *lane.claims,
+        *pair.claims,
         Claim(
             name="the metric drops within the record's tolerance",
             holds=lost <= allowed,
@@ -64,7 +64,7 @@ def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
             ),
         ),
     )
-    size_left = lane.report.bytes
+    size_left = pair.report.bytes
     return StepOutput(
         measurements=(
             (Measurement(metric="quantized_bytes", unit="B", samples=(size_left.after,)),)
@@ -73,7 +73,7 @@ def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
         ),
         result=QuantizeResult(
             lane=variant,
-            report=lane.report,
+            report=pair.report,
             metric=QuantizeQuality(parent=before, float32=in_float, quantized=quantized),
             drop=lost,
             latency={name: tuple(samples) for name, samples in seconds.items()},

@@ -1,4 +1,4 @@
-"""Worker side. Lane: the result of one way to quantize, ready to be compared with the float model."""
+"""Worker side. Quantized pair: the quantized model and the float one, ready to be compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from suite.training.quality import Forward
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class QuantizedPair:
     """A quantized model and the float one, both ready to run."""
 
     reference: Forward
@@ -21,7 +21,7 @@ class Lane:
     calls: Mapping[str, Callable[[], Any]]
     """Arm -> one forward pass on the cell's batch: `float`, `quantized`, and further ones of interest."""
     claims: Sequence[Claim]
-    """The lane's own claims: counts, bytes."""
+    """The recipe's own claims: counts, bytes."""
     report: QuantizationReport
     """What the recipe did."""
     synchronize: Callable[[], None] = lambda: None

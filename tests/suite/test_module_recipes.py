@@ -1,4 +1,4 @@
-"""The GPU's lanes, run on a CPU in its place: what they convert, prove and answer. Speed is the GPU's own matter."""
+"""The quantization recipes of GPUs, run on a CPU: what they convert, prove and answer. Speed is not judged."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ pytestmark = [pytest.mark.heavy, pytest.mark.slow]
 
 
 @pytest.fixture
-def lane_of(monkeypatch, tmp_path):
-    """`lane_of(name)`: the lane of that variant for an untrained, tiny MLP, and the batches to judge it on."""
+def pair_of(monkeypatch, tmp_path):
+    """`pair_of(name)`: the pair of that variant for an untrained, tiny MLP, and the batches to judge it on."""
     from suite.axes import VARIANTS
     from suite.catalog import spec_for
     from suite.cell import Cell
@@ -28,7 +28,7 @@ def lane_of(monkeypatch, tmp_path):
     monkeypatch.setattr(store, "module_of", lambda *_: module_for(spec, "tiny", seed=0))
     monkeypatch.setattr(torchao, "first_that_runs", lambda *_: "int8_dynamic")
 
-    def lane(name):
+    def pair(name):
         cell = Cell(model="mlp", size="tiny", backend="compiled", variant=name)
         job = CellJob(
             runner="",
@@ -42,18 +42,18 @@ def lane_of(monkeypatch, tmp_path):
             job, spec, setup, tmp_path, lambda *_, **__: None
         ), setup.test()[:2]
 
-    return lane
+    return pair
 
 
 @pytest.mark.parametrize(("name", "num_layers"), [("bf16", 2), ("torchao", 2)])
-def test_a_lane_converts_what_it_says_and_answers_nearly_as_the_module(lane_of, name, num_layers):
+def test_a_lane_converts_what_it_says_and_answers_nearly_as_the_module(pair_of, name, num_layers):
     import torch
 
-    lane, batches = lane_of(name)
-    assert [claim.holds for claim in lane.claims] == [True, True]
-    assert lane.report.num_quantized == num_layers
-    assert set(lane.calls) == {"eager", "float", "quantized"}
+    pair, batches = pair_of(name)
+    assert [claim.holds for claim in pair.claims] == [True, True]
+    assert pair.report.num_quantized == num_layers
+    assert set(pair.calls) == {"eager", "float", "quantized"}
     for batch in batches:
-        (expected,), (answered,) = lane.reference(batch), lane.quantized(batch)
+        (expected,), (answered,) = pair.reference(batch), pair.quantized(batch)
         assert 0 < float((expected - answered).abs().max()) < 0.1 * float(expected.abs().max())
         assert answered.dtype is torch.float32
