@@ -15,19 +15,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from suite.import_root import python_path
+
 PAGE: Final = "report.html"
-ROOT: Final = Path(__file__).resolve().parents[1]
 
 
 def write_outputs_apart(folder: Path, store: str) -> str:
     """Call `write_outputs` in a new process; in this one if that fails, so that its errors are raised here."""
-    inherited = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join([str(ROOT), *([inherited] if inherited else [])])
     command = [sys.executable, "-P", "-m", "bench.run_outputs", str(folder), store]
     with contextlib.suppress(OSError, ValueError):
         done = subprocess.run(
             command,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": python_path()},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             check=False,

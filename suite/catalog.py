@@ -28,9 +28,9 @@ def builtin_specs() -> tuple[ModelSpec, ...]:
 
 def catalogue_modules() -> list[str]:
     """Return the modules of suite/models, sorted."""
-    import suite.models
+    from suite import models
 
-    names = (module.name for module in pkgutil.iter_modules(suite.models.__path__))
+    names = (module.name for module in pkgutil.iter_modules(models.__path__))
     return sorted(f"suite.models.{name}" for name in names)
 
 

@@ -16,5 +16,10 @@ def pytest_vitals_run_options(config: pytest.Config) -> Mapping[str, Any] | None
 
 
 @pytest.hookspec(firstresult=True)
+def pytest_vitals_command(config: pytest.Config) -> str | None:
+    """Return the command line as the user typed it, if that was not pytest's own."""
+
+
+@pytest.hookspec(firstresult=True)
 def pytest_vitals_finish_run(config: pytest.Config, run: Run) -> bool | None:
     """Close the run after its last step; return True if the plugin did so."""

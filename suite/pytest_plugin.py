@@ -193,6 +193,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         reporter.showfspath = session.config.get_verbosity() > 0
 
 
+def command_of(config: pytest.Config) -> str:
+    """Return the command line that a user types to repeat the run."""
+    typed: str | None = config.hook.pytest_vitals_command(config=config)
+    return typed or " ".join(["pytest", *config.invocation_params.args])
+
+
 def known_steps(config: pytest.Config) -> Mapping[str, Step]:
     """Return name -> step of all steps possible for a cell, in order."""
     return config.stash.get(KNOWN_STEPS, STEPS)
@@ -227,7 +233,7 @@ def vitals_run(request: pytest.FixtureRequest) -> Iterator[Run]:
             selection=config.stash[SELECTION],
             environment=config.stash[ENVIRONMENT],
             deadline=config.getoption("deadline"),
-            command=" ".join(["pytest", *config.invocation_params.args]),
+            command=command_of(config),
             steps=known,
             **(config.hook.pytest_vitals_run_options(config=config) or {}),
         )

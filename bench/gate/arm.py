@@ -16,20 +16,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.gate.errors import GateError
-from bench.gate.source_tree import TREE, SourceTree
+from bench.gate.source_tree import SourceTree
 from bench.gate.worktree import ARM_PREFIX
 from bench.instruments.options import ModelSpecsOptions
 from bench.instruments.results import ModelSpecsResult
 from bench.plan import Plan
 from suite.engine.run_config import RunConfig
 from suite.engine.session import Session
+from suite.import_root import PREFIX, TREE
 from suite.options import Selection
 from suite.runs.store import RunFolder
 from suite.spec import Gap, ModelSpec
 from suite.worker.client import Answer, Launcher, LauncherError, Worker
 from suite.worker.protocol import Job
 
-INSTRUMENTS: Final = ("bench", "diagnostics")
+INSTRUMENTS: Final = ("bench", "diagnostics", "vitals")
 """Packages that both arms import from the working tree: both are measured by the same instruments. A tree whose workers
 speak another version of the protocol brings its own."""
 GATE_PRELOAD: Final = (
@@ -186,14 +187,21 @@ def _import_folder(sources: SourceTree) -> Iterator[Path]:
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{ARM_PREFIX}{os.getpid()}-"))
     try:
-        (folder / "suite").symlink_to(sources.tree / "suite", target_is_directory=True)
-        instruments = TREE if sources.takes_our_instruments else sources.tree
-        for package in INSTRUMENTS:
-            (folder / package).symlink_to(instruments / package, target_is_directory=True)
+        for name, package in _packages(sources).items():
+            (folder / name).symlink_to(package, target_is_directory=True)
         yield folder
     finally:
         with contextlib.suppress(OSError):
             shutil.rmtree(folder)
+
+
+def _packages(sources: SourceTree) -> dict[str, Path]:
+    """Return import name -> folder of the packages that an arm imports."""
+    if PREFIX:  # installed: both arms have the one version, and differ in the user's models
+        return {PREFIX.rstrip("."): TREE}
+    instruments = TREE if sources.takes_our_instruments else sources.tree
+    shared = {name: instruments / name for name in INSTRUMENTS}
+    return {"suite": sources.tree / "suite", **shared}
 
 
 @cache

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from bench.gate.arm import Arm
 from bench.gate.row import Cause, Row
-from bench.gate.source_tree import TREE, SourceTree
+from bench.gate.source_tree import SourceTree
 from bench.instruments.options import GraphPairOptions, ProfileOptions
 from bench.instruments.results import GraphPairResult, ProfileResult
 from suite.axes import BACKENDS
 from suite.engine.steps import graph_cell
+from suite.import_root import PREFIX, TREE
 from suite.record import Record
 from suite.worker.job_options import JobOptions
 from suite.worker.protocol import Job
@@ -105,8 +106,9 @@ def bisect_command(row: Row, base: SourceTree, head: SourceTree, plan: str) -> s
         return ""
     cell = row.cell
     here = _repository(head.models_from) if head.models_from else TREE
+    program = ("vitals", "bench") if PREFIX else ("pytest", _beside(TREE / "bench", here))
     gate = [
-        *(_beside(Path(sys.executable), here), "-m", "pytest", _beside(TREE / "bench", here), "-q"),
+        *(_beside(Path(sys.executable), here), "-m", *program, "-q"),
         *("--against", base.sha[:12]),
         *("--models", cell.model, "--size", cell.size, "--backend", cell.backend),
         *("--device", cell.device, "--dtype", cell.dtype, "--batch", str(cell.batch)),

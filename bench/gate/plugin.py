@@ -20,6 +20,7 @@ from bench.gate.verdict import Verdict
 from diagnostics.environment import Environment
 from suite.catalog import CatalogError
 from suite.options import Selection
+from suite.pytest_plugin import command_of
 from suite.runs.store import StoreError
 
 PYPROJECT: Final = "pyproject.toml"
@@ -131,7 +132,7 @@ class GatePlugin:
             out=started_in / get("out"),
             plan=get("plan"),
             deadline=get("deadline"),
-            command=" ".join(["pytest", *config.invocation_params.args]),
+            command=command_of(config),
             fingerprint=self._environment.fingerprint(),
             is_strict=self._asked.is_strict,
             preload=preload_for(self._selection, STEPS),

@@ -19,10 +19,9 @@ from bench.gate.worktree import (
     resolve_commit,
     uncommitted_files,
 )
+from suite.import_root import PREFIX, TREE
 from suite.worker.version import PROTOCOL
 
-TREE: Final = Path(__file__).resolve().parents[2]
-"""Root of the tree that this code runs from."""
 MARK: Final = Path("suite", "spec.py")
 """A file that every source tree of torch-vitals has."""
 
@@ -89,6 +88,11 @@ def resolve_base(against: str, models_from: Path | None, started_in: Path) -> It
     if not against:
         yield working_tree(models_from)
         return
+    if PREFIX and models_from is None:
+        raise GateError(
+            f"--against {against}: compares two versions of your own models here, for torch-vitals is installed and has"
+            " one version of the built-in ones; expected --models-from FILE beside it"
+        )
     folder = (started_in / against).resolve()
     project = find_repository(models_from.parent) if models_from else find_repository(TREE)
     if folder.is_dir() and not _is_ref(project, against):
@@ -118,7 +122,7 @@ def _place(
     commit: Commit | None = None,
 ) -> SourceTree:
     """Return the sources in `folder`, which corresponds to `root` of the working tree."""
-    has_suite = (folder / MARK).is_file()
+    has_suite = not PREFIX and (folder / MARK).is_file()  # a user may have a `suite` of their own
     if not has_suite and models_from is None:
         raise GateError(
             f"--against {asked}: holds no {MARK}; expected a source tree of torch-vitals, or with"

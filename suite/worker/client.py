@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
 from diagnostics.codec import decode_as
+from suite.import_root import OWN, python_path
 from suite.outcome import Outcome
 from suite.record import Failure
 from suite.worker.errors import num_oom_kills, outcome_of, signal_name, tail_of
@@ -66,8 +67,8 @@ class LauncherError(RuntimeError):
 class Launcher:
     """Launcher process of one interpreter and source tree; started at once, awaited at the first job.
 
-    It imports from `tree` first, then from `paths` (default: the current folder). `prefix` is a command that starts it;
-    `variables` are added to its environment.
+    It imports from `tree` first (default: these packages), then from `paths` (default: the current folder).
+    `prefix` is a command that starts it; `variables` are added to its environment.
     """
 
     def __init__(
@@ -82,11 +83,11 @@ class Launcher:
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self._python = python
-        self._tree = tree or Path(__file__).resolve().parents[2]
         self._preload = tuple(preload)
         self._log = log
         # Taken once, so that a restarted launcher has the same environment.
-        own = _environment(self._tree, [Path.cwd()] if paths is None else paths)
+        trees = OWN if tree is None else (tree,)
+        own = _environment([*trees, *([Path.cwd()] if paths is None else paths)])
         self._environment = {**own, **(variables or {})}
         self._prefix = tuple(prefix)
         self._lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
@@ -227,18 +228,20 @@ class Launcher:
             process.wait()
 
 
-def _environment(tree: Path, paths: Sequence[Path]) -> dict[str, str]:
-    """Return the launcher's environment variables: the parent's, the import paths (`tree`, then `paths`), and one
-    thread.
+def _environment(paths: Sequence[Path]) -> dict[str, str]:
+    """Return the launcher's environment variables: the parent's, the import paths, and one thread.
 
     The launcher must stay single-threaded; every child sets its own number of threads.
     """
-    inherited = os.environ.get("PYTHONPATH")
-    folders = [str(tree), *map(str, paths), *([inherited] if inherited else [])]
-    path = os.pathsep.join(folders)
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     quiet = {"TOKENIZERS_PARALLELISM": os.environ.get("TOKENIZERS_PARALLELISM", "false")}
-    return {**os.environ, **threads, **quiet, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+    return {
+        **os.environ,
+        **threads,
+        **quiet,
+        "PYTHONPATH": python_path(paths),
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def _read(stream: IO[bytes] | None, lines: queue.SimpleQueue[dict[str, Any] | None]) -> None:

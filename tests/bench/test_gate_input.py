@@ -13,10 +13,11 @@ import pytest
 
 from bench.gate.errors import GateError
 from bench.gate.options import parse_options
-from bench.gate.source_tree import TREE, resolve_base, working_tree
+from bench.gate.source_tree import resolve_base, working_tree
 from bench.gate.thresholds import DEFAULTS, Thresholds, load_thresholds, parse_thresholds
 from bench.gate.worktree import ARM_PREFIX, PREFIX, checkout, remove_stale_checkouts, resolve_commit
 from suite.cell import Cell
+from suite.import_root import TREE
 
 ROOT = Path(__file__).parents[2]
 

@@ -26,12 +26,13 @@ from bench.gate.markdown import to_markdown
 from bench.gate.outcome import Gate, Side
 from bench.gate.plugin import failure_reason
 from bench.gate.row import Cause, Row
-from bench.gate.source_tree import TREE, SourceTree
+from bench.gate.source_tree import SourceTree
 from bench.gate.terminal import render
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Verdict, summarize_effects
 from suite.catalog import builtin_specs
 from suite.cell import Cell
+from suite.import_root import TREE
 from suite.outcome import Outcome
 from suite.record import Measurement, Record
 

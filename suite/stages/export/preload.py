@@ -16,10 +16,10 @@ import torch.export.pt2_archive
 import torch.onnx._internal.exporter._core
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 
-import suite.stages.export.run
+from suite.stages.export import run
 from suite.stages.export.dynamo import OPSET
 
-__all__ = ["onnx", "onnx_ir", "onnxscript", "suite", "torch"]
+__all__ = ["onnx", "onnx_ir", "onnxscript", "run", "torch"]
 
 # Parses the source of some 500 operator translations, which onnxscript then keeps.
 ONNXRegistry.from_torchlib(opset_version=OPSET)

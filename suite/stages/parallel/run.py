@@ -18,6 +18,7 @@ from diagnostics.codec import decode_as
 from suite.axes import DDP, ORIGINAL, is_accelerator
 from suite.backends.eager import device_facts, require_device
 from suite.claims import Claim
+from suite.import_root import python_path
 from suite.measurement import Measurement
 from suite.results.parallel import ParallelResult
 from suite.results.step_output import StepOutput
@@ -34,7 +35,6 @@ TOLERANCE: Final = 2e-3
 """Largest relative difference of a step's loss: the same sums in another order, over a few steps."""
 RESERVE: Final = 20.0
 """Seconds before the job's own deadline at which the processes are killed, so that their logs can be reported."""
-ROOT: Final = Path(__file__).resolve().parents[3]
 
 
 class ParallelError(RuntimeError):
@@ -133,8 +133,7 @@ def processes(job: CellJob, nproc: int) -> list[RankResult]:
             ),
             *("-m", "suite.stages.parallel.rank", str(file), folder),
         ]
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": python_path()}
         try:
             done = subprocess.run(
                 command,

@@ -1,0 +1,89 @@
+"""The wheel by itself: what it installs, and that its commands work from a folder that holds nothing of ours."""
+
+import ast
+import hashlib
+import zipfile
+from pathlib import Path
+
+import pytest
+from wheel_environment import build, environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
+
+
+def test_two_builds_have_the_same_bytes(wheel, tmp_path):
+    again = build(tmp_path)
+    assert again.name == wheel.name
+    assert (
+        hashlib.sha256(again.read_bytes()).digest() == hashlib.sha256(wheel.read_bytes()).digest()
+    )
+
+
+def test_one_import_name_is_installed_and_nothing_refers_to_a_checkout(wheel):
+    wrong, tops = [], set()
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            tops.add(name.partition("/")[0])
+            if not name.endswith(".py"):
+                continue
+            for node in ast.walk(ast.parse(archive.read(name))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    old = ("python -m bench", "python -m suite", "-m diagnostics", "pytest bench")
+                    wrong += [(name, node.lineno, text) for text in old if text in node.value]
+                module = getattr(node, "module", None) if isinstance(node, ast.ImportFrom) else None
+                if module and module.partition(".")[0] in ("bench", "suite", "diagnostics"):
+                    wrong.append((name, node.lineno, module))
+    assert not wrong
+    assert sorted(tops) == ["torch_vitals-0.1.0.dist-info", "vitals"]
+
+
+def test_the_doctor_needs_the_standard_library_alone(run, wheel, tmp_path_factory):
+    bare = environment(tmp_path_factory.mktemp("bare") / "env", wheel, libraries=False)
+    done = run("vitals", "doctor", programs=bare)
+    assert done.returncode == 1, done.stderr
+    assert "torch is not installed" in done.stdout
+    assert done.stderr == ""
+    lint = run("vitals", "lint", "pip install torch==2.0.0 torchvision==0.10.0", programs=bare)
+    assert "torchvision 0.10.0 needs torch 1.9.0" in lint.stdout
+    missing = run("vitals", "bench", programs=bare)
+    assert missing.returncode == 2
+    assert missing.stderr.startswith("vitals bench: pytest is not installed. Next: ")
+
+
+def test_a_report_of_one_model_is_one_command_beside_packages_of_the_same_names(run, hostile):
+    done = run("vitals", "bench", "--models", "mlp", "--size", "tiny", "--plan", "quick")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10 passed" in done.stdout
+    assert "warning" not in done.stdout
+    (folder,) = hostile.glob(".vitals/runs/*-*")
+    assert "vitals bench --models mlp" in (folder / "report.html").read_text()
+    assert (folder / "onnx" / "mlp-tiny.onnx").is_file()
+    assert "recorded in" in done.stdout
+    ours = {"suite", "bench", "diagnostics", "conftest.py", "pyproject.toml", ".vitals"}
+    assert {path.name for path in hostile.iterdir()} == ours
+    again = run("vitals", "report", "--format", "md")
+    assert again.returncode == 0, again.stderr
+    assert "| mlp" in again.stdout
+
+
+def test_a_word_that_is_no_command_is_answered_in_one_sentence(run):
+    done = run("vitals", "benhc")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "vitals benhc: no such command; did you mean bench?\n",
+    )
+    gate = run("vitals", "gate")
+    assert gate.returncode == 4
+    assert gate.stderr.startswith("vitals gate: compare with what? Expected a git ref")
+
+
+def test_built_in_models_have_one_version_where_a_wheel_is_installed(run):
+    done = run("vitals", "gate", "HEAD", "--models", "mlp", "--size", "tiny")
+    assert "has one version of the built-in ones; expected --models-from FILE" in done.stdout
+    assert done.returncode == 4
+
+
+def test_what_is_installed_lies_in_one_folder(installed):
+    (site,) = installed.parent.glob("lib/python*/site-packages")
+    names = {path.name for path in Path(site).iterdir()} - {"libraries.pth", "_virtualenv.py"}
+    assert names == {"vitals", "torch_vitals-0.1.0.dist-info"}
