@@ -15,14 +15,13 @@ from bench.machine_doubts import (
     swapped,
     throttled,
 )
+from bench.metrics import METRICS
 from bench.plan import Plan
 from bench.sample_doubts import (
     drifting,
     no_steady_state,
-    noisy,
     short_rounds,
-    time_cap_reached,
-    too_few_samples,
+    wide_interval,
 )
 from suite.record import Measurement
 
@@ -37,6 +36,10 @@ class Doubt:
     """One sentence: the observation with its numbers."""
     advice: str
     """What to do about it under the plan."""
+    questions: str
+    """The figure that it puts in question, by its heading: p50, peak RSS ..."""
+    is_of_run: bool = False
+    """Whether it is about the machine, so that it is said once for the whole run."""
 
 
 DOUBTS: Final[Mapping[str, Callable[[Measurement, Plan], Found]]] = {
@@ -48,9 +51,7 @@ DOUBTS: Final[Mapping[str, Callable[[Measurement, Plan], Found]]] = {
         busy_machine,
         no_steady_state,
         drifting,
-        noisy,
-        time_cap_reached,
-        too_few_samples,
+        wide_interval,
         short_rounds,
         swapped,
         allocator_retried,
@@ -58,12 +59,27 @@ DOUBTS: Final[Mapping[str, Callable[[Measurement, Plan], Found]]] = {
 }
 """Code -> check; causes before symptoms."""
 
+OF_RUN: Final = ("quota", "oversubscribed", "busy_machine")
+"""Doubts about the machine: the same for every cell, or for many."""
+HEADINGS: Final = {"latency": "p50", "latency_device": "device p50"}
+"""Metric -> heading of the figure that is shown for it, if that is not its title."""
+
 
 def doubts(measurement: Measurement, plan: Plan) -> tuple[Doubt, ...]:
     """Return the reasons to distrust this measurement, in the order of DOUBTS."""
     if not measurement.samples:
         return ()
     found = ((code, check(measurement, plan)) for code, check in DOUBTS.items())
+    metric = measurement.metric
+    title = METRICS[metric].title if metric in METRICS else metric
     return tuple(
-        Doubt(code=code, summary=result[0], advice=result[1]) for code, result in found if result
+        Doubt(
+            code=code,
+            summary=result[0],
+            advice=result[1],
+            questions=HEADINGS.get(metric, title),
+            is_of_run=code in OF_RUN,
+        )
+        for code, result in found
+        if result
     )

@@ -1,8 +1,9 @@
-"""Doubts about the samples of a measurement: too few, too noisy, still changing."""
+"""Doubts about the samples of a measurement: too noisy, still changing."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 from bench.machine_doubts import Found
@@ -14,14 +15,18 @@ from bench.stats import (
     median,
     relative_interval,
     relative_slope,
-    samples_needed,
     thinned,
 )
 from suite import units
 from suite.record import Measurement
 
-SPREAD: Final = 0.05
-"""Robust standard deviation of rounds (share of the median) above which they are noisy."""
+WIDE: Final = 0.10
+"""Half-width of the median's interval, as a share, above which p50 is only a rough figure. Ratios do not depend on it:
+they are taken in turns."""
+DRIFT: Final = 0.05
+"""Change over the run, as a share of the median, that moves p50 by more than its interval says."""
+SHORT: Final = 0.1
+"""Share of the target below which a round is too short."""
 TREND_Z: Final = 1.96
 """Kendall's z of a trend that chance gives once in twenty runs."""
 DRIFT_Z: Final = 3.29
@@ -29,15 +34,14 @@ DRIFT_Z: Final = 3.29
 
 
 def no_steady_state(measurement: Measurement, plan: Plan) -> Found:
-    """The warm-up ended at its cap, and later rounds were not flat either."""
+    """The warm-up ended at its cap, and the times went on changing by more than 5%."""
     if measurement.facts.warmup_ended_because != "cap":
         return None
     # If the measured rounds were flat, the cap did no harm.
-    samples = measurement.samples
-    if len(samples) >= samples_needed(0.5):
-        is_trending = abs(kendall_z(thinned(samples))) > TREND_Z
-        if not is_trending:
-            return None
+    if abs(_change(measurement.samples)) <= DRIFT:
+        return None
+    if abs(kendall_z(thinned(measurement.samples))) <= TREND_Z:
+        return None
     return (
         f"the warm-up reached its cap of {units.seconds(plan.warmup_seconds)} while the times were"
         " still changing",
@@ -46,11 +50,10 @@ def no_steady_state(measurement: Measurement, plan: Plan) -> Found:
 
 
 def drifting(measurement: Measurement, plan: Plan) -> Found:
-    """The times rose or fell over the run, by more than the target interval and more than by
-    chance.
-    """
-    drift = _drift(measurement, plan)
-    if not drift:
+    """The times rose or fell over the run, by more than 5% and more than by chance."""
+    samples = measurement.samples
+    drift = _change(samples) if measurement.facts.num_rounds is not None else 0.0
+    if abs(drift) <= DRIFT or abs(kendall_z(thinned(samples))) <= DRIFT_Z:
         return None
     direction = "slower" if drift > 0 else "faster"
     return (
@@ -61,77 +64,36 @@ def drifting(measurement: Measurement, plan: Plan) -> Found:
     )
 
 
-def noisy(measurement: Measurement, plan: Plan) -> Found:
-    """The rounds have a large spread."""
-    samples = measurement.samples
-    middle = median(samples)
-    if measurement.facts.num_rounds is None or len(samples) < 3 or not middle > 0:
+def wide_interval(measurement: Measurement, plan: Plan) -> Found:
+    """The median is known to no better than 10%; without an interval, no width is shown and nothing is doubted."""
+    width = relative_interval(measurement.samples)
+    if measurement.facts.num_rounds is None or not math.isfinite(width) or width <= WIDE:
         return None
-    spread = NORMAL_MAD * mad(samples) / middle
-    if spread <= SPREAD:
-        return None
+    spread = NORMAL_MAD * mad(measurement.samples) / median(measurement.samples)
     return (
-        f"the rounds spread by {units.percent(spread)} about their median",
+        f"the median is known to ±{units.percent(width)}: the rounds spread by {units.percent(spread)}",
         _harder(plan, "it takes more rounds", "measure on a quieter machine, or pin the cores"),
     )
 
 
-def time_cap_reached(measurement: Measurement, plan: Plan) -> Found:
-    """The time cap was reached before the interval was as narrow as the plan asks for."""
-    if measurement.facts.stopped_because != "time_cap":
-        return None
-    width = relative_interval(measurement.samples)
-    if width <= plan.target_interval:
-        return None
-    wanted = units.percent(plan.target_interval)
-    known = (
-        f"the median is known to ±{units.percent(width)}"
-        if math.isfinite(width)
-        else f"{units.plural(len(measurement.samples), 'round')} give no interval"
-    )
-    return (
-        f"the time cap was reached: {known}, the plan {plan.name} asks for ±{wanted}",
-        _harder(plan, "its cap is higher", "raise the plan's cap, or measure on a quieter machine"),
-    )
-
-
-def too_few_samples(measurement: Measurement, plan: Plan) -> Found:
-    """There are too few rounds for the plan's percentile."""
-    if measurement.facts.num_rounds is None or plan.tail is None:
-        return None
-    wanted, number = samples_needed(plan.tail), len(measurement.samples)
-    if number >= wanted:
-        return None
-    return (
-        f"{units.plural(number, 'round')} cannot tell a p{100 * plan.tail:g}, which needs {wanted}",
-        _harder(plan, "it takes longer", "raise the plan's cap or choose a smaller size or batch"),
-    )
-
-
 def short_rounds(measurement: Measurement, plan: Plan) -> Found:
-    """Rounds are so short that clock and loop overhead matter."""
+    """Rounds are so short that the clock's own cost is more than 1% of them."""
     taken = measurement.facts.round_seconds
     target = measurement.facts.target_round_seconds
-    if not taken or not target or taken >= 0.8 * target:
+    if not taken or not target or taken >= SHORT * target:
         return None
     return (
-        f"a round lasted {units.seconds(taken)}, less than the {units.seconds(target)} that keep"
+        f"a round lasted {units.seconds(taken)}, a tenth of the {units.seconds(target)} that keep"
         " the clock's share below 0.1%",
         "the model got faster after its warm-up: "
         + _harder(plan, "its warm-up is longer", "give the plan a longer warm-up"),
     )
 
 
-def _drift(measurement: Measurement, plan: Plan) -> float:
-    """Return the change from the first round to the last as a share of the median; 0.0 if chance explains
-    it.
-    """
-    if measurement.facts.num_rounds is None:
-        return 0.0
-    samples = thinned(measurement.samples)
-    drift = relative_slope(samples) * (len(samples) - 1)
-    is_real = abs(kendall_z(samples)) > DRIFT_Z and abs(drift) > 2 * plan.target_interval
-    return drift if is_real else 0.0
+def _change(samples: Sequence[float]) -> float:
+    """Return the change from the first round to the last as a share of the median."""
+    few = thinned(samples)
+    return relative_slope(few) * (len(few) - 1) if few else 0.0
 
 
 def _harder(plan: Plan, why: str, otherwise: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bench.coldstart import cold_record
+from bench.pairs import pairs_record, references
 from suite.axes import EAGER, VARIANTS
 from suite.cell import Cell
 from suite.engine import steps as suite_steps
@@ -25,6 +26,11 @@ def _is_sized(cell: Cell) -> bool:
     return _is_measured(cell) and cell.backend == EAGER
 
 
+def _is_compared(cell: Cell) -> bool:
+    """Every cell but those that the others are compared with."""
+    return _is_measured(cell) and bool(references(cell))
+
+
 def _is_trained(cell: Cell) -> bool:
     """Training is measured from the model as built, in eager PyTorch, by the record's own length."""
     return is_original(cell) and cell.backend == EAGER and not cell.length
@@ -37,6 +43,13 @@ MEASURING: Final = (
         runner="bench.instruments.latency:run",
         applies=_is_measured,
         needs_graph=True,
+    ),
+    Step(
+        name="pairs",
+        runner="bench.instruments.sitting:run",
+        applies=_is_compared,
+        needs_graph=True,
+        compose=pairs_record,
     ),
     Step(
         name="memory",

@@ -246,6 +246,7 @@ def vitals_run(request: pytest.FixtureRequest) -> Iterator[Run]:
         (item, cell, step_of(item)) for item in request.session.items if (cell := cell_of(item))
     ]
     run.begin([{"cell": cell.as_dict(), "step": step} for _, cell, step in items])
+    run.session.cells = tuple(dict.fromkeys(cell for _, cell, _ in items))
     config.stash[RUN] = run
     steps = [step for _, cell, step in items if f"{cell.id}/{step}" not in run.session.records]
     lives = [(cell, step) for item, cell, step in items if _is_of_suite(item)]

@@ -13,6 +13,7 @@ from suite.results.measuring import (
     DataLoaderResult,
     LatencyResult,
     MemoryResult,
+    PairsResult,
     SizeResult,
     TrainingStepResult,
 )
@@ -23,6 +24,7 @@ RESULTS: Final[Mapping[str, type[StepResult]]] = {
     **{name: row.result for name, row in STAGE_ROWS.items()},
     "size": SizeResult,
     "latency": LatencyResult,
+    "pairs": PairsResult,
     "memory": MemoryResult,
     "coldstart": ColdStartResult,
     "training": TrainingStepResult,

@@ -2,6 +2,9 @@
 
 The machine drifts (clock rates, neighbours, caches), so measurements taken one after the other are not comparable.
 Short turns in the order A B B A spread the drift evenly over the callables, and it cancels in ratios of neighbours.
+
+Thread pools spin for a while after their work, and those of another library then have a core less: eager ResNet-18 took
+31 ms alone and 220 to 660 ms right after an ONNX Runtime session on two cores. So a turn ends when the process sleeps.
 """
 
 from __future__ import annotations
@@ -19,6 +22,12 @@ from suite.results.step_result import SpeedRatio
 
 TURN: Final = 0.005
 """Minimum seconds of a turn: 1000 times the cost of reading the clock and starting a loop."""
+
+SETTLED: Final = 0.05
+"""Use of a core, while this process sleeps, below which its thread pools are idle."""
+SETTLE_STEP: Final = 0.002
+SETTLE_MOST: Final = 0.06
+"""Most seconds that a process waits for its thread pools before another arm works."""
 
 LEAST: Final = 6
 """Minimum samples of each callable: from 6 on, the smallest and largest bound the median at 95 %."""
@@ -49,6 +58,18 @@ def waiter(device: str) -> Callable[[], None]:
     return partial(torch.cuda.synchronize, device)
 
 
+def wait_for_idle_threads(clock: Callable[[], float] = time.process_time) -> float:
+    """Wait until this process's thread pools sleep (OpenMP and ONNX Runtime spin for a while); returns the seconds."""
+    waited = 0.0
+    while waited < SETTLE_MOST:
+        before = clock()
+        time.sleep(SETTLE_STEP)
+        waited += SETTLE_STEP
+        if clock() - before < SETTLED * SETTLE_STEP:
+            break
+    return waited
+
+
 def alternate(
     calls: Mapping[str, Call],
     *,
@@ -58,10 +79,11 @@ def alternate(
 ) -> dict[str, list[float]]:
     """Return seconds per call of each of `calls`, one sample per turn, equally many of each and 6 or more.
 
-    After two warm-up calls each, a turn repeats its callable for 5 ms or calls it once, whichever is longer. Turns go
-    through `calls` forwards, then backwards, and so on until turns have taken `seconds` in total; the nth samples of
-    all callables are neighbours. `synchronize` waits for the device and is part of every turn. Raise ValueError if
-    `calls` is empty.
+    After two warm-up calls each, a turn repeats its callable for 5 ms or calls it once, whichever is longer; repeated
+    ones are called once untimed first, because the other callables have displaced the caches. Turns go through `calls`
+    forwards, then backwards, and so on until `seconds` are over; the nth samples of all callables are neighbours, and
+    the thread pools sleep between them. `synchronize` waits for the device and is part of every turn. Raise ValueError
+    if `calls` is empty.
     """
     if not calls:
         raise ValueError("nothing to time: `calls` is empty")
@@ -76,16 +98,18 @@ def alternate(
 
     iterations = {}
     for name, call in calls.items():
+        wait_for_idle_threads()
         turn(call, 1)
         once = turn(call, 1)
         iterations[name] = max(1, round(TURN / once)) if once > 0 else 1000
     samples: dict[str, list[float]] = {name: [] for name in calls}
-    spent, order, passes = 0.0, list(calls), 0
-    while spent < seconds or passes < LEAST or passes % 2:
+    begin, order, passes = clock(), list(calls), 0
+    while clock() - begin < seconds or passes < LEAST or passes % 2:
         for name in order:
-            took = turn(calls[name], iterations[name])
-            samples[name].append(took / iterations[name])
-            spent += took
+            wait_for_idle_threads()
+            if iterations[name] > 1:
+                turn(calls[name], 1)
+            samples[name].append(turn(calls[name], iterations[name]) / iterations[name])
         order.reverse()
         passes += 1
     return samples

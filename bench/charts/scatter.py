@@ -141,7 +141,10 @@ def states_plot(life: Life) -> StatesPlot | None:
     shown = [
         s
         for s in life.states
-        if s.ratio is not None and s.metric is not None and math.isfinite(s.metric)
+        if s.ratio is not None
+        and s.ratio.is_known
+        and s.metric is not None
+        and math.isfinite(s.metric)
     ]
     if quality is None or reference is None or len(shown) < 2:
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from suite.axes import CPU
+from suite.cell import Cell
+from suite.worker.job_options import JobOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +79,26 @@ class RooflineOptions:
 
     device: str = CPU
     """cpu, cuda or cuda:N."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SittingArm:
+    """One arm of a sitting."""
+
+    cell: Cell
+    options: JobOptions
+    """Those of a job on that cell: its graph."""
+    over: tuple[int, ...] = ()
+    """Numbers of the arms that it is compared with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SittingOptions:
+    """Options of `bench.instruments.sitting`."""
+
+    arms: tuple[SittingArm, ...]
+    seconds: float
+    """Time cap of the turns."""
+    precision: float
+    """Half-width of a ratio's interval, as a share, to which a decided ratio is measured while that takes no more than
+    a third of the cap."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from suite.results.measuring import PairedArm
 from suite.results.step_result import StepResult
 
 
@@ -35,6 +36,18 @@ class TurnsResult(StepResult):
 
     turns: Turns | None = None
     """None if they could not be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SittingResult(StepResult):
+    """The result of `bench.instruments.sitting`."""
+
+    arms: tuple[PairedArm, ...] = ()
+    """Those that lasted to the end, in the order of the options."""
+    lost: dict[str, str] = field(default_factory=dict)
+    """Cell whose arm failed -> its error."""
+    stopped_because: str = ""
+    """decided or time_cap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,15 @@ milliseconds, each checked for disturbances. On two cores with other load, the s
 was 3 to 10% with one long turn per arm, 1 to 4% with paired turns, and 0.5 to 1.4% with the undisturbed parts of paired
 turns (five tiny models, 12 blocks each).
 
-`suite/timing.py` alternates callables within one process. This module does it between two processes with different
-sources, and shares no code with it: the instruments have to be the same for both, whatever `suite` they measure.
+A turn is the same for the gate (two processes with different sources, which pass a lock) and for a sitting of several
+cells (`bench.instruments.sitting`, one process that asks each of its arms in turn). `suite/timing.py` alternates
+callables within one process; like there, a turn ends when the thread pools sleep.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from bench.instruments.counters import disturbances, read_counters
@@ -23,12 +24,13 @@ from bench.instruments.results import Turns, TurnsResult
 from bench.instruments.sentinel import sentinel
 from bench.instruments.stopwatch import CLOCK, NS, Clock, overhead, time_round
 from bench.instruments.turn_lock import TurnLock, join
-from bench.instruments.warmup import warm_up
+from bench.instruments.warmup import Warmup, warm_up
 from bench.plan import Plan, plan_of
 from bench.stats import median
 from suite.axes import BUILD
 from suite.backends.runnable import Runnable, runnable_for
 from suite.results.step_output import StepOutput
+from suite.timing import wait_for_idle_threads
 from suite.worker.protocol import CellJob, Emit
 
 CONTROL_SIDE: Final = 192
@@ -39,15 +41,24 @@ PART_SECONDS: Final = 0.0025
 turn stay undisturbed."""
 LONG_CALL: Final = 0.25
 """A call shorter than this share of a turn is made once untimed first: the other arm has displaced the caches."""
-SETTLED: Final = 0.05
-"""Use of a core, while this process sleeps, below which its thread pools are idle."""
-SETTLE_STEP: Final = 0.002
-SETTLE_MOST: Final = 0.06
-"""Most seconds that a process waits for its thread pools before it releases the lock."""
-
+LONG_FORWARD: Final = 50.0
+"""Turns that a first call takes, beyond which it is warm-up enough: its own initialization is small beside it."""
 
 Turn = Callable[[], tuple[float, float, tuple[str, ...]]]
 """Takes one turn; returns seconds per call, the slower of the sentinel's two readings in seconds, and disturbances."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTaker:
+    """A subject that is warm, and how it takes a turn."""
+
+    turn: Turn
+    wake: Callable[[], None]
+    """Brings the caches back before a turn, if the call is short."""
+    warm: Warmup
+    parts_per_turn: int
+    target_seconds: float
+    """Shortest duration of a part."""
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[TurnsResult]:
@@ -114,57 +125,80 @@ def alternate(
     clock: Clock = CLOCK,
 ) -> Turns:
     """Warm up and take turns with the process at the other end of the lock."""
-    reasons = throttle_reader(device)
-    read_sentinel = sentinel(clock)
     emit("phase", name="warmup")
     with paused_garbage_collector():
         if not begins:
             lock.acquire()
-        cost = overhead(subject.synchronize, clock=clock)
-        target = max(PART_SECONDS, plan.overhead_ratio * cost)
-
-        def timed(iterations: int) -> float:
-            return time_round(subject.call, subject.synchronize, iterations, clock=clock)
-
-        warm = warm_up(timed, plan, target, clock=clock)
-        # As many parts as fill a turn; a call that is longer than a turn is one by itself.
-        recent = min(warm.samples[-5:]) * warm.iterations
-        num_parts = max(1, round(plan.round_seconds / recent)) if recent > 0 else 1
-        is_short = recent / warm.iterations < LONG_CALL * plan.round_seconds
-
-        def turn() -> tuple[float, float, tuple[str, ...]]:
-            first = read_sentinel()
-            parts: list[float] = []
-            spoiled: list[tuple[str, ...]] = []
-            before = read_counters(reasons)
-            for _ in range(num_parts):
-                parts.append(timed(warm.iterations))
-                after = read_counters(reasons)
-                spoiled.append(disturbances(before, after, parts[-1]))
-                before = after
-            seconds, why = summarize_turn(parts, spoiled)
-            return seconds / warm.iterations, max(first, read_sentinel()), why
-
-        def wake() -> None:
-            if is_short:
-                subject.call()
-                subject.synchronize()
-
+        taker = warm_taker(subject, plan, device=device, clock=clock)
         waited = wait_for_idle_threads()
         lock.release(num_bad=0)
         emit("phase", name="turns")
         taken = take_turns(
-            turn, wake, lock, begins=begins, num_turns=num_turns, seconds=seconds, clock=clock
+            taker.turn,
+            taker.wake,
+            lock,
+            begins=begins,
+            num_turns=num_turns,
+            seconds=seconds,
+            clock=clock,
         )
     return Turns(
         seconds=tuple(t[0] for t in taken),
         sentinels=tuple(t[1] for t in taken),
         reasons=tuple(t[2] for t in taken),
-        iterations=warm.iterations,
-        parts_per_turn=num_parts,
-        warmup_ended_because=warm.ended_because,
+        iterations=taker.warm.iterations,
+        parts_per_turn=taker.parts_per_turn,
+        warmup_ended_because=taker.warm.ended_because,
         settle_seconds=waited,
-        target_seconds=target,
+        target_seconds=taker.target_seconds,
+    )
+
+
+def warm_taker(
+    subject: Runnable, plan: Plan, *, device: str, clock: Clock = CLOCK, first: float = 0.0
+) -> TurnTaker:
+    """Warm the subject up, nobody else working, and return how it takes its turns.
+
+    `first` are the seconds of a call just before, if that was timed: one that is longer than a turn by LONG_FORWARD
+    needs no further warm-up.
+    """
+    reasons = throttle_reader(device)
+    read_sentinel = sentinel(clock)
+    cost = overhead(subject.synchronize, clock=clock)
+    target = max(PART_SECONDS, plan.overhead_ratio * cost)
+
+    def timed(iterations: int) -> float:
+        return time_round(subject.call, subject.synchronize, iterations, clock=clock)
+
+    if first > max(LONG_FORWARD * plan.round_seconds, target):
+        warm = Warmup(samples=(first,), iterations=1, ended_because="long")
+    else:
+        warm = warm_up(timed, plan, target, clock=clock)
+    # As many parts as fill a turn; a call that is longer than a turn is one by itself.
+    recent = min(warm.samples[-5:]) * warm.iterations
+    num_parts = max(1, round(plan.round_seconds / recent)) if recent > 0 else 1
+    is_short = recent / warm.iterations < LONG_CALL * plan.round_seconds
+
+    def turn() -> tuple[float, float, tuple[str, ...]]:
+        before_it = read_sentinel()
+        parts: list[float] = []
+        spoiled: list[tuple[str, ...]] = []
+        before = read_counters(reasons)
+        for _ in range(num_parts):
+            parts.append(timed(warm.iterations))
+            after = read_counters(reasons)
+            spoiled.append(disturbances(before, after, parts[-1]))
+            before = after
+        seconds, why = summarize_turn(parts, spoiled)
+        return seconds / warm.iterations, max(before_it, read_sentinel()), why
+
+    def wake() -> None:
+        if is_short:
+            subject.call()
+            subject.synchronize()
+
+    return TurnTaker(
+        turn=turn, wake=wake, warm=warm, parts_per_turn=num_parts, target_seconds=target
     )
 
 
@@ -217,15 +251,3 @@ def take_turns(
             num_bad += bool(found[-1][2])
         rest()
         lock.release(num_bad=num_bad)
-
-
-def wait_for_idle_threads(clock: Callable[[], float] = time.process_time) -> float:
-    """Wait until this process's thread pools sleep (OpenMP and ONNX Runtime spin for a while); returns the seconds."""
-    waited = 0.0
-    while waited < SETTLE_MOST:
-        before = clock()
-        time.sleep(SETTLE_STEP)
-        waited += SETTLE_STEP
-        if clock() - before < SETTLED * SETTLE_STEP:
-            break
-    return waited

@@ -105,8 +105,9 @@ def variant_meaning(variant: str) -> str:
 COMPARISONS: Final = {
     "faster": ("▲", "faster", "is faster than"),
     "slower": ("▼", "slower", "is slower than"),
-    "same": ("≈", "no difference", "is as fast as"),
-    "unclear": ("?", "too close to tell", "cannot be told from"),
-    "few": ("…", "too few rounds", "was not timed often enough to compare it with"),
+    "same": ("≈", "too close to tell", "is as fast, within 5%, as"),
+    "few": ("…", "too few pairs", "was not timed often enough to compare it with"),
 }
-"""Kind of a speed-up (`bench.summary.model.Speedup.kind`) -> (mark, words, verb)."""
+"""Verdict of a ratio (`bench.paired_ratio.verdict_of`) -> (mark, words, verb)."""
+COMPARISON_STYLES: Final = {"faster": "green", "slower": "magenta", "same": "dim", "few": "yellow"}
+"""Verdict of a ratio -> rich style."""

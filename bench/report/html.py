@@ -24,6 +24,7 @@ from bench.graph_analysis.folder import Anatomies, load_anatomies
 from bench.output import names
 from bench.output.page import style_of, templates_in
 from bench.output.text import shortened
+from bench.paired_ratio import CLOSE
 from bench.report import filters
 from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
@@ -34,7 +35,7 @@ from bench.summary import advice_text, labels
 from bench.summary.advice import advice_for
 from bench.summary.elements import Step
 from bench.summary.headline import average, headline
-from bench.summary.model import CLEAR_RATIO, Report
+from bench.summary.model import Report
 from bench.summary.quality_text import change_text, drop_text, metric_text, recovery_warning
 from bench.summary.scaling import AXES, scalings_of
 from bench.summary.step_outcomes import outcome_counts
@@ -144,7 +145,7 @@ def html_parts(
             script=Markup(script),
             script_digest=digest,
             environment={k: v for k, v in report.environment.items() if k not in BULKY},
-            least_effect=CLEAR_RATIO,
+            least_effect=CLOSE,
             words=names,
             step_name=step_name,
             units=units,

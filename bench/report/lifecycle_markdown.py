@@ -6,8 +6,8 @@ from typing import Final
 
 from bench.output.markdown import line, safe
 from bench.output.names import MARKS, stage_short, variant_name
-from bench.summary.labels import life_names, times
-from bench.summary.lifecycle_records import Life
+from bench.summary.labels import known_text, life_names
+from bench.summary.lifecycle_records import Life, State
 from bench.summary.matrix import Group, groups_of, stages_in, summed_states
 from bench.summary.model import Report
 from bench.summary.quality_text import drop_text, metric_text
@@ -60,4 +60,11 @@ def _state(life: Life, name: str) -> list[str]:
         return ["", ""]
     lost = drop_text(life.quality, state.drop) if state.drop is not None else ""
     mark = f" {MARKS['failed']}" if lost and state.outcome != "passed" else ""
-    return [f"{lost}{mark}", times(state.ratio.value) if state.ratio else ""]
+    return [f"{lost}{mark}", _speed(state)]
+
+
+def _speed(state: State) -> str:
+    """Return the ratio to eager with its interval, and to the float state on the same backend if there is one."""
+    text = known_text(state.ratio) if state.ratio else ""
+    alike = state.like_for_like
+    return f"{text}; like for like {known_text(alike)}" if alike and alike.is_known else text

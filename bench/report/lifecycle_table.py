@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from bench.output.names import MARKS, STYLES, stage_short, variant_name
+from bench.output.names import COMPARISON_STYLES, MARKS, STYLES, stage_short, variant_name
 from bench.report.columns import Column, drawn, fitting
 from bench.report.table import NAME
-from bench.summary.labels import life_names, times
-from bench.summary.lifecycle_records import Life
+from bench.summary.labels import known_text, life_names
+from bench.summary.lifecycle_records import Life, State
 from bench.summary.matrix import Group, groups_of, stages_in, summed_states
 from bench.summary.model import Report
 from bench.summary.quality_text import drop_text, metric_text
@@ -37,10 +37,13 @@ def life_table(report: Report, width: int) -> Table:
     for state in states:
         short = variant_name(state).replace(" + ", "+")
         columns[f"speed {state}"] = _column(f"speed\n{short}", lives, _speed(state))
+        alike = _column(f"like for like\n{short}", lives, _like_for_like(state))
+        if any(cell.plain != units.ABSENT for cell in alike.cells):
+            columns[f"alike {state}"] = alike
     columns["metric"] = _column("metric", lives, lambda life: _metric(life), is_number=False)
     order = ["model", *(group.step for group in groups), TRAINED]
     for state in states:
-        order += [f"drop {state}", f"speed {state}"]
+        order += [f"drop {state}", f"speed {state}", f"alike {state}"]
     return drawn(fitting(columns, width, [*order, "metric"], least=NAME))
 
 
@@ -53,6 +56,9 @@ def life_legend(report: Report) -> str:
     ]
     if summed_states(report.lives):
         parts.append("drop and speed against the trained model in eager PyTorch")
+        states = [state for life in report.lives for state in life.states]
+        if any(s.like_for_like and s.like_for_like.is_known for s in states):
+            parts.append("like for like: against the float state on the same backend")
     return "; ".join(parts)
 
 
@@ -95,6 +101,27 @@ def _speed(name: str) -> Callable[[Life], Text]:
         state = life.state(name)
         if state is None or state.ratio is None:
             return Text(units.ABSENT, style="dim")
-        return Text(times(state.ratio.value), style="green" if state.ratio.value > 1.05 else "")
+        return Text(known_text(state.ratio), style=COMPARISON_STYLES[slowest_verdict(state)])
 
     return cell
+
+
+def _like_for_like(name: str) -> Callable[[Life], Text]:
+    def cell(life: Life) -> Text:
+        state = life.state(name)
+        ratio = state.like_for_like if state else None
+        if ratio is None:
+            return Text(units.ABSENT, style="dim")
+        return Text(known_text(ratio), style=COMPARISON_STYLES[ratio.verdict])
+
+    return cell
+
+
+def slowest_verdict(state: State) -> str:
+    """Return the verdict that a state's speed is coloured by: slower than the float state on the same backend is no
+    gain, however eager compares.
+    """
+    alike = state.like_for_like
+    if alike is not None and alike.verdict == "slower":
+        return "slower"
+    return state.ratio.verdict if state.ratio else "few"

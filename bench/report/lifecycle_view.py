@@ -141,5 +141,7 @@ def _sort_keys(life: Life, states: tuple[str, ...]) -> dict[str, float]:
         state: State | None = life.state(name)
         key = name.replace("_", "-")
         found[f"drop-{key}"] = state.drop if state else None
-        found[f"speed-{key}"] = state.ratio.value if state and state.ratio else None
+        found[f"speed-{key}"] = (
+            state.ratio.value if state and state.ratio and state.ratio.is_known else None
+        )
     return {key: value for key, value in found.items() if value is not None}

@@ -41,7 +41,7 @@ ROWS: Final = 1_000
 def to_markdown(report: Report) -> str:
     """Return the report as Markdown with a final newline; user text in it cannot become markup, links or mentions."""
     blocks = [f"## {headline(report)}", average(report), _context(report)]
-    blocks += [f"> ⚠️ {safe(problem)}" for problem in report.problems]
+    blocks += [f"> ⚠️ {safe(problem)}" for problem in (*report.problems, *report.cautions)]
     if report.rows:
         legend = f"{ratio_legend(report)}; " if ratio_legend(report) else ""
         blocks.append(_table(report))

@@ -9,11 +9,18 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from bench.output.names import NOT_REACHED, STYLES, backend_short, metric_name, outcome_name
+from bench.output.names import (
+    COMPARISON_STYLES,
+    NOT_REACHED,
+    STYLES,
+    backend_short,
+    metric_name,
+    outcome_name,
+)
 from bench.report.columns import Column, drawn
 from bench.summary.elements import Timing
 from bench.summary.labels import backends_of, labels_of, ratio_text
-from bench.summary.model import Report, Row, Speedup
+from bench.summary.model import Report, Row
 from suite import units
 from suite.axes import REFERENCE
 
@@ -133,11 +140,9 @@ def _latency(row: Row, backend: str) -> Text:
 
 def _ratio(row: Row, backend: str) -> Text:
     speedup = next((s for s in row.speedups if s.backend == backend), None)
-    return Text("") if speedup is None else Text(ratio_text(speedup), style=_ratio_style(speedup))
-
-
-def _ratio_style(speedup: Speedup) -> str:
-    return {"faster": "green", "slower": "magenta", "few": "yellow"}.get(speedup.kind, "dim")
+    if speedup is None:
+        return Text("")
+    return Text(ratio_text(speedup), style=COMPARISON_STYLES[speedup.verdict])
 
 
 def _memory(row: Row, backend: str, metric: str) -> Text:

@@ -49,6 +49,8 @@ def render_terminal(report: Report, console: Console, *, html: Path | None = Non
     console.print(Text(" · ".join(_context(report)), style="dim"))
     for problem in report.problems:
         console.print(Text.assemble(("! ", "yellow"), problem))
+    for caution in report.cautions:
+        console.print(Text.assemble(("! ", "yellow"), caution))
     for finding in report.findings:
         if finding.level in ("error", "crash", "warn"):
             console.print(Text.assemble(("! ", "yellow"), finding.summary))

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from bench.charts.axis import Axis, ratio_axis
 from bench.charts.bars import Diverging, Strip, diverging, share, strip_of
-from bench.output.names import NOT_REACHED, backend_name, metric_name
+from bench.output.names import COMPARISONS, NOT_REACHED, backend_name, metric_name
 from bench.output.text import shortened
 from bench.report.anchor import anchor
 from bench.summary.elements import Quantity, Step
@@ -105,7 +105,7 @@ DOTS: Final = 40_000
 def row_views(report: Report, unfinished: Sequence[Step]) -> tuple[RowView, ...]:
     """Return every row of the report with the report's own scales for bars."""
     axes, labels = axes_by_row(report), labels_of(report)
-    ratios = ratio_axis([s.ratio for row in report.rows for s in row.speedups])
+    ratios = ratio_axis([s.ratio for row in report.rows for s in row.speedups if s.is_known])
     coldest = max((_total(lane) for row in report.rows for lane in row.lanes), default=0.0)
     num_lanes = sum(len(row.lanes) for row in report.rows) or 1
     scales = _Scales(ratios, coldest, max(20, DOTS // num_lanes))
@@ -216,7 +216,7 @@ def _speedup(speedup: Speedup, axis: Axis) -> SpeedupView:
         interval = f"{times(speedup.low)[:-1]}–{times(speedup.high)}"
     return SpeedupView(
         speedup=speedup,
-        text=times(speedup.ratio),
+        text=times(speedup.ratio) if speedup.is_known else COMPARISONS["few"][1],
         interval=interval,
         bar=diverging(speedup.ratio, speedup.low, speedup.high, axis),
         middle=axis.place(1.0),
@@ -230,7 +230,7 @@ def _total(lane: Lane) -> float:
 def _sort_keys(row: Row) -> dict[str, float]:
     found: dict[str, Any] = {
         "latency": min((x.timing.p50 for x in row.lanes if x.timing), default=None),
-        "speedup": max((s.ratio for s in row.speedups), default=None),
+        "speedup": max((s.ratio for s in row.speedups if s.is_known), default=None),
         "cold": min((_total(x) for x in row.lanes if x.coldstart), default=None),
         "parameters": row.parameters,
         "macs": row.macs,

@@ -24,7 +24,7 @@ from bench.report.difference_view import DifferenceView, difference_view
 from bench.review.graphs import Exhibit, Room
 from bench.review.marking import Marked, page_beside
 from bench.review.site import PAGES
-from bench.summary.labels import times
+from bench.summary.labels import known_text
 from bench.summary.lifecycle_records import Life, State
 from bench.summary.model import Report
 from bench.summary.quality_text import drop_text, metric_text
@@ -60,7 +60,7 @@ def pages_of(
         "sizes_text": sizes_text,
         "share": share,
         "shortened": shortened,
-        "times": times,
+        "known_text": known_text,
         "metric_text": metric_text,
         "drop_text": drop_text,
         "comparisons": comparisons,

@@ -117,6 +117,8 @@ def _reasons(state: State, quality: Quality | None, limits: Limits) -> tuple[str
         reasons.append(f"it loses {drop_text(quality, state.drop)}")
     if state.ratio is None:
         reasons.append("its speed was not measured")
+    elif not state.ratio.is_known:
+        reasons.append("its speed is not known: too few pairs of turns")
     if limits.max_bytes is not None and (
         state.num_bytes is None or state.num_bytes > limits.max_bytes
     ):
@@ -133,12 +135,10 @@ def _speed(state: State) -> float:
 
 
 def _may_be_as_fast(state: State, fastest: State) -> bool:
-    """Return True if the intervals overlap; without an interval, this is assumed."""
-    if state.ratio is None or fastest.ratio is None:
-        return False
-    low = fastest.ratio.low if fastest.ratio.low is not None else 0.0
-    high = state.ratio.high if state.ratio.high is not None else state.ratio.value
-    return high >= low
+    """Return True if the intervals overlap."""
+    low = fastest.ratio.low if fastest.ratio else None
+    high = state.ratio.high if state.ratio else None
+    return low is not None and high is not None and high >= low
 
 
 def _chance(life: Life, samples: int | None) -> float | None:
@@ -164,8 +164,10 @@ def _doubts(
         found.append(
             f"quality is of {many}; how far it moves by chance is not known for this metric"
         )
-    if any(s.ratio and s.ratio.low is None for s in states):
-        found.append("a speed has no interval: too few samples")
     if any(s.ratio and not s.ratio.is_paired for s in states):
-        found.append("a speed was taken across processes, which differ by some percent")
+        found.append(
+            "a speed was not taken in turns with eager PyTorch: its interval has the worst case of both"
+        )
+    if any(s.like_for_like and s.like_for_like.verdict == "slower" for s in states):
+        found.append("a quantized state is slower than the float graph that it was made from")
     return found

@@ -6,7 +6,7 @@ from typing import Final
 
 from bench.output.names import backend_name, variant_name
 from bench.summary.advice import Advice, Limits
-from bench.summary.labels import times
+from bench.summary.labels import interval_text, known_text, times
 from bench.summary.lifecycle_records import Quality, State
 from bench.summary.model import Report
 from bench.summary.quality_text import change_text, drop_text, metric_text
@@ -34,12 +34,15 @@ def state_text(state: State) -> str:
 
 
 def speed_text(state: State) -> str:
-    """Return a speed as text, e.g. `4.35× as fast (4.05-6.02×), 166 µs`."""
-    if state.ratio is None:
-        return "speed unknown"
-    ratio, text = state.ratio, f"{times(state.ratio.value)} as fast"
-    if ratio.low is not None and ratio.high is not None:
-        text += f" ({times(ratio.low)[:-1]}–{times(ratio.high)})"
+    """Return a speed as text, e.g. `4.35× as fast (4.05–6.02×) as eager, 1.12× (1.05–1.19×) the float graph's speed,
+    166 µs`.
+    """
+    ratio, alike = state.ratio, state.like_for_like
+    if ratio is None or not ratio.is_known:
+        return "speed unknown" if ratio is None else "speed unknown: too few pairs"
+    text = f"{times(ratio.value)} as fast{interval_text(ratio.low, ratio.high)}"
+    if alike is not None and alike.is_known:
+        text += f" as eager, {known_text(alike)} the float state's speed on {backend_name(state.backend)}"
     return f"{text}, {units.seconds(state.latency.p50)}" if state.latency else text
 
 

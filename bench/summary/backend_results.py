@@ -8,13 +8,16 @@ from typing import Final
 
 from bench.derived_metrics import derive, throughput, throughput_unit
 from bench.metrics import METRICS
+from bench.paired_ratio import paired_ratio, verdict_of
 from bench.stats import CONFIDENCE, Estimate, median
 from bench.summary.elements import Doubt, Quantity, Timing
-from bench.summary.model import CLEAR_RATIO, Lane, Speedup
+from bench.summary.model import Comparison, Lane, Speedup
+from bench.summary.numbers import ratio_ends
 from bench.summary.step_outcomes import step_of
-from suite.axes import REFERENCE
+from suite.axes import ORIGINAL, REFERENCE
+from suite.cell import Cell
 from suite.record import Measurement, Record
-from suite.results.measuring import MemoryResult
+from suite.results.measuring import MemoryResult, PairsResult
 
 Doubter = Callable[[Measurement], Sequence[Doubt]]
 """Returns the reasons to distrust a measurement under the plan in force."""
@@ -36,42 +39,72 @@ def lane_of(backend: str, records: Sequence[Record], doubter: Doubter) -> Lane:
         timing=timing_of(latency) if latency else None,
         memory=_quantities(ran, "memory"),
         coldstart=_quantities(ran, "coldstart"),
+        comparisons=comparisons_of(next((r for r in ran if r.step == "pairs"), None)),
         absent=_absent(ran),
         doubts=tuple(d for r in ran for m in r.measurements for d in doubter(m)),
     )
 
 
-def speedups_of(lanes: Sequence[Lane]) -> tuple[Speedup, ...]:
-    """Return the speedup of every other backend over eager; empty if eager has no latency."""
-    reference = next((lane.timing for lane in lanes if lane.backend == REFERENCE), None)
-    if reference is None or not reference.p50 > 0:
+def comparisons_of(record: Record | None) -> tuple[Comparison, ...]:
+    """Return the comparisons in the record of the step `pairs`; none if it did not pass."""
+    result = record.result if record and record.outcome.has_run else None
+    if not isinstance(result, PairsResult) or result.own is None:
         return ()
-    return tuple(
-        _speedup(lane.backend, reference, lane.timing)
-        for lane in lanes
-        if lane.backend != REFERENCE and lane.timing is not None and lane.timing.p50 > 0
-    )
+    found = []
+    for reference in result.references:
+        ratio = paired_ratio(reference, result.own)
+        if ratio is not None:
+            cell = Cell.parse(reference.cell)
+            found.append(
+                Comparison(
+                    variant=cell.variant,
+                    backend=cell.backend,
+                    ratio=ratio.value,
+                    low=ratio.low,
+                    high=ratio.high,
+                    num_pairs=ratio.num_pairs,
+                    num_void=ratio.num_void,
+                )
+            )
+    return tuple(found)
 
 
-def _speedup(backend: str, reference: Timing, timing: Timing) -> Speedup:
-    low = high = None
-    if reference.low and reference.high and timing.low and timing.high:
-        # The worst case of both intervals: two 95% intervals hold together in at least 90% of
-        # runs, whatever the distribution of the noise, and samples need not be paired.
-        low, high = reference.low / timing.high, reference.high / timing.low
-    verdict = "unclear"
-    if low is not None and high is not None:
-        if low > CLEAR_RATIO:
-            verdict = "faster"
-        elif high < 1 / CLEAR_RATIO:
-            verdict = "slower"
+def speedups_of(lanes: Sequence[Lane], variant: str = ORIGINAL) -> tuple[Speedup, ...]:
+    """Return the speedup of every other backend over eager: in turns if both were measured so, else from the medians of
+    their own processes; empty if there is neither.
+    """
+    reference = next((lane.timing for lane in lanes if lane.backend == REFERENCE), None)
+    found = []
+    for lane in lanes:
+        if lane.backend == REFERENCE:
+            continue
+        pair = lane.against(variant, REFERENCE)
+        if pair is not None:
+            found.append(
+                Speedup(
+                    backend=lane.backend,
+                    over=REFERENCE,
+                    ratio=pair.ratio,
+                    low=pair.low,
+                    high=pair.high,
+                    verdict=verdict_of(pair.low, pair.high),
+                    num_pairs=pair.num_pairs,
+                )
+            )
+        elif reference and lane.timing and reference.p50 > 0 and lane.timing.p50 > 0:
+            found.append(_across(lane.backend, reference, lane.timing))
+    return tuple(found)
+
+
+def _across(backend: str, reference: Timing, timing: Timing) -> Speedup:
+    low, high = ratio_ends(reference, timing)
     return Speedup(
         backend=backend,
         over=REFERENCE,
         ratio=reference.p50 / timing.p50,
         low=low,
         high=high,
-        verdict=verdict,
+        verdict=verdict_of(low, high),
     )
 
 

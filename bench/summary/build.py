@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from bench.doubts import doubts
-from bench.output.names import plural
+from bench.output.names import doubt_meaning, plural
 from bench.plan import PLANS, Plan
 from bench.summary.elements import Doubt, Step
 from bench.summary.findings import findings_from
@@ -48,7 +48,8 @@ def build_report(run: Run) -> Report:
     plan = _plan(options)
     planned = planned_steps(info.get("planned"))
     records = in_planned_order(run.records, planned)
-    rows = rows_of(records, lambda measurement: _doubts(measurement, plan))
+    all_rows = rows_of(records, lambda measurement: _doubts(measurement, plan))
+    rows, cautions = without_run_doubts(all_rows)
     missing, cells = not_reached(planned, records), planned_cells(planned)
     lives = lives_of(records, missing, cells, rows)
     steps = (*(step_of(record) for record in records), *missing)
@@ -74,6 +75,7 @@ def build_report(run: Run) -> Report:
         excluded=_excluded(info.get("excluded")),
         problems=(*run.problems, *_interruption(info, missing, run.folder.name)),
         totals=totals_of(rows, lives, steps, missing),
+        cautions=cautions,
         roofline=roofline_of(info, rows),
         gate=newest_gate(run.folder, run.machine.environment.git.commit) if run.machine else None,
     )
@@ -110,8 +112,37 @@ def _doubts(measurement: Measurement, plan: Plan | None) -> tuple[Doubt, ...]:
             summary=doubt.summary,
             advice=doubt.advice,
             metric=measurement.metric,
+            questions=doubt.questions,
+            is_of_run=doubt.is_of_run,
         )
         for doubt in doubts(measurement, plan or PLANS["standard"])
+    )
+
+
+def without_run_doubts(rows: Sequence[Row]) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """Return the rows without the doubts about the machine, and these as one sentence per kind."""
+    found: dict[str, list[tuple[str, Doubt]]] = {}
+    kept = []
+    for row in rows:
+        lanes = []
+        for lane in row.lanes:
+            for doubt in lane.doubts:
+                if doubt.is_of_run:
+                    found.setdefault(doubt.code, []).append((lane.cell, doubt))
+            own = tuple(doubt for doubt in lane.doubts if not doubt.is_of_run)
+            lanes.append(replace(lane, doubts=own))
+        kept.append(replace(row, lanes=tuple(lanes)))
+    num_cells = sum(len(row.lanes) for row in rows)
+    return tuple(kept), tuple(_caution(code, seen, num_cells) for code, seen in found.items())
+
+
+def _caution(code: str, seen: Sequence[tuple[str, Doubt]], num_cells: int) -> str:
+    cells = dict.fromkeys(cell for cell, _ in seen)
+    figures = ", ".join(dict.fromkeys(doubt.questions for _, doubt in seen))
+    first = seen[0][1]
+    return (
+        f"{doubt_meaning(code)} In {len(cells)} of {plural(num_cells, 'cell')} this puts in question: {figures}."
+        f" E.g. {first.summary}; {first.advice}. Ratios are taken in turns and leave disturbed turns out."
     )
 
 

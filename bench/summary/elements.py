@@ -17,6 +17,10 @@ class Doubt:
     summary: str
     advice: str = ""
     metric: str = ""
+    questions: str = ""
+    """The figure that it puts in question, by its heading."""
+    is_of_run: bool = False
+    """Whether it is about the machine; the report says it once, in `cautions`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from bench.output.names import backend_name, plural, variant_name
+from bench.output.names import COMPARISONS, backend_name, plural, variant_name
+from bench.summary.labels import mean_text
 from bench.summary.model import Report
 from suite.axes import REFERENCE
 
@@ -25,25 +26,37 @@ def headline(report: Report) -> str:
         first = f"{plural(totals.num_planned, noun)} measured."
     else:
         first = f"{totals.num_measured} of {plural(totals.num_planned, noun)} measured."
-    return " ".join((first, *(_comparison(report, name) for name in totals.mean_speedup)))
+    counts = (totals.num_faster, totals.num_slower, totals.num_same, totals.num_few)
+    backends = dict.fromkeys(backend for count in counts for backend in count)
+    return " ".join((first, *(_comparison(report, name) for name in backends)))
 
 
 def average(report: Report) -> str:
-    """Return e.g. `ONNX Runtime runs at 1.36 times eager's speed in the geometric mean.`; empty without a
-    comparison.
+    """Return e.g. `ONNX Runtime runs at 1.36× (1.33–1.39×) eager's speed in the geometric mean of 26 models.`; empty
+    without a ratio that has an interval.
     """
+    row_noun = "model" if _is_by_model(report) else "configuration"
     parts = [
-        f"{backend_name(backend)} runs at {mean:.2f} times eager's speed in the geometric mean."
+        f"{backend_name(backend)} runs at {mean_text(mean)} eager's speed in the geometric mean of"
+        f" {plural(mean.num, row_noun)}."
         for backend, mean in report.totals.mean_speedup.items()
     ]
     noun = "model" if len({life.model for life in report.lives}) == len(report.lives) else "life"
     means = [
-        f"{variant_name(name)} {mean:.2f}× ({_of(report.totals.num_state_speedups[name], noun)})"
+        f"{variant_name(name)} {mean_text(mean)} ({_of(mean.num, noun)})"
         for name, mean in report.totals.mean_state_speedup.items()
     ]
     if means:
         parts.append(
             f"Speed against the trained model in eager PyTorch, in the geometric mean: {', '.join(means)}."
+        )
+    alike = [
+        f"{variant_name(name)} {mean_text(mean)} ({_of(mean.num, noun)})"
+        for name, mean in report.totals.mean_like_for_like.items()
+    ]
+    if alike:
+        parts.append(
+            f"Against the float state on the same backend, in the geometric mean: {', '.join(alike)}."
         )
     return " ".join(parts)
 
@@ -70,7 +83,7 @@ def _comparison(report: Report, backend: str) -> str:
     """Return the comparison of that backend with eager over all rows, in one sentence."""
     totals = report.totals
     faster, slower = totals.num_faster.get(backend, 0), totals.num_slower.get(backend, 0)
-    unclear = totals.num_unclear.get(backend, 0)
+    same, few = totals.num_same.get(backend, 0), totals.num_few.get(backend, 0)
     parts = []
     if faster:
         parts.append(f"{backend_name(backend)} is faster on {faster}")
@@ -80,12 +93,13 @@ def _comparison(report: Report, backend: str) -> str:
             if parts
             else f"{backend_name(REFERENCE)} is faster than {backend_name(backend)} on {slower}"
         )
-    if unclear:
-        parts.append(
-            f"{unclear} too close to tell"
-            if parts
-            else f"{backend_name(backend)} and eager are too close to tell on {unclear}"
-        )
+    for number, words in ((same, COMPARISONS["same"][1]), (few, COMPARISONS["few"][1])):
+        if number:
+            parts.append(
+                f"{number} {words}"
+                if parts
+                else f"{backend_name(backend)} and eager: {number} {words}"
+            )
     return f"{', '.join(parts)}."
 
 

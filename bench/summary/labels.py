@@ -9,7 +9,9 @@ from typing import Final
 from bench.output.names import COMPARISONS, doubt_meaning, variant_name
 from bench.steps import step_name
 from bench.summary.elements import Step
-from bench.summary.model import Report, Row, Speedup
+from bench.summary.lifecycle_records import Ratio
+from bench.summary.model import Mean, Report, Row, Speedup
+from suite import units
 from suite.axes import BACKENDS, ORIGINAL, REFERENCE, VARIANTS
 
 AXES: Final = ("size", "device", "dtype", "batch")
@@ -86,14 +88,40 @@ def times(ratio: float) -> str:
     )
 
 
+def interval_text(low: float | None, high: float | None) -> str:
+    """Return ` (1.58–1.66×)` for an interval of ratios, with a leading space; empty without one."""
+    if low is None or high is None or low == high:  # the reference against itself
+        return ""
+    return f" ({times(low)[:-1]}–{times(high)})"
+
+
+def known_text(ratio: Ratio | None) -> str:
+    """Return `1.62× (1.58–1.66×)`; a dash for no ratio, `too few pairs` for one without an interval."""
+    if ratio is None:
+        return units.ABSENT
+    if not ratio.is_known:
+        return COMPARISONS["few"][1]
+    return times(ratio.value) + interval_text(ratio.low, ratio.high)
+
+
+def mean_text(mean: Mean) -> str:
+    """Return `1.62× (1.58–1.66×)`."""
+    return times(mean.value) + interval_text(mean.low, mean.high)
+
+
 def ratio_text(speedup: Speedup) -> str:
-    """Return `▲ 1.62×`; the marks are those of `bench.output.names.COMPARISONS`."""
-    return f"{COMPARISONS[speedup.kind][0]} {times(speedup.ratio)}"
+    """Return `▲ 1.62× (1.58–1.66×)`, and `… too few pairs` without an interval; the marks are those of
+    `bench.output.names.COMPARISONS`.
+    """
+    mark, words, _ = COMPARISONS[speedup.verdict]
+    if not speedup.is_known:
+        return f"{mark} {words}"
+    return f"{mark} {times(speedup.ratio)}{interval_text(speedup.low, speedup.high)}"
 
 
 def ratio_legend(report: Report) -> str:
     """Return what the marks of this report's speed-ups mean: `▲ faster, ▼ slower than eager, ...`."""
-    kinds = {speedup.kind for row in report.rows for speedup in row.speedups}
+    kinds = {speedup.verdict for row in report.rows for speedup in row.speedups}
     found = [f"{mark} {words}" for name, (mark, words, _) in COMPARISONS.items() if name in kinds]
     return f"{', '.join(found)}; against {REFERENCE}" if found else ""
 
@@ -181,16 +209,18 @@ def doubts_of(report: Report) -> tuple[DoubtGroup, ...]:
     """Return the report's doubts by kind, the most frequent first."""
     lanes: dict[str, dict[tuple[str, str, str], None]] = {}
     advice: dict[str, dict[str, None]] = {}
+    questions: dict[str, dict[str, None]] = {}
     labels = labels_of(report)
     for row in report.rows:
         for lane in row.lanes:
             for doubt in lane.doubts:
                 lanes.setdefault(doubt.code, {})[row.id, labels[row.id], lane.backend] = None
                 advice.setdefault(doubt.code, {})[doubt.advice] = None
+                questions.setdefault(doubt.code, {})[doubt.questions] = None
     return tuple(
         DoubtGroup(
             code=code,
-            summary=doubt_meaning(code),
+            summary=f"{', '.join(q for q in questions[code] if q)}: {doubt_meaning(code)}",
             advice=tuple(text for text in advice[code] if text)[:3],
             lanes=tuple(found),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bench.paired_ratio import verdict_of
 from bench.summary.elements import Graph, Quantity, Step
 from suite.axes import REFERENCE, VARIANTS
 from suite.claims import Claim
@@ -127,15 +128,25 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """Wall-clock speedup over the trained model in eager PyTorch."""
+    """Wall-clock speedup over another state, by default over the trained model in eager PyTorch."""
 
     value: float
     low: float | None
     high: float | None
     is_paired: bool
-    """Whether both were measured alternately in one process; otherwise in two processes, with the worst case of both
-    intervals.
+    """Whether both were measured in turns; otherwise one after the other, with the worst case of both intervals, or
+    chained over a third state.
     """
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it has an interval: a ratio without one is no headline."""
+        return self.low is not None and self.high is not None
+
+    @property
+    def verdict(self) -> str:
+        """faster, slower, same or few: see `bench.paired_ratio.verdict_of`."""
+        return verdict_of(self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +175,8 @@ class State:
     holds.
     """
     ratio: Ratio | None = None
+    like_for_like: Ratio | None = None
+    """Of a quantized state: its ratio to the float state that it was made from, on the same backend."""
     graph: Graph | None = None
     is_best: bool = False
     """Whether it is Pareto-optimal: no other state is both faster and better."""

@@ -4,6 +4,8 @@ Schema history
   1  first version.
   2  `lives` and `foundations`. `rows` holds the benchmark alone, one row per variant (its id ends with it); the
      stages of a model's life, `build` among them, are in `lives`. Steps name their variant.
+  3  ratios are taken in turns: `comparisons` of a lane; a speed-up's `verdict` is faster, slower, same or few; means
+     have their interval; `like_for_like` of a state; `cautions` of the run.
 """
 
 from __future__ import annotations
@@ -18,13 +20,23 @@ from bench.summary.roofline_records import Roofline
 from bench.summary.verdicts import GateVerdict
 from suite.axes import ORIGINAL
 
-SCHEMA: Final = 2
-CLEAR_RATIO: Final = 1.05
-"""Ratio that the whole interval of a speed-up must exceed to count as faster.
+SCHEMA: Final = 3
 
-Two fresh processes that run the same code differ by 4-10% on shared machines, which an interval from within one process
-does not include.
-"""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How fast a cell is against another one that it was measured in turns with."""
+
+    variant: str
+    backend: str
+    """State and backend of the other."""
+    ratio: float
+    """Median over neighbouring turns of the other's seconds / its own: above 1, it is faster."""
+    low: float
+    high: float
+    num_pairs: int
+    num_void: int
+    """Pairs that were disturbed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +51,7 @@ class Lane:
     memory: tuple[Quantity, ...] = ()
     coldstart: tuple[Quantity, ...] = ()
     """Cold-start phases in execution order."""
+    comparisons: tuple[Comparison, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
     """Metric that this backend cannot provide -> reason."""
@@ -46,6 +59,11 @@ class Lane:
     def quantity(self, metric: str) -> float | None:
         """Return the value of that memory or cold-start metric, or None."""
         found = (q.value for q in (*self.memory, *self.coldstart) if q.metric == metric)
+        return next(found, None)
+
+    def against(self, variant: str, backend: str) -> Comparison | None:
+        """Return the comparison with that state on that backend, or None."""
+        found = (c for c in self.comparisons if (c.variant, c.backend) == (variant, backend))
         return next(found, None)
 
 
@@ -56,22 +74,19 @@ class Speedup:
     backend: str
     over: str
     ratio: float
-    """Reference p50 / this p50: above 1, this backend is faster."""
+    """Above 1, this backend is faster."""
     low: float | None
-    """Worst case of both intervals: reference low / this high. None if either has no interval."""
     high: float | None
+    """95% interval; None if there are too few rounds for one."""
     verdict: str
-    """`faster`, `slower`, or `unclear`: the interval is too close to 1, or there is none."""
+    """faster, slower, same or few: see `bench.paired_ratio.verdict_of`."""
+    num_pairs: int | None = None
+    """Pairs of turns that it is taken from; None if the two were measured one after the other."""
 
     @property
-    def kind(self) -> str:
-        """`faster`, `slower`, or why it is unclear: `same`, `unclear` (too wide an interval) or `few` (no interval)."""
-        if self.verdict != "unclear":
-            return self.verdict
-        if self.low is None or self.high is None:
-            return "few"
-        is_near = self.low >= 1 / CLEAR_RATIO and self.high <= CLEAR_RATIO
-        return "same" if is_near else "unclear"
+    def is_known(self) -> bool:
+        """Whether it has an interval: a ratio without one is no headline."""
+        return self.low is not None and self.high is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +154,20 @@ class Row:
             return ""
         if all(speedup.verdict == "slower" for speedup in self.speedups):
             return self.speedups[0].over
-        best = max(self.speedups, key=lambda speedup: speedup.ratio)
-        return best.backend if best.verdict == "faster" else ""
+        faster = [speedup for speedup in self.speedups if speedup.verdict == "faster"]
+        return max(faster, key=lambda speedup: speedup.ratio).backend if faster else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mean:
+    """Geometric mean of ratios that have an interval."""
+
+    value: float
+    low: float
+    high: float
+    """95% interval of the mean over these ratios, whose errors are independent."""
+    num: int
+    """Number of ratios."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +183,12 @@ class Totals:
     num_faster: Mapping[str, int] = field(default_factory=dict)
     """Backend -> number of rows where it is clearly faster than the reference."""
     num_slower: Mapping[str, int] = field(default_factory=dict)
-    num_unclear: Mapping[str, int] = field(default_factory=dict)
-    mean_speedup: Mapping[str, float] = field(default_factory=dict)
-    """Backend -> geometric mean of its speed-up over the reference, for rows with both."""
+    num_same: Mapping[str, int] = field(default_factory=dict)
+    """Too close to tell: no difference that matters."""
+    num_few: Mapping[str, int] = field(default_factory=dict)
+    """Not known: too few pairs."""
+    mean_speedup: Mapping[str, Mean] = field(default_factory=dict)
+    """Backend -> geometric mean of its known speed-ups over the reference."""
     outcomes: Mapping[str, int] = field(default_factory=dict)
     """Outcome -> number of steps, `not_reached` included."""
     num_models: int = 0
@@ -166,12 +196,12 @@ class Totals:
     num_claims: int = 0
     """Number of claims made by stages, and of those that did not hold."""
     num_broken: int = 0
-    mean_state_speedup: Mapping[str, float] = field(default_factory=dict)
-    """State (pruned, int8 ...) -> geometric mean over the lives of its wall-clock ratio to the trained model in
+    mean_state_speedup: Mapping[str, Mean] = field(default_factory=dict)
+    """State (pruned, int8 ...) -> geometric mean over the lives of its known wall-clock ratios to the trained model in
     eager.
     """
-    num_state_speedups: Mapping[str, int] = field(default_factory=dict)
-    """State -> number of lives in this mean."""
+    mean_like_for_like: Mapping[str, Mean] = field(default_factory=dict)
+    """Quantized state -> the same against the float state that it was made from, on the same backend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +237,8 @@ class Report:
     problems: tuple[str, ...]
     """Missing or damaged items of the run folder itself."""
     totals: Totals
+    cautions: tuple[str, ...] = ()
+    """What puts the whole run in question, one sentence each: a busy machine, a quota."""
     roofline: Roofline | None = None
     """Roofline of the machine and models; None if its peaks were not measured."""
     gate: GateVerdict | None = None

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from bench.stats import percentile
+from bench.paired_ratio import paired_ratio
+from bench.stats import median, percentile
 from bench.summary.elements import Timing
 from bench.summary.lifecycle_records import MASKED, Clock, Ratio, State
-from bench.summary.model import Row
-from bench.summary.numbers import durations
+from bench.summary.model import Comparison, Lane, Row
+from bench.summary.numbers import durations, ratio_ends
 from suite.axes import (
     COMPILED,
     EAGER,
@@ -23,6 +24,7 @@ from suite.axes import (
     VARIANTS,
 )
 from suite.record import Record
+from suite.results.measuring import PairedArm
 from suite.results.prune import PruneResult
 from suite.results.quantize import QuantizeResult
 
@@ -50,14 +52,16 @@ class PairedTimings:
             return None
         return Clock(p50=found.value, low=found.low, high=found.high, num_samples=found.num_samples)
 
-    def ratio(self, arm: str) -> Ratio | None:
-        """Return the speedup over the eager arm, from neighbouring samples."""
-        before, after = self.samples.get(self.eager, ()), self.samples.get(arm, ())
+    def ratio(self, arm: str, over: str = "") -> Ratio | None:
+        """Return the speedup over that arm (the eager one if empty), from neighbouring samples."""
+        before, after = self.samples.get(over or self.eager, ()), self.samples.get(arm, ())
         if not before or len(before) != len(after):
             return None
-        found = percentile([a / b for a, b in zip(before, after, strict=True)], 0.5)
+        found = paired_ratio(
+            PairedArm(cell=over, seconds=tuple(before)), PairedArm(cell=arm, seconds=tuple(after))
+        )
         if found is None:
-            return None
+            return Ratio(value=median_ratio(before, after), low=None, high=None, is_paired=True)
         return Ratio(value=found.value, low=found.low, high=found.high, is_paired=True)
 
 
@@ -80,8 +84,17 @@ def clock_of(timing: Timing) -> Clock:
     return Clock(p50=timing.p50, low=timing.low, high=timing.high, num_samples=timing.num_samples)
 
 
+def median_ratio(before: Sequence[float], after: Sequence[float]) -> float:
+    """Return the median of the ratios of neighbouring samples."""
+    return median([a / b for a, b in zip(before, after, strict=True)])
+
+
 def compared(states: Sequence[State], records: Records, rows: Mapping[str, Row]) -> list[State]:
-    """Return the states with their ratio to the trained model in eager PyTorch."""
+    """Return the states with their ratio to the trained model in eager PyTorch, quantized ones also with that to the
+    float state that they were made from.
+
+    The benchmark's turns come first, then those of the stage, then medians of two processes.
+    """
     reference, is_benched = _reference(states, rows)
     prune = records.get((PRUNE, PRUNED))
     pruning = paired_timings_of(prune).ratio(PRUNED) if prune else None
@@ -92,7 +105,9 @@ def compared(states: Sequence[State], records: Records, rows: Mapping[str, Row])
         row = rows.get(state.name)
         lane = row.lane(state.backend) if row else None
         if (state.name, state.backend) == (TRAINED, REFERENCE):
-            ratio = Ratio(value=1.0, low=None, high=None, is_paired=True) if reference else None
+            ratio = Ratio(value=1.0, low=1.0, high=1.0, is_paired=True) if reference else None
+        elif lane is not None and (pair := _benched(state, lane)) is not None:
+            ratio = _ratio(pair)
         elif not (is_benched and lane is not None and lane.timing is not None):
             ratio = _in_turns(state, records, pruning)
         if ratio is None and reference and state.latency:
@@ -102,11 +117,35 @@ def compared(states: Sequence[State], records: Records, rows: Mapping[str, Row])
             replace(
                 state,
                 ratio=ratio,
+                like_for_like=_like_for_like(state, lane, records),
                 macs_ratio=left,
                 is_other_batch=_is_other_batch(state.latency, ratio, reference),
             )
         )
     return found
+
+
+def _benched(state: State, lane: Lane) -> Comparison | None:
+    """Return the benchmark's comparison with the trained model in eager PyTorch; of the model as built, with itself
+    there, which is as fast.
+    """
+    return lane.against(ORIGINAL if state.name == ORIGINAL else TRAINED, REFERENCE)
+
+
+def _like_for_like(state: State, lane: Lane | None, records: Records) -> Ratio | None:
+    """Return the ratio of a quantized state to the float state that it was made from, on the same backend."""
+    row = VARIANTS.get(state.name)
+    if row is None or row.stage != QUANTIZE:
+        return None
+    if lane is not None and (pair := lane.against(row.parent, state.backend)) is not None:
+        return _ratio(pair)
+    record = records.get((QUANTIZE, state.name))
+    arms = paired_timings_of(record) if record else PairedTimings()
+    return arms.ratio("quantized", over=arms.like_for_like) if arms.like_for_like else None
+
+
+def _ratio(pair: Comparison) -> Ratio:
+    return Ratio(value=pair.ratio, low=pair.low, high=pair.high, is_paired=True)
 
 
 def _is_other_batch(own: Clock | None, ratio: Ratio | None, reference: Clock | None) -> bool:
@@ -160,7 +199,5 @@ def _chained(first: Ratio | None, second: Ratio) -> Ratio | None:
 
 def _across(reference: Clock, own: Clock) -> Ratio:
     """Return the ratio of two processes, with the worst case of both intervals."""
-    low = high = None
-    if reference.low and reference.high and own.low and own.high:
-        low, high = reference.low / own.high, reference.high / own.low
+    low, high = ratio_ends(reference, own)
     return Ratio(value=reference.p50 / own.p50, low=low, high=high, is_paired=False)

@@ -175,7 +175,7 @@ def _judged(states: Sequence[State], quality: Quality | None) -> tuple[State, ..
         else replace(s, drop=drop(quality.task, first, s.metric) + 0.0)
         for s in states
     ]
-    plotted = [s for s in states if s.ratio is not None and s.drop is not None]
+    plotted = [s for s in states if s.ratio and s.ratio.is_known and s.drop is not None]
     points = [(s.ratio.value, gain(quality.task, first, s.metric)) for s in plotted]  # type: ignore[union-attr,arg-type]
     best = {id(s) for s, is_on in zip(plotted, pareto_frontier(points), strict=True) if is_on}
     return tuple(replace(s, is_best=True) if id(s) in best else s for s in states)

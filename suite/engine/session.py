@@ -49,6 +49,10 @@ class Session:
     share: int = 0
     """Intra-op threads of each worker while several run concurrently; 0 = the user's setting."""
     is_stopped: bool = False
+    cells: Sequence[Cell] = ()
+    """Cells of this run in order; a step that compares cells takes its partners from them."""
+    shared: dict[str, Record] = field(default_factory=dict)
+    """Records of jobs from which several cells have their part, by the key of the part; not stored."""
     import_seconds: dict[tuple[str, ...], Measurement | None] = field(default_factory=dict)
     """Packages -> import time: the same for every cell that needs them, so measured once per run."""
 
@@ -64,7 +68,7 @@ class Session:
                 self.changed.wait()
             if (known := self.records.get(key)) is not None:
                 return known
-        refusal = self._refusal(cell, step, worker)
+        refusal = self.refusal(cell, step, worker)
         with self.changed:
             self.on_begin(cell, step)
         return self._kept(refusal or self._run(cell, step, worker))
@@ -85,7 +89,7 @@ class Session:
         Prerequisites of the cell are made first; a declared gap of the stage `bench` is not run. `options` override
         those of the run: a mapping, or a dataclass of the options specific to this runner.
         """
-        refusal = self._refusal(cell, step) if cell.model in self.request.specs else None
+        refusal = self.refusal(cell, step) if cell.model in self.request.specs else None
         return refusal or self.job(
             cell, step, label=label, runner=runner, result=result, options=options
         )
@@ -149,7 +153,7 @@ class Session:
                 for g in graphs
                 if g.variant == ORIGINAL
                 and f"{g.id}/export" not in self.records
-                and not self._refusal(g, EXPORT)
+                and not self.refusal(g, EXPORT)
             ],
             workers,
         )
@@ -166,8 +170,10 @@ class Session:
             self.changed.notify_all()
         return record
 
-    def _refusal(self, cell: Cell, step: str, worker: Worker | None = None) -> Record | None:
-        """Return the record of a cell that cannot run (declared gap, or missing prerequisite), or None."""
+    def refusal(self, cell: Cell, step: str, worker: Worker | None = None) -> Record | None:
+        """Return the record of a cell that cannot run (declared gap, or missing prerequisite), or None; makes the
+        prerequisites if necessary.
+        """
         if why := preconditions.declared(self.request, cell, step):
             return self.blank(cell, step, *why)
         if cell.model not in self.request.specs:
@@ -208,7 +214,7 @@ class Session:
             CellJob(
                 runner=runner or self.steps[step.partition(":")[0]].runner,
                 cell=cell,
-                options=self._options(cell, step).extended(options or {}),
+                options=self.options_for(cell, step).extended(options or {}),
                 deadline=self.request.deadline,
                 log=str(log),
             )
@@ -220,12 +226,12 @@ class Session:
         return replace(
             record,
             task=spec.task if spec is not None else "",
-            diagnosis=self._diagnosis(record),
+            diagnosis=self.diagnosis_of(record),
             started_at=started_at,
             seconds=time.monotonic() - began,
         )
 
-    def _diagnosis(self, record: Record) -> tuple[Finding, ...]:
+    def diagnosis_of(self, record: Record) -> tuple[Finding, ...]:
         """Return the doctor's findings in the text of the record's failure."""
         failure = record.failure
         if failure is None or not record.outcome.is_bad:
@@ -234,7 +240,7 @@ class Session:
             return ()  # our errors state their cure; the cause could match another
         return tuple(self.diagnose(f"{failure.log_tail}\n{failure.message}"))
 
-    def _options(self, cell: Cell, step: str) -> JobOptions:
+    def options_for(self, cell: Cell, step: str) -> JobOptions:
         """Return the run's options with the cell's graphs and folders."""
         parent = VARIANTS[cell.variant].parent
         options = self.request.options

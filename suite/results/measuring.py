@@ -34,6 +34,36 @@ class LatencyResult(RunResult):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PairedArm:
+    """The turns of one cell in a sitting: several cells measured alternately, each in a process of its own."""
+
+    cell: str
+    """The cell's id."""
+    seconds: tuple[float, ...] = ()
+    """Seconds per call, one value per turn; the nth turns of all arms of a sitting are neighbours."""
+    void: tuple[int, ...] = ()
+    """Indices of disturbed turns."""
+    iterations: int = 1
+    """Calls per part of a turn."""
+    warmup_ended_because: str = ""
+    """flat, cap, or long: one call is so long that it is its own warm-up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairsResult(StepResult):
+    """A cell measured in turns with the cells that it is compared with; ratios are derived from these turns."""
+
+    sitting: str = ""
+    """Cells with one sitting were measured in turns with each other."""
+    own: PairedArm | None = None
+    references: tuple[PairedArm, ...] = ()
+    """What the cell is compared with: see `bench.pairs.references`."""
+    stopped_because: str = ""
+    """decided (more pairs would change no verdict) or time_cap."""
+    plan: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryResult(RunResult):
     """Peak and live memory; the bytes are in the measurements."""
 

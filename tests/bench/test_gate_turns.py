@@ -6,7 +6,8 @@ import time
 import pytest
 
 from bench.instruments.turn_lock import GONE, ArmLost, join
-from bench.instruments.turns import summarize_turn, take_turns, wait_for_idle_threads
+from bench.instruments.turns import summarize_turn, take_turns
+from suite.timing import wait_for_idle_threads
 
 
 def pair(path, work, deadline=5.0):

@@ -15,8 +15,9 @@ from bench.__main__ import main
 from bench.charts.histograms import HEIGHT, density_of, hill
 from bench.graph_analysis.spread import Spread
 from bench.output.console import tolerate_encoding
-from bench.output.names import COMPARISONS
+from bench.output.names import COMPARISON_STYLES, COMPARISONS
 from bench.output.text import distinct_names
+from bench.paired_ratio import verdict_of
 from bench.report.html import to_html
 from bench.summary.build import build_report
 from bench.summary.labels import ratio_text
@@ -24,30 +25,41 @@ from bench.summary.model import Speedup
 from suite.runs.load import load_run
 
 
-def speedup(verdict, low, high):
+def speedup(low, high):
     return Speedup(
-        backend="compiled", over="eager", ratio=1.01, low=low, high=high, verdict=verdict
+        backend="compiled",
+        over="eager",
+        ratio=1.01,
+        low=low,
+        high=high,
+        verdict=verdict_of(low, high),
     )
 
 
 def test_no_difference_is_told_from_not_knowing():
-    kinds = [
-        speedup("faster", 1.1, 1.2).kind,
-        speedup("slower", 0.8, 0.9).kind,
-        speedup("unclear", 0.97, 1.04).kind,
-        speedup("unclear", 0.9, 1.4).kind,
-        speedup("unclear", None, None).kind,
+    ends = [(1.1, 1.2), (0.8, 0.9), (0.97, 1.04), (0.9, 1.4)]
+    assert [verdict_of(*pair) for pair in ends] == list(COMPARISONS)
+    assert verdict_of(None, None) == "few"
+
+
+def test_too_close_to_tell_is_said_only_within_five_percent():
+    assert [verdict_of(0.94, 1.02), verdict_of(0.99, 1.06), verdict_of(0.96, 1.05)] == [
+        "few",
+        "few",
+        "same",
     ]
-    assert kinds == list(COMPARISONS)
+
+
+def test_a_ratio_without_an_interval_is_no_number():
+    assert not re.search(r"\d", ratio_text(speedup(None, None)))
+    assert "too few pairs" in ratio_text(speedup(None, None))
 
 
 def test_every_kind_of_comparison_looks_different():
     marks = {
-        ratio_text(speedup("unclear", *ends))[0]
-        for ends in ((0.97, 1.04), (0.9, 1.4), (None, None))
+        ratio_text(speedup(*ends))[0] for ends in ((0.97, 1.04), (0.9, 1.4), (1.1, 1.2), (0.8, 0.9))
     }
-    marks |= {ratio_text(speedup(v, 1.1, 1.2))[0] for v in ("faster", "slower")}
-    assert len(marks) == 5
+    assert len(marks) == len(set(COMPARISON_STYLES.values())) == 4
     style = (Path(__file__).parents[2] / "bench/output/templates/style.css").read_text()
     assert all(f".{kind} " in style for kind in COMPARISONS)
 
