@@ -9,6 +9,10 @@ import gc
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 # One visit ends before a collection could free anything.
 gc.disable()
 
@@ -19,5 +23,16 @@ sys.path[:] = [path for path in sys.path if path and os.path.abspath(path) != _h
 
 from diagnostics.cli import main  # noqa: E402
 
+
+def leave(code: int) -> NoReturn:
+    """End the process at once: freeing what a visit has read takes a tenth of its time."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        sys.exit(code)  # the ordinary way deals with a closed pipe
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -69,7 +69,7 @@ def _visit(options: argparse.Namespace) -> int:
     if options.list:
         _list(selected if options.select or options.ignore else checks(), form)
         return 0
-    environment = _facts(options)
+    environment = _facts(options, commit=form != "text" or bool(options.save_facts))
     wants_redactor = not options.no_redact and (form != "text" or options.save_facts)
     redactor = _redactor(environment) if wants_redactor else None
     excused = not any(item.code == FACTS_MISSING for item in chosen((), ignored))
@@ -98,16 +98,20 @@ def _repair(
         print(f"{reason}.")
         return checkup.exit_code
     after = _examine(
-        gather(options.python), selected, options, time.perf_counter(), excused=excused
+        gather(options.python, commit=False),
+        selected,
+        options,
+        time.perf_counter(),
+        excused=excused,
     )
     print()
     _print_text(after, verbose=options.verbose)
     return after.exit_code
 
 
-def _facts(options: argparse.Namespace) -> Environment:
+def _facts(options: argparse.Namespace, *, commit: bool) -> Environment:
     if not options.facts:
-        return gather(options.python)
+        return gather(options.python, commit=commit)
     if options.python or options.deep:
         raise Misuse("--facts replays another machine: --python and --deep cannot go with it")
     try:

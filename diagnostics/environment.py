@@ -163,26 +163,28 @@ class Environment:
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def gather(python: str | None = None, *, quick: bool = False) -> Environment:
+def gather(python: str | None = None, *, quick: bool = False, commit: bool = True) -> Environment:
     """Collect the facts about this machine and about `python` (this interpreter when None).
 
-    `quick` leaves out the walks over RECORDs and libraries and takes under 150 ms. A collector
+    `quick` leaves out the walks over RECORDs and libraries and takes under 150 ms; without `commit`
+    git is not asked about the current folder, which no check reads. A collector
     that fails or is late leaves its default and a line in `errors`. Raises
     `facts.interpreter.NotAPython` when `python` names no interpreter.
     """
     errors: dict[str, str] = {}
     path = interpreter.locate(python) if python else None
-    probe = gpu.Probe(quick=quick)
+    chosen = collect("variables", variables.watched, {}, errors)
+    loader = Loader(library_path=_library_path(chosen))
+    probe = gpu.Probe(loader, quick=quick)
+    describe_commit = repository.describe if commit else Repository
     beside = {
         "gpu": _slot("gpu", partial(gpu.devices, probe), seconds=gpu.LONGEST_SECONDS),
-        "git": _slot("git", repository.describe, seconds=3.0),
+        "git": _slot("git", describe_commit, seconds=3.0),
         "quiet": _slot("quiet", measurement_noise.describe, seconds=2.0),
     }
     subject = _python(path, errors)
-    chosen = collect("variables", variables.watched, {}, errors)
     facts: dict[str, Any] = {"python": subject, "variables": chosen}
     facts["system"] = collect("system", system.describe, System(), errors)
-    loader = Loader(library_path=_library_path(chosen))
     installed = partial(distributions.installed, subject.site_packages, subject.pythonpath)
     if quick:
         named = partial(distributions.versions, subject.site_packages)

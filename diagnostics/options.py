@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+_OUR_TABLE = re.compile(r"""\bvitals["']?\s*(?:\]|=|\.\s*["']?doctor)""")
+"""What stands wherever `tool.vitals.doctor` is set, however the tables are cut."""
 COMMANDS = {
     "explain": "error text from FILE or - to cause and fix",
     "run": "run -- COMMAND, and explain its errors",
@@ -30,6 +36,7 @@ class Parser(argparse.ArgumentParser):
 def parser() -> Parser:
     """Return the parser of `python -m diagnostics`."""
     found = Parser(
+        formatter_class=partial(argparse.HelpFormatter, width=_columns() - 2),
         prog="python -m diagnostics",
         description="Finds what is wrong with a PyTorch environment and prints the fix.",
         epilog="commands: " + "; ".join(f"{name} ({what})" for name, what in COMMANDS.items()),
@@ -53,6 +60,14 @@ def parser() -> Parser:
     return found
 
 
+def _columns() -> int:
+    """Return the width of the terminal; argparse would import shutil for it, once per option."""
+    asked = os.environ.get("COLUMNS", "")
+    with suppress(OSError, ValueError, AttributeError):
+        return int(asked) if asked.isdigit() else os.get_terminal_size().columns
+    return 80
+
+
 def codes(values: list[str]) -> tuple[str, ...]:
     """Return the codes of repeated and comma-separated options."""
     return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
@@ -69,8 +84,8 @@ def silenced(folder: Path) -> tuple[str, ...]:
             continue
         try:
             text = path.read_text(encoding="utf-8")
-            if "vitals" not in text:
-                return ()
+            if not _OUR_TABLE.search(text):
+                return ()  # most projects have none, and the parser takes as long as ten checks
             import tomllib
 
             data = tomllib.loads(text)

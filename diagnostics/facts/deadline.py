@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from diagnostics.facts.procfs import names, text
+
+# subprocess brings threading's and the selectors' modules along: it is loaded by those who start something.
+if TYPE_CHECKING:
+    import subprocess
 
 LONGEST = 20.0
 """After so many times its seconds on the wall clock, a deadline is over in any case."""
@@ -48,6 +52,8 @@ class Deadline:
 
 def communicate(child: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes, bool]:
     """Return what the child wrote to stdout and stderr, and whether it was late and had to be killed."""
+    import subprocess
+
     deadline = Deadline(seconds, child.pid)
     while True:
         left = deadline.remaining()
@@ -72,6 +78,8 @@ def run(
 
     Raises subprocess.TimeoutExpired when it is late and OSError when it cannot be started.
     """
+    import subprocess
+
     child = subprocess.Popen(  # type: ignore[call-overload]
         command,
         stdin=subprocess.DEVNULL,

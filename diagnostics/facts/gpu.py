@@ -8,30 +8,41 @@ from __future__ import annotations
 import ast
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from diagnostics.facts.deadline import LONGEST, communicate
+from diagnostics.facts.loader import Loader
 from diagnostics.facts.procfs import names, text, which
 from diagnostics.records import Driver, Gpu
+
+if TYPE_CHECKING:
+    import subprocess
 
 PROBE_SECONDS = 8.0
 LONGEST_SECONDS = PROBE_SECONDS * LONGEST + 5
 """The child's own deadline ends it long before."""
 _PROBE = os.path.join(os.path.dirname(__file__), "gpu_probe.py")
 """Run as a file: importing it here would load ctypes for nothing."""
+DRIVER_LIBRARIES = ("libnvidia-ml.so.1", "libcuda.so.1")
 _VERSION = re.compile(r"(?:Kernel Module|for \S+)\s+(?:\S+\s+)?(\d{3}\.\d+(?:\.\d+)?)")
 
 
 class Probe:
     """The probe, running in a child; started early so that it runs beside the other collectors."""
 
-    def __init__(self, *, quick: bool = False, seconds: float = PROBE_SECONDS) -> None:
+    def __init__(
+        self, loader: Loader, *, quick: bool = False, seconds: float = PROBE_SECONDS
+    ) -> None:
         self._seconds = seconds
         self._refusal = ""
         self._child: subprocess.Popen[bytes] | None = None
+        self._nobody_to_ask = not may_have_driver(loader)
+        if self._nobody_to_ask:
+            return
+        import subprocess
+
         command = [sys.executable, "-I", "-S", _PROBE, *(("quick",) if quick else ())]
         try:
             self._child = subprocess.Popen(
@@ -47,6 +58,8 @@ class Probe:
 
     def answers(self) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
         """Return the facts, the devices and the failure that the child reported before it ended or hung."""
+        if self._nobody_to_ask:
+            return {}, [], ""
         if self._child is None:
             raise OSError(self._refusal)
         output, _, late = communicate(self._child, self._seconds)
@@ -68,6 +81,30 @@ class Probe:
         if not failure and not facts.get("done"):
             failure = f"signal {-code}" if code < 0 else f"exit status {code}"
         return facts, devices, failure
+
+
+def may_have_driver(loader: Loader) -> bool:
+    """Return False where neither of the driver's libraries nor a trace of its module or devices exists.
+
+    A child that only finds that out costs as much as all checks together. Where the loader's cache cannot be read,
+    or something is preloaded, the child has to look.
+    """
+    if not loader.cache or os.environ.get("LD_PRELOAD"):
+        return True
+    if any(
+        os.path.isdir(path) for path in ("/proc/driver/nvidia", "/sys/module/nvidia", "/dev/dxg")
+    ):
+        return True
+    if any(name.startswith("nvidia") for name in names("/dev")) or os.path.isdir("/usr/lib/wsl"):
+        return True
+    # The search path of the interpreter itself may lead to its own folder of libraries, as conda's does.
+    own = tuple(f"{prefix}/lib" for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix})
+    multiarch = tuple(f"{root}/{os.uname().machine}-linux-gnu" for root in ("/lib", "/usr/lib"))
+    folders = (*own, *multiarch)
+    return any(
+        loader.find_by_name(name) or any(os.path.lexists(f"{place}/{name}") for place in folders)
+        for name in DRIVER_LIBRARIES
+    )
 
 
 def devices(probe: Probe) -> tuple[tuple[Gpu, ...], Driver]:

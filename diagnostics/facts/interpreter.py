@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,6 +56,8 @@ def describe(python: str | None = None) -> tuple[Interpreter, str]:
         data["paths"] = [path for path in data["paths"] if os.path.abspath(path) != os.getcwd()]
     else:
         own = False
+        import subprocess
+
         try:
             data = _ask(python)
         except (OSError, subprocess.SubprocessError, ValueError) as error:
@@ -108,6 +109,8 @@ def _ask(python: str) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
+    import subprocess
+
     if isinstance(error, subprocess.TimeoutExpired):
         return f"timeout after {ANSWER_SECONDS:g} s"
     if isinstance(error, subprocess.CalledProcessError):

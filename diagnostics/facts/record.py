@@ -37,8 +37,8 @@ class _Survey:
 
     conda_files: frozenset[str]
     """Paths of conda's own records; empty outside of conda."""
-    claims: dict[str, dict[str, tuple[str, str, str]]] = field(default_factory=dict)
-    """Site folder -> path below it -> the first claim of it: name, digest, size."""
+    claims: dict[str, dict[str, Distribution]] = field(default_factory=dict)
+    """Site folder -> path below it -> the first distribution that claims it."""
     contested: dict[str, list[_Claim]] = field(default_factory=dict)
     """Path -> its claims, where two distributions promise different contents."""
     num_files: dict[str, int] = field(default_factory=dict)
@@ -147,23 +147,21 @@ def _is_beside(path: str) -> bool:
 
 
 def _compare(distribution: Distribution, seen: _Survey) -> None:
+    """Compare one RECORD with the disk.
+
+    The loop over its lines is most of what a visit costs: whatever holds for nearly every line (a plain name, the
+    promised size) is decided in it, all else in `_damage` and over whole sets of names.
+    """
     site = os.path.dirname(distribution.directory)
     root = site + "/"
-    try:
-        text = Path(distribution.directory, "RECORD").read_bytes().decode("utf-8", "replace")
-    except OSError:
-        return
     name, examine = distribution.name, os.stat
-    claim = seen.claims.setdefault(site, {}).setdefault
-    by_conda = distribution.installer == "conda" or (
-        not distribution.installer and seen.conda_files
-    )
-    num_files = 0
-    missing: list[Damage] = []
-    changed: list[Damage] = []
-    for line in text.splitlines():
+    rows: dict[str, str] = {}
+    odd: list[tuple[str, str, os.stat_result | OSError]] = []
+    for line in _record_lines(distribution):
+        if line[-6:] == ".pyc,,":
+            continue
         try:
-            path, digest, size = line.rsplit(",", 2)
+            path, _, size = line.rsplit(",", 2)
         except ValueError:
             continue
         # Scripts outside of the site folder are rewritten when an environment is moved.
@@ -171,43 +169,96 @@ def _compare(distribution: Distribution, seen: _Survey) -> None:
             continue
         if path[0] == '"':
             path = path[1:-1].replace('""', '"')
-        num_files += 1
-        if ".so" in path and _is_library(path):
-            seen.libraries[path if path[0] == "/" else root + path] = name
-        mine = (name, digest, size)
-        first = claim(path, mine)
-        if first is not mine and first[0] != name and first[1] != digest:
-            seen.contested.setdefault(root + path, [_Claim(*first)]).append(_Claim(*mine))
+        rows[path] = line
         try:
             state = examine(path if path[0] == "/" else root + path)
         except OSError as error:
-            full = path if path[0] == "/" else root + path
-            if by_conda and not _promised_by_conda(full, seen.conda_files):
-                continue
-            kind = "dangling" if os.path.islink(full) else "missing"
-            if isinstance(error, PermissionError):
-                kind = "unreadable"
-            missing.append(Damage(distribution=name, path=full, kind=kind))
+            odd.append((path, size, error))
             continue
         # Comparing texts is cheaper than reading a number 30,000 times.
-        if size == str(state.st_size) or not size.isdigit() or not _ISREG(state.st_mode):
-            continue
-        if (by_conda and state.st_size) or int(size) == state.st_size:
-            continue
-        changed.append(
-            Damage(
-                distribution=name,
-                path=path if path[0] == "/" else root + path,
-                kind="size",
-                expected=int(size),
-                found=state.st_size,
-            )
-        )
-    seen.num_files[name] = seen.num_files.get(name, 0) + num_files
-    if missing:
-        seen.missing.setdefault(name, []).extend(missing)
-    if changed:
-        seen.changed.setdefault(name, []).extend(changed)
+        if size != str(state.st_size):
+            odd.append((path, size, state))
+    libraries = [path for path in rows if ".so" in path and _is_library(path)]
+    seen.libraries |= {_below(root, path): name for path in libraries}
+    seen.num_files[name] = seen.num_files.get(name, 0) + len(rows)
+    _note_contested(distribution, rows, seen)
+    by_conda = distribution.installer == "conda" or (
+        not distribution.installer and bool(seen.conda_files)
+    )
+    for path, size, seen_there in odd:
+        conda_files = seen.conda_files if by_conda else None
+        damage = _damage(name, _below(root, path), size, seen_there, conda_files)
+        if damage is not None:
+            kept = seen.changed if damage.kind == "size" else seen.missing
+            kept.setdefault(name, []).append(damage)
+
+
+def _record_lines(distribution: Distribution) -> list[str]:
+    try:
+        data = Path(distribution.directory, "RECORD").read_bytes()
+    except OSError:
+        return []
+    return data.decode("utf-8", "replace").splitlines()
+
+
+def _below(root: str, path: str) -> str:
+    return path if path[0] == "/" else root + path
+
+
+def _damage(
+    name: str,
+    path: str,
+    size: str,
+    state: os.stat_result | OSError,
+    conda_files: frozenset[str] | None,
+) -> Damage | None:
+    """Return what is wrong with a file that is not there or has another size, None when nothing is.
+
+    `conda_files` holds the paths of conda's records where conda installed the distribution.
+    """
+    if isinstance(state, OSError):
+        if conda_files is not None and not _promised_by_conda(path, conda_files):
+            return None
+        kind = "dangling" if os.path.islink(path) else "missing"
+        if isinstance(state, PermissionError):
+            kind = "unreadable"
+        return Damage(distribution=name, path=path, kind=kind)
+    if not size.isdigit() or not _ISREG(state.st_mode):
+        return None
+    if (conda_files is not None and state.st_size) or int(size) == state.st_size:
+        return None
+    return Damage(
+        distribution=name, path=path, kind="size", expected=int(size), found=state.st_size
+    )
+
+
+def _note_contested(distribution: Distribution, rows: dict[str, str], seen: _Survey) -> None:
+    """Keep the paths that an earlier distribution of the same folder promises with other contents."""
+    site = os.path.dirname(distribution.directory)
+    claims = seen.claims.setdefault(site, {})
+    shared = [] if claims.keys().isdisjoint(rows.keys()) else [p for p in rows if p in claims]
+    # The lines of the earlier RECORD are not kept for this: few are ever asked for again.
+    owners = {claims[path].directory: claims[path] for path in shared}
+    earlier = {folder: _lines_by_path(owner) for folder, owner in owners.items()}
+    claims |= dict.fromkeys(rows, distribution) | {path: claims[path] for path in shared}
+    for path in shared:
+        owner = claims[path]
+        first = _claim(owner.name, earlier[owner.directory][path])
+        mine = _claim(distribution.name, rows[path])
+        if first.name != mine.name and first.digest != mine.digest:
+            seen.contested.setdefault(_below(site + "/", path), [first]).append(mine)
+
+
+def _lines_by_path(distribution: Distribution) -> dict[str, str]:
+    pairs = ((line.rsplit(",", 2)[0], line) for line in _record_lines(distribution))
+    return {
+        path[1:-1].replace('""', '"') if path[:1] == '"' else path: line for path, line in pairs
+    }
+
+
+def _claim(name: str, line: str) -> _Claim:
+    _, digest, size = line.rsplit(",", 2)
+    return _Claim(name, digest, size)
 
 
 def _promised_by_conda(path: str, files: frozenset[str]) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,6 +63,8 @@ def _release(nvcc: str, home: str) -> str:
         return ".".join(str(data["cuda"]["version"]).split(".")[:2])
     if not nvcc:
         return ""
+    import subprocess
+
     with suppress(OSError, subprocess.SubprocessError):
         done = run([nvcc, "--version"], NVCC_SECONDS)
         found = _RELEASE.search(done.stdout.decode(errors="replace"))

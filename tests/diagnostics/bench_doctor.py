@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,33 +21,45 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 NUM_PACKAGES, NUM_FILES = 100, 50_000
+SPEED_GOAL, MEMORY_GOAL = 0.70, 44
+"""Of `--against`: processor seconds over the older commit's, and MB at the peak."""
 
 
-def timed(command: list[str], repeat: int, cwd: Path = ROOT) -> tuple[float, float]:
-    """Median wall and processor seconds of a command, bytecode caches allowed as for any user."""
+def timed(
+    command: list[str], repeat: int, cwd: Path = ROOT, **variables: str
+) -> tuple[float, float, float]:
+    """Median wall and processor seconds and MB at the peak, bytecode caches allowed as for any user."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPATH"] = str(cwd)
-    walls, busy = [], []
-    for _ in range(repeat + 1):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        start = time.perf_counter()
-        done = subprocess.run(
-            command, cwd=cwd, env=environment, capture_output=True, timeout=300, check=False
-        )
-        walls.append(time.perf_counter() - start)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        busy.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        if done.returncode not in (0, 1):
-            sys.exit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.decode()}")
+    environment |= {"PYTHONPATH": str(cwd)} | variables
+    walls, busy, peaks = [], [], []
+    with tempfile.TemporaryFile() as errors:
+        for _ in range(repeat + 1):
+            start = time.perf_counter()
+            child = subprocess.Popen(
+                command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=errors
+            )
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            walls.append(time.perf_counter() - start)
+            busy.append(usage.ru_utime + usage.ru_stime)
+            peaks.append(usage.ru_maxrss / 1024)
+            if child.returncode not in (0, 1):
+                errors.seek(0)
+                sys.exit(f"{' '.join(command)} ended with {child.returncode}: {errors.read()!r}")
     # The first one warms the caches.
-    return statistics.median(walls[1:]), statistics.median(busy[1:])
+    return (
+        statistics.median(walls[1:]),
+        statistics.median(busy[1:]),
+        statistics.median(peaks[1:]),
+    )
 
 
 def against(commit: str, repeat: int) -> int:
-    """Time this tree and an older commit in turn, and print the ratios of their medians.
+    """Time this tree and an older commit in turn, and print the ratios; 1 when a goal is missed.
 
     Processor seconds are what to compare on a busy machine; both arms take turns, so that other
-    load falls on both.
+    load falls on both, and each ratio is the median over pairs of neighbouring runs. The GPU is a stand-in: the
+    driver's libraries of `real/stubs.py`, compiled here.
     """
     with tempfile.TemporaryDirectory() as folder:
         old = Path(folder) / "old"
@@ -56,28 +67,47 @@ def against(commit: str, repeat: int) -> int:
         subprocess.run([*git, "add", "--detach", str(old), commit], check=True, capture_output=True)
         try:
             large = large_environment(Path(folder) / "large")
-            rows = {
-                "static tier, this environment": [sys.executable, "-m", "diagnostics"],
-                "static tier, 100 x 500 files": [
-                    *(sys.executable, "-m", "diagnostics", "--python", str(large))
-                ],
+            stub = {"LD_LIBRARY_PATH": str(fake_driver(Path(folder) / "driver"))}
+            doctor = [sys.executable, "-m", "diagnostics"]
+            rows: dict[str, tuple[list[str], dict[str, str]]] = {
+                "static tier, this environment": (doctor, {}),
+                "static tier, with a GPU": (doctor, stub),
+                "static tier, 100 x 500 files": ([*doctor, "--python", str(large)], {}),
             }
-            print(f"{'':32}{'wall':>8}{'cpu':>8}   this tree over {commit}, medians of {repeat}")
-            for name, command in rows.items():
-                arms = {ROOT: ([], []), old: ([], [])}  # type: ignore[var-annotated]
-                for _ in range(repeat):
-                    for root, (walls, busy) in arms.items():
-                        wall, cpu = timed(command, 1, cwd=root)
-                        walls.append(wall)
-                        busy.append(cpu)
-                ratios = [
-                    statistics.median(arms[ROOT][part]) / statistics.median(arms[old][part])
+            print(
+                f"{'':32}{'wall':>8}{'cpu':>8}{'MB':>8}   this tree over {commit}, {repeat} pairs"
+            )
+            missed = False
+            for name, (command, variables) in rows.items():
+                pairs = []
+                for number in range(repeat):
+                    arms = (ROOT, old) if number % 2 else (old, ROOT)
+                    seen = {root: timed(command, 1, cwd=root, **variables) for root in arms}
+                    pairs.append((seen[ROOT], seen[old]))
+                wall, cpu = (
+                    statistics.median(mine[part] / theirs[part] for mine, theirs in pairs)
                     for part in (0, 1)
-                ]
-                print(f"{name:32}{ratios[0]:8.2f}{ratios[1]:8.2f}")
+                )
+                peak = statistics.median(mine[2] for mine, _ in pairs)
+                is_missed = cpu > SPEED_GOAL or peak > MEMORY_GOAL
+                missed |= is_missed
+                mark = " MISSED" if is_missed else ""
+                print(f"{name:32}{wall:8.2f}{cpu:8.2f}{peak:8.1f}{mark}")
+            print(f"goals: cpu {SPEED_GOAL}, {MEMORY_GOAL} MB; load {os.getloadavg()[0]:.1f}")
         finally:
             subprocess.run([*git, "remove", "--force", str(old)], check=True, capture_output=True)
-    return 0
+    return int(missed)
+
+
+def fake_driver(folder: Path) -> Path:
+    """A folder with stand-ins of the driver's two libraries."""
+    sys.path.insert(0, str(Path(__file__).with_name("real")))
+    import stubs
+    from fake_machine import compile_library
+
+    compile_library(folder / "libcuda.so.1", stubs.CUDA)
+    compile_library(folder / "libnvidia-ml.so.1", stubs.NVML)
+    return folder
 
 
 def large_environment(folder: Path) -> Path:
@@ -126,14 +156,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         python = large_environment(Path(folder) / "large")
         rows.insert(1, ("static tier, 100 x 500 files", [*doctor, "--python", str(python)], 1.0))
-        rival, rival_busy = timed(
+        rival, rival_busy, _ = timed(
             [sys.executable, "-m", "torch.utils.collect_env"], max(1, options.repeat // 2)
         )
         print(f"{'':32}{'seconds':>9}{'bound':>8}{'cpu s':>8}   collect_env takes")
         print(f"{'torch.utils.collect_env':32}{rival:9.2f}{'':8}{rival_busy:8.2f}")
         missed = False
         for name, command, bound in rows:
-            seconds, busy = timed(command, 1 if name == "--deep" else options.repeat)
+            seconds, busy, _ = timed(command, 1 if name == "--deep" else options.repeat)
             missed |= seconds > bound
             mark = " MISSED" if seconds > bound else ""
             print(f"{name:32}{seconds:9.2f}{bound:8.2f}{busy:8.2f}   {rival / seconds:.1f} x{mark}")

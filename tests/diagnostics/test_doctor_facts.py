@@ -196,6 +196,54 @@ def test_files_with_two_owners_count_only_when_they_differ(tmp_path: Path) -> No
     assert (overlap.first, overlap.second, overlap.num_files) == ("one", "two", 1)
 
 
+def test_three_owners_of_one_file_are_told_in_pairs(tmp_path: Path) -> None:
+    owners = tuple(
+        package(tmp_path, name, {"cv2/a.py": text, f"{name}.py": ""})
+        for name, text in (("one", "1"), ("two", "22"), ("three", "333"))
+    )
+    files, _ = record.survey(owners)
+    pairs = {(row.first, row.second): row.num_files for row in files.overlaps}
+    assert pairs == {("one", "two"): 1, ("one", "three"): 1, ("two", "three"): 1}
+    assert files.num_files == 6
+
+
+# the driver's libraries
+
+
+def test_a_child_is_started_only_where_a_driver_may_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "names", lambda folder: ())
+    monkeypatch.setattr(gpu.os.path, "isdir", lambda path: False)
+    monkeypatch.delenv("LD_PRELOAD", raising=False)
+    cache = {"libc.so.6": "/lib/libc.so.6"}
+    bare = Loader(cache=cache, system=())
+    assert not gpu.may_have_driver(bare)
+    assert gpu.Probe(bare).answers() == ({}, [], "")
+    write(tmp_path / "libcuda.so.1")
+    assert gpu.may_have_driver(Loader(library_path=(str(tmp_path),), cache=cache, system=()))
+    # Nobody knows where the loader looks: the child has to try.
+    assert gpu.may_have_driver(Loader(cache={}, system=()))
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        b"sm_50 sm_75 sm_90a compute_90",
+        b"sm_75\0sm_80\0compute_120",
+        b"compute_90 sm_100 sm_120",
+    ],
+)
+def test_the_architectures_of_a_build_are_the_longest_list_in_its_library(
+    tmp_path: Path, listed: bytes
+) -> None:
+    write(tmp_path / "torch/version.py", "__version__ = '2.9.0+cu128'\ncuda = '12.8'\n")
+    noise = b"\x7fELF" + b"asm_volatile sm_7 compute_ sm_90\0" + bytes(5000)
+    write(tmp_path / "torch/lib/libtorch_python.so", noise + listed + b"\0" + bytes(5000))
+    found = builds.describe((str(tmp_path),), Loader(), architectures=True)["torch"]
+    assert found.architectures == tuple(listed.replace(b"\0", b" ").decode().split())
+
+
 # ELF
 
 

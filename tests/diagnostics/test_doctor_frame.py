@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sample_environments import healthy, with_gpu
 from test_doctor_rows import CUDNN, ROWS, UNRESOLVED, damaged
@@ -246,6 +246,7 @@ def test_a_document_of_another_shape_is_refused_with_its_field(
         Environment.from_dict(healthy().as_dict() | change)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),

@@ -210,6 +210,15 @@ def test_codes_are_silenced_on_the_command_line_and_in_pyproject(
     assert main(["--facts", facts]) == 2
     settings.write_text("broken = [")
     assert main(["--facts", facts]) == 1
+    # Tables can be cut in many ways.
+    for text in (
+        '[tool.vitals]\ndoctor = {ignore = ["file-missing"]}',
+        '[tool]\nvitals.doctor.ignore = ["file-missing"]',
+        '[tool."vitals".doctor]\nignore = ["file-missing"]',
+        'tool = {vitals = {doctor = {ignore = ["file-missing"]}}}',
+    ):
+        settings.write_text(text)
+        assert main(["--facts", facts]) == 0, text
     capsys.readouterr()
 
 
