@@ -30,6 +30,8 @@ DELEGATES = {
     "run": ("diagnostics.explain.cli", "main_run"),
     "lint": ("diagnostics.lint.cli", "main"),
     "model": ("diagnostics.model.cli", "main"),
+    "fit": ("diagnostics.fit.cli", "main"),
+    "mcp": ("diagnostics.mcp_server", "main"),
 }
 
 

@@ -17,6 +17,8 @@ COMMANDS = {
     "run": "run -- COMMAND, and explain its errors",
     "lint": "judge an install command or a requirements file",
     "model": "why a model file cannot be loaded",
+    "fit": "whether a model fits a card",
+    "mcp": "the same for programs, over the Model Context Protocol",
     "report": "a redacted report for an issue",
 }
 

@@ -41,15 +41,32 @@ def main(arguments: list[str]) -> int:
     except (ValueError, OSError) as error:
         print(f"python -m diagnostics lint: {error}", file=sys.stderr)
         return USAGE
-    findings = judge_all(reading, python)
-    unread = [not_read(reason) for reason in dict.fromkeys(reading.not_read)]
+    findings, unread, code = _judged(reading, python, strict=options.strict)
     versions = {dotted(python_of(plan, python)) for plan in reading.plans} or {"?"}
     nothing = (
         f"Nothing impossible for Python {', '.join(sorted(versions))} (releases as of {DATED})."
     )
     show([*findings, *unread], in_json=options.json, nothing=nothing)
-    code = exit_code(findings, strict=options.strict)
-    return USAGE if unread and code != ERRORS else code
+    return code
+
+
+def judge_target(
+    target: str, python_version: str | None = None, *, strict: bool = False
+) -> tuple[list[Finding], list[Finding], int]:
+    """Return the findings about a command or a file, what of it was not read, and the exit code.
+
+    Raises OSError when a file cannot be read, ValueError for a target or a version that is none.
+    """
+    return _judged(read(target), _python(python_version), strict=strict)
+
+
+def _judged(
+    reading: Reading, python: Python, *, strict: bool
+) -> tuple[list[Finding], list[Finding], int]:
+    findings = judge_all(reading, python)
+    unread = [not_read(reason) for reason in dict.fromkeys(reading.not_read)]
+    code = exit_code(findings, strict=strict)
+    return findings, unread, USAGE if unread and code != ERRORS else code
 
 
 def not_read(reason: str) -> Finding:

@@ -1,0 +1,1 @@
+"""Says whether a model fits a card: weights, activations and key-value cache against its memory."""
