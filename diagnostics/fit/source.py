@@ -321,8 +321,11 @@ def _from_onnx(path: Path) -> Model:
 
     with path.open("rb") as file:
         try:
-            with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as image:
-                stored = graph.read(image).main.stored
+            with (
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as image,
+                memoryview(image) as view,
+            ):
+                stored = graph.read(view).main.stored
         except (WireError, ValueError) as error:
             raise Unreadable(f"{path}: is no ONNX model ({error})") from None
     if not stored:
@@ -332,7 +335,9 @@ def _from_onnx(path: Path) -> Model:
     for name, tensor in stored.items():
         count = math.prod(tensor.dims)
         kind = tensor.type.removeprefix("tensor(").removesuffix(")")
-        sizes[kind] += count * (BITS.get(_STORED.get(kind, kind)) or _ONNX_BITS.get(kind, 32))
+        sizes[kind] += round(
+            count * (BITS.get(_STORED.get(kind, kind)) or _ONNX_BITS.get(kind, 32))
+        )
         total += count
         small += count if len(tensor.dims) < 2 or _OUTSIDE.search(name) else 0
     kind = sizes.most_common(1)[0][0]
@@ -341,7 +346,7 @@ def _from_onnx(path: Path) -> Model:
         how="the stored tensors of the ONNX graph",
         parameters=Interval.exact(total),
         small=Interval.exact(small),
-        stored_bytes=round(sum(sizes.values()) / 8),
+        stored_bytes=sum(sizes.values()) // 8,
         stored_dtype=_STORED.get(kind, kind if kind in BITS else ""),
         notes=(
             "activations depend on the inputs' extents and on the engine: not counted, a lower bound",

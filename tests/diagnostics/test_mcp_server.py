@@ -45,7 +45,7 @@ def test_a_client_finds_five_read_only_tools_and_gets_the_commands_json(tmp_path
         ("explain", {"text": TRACEBACK}),
         ("model", {"path": str(broken)}),
         ("fit", {"model": "7B", "gpu": "8"}),
-        ("lint", {"target": "no such thing at all"}),
+        ("lint", {"target": "torch", "python_version": "three"}),
         ("fit", {"model": "7B", "optimizer": "lion"}),
         ("doctor", {"select": ["pyhton"]}),
     )
@@ -69,6 +69,7 @@ def test_a_client_finds_five_read_only_tools_and_gets_the_commands_json(tmp_path
 
     assert all(result.is_error for result in refused)
     said = [result.content[0].text for result in refused]
+    assert "expected a version such as 3.12" in said[0]
     assert "--optimizer 'lion': expected one of adamw" in said[1]
     assert "did you mean python" in said[2]
     assert not any("Traceback" in text for text in said)
