@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from suite.axes import BUILD
-from suite.catalog import spec_for
-from suite.data.sources import Source
+from suite.axes import BUILD, TASKS
+from suite.data.sources import Source, source_for
+from suite.origins.find import spec_of
 from suite.spec import ModelSpec
 from suite.states.store import module_of
-from suite.tasks.batch import Batch, batch_for
+from suite.tasks.batch import Batch
+from suite.tasks.task_of import batch_for
 from suite.worker.protocol import CellJob, Emit
 
 
@@ -39,14 +40,12 @@ def batch_of(job: CellJob, spec: ModelSpec, emit: Emit) -> Batch:
 
 def source_of(job: CellJob, spec: ModelSpec) -> Source:
     """Return the source of this model's samples, as chosen by the parent."""
-    from suite.axes import TASKS
-
-    return job.options.sources[TASKS[spec.task].input]
+    return source_for(job.options.sources, TASKS[spec.task].input)
 
 
 def subject_for(job: CellJob, emit: Emit) -> Subject:
     """Build the job's model and batch; phases `build` and `input`."""
-    spec = spec_for(job.cell.model, job.options.models_from)
+    spec = spec_of(job)
     emit("phase", name=BUILD)
     module = module_of(job, spec, job.cell.variant)
     return Subject(spec=spec, batch=batch_of(job, spec, emit), module=module)

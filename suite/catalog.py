@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import hashlib
 import importlib.util
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from diagnostics.did_you_mean import did_you_mean
 from suite.spec import ModelSpec
@@ -39,10 +41,35 @@ def specs_in(path: Path) -> tuple[ModelSpec, ...]:
 
     Raise CatalogError if the file does not exist, cannot be imported, or has no valid `MODELS`.
     """
-    if not path.is_file():
+    module = module_from(path, option="--models-from")
+    models = getattr(module, "MODELS", None)
+    if not isinstance(models, tuple | list) or not all(isinstance(m, ModelSpec) for m in models):
         raise CatalogError(
-            f"--models-from {path}: no such file; expected a Python file with MODELS"
+            f"--models-from {path}: needs `MODELS = (ModelSpec(...), ...)`"
+            " with `from suite.spec import ModelSpec`"
         )
+    if not models:
+        raise CatalogError(f"--models-from {path}: MODELS is empty")
+    return tuple(models)
+
+
+def must_parse(path: Path, *, option: str) -> None:
+    """Raise CatalogError if there is no such file, or it is not Python: at once, without importing anything."""
+    if not path.is_file():
+        raise CatalogError(f"{option} {path}: no such file; expected a Python file with MODELS")
+    try:
+        ast.parse(path.read_bytes(), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        place = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        reason = error.msg if isinstance(error, SyntaxError) else error
+        raise CatalogError(
+            f"{option} {path}: does not import: {type(error).__name__}: {reason}{place}"
+        ) from error
+
+
+def module_from(path: Path, *, option: str) -> ModuleType:
+    """Return the user's file as a module, executed once per process; raise CatalogError naming the file's own error."""
+    must_parse(path, option=option)
     # A module name per path avoids clashes in sys.modules between files of the same name; it stays
     # importable for the classes defined in it (pickle, dataclasses and torch.export look there).
     name = f"vitals_models_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
@@ -57,20 +84,16 @@ def specs_in(path: Path) -> tuple[ModelSpec, ...]:
         sys.path.insert(0, str(path.resolve().parent))  # for imports of its neighbours
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[name]
-            raise CatalogError(
-                f"--models-from {path}: does not import: {type(error).__name__}: {error}"
-            ) from error
-    models = getattr(module, "MODELS", None)
-    if not isinstance(models, tuple | list) or not all(isinstance(m, ModelSpec) for m in models):
-        raise CatalogError(
-            f"--models-from {path}: needs `MODELS = (ModelSpec(...), ...)`"
-            " with `from suite.spec import ModelSpec`"
-        )
-    if not models:
-        raise CatalogError(f"--models-from {path}: MODELS is empty")
-    return tuple(models)
+            what = f"{type(error).__name__}: {error}"
+            if isinstance(error, SystemExit):
+                what = (
+                    f"it calls sys.exit({error.code!r}) when it is imported; next: put that under `if __name__ =="
+                    " '__main__':`"
+                )
+            raise CatalogError(f"{option} {path}: does not import: {what}") from error
+    return module
 
 
 def spec_for(name: str, models_from: str = "") -> ModelSpec:

@@ -24,6 +24,7 @@ from suite.axes import (
     SIZES,
     VARIANTS,
     Variant,
+    in_place_of,
 )
 from suite.catalog import CatalogError
 from suite.cell import Cell
@@ -40,10 +41,11 @@ def expand(
     batches: Sequence[int],
     variants: Sequence[str] = (ORIGINAL,),
     lengths: Sequence[int] = (),
+    is_strict: bool = True,
 ) -> list[Cell]:
     """Return every combination, model by model, without sizes that a model lacks and variants that do not exist or run.
 
-    `lengths` apply to models that read tokens.
+    `lengths` apply to models that read tokens. For `is_strict` see `sizes_for`.
     """
     return [
         Cell(
@@ -57,13 +59,12 @@ def expand(
             variant=variant,
         )
         for s in specs
-        for size in sizes
-        if size in s.sizes
+        for size in sizes_for(s, sizes, is_strict=is_strict)
         for device in devices
         for dtype in dtypes
         for batch in batches
         for length in (lengths if reads_tokens(s, size) else ()) or (0,)
-        for variant in variants
+        for variant in dict.fromkeys(in_place(v, s) for v in variants)
         if exists(VARIANTS[variant], s, size, device)
         for backend in backends
         if backend in (VARIANTS[variant].backends or (backend,))
@@ -79,6 +80,7 @@ def expand_life(
     batches: Sequence[int],
     stages: Sequence[str] = LIFE,
     train_on: str = "",
+    is_strict: bool = True,
 ) -> list[Cell]:
     """Return the cells of every model's life: one that makes each of its variants, and one that exports it.
 
@@ -87,27 +89,34 @@ def expand_life(
     cells = []
     for variant in VARIANTS.values():
         makers = (train_on,) if train_on and variant.stage in LEARNED else devices
-        places = {variant.backend: makers}
-        if variant.is_exported and not BACKENDS[variant.backend].needs_graph:
-            places[ONNXRUNTIME] = devices
-        wanted = {BUILD} if variant.name == ORIGINAL else {variant.stage}
-        if variant.is_exported:
+        is_built = variant.name == ORIGINAL
+        wanted = {BUILD} if is_built else {variant.stage}
+        owners = [spec for spec in specs if in_place(variant.name, spec) == variant.name]
+        # Of models that no training judges, the graph of the model as built is what is shipped.
+        exported = [s for s in owners if variant.is_exported or (is_built and s.is_judged_as_built)]
+        if variant.is_exported or exported:
             wanted.add(EXPORT)
-        if wanted & set(stages):
-            for backend, found in places.items():
-                cells += expand(
-                    specs,
-                    sizes=sizes,
-                    backends=(backend,),
-                    devices=found,
-                    dtypes=dtypes,
-                    batches=batches,
-                    variants=(variant.name,),
-                )
+        if not wanted & set(stages):
+            continue
+        places = [(variant.backend, makers, owners)]
+        if exported and not BACKENDS[variant.backend].needs_graph:
+            places.append((ONNXRUNTIME, devices, exported))
+        for backend, found, models in places:
+            cells += expand(
+                models,
+                sizes=sizes,
+                backends=(backend,),
+                devices=found,
+                dtypes=dtypes,
+                batches=batches,
+                variants=(variant.name,),
+                is_strict=is_strict,
+            )
     place = {spec.name: number for number, spec in enumerate(specs)}
+    order = [*sizes, *SIZES]
     return sorted(
         cells,
-        key=lambda c: (place[c.model], sizes.index(c.size), "" if train_on else c.device, c.dtype),
+        key=lambda c: (place[c.model], order.index(c.size), "" if train_on else c.device, c.dtype),
     )
 
 
@@ -118,7 +127,30 @@ def exists(variant: Variant, spec: ModelSpec, size: str, device: str) -> bool:
     """
     if device.partition(":")[0] not in variant.devices:
         return False
+    if variant.replaces and not spec.is_judged_as_built:
+        return False
+    if spec.is_judged_as_built and variant.parent and not can_start(variant, spec):
+        return False
     return variant.exists(spec.sizes[size]) or any(g.variant == variant.name for g in spec.gaps)
+
+
+def can_start(variant: Variant, spec: ModelSpec) -> bool:
+    """Return whether every variant on the way to this one exists for a model that is judged as built."""
+    parent = VARIANTS[variant.parent]
+    return in_place(parent.name, spec) == parent.name and (
+        not parent.parent or can_start(parent, spec)
+    )
+
+
+def in_place(variant: str, spec: ModelSpec) -> str:
+    """Return the variant that is made when this one is asked for: for a model judged as built, the one made from it."""
+    return in_place_of(variant) if spec.is_judged_as_built else variant
+
+
+def sizes_for(spec: ModelSpec, sizes: Sequence[str], *, is_strict: bool) -> Sequence[str]:
+    """Return those of the sizes that the model has; if it has none and not `is_strict`, its own."""
+    found = [size for size in sizes if size in spec.sizes]
+    return found if found or is_strict else list(spec.sizes)[:1]
 
 
 def choices(option: str, text: str, known: Iterable[str]) -> tuple[str, ...]:
@@ -209,6 +241,14 @@ def lengths_of(text: str) -> tuple[int, ...]:
 def reads_tokens(spec: ModelSpec, size: str) -> bool:
     """Return whether samples of that size are a number of tokens from a vocabulary."""
     return {"vocabulary", "length"} <= set(spec.sizes[size].inputs)
+
+
+def check_sizes(specs: Sequence[ModelSpec], sizes: Sequence[str], *, is_strict: bool) -> None:
+    """Raise CatalogError if a size that the user asked for is of none of the chosen models."""
+    for size in sizes:
+        if is_strict and not any(size in spec.sizes for spec in specs):
+            have = ", ".join(f"{spec.name}: {' and '.join(spec.sizes)}" for spec in specs[:5])
+            raise CatalogError(f"--size {size}: none of the chosen models has it ({have})")
 
 
 def check_lengths(specs: Sequence[ModelSpec], sizes: Sequence[str], lengths: Sequence[int]) -> None:

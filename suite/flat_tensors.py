@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -28,7 +29,16 @@ def flatten_outputs(result: Any, names: Sequence[str] = ()) -> list[Tensor]:
     outputs by meaning, and a model may return them in another order. Raise ValueError if a dictionary has only some of
     the names, at other positions than the record, and so cannot be reordered.
     """
-    return [leaf for leaf in pytree.tree_leaves(in_order(result, names)) if _is_tensor(leaf)]
+    return [
+        leaf for leaf in pytree.tree_leaves(in_order(as_plain(result), names)) if _is_tensor(leaf)
+    ]
+
+
+def as_plain(result: Any) -> Any:
+    """Return a dataclass as a dictionary of its fields; a transformers output is one already. The rest is unchanged."""
+    if is_dataclass(result) and not isinstance(result, (type, Mapping)):
+        return {item.name: as_plain(getattr(result, item.name)) for item in fields(result)}
+    return result
 
 
 def in_order(result: Any, names: Sequence[str]) -> Any:

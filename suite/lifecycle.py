@@ -104,7 +104,8 @@ class Quantization:
     """Post-training quantization of the trained (and of the pruned) model."""
 
     method: str = "static"
-    """static: QDQ with calibration, for convolutional nets. dynamic: MatMul, Gemm and LSTM, for transformers."""
+    """static: QDQ with calibration, for convolutional nets. dynamic: MatMul, Gemm and LSTM, for transformers. auto:
+    static if most of the graph's weights are in convolutions, else dynamic."""
     operators: tuple[str, ...] = ()
     """Operators of the graph to quantize; empty = the method's default."""
     excluded: tuple[str, ...] = ()
@@ -119,6 +120,8 @@ class Quantization:
     """Maximum share of the graph's bytes left."""
     max_drop: float = 1.0
     """Maximum degradation of the metric: points, or percent if it is relative."""
+    max_error: float = 0.5
+    """A model judged as built: maximum relative error of the outputs against float32, over all of them."""
     pt2e: bool = False
     """Whether this model has the second quantization recipe (PT2E with the x86 quantizer, compiled)."""
     torchao: tuple[str, ...] = ()

@@ -8,14 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from suite import spec_codec
-from suite.axes import BACKENDS, CUDA, DTYPES, FOUNDATIONS, ORIGINAL, TASKS
-from suite.catalog import CatalogError, builtin_specs, catalogue_modules, joined, select
+from suite.axes import BACKENDS, CUDA, DTYPES, FOUNDATIONS, ORIGINAL, OWN, TASKS
+from suite.catalog import (
+    CatalogError,
+    builtin_specs,
+    catalogue_modules,
+    joined,
+    must_parse,
+    select,
+)
 from suite.cell import Cell
 from suite.data.sources import LIBRARIES, second_sources, sources_in
 from suite.expand import (
     backends_of,
     batches_of,
     check_lengths,
+    check_sizes,
     devices_of,
     dtypes_of,
     expand,
@@ -26,10 +34,12 @@ from suite.expand import (
     train_on_of,
     variants_of,
 )
+from suite.origins.reference import PYTHON, parse
+from suite.origins.resolve import resolve as resolve_references
 from suite.spec import ModelSpec
 from suite.weights import weights_in
 from suite.worker.client import Launcher
-from suite.worker.job_options import JobOptions
+from suite.worker.job_options import JobOptions, Origin
 from suite.worker.protocol import Job
 
 
@@ -40,6 +50,10 @@ class Asked:
     models: Sequence[str] = ()
     models_from: Path | None = None
     size: str = "base"
+    has_default_size: bool = False
+    """Whether `size` is the command's default, not the user's: then a model that lacks it runs at its own."""
+    out: Path | None = None
+    """Folder below which descriptions of models are kept; None = they are not kept."""
     backend: str = "default"
     device: str = "auto"
     dtype: str = "float32"
@@ -83,7 +97,7 @@ class Selection:
         modules += catalogue_modules()
         tasks = [TASKS[spec.task] for spec in self.specs.values()]
         sources = self.job_options.sources
-        kinds = {task.input for task in tasks}
+        kinds = {task.input for task in tasks} - {OWN}
         data = [sources[kind].name for kind in sorted(kinds)]
         if self.life:
             data += [second_sources(sources)[kind].name for kind in sorted(kinds)]
@@ -97,13 +111,14 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
     devices = devices_of(asked.device, num_gpus=num_gpus)
     sizes = sizes_of(asked.size)
     own = user_specs(asked.models_from) if asked.models_from else ()
-    specs = select(joined(builtin_specs(), own), asked.models)
+    specs, origins = chosen_models(asked, joined(builtin_specs(), own))
     if asked.nproc < 1:
         raise CatalogError(f"--nproc {asked.nproc}: expected 1 or more processes")
     stages = stages_of(asked.stages, num_processes=asked.nproc)
     train_on = train_on_of(asked.train_on, num_gpus=num_gpus)
     points: dict[str, Any] = {
         "sizes": sizes,
+        "is_strict": not asked.has_default_size,
         "devices": devices,
         "dtypes": dtypes_of(asked.dtype),
         "batches": batches_of(asked.batch),
@@ -111,6 +126,7 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
     variants, backends = variants_of(asked.variant), backends_of(asked.backend)
     lengths = lengths_of(asked.length)
     check_lengths(specs, sizes, lengths)
+    check_sizes(specs, sizes, is_strict=not asked.has_default_size)
     cells = expand(specs, backends=backends, variants=variants, lengths=lengths, **points)
     if not cells:
         raise CatalogError(
@@ -130,6 +146,7 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
         foundations=_foundations(points) if FOUNDATIONS in stages and not asked.models else (),
         job_options=JobOptions(
             models_from=str(asked.models_from.resolve()) if asked.models_from else "",
+            origins=origins,
             weights=asked.weights
             if asked.weights in ("random", "pretrained")
             else str(Path(asked.weights).resolve()),
@@ -141,6 +158,29 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
         ),
         excluded=tuple(excluded),
     )
+
+
+def chosen_models(
+    asked: Asked, specs: Sequence[ModelSpec]
+) -> tuple[tuple[ModelSpec, ...], dict[str, Origin]]:
+    """Return the records that `--models` asks for, of `specs` and of other origins, and the origins by model."""
+    words = [w for pattern in asked.models for w in pattern.replace(",", " ").split()]
+    names = [spec.name for spec in specs]
+    references = {word: parse(word, names) for word in words}
+    others = [reference for reference in references.values() if reference is not None]
+    patterns = [word for word in words if references[word] is None]
+    chosen = select(specs, patterns) if patterns or not others else ()
+    if not others:
+        return chosen, {}
+    for reference in others:
+        if reference.kind == PYTHON and reference.path is not None:
+            must_parse(reference.path, option="--models")
+    cache = asked.out / "cache" / "origins" if asked.out else None
+    found = resolve_references(others, cache)
+    joined(specs, [spec for _, spec in found.values()])  # refuses a name that is taken
+    return (*chosen, *(spec for _, spec in found.values())), {
+        name: origin for name, (origin, _) in found.items()
+    }
 
 
 def _foundations(points: Mapping[str, Any]) -> tuple[Cell, ...]:
@@ -157,6 +197,7 @@ def user_specs(path: Path) -> tuple[ModelSpec, ...]:
 
     Raise CatalogError with the file's own error if it cannot be imported.
     """
+    must_parse(path, option="--models-from")
     worker = Launcher()
     try:
         answer = worker.run(

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+from suite.source_files import files_read_by
 from suite.spec import ModelSpec
 
 PACKAGES: Final = (
@@ -47,9 +48,9 @@ def key_of(ingredients: Mapping[str, Any]) -> str:
 def source_digest(spec: ModelSpec, own: Path | None, parts: Iterable[str]) -> str:
     """Return the SHA-256 over the sources of `spec`: `parts` of suite/ (files or folders) and the file of its record.
 
-    A user's models file counts with its neighbours. Files of records count without their MODELS, so changes to other
-    records or fields do not alter the digest. Labels name no folder outside suite/, so another clone of the same source
-    has the same digest.
+    A user's file counts with those that it imports from its folder. Files of records count without their MODELS, so
+    changes to other records or fields do not alter the digest. Labels name no folder outside suite/, so another clone
+    of the same source has the same digest.
     """
     digest = hashlib.sha256()
     for label, content in sorted(_sources(spec, own, parts).items()):
@@ -68,9 +69,11 @@ def _sources(spec: ModelSpec, own: Path | None, parts: Iterable[str]) -> dict[st
             found[name] = without_records(Path(str(module.__file__)).read_bytes())
     if own is not None:
         found["own"] = without_records(own.read_bytes())
-        for path in sorted(own.parent.glob("*.py")):
-            if path != own:
-                found[f"own/{path.name}"] = path.read_bytes()
+        for path in files_read_by(own):
+            if path != own.resolve():
+                found[f"own/{path.relative_to(own.resolve().parent).as_posix()}"] = (
+                    path.read_bytes()
+                )
     if (build := builder_file(spec)) is not None and "site-packages" in build.parts:
         found["build"] = build.read_bytes()
     return found

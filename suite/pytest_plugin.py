@@ -100,7 +100,13 @@ def configure_selection(
     environment = gather(quick=True)
     asked = Asked(
         size=option.size or size,
-        **{name: getattr(option, name) for name in Asked.__slots__ if name != "size"},
+        has_default_size=not option.size,
+        out=config.invocation_params.dir / option.out,
+        **{
+            n: getattr(option, n)
+            for n in Asked.__slots__
+            if n not in ("size", "has_default_size", "out")
+        },
     )
     try:
         selection = resolve(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from suite.axes import TASKS, Task
+from suite.axes import Task, task_row
 
 
 def gain(task: str, before: float, after: float) -> float:
@@ -13,7 +13,7 @@ def gain(task: str, before: float, after: float) -> float:
     Points of the metric, or percent of `before` for tasks with a relative metric (perplexity). A non-finite value is
     infinitely bad.
     """
-    row = TASKS[task]
+    row = _row(task)
     if not math.isfinite(after):
         return -math.inf
     if not math.isfinite(before):
@@ -31,17 +31,17 @@ def drop(task: str, before: float, after: float) -> float:
 
 def worst(task: str) -> float:
     """Return a value worse than any model's."""
-    return -math.inf if TASKS[task].metric_direction == "higher" else math.inf
+    return -math.inf if _row(task).metric_direction == "higher" else math.inf
 
 
 def change_unit(task: str) -> str:
     """Return the unit of `gain`: points or %."""
-    return "%" if TASKS[task].is_relative else "points"
+    return "%" if _row(task).is_relative else "points"
 
 
 def shown(task: str, value: float) -> str:
     """Return the metric with its name and unit, e.g. `accuracy 92.3%`."""
-    row = TASKS[task]
+    row = _row(task)
     return f"{row.metric} {value_text(row, value)}"
 
 
@@ -49,4 +49,11 @@ def value_text(row: Task, value: float) -> str:
     """Return the value in the metric's unit, rounded for display."""
     if row.metric_unit == "%":
         return f"{value:.1f}%"
-    return f"{value:.4g}"
+    unit = "" if row.metric_unit == "1" else f" {row.metric_unit}"
+    return f"{value:.4g}{unit}"
+
+
+def _row(task: str) -> Task:
+    row = task_row(task)
+    assert row is not None, f"task {task!r} is unknown"
+    return row

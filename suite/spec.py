@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from suite.axes import BACKENDS, DTYPES, ORIGINAL, SIZES, STAGES, TASKS, VARIANTS
+from suite.axes import BACKENDS, DTYPES, OPEN, ORIGINAL, SIZES, STAGES, TASKS, VARIANTS, scale_text
 from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 from suite.tolerance import Tolerance as Tolerance
 
@@ -92,15 +92,42 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """Quality metric of an open task."""
+
+    name: str
+    function: Callable[..., Any]
+    """Worker side: `function(answers, targets) -> float` over all test samples; both as `ModelSpec.loss` takes them."""
+    unit: str = "1"
+    """"%" (changes are percentage points), "1" for a plain number, or a unit's name."""
+    direction: str = "higher"
+    """Which is better: higher or lower."""
+    is_relative: bool = True
+    """Whether changes are given in percent of the metric, not in its unit."""
+    trivial: Callable[..., Any] | None = None
+    """Worker side: `trivial(targets) -> float`, the metric of an answer that ignores the input; None = not compared."""
+
+    def __post_init__(self) -> None:
+        if self.direction not in ("higher", "lower"):
+            raise ValueError(
+                f"Metric.direction is {self.direction!r}; expected 'higher' or 'lower': which is better"
+            )
+        if not callable(self.function):
+            raise ValueError(
+                f"Metric.function is {self.function!r}; expected a function of (answers, targets)"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """One model of the catalogue."""
 
     name: str
     """Unique; letters, digits, '_', '.', '-'; becomes part of test ids and file names."""
-    family: str
+    family: str = "own"
     """classic, vision, detection, segmentation, video, text, speech, generative, or a user's own."""
-    task: str
-    """A row of `suite.axes.TASKS`."""
+    task: str = OPEN
+    """A row of `suite.axes.TASKS`; `open` = the record brings `inputs` or `batch`."""
     build: Callable[..., Any]
     """Worker side: `build(**sizes[size].build) -> torch.nn.Module` with random weights; seeded by the caller."""
     sizes: Mapping[str, Size]
@@ -109,6 +136,23 @@ class ModelSpec:
     """Names of the output tensors in their order in the model's (nested) result."""
     arguments: Mapping[str, str] = field(default_factory=dict)
     """Input of the task -> argument of `forward`, if different, e.g. {"x": "pixel_values"}."""
+    inputs: Callable[..., Any] | None = None
+    """Open task, worker side: `inputs(**Size.inputs)` returns ready inputs, a tensor, a tuple or a dictionary of them
+    by argument: for every measurement without targets. An axis that `export.dynamic` calls "batch" is cut to the
+    cell's number of samples."""
+    batch: Callable[..., Any] | None = None
+    """Open task, worker side: `batch(num_samples=, seed=, split=, **Size.inputs) -> (inputs, targets)`, the sample
+    first in every tensor; `split` is train, validation or test. Fewer samples may come back."""
+    loss: Callable[..., Any] | None = None
+    """Open task, worker side: `loss(answers, targets) -> scalar`. `answers` is what `answer` names, or the only output,
+    or a dictionary of all outputs by name; `targets` as `batch` gives them."""
+    metric: Metric | None = None
+    """Open task: what `train`, `prune` and `quantize` are judged by."""
+    answer: str = ""
+    """Name of the output that loss and metric judge; empty = the task's own rule, which is mostly the first output."""
+    judged_as_built: bool = False
+    """Whether pruned and quantized models are made of the model as built and judged by their agreement with it, even
+    if the model can be trained: for models that nobody has chosen training settings for."""
     parameters: int | None = None
     """Published number of parameters at `base`."""
     source: str = ""
@@ -148,6 +192,62 @@ class ModelSpec:
             raise ValueError(f"model {self.name!r}: `sizes` is empty; give 'tiny', 'base' or both")
         if not self.outputs:
             raise ValueError(f"model {self.name!r}: `outputs` is empty; name the output tensors")
+        self._check_task()
+
+    def _check_task(self) -> None:
+        """Raise ValueError for a field that contradicts the task."""
+        if isinstance(self.outputs, str):
+            raise ValueError(
+                f"model {self.name!r}: `outputs` is the text {self.outputs!r}; expected a tuple of names:"
+                f' outputs=("{self.outputs}",)'
+            )
+        if self.answer and self.answer not in self.outputs:
+            raise ValueError(
+                f"model {self.name!r}: `answer` is {self.answer!r}; expected one of its outputs:"
+                f" {', '.join(self.outputs)}"
+            )
+        own = [n for n in ("inputs", "batch", "loss", "metric") if getattr(self, n) is not None]
+        if self.task != OPEN:
+            if own:
+                raise ValueError(
+                    f"model {self.name!r}: `{own[0]}` goes with an open task, and `task` is {self.task!r}, which has"
+                    " its own; next: leave `task` out"
+                )
+            return
+        if self.inputs is None and self.batch is None:
+            raise ValueError(
+                f"model {self.name!r}: no `task`, and neither `inputs` nor `batch`; expected one of the tasks"
+                f" {', '.join(TASKS)}, or inputs=lambda: (tensor, ...)"
+            )
+        for name, needs in (("loss", "batch"), ("metric", "batch")):
+            if getattr(self, name) is not None and getattr(self, needs) is None:
+                raise ValueError(
+                    f"model {self.name!r}: `{name}` needs `{needs}`: a function that gives inputs and targets"
+                )
+
+    @property
+    def can_train(self) -> bool:
+        """Whether the stages that train have what they need."""
+        return self.task != OPEN or None not in (self.batch, self.loss, self.metric)
+
+    @property
+    def is_judged_as_built(self) -> bool:
+        """Whether pruned and quantized models start from the model as built and are judged by agreement with it."""
+        return self.judged_as_built or not self.can_train
+
+    @property
+    def scale(self) -> str:
+        """The task with its metric, as the functions of `suite.quality` and records take it."""
+        if self.metric is None:
+            return self.task
+        metric = self.metric
+        return scale_text(
+            self.task,
+            name=metric.name,
+            unit=metric.unit,
+            direction=metric.direction,
+            is_relative=metric.is_relative,
+        )
 
     def gap_for(self, **combination: str) -> Gap | None:
         """Return the first declared gap that covers the combination (see Gap.covers), or None."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from suite.catalog import specs_in
 from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 from suite.results.step_output import StepOutput
 from suite.results.step_result import StepResult
-from suite.spec import Export, Gap, ModelSpec, Size, Tolerance
+from suite.spec import Export, Gap, Metric, ModelSpec, Size, Tolerance
 from suite.worker.protocol import Emit, Job
 
 RUNNER = "suite.spec_codec:run"
@@ -23,6 +23,10 @@ LIFE = {
     "quantization": Quantization,
 }
 """Field of a size -> its type."""
+
+
+CALLABLES: Final = ("pretrained", "inputs", "batch", "loss")
+"""Optional fields of a record that are functions; as JSON, whether they are there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +44,15 @@ def run(job: Job, emit: Emit) -> StepOutput[SpecsResult]:
 
 
 def to_dict(spec: ModelSpec) -> dict[str, Any]:
-    """Return the record without its callables; `pretrained` becomes a flag."""
+    """Return the record without its functions; of the optional ones a flag says whether they are there."""
     export = replace(spec.export, translations={})
-    data = asdict(replace(spec, build=_elsewhere, pretrained=None, export=export))
+    metric = replace(spec.metric, function=_elsewhere, trivial=None) if spec.metric else None
+    here = {name: _elsewhere if getattr(spec, name) else None for name in CALLABLES}
+    data = asdict(replace(spec, build=_elsewhere, export=export, metric=metric, **here))  # type: ignore[arg-type]
     del data["build"]
-    return {**data, "pretrained": spec.pretrained is not None}
+    if data["metric"]:
+        del data["metric"]["function"]
+    return {**data, **{name: value is not None for name, value in here.items()}}
 
 
 def from_dict(data: Mapping[str, Any]) -> ModelSpec:
@@ -58,7 +66,8 @@ def from_dict(data: Mapping[str, Any]) -> ModelSpec:
     }
     fields |= {
         "build": _elsewhere,
-        "pretrained": _elsewhere if fields["pretrained"] else None,
+        **{name: _elsewhere if fields.get(name) else None for name in CALLABLES},
+        "metric": Metric(**fields["metric"], function=_elsewhere) if fields.get("metric") else None,
         "sizes": {name: _size(size) for name, size in fields["sizes"].items()},
         "outputs": tuple(fields["outputs"]),
         "requires": tuple(fields["requires"]),

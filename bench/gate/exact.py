@@ -125,7 +125,7 @@ def compare_quality(
         if values[0] is None or values[1] is None:
             continue
         spec = specs[after.cell.model]
-        unit = change_unit(spec.task)
+        unit = change_unit(spec.scale)
         limit = _allowed_drop(after, spec)
         verdict, lost = _judge_quality(spec, values[0], values[1], limit)
         found[key] = Exact(
@@ -144,7 +144,7 @@ def _judge_quality(
     spec: ModelSpec, before: float, after: float, limit: float
 ) -> tuple[Verdict, float]:
     """Return the verdict and how much worse the quality is; a quality that is not a number is never fine."""
-    lost = drop(spec.task, before, after)
+    lost = drop(spec.scale, before, after)
     if math.isfinite(before) and not math.isfinite(after):
         return Verdict.REGRESSED, lost
     if not math.isfinite(lost):

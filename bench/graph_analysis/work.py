@@ -90,10 +90,10 @@ def _feeds(
 def _batch(job: CellJob, emit: Emit) -> tuple[dict[str, Any], str]:
     """Return (input -> array of the model's own batch, its description)."""
     from suite.built_model import batch_of
-    from suite.catalog import spec_for
     from suite.flat_tensors import flatten_inputs
+    from suite.origins.find import spec_of
 
-    spec = spec_for(job.cell.model, job.options.models_from)
+    spec = spec_of(job)
     batch = batch_of(job, spec, emit)
     data = batch.data.name if batch.data else ""
     many = "1 sample" if batch.num_samples == 1 else f"{batch.num_samples} samples"

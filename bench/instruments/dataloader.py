@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from bench.plan import plan_of
 from suite.axes import is_accelerator
-from suite.catalog import spec_for
 from suite.measurement import Measurement, MeasurementFacts
+from suite.origins.find import spec_of
 from suite.results.measuring import DataLoaderResult
 from suite.results.step_output import StepOutput
 from suite.states import store
@@ -28,7 +28,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[DataLoaderResult]:
     pinned memory.
     """
     plan = plan_of(job.options)
-    spec = spec_for(job.cell.model, job.options.models_from)
+    spec = spec_of(job)
     settings = spec.sizes[job.cell.size].training
     pinned = is_accelerator(job.cell.device)
     cores = job.options.threads

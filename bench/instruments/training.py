@@ -10,7 +10,7 @@ from bench.plan import plan_of
 from suite.axes import BUILD
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.backends.runnable import Runnable
-from suite.catalog import spec_for
+from suite.origins.find import spec_of
 from suite.results.measuring import RunResult, TrainingStepResult
 from suite.results.step_output import StepOutput
 from suite.states import store
@@ -33,7 +33,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
     use_threads(job)
     require_device(device)
     plan = plan_of(job.options)
-    spec = spec_for(job.cell.model, job.options.models_from)
+    spec = spec_of(job)
     size = spec.sizes[job.cell.size]
     count = max(LEAST, job.cell.batch)
     settings = replace(size.training, batch=count, micro_batch=0, schedule="constant", warmup=0.0)

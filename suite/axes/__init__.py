@@ -37,9 +37,11 @@ from suite.axes.stages import (
     TRAIN,
     Stage,
 )
-from suite.axes.tasks import TASKS, Task
+from suite.axes.tasks import OPEN, OWN, TASKS, Task, scale_text, task_row
 from suite.axes.variants import (
     BF16,
+    BUILT_INT8,
+    BUILT_PRUNED,
     DDP,
     FSDP,
     FULL,
@@ -57,6 +59,7 @@ from suite.axes.variants import (
     TRAINED,
     VARIANTS,
     Variant,
+    in_place_of,
     load_route,
 )
 
@@ -68,6 +71,8 @@ __all__ = [
     "BENCH",
     "BF16",
     "BUILD",
+    "BUILT_INT8",
+    "BUILT_PRUNED",
     "COMPILED",
     "CPU",
     "CUDA",
@@ -90,7 +95,9 @@ __all__ = [
     "LORA",
     "MEASURED",
     "ONNXRUNTIME",
+    "OPEN",
     "ORIGINAL",
+    "OWN",
     "PARALLEL",
     "PARTIAL",
     "PRUNE",
@@ -115,8 +122,11 @@ __all__ = [
     "Task",
     "Variant",
     "device_kind",
+    "in_place_of",
     "is_accelerator",
     "load_route",
+    "scale_text",
+    "task_row",
 ]
 
 TINY: Final = "tiny"

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Final
+
+OPEN: Final = "open"
+"""Task of a record that brings its own inputs, and possibly its own batches, loss and metric."""
+OWN: Final = "own"
+"""Kind of sample of a task that reads no data set of ours: the samples come from the record or from the task itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,5 +105,38 @@ TASKS: Final = {
             metric="character error rate",
             metric_direction="lower",
         ),
+        Task(
+            name=OPEN,
+            module="suite.tasks.open_task",
+            input=OWN,
+            metric="metric",
+            metric_unit="1",
+            is_relative=True,
+        ),
     )
 }
+
+_SCALE: Final = re.compile(
+    r"(?P<task>\w+): (?P<name>.+) \[(?P<unit>[^\]]*)\], (?P<direction>higher|lower)(?P<points>, points)?"
+)
+
+
+def scale_text(task: str, *, name: str, unit: str, direction: str, is_relative: bool) -> str:
+    """Return a task with a metric of its own as text, from which `task_row` makes the row again: records are JSON."""
+    return f"{task}: {name} [{unit}], {direction}{'' if is_relative else ', points'}"
+
+
+def task_row(text: str) -> Task | None:
+    """Return the row of a task's name, or of a task with its own metric as `scale_text` writes it; None if unknown."""
+    if text in TASKS:
+        return TASKS[text]
+    match = _SCALE.fullmatch(text)
+    if match is None or match["task"] not in TASKS:
+        return None
+    return replace(
+        TASKS[match["task"]],
+        metric=match["name"],
+        metric_unit=match["unit"],
+        metric_direction=match["direction"],
+        is_relative=not match["points"],
+    )

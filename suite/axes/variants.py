@@ -28,6 +28,8 @@ FSDP: Final = "fsdp"
 TENSOR: Final = "tensor"
 BF16: Final = "bf16"
 TORCHAO: Final = "torchao"
+BUILT_PRUNED: Final = "built_pruned"
+BUILT_INT8: Final = "built_int8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +52,11 @@ class Variant:
     """
     route: str = ""
     """Worker side: `package.module:function` that the stage calls to make this variant (for `finetune` the strategy,
-    for `quantize` the recipe, for `parallel` the wrapper); empty if the stage makes a single variant.
+    for `prune` the whole work, for `quantize` the recipe, for `parallel` the wrapper); empty if the stage makes a single
+    variant.
     """
+    replaces: str = ""
+    """Variant whose place it takes for models that are judged as built (`ModelSpec.is_judged_as_built`)."""
     is_exported: bool = False
     """Whether it goes through the export stage."""
     is_measured: bool = False
@@ -115,6 +120,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name=PRUNED,
+            route="suite.stages.prune:prune_trained",
             stage=PRUNE,
             parent=TRAINED,
             is_exported=True,
@@ -211,6 +217,31 @@ VARIANTS: Final = {
             is_summarized=True,
             meaning="trained, Linear layers in float8 or int8 by torchao, compiled",
         ),
+        Variant(
+            name=BUILT_PRUNED,
+            route="suite.stages.prune:prune_as_built",
+            title="pruned as built",
+            stage=PRUNE,
+            parent=ORIGINAL,
+            replaces=PRUNED,
+            is_exported=True,
+            is_measured=True,
+            meaning="as built, channels or heads or units removed; for models that no training of ours judges",
+        ),
+        Variant(
+            name=BUILT_INT8,
+            route="suite.stages.quantize.graphs:graph_lane",
+            title="int8 as built",
+            stage=QUANTIZE,
+            parent=ORIGINAL,
+            replaces=INT8,
+            backend=ONNXRUNTIME,
+            backends=(ONNXRUNTIME,),
+            devices=(CPU,),
+            is_exported=True,
+            is_measured=True,
+            meaning="as built, quantized to 8 bits by ONNX Runtime, judged by agreement with float32",
+        ),
     )
 }
 """Name -> variant, in order of dependency."""
@@ -224,3 +255,8 @@ def load_route(variant: str) -> Callable[..., Any]:
     module, _, function = VARIANTS[variant].route.partition(":")
     found: Callable[..., Any] = getattr(import_module(module), function)
     return found
+
+
+def in_place_of(variant: str) -> str:
+    """Return the variant that takes this one's place for a model that is judged as built; itself if there is none."""
+    return next((row.name for row in VARIANTS.values() if row.replaces == variant), variant)

@@ -12,8 +12,8 @@ from torch import Tensor
 from suite.axes import is_accelerator
 from suite.backends.runnable import Runnable
 from suite.built_model import batch_of
-from suite.catalog import spec_for
 from suite.flat_tensors import flatten_inputs
+from suite.origins.find import spec_of
 from suite.results.measuring import RunResult
 from suite.worker.errors import Unavailable
 from suite.worker.protocol import CellJob, Emit
@@ -26,7 +26,7 @@ def load(job: CellJob, emit: Emit) -> Runnable:
     no synchronization is needed.
     """
     graph = Path(job.options.graph)
-    batch = batch_of(job, spec_for(job.cell.model, job.options.models_from), emit)
+    batch = batch_of(job, spec_of(job), emit)
     emit("phase", name="session")
     session = open_session(graph, job.cell.device, job.options.threads)
     feeds = feeds_for(session, batch.inputs)

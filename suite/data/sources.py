@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from suite.axes.tasks import OWN
 from suite.data.errors import DataError
 
 
@@ -16,7 +17,7 @@ class Source:
     """Origin of the samples of one kind. JSON-able, as it is sent to the worker."""
 
     kind: str
-    """image, scene, clip, text or speech."""
+    """image, scene, clip, text, speech, or own: the record's or the task's own."""
     name: str
     """Module in suite/data with `load(root, split) -> Dataset`."""
     root: str = ""
@@ -120,13 +121,23 @@ def sources_in(folder: Path | None) -> dict[str, Source]:
     return sources
 
 
+def source_for(sources: Mapping[str, Source], kind: str) -> Source:
+    """Return the source of samples of that kind; samples that come with a record are of no data set."""
+    return Source(kind=OWN, name=OWN) if kind == OWN else sources[kind]
+
+
 def second_sources(sources: Mapping[str, Source]) -> dict[str, Source]:
     """Return kind -> source of the second task."""
     return {kind: second_source(source) for kind, source in sources.items()}
 
 
 def second_source(first: Source) -> Source:
-    """Return other data of the same kind: the folder's second data set, else the second embedded one."""
+    """Return other data of the same kind: the folder's second data set, else the second embedded one.
+
+    Samples that come with a record have no second data set: the same source.
+    """
+    if first.kind == OWN:
+        return first
     return replace(first, name=SECOND_IN_FOLDER.get(first.name, SECOND[first.kind]))
 
 

@@ -225,7 +225,7 @@ class Session:
         )
         return replace(
             record,
-            task=spec.task if spec is not None else "",
+            task=spec.scale if spec is not None else "",
             diagnosis=self.diagnosis_of(record),
             started_at=started_at,
             seconds=time.monotonic() - began,
@@ -246,6 +246,7 @@ class Session:
         options = self.request.options
         return replace(
             options,
+            origins={n: o for n, o in options.origins.items() if n == cell.model},
             threads=self.share or options.threads,
             case=step.partition(":")[2],
             graph=str(self.graph_of(cell)),

@@ -137,8 +137,10 @@ def needs(cell: Cell, step: str, train_on: str = "") -> tuple[tuple[Cell, str], 
     start = row.parent if is_made_now else cell.variant
     if start and (stage := VARIANTS[start].stage):
         before.append((maker_cell(cell, start, train_on), stage))
-    from_graph = is_made_now and BACKENDS[row.backend].needs_graph
-    if (from_graph or step == EXPORT) and row.parent and VARIANTS[row.parent].is_exported:
+    is_of_graph = BACKENDS[row.backend].needs_graph
+    # A quantized graph is made of its parent's, and compared with it.
+    has_graph = is_of_graph or (row.parent and VARIANTS[row.parent].is_exported)
+    if ((is_made_now and is_of_graph) or step == EXPORT) and row.parent and has_graph:
         before.append((parent_graph_cell(cell), EXPORT))
     return tuple(before)
 

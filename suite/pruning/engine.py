@@ -14,7 +14,7 @@ from suite.flat_tensors import flatten_outputs
 from suite.lifecycle import Pruning
 from suite.macs import count_macs
 from suite.pruning.attention import prune_feed_forward, prune_heads
-from suite.pruning.errors import PruningError
+from suite.pruning.errors import OutputsChanged, PruningError
 from suite.pruning.graph import Group, prune_groups
 from suite.pruning.layers import modules_named
 from suite.pruning.recurrent import prune_recurrent
@@ -100,7 +100,7 @@ def prune_module(
             " modules around that layer in Pruning.ignored, or choose another Pruning.method"
         ) from error
     if before.shapes != after.shapes:
-        raise PruningError(
+        raise OutputsChanged(
             f"{spec.name}: outputs of shape {before.shapes} became {after.shapes}; next: name the module that gives"
             " them in ModelSpec.head or Pruning.ignored"
         )

@@ -133,6 +133,17 @@ class QuantizationReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fidelity:
+    """Agreement of two models' outputs on the same inputs."""
+
+    relative_error: float
+    """Norm of the difference over the norm of the float32 outputs, over all floating-point outputs and inputs."""
+    argmax_agreement: float | None = None
+    """Share (0..1) of the rows of the first output whose largest element is at the same place; None without rows."""
+    num_inputs: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeResult(StageResult):
     """A state that was quantized and compared with its parent."""
 
@@ -142,6 +153,8 @@ class QuantizeResult(StageResult):
     metric: QuantizeQuality | None = None
     drop: float | None = None
     """Loss of the metric; negative if it improved."""
+    fidelity: Fidelity | None = None
+    """Agreement with the float model, of a model that is judged as built."""
     latency: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """Arm (float, quantized, and others) -> seconds of a forward pass, measured alternately."""
     speedup: dict[str, SpeedRatio] = field(default_factory=dict)

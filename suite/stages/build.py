@@ -31,10 +31,10 @@ def run(job: CellJob, emit: Emit) -> StepOutput[BuildResult]:
     Raises BuildError when the number of parameters is not the published one, an output is missing or not finite, the
     same seed gives another output, or a round trip through safetensors changes an output.
     """
-    from suite.catalog import spec_for
+    from suite.origins.find import spec_of
 
     use_threads(job)
-    spec = spec_for(job.cell.model, job.options.models_from)
+    spec = spec_of(job)
     seed = job.options.seed
     emit("phase", name=BUILD)
     module = module_for(spec, job.cell.size, seed=seed)

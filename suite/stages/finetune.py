@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from suite.axes import BUILD, CPU, FINETUNE, FULL, TRAINED, load_route
+from suite.axes import BUILD, CPU, FINETUNE, FULL, OWN, TRAINED, load_route
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.claims import Claim
 from suite.measurement import Measurement
@@ -24,6 +24,7 @@ from suite.training.quality import module_forward, quality
 from suite.training.sanity_checks import finite_claim
 from suite.training.setup import TrainingSetup, num_samples_of, training_setup_for
 from suite.weights import module_for
+from suite.worker.errors import Unsupported
 from suite.worker.protocol import CellJob, Emit
 
 
@@ -42,6 +43,11 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     cell, size = job.cell, spec.sizes[job.cell.size]
     require_device(cell.device)
     second_source = store.second_source_of(job, spec)
+    if second_source.kind == OWN:
+        raise Unsupported(
+            f"{spec.name}: fine-tuning needs a second task with other data, which tasks on our data sets have and a"
+            " record's own samples do not; next: --stages without finetune"
+        )
     first = training_setup_for(job, spec, store.source_of(job, spec), size.training)
     own = size.finetuning
     second = training_setup_for(
@@ -75,8 +81,8 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     after, old_after = quality(spec, forward, test), quality(spec, forward, old_test)
     emit("phase", name="save")
     store.save(finished.to(CPU).eval(), folder)
-    better = gain(spec.task, scratch, after)
-    unit = change_unit(spec.task)
+    better = gain(spec.scale, scratch, after)
+    unit = change_unit(spec.scale)
     claims = [
         *proofs,
         finite_claim(finished),
@@ -84,7 +90,7 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
             name="better than from scratch after the same number of steps",
             holds=better > own.margin,
             evidence=(
-                f"second task ({second_source.name}): {shown(spec.task, after)}, from scratch {scratch:.4g}"
+                f"second task ({second_source.name}): {shown(spec.scale, after)}, from scratch {scratch:.4g}"
                 f" ({better:+.3g} {unit}), before {before:.4g}; expected more than +{own.margin:g} {unit}"
             ),
         ),
@@ -100,7 +106,7 @@ def finetune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
                 first_before=old_before,
                 first_after=old_after,
             ),
-            forgotten=drop(spec.task, old_before, old_after),
+            forgotten=drop(spec.scale, old_before, old_after),
             curve=tuple(history.losses),
             events=tuple(history.events),
             steps=train_state.step,

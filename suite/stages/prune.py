@@ -11,14 +11,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from suite.axes import BUILD, CPU, PRUNE, PRUNED, TRAINED
+from suite.axes import BUILD, CPU, ORIGINAL, PRUNE, PRUNED, TRAINED, load_route
 from suite.backends.eager import device_facts, require_device, use_threads
+from suite.built_model import batch_of
 from suite.claims import Claim
 from suite.measurement import Measurement
 from suite.pruning.engine import prune_module
 from suite.pruning.masks import mask_module
+from suite.pruning.unguided import prune_unguided
 from suite.quality import change_unit, drop, shown
-from suite.results.prune import ModelSize, PruneQuality, PruneResult
+from suite.results.prune import Masks, ModelSize, PruneQuality, PruneResult
 from suite.results.step_output import StepOutput
 from suite.results.step_result import DataSet, SpeedRatio
 from suite.spec import ModelSpec
@@ -42,11 +44,13 @@ def run(job: CellJob, emit: Emit) -> StepOutput[PruneResult]:
     than the record says, was removed.
     """
     use_threads(job)
-    return store.made(job, emit, prune, PruneResult)
+    return store.made(job, emit, load_route(job.cell.variant), PruneResult)
 
 
-def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput[PruneResult]:
-    """Prune and save weights and structure to `folder`."""
+def prune_trained(
+    job: CellJob, spec: ModelSpec, folder: Path, emit: Emit
+) -> StepOutput[PruneResult]:
+    """Prune the trained model, let it recover, and save weights and structure to `folder`."""
     size, device = spec.sizes[job.cell.size], job.cell.device
     require_device(device)
     own = size.pruning
@@ -80,7 +84,7 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
     seconds = latencies(arms, job, setup)
     emit("phase", name="save")
     store.save(smaller.to(CPU).eval(), folder, pruned.structure)
-    lost = drop(spec.task, trained, recovered)
+    lost = drop(spec.scale, trained, recovered)
     # Counted on a batch of test samples; reported for the cell's own batch, as everywhere.
     share = job.cell.batch / test[0].num_samples
     before, after = (
@@ -99,26 +103,15 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
             name="the metric drops within the record's tolerance after recovery",
             holds=lost <= own.max_drop,
             evidence=(
-                f"{shown(spec.task, recovered)}, trained {trained:.4g} ({-lost:+.3g}"
-                f" {change_unit(spec.task)}), before recovery {pruned_quality:.4g};"
+                f"{shown(spec.scale, recovered)}, trained {trained:.4g} ({-lost:+.3g}"
+                f" {change_unit(spec.scale)}), before recovery {pruned_quality:.4g};"
                 f" expected a drop of {own.max_drop:g} at most"
             ),
         ),
-        Claim(
-            name="masks alone change neither the number of weights nor their bytes",
-            holds=masks.parameters[0] == masks.parameters[1] and masks.sparsity > 0,
-            evidence=(
-                f"sparsity {masks.sparsity:.0%} of {masks.weights:,} weights,"
-                f" {masks.bytes[0]:,} B -> {masks.bytes[1]:,} B"
-            ),
-        ),
+        _masks_claim(masks),
     )
     return StepOutput(
-        measurements=(
-            Measurement(metric="parameters", unit="1", samples=(after.parameters,)),
-            Measurement(metric="macs", unit="MAC", samples=(after.macs,)),
-            Measurement(metric="parameter_bytes", unit="B", samples=(after.bytes,)),
-        ),
+        measurements=_sizes(after),
         result=PruneResult(
             before=before,
             after=after,
@@ -144,6 +137,63 @@ def prune(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput
             **device_facts(device),
         ),
         data=DataSet(name=setup.source.name),
+    )
+
+
+def prune_as_built(
+    job: CellJob, spec: ModelSpec, folder: Path, emit: Emit
+) -> StepOutput[PruneResult]:
+    """Prune the model as built: what its structure allows, without a metric and without recovery."""
+    own = spec.sizes[job.cell.size].pruning
+    emit("phase", name=BUILD)
+    module = store.module_of(job, spec, ORIGINAL)
+    emit("phase", name="input")
+    batch = batch_of(job, spec, emit)
+    emit("phase", name="masks")
+    masked = copy.deepcopy(module)
+    masks = mask_module(masked, own.ratio, spec.head)
+    emit("phase", name=PRUNE)
+    pruned = prune_unguided(module, spec, job.cell.size, batch.inputs)
+    smaller = pruned.module
+    emit("phase", name="latency")
+    calls = {
+        name: partial(arm.eval(), **batch.inputs)
+        for name, arm in ((TRAINED, module), ("masked", masked), (PRUNED, smaller))
+    }
+    with torch.inference_mode():
+        seconds = alternate(calls, seconds=LATENCY_SECONDS)
+    emit("phase", name="save")
+    store.save(smaller.eval(), folder, pruned.structure)
+    before, after = (
+        ModelSize(
+            parameters=getattr(pruned.parameters, when),
+            macs=getattr(pruned.macs, when),
+            bytes=bytes_of(sized),
+        )
+        for when, sized in (("before", module), ("after", smaller))
+    )
+    return StepOutput(
+        measurements=_sizes(after),
+        result=PruneResult(
+            before=before,
+            after=after,
+            method=own.method,
+            ratio=own.ratio,
+            importance=pruned.importance,
+            changes=pruned.changes,
+            uncut=pruned.uncut,
+            masks=masks,
+            latency={name: tuple(samples) for name, samples in seconds.items()},
+            speedup=_speedups(seconds),
+            macs_ratio=before.macs / after.macs,
+            claims=(
+                _fell("parameters", before.parameters, after.parameters, own.parameters_left),
+                _fell("MACs", before.macs, after.macs, own.macs_left),
+                finite_claim(smaller),
+                _masks_claim(masks),
+            ),
+        ),
+        data=batch.data,
     )
 
 
@@ -194,4 +244,23 @@ def _fell(what: str, before: int, after: int, allowed: float) -> Claim:
         name=f"{what} fell by what was asked",
         holds=left <= allowed,
         evidence=f"{before:,} -> {after:,} ({left:.1%} left); expected {allowed:.0%} at most",
+    )
+
+
+def _sizes(after: ModelSize) -> tuple[Measurement, ...]:
+    return (
+        Measurement(metric="parameters", unit="1", samples=(after.parameters,)),
+        Measurement(metric="macs", unit="MAC", samples=(after.macs,)),
+        Measurement(metric="parameter_bytes", unit="B", samples=(after.bytes,)),
+    )
+
+
+def _masks_claim(masks: Masks) -> Claim:
+    return Claim(
+        name="masks alone change neither the number of weights nor their bytes",
+        holds=masks.parameters[0] == masks.parameters[1] and masks.sparsity > 0,
+        evidence=(
+            f"sparsity {masks.sparsity:.0%} of {masks.weights:,} weights,"
+            f" {masks.bytes[0]:,} B -> {masks.bytes[1]:,} B"
+        ),
     )

@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 
 from suite.axes import FINETUNE, LEARNED, ORIGINAL, PARALLEL, TASKS, VARIANTS
 from suite.axes.stages import STAGE_ROWS
-from suite.catalog import spec_for
 from suite.claims import Claim
-from suite.data.sources import Source, second_source
+from suite.data.sources import Source, second_source, source_for
+from suite.origins.find import own_file, spec_of
 from suite.provenance import described, key_of, source_digest, versions, weights_of
 from suite.results.step_output import StepOutput, decode_output, encode_output
 from suite.results.step_result import KeptState, StageResult
@@ -46,7 +46,7 @@ def made(
     `make(job, spec, folder, emit)` fills `folder`. A state with broken claims is stored for its numbers, but recomputed
     on the next request. The result's `state` has the key, and whether the state was reused.
     """
-    spec = spec_for(job.cell.model, job.options.models_from)
+    spec = spec_of(job)
     emit("phase", name="lookup")
     key, store, stem = state_key(job, spec, job.cell.variant), store_of(job), stem_of(job)
     entry = entries.find(store, stem, key)
@@ -136,7 +136,7 @@ def state_key(job: CellJob, spec: ModelSpec, variant: str) -> str:
     if variant == ORIGINAL:
         return key_of({"weights": weights_of(options.weights)})
     row, size = VARIANTS[variant], spec.sizes[cell.size]
-    own = Path(options.models_from) if options.models_from else None
+    own = own_file(options, spec.name)
     return key_of(
         {
             "variant": variant,
@@ -172,7 +172,7 @@ def maker_device(job: CellJob, stage: str) -> str:
 
 def source_of(job: CellJob, spec: ModelSpec) -> Source:
     """Return the data source of the model's own task."""
-    return job.options.sources[TASKS[spec.task].input]
+    return source_for(job.options.sources, TASKS[spec.task].input)
 
 
 def second_source_of(job: CellJob, spec: ModelSpec) -> Source:

@@ -1,15 +1,11 @@
-"""Worker side. Batch: the inputs and targets of a model, and the entry point to every task."""
+"""Worker side. Batch: the inputs and targets of a model, under its own argument names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import Any
 
-from suite.axes import TASKS
-from suite.data.sources import Source
-from suite.data.splits import TEST_SPLIT
 from suite.results.step_result import DataSet
 from suite.spec import ModelSpec
 
@@ -29,34 +25,12 @@ class Batch:
     """Origin of the samples."""
 
 
-def batch_for(
-    spec: ModelSpec,
-    size: str,
-    source: Source,
-    *,
-    num_samples: int,
-    seed: int = 0,
-    split: str = TEST_SPLIT,
-    overrides: Mapping[str, Any] | None = None,
-) -> Batch:
-    """Return a batch of real samples for this model from its task's module.
-
-    `split` is "train" (augmented) or "test" (not); the same seed gives the same batch. `overrides` replaces entries of
-    the size's `inputs`, e.g. {"length": 48} for the export's second shape. A task module provides `batch(inputs,
-    source, *, num_samples, seed, split) -> Batch`, where `inputs` is `spec.sizes[size].inputs`.
-    """
-    task = import_module(TASKS[spec.task].module)
-    inputs = {**spec.sizes[size].inputs, **(overrides or {})}
-    batch: Batch = task.batch(inputs, source, num_samples=num_samples, seed=seed, split=split)
-    return renamed(spec, batch)
-
-
 def renamed(spec: ModelSpec, batch: Batch) -> Batch:
     """Return the batch with its inputs under the argument names of the model's `forward`.
 
     Raise ValueError for an input that the task does not provide.
     """
-    unknown = sorted(set(spec.arguments) - set(batch.inputs))
+    unknown = sorted(name for name in set(spec.arguments) - set(batch.inputs) if not name.isdigit())
     if unknown:
         raise ValueError(
             f"model {spec.name!r}: `arguments` renames {unknown}, but the task {spec.task} gives"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from itertools import count
 from typing import Any
 
@@ -13,12 +12,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from suite.axes import TASKS, is_accelerator
+from suite.axes import is_accelerator
 from suite.data.sources import Source
 from suite.data.splits import TRAIN_SPLIT
 from suite.spec import ModelSpec
 from suite.tasks.batch import Batch, renamed
 from suite.tasks.examples import Examples, collate
+from suite.tasks.task_of import task_of
 
 
 def stream(
@@ -89,7 +89,7 @@ def examples_of(
     spec: ModelSpec, size: str, source: Source, *, seed: int, split: str
 ) -> tuple[Examples, Callable[[Sequence[Any]], Batch]]:
     """Return the examples of a split for this model, and the collate function that uses the model's argument names."""
-    task: Any = import_module(TASKS[spec.task].module)
+    task = task_of(spec)
     inputs = spec.sizes[size].inputs
     found: Examples = task.examples(inputs, source, seed=seed, split=split)
     make = task.collate_for(inputs) if hasattr(task, "collate_for") else collate

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from suite.axes import CPU, TASKS, is_accelerator
+from suite.axes import CPU, is_accelerator
 from suite.flat_tensors import flatten_outputs
 from suite.spec import ModelSpec
 from suite.tasks.batch import Batch
+from suite.tasks.open_task import OpenTask
+from suite.tasks.task_of import judged_outputs, task_of
 from suite.training.loaders import moved
 
 Forward = Callable[[Batch], list[Tensor]]
@@ -21,8 +22,13 @@ Forward = Callable[[Batch], list[Tensor]]
 
 def quality(spec: ModelSpec, forward: Forward, batches: Iterable[Batch]) -> float:
     """Return the task's metric, in its unit, for `forward`: of a module, a compiled module or an ONNX session."""
-    task: Any = import_module(TASKS[spec.task].module)
-    parts = [task.judge(forward(batch), batch, spec.outputs) for batch in batches]
+    task = task_of(spec)
+    is_open = isinstance(task, OpenTask)
+    parts = []
+    for batch in batches:
+        outputs = forward(batch)
+        judged = outputs if is_open else judged_outputs(spec, outputs)
+        parts.append(task.judge(judged, batch, spec.outputs))
     if not parts:
         raise ValueError(f"{spec.name}: no test samples to judge on; expected at least one batch")
     return float(task.summarize(parts))
@@ -30,7 +36,7 @@ def quality(spec: ModelSpec, forward: Forward, batches: Iterable[Batch]) -> floa
 
 def trivial_quality(spec: ModelSpec, batches: Sequence[Batch]) -> float:
     """Return the metric of the task's trivial baseline on the same batches."""
-    return float(import_module(TASKS[spec.task].module).trivial(batches))
+    return float(task_of(spec).trivial(batches))
 
 
 def module_forward(module: nn.Module, device: str = CPU) -> Forward:

@@ -135,7 +135,7 @@ def learnt_claims(
     """Check that the loss fell, and that the metric beats the untrained model and the trivial baseline by the record's
     margin.
     """
-    task, margin = setup.spec.task, setup.settings.margin
+    task, margin = setup.spec.scale, setup.settings.margin
     first, last = smoothed(history.losses)
     gains = {
         "untrained": gain(task, untrained, after),

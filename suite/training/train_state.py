@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from suite.axes import CPU, TASKS, is_accelerator
+from suite.axes import CPU, is_accelerator
 from suite.lifecycle import Training
 from suite.spec import ModelSpec
 from suite.tasks.adversaries import Player
 from suite.tasks.batch import Batch
+from suite.tasks.task_of import loss_of_task, task_of
 from suite.training.optimizers import optimizer_for
 from suite.training.schedules import factor
 
@@ -107,7 +108,7 @@ def train_state_for(
 
 def players_of(spec: ModelSpec, module: nn.Module, settings: Training) -> Sequence[Player]:
     """Return the task's players, or a single one with all trainable weights."""
-    task: Any = import_module(TASKS[spec.task].module)
+    task = task_of(spec)
     if hasattr(task, "players") and not settings.loss:
         found: Sequence[Player] = task.players(module)
         return found
@@ -119,8 +120,7 @@ def players_of(spec: ModelSpec, module: nn.Module, settings: Training) -> Sequen
 def loss_of(spec: ModelSpec, settings: Training) -> Loss:
     """Return the loss that the record names, or the task's own."""
     if not settings.loss:
-        found: Loss = import_module(TASKS[spec.task].module).loss
-        return found
+        return loss_of_task(spec)
     name, _, function = settings.loss.partition(":")
     named: Loss = getattr(import_module(name), function)
     return named

@@ -11,11 +11,23 @@ from suite.data.sources import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a model comes from that is in neither the catalogue nor a models file."""
+
+    text: str
+    """The reference in its full form, see `suite.origins.reference`."""
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    """Its record without functions, as `suite.spec_codec.to_dict` gives it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
     """Options of a job; serialized as one flat object without empty fields."""
 
     models_from: str = ""
     """Path of the user's models file; empty = the catalogue alone."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """Model -> where it comes from, for models that are in neither the catalogue nor a models file."""
     weights: str = "random"
     """random, pretrained, or a folder."""
     sources: Mapping[str, Source] = field(default_factory=dict)
@@ -71,7 +83,9 @@ class JobOptions:
 
     def asked(self) -> dict[str, Any]:
         """Return the user's options as stored in `run.json`: a resumed run must have the same."""
+        origins = {name: origin.text for name, origin in self.origins.items()}
         return {
+            **({"origins": origins} if origins else {}),
             **{name: encode(getattr(self, name)) for name in _ASKED},
             **({"plan": dict(self.plan)} if self.plan else {}),
         }

@@ -142,7 +142,7 @@ def measure(name: str, size: str, folder: Path, threads: int, is_plain: bool) ->
     from suite.stages.export.recipes import ExportRequest, recipes_for
     from suite.stages.export.reference import Reference
     from suite.stages.export.variants import BATCH, Variant, axis_names, flat_axes
-    from suite.tasks.batch import batch_for
+    from suite.tasks.task_of import batch_for
     from suite.weights import module_for
 
     spec = spec_for(name, "")

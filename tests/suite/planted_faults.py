@@ -71,7 +71,7 @@ class Subject:
         from suite.stages.export.recipes import ExportRequest, recipes_for
         from suite.stages.export.reference import Reference
         from suite.stages.export.variants import BATCH, axis_names, flat_axes
-        from suite.tasks.batch import batch_for
+        from suite.tasks.task_of import batch_for
         from suite.weights import module_for
 
         torch.set_num_threads(2)

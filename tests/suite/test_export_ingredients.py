@@ -61,19 +61,22 @@ def test_another_export_has_another_key(other):
     assert key(**other) != key()
 
 
-def test_a_users_file_and_its_neighbours_are_part_of_the_key(tmp_path):
-    own, net = tmp_path / "my_models.py", tmp_path / "net.py"
-    own.write_text("MODELS = ()")
+def test_a_users_file_and_what_it_imports_are_part_of_the_key_and_its_neighbours_are_not(tmp_path):
+    own, net, other = (tmp_path / f"{name}.py" for name in ("my_models", "net", "other"))
+    own.write_text("import net\nMODELS = ()")
     net.write_text("width = 1")
+    other.write_text("width = 1")
     job = replace(JOB, options=JobOptions.from_dict({"models_from": str(own)}))
     first = key(job)
     assert first == key(job)
+    other.write_text("width = 2")
+    assert first == key(job)
     net.write_text("width = 2")
     second = key(job)
-    own.write_text("WIDTH = 3\nMODELS = ()")
+    own.write_text("import net\nWIDTH = 3\nMODELS = ()")
     assert len({first, second, key(job)}) == 3
     third = key(job)
-    own.write_text("WIDTH = 3\nMODELS = (1,)  # another record")
+    own.write_text("import net\nWIDTH = 3\nMODELS = (1,)  # another record")
     assert key(job) == third
 
 

@@ -34,7 +34,7 @@ def inputs_of(spec: ModelSpec) -> Any:
 
 @cache
 def inputs_by_name(name: str) -> Any:
-    from suite.tasks.batch import batch_for
+    from suite.tasks.task_of import batch_for
 
     spec = SPECS[name]
     return batch_for(spec, "tiny", SOURCES[TASKS[spec.task].input], num_samples=2).inputs

@@ -28,7 +28,7 @@ def built(spec: ModelSpec, size: str) -> Any:
 
 def batch(spec: ModelSpec, size: str, **options: Any) -> Any:
     """Two real samples."""
-    from suite.tasks.batch import batch_for
+    from suite.tasks.task_of import batch_for
 
     return batch_for(spec, size, SOURCES[TASKS[spec.task].input], **{"num_samples": 2, **options})
 
@@ -90,7 +90,7 @@ import importlib, sys
 from suite.axes import TASKS
 from suite.data.sources import sources_in
 from suite.catalog import builtin_specs
-from suite.tasks.batch import batch_for
+from suite.tasks.task_of import batch_for
 models = [spec for spec in builtin_specs() if spec.family in ("text", "speech")]
 for spec in models:
     for name in spec.requires:

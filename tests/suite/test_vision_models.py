@@ -29,7 +29,7 @@ def built(spec: ModelSpec, size: str) -> Any:
 
 def batch(spec: ModelSpec, **options: Any) -> Any:
     """Real samples for the tiny model."""
-    from suite.tasks.batch import batch_for
+    from suite.tasks.task_of import batch_for
 
     return batch_for(spec, "tiny", SOURCES[TASKS[spec.task].input], **{"num_samples": 1, **options})
 

@@ -24,7 +24,7 @@ from suite.stages.export.pt2 import smaller_claim
 from suite.stages.export.rounding_errors import ROUNDOFF
 from suite.stages.export.variants import variants
 from suite.states.store import module_of, state_of
-from suite.tasks.batch import batch_for
+from suite.tasks.task_of import batch_for
 from suite.worker.protocol import CellJob, Emit
 
 GRAPH: Final = "graph.onnx"

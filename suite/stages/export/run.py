@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from suite.axes import BUILD, CPU, ORIGINAL, QUANTIZE, VARIANTS
 from suite.built_model import source_of
-from suite.catalog import spec_for
 from suite.claims import Claim
 from suite.data.sources import Source
 from suite.measurement import Artifact, Measurement
 from suite.onnx_summary import files_of, summary_of
+from suite.origins.find import own_file, spec_of
 from suite.provenance import described, key_of, source_digest, versions, weights_of
 from suite.results.export import FAILED, CacheUse, ExportRecipe, ExportResult
 from suite.results.step_output import StepOutput, decode_output, encode_output
@@ -33,7 +33,7 @@ from suite.stages.export.recipes import ExportRequest, recipes_for
 from suite.stages.export.reference import Reference
 from suite.stages.export.variants import BATCH, axis_names, flat_axes
 from suite.states.store import module_of, state_key
-from suite.tasks.batch import batch_for
+from suite.tasks.task_of import batch_for
 from suite.worker.protocol import CellJob, Emit
 
 
@@ -45,7 +45,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[ExportResult]:
     A parity that failed or is vacuous does not raise: its numbers are kept, and the record fails on the verdict. Raises
     ExportError if no recipe works or two equal calls of the module give different outputs.
     """
-    spec = spec_for(job.cell.model, job.options.models_from)
+    spec = spec_of(job)
     source = source_of(job, spec)
     output = Path(job.options.output)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +212,7 @@ def ingredients_of(
     `state` is the key of the trained or pruned state whose weights are exported; empty for the model as built.
     """
     options = job.options
-    own = Path(options.models_from) if options.models_from else None
+    own = own_file(options, spec.name)
     size = spec.sizes[job.cell.size]
     return {
         "model": spec.name,

@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 from diagnostics.codec import encode
 from suite.axes import ORIGINAL, TENSOR, device_kind, is_accelerator, load_route
-from suite.catalog import spec_for
+from suite.origins.find import spec_of
 from suite.stages.parallel.rank_result import RankResult
 from suite.stages.parallel.settings import STEPS, undisturbed
 from suite.states import store
@@ -48,7 +48,7 @@ def main(job_file: str, folder: str) -> None:
 def train(job: CellJob, device: str, place: str, rank: int, count: int) -> RankResult:
     """Run the training steps; losses are means over all processes."""
     strategy = job.cell.variant
-    spec = spec_for(job.cell.model, job.options.models_from)
+    spec = spec_of(job)
     settings = undisturbed(spec, job.cell.size, count, strategy)
     setup = training_setup_for(job, spec, store.source_of(job, spec), settings)
     module = store.module_of(job, spec, ORIGINAL).to(place)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
-from itertools import islice
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 
-from suite.axes import EAGER, VARIANTS
+from suite.axes import EAGER, ORIGINAL, VARIANTS
+from suite.data.splits import TRAIN_SPLIT
+from suite.lifecycle import Quantization
+from suite.quantization.count import weights_by_operator
 from suite.quantization.dynamic import quantize_dynamic_graph
 from suite.quantization.report import claims_of
 from suite.quantization.sessions import open_quietly
@@ -18,11 +22,16 @@ from suite.quantization.static import quantize_static_graph
 from suite.spec import ModelSpec
 from suite.stages.export.quantized import GRAPH
 from suite.stages.quantize.quantized_pair import QuantizedPair
-from suite.states.store import StateMissing, module_of
+from suite.states.store import StateMissing, module_of, source_of
+from suite.tasks.batch import Batch
+from suite.tasks.task_of import batch_for
 from suite.training.quality import session_forward
 from suite.training.setup import TrainingSetup
 from suite.worker.protocol import CellJob, Emit
 
+STATIC: Final = "static"
+FIRST_DRAW: Final = 1000
+"""Seed of the first sample for calibration, beyond those that results are judged on."""
 CALIBRATION_BATCH: Final = 8
 """Samples per forward pass during calibration; one if the graph takes no more."""
 
@@ -42,10 +51,12 @@ def quantize_graph(
             f"{graph.name}: no float graph to quantize; next: pytest suite -k export --models {spec.name}"
         )
     threads = job.options.threads
-    settings = spec.sizes[job.cell.size].quantization
+    settings = with_method(spec.sizes[job.cell.size].quantization, graph)
+    is_as_built = VARIANTS[job.cell.variant].parent == ORIGINAL
     reference = open_quietly(graph, threads)
-    if settings.method == "static":
-        feeds = calibration(setup, reference, settings.calibration_samples)
+    if settings.method == STATIC:
+        samples = drawn(job, spec) if is_as_built else setup.batches(batch=batch_size(setup))
+        feeds = calibration(samples, reference, settings.calibration_samples)
         report = quantize_static_graph(
             graph,
             output,
@@ -57,7 +68,8 @@ def quantize_graph(
     else:
         report = quantize_dynamic_graph(graph, output, settings)
     quantized = open_quietly(output, threads)
-    inputs = next(setup.batches(batch=job.cell.batch)).inputs
+    samples = drawn(job, spec) if is_as_built else setup.batches(batch=job.cell.batch)
+    inputs = next(iter(samples)).inputs
     module = module_of(job, spec, VARIANTS[job.cell.variant].parent)
 
     def eager() -> None:
@@ -77,11 +89,46 @@ def quantize_graph(
     )
 
 
-def calibration(setup: TrainingSetup, session: Any, num_samples: int) -> Iterator[dict[str, Any]]:
-    """Yield feeds of real training samples for calibration."""
+def with_method(settings: Quantization, graph: Path) -> Quantization:
+    """Return the settings with the method `auto` decided: by where most of the graph's stored weights are."""
+    if settings.method != "auto":
+        return settings
+    import onnx
+
+    sizes = weights_by_operator(onnx.load(graph))
+    in_convolutions = sizes.get("Conv", 0) + sizes.get("ConvTranspose", 0)
+    return replace(
+        settings, method=STATIC if 2 * in_convolutions > sum(sizes.values()) else "dynamic"
+    )
+
+
+def batch_size(setup: TrainingSetup) -> int:
+    """Return the samples per forward pass during calibration."""
+    return min(CALIBRATION_BATCH, setup.test()[0].num_samples)
+
+
+def drawn(job: CellJob, spec: ModelSpec) -> Iterator[Batch]:
+    """Yield batches of the cell's size without targets, each of another seed: for models that nothing is trained on."""
+    for number in count(FIRST_DRAW):
+        yield batch_for(
+            spec,
+            job.cell.size,
+            source_of(job, spec),
+            num_samples=job.cell.batch,
+            seed=job.options.seed + number,
+            split=TRAIN_SPLIT,
+        )
+
+
+def calibration(
+    samples: Iterable[Batch], session: Any, num_samples: int
+) -> Iterator[dict[str, Any]]:
+    """Yield feeds for calibration until there are `num_samples`."""
     from suite.backends.onnxruntime import feeds_for
 
-    size = min(CALIBRATION_BATCH, setup.test()[0].num_samples)
-    batches = setup.batches(batch=size)
-    for batch in islice(batches, -(-num_samples // size)):
+    given = 0
+    for batch in samples:
         yield feeds_for(session, batch.inputs)
+        given += batch.num_samples
+        if given >= num_samples:
+            return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from suite.axes import QUANTIZE, VARIANTS, load_route
+from suite.axes import ORIGINAL, QUANTIZE, VARIANTS, load_route
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.claims import Claim
 from suite.measurement import Measurement
@@ -14,11 +14,12 @@ from suite.results.quantize import QuantizeQuality, QuantizeResult
 from suite.results.step_output import StepOutput
 from suite.results.step_result import DataSet
 from suite.spec import ModelSpec
+from suite.stages.quantize.fidelity import draws_of, fidelity_of
 from suite.stages.quantize.quantized_pair import QuantizedPair
 from suite.states import store
 from suite.timing import alternate, speed_ratio
 from suite.training.quality import quality
-from suite.training.setup import num_samples_of, training_setup_for
+from suite.training.setup import TrainingSetup, num_samples_of, training_setup_for
 from suite.worker.protocol import CellJob, Emit
 
 LATENCY_SECONDS: Final = 0.6
@@ -40,6 +41,8 @@ def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     variant, size = job.cell.variant, spec.sizes[job.cell.size]
     require_device(job.cell.device)
     setup = training_setup_for(job, spec, store.source_of(job, spec), size.training)
+    if VARIANTS[variant].parent == ORIGINAL:
+        return quantize_as_built(job, spec, setup, folder, emit)
     before = store.final_quality(store.parent_of(job, spec), variant)
     emit("phase", name="input")
     test = setup.test()
@@ -50,7 +53,7 @@ def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     quantized = quality(spec, pair.quantized, test)
     emit("phase", name="latency")
     seconds = alternate(pair.calls, seconds=LATENCY_SECONDS, synchronize=pair.synchronize)
-    lost = drop(spec.task, before, quantized)
+    lost = drop(spec.scale, before, quantized)
     allowed = size.quantization.max_drop
     claims = (
         *pair.claims,
@@ -58,19 +61,14 @@ def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
             name="the metric drops within the record's tolerance",
             holds=lost <= allowed,
             evidence=(
-                f"{shown(spec.task, quantized)}, {VARIANTS[variant].parent} {before:.4g} ({-lost:+.3g}"
-                f" {change_unit(spec.task)}) on {num_samples_of(test)} test samples; expected a drop of {allowed:g}"
+                f"{shown(spec.scale, quantized)}, {VARIANTS[variant].parent} {before:.4g} ({-lost:+.3g}"
+                f" {change_unit(spec.scale)}) on {num_samples_of(test)} test samples; expected a drop of {allowed:g}"
                 " at most"
             ),
         ),
     )
-    size_left = pair.report.bytes
     return StepOutput(
-        measurements=(
-            (Measurement(metric="quantized_bytes", unit="B", samples=(size_left.after,)),)
-            if size_left
-            else ()
-        ),
+        measurements=_bytes(pair),
         result=QuantizeResult(
             lane=variant,
             report=pair.report,
@@ -84,3 +82,47 @@ def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
         ),
         data=DataSet(name=setup.source.name),
     )
+
+
+def quantize_as_built(
+    job: CellJob, spec: ModelSpec, setup: TrainingSetup, folder: Path, emit: Emit
+) -> StepOutput[QuantizeResult]:
+    """Quantize the model as built and judge it by its agreement with float32 on the same inputs."""
+    variant = job.cell.variant
+    allowed = spec.sizes[job.cell.size].quantization.max_error
+    emit("phase", name=QUANTIZE)
+    pair: QuantizedPair = load_route(variant)(job, spec, setup, folder, emit)
+    emit("phase", name="quality")
+    batches = draws_of(job, spec)
+    found = fidelity_of(pair.reference, pair.quantized, batches)
+    emit("phase", name="latency")
+    seconds = alternate(pair.calls, seconds=LATENCY_SECONDS, synchronize=pair.synchronize)
+    agreement = (
+        "no output with rows to compare the largest element of"
+        if found.argmax_agreement is None
+        else f"the largest element is the same in {found.argmax_agreement:.0%}"
+    )
+    claim = Claim(
+        name="it answers as float32 does",
+        holds=found.relative_error <= allowed,
+        evidence=f"relative error {found.relative_error:.2%} on {found.num_inputs} inputs, {agreement}; expected at"
+        f" most {allowed:.0%}",
+    )
+    return StepOutput(
+        measurements=_bytes(pair),
+        result=QuantizeResult(
+            lane=variant,
+            report=pair.report,
+            fidelity=found,
+            latency={name: tuple(samples) for name, samples in seconds.items()},
+            speedup={"quantized": speed_ratio(seconds["float"], seconds["quantized"])},
+            claims=(*pair.claims, claim),
+            **device_facts(job.cell.device),
+        ),
+        data=batches[0].data,
+    )
+
+
+def _bytes(pair: QuantizedPair) -> tuple[Measurement, ...]:
+    left = pair.report.bytes
+    return (Measurement(metric="quantized_bytes", unit="B", samples=(left.after,)),) if left else ()
