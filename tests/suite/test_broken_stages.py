@@ -55,7 +55,7 @@ SHORT_GPT2 = partial(
 
 def done(spec: ModelSpec, variant: str, states: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The result of the stage of that variant, its states in `states` and the graphs beside them."""
-    monkeypatch.setattr(store, "spec_for", lambda name, file: spec)
+    monkeypatch.setattr(store, "spec_of", lambda job: spec)
     job = job_of(spec, variant, states, parent_graph=str(graph_of(spec, states)))
     return RUN.get(variant, finetune.run)(job, silent)
 
