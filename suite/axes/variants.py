@@ -52,7 +52,7 @@ class Variant:
     """
     route: str = ""
     """Worker side: `package.module:function` that the stage calls to make this variant (for `finetune` the strategy,
-    for `prune` the whole work, for `quantize` the recipe, for `parallel` the wrapper); empty if the stage makes a single
+    for `prune` the whole work, for `quantize` the recipe, for `parallel` the wrapper); empty if the stage makes one
     variant.
     """
     replaces: str = ""
@@ -230,7 +230,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name=BUILT_INT8,
-            route="suite.stages.quantize.graphs:graph_lane",
+            route="suite.stages.quantize.graphs:quantize_graph",
             title="int8 as built",
             stage=QUANTIZE,
             parent=ORIGINAL,
