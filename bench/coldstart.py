@@ -42,7 +42,9 @@ def cold_record(session: Session, cell: Cell) -> Record:
     seen = [
         record
         for step in ("latency", "memory")
-        if (record := session.records.get(f"{cell.id}/{step}")) and record.outcome.has_run
+        if (record := session.records.get(f"{cell.id}/{step}"))
+        and record.outcome.has_run
+        and record.phases.keys() & {*COLD_PHASES}  # of two steps from one process, one has them
     ]
     for number in range(len(seen), session.request.cold_replicates):
         record = session.job(cell, "coldstart", label=f"coldstart-{number}")

@@ -8,7 +8,7 @@ from bench.plan import PLANS
 
 
 def add_options(parser: Any) -> None:
-    """Add `--plan` and `--store` to pytest's parser."""
+    """Add `--plan`, `--store` and `--benchmark-table` to pytest's parser."""
     add = parser.getgroup("torch-vitals").addoption
     add(
         "--plan",
@@ -22,3 +22,18 @@ def add_options(parser: Any) -> None:
         metavar="WHERE",
         help="history of runs: a SQLite file or postgresql+psycopg://... (default: OUT/history.db)",
     )
+    add(
+        "--benchmark-table",
+        action="store_true",
+        help="show pytest-benchmark's own table, too (a row per step, some 190 columns)",
+    )
+
+
+def hide_benchmark_table(option: Any) -> None:
+    """Leave out pytest-benchmark's table, unless it, or a view of pytest-benchmark that needs it, is asked for.
+
+    Must be called before that plugin is configured; what it saves is saved all the same.
+    """
+    asked = ("benchmark_table", "benchmark_verbose", "benchmark_compare", "benchmark_histogram")
+    if not any(getattr(option, name, None) for name in asked):
+        option.benchmark_quiet = True

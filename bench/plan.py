@@ -99,9 +99,9 @@ PLANS: Final = {
         ),
         Plan(
             name="standard",
-            warmup_seconds=0.8,
+            warmup_seconds=0.5,
             tail=0.9,
-            cap_seconds=2.2,
+            cap_seconds=1.5,
             cold_replicates=1,
             memory_iterations=2,
             memory_seconds=1.5,

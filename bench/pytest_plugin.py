@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,10 +12,11 @@ from bench.gate.errors import GateError
 from bench.gate.options import add_options as add_gate_options
 from bench.gate.options import parse_options
 from bench.gate.plugin import Done, GatePlugin
-from bench.options import add_options
+from bench.options import add_options, hide_benchmark_table
 from bench.output.console import console_on
 from bench.plan import PLANS
 from bench.steps import STEPS
+from suite.engine.progress import Work
 from suite.engine.run import Run
 from suite.pytest_plugin import (
     CONSOLE,
@@ -56,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if option.help:
         return
+    hide_benchmark_table(option)
     try:
         gate = parse_options(option, [*config.invocation_params.args], config.invocation_params.dir)
     except GateError as error:
@@ -77,6 +79,13 @@ def pytest_vitals_run_options(config: pytest.Config) -> Mapping[str, Any]:
     return {"options": {"plan": plan.as_dict()}, "cold_replicates": plan.cold_replicates}
 
 
+def pytest_vitals_closing_tasks(config: pytest.Config, run: Run) -> Sequence[Work]:
+    """What is left after the last step, for the expected rest."""
+    from bench.run import closing_tasks
+
+    return closing_tasks(run)
+
+
 def pytest_vitals_finish_run(config: pytest.Config, run: Run) -> bool:
     """Ends the run with its report and its line in the history."""
     from bench.run import finish_run  # the report's modules are not needed before
@@ -90,7 +99,7 @@ def pytest_vitals_finish_run(config: pytest.Config, run: Run) -> bool:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """The table by model, every cell that did not run, and where the report is."""
+    """The table by model, the doubts, every cell that did not run, what to ship, and where the report is."""
     if FINISHED not in config.stash:
         return
     from bench.report.terminal import render_terminal
@@ -98,9 +107,9 @@ def pytest_terminal_summary(
     terminalreporter.ensure_newline()
     finished = config.stash[FINISHED]
     console = console_on(terminalreporter._tw._file)
-    render_terminal(finished.report, console, html=finished.html)
     if finished.history:
         console.print(f"History: {finished.history}", soft_wrap=True, highlight=False)
+    render_terminal(finished.report, console, html=finished.html, is_brief=True)
 
 
 @pytest.fixture(scope="session")

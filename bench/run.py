@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bench.graph_analysis.make import make_anatomies
+from bench.graph_analysis.make import ANALYSIS, PICTURES_TASK, Done, make_anatomies
 from bench.instruments.options import RooflineOptions
 from bench.instruments.results import RooflineResult
+from bench.netron.devtools import has_browser
 from bench.run_outputs import PAGE, write_outputs_apart
 from bench.summary.build import build_report
 from bench.summary.model import Report
 from diagnostics.codec import encode
+from suite.axes import BACKENDS
+from suite.engine.progress import Work
 from suite.engine.run import Run
 from suite.outcome import Outcome
 from suite.record import Record
@@ -45,8 +49,43 @@ def finish_run(run: Run, *, store: str) -> FinishedRun:
     finally:
         run.close()
     folder = run.folder.path
+    run.display.say("writing the report ...")
+    began = time.monotonic()
     history = write_outputs_apart(folder, store if run.session.records else "")
-    return FinishedRun(report=build_report(load_run(folder)), html=folder / PAGE, history=history)
+    report = build_report(load_run(folder))
+    run.display.task(REPORT, PAGE, time.monotonic() - began)
+    return FinishedRun(report=report, html=folder / PAGE, history=history)
+
+
+PEAKS_TASK: Final = "peaks"
+REPORT: Final = "report"
+TYPICAL: Final = {
+    PEAKS_TASK: {"tiny": 5.0, "base": 5.0},
+    ANALYSIS: {"tiny": 2.5, "base": 6.0},
+    PICTURES_TASK: {"tiny": 20.0, "base": 90.0},
+    REPORT: {"tiny": 5.0, "base": 8.0},
+}
+"""Kind of closing task -> size -> seconds that it typically takes on two cores."""
+
+
+def closing_tasks(run: Run) -> list[Work]:
+    """Return what follows the last step of the run: see `finish_run`."""
+    request = run.session.request
+    cells = run.selection.cells
+    models = {(cell.model, cell.size): cell for cell in cells if BACKENDS[cell.backend].needs_graph}
+    size = cells[0].size if cells else ""
+    kinds = [] if request.options.plan.get("name") in HASTY else [PEAKS_TASK]
+    kinds += [ANALYSIS] * len(models)
+    if models and has_browser():
+        kinds += [PICTURES_TASK] * min(len(models), len(run.workers))
+    return [
+        Work(
+            kind=kind,
+            seconds=TYPICAL[kind].get(size, 0.0),
+            lanes=kind in (ANALYSIS, PICTURES_TASK),
+        )
+        for kind in (*kinds, REPORT)
+    ]
 
 
 def _look_back(run: Run) -> None:
@@ -54,10 +93,12 @@ def _look_back(run: Run) -> None:
     records = run.session.records
     if not records or not is_whole(run.info.get("planned", ()), records):
         return
+    began = time.monotonic()
     if peaks := peaks_for(records.values(), run.session.request.options, run.session.worker):
         run.info["roofline"] = peaks
+        run.display.task(PEAKS_TASK, "of this machine", time.monotonic() - began)
     run.write_info()
-    take_apart(run.folder.path, run.session.worker)
+    take_apart(run.folder.path, run.workers, run.display.task)
 
 
 # What is done once everything is measured: the machine's peaks, and the run's graphs taken apart and drawn.
@@ -97,9 +138,9 @@ def is_whole(planned: Sequence[Mapping[str, Any]], records: Mapping[str, Record]
     return all((tuple(sorted(p["cell"].items())), p["step"]) in done for p in planned)
 
 
-def take_apart(folder: Path, worker: Worker) -> None:
+def take_apart(folder: Path, workers: Sequence[Worker], done: Done) -> None:
     """The anatomies and pictures of the run's graphs, into its folder; what fails there costs no run.
 
     Of a large run the other states' pictures are left to `python -m bench review`.
     """
-    make_anatomies(load_run(folder), worker=worker, draws_all=False)
+    make_anatomies(load_run(folder), workers=workers, draws_all=False, done=done)

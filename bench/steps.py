@@ -36,17 +36,29 @@ def _is_trained(cell: Cell) -> bool:
     return is_original(cell) and cell.backend == EAGER and not cell.length
 
 
+TOGETHER: Final = "bench.instruments.together:run"
+"""Runner of the steps that one process of a cell yields."""
+
 MEASURING: Final = (
-    Step(name="size", runner="bench.instruments.size:run", applies=_is_sized),
+    Step(
+        name="size",
+        runner="bench.instruments.size:run",
+        together=TOGETHER,
+        typical_seconds={"tiny": (0.2, 0.0), "base": (1.5, 0.0)},
+        applies=_is_sized,
+    ),
     Step(
         name="latency",
         runner="bench.instruments.latency:run",
+        together=TOGETHER,
+        typical_seconds={"tiny": (0.8, 0.5), "base": (5.0, 5.0)},
         applies=_is_measured,
         needs_graph=True,
     ),
     Step(
         name="pairs",
         runner="bench.instruments.sitting:run",
+        typical_seconds={"tiny": (1.2, 1.2), "base": (7.0, 7.0)},
         applies=_is_compared,
         needs_graph=True,
         compose=pairs_record,
@@ -54,6 +66,8 @@ MEASURING: Final = (
     Step(
         name="memory",
         runner="bench.instruments.memory:run",
+        together=TOGETHER,
+        typical_seconds={"tiny": (0.8, 0.35), "base": (4.0, 2.5)},
         applies=_is_measured,
         needs_graph=True,
     ),
@@ -61,6 +75,7 @@ MEASURING: Final = (
         name="coldstart",
         title="cold start",
         runner="bench.instruments.coldstart:run",
+        typical_seconds={"tiny": (0.5, 0.02), "base": (0.6, 0.02)},
         applies=_is_measured,
         needs_graph=True,
         compose=cold_record,
@@ -69,12 +84,14 @@ MEASURING: Final = (
         name="training",
         title="training step",
         runner="bench.instruments.training:run",
+        typical_seconds={"tiny": (2.5, 0.0), "base": (12.0, 0.0)},
         applies=_is_trained,
     ),
     Step(
         name="dataloader",
         title="data loading",
         runner="bench.instruments.dataloader:run",
+        typical_seconds={"tiny": (0.8, 0.0), "base": (4.5, 0.0)},
         applies=_is_trained,
     ),
 )

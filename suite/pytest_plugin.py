@@ -14,13 +14,14 @@ from diagnostics.doctor import examine
 from diagnostics.environment import Environment, gather
 from diagnostics.finding import Level
 from suite import pytest_hooks
-from suite.axes import FOUNDATIONS
+from suite.axes import EXPORT, FOUNDATIONS
 from suite.catalog import CatalogError
 from suite.cell import Cell
 from suite.data.errors import DataError
 from suite.engine.live_display import live_display, open_console
+from suite.engine.progress import Work, kind_of
 from suite.engine.run import Run, RunError, open_run
-from suite.engine.steps import STEPS, Step, step_name, steps_of
+from suite.engine.steps import STEPS, Step, step_name, steps_of, typical_seconds
 from suite.foundations.cases import CASES
 from suite.options import Asked, Selection, resolve
 from suite.outcome import Outcome
@@ -243,7 +244,15 @@ def vitals_run(request: pytest.FixtureRequest) -> Iterator[Run]:
             steps=known,
             **(config.hook.pytest_vitals_run_options(config=config) or {}),
         )
+        graphs = [
+            cell
+            for item in request.session.items
+            if not _is_of_suite(item)
+            and (cell := cell_of(item))
+            and known[step_of(item).partition(":")[0]].needs_graph
+        ]
         if isinstance(run.session.worker, Launcher):
+            run.help_exports(graphs)
             console.print("importing the libraries, once for all cells ...", style="dim")
             run.session.worker.wait_until_ready()  # the imports do not count for the first cell
     except (*USER_ERRORS, LauncherError) as error:
@@ -253,25 +262,33 @@ def vitals_run(request: pytest.FixtureRequest) -> Iterator[Run]:
     ]
     run.begin([{"cell": cell.as_dict(), "step": step} for _, cell, step in items])
     run.session.cells = tuple(dict.fromkeys(cell for _, cell, _ in items))
+    run.session.planned = frozenset(f"{cell.id}/{step}" for _, cell, step in items)
     config.stash[RUN] = run
-    steps = [step for _, cell, step in items if f"{cell.id}/{step}" not in run.session.records]
-    lives = [(cell, step) for item, cell, step in items if _is_of_suite(item)]
-    graphs = [
-        cell for item, cell, step in items if not _is_of_suite(item) and known[step].needs_graph
+    steps = [
+        Work(kind=kind_of(step, cell), seconds=typical_seconds(cell, step, known))
+        for _, cell, step in items
+        if f"{cell.id}/{step}" not in run.session.records
     ]
-    try:
-        with live_display(
-            len(steps), console, steps=steps, name_of=partial(step_name, steps=known)
-        ) as live:
-            run.session.on_begin = lambda cell, step: live.begin(cell.id, step)
-            run.session.on_end = live.end
+    closing = config.hook.pytest_vitals_closing_tasks(config=config, run=run) or ()
+    shared = [kind_of(step, cell) for _, cell, step in items if step == EXPORT]
+    shared += [work.kind for work in closing if work.lanes]
+    lanes = dict.fromkeys(shared, len(run.workers))
+    lives = [(cell, step) for item, cell, step in items if _is_of_suite(item)]
+    name_of = partial(step_name, steps=known)
+    work = [*steps, *closing]
+    with live_display(len(steps), console, work=work, name_of=name_of, lanes=lanes) as live:
+        run.session.on_begin = lambda cell, step: live.begin(cell.id, step)
+        run.session.on_end = live.end
+        run.display = live
+        try:
             run.lives_ahead(lives, jobs=config.getoption("jobs"))
             run.exports_ahead(graphs)
             yield run
-    finally:
-        if not config.hook.pytest_vitals_finish_run(config=config, run=run):
-            run.close()
-            console.print(f"Records: {run.folder.records_file}", soft_wrap=True, highlight=False)
+        finally:
+            if not config.hook.pytest_vitals_finish_run(config=config, run=run):
+                run.close()
+                file = run.folder.records_file
+                console.print(f"Records: {file}", soft_wrap=True, highlight=False)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -31,6 +31,10 @@ class GraphOptions:
     """Parents precede the graphs that are compared with them."""
     sizes: dict[str, int] = field(default_factory=dict)
     """Open axis -> extent, for a user's own files."""
+    quiet: str = ""
+    """Lock file under which workers side by side leave each other alone while one times: see `quiet`; empty = none."""
+    whole_seconds: float = 120.0
+    """Seconds for the full drawings of all large graphs of this job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

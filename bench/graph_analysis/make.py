@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
 from typing import Any, Final
 
 from bench.graph_analysis.folder import Anatomies, folder_of, is_fresh, load_anatomies
@@ -33,6 +39,14 @@ FIRST: Final = (ORIGINAL, TRAINED)
 """States from which others are made."""
 
 Told = Callable[[str], None]
+Done = Callable[[str, str, float], None]
+"""Called with kind, name and seconds of each task when it has ended."""
+
+ANALYSIS: Final = "analysis"
+PICTURES_TASK: Final = "pictures"
+"""Kinds of tasks: one analysis per model, one task of pictures per worker."""
+WHOLE_SECONDS: Final = 120.0
+"""Seconds of all workers together for the full drawings of large graphs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +83,19 @@ def graphs_of(run: Run) -> tuple[Kept, ...]:
 def make_anatomies(
     run: Run,
     *,
-    worker: Worker | None = None,
+    workers: Sequence[Worker] = (),
     draws_all: bool = True,
     tell: Told = lambda text: None,
+    done: Done = lambda kind, name, seconds: None,
 ) -> Anatomies:
     """Return the anatomies of the run's graphs, making missing ones. Does not raise for a bad graph.
 
     `draws_all`: draw every state of a large run too; otherwise, with more than MANY graphs, only the first state of
     each model.
 
-    `worker`: an open one; else a launcher is started if there is work. `tell` is called with a line at the start of
-    each task.
+    `workers`: open ones, which analyse and draw side by side; nodes are timed by one while the others wait. Without
+    any, a launcher is started if there is work. `tell` is called with a line at the start of each task, `done` at its
+    end.
     """
     known, kept = load_anatomies(run.folder), graphs_of(run)
     todo = [graph for graph in kept if not is_fresh(known, graph.path)]
@@ -92,23 +108,31 @@ def make_anatomies(
         out.mkdir(exist_ok=True)
     except OSError:  # a run folder that is not writable is shown without anatomies
         return known
-    own = None if worker else Launcher(preload=PRELOAD)
-    doer = worker or own
-    assert doer is not None
+    own = None if workers else Launcher(preload=PRELOAD)
+    doers = [*workers, *([own] if own else [])]
     try:
         options = run.info.get("options")
-        problems = [
-            problem
-            for cells in _by_model(kept, {g.path for g in todo})
-            for problem in _take_apart(cells, out, options, doer, tell)
-        ]
+        groups = _by_model(kept, {g.path for g in todo})
+        # The largest first, so that no worker is left with one alone.
+        groups.sort(key=lambda group: -sum(graph.path.stat().st_size for graph in group))
+        with tempfile.TemporaryDirectory(prefix="vitals-quiet-") as folder:
+            quiet = str(Path(folder, "lock")) if len(doers) > 1 else ""
+            tasks = [
+                Task(
+                    kind=ANALYSIS,
+                    name=cells[0].cell.model,
+                    run=partial(_take_apart, cells, out, options, quiet=quiet, tell=tell),
+                )
+                for cells in groups
+            ]
+            problems = over(tasks, doers, done)
         known = load_anatomies(run.folder)
         missing = {
             graph.path.stem: graph.path
             for graph in drawn
             if graph.path.stem in known.by_stem and not _is_drawn(known, graph.path)
         }
-        problems += draw(missing, out, doer, tell)
+        problems += draw(missing, out, doers, tell, done)
     finally:
         if own is not None:
             own.close()
@@ -151,20 +175,79 @@ def take_files_apart(
             options = JobOptions().extended(given)
             job = Job(runner=WORK, options=options, deadline=DEADLINE)
             problems += _problems(launcher.run(job))
-        return problems + draw(paths, out, launcher, tell)
+        return problems + draw(paths, out, [launcher], tell)
     finally:
         launcher.close()
 
 
-def draw(paths: Mapping[str, Path], out: Path, worker: Worker, tell: Told) -> list[str]:
-    """Draw Netron's pictures of these graphs (stem -> file) into `out` next to their anatomies; return the problems."""
+def draw(
+    paths: Mapping[str, Path],
+    out: Path,
+    workers: Sequence[Worker],
+    tell: Told,
+    done: Done = lambda kind, name, seconds: None,
+) -> list[str]:
+    """Draw Netron's pictures of these graphs (stem -> file) into `out` next to their anatomies, with one browser per
+    worker; return the problems.
+    """
     if not paths:
         return []
     tell(f"drawing {len(paths)} {'graph' if len(paths) == 1 else 'graphs'} ...")
-    graphs = tuple(AskedGraph(path=str(path.resolve()), stem=stem) for stem, path in paths.items())
-    options = JobOptions().extended(GraphOptions(out=str(out.resolve()), graphs=graphs))
-    deadline = DEADLINE + 10.0 * len(paths)
-    return _problems(worker.run(Job(runner=PICTURES, options=options, deadline=deadline)))
+    # Dealt by size, so that every browser has large and small ones.
+    stems = sorted(paths, key=lambda stem: -paths[stem].stat().st_size)
+    shares = [share for n in range(len(workers)) if (share := stems[n :: len(workers)])]
+
+    def drawn(share: Sequence[str], worker: Worker) -> list[str]:
+        graphs = tuple(AskedGraph(path=str(paths[s].resolve()), stem=s) for s in share)
+        asked = GraphOptions(
+            out=str(out.resolve()), graphs=graphs, whole_seconds=WHOLE_SECONDS / len(shares)
+        )
+        options = JobOptions().extended(asked)
+        deadline = DEADLINE + 10.0 * len(share)
+        return _problems(worker.run(Job(runner=PICTURES, options=options, deadline=deadline)))
+
+    tasks = [
+        Task(
+            kind=PICTURES_TASK,
+            name="1 graph" if len(share) == 1 else f"{len(share)} graphs",
+            run=partial(drawn, share),
+        )
+        for share in shares
+    ]
+    return over(tasks, workers, done)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Work for any worker."""
+
+    kind: str
+    name: str
+    run: Callable[[Worker], list[str]]
+    """Returns the problems."""
+
+
+def over(tasks: Sequence[Task], workers: Sequence[Worker], done: Done) -> list[str]:
+    """Return the problems of all tasks, each done by whichever worker is free; `done` is called for one at a time."""
+    free: SimpleQueue[Worker] = SimpleQueue()
+    for worker in workers:
+        free.put(worker)
+    telling = Lock()
+
+    def one(task: Task) -> list[str]:
+        worker, began = free.get(), time.monotonic()
+        try:
+            return task.run(worker)
+        finally:
+            free.put(worker)
+            with telling:
+                done(task.kind, task.name, time.monotonic() - began)
+
+    pool = ThreadPoolExecutor(max(1, len(workers)))
+    try:
+        return [problem for found in pool.map(one, tasks) for problem in found]
+    finally:  # not awaited where it is left by Ctrl-C: whoever owns the workers closes them
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _by_model(kept: Sequence[Kept], stale: set[Path]) -> list[list[Kept]]:
@@ -179,7 +262,7 @@ def _by_model(kept: Sequence[Kept], stale: set[Path]) -> list[list[Kept]]:
 
 
 def _take_apart(
-    kept: Sequence[Kept], out: Path, options: object, worker: Worker, tell: Told
+    kept: Sequence[Kept], out: Path, options: object, worker: Worker, *, quiet: str, tell: Told
 ) -> list[str]:
     cell = kept[0].cell
     tell(f"taking {cell.model} apart, {len(kept)} {'graph' if len(kept) == 1 else 'graphs'} ...")
@@ -205,7 +288,7 @@ def _take_apart(
         runner=WORK,
         cell=cell,
         options=JobOptions.from_dict(given).extended(
-            GraphOptions(out=str(out.resolve()), graphs=graphs)
+            GraphOptions(out=str(out.resolve()), graphs=graphs, quiet=quiet)
         ),
         deadline=DEADLINE,
     )

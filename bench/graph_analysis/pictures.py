@@ -33,8 +33,6 @@ WHOLE_NODES: Final = 5000
 """Maximum number of nodes for the full drawing; a larger graph is drawn as blocks alone."""
 WHOLE_DEADLINE: Final = 30.0
 """Seconds for the full drawing of a large graph; that of llama at base takes 80 s."""
-ALL_WHOLE: Final = 120.0
-"""Seconds for all full drawings of large graphs of one run."""
 
 
 def run(job: Job, emit: Emit) -> StepOutput[GraphProblems]:
@@ -58,7 +56,7 @@ def run(job: Job, emit: Emit) -> StepOutput[GraphProblems]:
                 if taken.is_summary and taken.num_nodes <= WHOLE_NODES:
                     large.append((taken.num_nodes, path, out / stem))
             emit("phase", name="draw_whole")
-            until = time.monotonic() + ALL_WHOLE
+            until = time.monotonic() + options.whole_seconds
             for _, path, start in sorted(large):  # the smallest first, so that most finish in time
                 if time.monotonic() < until:
                     _draw_whole(studio, path, start)

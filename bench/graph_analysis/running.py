@@ -25,6 +25,8 @@ BESIDE: Final = "session.model_external_initializers_file_folder_path"
 """ONNX Runtime's option for the folder with the weights of a model passed as bytes."""
 PROFILED: Final = 0.5
 """Seconds of profiled runs; at least three runs."""
+LONG: Final = 3.0
+"""Seconds after which one profiled run is enough: of a run of seconds the operators' shares do not scatter."""
 MOST_RUNS: Final = 20
 KERNEL: Final = "_kernel_time"
 OPEN: Final = (8, 128, 2048, 16_000)
@@ -87,7 +89,7 @@ def time_of_nodes(
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         session.run(None, dict(feeds))
         began, num_runs = perf_counter(), 1
-        while num_runs < 4 or (perf_counter() - began < PROFILED and num_runs < MOST_RUNS):
+        while is_short(num_runs, perf_counter() - began):
             session.run(None, dict(feeds))
             num_runs += 1
         profile = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
@@ -101,7 +103,16 @@ def time_of_nodes(
         if event.get("cat") == "Node" and name.endswith(KERNEL):
             own = spent.setdefault((name.removesuffix(KERNEL), operator), [])
             own.append(float(event["dur"]) * 1e-6)
-    return _assigned(spent, graph, outputs, num_runs)
+    # The first run is the cold one; the runs of a node follow each other.
+    warm = {key: own[len(own) // num_runs :] for key, own in spent.items()}
+    return _assigned(warm, graph, outputs, num_runs - 1)
+
+
+def is_short(num_runs: int, seconds: float) -> bool:
+    """Return whether a profile of so many runs, the cold one included, and seconds after that one needs another run."""
+    if num_runs < 4:
+        return num_runs < 2 or seconds < LONG
+    return seconds < PROFILED and num_runs < MOST_RUNS
 
 
 def _assigned(

@@ -11,6 +11,7 @@ from typing import Any
 from bench.graph_analysis.activations import layers_from, shown_values, values_in
 from bench.graph_analysis.folder import ANATOMY, BETWEEN, DIFFERENCE, METRICS
 from bench.graph_analysis.jobs import AskedGraph, GraphOptions, GraphProblems
+from bench.graph_analysis.quiet import alone, beside
 from bench.graph_analysis.record import Anatomy, Layer, Part
 from bench.graph_analysis.running import time_of_nodes, values_of_a_run, working_feeds
 from bench.graph_analysis.spread import Spread
@@ -41,17 +42,25 @@ def run(job: Job, emit: Emit) -> StepOutput[GraphProblems]:
     out, asked = Path(options.out), options.graphs
     threads = job.options.threads
     emit("phase", name="input")
-    feeds, fed, problems = _feeds(job, [Path(entry.path) for entry in asked], emit)
-    emit("phase", name="read")
-    found: Graphs = []
-    for entry in asked:
-        try:
-            found.append((entry, *_read(job, entry, feeds.get(entry.path, {}))))
-        except Exception as error:  # a broken graph of one state affects that state alone
-            problems.append(f"{Path(entry.path).name}: {_told(error)}")
+    with beside(options.quiet):
+        feeds, fed, problems = _feeds(job, [Path(entry.path) for entry in asked], emit)
+        emit("phase", name="read")
+        found: Graphs = []
+        for entry in asked:
+            try:
+                found.append((entry, *_read(job, entry, feeds.get(entry.path, {}))))
+            except Exception as error:  # a broken graph of one state affects that state alone
+                problems.append(f"{Path(entry.path).name}: {_told(error)}")
     emit("phase", name="run")
-    found = _run(found, feeds, fed, threads)
+    found = _run(found, feeds, fed, threads, options.quiet)
     emit("phase", name="compare")
+    with beside(options.quiet):
+        _write(found, out)
+    return StepOutput(result=GraphProblems(problems=tuple(problems)))
+
+
+def _write(found: Graphs, out: Path) -> None:
+    """Write the anatomies, their differences from the parents, and Netron's attachments."""
     for entry, anatomy, graph in found:
         stem = entry.stem
         parent = next(((e, g) for e, _, g in found if e.variant == entry.parent), None)
@@ -64,7 +73,6 @@ def run(job: Job, emit: Emit) -> StepOutput[GraphProblems]:
         write_whole(out / f"{stem}{ANATOMY}", json.dumps(anatomy.as_dict(), ensure_ascii=False))
         document = attachment_of(graph, anatomy, difference, against=entry.parent)
         write_attachment(out / f"{stem}{METRICS}", document)
-    return StepOutput(result=GraphProblems(problems=tuple(problems)))
 
 
 def _feeds(
@@ -151,8 +159,10 @@ def _unknown_axes(graph: Graph, sizes: Mapping[str, int]) -> tuple[str, ...]:
     return (f"--axes: no open axis is called {unknown}; open: {axes}",) if unknown else ()
 
 
-def _run(found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, threads: int) -> Graphs:
-    """Return the graphs with the spreads of activations and the time of nodes added."""
+def _run(
+    found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, threads: int, quiet: str = ""
+) -> Graphs:
+    """Return the graphs with the spreads of activations and the time of nodes added; nodes are timed alone."""
     shown = shown_values([graph for _, _, graph in found])
     kept: dict[str, dict[str, Any]] = {}
     result: Graphs = []
@@ -164,17 +174,19 @@ def _run(found: Graphs, feeds: Mapping[str, Mapping[str, Any]], fed: str, thread
         try:
             names = {value.name for value in graph.inputs}
             own = {n: array for n, array in feeds[entry.path].items() if n in names}
-            spent, unassigned = time_of_nodes(path, graph, own, threads=threads)
-            told = values_in(graph, shown)
-            values = values_of_a_run(path, list(told.values()), own)
-            kept[entry.variant] = {layer: values[v] for layer, v in told.items() if v in values}
-            anatomy = replace(
-                anatomy,
-                fed=fed,
-                parts=_timed(anatomy, graph, spent),
-                seconds=sum(spent.values()) + unassigned,
-                activations=layers_from(values, told, kept.get(entry.parent, {})),
-            )
+            with alone(quiet):
+                spent, unassigned = time_of_nodes(path, graph, own, threads=threads)
+            with beside(quiet):
+                told = values_in(graph, shown)
+                values = values_of_a_run(path, list(told.values()), own)
+                kept[entry.variant] = {layer: values[v] for layer, v in told.items() if v in values}
+                anatomy = replace(
+                    anatomy,
+                    fed=fed,
+                    parts=_timed(anatomy, graph, spent),
+                    seconds=sum(spent.values()) + unassigned,
+                    activations=layers_from(values, told, kept.get(entry.parent, {})),
+                )
         except Exception as error:
             problems = (*anatomy.problems, f"not run: {_told(error)}")
             anatomy = replace(anatomy, problems=problems)

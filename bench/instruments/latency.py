@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -56,9 +57,18 @@ def run(job: CellJob, emit: Emit) -> StepOutput[LatencyResult]:
 
 
 def measure(
-    subject: Runnable, plan: Plan, emit: Emit, *, device: str = CPU, clock: Clock = CLOCK
+    subject: Runnable,
+    plan: Plan,
+    emit: Emit,
+    *,
+    device: str = CPU,
+    clock: Clock = CLOCK,
+    calls: Sequence[float] = (),
 ) -> list[Measurement]:
-    """Measure the warm latency of a subject that was called once, in seconds per iteration."""
+    """Measure the warm latency of a subject that was called once, in seconds per iteration.
+
+    `calls` are the seconds of calls just before: see `before` of `warm_up`.
+    """
     before = replace(settings(), threads=subject.setup.threads)
     marks = CudaEvents(device) if is_accelerator(device) else None
     reasons = throttle_reader(device)
@@ -75,7 +85,7 @@ def measure(
 
     with paused_garbage_collector():
         emit("phase", name="warmup")
-        warm = warm_up(timed, plan, target, clock=clock)
+        warm = warm_up(timed, plan, target, clock=clock, before=calls)
         gc.collect()
         emit("phase", name="rounds")
         uncollected = 0.0

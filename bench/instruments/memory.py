@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
@@ -48,17 +48,40 @@ def measure(
 ) -> tuple[list[Measurement], dict[str, str]]:
     """Measure the memory of a subject that was not called yet; returns measurements, and metric -> why it
     is absent.
+    """
+    peak = measure_peak(subject, plan, emit, clock=clock)
+    found, absent = measure_warm(subject, plan, emit, peak.seconds, device=device, clock=clock)
+    return [*peak.found, *found], {**peak.absent, **absent}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """The first calls of a subject, and the rise of resident memory in them."""
+
+    found: tuple[Measurement, ...]
+    absent: dict[str, str]
+    seconds: tuple[float, ...]
+    """Seconds of the calls after the first one."""
+
+
+def measure_peak(subject: Runnable, plan: Plan, emit: Emit, *, clock: Clock = CLOCK) -> Peak:
+    """Measure the peak of resident memory of a subject that was not called yet.
 
     The first call is inside the peak's window: ONNX Runtime's arena grows in it and keeps its size.
     """
     found: list[Measurement] = []
     absent: dict[str, str] = {}
-    on_gpu = is_accelerator(device)
-    counts_cuda = on_gpu and subject.module is not None
+    seconds: list[float] = []
     first = _first(subject, emit)
+
+    def call() -> None:
+        begin = clock()
+        _once(subject)
+        seconds.append((clock() - begin) * NS)
+
     emit("phase", name="settle")
     try:
-        peak, base = peak_rss_delta(first, lambda: _once(subject), plan.memory_iterations)
+        peak, base = peak_rss_delta(first, call, plan.memory_iterations)
         facts = MeasurementFacts(
             base_bytes=base,
             iterations=plan.memory_iterations,
@@ -68,15 +91,40 @@ def measure(
     except NotHereError as error:
         absent["peak_rss_delta"] = str(error)
         first()
+    return Peak(found=tuple(found), absent=absent, seconds=tuple(seconds))
+
+
+def measure_warm(
+    subject: Runnable,
+    plan: Plan,
+    emit: Emit,
+    seconds: Sequence[float] = (),
+    *,
+    device: str = CPU,
+    clock: Clock = CLOCK,
+) -> tuple[list[Measurement], dict[str, str]]:
+    """Measure the memory of a subject that was called: peak of tensors or of the CUDA allocator, and leak.
+
+    `seconds` of earlier calls: where they tell that a slope does not fit the plan, nothing is called for it.
+    """
+    found: list[Measurement] = []
+    absent: dict[str, str] = {}
+    on_gpu = is_accelerator(device)
+    counts_cuda = on_gpu and subject.module is not None
     emit("phase", name="peak_tensors")
     (_cuda if on_gpu else _tensors)(subject, plan, device, found, absent)
     emit("phase", name="leak")
     try:
-        levels = live_levels(
-            lambda: _once(subject),
-            (lambda: live_cuda_bytes(device)) if counts_cuda else _collected_rss,
-            plan,
-            clock=clock,
+        fits = MIN_LEAK_ITERATIONS * min(seconds, default=0.0) <= plan.memory_seconds
+        levels = (
+            live_levels(
+                lambda: _once(subject),
+                (lambda: live_cuda_bytes(device)) if counts_cuda else _collected_rss,
+                plan,
+                clock=clock,
+            )
+            if fits
+            else []
         )
         if len(levels) >= MIN_LEAK_ITERATIONS:
             of = "CUDA allocator" if counts_cuda else "resident memory"

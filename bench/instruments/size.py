@@ -6,7 +6,7 @@ import torch
 
 from bench.instruments.module_sizes import size_measurements, sizes
 from suite.axes import CPU
-from suite.built_model import subject_for
+from suite.built_model import Subject, subject_for
 from suite.flat_tensors import cast
 from suite.macs import count_macs
 from suite.results.measuring import SizeResult
@@ -20,7 +20,11 @@ def run(job: CellJob, emit: Emit) -> StepOutput[SizeResult]:
 
     The model is always measured on the CPU: its size does not depend on device and backend.
     """
-    subject = subject_for(job, emit)
+    return measure(job, subject_for(job, emit), emit)
+
+
+def measure(job: CellJob, subject: Subject, emit: Emit) -> StepOutput[SizeResult]:
+    """Return the sizes of a module that is in float32 on the CPU; it is cast to the cell's dtype."""
     emit("phase", name="macs")
     module, inputs = subject.module, subject.batch.inputs
     macs = count_macs(module, lambda: module(**inputs))

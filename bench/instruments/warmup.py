@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,16 +34,27 @@ class Warmup:
     """flat (the rounds had stopped changing) or cap (time was up)."""
 
 
-def warm_up(time_round: TimeRound, plan: Plan, target: float, *, clock: Clock = CLOCK) -> Warmup:
+def warm_up(
+    time_round: TimeRound,
+    plan: Plan,
+    target: float,
+    *,
+    clock: Clock = CLOCK,
+    before: Sequence[float] = (),
+) -> Warmup:
     """Run rounds until they are flat or the plan's cap is reached.
 
     `target` is the least duration of a round in seconds. Iterations per round are chosen first,
-    then settled once more when the work is warm. Always runs at least one round.
+    then settled once more when the work is warm. Always runs at least one round, unless `before`, the seconds of single
+    calls just before, are rounds already: a call of 6 s needs no more of its kind to be warm.
     """
     deadline = clock() * NS + plan.warmup_seconds
     samples: list[float] = []
     iterations = 1
-    while True:
+    taken = min(before, default=0.0)
+    if taken >= target:
+        samples, deadline = [*before], deadline - sum(before)
+    while taken < target:
         taken = time_round(iterations)
         samples.append(taken / iterations)
         if taken >= target:
@@ -51,7 +62,7 @@ def warm_up(time_round: TimeRound, plan: Plan, target: float, *, clock: Clock = 
         wanted = math.ceil(SPARE * target / samples[-1]) if taken > 0 else iterations * GROWTH
         iterations = min(max(wanted, iterations + 1), iterations * GROWTH)
     window = min(max(int(plan.warmup_seconds / taken / 2), MIN_WINDOW), MAX_WINDOW)
-    flat_from = len(samples) - 1
+    flat_from = 0 if samples == [*before] else len(samples) - 1
     ended = "cap"
     while clock() * NS < deadline:
         samples.append(time_round(iterations) / iterations)

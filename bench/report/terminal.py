@@ -1,4 +1,4 @@
-"""Terminal form of the report: one table by model, the failures, and the doubts; plain when piped."""
+"""Terminal form of the report: one table by model, the doubts, the failures, what to ship; plain when piped."""
 
 from __future__ import annotations
 
@@ -35,17 +35,14 @@ LISTED: Final = 40
 """Maximum number of listed cells that did not pass; the rest is counted, and the HTML has all."""
 
 
-def render_terminal(report: Report, console: Console, *, html: Path | None = None) -> None:
-    """Print the report. `html` is the path of the HTML report, if it was written."""
+def render_terminal(
+    report: Report, console: Console, *, html: Path | None = None, is_brief: bool = False
+) -> None:
+    """Print the report; what matters most stands last, where a reader's eye and the prompt are.
+
+    `html` is the path of the HTML report, if it was written. `is_brief`: the doubts in one line.
+    """
     console.print()
-    console.print(Text(headline(report), style="bold"))
-    if text := average(report):
-        console.print(Text(text))
-    names, advice = life_names(report), advice_for(report.lives)
-    for life_id, one in advice.items():
-        console.print(Text.assemble((names[life_id], "bold"), f": {ship_text(one)}."))
-    if report.lives and (command := next_command(report)):
-        console.print(Text(f"States to ship are missing; next: {command}"))
     console.print(Text(" · ".join(_context(report)), style="dim"))
     for problem in report.problems:
         console.print(Text.assemble(("! ", "yellow"), problem))
@@ -64,9 +61,17 @@ def render_terminal(report: Report, console: Console, *, html: Path | None = Non
             if warning := recovery_warning(life):
                 console.print(Text.assemble(("! ", "yellow"), f"{life.model}: {warning}"))
     _print_foundations(report, console)
+    (_print_doubts_line if is_brief else _print_doubts)(report, console)
     _print_unfinished(report, console)
-    _print_doubts(report, console)
     console.print()
+    console.print(Text(headline(report), style="bold"))
+    if text := average(report):
+        console.print(Text(text))
+    names, advice = life_names(report), advice_for(report.lives)
+    for life_id, one in advice.items():
+        console.print(Text.assemble((names[life_id], "bold"), f": {ship_text(one)}."))
+    if report.lives and (command := next_command(report)):
+        console.print(Text(f"States to ship are missing; next: {command}"))
     console.print(_outcomes(report))
     if html is not None:
         place = (str(html), f"link {html.absolute().as_uri()}")
@@ -176,6 +181,19 @@ def _print_doubts(report: Report, console: Console) -> None:
         )
         for advice in group.advice:
             console.print(Text(f"      {advice}", style="dim"))
+
+
+def _print_doubts_line(report: Report, console: Console) -> None:
+    """Print e.g. `Doubts about 7 of 56 cells: noisy 5, drifting 2; each with its cure in the report.`"""
+    groups = doubts_of(report)
+    if not groups:
+        return
+    cells = {(row, backend) for group in groups for row, _, backend in group.lanes}
+    total = sum(1 for row in report.rows for lane in row.lanes if lane.timing is not None)
+    kinds = ", ".join(f"{group.code.replace('_', ' ')} {len(group.lanes)}" for group in groups)
+    text = f"Doubts about {len(cells)} of {plural(total, 'cell')}: {kinds}; what to do is in the report."
+    console.print()
+    console.print(Text.assemble(("? ", "yellow"), text))
 
 
 def _outcomes(report: Report) -> Text:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rich.console import Console, Group, RenderableType
@@ -22,64 +21,10 @@ from rich.table import Table
 from rich.text import Text
 
 from suite import units
+from suite.engine.progress import Progress, Work, progress_of
 from suite.engine.steps import step_name
-from suite.outcome import WORDING, Outcome
+from suite.outcome import WORDING
 from suite.record import Record
-
-# Progress of a run: finished steps by outcome, and an estimate of the remaining time.
-
-
-@dataclass(slots=True, kw_only=True)
-class Progress:
-    """Progress of a run of `total` steps; changed by `count` alone."""
-
-    total: int
-    steps: Counter[str]
-    """Step -> number still to come; empty if the planned steps are not known."""
-    outcomes: Counter[Outcome] = field(default_factory=Counter)
-    name_of: Callable[[str], str] = step_name
-    """Formats a step's name."""
-    spent: dict[str, list[float]] = field(default_factory=dict)
-    """Step -> seconds of each of its finished records."""
-
-    @property
-    def num_done(self) -> int:
-        """Number of steps that have a record."""
-        return self.outcomes.total()
-
-    def count(self, record: Record) -> None:
-        """Take one finished step into account."""
-        self.outcomes[record.outcome] += 1
-        self.spent.setdefault(record.step, []).append(record.seconds)
-        if self.steps.get(record.step):
-            self.steps[record.step] -= 1
-        elif self.steps:  # not planned: run because another step needed its result
-            self.total += 1
-
-    def rest(self) -> float | None:
-        """Return the estimated seconds of the remaining steps from the mean so far, or None before the first.
-
-        Each kind of step has its own mean; one not seen yet takes the mean of all.
-        """
-        seen = [seconds for values in self.spent.values() for seconds in values]
-        if not seen:
-            return None
-        mean = sum(seen) / len(seen)
-        if not self.steps.total():
-            return mean * max(0, self.total - self.num_done)
-        means = {step: sum(values) / len(values) for step, values in self.spent.items()}
-        return sum(means.get(step, mean) * left for step, left in self.steps.items())
-
-    def counts(self) -> list[tuple[Outcome, int]]:
-        """Return (outcome, count) in reading order, without outcomes that did not occur."""
-        return [(outcome, self.outcomes[outcome]) for outcome in WORDING if self.outcomes[outcome]]
-
-
-def progress_of(
-    total: int, steps: Sequence[str] = (), name_of: Callable[[str], str] = step_name
-) -> Progress:
-    """Return the progress of a run that has not started; `steps` names the step of every planned record if known."""
-    return Progress(total=total, steps=Counter(steps), name_of=name_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +35,18 @@ class Display:
     """`begin(cell_id, step)`: called when a step starts."""
     end: Callable[[Record], None]
     """`end(record)`: called with the step's record when it has finished."""
+    say: Callable[[str], None]
+    """`say(text)`: called when a closing task starts that is neither a step nor one of many."""
+    task: Callable[[str, str, float], None]
+    """`task(kind, name, seconds)`: called when a closing task has finished."""
+
+
+SILENT = Display(
+    begin=lambda cell, step: None,
+    end=lambda record: None,
+    say=lambda text: None,
+    task=lambda kind, name, seconds: None,
+)
 
 
 def open_console() -> Console:
@@ -105,16 +62,17 @@ def live_display(
     total: int,
     console: Console,
     *,
-    steps: Sequence[str] = (),
+    work: Sequence[Work | str] = (),
     name_of: Callable[[str], str] = step_name,
+    lanes: Mapping[str, int] | None = None,
 ) -> Iterator[Display]:
     """Yield a display for `total` steps: a few lines at the bottom of a terminal, otherwise one line per step.
 
-    `steps` names the step of every planned record and improves the estimate of the remaining time; `name_of` formats a
-    step's name. The lines are shown only while a cell is measured and removed before another writer, such as pytest,
-    prints.
+    `work` has every planned step and the tasks that close the run: the expected rest covers both. `name_of` formats a
+    step's name; `lanes`: kind of work -> how many go on at a time. The lines are shown only while a cell is measured
+    and removed before another writer, such as pytest, prints.
     """
-    progress = progress_of(total, steps, name_of)
+    progress = progress_of(total, work, name_of, lanes)
     if console.is_terminal and not console.is_dumb_terminal:
         with _panel(progress, console) as display:
             yield display
@@ -132,9 +90,12 @@ def _panel(progress: Progress, console: Console) -> Iterator[Display]:
             shown.pop().stop()
 
     def begin(cell: str, step: str) -> None:
+        show(cell, progress.name_of(step))
+
+    def show(what: str, how: str) -> None:
         hide()
         view = Live(
-            _view(progress, cell, step, time.monotonic() - began, datetime.now().astimezone()),
+            _view(progress, what, how, time.monotonic() - began, datetime.now().astimezone()),
             console=console,
             auto_refresh=False,
             transient=True,
@@ -152,8 +113,12 @@ def _panel(progress: Progress, console: Console) -> Iterator[Display]:
                 _line(progress, record), soft_wrap=False, overflow="ellipsis", no_wrap=True
             )
 
+    def task(kind: str, name: str, seconds: float) -> None:
+        progress.finish(kind, seconds)
+        show(_task(progress, kind), name)
+
     try:
-        yield Display(begin=begin, end=end)
+        yield Display(begin=begin, end=end, say=lambda text: show(text, ""), task=task)
     finally:
         hide()
 
@@ -161,13 +126,27 @@ def _panel(progress: Progress, console: Console) -> Iterator[Display]:
 def _lines(progress: Progress, console: Console) -> Display:
     def end(record: Record) -> None:
         progress.count(record)
-        line = _line(progress, record)
-        rest = progress.rest()
-        if rest and progress.num_done < progress.total:
+        put(_line(progress, record))
+
+    def put(line: Text) -> None:
+        if rest := progress.rest():
             line.append(f"  {_about(rest)} left")
         console.print(line, soft_wrap=True)
 
-    return Display(begin=lambda cell, step: None, end=end)
+    def task(kind: str, name: str, seconds: float) -> None:
+        progress.finish(kind, seconds)
+        put(Text(f"{_task(progress, kind)}  {name}").append(f"  {units.seconds(seconds)}", "dim"))
+
+    return Display(
+        begin=lambda cell, step: None, end=end, say=lambda text: put(Text(text)), task=task
+    )
+
+
+def _task(progress: Progress, kind: str) -> str:
+    """Return `analysis 3 of 28`."""
+    done = progress.tasks[kind]
+    total = done + len(progress.left.get(kind, ()))
+    return f"{kind} {done} of {total}" if total > 1 else kind
 
 
 def _line(progress: Progress, record: Record) -> Text:
@@ -184,9 +163,8 @@ def _line(progress: Progress, record: Record) -> Text:
     return text
 
 
-def _view(
-    progress: Progress, cell: str, step: str, elapsed: float, now: datetime
-) -> RenderableType:
+def _view(progress: Progress, what: str, how: str, elapsed: float, now: datetime) -> RenderableType:
+    """Return the lines of the panel; `what` goes on, in the step `how`."""
     rest = progress.rest()
     times = f"{_clock(elapsed)} elapsed"
     if rest is not None:
@@ -203,7 +181,7 @@ def _view(
         Text(f"{progress.num_done} of {progress.total}"),
         Text(times, style="dim", no_wrap=True, overflow="ellipsis"),
     )
-    current = Text.assemble(("▸ ", "cyan"), cell, (f"  {progress.name_of(step)}", "cyan"))
+    current = Text.assemble(("▸ ", "cyan"), what, (f"  {how}", "cyan"))
     current.no_wrap, current.overflow = True, "ellipsis"
     counts = Text(no_wrap=True, overflow="ellipsis")
     for outcome, number in progress.counts():

@@ -16,6 +16,7 @@ from diagnostics.finding import Finding, Level
 from diagnostics.redact import for_this_machine, without_password
 from suite.axes import BACKENDS, CPU
 from suite.cell import Cell
+from suite.engine.live_display import SILENT, Display
 from suite.engine.outcome_rules import settled
 from suite.engine.run_config import RunConfig
 from suite.engine.session import Session
@@ -55,7 +56,14 @@ class Run:
     info: dict[str, Any] = field(default_factory=dict)
     """Content of `run.json`."""
     helpers: list[Launcher] = field(default_factory=list)
-    """Launchers in addition to the session's own."""
+    """Launchers in addition to the session's own: they work side by side on what is not timed, and sleep otherwise."""
+    display: Display = SILENT
+    """Told of the tasks that close the run."""
+
+    @property
+    def workers(self) -> list[Worker]:
+        """The session's own worker and the helpers."""
+        return [self.session.worker, *self.helpers]
 
     def begin(self, planned: Sequence[Mapping[str, Any]]) -> None:
         """Write down the planned steps, so that the missing ones are known even if the run is killed."""
@@ -82,27 +90,29 @@ class Run:
         system = self.environment.system
         room = min(system.num_cores, system.memory_available // LIFE_BYTES) if small else 1
         number = max(1, min(jobs or room, len(groups)))
-        preload = preload_for(self.selection, self.session.steps)
-        self.helpers += [Launcher(preload=preload) for _ in range(1, number)]
-        self.session.ahead(groups.values(), [self.session.worker, *self.helpers])
+        self._help(number)
+        self.session.ahead(groups.values(), self.workers[:number])
 
-    def exports_ahead(self, cells: Sequence[Cell]) -> None:
-        """Make the graphs that `cells` need before anything is measured, as many at a time as fit into memory."""
+    def help_exports(self, cells: Sequence[Cell]) -> None:
+        """Start as many launchers as the exports for `cells` can use at a time; their imports go on side by side."""
         system = self.environment.system
         graphs = {graph_cell(c) for c in cells if BACKENDS[c.backend].needs_graph}
         fit = min(len(graphs), system.num_cores, system.memory_available // EXPORT_BYTES)
+        self._help(min(fit, MAX_EXPORTS))
+
+    def _help(self, number: int) -> None:
+        """Start helpers until there are `number` workers."""
         preload = preload_for(self.selection, self.session.steps)
-        more = [Launcher(preload=preload) for _ in range(1, min(fit, MAX_EXPORTS))]
-        try:
-            self.session.export_ahead(cells, [self.session.worker, *more])
-        finally:
-            for launcher in more:
-                launcher.close()
+        self.helpers += [Launcher(preload=preload) for _ in range(len(self.workers), number)]
+
+    def exports_ahead(self, cells: Sequence[Cell]) -> None:
+        """Make the graphs that `cells` need before anything is measured, one per worker at a time."""
+        self.session.export_ahead(cells, self.workers)
 
     def close(self) -> None:
         """End the workers and write the end time to `run.json`."""
         self.session.stop()
-        for worker in (self.session.worker, *self.helpers):
+        for worker in self.workers:
             worker.close()
         self.info["finished_at"] = _now()
         self.write_info()
@@ -205,7 +215,8 @@ def described(environment: Environment) -> dict[str, Any]:
 
 def preload_for(selection: Selection, steps: Mapping[str, Step] = STEPS) -> tuple[str, ...]:
     """Return the modules for the launcher to import: those that the cells need and the code of every step."""
-    code = (row.runner.partition(":")[0] for row in steps.values())
+    runners = (name for row in steps.values() for name in (row.runner, row.together) if name)
+    code = (name.partition(":")[0] for name in runners)
     cells = (*selection.cells, *selection.life)
     exports = any(BACKENDS[cell.backend].needs_graph for cell in cells)
     wanted = (*selection.preload(), *code, *(PRELOAD if selection.life else ()))

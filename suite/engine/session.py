@@ -15,6 +15,7 @@ from suite.cell import Cell
 from suite.engine import preconditions
 from suite.engine.outcome_rules import judged, record_of
 from suite.engine.run_config import RunConfig
+from suite.engine.shared_process import PartsOptions, parts_with, split
 from suite.engine.steps import STEPS, Step, graph_cell, needs, parent_graph_cell
 from suite.outcome import Outcome
 from suite.record import Failure, Measurement, Record
@@ -53,6 +54,8 @@ class Session:
     """Cells of this run in order; a step that compares cells takes its partners from them."""
     shared: dict[str, Record] = field(default_factory=dict)
     """Records of jobs from which several cells have their part, by the key of the part; not stored."""
+    planned: frozenset[str] = frozenset()
+    """Keys of the steps that this run was asked for; steps that may share a process do so if both are planned."""
     import_seconds: dict[tuple[str, ...], Measurement | None] = field(default_factory=dict)
     """Packages -> import time: the same for every cell that needs them, so measured once per run."""
 
@@ -71,7 +74,47 @@ class Session:
         refusal = self.refusal(cell, step, worker)
         with self.changed:
             self.on_begin(cell, step)
+        if refusal is None and self._share(cell, step):
+            return self.records[key]
         return self._kept(refusal or self._run(cell, step, worker))
+
+    def _share(self, cell: Cell, step: str) -> bool:
+        """Take the step in one process with the others of the cell that may share it, and keep their records.
+
+        Return False, with nothing kept, if it has a process of its own or the shared one did not pass: then every step
+        is tried alone, so that a failure is that of one step.
+        """
+        wanted = self.planned - set(self.records)
+        parts = parts_with(cell, step, self.steps, wanted)
+        if not parts:
+            return False
+        began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
+        job = CellJob(
+            runner=self.steps[step].together,
+            cell=cell,
+            options=self.options_for(cell, step).extended(PartsOptions(parts=parts)),
+            deadline=self.request.deadline,
+            log=str(self.folder.logs / f"{cell.file_stem}-{'-'.join(parts)}.log"),
+        )
+        answer = self.worker.run(job)
+        found = split(answer, parts)
+        if found is None:
+            return False
+        spec = self.request.specs.get(cell.model)
+        overhead = time.monotonic() - began - sum(seconds for _, seconds in found.values())
+        for part in parts:
+            own, seconds = found[part]
+            record = judged(record_of(own, self.blank(cell, part, own.outcome, None)), spec)
+            self._kept(
+                replace(
+                    record,
+                    task=spec.task if spec is not None else "",
+                    diagnosis=self.diagnosis_of(record),
+                    started_at=started_at,
+                    seconds=seconds + (overhead if part == parts[0] else 0.0),
+                )
+            )
+        return f"{cell.id}/{step}" in self.records
 
     def attempt(
         self,

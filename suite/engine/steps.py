@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from suite.axes import (
@@ -37,8 +37,14 @@ class Step:
     """Returns whether the step applies to a cell."""
     title: str = ""
     """Display name; empty = `name`."""
+    typical_seconds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Size -> seconds that it typically takes on two cores, of a module and of a graph: the first guess at how long a
+    run will go on."""
     needs_graph: bool = False
     """Whether a cell of a backend that runs graphs needs its graph before this step."""
+    together: str = ""
+    """Runner that takes this step in one process with the cell's other planned steps of the same runner; empty = the
+    step always has its own process."""
     compose: Callable[[Session, Cell], Record] | None = None
     """Makes the step's record from other records and jobs of the session; None = the record is that of one job."""
 
@@ -76,6 +82,8 @@ def is_original(cell: Cell) -> bool:
 _APPLIES: Final = {BUILD: _is_built, EXPORT: _is_exported}
 """Stages that make no state -> whether they apply to a cell."""
 
+EXPORT_SECONDS: Final = {"tiny": (7.0, 7.0), "base": (17.0, 17.0)}
+
 STEPS: Final[Mapping[str, Step]] = {
     row.name: row
     for row in (
@@ -89,6 +97,7 @@ STEPS: Final[Mapping[str, Step]] = {
                 name=row.name,
                 title=row.title,
                 runner=row.runner,
+                typical_seconds=EXPORT_SECONDS if row.name == EXPORT else {},
                 applies=_APPLIES.get(row.name) or _makes(row.name),
                 needs_graph=row.name == EXPORT,
             )
@@ -115,6 +124,12 @@ def maker_cell(cell: Cell, variant: str, train_on: str = "") -> Cell:
     row = VARIANTS[variant]
     device = train_on if train_on and row.stage in LEARNED else cell.device
     return replace(cell, variant=variant, backend=row.backend, device=device)
+
+
+def typical_seconds(cell: Cell, step: str, steps: Mapping[str, Step] = STEPS) -> float:
+    """Return the seconds that the step typically takes for such a cell; 0 if they are not known."""
+    of_module, of_graph = steps[step.partition(":")[0]].typical_seconds.get(cell.size, (0.0, 0.0))
+    return of_graph if BACKENDS[cell.backend].needs_graph else of_module
 
 
 def steps_of(cell: Cell, steps: Mapping[str, Step] = STEPS) -> tuple[str, ...]:

@@ -335,5 +335,5 @@ def test_pictures_are_drawn_once_a_browser_is_there(tmp_path, monkeypatch, has_b
         return Answer(outcome=Outcome.PASSED, result={"result": {"problems": []}})
 
     worker = FakeWorker(answer=answer)
-    make_anatomies(Run(folder=tmp_path, records=(record,)), worker=worker)
+    make_anatomies(Run(folder=tmp_path, records=(record,)), workers=[worker])
     assert asked == (["bench.graph_analysis.pictures:run"] if has_browser else [])

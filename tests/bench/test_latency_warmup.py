@@ -100,3 +100,24 @@ def test_rounds_stay_long_enough_when_the_machine_was_busy_during_the_warm_up():
     busy = [0.002 if (i // 40) % 2 else 0.001 for i in range(2000)]
     found = warm(Machine(), busy)
     assert found.iterations * 0.001 >= TARGET
+
+
+def test_long_calls_that_were_just_made_are_the_warm_up():
+    def never(iterations):
+        raise AssertionError("a call of seconds is not repeated")
+
+    warm = warm_up(never, PLANS["quick"], 0.02, clock=Machine().clock, before=(6.5, 6.0))
+    assert (warm.samples, warm.iterations, warm.ended_because) == ((6.5, 6.0), 1, "cap")
+
+
+def test_short_calls_that_were_just_made_change_nothing():
+    def after(before):
+        machine = Machine()
+        call = machine.call([0.001])
+
+        def one(iterations):
+            return time_round(call, nothing, iterations, clock=machine.clock)
+
+        return warm_up(one, PLAN, TARGET, clock=machine.clock, before=before)
+
+    assert after((0.001, 0.001)) == after(())

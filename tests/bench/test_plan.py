@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from bench.options import hide_benchmark_table
 from bench.plan import PLANS, Plan, next_harder_plan
 from bench.stats import samples_needed
 
@@ -76,3 +78,13 @@ def test_the_page_has_every_plan_with_its_figures():
         assert rounds.strip() == f"up to {plan.cap_seconds:g} s"
         assert interval.strip() == f"±{100 * plan.target_interval:g}%"
         assert tail.strip() == (f"p{100 * plan.tail:g}" if plan.tail else "")
+
+
+@pytest.mark.parametrize(
+    ("given", "is_quiet"),
+    [({}, True), ({"benchmark_table": True}, False), ({"benchmark_compare": "0001"}, False)],
+)
+def test_pytest_benchmarks_table_is_shown_on_request(given, is_quiet):
+    option = SimpleNamespace(benchmark_quiet=False, **given)
+    hide_benchmark_table(option)
+    assert option.benchmark_quiet is is_quiet

@@ -22,6 +22,7 @@ from bench.report.markdown import to_markdown
 from bench.report.terminal import render_terminal
 from bench.report.view import between
 from bench.summary.build import build_report
+from bench.summary.headline import headline
 from bench.summary.model import Report
 from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
@@ -357,3 +358,39 @@ def test_the_ratio_axis_gives_room_to_the_side_that_needs_it() -> None:
     assert ratio_axis([0.25, 1.1]).place(1.0) > 75.0
     assert ratio_axis([]).place(1.0) == 50.0
     assert ratio_axis([1e9]).high == 2.0**3
+
+
+def brief(report: Report, width: int = 100) -> list[str]:
+    file = io.StringIO()
+    page = Path("run/report.html")
+    render_terminal(report, Console(file=file, width=width), html=page, is_brief=True)
+    return file.getvalue().splitlines()
+
+
+def test_a_run_ends_with_the_table_the_doubts_what_did_not_pass_what_to_ship_and_the_page(
+    report: Report,
+) -> None:
+    lines = brief(report)
+    begins = ("model", "? Doubts about", "Did not run", headline(report)[:40], "Report: run/")
+    places = [
+        next(n for n, line in enumerate(lines) if line.strip().startswith(begin))
+        for begin in begins
+    ]
+    assert places == sorted(places)
+    assert lines[-1] == "Report: run/report.html"
+
+
+def test_the_doubts_of_a_run_take_one_sentence(report: Report) -> None:
+    sentence = " ".join(brief(report, 400))
+    found = re.search(r"Doubts about (\d+) of (\d+) cells?: ", sentence)
+    assert found
+    assert 0 < int(found[1]) <= int(found[2])
+    full = printed(report, 400)
+    assert full.count("  ? ") >= 1
+    assert not [line for line in brief(report, 400) if line.startswith("  ? ")]
+
+
+def test_a_run_has_one_row_per_model(report: Report) -> None:
+    lines = brief(report, 120)
+    for row in report.rows:
+        assert sum(line.lstrip().startswith(f"{row.model} ") for line in lines) <= 1

@@ -16,7 +16,8 @@ import pytest
 from rich.console import Console
 
 from suite.cell import Cell
-from suite.engine.live_display import live_display, progress_of
+from suite.engine.live_display import live_display
+from suite.engine.progress import Work, progress_of
 from suite.outcome import Outcome
 from suite.record import Failure, Record
 
@@ -112,7 +113,7 @@ def test_a_cell_that_begins_inside_another_is_shown_in_its_place() -> None:
 
 
 def test_the_expected_rest_knows_that_steps_differ() -> None:
-    progress = progress_of(6, ["export"] * 2 + ["latency"] * 4)
+    progress = progress_of(6, ["export eager"] * 2 + ["latency eager"] * 4)
     assert progress.rest() is None
     progress.count(record("export", 30.0))
     progress.count(record("latency", 2.0))
@@ -120,14 +121,14 @@ def test_the_expected_rest_knows_that_steps_differ() -> None:
 
 
 def test_a_step_not_seen_yet_counts_like_the_mean_of_all() -> None:
-    progress = progress_of(3, ["export", "latency", "memory"])
+    progress = progress_of(3, ["export eager", "latency eager", "memory eager"])
     progress.count(record("export", 30.0))
     progress.count(record("latency", 10.0))
     assert progress.rest() == 20.0
 
 
 def test_a_step_that_another_one_needed_is_counted_beside_the_plan() -> None:
-    progress = progress_of(2, ["prune"] * 2)
+    progress = progress_of(2, ["prune eager"] * 2)
     for step in ("train", "prune", "train", "prune"):
         progress.count(record(step=step))
     assert (progress.num_done, progress.total) == (4, 4)
@@ -138,6 +139,53 @@ def test_without_a_plan_by_step_the_mean_of_all_is_taken() -> None:
     progress.count(record("export", 30.0))
     progress.count(record("latency", 10.0))
     assert progress.rest() == 40.0
+
+
+def test_what_is_typical_is_scaled_to_this_machine_until_it_was_seen() -> None:
+    work = [Work(kind="export eager", seconds=8.0)] * 2 + [Work(kind="latency eager", seconds=2.0)]
+    progress = progress_of(3, work)
+    progress.count(record("export", 24.0))
+    assert progress.rest() == 3 * (8.0 + 2.0)
+
+
+def test_work_that_goes_on_side_by_side_counts_once() -> None:
+    work = [Work(kind="export eager", seconds=8.0)] * 3
+    progress = progress_of(3, work, lanes={"export eager": 2})
+    progress.count(record("export", 8.0))
+    assert progress.rest() == 8.0
+
+
+def test_the_rest_ends_with_the_prompt_and_not_with_the_last_step() -> None:
+    work = [Work(kind="latency eager", seconds=2.0), *[Work(kind="analysis", seconds=5.0)] * 3]
+    progress = progress_of(1, work)
+    progress.count(record("latency", 4.0))
+    assert progress.rest() == 30.0
+    progress.finish("analysis", 10.0)
+    assert progress.rest() == 20.0
+    for _ in range(2):
+        progress.finish("analysis", 10.0)
+    assert progress.rest() == 0.0
+
+
+def test_a_pipe_gets_one_line_per_closing_task() -> None:
+    view, file = console(terminal=False)
+    work = [Work(kind="latency eager", seconds=2.0), *[Work(kind="analysis", seconds=5.0)] * 2]
+    with live_display(1, view, work=work) as display:
+        display.end(record(seconds=2.0))
+        display.task("analysis", "bert", 5.0)
+        display.say("writing the report ...")
+    step, first, say = file.getvalue().splitlines()
+    assert step.endswith("about 10 s left")
+    assert first == "analysis 1 of 2  bert  5.00 s  about 5 s left"
+    assert say == "writing the report ...  about 5 s left"
+
+
+def test_a_terminal_shows_the_closing_tasks_too() -> None:
+    view, file = console(terminal=True)
+    with live_display(1, view, work=["latency eager", "analysis", "analysis"]) as display:
+        display.end(record())
+        display.task("analysis", "bert", 5.0)
+    assert "analysis 1 of 2  bert" in file.getvalue()
 
 
 def test_more_steps_than_planned_leave_no_negative_rest() -> None:

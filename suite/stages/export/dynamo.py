@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Container, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from suite.flat_tensors import flatten_inputs
 from suite.stages.export.flat import flat_forward
+from suite.stages.export.quick_exporter import OPSET, quick_exporter
 from suite.stages.export.recurrent import recurrent_loops
 
 if TYPE_CHECKING:
     from suite.stages.export.recipes import ExportRequest, Limits
-
-OPSET: Final = 20
-"""Default opset of torch.onnx.export since 2.9."""
 
 ONE_FILE: Final = 1_500_000_000
 """Bytes of weights up to which the graph is one file; protobuf is limited to 2 GiB."""
@@ -41,7 +39,7 @@ def export(request: ExportRequest) -> Limits:
         if request.dynamic:
             patches.enter_context(recurrent_loops())
         patches.enter_context(torch.no_grad())
-        patches.enter_context(quick_rewrites())
+        patches.enter_context(quick_exporter())
         patches.enter_context(flat_forward(request.module, request.inputs, request.outputs))
         program = torch.onnx.export(
             request.module,
@@ -160,32 +158,3 @@ def scrub(model: Any) -> None:
             node.doc_string = None
             for key in LEAKS:
                 node.metadata_props.pop(key, None)
-
-
-@contextmanager
-def quick_rewrites() -> Iterator[None]:
-    """Within the block, try the exporter's rewrite patterns only on nodes of their final operator.
-
-    For a pattern with several outputs, onnxscript (0.7) sorts all nodes of the graph again for every node that it
-    tries, before it compares the operator: half of the time for a graph of two thousand nodes. Comparing the operator
-    first gives the same matches. Does nothing if onnxscript no longer has such a matcher.
-    """
-    try:
-        from onnxscript.rewriter._basics import MatchResult
-        from onnxscript.rewriter._matcher import SimplePatternMatcher
-    except ImportError:
-        yield
-        return
-    original = SimplePatternMatcher.match
-
-    def match(self: Any, model: Any, graph: Any, node: Any, **options: Any) -> Any:
-        operator = getattr(self.pattern.output_nodes[0], "op", None)
-        if operator is not None and not operator.matches(node.op_type):
-            return MatchResult().fail(f"operator mismatch: expected {operator}", node)
-        return original(self, model, graph, node, **options)
-
-    SimplePatternMatcher.match = match
-    try:
-        yield
-    finally:
-        SimplePatternMatcher.match = original

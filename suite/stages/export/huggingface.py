@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from suite.flat_tensors import flatten_inputs
-from suite.stages.export.dynamo import OPSET, limits_of, save
+from suite.stages.export.dynamo import limits_of, save
+from suite.stages.export.quick_exporter import OPSET
 
 if TYPE_CHECKING:
     from suite.stages.export.recipes import ExportRequest, Limits

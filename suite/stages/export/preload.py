@@ -14,12 +14,10 @@ import torch._inductor.codecache
 import torch.export._trace
 import torch.export.pt2_archive
 import torch.onnx._internal.exporter._core
-from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from suite.stages.export import run
-from suite.stages.export.dynamo import OPSET
+from suite.stages.export.quick_exporter import prepare
 
 __all__ = ["onnx", "onnx_ir", "onnxscript", "run", "torch"]
 
-# Parses the source of some 500 operator translations, which onnxscript then keeps.
-ONNXRegistry.from_torchlib(opset_version=OPSET)
+prepare()
