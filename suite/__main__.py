@@ -7,7 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from suite import show
-from suite.catalog import builtin_specs
+from suite.catalog import CatalogError, builtin_specs, select
+from suite.origins.reference import Reference, parse
+from suite.origins.resolve import CACHE, expand_globs, must_be_named
 from suite.spec import ModelSpec
 
 SHOW = "tree of a model's modules with parameters, shapes, MACs and the spread of its weights"
@@ -18,17 +20,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m suite", description="The catalogue of models.")
     commands = parser.add_subparsers(dest="command", required=True)
-    listing = commands.add_parser("list", help="every built-in model")
+    listing = commands.add_parser("list", help="every built-in model, or those of a library")
+    listing.add_argument(
+        "names", nargs="*", metavar="NAMES", help="e.g. 'timm:*vit*', 'hf:*', 'bert*'"
+    )
     listing.add_argument("--format", choices=("terminal", "md"), default="terminal")
     show.configure(commands.add_parser("show", help=SHOW, description=SHOW))
     asked = parser.parse_args(arguments)
     if asked.command == "show":
         return show.main(asked)
-    if asked.format == "md":
-        print(to_markdown(builtin_specs()))
-    else:
-        _print_table(builtin_specs())
+    try:
+        specs, others = chosen(asked.names)
+    except CatalogError as error:
+        print(f"python -m suite list: {error}", file=sys.stderr)
+        return 2
+    if specs and asked.format == "md":
+        print(to_markdown(specs))
+    elif specs:
+        _print_table(specs)
+    for reference in others:
+        print(reference.text)
     return 0
+
+
+def chosen(words: Sequence[str]) -> tuple[tuple[ModelSpec, ...], list[Reference]]:
+    """Return the built-in models and the names of libraries that the words ask for; without words, all built-in ones.
+
+    Raise CatalogError for a word that matches nothing.
+    """
+    specs = builtin_specs()
+    asked = [word for text in words for word in text.replace(",", " ").split()]
+    references = [parse(word, [s.name for s in specs]) for word in asked]
+    patterns = [w for w, found in zip(asked, references, strict=True) if found is None]
+    here = select(specs, patterns) if patterns or not asked else ()
+    others = expand_globs((r for r in references if r is not None), CACHE)
+    for reference in others:
+        must_be_named(reference, CACHE)
+    return here, others
 
 
 def rows_of(specs: Sequence[ModelSpec]) -> list[tuple[str, str, str, str]]:

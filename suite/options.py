@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from suite import spec_codec
 from suite.axes import BACKENDS, CUDA, DTYPES, FOUNDATIONS, ORIGINAL, OWN, TASKS
@@ -41,6 +41,8 @@ from suite.weights import weights_in
 from suite.worker.client import Launcher
 from suite.worker.job_options import JobOptions, Origin
 from suite.worker.protocol import Job
+
+PRETRAINED: Final = "pretrained"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +150,7 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
             models_from=str(asked.models_from.resolve()) if asked.models_from else "",
             origins=origins,
             weights=asked.weights
-            if asked.weights in ("random", "pretrained")
+            if asked.weights in ("random", PRETRAINED)
             else str(Path(asked.weights).resolve()),
             sources=sources_in(asked.data),
             seed=asked.seed,
@@ -176,7 +178,7 @@ def chosen_models(
         if reference.kind == PYTHON and reference.path is not None:
             must_parse(reference.path, option="--models")
     cache = asked.out / "cache" / "origins" if asked.out else None
-    found = resolve_references(others, cache)
+    found = resolve_references(others, cache, may_download=asked.weights == PRETRAINED)
     joined(specs, [spec for _, spec in found.values()])  # refuses a name that is taken
     return (*chosen, *(spec for _, spec in found.values())), {
         name: origin for name, (origin, _) in found.items()
@@ -218,7 +220,7 @@ def user_specs(path: Path) -> tuple[ModelSpec, ...]:
 def _check_weights(weights: str, specs: Sequence[ModelSpec], sizes: Sequence[str]) -> None:
     if weights == "random":
         return
-    if weights != "pretrained":
+    if weights != PRETRAINED:
         for spec in specs:
             weights_in(Path(weights), spec.name)
     elif set(sizes) != {"base"}:

@@ -29,7 +29,7 @@ def add_options(parser: Any) -> None:
         action="append",
         default=[],
         metavar="NAMES",
-        help="names and globs, e.g. 'bert*,mlp', or my_file.py:build (default: all)",
+        help="names and globs, e.g. 'bert*,mlp', 'timm:mobilenet*', hf:distilbert, my_file.py:build (default: all)",
     )
     add(
         "--models-from",

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,15 +16,17 @@ from rich.text import Text
 from rich.tree import Tree
 
 from diagnostics.did_you_mean import did_you_mean
-from suite.axes import BACKENDS, EAGER, SIZES
+from suite.axes import BACKENDS, BASE, EAGER, SIZES
 from suite.catalog import CatalogError, builtin_specs
 from suite.cell import Cell
 from suite.data.sources import sources_in
+from suite.origins.reference import parse
+from suite.origins.resolve import CACHE, resolve
 from suite.results.model_tree import ModelTree, ModuleRow, WeightSpread
 from suite.results.step_output import StepOutput
 from suite.sparkline import draw_counts
 from suite.worker.client import Launcher
-from suite.worker.job_options import JobOptions
+from suite.worker.job_options import JobOptions, Origin
 from suite.worker.protocol import CellJob, Emit
 
 DEADLINE: Final = 600.0
@@ -38,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     add = parser.add_argument
     add("model", metavar="MODEL")
-    add("--size", choices=SIZES, default="base", help="default: base, or tiny where that is all")
+    add("--size", choices=SIZES, default="", help="default: base; of a library's type tiny")
     add("--depth", type=int, default=DEPTH, metavar="N", help=f"levels (default: {DEPTH}; 0 = all)")
     add("--weights", default="random", metavar="WHAT", help="random, or a folder with safetensors")
     add("--models-from", type=Path, metavar="FILE", help="your own models file")
@@ -48,37 +51,73 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Show the tree; return 0, or 2 if there is no such model or it cannot be built."""
     try:
-        size = _size(arguments)
-        found = model_tree(
-            arguments.model,
-            size,
-            weights=arguments.weights,
-            models_from=str(arguments.models_from or ""),
-        )
+        subject = subject_of(arguments)
+        found = model_tree(subject, weights=arguments.weights)
     except CatalogError as error:
         print(f"python -m suite show: {error}", file=sys.stderr)
         return 2
     is_bare = not sys.stdout.isatty()
     console = Console(width=PIPED_WIDTH if is_bare else None)
-    for part in (*headline(arguments.model, size, found), tree_of(arguments, found)):
+    for part in (*headline(subject.model, subject.size, found), tree_of(arguments, found)):
         console.print(part)
     return 0
 
 
-def model_tree(model: str, size: str, *, weights: str, models_from: str) -> ModelTree:
-    """Describe the model in a worker; raise CatalogError with the worker's failure."""
-    cell = Cell(model=model, size=size, backend=EAGER)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The model that is shown."""
+
+    model: str
+    size: str
+    models_from: str = ""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+
+
+def subject_of(arguments: argparse.Namespace) -> Subject:
+    """Return what is asked for: a built-in model, one of the user's file, or a reference. Raise CatalogError."""
+    asked = str(arguments.model)
+    if arguments.models_from is not None:
+        return Subject(
+            model=asked, size=arguments.size or BASE, models_from=str(arguments.models_from)
+        )
     specs = {spec.name: spec for spec in builtin_specs()}
-    requires = specs[model].requires if model in specs and not models_from else ()
-    launcher = Launcher(preload=(*BACKENDS[EAGER].preload, *requires))
+    origins: dict[str, Origin] = {}
+    if (reference := parse(asked, list(specs))) is not None:
+        if reference.is_glob:
+            raise CatalogError(f"{asked}: shows one model; next: python -m suite list '{asked}'")
+        found = resolve([reference], CACHE)
+        asked = next(iter(found))
+        origins = {asked: found[asked][0]}
+        specs = {asked: found[asked][1]}
+    if asked not in specs:
+        raise CatalogError(f"{asked}: no such model{did_you_mean(asked, list(specs))}")
+    spec = specs[asked]
+    # A published size may have billions of weights; of a library's type the small one shows the structure.
+    usual = next(iter(spec.sizes)) if origins else BASE
+    size = arguments.size or usual
+    if size not in spec.sizes:
+        size = next(iter(spec.sizes))
+    return Subject(model=asked, size=size, origins=origins, requires=spec.requires)
+
+
+def model_tree(subject: Subject, *, weights: str) -> ModelTree:
+    """Describe the model in a worker; raise CatalogError with the worker's failure."""
+    cell = Cell(model=subject.model, size=subject.size, backend=EAGER)
+    launcher = Launcher(preload=(*BACKENDS[EAGER].preload, *subject.requires))
     try:
-        options = JobOptions(models_from=models_from, weights=weights, sources=sources_in(None))
+        options = JobOptions(
+            models_from=subject.models_from,
+            origins=subject.origins,
+            weights=weights,
+            sources=sources_in(None),
+        )
         answer = launcher.run(CellJob(runner=RUNNER, cell=cell, options=options, deadline=DEADLINE))
     finally:
         launcher.close()
     if answer.failure is not None:
         raise CatalogError(
-            f"{model} at {size} was not built (phase {answer.failure.phase or 'start'}):"
+            f"{subject.model} at {subject.size} was not built (phase {answer.failure.phase or 'start'}):"
             f" {answer.failure.message}"
         )
     return answer.read(ModelTree)
@@ -165,19 +204,6 @@ def _weight(weight: WeightSpread) -> Text:
 def _num_below(children: Mapping[str, Sequence[ModuleRow]], name: str) -> int:
     below = children.get(name, ())
     return len(below) + sum(_num_below(children, module.name) for module in below)
-
-
-def _size(arguments: argparse.Namespace) -> str:
-    """Return the requested size, or the only one the model has; raise CatalogError for an unknown model."""
-    if arguments.models_from is not None:
-        return str(arguments.size)
-    specs = {spec.name: spec for spec in builtin_specs()}
-    if arguments.model not in specs:
-        raise CatalogError(
-            f"{arguments.model}: no such model{did_you_mean(arguments.model, list(specs))}"
-        )
-    sizes = specs[arguments.model].sizes
-    return str(arguments.size if arguments.size in sizes else next(iter(sizes)))
 
 
 # A model as a tree of modules: parameters, output shapes, MACs and histograms of weights.

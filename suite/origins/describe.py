@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -23,6 +24,8 @@ class DescribeOptions:
 
     texts: tuple[str, ...] = ()
     """References in their full form."""
+    may_download: bool = False
+    """Whether a configuration may be fetched."""
     kinds: tuple[str, ...] = ()
     """Libraries of which all names are asked."""
 
@@ -42,6 +45,8 @@ class DescribeResult(StepResult):
 def run(job: Job, emit: Emit) -> StepOutput[DescribeResult]:
     """Describe the references of DescribeOptions, each on its own: one that fails leaves the others."""
     asked = job.read(DescribeOptions)
+    if not asked.may_download:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # read when the libraries are imported, which is later
     specs: dict[str, dict[str, Any]] = {}
     errors: dict[str, str] = {}
     for text in asked.texts:

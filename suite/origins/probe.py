@@ -21,12 +21,18 @@ AS_BUILT: Final = Size(
 
 
 def described(
-    name: str, build: Callable[..., Any], inputs: Callable[..., Any], *, where: str
+    name: str,
+    build: Callable[..., Any],
+    inputs: Callable[..., Any],
+    *,
+    where: str,
+    more_axes: Mapping[str, tuple[int, str]] | None = None,
 ) -> ModelSpec:
     """Return a record for the module that `build` makes and its `inputs`, from forward passes.
 
     Names of outputs are the keys of what it returns. The first axis of the inputs is the batch if one sample and two
-    are answered by one and two. Raise CatalogError, naming `where`, if the module does not take the inputs.
+    are answered by one and two. `more_axes`, input -> axis and its name, are dynamic if the model takes half of their
+    extent. Raise CatalogError, naming `where`, if the module does not take the inputs.
     """
     import torch
 
@@ -48,6 +54,11 @@ def described(
         raise CatalogError(f"{where}: its outputs {outputs} are not the tensors that it returns")
     batched = [key for key, value in values.items() if _extent(value)]
     axes, reason = _batch_axes(module, values, batched, where)
+    for key, (axis, label) in (more_axes or {}).items():
+        if _takes_half(
+            module, values, {k: a for k, (a, n) in (more_axes or {}).items() if n == label}
+        ):
+            axes = {**axes, key: {**axes.get(key, {}), axis: label}}
     return ModelSpec(
         name=name,
         build=build,
@@ -145,6 +156,18 @@ def _batch_axes(
         return {}, f"two samples are answered like one: {shapes[0]}"
     assert all(isinstance(values[key], torch.Tensor) for key in batched)
     return {key: {0: BATCH} for key in batched}, ""
+
+
+def _takes_half(module: Any, values: Mapping[str, Any], axes: Mapping[str, int]) -> bool:
+    """Return whether the model answers inputs that are half as long along these axes."""
+    halves = {
+        k: v.narrow(axes[k], 0, v.shape[axes[k]] // 2) for k, v in values.items() if k in axes
+    }
+    try:
+        _run(module, {**values, **halves}, "")
+    except CatalogError:
+        return False
+    return True
 
 
 def _rows(value: Any, count: int) -> Any:

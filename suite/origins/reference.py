@@ -12,6 +12,9 @@ from diagnostics.did_you_mean import did_you_mean
 from suite.catalog import CatalogError
 from suite.spec import NAME
 
+FOLDERS: Final = "hf"
+"""Kind whose target may be a folder that save_pretrained wrote."""
+CONFIG: Final = "config.json"
 PYTHON: Final = "python"
 """Kind of a function or class in a Python file."""
 GLOB: Final = re.compile(r"[*?\[]")
@@ -58,7 +61,7 @@ KINDS: Final = {
             meaning="a model of torchvision",
         ),
         Kind(
-            name="hf",
+            name=FOLDERS,
             module="suite.origins.transformers",
             package="transformers",
             is_library=True,
@@ -97,7 +100,8 @@ class Reference:
     def path(self) -> Path | None:
         """The file or folder that it names; None for a library."""
         if KINDS[self.kind].is_library:
-            return None
+            place = Path(self.target)
+            return place if place.is_absolute() else None
         return Path(self.target.rpartition(":")[0] if self.kind == PYTHON else self.target)
 
     @property
@@ -131,7 +135,11 @@ def parse(text: str, known: Sequence[str] = ()) -> Reference | None:
     if colon and kind in LIBRARIES:
         if not target:
             raise CatalogError(f"--models {text}: empty; expected e.g. {KINDS[kind].example}")
+        if kind == FOLDERS and target.startswith((".", "/", "~")):
+            return _folder(text, Path(target).expanduser())
         return Reference(kind=kind, target=target)
+    if Path(text).is_dir() and (Path(text) / CONFIG).is_file():
+        return _folder(text, Path(text))
     if match := _PYTHON.fullmatch(text.removeprefix("python:")):
         path = Path(match["path"])
         if not path.is_file():
@@ -150,3 +158,11 @@ def parse(text: str, known: Sequence[str] = ()) -> Reference | None:
             f" {', '.join(row.example for row in KINDS.values())}"
         )
     return None
+
+
+def _folder(text: str, folder: Path) -> Reference:
+    if not (folder / CONFIG).is_file():
+        raise CatalogError(
+            f"--models {text}: no {CONFIG} in it; expected a folder that save_pretrained wrote"
+        )
+    return Reference(kind=FOLDERS, target=str(folder.resolve()))

@@ -24,11 +24,13 @@ from suite.worker.protocol import Job
 SCHEMA: Final = 1
 """Incremented by a change after which descriptions have to be made again."""
 DEADLINE: Final = 600.0
+CACHE: Final = Path(".vitals", "cache", "origins")
+"""Folder for descriptions, by default."""
 TREE: Final = Path(__file__).parent
 
 
 def resolve(
-    references: Sequence[Reference], cache: Path | None
+    references: Sequence[Reference], cache: Path | None, *, may_download: bool = False
 ) -> dict[str, tuple[Origin, ModelSpec]]:
     """Return model -> origin and record, globs expanded, in the order asked.
 
@@ -42,7 +44,9 @@ def resolve(
     known = {r.text: store.get(r) for r in single}
     missing = [r for r in single if known[r.text] is None]
     if missing:
-        found = _ask(DescribeOptions(texts=tuple(r.text for r in missing)))
+        found = _ask(
+            DescribeOptions(texts=tuple(r.text for r in missing), may_download=may_download)
+        )
         if found.errors:
             text, message = next(iter(found.errors.items()))
             more = f" (and {len(found.errors) - 1} more)" if len(found.errors) > 1 else ""
@@ -76,7 +80,7 @@ def expand_globs(references: Iterable[Reference], cache: Path | None) -> list[Re
         if not hits:
             raise CatalogError(
                 f"--models {reference.text}: matches none of the {len(names)} models of {reference.kind}"
-                f"{did_you_mean(reference.target.strip('*'), names) if len(names) < 40 else ''};"
+                f"{did_you_mean(reference.target.strip('*'), names, is_listed=False)};"
                 f" next: python -m suite list '{reference.kind}:*'"
             )
         found.update(dict.fromkeys(Reference(kind=reference.kind, target=name) for name in hits))
@@ -93,6 +97,19 @@ def names_of(kind: str, cache: Path | None) -> tuple[str, ...]:
         held = {"names": list(_ask(DescribeOptions(kinds=(kind,))).names[kind])}
         store.keep({whole: held})
     return tuple(held["names"])
+
+
+def must_be_named(reference: Reference, cache: Path | None) -> None:
+    """Raise CatalogError with "did you mean" if a library has no such model; ids and files are not looked up."""
+    if not KINDS[reference.kind].is_library or reference.path or "/" in reference.target:
+        return
+    names = names_of(reference.kind, cache)
+    if reference.target not in names:
+        raise CatalogError(
+            f"{reference.kind} has no model {reference.target!r}"
+            f"{did_you_mean(reference.target, names, is_listed=False)};"
+            f" next: python -m suite list '{reference.kind}:*'"
+        )
 
 
 def _need_package(kind: str) -> None:
