@@ -21,6 +21,7 @@ Found = tuple[str, str] | None
 
 WORDS: Final = {
     "sentinel": "machine speed strayed",
+    "starved": "a thread had less than 80% of a core",
     "delayed": "a thread had no core",
     "preempted": "preempted",
     "major_fault": "read from disk",

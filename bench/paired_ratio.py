@@ -68,16 +68,17 @@ def paired_ratio(
 ) -> PairedRatio | None:
     """Return the ratio of neighbouring turns with its 95% interval; None with fewer than MIN_PAIRS of them.
 
-    Pairs with a disturbed turn are left out, whatever their times; with fewer than LEAST_UNDISTURBED left, all count.
-    Strict: with the confidence of STRICT, and from undisturbed pairs alone.
+    Pairs with a disturbed turn are left out, whatever their times; with fewer than LEAST_UNDISTURBED left, all count
+    but those with a starved turn. Strict: with the confidence of STRICT, and from undisturbed pairs alone.
     """
     num = min(len(reference.seconds), len(own.seconds))
     void = {*reference.void, *own.void}
+    starved = {*reference.starved, *own.starved}
     kept = [i for i in range(num) if i not in void]
     if len(kept) < LEAST_UNDISTURBED:
         if is_strict:
             return None
-        kept = list(range(num))
+        kept = [i for i in range(num) if i not in starved]
     logs = [
         math.log(reference.seconds[i] / own.seconds[i])
         for i in kept

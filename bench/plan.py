@@ -119,7 +119,9 @@ PLANS: Final = {
         ),
     )
 }
-"""quick: rough numbers. standard: numbers to work with. rigorous: numbers to publish."""
+"""quick: rough numbers. standard: numbers to work with. rigorous: numbers to publish.
+
+The times are those of one cell's own rounds; ratios have theirs in `bench.pairs.BUDGETS`."""
 
 
 def plan_of(options: JobOptions) -> Plan:

@@ -12,6 +12,10 @@ from bench.instruments.stopwatch import NS
 
 WAIT_SHARE: Final = 0.02
 """A thread that waited in the run queue for a larger share of a round was delayed by other processes."""
+STARVED_SHARE: Final = 0.2
+"""A thread that waited for a larger share had so little of a core that its time says nothing about an idle machine:
+with nine runnable threads per core eager ResNet-18 was 270 times slower than ONNX Runtime, in every one of its turns.
+"""
 SWITCH_RATE: Final = 100.0
 """Involuntary context switches per second that void a round, if the run queue cannot be read."""
 
@@ -57,12 +61,13 @@ def longest_wait(before: Counters, after: Counters) -> float | None:
 
 
 def disturbances(before: Counters, after: Counters, seconds: float) -> tuple[str, ...]:
-    """Return the disturbances of a round of `seconds`: delayed, preempted, major_fault, quota,
-    gpu_throttled.
+    """Return the disturbances of a round of `seconds`: starved (delayed so much that it never counts), delayed,
+    preempted, major_fault, quota, gpu_throttled.
     """
     waited = longest_wait(before, after)
     switches = after.switches - before.switches
     checks = {
+        "starved": waited is not None and waited > STARVED_SHARE * seconds,
         "delayed": waited is not None and waited > WAIT_SHARE * seconds,
         "preempted": waited is None and switches > max(1.0, SWITCH_RATE * seconds),
         "major_fault": after.major_faults > before.major_faults,

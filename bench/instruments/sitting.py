@@ -51,7 +51,7 @@ class _Arm:
 
     seconds: list[float] = field(default_factory=list)
     sentinels: list[float] = field(default_factory=list)
-    disturbed: list[bool] = field(default_factory=list)
+    reasons: list[tuple[str, ...]] = field(default_factory=list)
     warm: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -111,7 +111,7 @@ def sit(
                 one = taken[number]
                 one.seconds.append(answer["seconds"])
                 one.sentinels.append(answer["sentinel"])
-                one.disturbed.append(bool(answer["reasons"]))
+                one.reasons.append(tuple(answer["reasons"]))
         passes += 1
         if passes < MIN_PAIRS:
             continue
@@ -139,11 +139,12 @@ def _arms(arms: Sequence[SittingArm], taken: Mapping[int, _Arm]) -> dict[int, Pa
     off = iter(is_off(readings))
     found = {}
     for number, arm in taken.items():
-        bad = [disturbed | next(off) for disturbed in arm.disturbed]
+        bad = [next(off) | bool(reasons) for reasons in arm.reasons]
         found[number] = PairedArm(
             cell=arms[number].cell.id,
             seconds=tuple(arm.seconds),
             void=tuple(i for i, is_void in enumerate(bad) if is_void),
+            starved=tuple(i for i, reasons in enumerate(arm.reasons) if "starved" in reasons),
             iterations=int(arm.warm.get("iterations", 1)),
             warmup_ended_because=str(arm.warm.get("ended_because", "")),
         )
@@ -202,7 +203,7 @@ def serve(stream: socket.socket, job: CellJob) -> None:
             subject.call()
             subject.synchronize()
             first = (CLOCK() - began) * NS
-            taker = warm_taker(subject, plan_of(job.options), device=job.cell.device, first=first)
+            taker = warm_taker(subject, plan_of(job.options), device=job.cell.device, calls=(first,))
             wait_for_idle_threads()
             answer(iterations=taker.warm.iterations, ended_because=taker.warm.ended_because)
             while words.readline():

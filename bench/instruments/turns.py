@@ -41,8 +41,7 @@ PART_SECONDS: Final = 0.0025
 turn stay undisturbed."""
 LONG_CALL: Final = 0.25
 """A call shorter than this share of a turn is made once untimed first: the other arm has displaced the caches."""
-LONG_FORWARD: Final = 50.0
-"""Turns that a first call takes, beyond which it is warm-up enough: its own initialization is small beside it."""
+
 
 Turn = Callable[[], tuple[float, float, tuple[str, ...]]]
 """Takes one turn; returns seconds per call, the slower of the sentinel's two readings in seconds, and disturbances."""
@@ -155,12 +154,11 @@ def alternate(
 
 
 def warm_taker(
-    subject: Runnable, plan: Plan, *, device: str, clock: Clock = CLOCK, first: float = 0.0
+    subject: Runnable, plan: Plan, *, device: str, clock: Clock = CLOCK, calls: Sequence[float] = ()
 ) -> TurnTaker:
     """Warm the subject up, nobody else working, and return how it takes its turns.
 
-    `first` are the seconds of a call just before, if that was timed: one that is longer than a turn by LONG_FORWARD
-    needs no further warm-up.
+    `calls` are the seconds of calls just before: see `before` of `warm_up`.
     """
     reasons = throttle_reader(device)
     read_sentinel = sentinel(clock)
@@ -170,10 +168,7 @@ def warm_taker(
     def timed(iterations: int) -> float:
         return time_round(subject.call, subject.synchronize, iterations, clock=clock)
 
-    if first > max(LONG_FORWARD * plan.round_seconds, target):
-        warm = Warmup(samples=(first,), iterations=1, ended_because="long")
-    else:
-        warm = warm_up(timed, plan, target, clock=clock)
+    warm = warm_up(timed, plan, target, clock=clock, before=calls)
     # As many parts as fill a turn; a call that is longer than a turn is one by itself.
     recent = min(warm.samples[-5:]) * warm.iterations
     num_parts = max(1, round(plan.round_seconds / recent)) if recent > 0 else 1

@@ -83,6 +83,8 @@ def backends_of(report: Report) -> tuple[str, ...]:
 
 def times(ratio: float) -> str:
     """Return `1.62×`; two decimals below 10, so that ratios align."""
+    if ratio < 0.095:
+        return f"{ratio:.2g}×"
     return (
         f"{ratio:.2f}×" if ratio < 9.995 else f"{ratio:.1f}×" if ratio < 99.95 else f"{ratio:,.0f}×"
     )

@@ -43,10 +43,12 @@ class PairedArm:
     """Seconds per call, one value per turn; the nth turns of all arms of a sitting are neighbours."""
     void: tuple[int, ...] = ()
     """Indices of disturbed turns."""
+    starved: tuple[int, ...] = ()
+    """Those in which a thread had so little of a core that the turn never counts."""
     iterations: int = 1
     """Calls per part of a turn."""
     warmup_ended_because: str = ""
-    """flat, cap, or long: one call is so long that it is its own warm-up."""
+    """flat or cap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

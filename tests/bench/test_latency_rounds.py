@@ -141,7 +141,7 @@ def test_few_quiet_rounds_among_many_disturbed_ones_are_enough():
             sentinel=3e-5, counters=Counters(waited={1: 5_000_000 * (number - number // 3)})
         )
 
-    found = take([0.02], look=look)
+    found = take([0.02], look=look, plan=replace(PLAN, cap_seconds=2.2))
     assert found.stopped_because == "interval"
     assert 0.3 < sum(found.kept) / len(found.kept) < 0.4
 

@@ -8,16 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from life_runs import LIVES, life_records
 from rich.console import Console
 
 from bench.instruments.options import SittingArm
 from bench.instruments.sitting import ArmFailed, sit
 from bench.paired_ratio import is_decided, mean_ratio, paired_ratio
 from bench.pairs import MAX_ARMS, pairs_record, references
+from bench.report.lifecycle_table import slowest_verdict
 from bench.report.markdown import to_markdown
 from bench.report.terminal import render_terminal
 from bench.stats import samples_needed
 from bench.steps import steps_of
+from bench.summary.advice import advise
+from bench.summary.advice_text import speed_text
 from bench.summary.build import build_report
 from bench.summary.headline import average, headline
 from suite.cell import Cell
@@ -35,8 +39,8 @@ EAGER = Cell(model="net", size="base")
 ORT = replace(EAGER, backend="onnxruntime")
 
 
-def arm(seconds, void=(), cell="net-base-eager-cpu-float32-b1"):
-    return PairedArm(cell=cell, seconds=tuple(seconds), void=tuple(void))
+def arm(seconds, void=(), cell="net-base-eager-cpu-float32-b1", **rest):
+    return PairedArm(cell=cell, seconds=tuple(seconds), void=tuple(void), **rest)
 
 
 def noisy(middle, num, spread=0.03, seed=0):
@@ -82,6 +86,12 @@ def test_when_nearly_all_pairs_were_disturbed_all_count_and_none_decides():
     slow, fast = arm([2.0] * 6, void=range(5)), arm([1.0] * 6)
     assert paired_ratio(slow, fast).num_pairs == 6
     assert not is_decided(slow, fast)
+
+
+def test_turns_without_a_core_never_count_however_few_are_left():
+    slow = arm([270.0] * 6, void=range(6), starved=range(4))
+    assert paired_ratio(slow, arm([1.0] * 6)) is None
+    assert paired_ratio(arm([2.0] * 6, void=range(6)), arm([1.0] * 6)).value == 2.0
 
 
 def test_equal_arms_are_seldom_called_different():
@@ -318,6 +328,37 @@ def test_a_ratio_from_single_rounds_is_no_headline_anywhere():
     for text in (headline(report), terminal_of(report), to_markdown(report)):
         assert "1,234" not in text
         assert "too few pairs" in text
+
+
+def quantized_report():
+    """8 bits at 654 us, the float graph on the same runtime at 189 us, the trained model in eager at 1.275 ms."""
+    trained = replace(EAGER, variant="trained")
+    graph, int8 = replace(ORT, variant="trained"), replace(ORT, variant="int8")
+    seconds = {trained: 1275e-6, graph: 189e-6, int8: 654e-6}
+    arms = {cell: arm([value] * 6, cell=cell.id) for cell, value in seconds.items()}
+    row = next(row for row in LIVES if row[0] == "cnn")
+    records = [
+        replace(r, cell=replace(r.cell, model="net", size="base"))
+        for r in life_records(row, bad={})
+    ]
+    records += [latency(cell, *[value] * 9) for cell, value in seconds.items()]
+    records.append(pairs_of(graph, arms[trained], arms[graph]))
+    records.append(pairs_of(int8, arms[trained], arms[graph], arms[int8]))
+    return report_of(*records)
+
+
+def test_a_quantized_state_that_is_slower_than_its_float_graph_is_not_praised():
+    report = quantized_report()
+    (life,) = report.lives
+    int8 = life.state("int8")
+    assert int8.ratio.value == pytest.approx(1.95, rel=0.01)
+    assert int8.like_for_like.value == pytest.approx(0.289, rel=0.01)
+    assert int8.like_for_like.verdict == slowest_verdict(int8) == "slower"
+    assert "0.29× (0.28–0.29×) the float state's speed on ONNX Runtime" in speed_text(int8)
+    assert report.totals.mean_like_for_like["int8"].value < 1
+    assert "int8 0.29×" in average(report).split("float state on the same backend")[1]
+    assert "0.29×" in to_markdown(report)
+    assert advise(life).fastest is not int8
 
 
 def test_turns_go_before_the_medians_of_two_processes():

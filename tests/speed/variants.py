@@ -1,174 +1,140 @@
 """What pruning and 8 bits gain at base on this CPU, and cost: `python tests/speed/variants.py [--models NAMES]`.
 
 For each model `pytest suite` trains it briefly, prunes it, quantizes both and exports all (found again when it was
-done before); then one process runs eager PyTorch and every graph on one sample in short turns, A B C C B A, so that
-all see the same machine. Prints a table: seconds as medians, ratios to eager with their intervals, bytes, the metric's
-drop; and writes it with date, CPU and versions to `--markdown FILE`. Goals, at base: best 8-bit lane 4 times as fast as
-eager (geometric mean, where the CPU has VNNI), resnet18 with half of its channels twice as fast.
+done before); then `pytest bench --variant ...` measures the states in turns, in one sitting (docs/metrics.md). Prints a
+table: seconds as medians of the turns, ratios to eager and, of 8-bit graphs, to the float graph on the same runtime,
+both with their intervals; beside them the ratio that the suite's own table shows, from the glance of the stage that
+made the state, and whether the two intervals meet; bytes, and the metric's drop. Writes it with date, CPU and versions
+to `--markdown FILE`. Goals, at base: best 8-bit lane 4 times as fast as eager (geometric mean, where the CPU has
+VNNI), resnet18 with half of its channels twice as fast.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import subprocess
 import sys
+from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from suite.axes import TASKS
-from suite.catalog import spec_for
+from bench.output.names import backend_name, variant_name
+from bench.paired_ratio import mean_ratio
+from bench.stats import median
+from bench.summary.build import build_report
+from bench.summary.labels import interval_text, known_text, times
+from bench.summary.lifecycle_records import Life, Ratio, State
+from bench.summary.model import Comparison, Lane
+from suite import units
+from suite.axes import EAGER, INT8, ONNXRUNTIME, PRUNED, PRUNED_INT8, TRAINED, VARIANTS
+from suite.results.measuring import PairsResult
+from suite.runs.load import Run, load_run
 
 ROOT = Path(__file__).resolve().parents[2]
-STATES = ("trained", "pruned", "int8", "pruned_int8")
-EAGER = ("trained", "pruned")
+STATES = (TRAINED, PRUNED, INT8, PRUNED_INT8)
 DEFAULT = "resnet18,inception_v3,unet,vit_b_16,bert_classifier,gpt2"
 
 
-def made(model: str, given: argparse.Namespace) -> Path:
-    """The run folder of that model's life, or of the one that was led before."""
-    if given.run:
-        return Path(given.run).resolve()
-    command = [sys.executable, "-m", "pytest", str(ROOT / "suite"), "-q", "--models", model]
-    out = given.out.resolve()
-    command += ["--size", given.size, "--stages", "train,prune,quantize,export", "--out", str(out)]
-    command += ["--jobs", "1", "--threads", str(given.threads)]
-    command += ["--data", given.data] if given.data else []
-    command += ["--device", "cpu", *(["--train-on", given.train_on] if given.train_on else [])]
-    done = subprocess.run(command, cwd=ROOT, check=False)
-    if done.returncode:
-        print(f"{model}: a step did not pass; its numbers are shown all the same", file=sys.stderr)
-    return max((out / "runs").iterdir(), key=lambda path: path.stat().st_mtime)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One state on one backend."""
+
+    model: str
+    state: State
+    seconds: float | None
+    """Median of its turns."""
+    turns: Comparison | None
+    """Against the trained model in eager PyTorch, in turns."""
+    like_for_like: Comparison | None
+    """Against the float state that it was quantized from, on the same backend."""
+    glance: Ratio | None
+    """What the suite's table says."""
+
+    @property
+    def agrees(self) -> str:
+        """Return `yes` or `no`: whether both intervals meet; empty if one is missing."""
+        a, b = self.turns, self.glance
+        if a is None or b is None or b.low is None or b.high is None:
+            return ""
+        return "yes" if a.low <= b.high and b.low <= a.high else "no"
 
 
-def facts_of(run: Path, model: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """(variant, step) -> facts of the run's records."""
-    lines = (run / "records.jsonl").read_text(encoding="utf-8").splitlines()
-    records = [json.loads(line) for line in lines]
-    return {
-        (r["cell"]["variant"], r["step"]): {**r["facts"], "artifacts": r["artifacts"]}
-        for r in records
-        if r["cell"]["model"] == model
+def run_of(command: str, model: str, given: argparse.Namespace, *more: str) -> Run:
+    """The run of `pytest suite` or `pytest bench` on that model, in one folder of runs and states."""
+    words = [sys.executable, "-m", "pytest", str(ROOT / command), "-q", "--models", model]
+    words += ["--size", given.size, "--out", str(given.out.resolve()), "--device", "cpu"]
+    words += ["--threads", str(given.threads), *more]
+    words += ["--data", given.data] if given.data else []
+    words += ["--train-on", given.train_on] if given.train_on else []
+    if subprocess.run(words, cwd=ROOT, check=False).returncode:
+        print(f"{model}: a step did not pass; what was measured is shown", file=sys.stderr)
+    return load_run(max((given.out.resolve() / "runs").iterdir(), key=lambda p: p.stat().st_mtime))
+
+
+def lines_of(model: str, suite: Run, bench: Run) -> list[Line]:
+    """One line per state and backend of the life in the suite's run."""
+    lanes: dict[tuple[str, str], Lane] = {
+        (row.variant, lane.backend): lane for row in build_report(bench).rows for lane in row.lanes
     }
-
-
-def time_arms(model: str, run: Path, given: argparse.Namespace) -> None:
-    """Prints {arm: seconds of each turn} of all arms in this process, as JSON."""
-    import torch
-
-    from suite.backends.eager import use_threads
-    from suite.backends.onnxruntime import feeds_for
-    from suite.built_model import batch_of
-    from suite.cell import Cell
-    from suite.data.sources import sources_in
-    from suite.quantization.sessions import open_quietly
-    from suite.states import store
-    from suite.timing import alternate
-    from suite.worker.job_options import JobOptions
-    from suite.worker.protocol import CellJob
-
-    sources = sources_in(Path(given.data) if given.data else None)
-    options = {
-        "sources": {kind: source.as_dict() for kind, source in sources.items()},
-        "states_dir": str(run.parents[1] / "cache" / "states"),
-        "seed": 0,
-        "threads": given.threads,
-        "train_on": given.train_on,
-    }
-    cell = Cell(model=model, size=given.size, variant="trained")
-    job, spec = (
-        CellJob(runner="", cell=cell, options=JobOptions.from_dict(options)),
-        spec_for(model, ""),
-    )
-    use_threads(job)
-    inputs = batch_of(job, spec, lambda kind, /, **data: None).inputs
-
-    def forward(module: Any) -> None:
-        with torch.inference_mode():
-            module(**inputs)
-
-    calls: dict[str, Any] = {}
-    for variant in EAGER:
-        calls[f"eager {variant}"] = partial(forward, store.module_of(job, spec, variant).eval())
-    for variant in STATES:
-        graph = run / "onnx" / f"{model}-{given.size}-{variant}.onnx"
-        if graph.exists():
-            session = open_quietly(graph, given.threads)
-            feeds = feeds_for(session, inputs)
-            calls[f"onnxruntime {variant}"] = partial(session.run, None, feeds)
-    print(json.dumps(alternate(calls, seconds=given.seconds)))
-
-
-def rows_of(model: str, run: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
-    """One row an arm."""
-    from suite.timing import ratio
-
-    command = [sys.executable, __file__, "--time", str(run), "--models", model]
-    command += ["--size", given.size, "--threads", str(given.threads)]
-    command += ["--seconds", str(given.seconds), *(["--data", given.data] if given.data else [])]
-    command += ["--train-on", given.train_on]
-    answer = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
-    if answer.returncode:
-        print(f"{model}: not timed: {answer.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-        return []
-    samples = json.loads(answer.stdout.splitlines()[-1])
-    facts = facts_of(run, model)
-    lost = {
-        "pruned": facts.get(("pruned", "prune"), {}).get("drop"),
-        "int8": facts.get(("int8", "quantize"), {}).get("drop"),
-    }
-    after = facts.get(("pruned_int8", "quantize"), {}).get("drop")
-    if after is not None and lost["pruned"] is not None:
-        lost["pruned_int8"] = lost["pruned"] + after
-    rows = []
-    for arm, values in samples.items():
-        backend, variant = arm.split(" ")
-        found = ratio(samples["eager trained"], values)
-        graph = run / "onnx" / f"{model}-{given.size}-{variant}.onnx"
-        rows.append(
-            {
-                "model": model,
-                "arm": arm,
-                "seconds": sorted(values)[len(values) // 2],
-                "faster": found.median,
-                "low": found.low,
-                "high": found.high,
-                "bytes": graph.stat().st_size
-                if backend == "onnxruntime" and graph.exists()
+    turns = {}
+    for record in bench.records:
+        if isinstance(record.result, PairsResult) and record.result.own:
+            for arm in (*record.result.references, record.result.own):
+                turns[arm.cell] = median(arm.seconds)
+    lives: tuple[Life, ...] = build_report(suite).lives
+    found = []
+    for state in (state for life in lives for state in life.states if state.name in STATES):
+        lane = lanes.get((state.name, state.backend))
+        parent = VARIANTS[state.name].parent
+        found.append(
+            Line(
+                model=model,
+                state=state,
+                seconds=turns.get(lane.cell) if lane else None,
+                turns=lane.against(TRAINED, EAGER) if lane else None,
+                like_for_like=lane.against(parent, state.backend)
+                if lane and state.backend == ONNXRUNTIME and state.name in (INT8, PRUNED_INT8)
                 else None,
-                "drop": 0.0 if variant == "trained" else lost.get(variant),
-                "unit": TASKS[spec_for(model, "").task].unit,
-            }
+                glance=state.ratio,
+            )
         )
-    return rows
+    return found
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as Markdown."""
-    lines = [
-        "| model | run as | p50 | times eager | 95% | graph | drop |",
-        "|---|---|--:|--:|--:|--:|--:|",
+def ratio(pair: Comparison | None) -> str:
+    """The ratio with its interval."""
+    return times(pair.ratio) + interval_text(pair.low, pair.high) if pair else ""
+
+
+def table(lines: list[Line]) -> str:
+    """The lines as Markdown."""
+    rows = [
+        "| model | state | p50 of its turns | times eager | times the float graph | in the suite's table"
+        " | they agree | bytes | drop |",
+        "|---|---|--:|--:|--:|--:|---|--:|--:|",
     ]
-    for row in rows:
-        size = f"{row['bytes'] / 1e6:.1f} MB" if row["bytes"] else ""
-        drop = "" if row["drop"] is None else f"{row['drop']:+.2f}"
-        lines.append(
-            f"| {row['model']} | {row['arm']} | {row['seconds'] * 1e3:.1f} ms | x{row['faster']:.2f}"
-            f" | {row['low']:.2f} to {row['high']:.2f} | {size} | {drop} |"
+    for line in lines:
+        state = line.state
+        name = f"{variant_name(state.name)} on {backend_name(state.backend)}"
+        glance = known_text(line.glance) if line.glance else ""
+        drop = "" if state.drop is None else f"{state.drop:+.2f}"
+        rows.append(
+            f"| {line.model} | {name} | {units.seconds(line.seconds)} | {ratio(line.turns)}"
+            f" | {ratio(line.like_for_like)} | {glance} | {line.agrees}"
+            f" | {units.num_bytes(state.num_bytes)} | {drop} |"
         )
-    best: dict[str, float] = {}
-    for row in rows:
-        if row["arm"] == "onnxruntime int8":
-            best[row["model"]] = row["faster"]
+    best = [
+        (p.ratio, p.low, p.high) for line in lines if line.state.name == INT8 and (p := line.turns)
+    ]
     if best:
-        mean = math.exp(sum(map(math.log, best.values())) / len(best))
-        lines += ["", f"8 bits against eager float32, geometric mean of {len(best)}: x{mean:.2f}."]
-    return "\n".join(lines)
+        value, low, high = mean_ratio(best)
+        mean = times(value) + interval_text(low, high)
+        rows += ["", f"8 bits against eager float32, geometric mean of {len(best)}: {mean}."]
+    told = [line.agrees for line in lines if line.agrees and line.state.name != TRAINED]
+    rows += ["", f"Both ways of timing agree on {told.count('yes')} of {len(told)} states."]
+    return "\n".join(rows)
 
 
 def machine() -> str:
@@ -196,27 +162,23 @@ def main() -> None:
     parser.add_argument("--data", default="")
     parser.add_argument("--out", type=Path, default=ROOT / ".vitals" / "variants")
     parser.add_argument("--threads", type=int, default=0, help="default: every core")
-    parser.add_argument("--seconds", type=float, default=40.0)
+    parser.add_argument("--plan", default="standard")
     parser.add_argument(
         "--train-on", default="", help="device that trains and prunes; default: cpu"
     )
-    parser.add_argument("--run", help="run folder of a life that was led before, of one model")
     parser.add_argument("--markdown", type=Path)
-    parser.add_argument("--time", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.time:
-        time_arms(given.models, given.time, given)
-        return
-    rows = []
+    lines: list[Line] = []
     for model in given.models.split(","):
-        rows += rows_of(model, made(model, given), given)
-        print(table(rows))
+        stages = ("--stages", "train,prune,quantize,export", "--jobs", "1")
+        suite = run_of("suite", model, given, *stages)
+        options = ("--variant", ",".join(STATES), "--plan", given.plan, "-k", "pairs")
+        lines += lines_of(model, suite, run_of("bench", model, given, *options))
+        print(table(lines))
     if given.markdown:
-        threads = f"{given.threads or 'all'} threads"
-        head = f"# Variants at {given.size}\n\n{machine()}; {threads}."
-        head += " One sample, all arms in turns in one process."
-        text = f"{head}\n\n{table(rows)}\n"
-        given.markdown.write_text(text, encoding="utf-8")
+        head = f"# Variants at {given.size}\n\n{machine()}; {given.threads or 'all'} threads."
+        head += " One sample, the states in turns, each in a process of its own."
+        given.markdown.write_text(f"{head}\n\n{table(lines)}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
