@@ -6,13 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from suite import show
+from suite import check, show
 from suite.catalog import CatalogError, builtin_specs, select
 from suite.origins.reference import Reference, parse
 from suite.origins.resolve import CACHE, expand_globs, must_be_named
 from suite.spec import ModelSpec
 
 SHOW = "tree of a model's modules with parameters, shapes, MACs and the spread of its weights"
+CHECK = "whether models build, run and answer as their records say: seconds, nothing is measured"
 HEAD = ("model", "task", "parameters", "source")
 
 
@@ -26,7 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     listing.add_argument("--format", choices=("terminal", "md"), default="terminal")
     show.configure(commands.add_parser("show", help=SHOW, description=SHOW))
+    check.configure(commands.add_parser("check", help=CHECK, description=CHECK))
     asked = parser.parse_args(arguments)
+    if asked.command == "check":
+        return check.main(asked)
     if asked.command == "show":
         return show.main(asked)
     try:

@@ -8,6 +8,7 @@ from typing import Any
 from suite.axes import BUILD, TASKS
 from suite.data.sources import Source, source_for
 from suite.origins.find import spec_of
+from suite.slips import must_take
 from suite.spec import ModelSpec
 from suite.states.store import module_of
 from suite.tasks.batch import Batch
@@ -48,4 +49,6 @@ def subject_for(job: CellJob, emit: Emit) -> Subject:
     spec = spec_of(job)
     emit("phase", name=BUILD)
     module = module_of(job, spec, job.cell.variant)
-    return Subject(spec=spec, batch=batch_of(job, spec, emit), module=module)
+    batch = batch_of(job, spec, emit)
+    must_take(spec, module, batch.inputs)
+    return Subject(spec=spec, batch=batch, module=module)

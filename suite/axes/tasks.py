@@ -19,6 +19,8 @@ class Task:
     name: str
     module: str
     """Worker-side module with `batch(spec, size, source, ...) -> Batch` (see suite/tasks/batch.py)."""
+    settings: tuple[str, ...] = ()
+    """Entries that `Size.inputs` has to have."""
     input: str
     """Kind of raw sample; a row of `suite.data.sources.KINDS`."""
     unit: str = "samples"
@@ -39,28 +41,49 @@ TASKS: Final = {
         Task(
             name="image_classification",
             module="suite.tasks.image_classification",
+            settings=("channels", "side", "classes"),
             input="image",
         ),
-        Task(name="row_classification", module="suite.tasks.row_classification", input="image"),
+        Task(
+            name="row_classification",
+            module="suite.tasks.row_classification",
+            settings=("channels", "side", "steps", "classes"),
+            input="image",
+        ),
         Task(
             name="image_generation",
             module="suite.tasks.image_generation",
+            settings=("latent", "channels", "side"),
             input="image",
             metric="sliced Wasserstein distance",
             metric_unit="1",
             metric_direction="lower",
             is_relative=True,
         ),
-        Task(name="detection", module="suite.tasks.detection", input="scene", metric="mAP50"),
-        Task(name="segmentation", module="suite.tasks.segmentation", input="scene", metric="mIoU"),
+        Task(
+            name="detection",
+            module="suite.tasks.detection",
+            settings=("side", "classes"),
+            input="scene",
+            metric="mAP50",
+        ),
+        Task(
+            name="segmentation",
+            module="suite.tasks.segmentation",
+            settings=("side", "classes"),
+            input="scene",
+            metric="mIoU",
+        ),
         Task(
             name="video_classification",
             module="suite.tasks.video_classification",
+            settings=("frames", "side", "classes"),
             input="clip",
         ),
         Task(
             name="masked_language_modeling",
             module="suite.tasks.masked_language_modeling",
+            settings=("vocabulary", "length"),
             input="text",
             unit="tokens",
             metric="perplexity",
@@ -71,12 +94,14 @@ TASKS: Final = {
         Task(
             name="text_classification",
             module="suite.tasks.text_classification",
+            settings=("vocabulary", "length", "classes"),
             input="text",
             unit="tokens",
         ),
         Task(
             name="question_answering",
             module="suite.tasks.question_answering",
+            settings=("vocabulary", "length"),
             input="text",
             unit="tokens",
             metric="token F1",
@@ -84,6 +109,7 @@ TASKS: Final = {
         Task(
             name="translation",
             module="suite.tasks.translation",
+            settings=("vocabulary", "length"),
             input="text",
             unit="tokens",
             metric="token accuracy",
@@ -91,6 +117,7 @@ TASKS: Final = {
         Task(
             name="language_modeling",
             module="suite.tasks.language_modeling",
+            settings=("vocabulary", "length"),
             input="text",
             unit="tokens",
             metric="perplexity",
@@ -101,6 +128,7 @@ TASKS: Final = {
         Task(
             name="speech_recognition",
             module="suite.tasks.speech_recognition",
+            settings=("length",),
             input="speech",
             metric="character error rate",
             metric_direction="lower",

@@ -16,6 +16,7 @@ from suite.flat_tensors import flatten_outputs
 from suite.measurement import Measurement
 from suite.results.build import BuildResult
 from suite.results.step_output import StepOutput
+from suite.slips import must_take
 from suite.spec import ModelSpec
 from suite.weights import module_for
 from suite.worker.protocol import CellJob, Emit
@@ -40,6 +41,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[BuildResult]:
     module = module_for(spec, job.cell.size, seed=seed)
     parameters = count_parameters(spec, job.cell.size, module)
     batch = batch_of(job, spec, emit)
+    must_take(spec, module, batch.inputs)
     emit("phase", name="first_forward")
     first = forward(module, batch.inputs)
     check_outputs(spec, first)

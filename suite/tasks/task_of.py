@@ -12,6 +12,7 @@ from suite.axes import TASKS
 from suite.data.sources import Source
 from suite.data.splits import TEST_SPLIT
 from suite.flat_tensors import flatten_outputs
+from suite.slips import must_have_settings
 from suite.spec import ModelSpec
 from suite.tasks.batch import Batch, renamed
 from suite.tasks.open_task import OpenParts, OpenTask
@@ -50,6 +51,7 @@ def batch_for(
     the size's `inputs`, e.g. {"length": 48} for the export's second shape. A task module provides `batch(inputs,
     source, *, num_samples, seed, split) -> Batch`, where `inputs` is `spec.sizes[size].inputs`.
     """
+    must_have_settings(spec, size)
     task = task_of(spec)
     inputs = {**spec.sizes[size].inputs, **(overrides or {})}
     batch: Batch = task.batch(inputs, source, num_samples=num_samples, seed=seed, split=split)

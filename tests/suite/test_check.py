@@ -1,0 +1,125 @@
+"""`python -m suite check`: slips in records and modules, each in one sentence with what was meant."""
+
+import pytest
+
+from suite.axes import TASKS
+from suite.catalog import CatalogError, builtin_specs
+from suite.cell import Cell
+from suite.check import main, possible, run, subjects
+from suite.data.sources import sources_in
+from suite.slips import Slip, must_have_settings
+from suite.spec import ModelSpec, Size
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
+
+FILE = """
+from suite.spec import ModelSpec, Size
+
+def build():
+    import torch
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 4), CLASS())
+
+MODELS = (ModelSpec(name="mine", task="image_classification", build=build, outputs=OUTPUTS,
+                    sizes={"tiny": Size(inputs={"side": 8, "channels": 3, "classes": 10})}, MORE),)
+"""
+
+
+def record(entries, **changes):
+    fields = {
+        "name": "mine",
+        "task": "image_classification",
+        "build": dict,
+        "outputs": ("logits",),
+        "sizes": {"tiny": Size(inputs=entries)},
+    }
+    return ModelSpec(**{**fields, **changes})
+
+
+def test_a_misspelt_entry_of_inputs_is_told_with_the_one_that_was_meant():
+    with pytest.raises(Slip, match="lacks 'side', and has 'sdie': did you mean 'side'"):
+        must_have_settings(record({"sdie": 8, "channels": 3, "classes": 4}), "tiny")
+
+
+def test_a_missing_entry_of_inputs_is_told_with_all_that_the_task_needs():
+    with pytest.raises(Slip, match="lacks 'classes'.* expected .*: channels, side, classes"):
+        must_have_settings(record({"side": 8, "channels": 3}), "tiny")
+
+
+@pytest.mark.parametrize("spec", builtin_specs(), ids=lambda s: s.name)
+def test_every_record_of_the_catalogue_has_what_its_task_needs(spec):
+    for size in spec.sizes:
+        must_have_settings(spec, size)
+
+
+def test_every_task_on_a_data_set_says_what_it_needs():
+    assert all(row.settings for row in TASKS.values() if row.input != "own")
+
+
+def test_what_a_model_without_targets_cannot_do_is_named():
+    lines = list(possible(record({}, task="open", inputs=dict)))
+    assert any("built_int8" in line for line in lines)
+    assert any("need `batch`, `loss` and `metric`" in line for line in lines)
+    assert not any("`batch`" in line for line in possible(record({})))
+
+
+def test_an_unknown_name_is_told_with_exit_code_2(capsys):
+    with pytest.raises(CatalogError, match="did you mean resnet18"):
+        subjects(["resnet_18"])
+    assert main(type("A", (), {"what": ["resnet_18"], "size": ""})) == 2
+    assert "did you mean resnet18" in capsys.readouterr().err
+
+
+def test_a_file_that_does_not_parse_is_told_before_anything_is_imported(tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text("import torch\ndef f(:\n")
+    assert main(type("A", (), {"what": [str(file)], "size": ""})) == 2
+    assert "line 2" in capsys.readouterr().err
+
+
+@pytest.fixture
+def checked(tmp_path):
+    def found(layer, more='arguments={"x": "input"}', outputs='("logits",)', head=""):
+        file = tmp_path / "mine.py"
+        text = FILE.replace("CLASS", layer).replace("MORE", more).replace("OUTPUTS", outputs)
+        file.write_text(head + text)
+        options = JobOptions(models_from=str(file), sources=sources_in(None))
+        job = CellJob(runner="", cell=Cell(model="mine", size="tiny"), options=options)
+        return run(job, lambda kind, **data: None).result.claims
+
+    return found
+
+
+def broken(claims):
+    return [claim.name for claim in claims if not claim.holds]
+
+
+@pytest.mark.heavy
+def test_a_good_model_keeps_every_claim_and_a_bad_one_names_what_is_wrong(checked):
+    assert broken(checked("torch.nn.ReLU")) == []
+
+
+@pytest.mark.heavy
+def test_a_missing_output_is_found(checked):
+    assert broken(checked("torch.nn.ReLU", outputs='("logits", "aux")')) == [
+        "gives the outputs that it names"
+    ]
+
+
+@pytest.mark.heavy
+def test_an_input_under_another_name_is_found_with_the_cure(checked):
+    with pytest.raises(Slip, match=r'forward takes no `x`.*arguments=\{"x": "input"\}'):
+        checked("torch.nn.ReLU", more="")
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("body", "claim"),
+    [
+        ("return x / 0 - x / 0", "the outputs are finite"),
+        ("self.n = getattr(self, 'n', 0) + 1; return x + self.n", "two calls answer alike"),
+    ],
+)
+def test_what_it_answers_is_looked_at(checked, body, claim):
+    layer = "type('Odd', (torch.nn.Module,), {'forward': run_it})"
+    head = f"def run_it(self, x):\n    {body}\n"
+    assert broken(checked(layer, head=head)) == [claim]
