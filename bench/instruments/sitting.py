@@ -25,6 +25,7 @@ from bench.instruments.stopwatch import CLOCK, NS, Clock
 from bench.instruments.turns import warm_taker
 from bench.paired_ratio import MIN_PAIRS, is_decided, relative_width
 from bench.plan import plan_of
+from suite.axes import COMPILED
 from suite.backends.runnable import runnable_for
 from suite.results.measuring import PairedArm
 from suite.results.step_output import StepOutput
@@ -183,8 +184,6 @@ def _ask(stream: socket.socket, word: str) -> Mapping[str, Any]:
     return answer
 
 
-COMPILE: Final = "compile"
-"""Phase of a backend whose first call compiles."""
 GONE: Final = "its process ended without a word: a crash, or the memory ran out"
 
 
@@ -196,11 +195,12 @@ def serve(stream: socket.socket, job: CellJob) -> None:
         stream.sendall(json.dumps(data).encode() + b"\n")
 
     try:
-        names: list[str] = []
-        subject = runnable_for(job, lambda kind, /, **data: names.append(str(data.get("name"))))
+        subject = runnable_for(job, _silent)
         with subject.inference(), paused_garbage_collector():
             words.readline()
-            if COMPILE in names:  # then the first call says nothing about the next
+            if (
+                job.cell.backend == COMPILED
+            ):  # the first call compiles: it says nothing about the next
                 subject.call()
                 subject.synchronize()
             answer()
@@ -223,3 +223,7 @@ def serve(stream: socket.socket, job: CellJob) -> None:
         traceback.print_exc()
         with suppress(OSError):
             answer(error=f"{type(error).__name__}: {error}")
+
+
+def _silent(kind: str, /, **data: Any) -> None:
+    """Drop the arm's events: those of the sitting are its own."""

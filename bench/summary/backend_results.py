@@ -73,7 +73,7 @@ def speedups_of(lanes: Sequence[Lane], variant: str = ORIGINAL) -> tuple[Speedup
     """Return the speedup of every other backend over eager: in turns if both were measured so, else from the medians of
     their own processes; empty if there is neither.
     """
-    reference = next((lane.timing for lane in lanes if lane.backend == REFERENCE), None)
+    reference = next((lane for lane in lanes if lane.backend == REFERENCE), None)
     found = []
     for lane in lanes:
         if lane.backend == REFERENCE:
@@ -91,17 +91,23 @@ def speedups_of(lanes: Sequence[Lane], variant: str = ORIGINAL) -> tuple[Speedup
                     num_pairs=pair.num_pairs,
                 )
             )
-        elif reference and lane.timing and reference.p50 > 0 and lane.timing.p50 > 0:
-            found.append(_across(lane.backend, reference, lane.timing))
+        elif reference and (speedup := _across(reference, lane)):
+            found.append(speedup)
     return tuple(found)
 
 
-def _across(backend: str, reference: Timing, timing: Timing) -> Speedup:
-    low, high = ratio_ends(reference, timing)
+def _across(reference: Lane, lane: Lane) -> Speedup | None:
+    """Return the ratio of the medians of two processes; None if one has none."""
+    before, after = reference.timing, lane.timing
+    if not (before and after and before.p50 > 0 and after.p50 > 0):
+        return None
+    low = high = None
+    if reference.has_known_medians and lane.has_known_medians:
+        low, high = ratio_ends(before, after)
     return Speedup(
-        backend=backend,
+        backend=lane.backend,
         over=REFERENCE,
-        ratio=reference.p50 / timing.p50,
+        ratio=before.p50 / after.p50,
         low=low,
         high=high,
         verdict=verdict_of(low, high),

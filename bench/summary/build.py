@@ -51,7 +51,7 @@ def build_report(run: Run) -> Report:
     all_rows = rows_of(records, lambda measurement: _doubts(measurement, plan))
     rows, cautions = without_run_doubts(all_rows)
     missing, cells = not_reached(planned, records), planned_cells(planned)
-    lives = lives_of(records, missing, cells, rows)
+    lives = lives_of(records, missing, cells, all_rows)
     steps = (*(step_of(record) for record in records), *missing)
     started, finished = _text(info.get("started_at")), _text(info.get("finished_at"))
     run_id = _text(info.get("run_id")) or (run.records[0].run_id if run.records else "")

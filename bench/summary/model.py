@@ -61,6 +61,16 @@ class Lane:
         found = (q.value for q in (*self.memory, *self.coldstart) if q.metric == metric)
         return next(found, None)
 
+    @property
+    def has_known_medians(self) -> bool:
+        """Whether its median may be compared with another process's: not on a busy machine, and not if turns were
+        taken and gave no ratio, for then neither would the medians.
+        """
+        is_busy = any(d.code == "busy_machine" and d.metric == "latency" for d in self.doubts)
+        return not is_busy and not any(
+            s.step == "pairs" and s.outcome == "passed" for s in self.steps
+        )
+
     def against(self, variant: str, backend: str) -> Comparison | None:
         """Return the comparison with that state on that backend, or None."""
         found = (c for c in self.comparisons if (c.variant, c.backend) == (variant, backend))

@@ -96,6 +96,9 @@ def compared(states: Sequence[State], records: Records, rows: Mapping[str, Row])
     The benchmark's turns come first, then those of the stage, then medians of two processes.
     """
     reference, is_benched = _reference(states, rows)
+    names = [name for name in (TRAINED, ORIGINAL) if name in rows]
+    first = rows[names[0]].lane(REFERENCE) if names else None
+    is_quiet = first is None or first.has_known_medians
     prune = records.get((PRUNE, PRUNED))
     pruning = paired_timings_of(prune).ratio(PRUNED) if prune else None
     macs = next((s.macs for s in states if s.name in (TRAINED, ORIGINAL) and s.macs), None)
@@ -111,7 +114,8 @@ def compared(states: Sequence[State], records: Records, rows: Mapping[str, Row])
         elif not (is_benched and lane is not None and lane.timing is not None):
             ratio = _in_turns(state, records, pruning)
         if ratio is None and reference and state.latency:
-            ratio = _across(reference, state.latency)
+            is_known = is_quiet and (lane is None or lane.has_known_medians)
+            ratio = _across(reference, state.latency, is_known=is_known)
         left = macs / state.macs if macs and state.macs else None
         found.append(
             replace(
@@ -197,7 +201,7 @@ def _chained(first: Ratio | None, second: Ratio) -> Ratio | None:
     return Ratio(value=first.value * second.value, low=low, high=high, is_paired=False)
 
 
-def _across(reference: Clock, own: Clock) -> Ratio:
-    """Return the ratio of two processes, with the worst case of both intervals."""
-    low, high = ratio_ends(reference, own)
+def _across(reference: Clock, own: Clock, *, is_known: bool) -> Ratio:
+    """Return the ratio of two processes, with the worst case of both intervals; without one if not known."""
+    low, high = ratio_ends(reference, own) if is_known else (None, None)
     return Ratio(value=reference.p50 / own.p50, low=low, high=high, is_paired=False)

@@ -28,7 +28,7 @@ from suite.cell import Cell
 from suite.engine.run_config import RunConfig
 from suite.engine.session import Session
 from suite.outcome import Outcome
-from suite.record import Measurement, Record, record_from_dict
+from suite.record import Measurement, MeasurementFacts, Record, record_from_dict
 from suite.results.measuring import PairedArm, PairsResult
 from suite.runs.load import Run
 from suite.runs.store import RunFolder
@@ -328,6 +328,32 @@ def test_a_ratio_from_single_rounds_is_no_headline_anywhere():
     for text in (headline(report), terminal_of(report), to_markdown(report)):
         assert "1,234" not in text
         assert "too few pairs" in text
+
+
+def busy(record):
+    (measured,) = record.measurements
+    facts = MeasurementFacts(num_rounds=9, void_rounds=9, are_voids_kept=True)
+    return replace(record, measurements=(replace(measured, facts=facts),))
+
+
+@pytest.mark.parametrize("has_turns", [True, False])
+def test_a_busy_machine_has_no_ratios_and_says_so_once(has_turns):
+    """Ten runnable threads on a core: 301 times as fast, with an interval from 137 to 2161, was a headline."""
+    cells = [replace(cell, model=name) for name in ("a", "b", "c") for cell in (EAGER, ORT)]
+    records = [
+        busy(latency(cell, *[0.3 if cell.backend == "eager" else 0.001] * 9)) for cell in cells
+    ]
+    for cell in cells[1::2] if has_turns else ():
+        slow = arm([0.3] * 3, void=range(3), starved=range(3), cell=references(cell)[0].id)
+        records.append(pairs_of(cell, slow, arm([0.001] * 3, cell=cell.id)))
+    report = report_of(*records)
+    assert {s.verdict for row in report.rows for s in row.speedups} == {"few"}
+    assert (average(report), report.totals.mean_speedup) == ("", {})
+    assert len(report.cautions) == 1
+    assert not [doubt for row in report.rows for lane in row.lanes for doubt in lane.doubts]
+    for text in (terminal_of(report), to_markdown(report)):
+        assert "300×" not in text
+        assert text.count("Other processes used the machine") == 1
 
 
 def quantized_report():
