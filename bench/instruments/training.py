@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import repeat
 
 from bench.instruments.latency import measure
+from bench.instruments.stopwatch import CLOCK, NS
 from bench.plan import plan_of
 from suite.axes import BUILD
 from suite.backends.eager import device_facts, require_device, use_threads
@@ -51,8 +52,11 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
     emit("phase", name="first_steps")
     with peak_memory(device) as peaks:
         step()
+        synchronize()
+        begin = CLOCK()
         step()
         synchronize()
+        second = (CLOCK() - begin) * NS
         memory = peaks()
     subject = Runnable(
         call=step,
@@ -60,7 +64,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
         synchronize=synchronize,
         setup=RunResult(threads=job.options.threads),
     )
-    measured = measure(subject, plan, emit, device=device)
+    measured = measure(subject, plan, emit, device=device, calls=(second,))
     steps = (row for row in measured if row.metric == "latency")
     return StepOutput(
         measurements=(*(replace(row, metric="training_step") for row in steps), *memory),
