@@ -101,6 +101,7 @@ PLANS: Final = {
             name="standard",
             warmup_seconds=0.5,
             tail=0.9,
+            target_interval=0.03,
             cap_seconds=1.5,
             cold_replicates=1,
             memory_iterations=2,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -51,8 +52,10 @@ def finish_run(run: Run, *, store: str) -> FinishedRun:
     folder = run.folder.path
     run.display.say("writing the report ...")
     began = time.monotonic()
-    history = write_outputs_apart(folder, store if run.session.records else "")
-    report = build_report(load_run(folder))
+    with ThreadPoolExecutor(1) as pool:  # it waits for a process, which has the other core
+        written = pool.submit(write_outputs_apart, folder, store if run.session.records else "")
+        report = build_report(load_run(folder))
+        history = written.result()
     run.display.task(REPORT, PAGE, time.monotonic() - began)
     return FinishedRun(report=report, html=folder / PAGE, history=history)
 

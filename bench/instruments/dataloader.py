@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from bench.plan import plan_of
+from bench.stats import relative_interval
 from suite.axes import is_accelerator
 from suite.measurement import Measurement, MeasurementFacts
 from suite.origins.find import spec_of
@@ -19,6 +20,10 @@ from suite.worker.protocol import CellJob, Emit
 
 WORKERS: Final = (0, 1, 2, 4, 8)
 """Numbers of loader workers to measure, up to the number of cores."""
+ENOUGH: Final = 10
+"""Batches before which the interval on the median is not asked for."""
+PRECISE: Final = 0.05
+"""Half width of that interval, as a share of the median, with which nobody chooses another number of workers."""
 WARM: Final = 2
 """Batches before timing starts: workers start, caches fill."""
 
@@ -63,7 +68,9 @@ def run(job: CellJob, emit: Emit) -> StepOutput[DataLoaderResult]:
 def rates_of(
     batches: Iterator[Batch], seconds: float, clock: Any = time.perf_counter
 ) -> list[float]:
-    """Return samples per second of every batch within `seconds`, at least three, after WARM untimed ones."""
+    """Return samples per second of every batch within `seconds`, at least three, after WARM untimed ones; fewer seconds
+    once the median is known within PRECISE.
+    """
     for _ in range(WARM):
         next(batches)
     found: list[float] = []
@@ -72,4 +79,6 @@ def rates_of(
         before = clock()
         batch = next(batches)
         found.append(batch.num_samples / max(clock() - before, 1e-9))
+        if len(found) >= ENOUGH and relative_interval(found) <= PRECISE:
+            break
     return found

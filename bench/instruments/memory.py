@@ -22,6 +22,8 @@ from suite.worker.protocol import CellJob, Emit
 
 MIN_LEAK_ITERATIONS: Final = 6
 """Fewest points of a slope."""
+SETTLED: Final = 8
+"""Equal levels in a row after which no more are taken: the slope is zero to the byte."""
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[MemoryResult]:
@@ -154,7 +156,7 @@ def live_levels(
     call: Callable[[], Any], level: Callable[[], int], plan: Plan, *, clock: Clock = CLOCK
 ) -> list[int]:
     """Return the live bytes after each of up to `plan.leak_iterations` calls; fewer if the plan's time is
-    up, none if too few would fit.
+    up or the first SETTLED are equal, none if too few would fit.
     """
     was_on = gc.isenabled()
     gc.collect()
@@ -169,6 +171,8 @@ def live_levels(
         while len(levels) < plan.leak_iterations and clock() * NS < deadline:
             call()
             levels.append(level())
+            if len(levels) == SETTLED and len({*levels}) == 1:
+                break
     finally:
         gc.unfreeze()
         if was_on:

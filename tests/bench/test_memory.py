@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import sys
 
@@ -124,10 +125,21 @@ def test_a_status_without_the_field_says_which(monkeypatch, tmp_path):
 
 def test_the_leak_pass_keeps_to_the_plan_s_time():
     machine = Machine()
+    rising = itertools.count()
     levels = memory.live_levels(
-        machine.call([0.1]), lambda: 7, PLANS["standard"], clock=machine.clock
+        machine.call([0.1]), lambda: next(rising), PLANS["standard"], clock=machine.clock
     )
-    assert 6 <= len(levels) <= 15
+    assert 9 <= len(levels) <= 15
+
+
+@pytest.mark.parametrize(("last", "expected"), [(7, memory.SETTLED), (8, PLAN.leak_iterations)])
+def test_levels_that_are_equal_to_the_byte_need_no_more_calls(last, expected):
+    machine = Machine()
+    levels = iter([7] * (memory.SETTLED - 1) + [last] + [9] * PLAN.leak_iterations)
+    found = memory.live_levels(
+        machine.call([1e-3]), lambda: next(levels), PLAN, clock=machine.clock
+    )
+    assert len(found) == expected
 
 
 def test_a_call_too_slow_for_a_slope_is_not_repeated_for_nothing():
