@@ -1,4 +1,4 @@
-"""Does this build of torch hold code for the GPUs here."""
+"""Checks whether this build of torch contains code for the GPUs of this machine."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from diagnostics.torch_build_choice import install_best
 def arch_too_new(environment: Environment) -> Iterator[Finding]:
     """The GPU is newer than any architecture in this build of torch.
 
-    Why: `CUDA error: no kernel image is available for execution on the device`.
-    Cure: a build whose list has it; cubins run on the same major version, PTX on all newer.
+    Why: `CUDA error: no kernel image is available for execution on the device`. Cure: install a
+    build that lists it; cubins run on the same major version, PTX on all newer ones.
     """
     yield from _architecture(environment, newer=True)
 
@@ -28,7 +28,7 @@ def arch_too_old(environment: Environment) -> Iterator[Finding]:
     """The GPU is older than any architecture in this build of torch.
 
     Why: `CUDA error: no kernel image is available for execution on the device`; CUDA 12.8 and 13
-    builds dropped Maxwell, Pascal and Volta. Cure: the last build that has it.
+    builds dropped Maxwell, Pascal and Volta. Cure: install the last build that supports it.
     """
     yield from _architecture(environment, newer=False)
 

@@ -1,4 +1,4 @@
-"""Do conda and pip agree on who installed torch."""
+"""Checks whether conda and pip agree on which of them installed torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the container or WSL pass the GPU through."""
+"""Checks whether the container, or WSL, passes the GPU through."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _inside(environment: Environment) -> Driver:
 
 
 def _wants_gpu(environment: Environment) -> bool:
-    """An image made for GPUs, or a host whose GPU the container can see on the bus."""
+    """Return True for an image made for GPUs, or when the container sees a GPU on the host's bus."""
     driver = environment.driver
     return "NVIDIA_VISIBLE_DEVICES" in environment.variables or bool(driver and driver.pci_devices)
 
@@ -52,9 +52,9 @@ def no_gpus(environment: Environment) -> Iterator[Finding]:
 
 @check("container-capabilities", "The container was given the compute libraries", "driver")
 def capabilities(environment: Environment) -> Iterator[Finding]:
-    """NVML is in the container, libcuda is not.
+    """NVML is in the container, but libcuda is not.
 
-    Why: NVIDIA_DRIVER_CAPABILITIES lacks `compute`: nvidia-smi works, torch says False.
+    Why: NVIDIA_DRIVER_CAPABILITIES lacks `compute`: nvidia-smi works, but torch reports no GPU.
     Cure: `compute,utility`.
     """
     driver = _inside(environment)
@@ -86,8 +86,8 @@ def capabilities(environment: Environment) -> Iterator[Finding]:
 def lost_devices(environment: Environment) -> Iterator[Finding]:
     """NVML fails with an unknown error inside a container.
 
-    Why: `systemctl daemon-reload` on the host took the devices away: `Failed to initialize NVML:
-    Unknown Error`. Cure: restart the container; cgroupfs driver or explicit --device.
+    Why: `systemctl daemon-reload` on the host revoked access to the devices: `Failed to initialize
+    NVML: Unknown Error`. Cure: restart the container; cgroupfs driver or explicit --device.
     """
     driver = _inside(environment)
     if driver.nvml_code != 999:
@@ -112,10 +112,10 @@ def lost_devices(environment: Environment) -> Iterator[Finding]:
 
 @check("wsl-libcuda", "WSL's libcuda is found", "driver")
 def wsl(environment: Environment) -> Iterator[Finding]:
-    """Under WSL, libcuda lies in /usr/lib/wsl/lib and the loader does not find it.
+    """Under WSL, libcuda is in /usr/lib/wsl/lib and the loader does not find it.
 
-    Why: `libcuda.so: cannot open shared object file` from cuDNN. Cure: the folder in
-    LD_LIBRARY_PATH or in the loader's configuration.
+    Why: `libcuda.so: cannot open shared object file` from cuDNN. Cure: add the folder to
+    LD_LIBRARY_PATH or to the loader's configuration.
     """
     if not environment.system.wsl:
         raise Skipped("not WSL")

@@ -1,4 +1,4 @@
-"""What the trials of the deep tier showed: one check per trial."""
+"""Reports the trials of the deep tier, one check per trial."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _timeout(crowded: bool) -> tuple[str, tuple[Fix, ...]]:
 
 
 def _explained(trial: Trial, environment: Environment) -> tuple[str, tuple[Fix, ...]]:
-    """What the explainer knows about the trial's error text."""
+    """Return what the explainer knows about the trial's error text."""
     from diagnostics.explanation import explained
 
     found = explained(f"{trial.log}\n{trial.detail}", environment)
@@ -76,7 +76,7 @@ def _explained(trial: Trial, environment: Environment) -> tuple[str, tuple[Fix, 
 def imports(environment: Environment) -> Iterator[Finding]:
     """Importing a library fails, crashes or hangs.
 
-    Why: nothing that uses it can work. Cure: see the cause named beside it.
+    Why: nothing that uses it can work. Cure: that of the cause shown with it.
     """
     names = [t.name for t in environment.trials if t.name.startswith("import:")]
     if not names:
@@ -196,7 +196,7 @@ for _name, _title, _what, _why, _cure in _TRIALS:
 
 
 def measured(environment: Environment) -> tuple[Evidence, ...]:
-    """What the passed trials measured."""
+    """Return what the passed trials measured."""
     return tuple(
         Evidence(source=trial.name, value=", ".join(f"{k} {v}" for k, v in trial.values.items()))
         for trial in environment.trials

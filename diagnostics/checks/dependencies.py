@@ -1,4 +1,4 @@
-"""Do the installed versions fit what the packages declare."""
+"""Checks the installed versions against the dependencies that packages declare."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ CORE = ("torch", "torchvision", "torchaudio", "transformers", "cuda-toolkit")
 
 @check("dependency-unmet", "Declared dependencies are installed", "versions")
 def dependency_unmet(environment: Environment) -> Iterator[Finding]:
-    """A package's declared dependency is missing or in a version that it refuses.
+    """A package's declared dependency is missing, or its version is out of the declared range.
 
-    Why: imports fail, or worse, work until a function is called.
-    Cure: install the wanted range; a package that lacks several gets all of them at once.
+    Why: imports fail, or succeed until a function is called. Cure: install the declared range; if a
+    package lacks several dependencies, all of them at once.
     """
     lacks = [lack for lack in unmet(environment) if not _served(environment, lack)]
     for owner in _short_of_several(environment, lacks):
@@ -41,9 +41,10 @@ def dependency_unmet(environment: Environment) -> Iterator[Finding]:
 
 
 def _short_of_several(environment: Environment, lacks: list[Lack]) -> Iterator[str]:
-    """Packages that lack two or more, the one that lacks most first; each name counts once.
+    """Return the packages that lack two or more dependencies, the one that lacks most first; each
+    name counts once.
 
-    Its command brings what it lacks for everybody else, too.
+    Reinstalling it also brings what the others lack.
     """
     rest = list(lacks)
     while rest:
@@ -59,12 +60,12 @@ def _short_of_several(environment: Environment, lacks: list[Lack]) -> Iterator[s
 
 
 def _head(owner: str, environment: Environment) -> str:
-    """What a user installs: CUDA's toolkit is a part of torch's installation."""
+    """Return the package that a user installs: CUDA's toolkit belongs to torch's installation."""
     return "torch" if owner == "cuda-toolkit" and "torch" in environment.packages else owner
 
 
 def _served(environment: Environment, lack: Lack) -> bool:
-    """True when something else brings the modules: conda's package, or a twin of the wanted one."""
+    """Return True when another package provides the modules: conda's, or a twin of the wanted one."""
     if lack.found:
         return False
     conda = {normalise(item.name) for item in environment.conda}
@@ -97,7 +98,7 @@ def _level_of(environment: Environment, lack: Lack) -> Level:
 
 
 def _is_newer(lack: Lack) -> bool:
-    """True for a newer release of the pinned major version: NVIDIA keeps those compatible."""
+    """Return True for a newer release of the pinned major version, which NVIDIA keeps compatible."""
     _, sign, bound = lack.wanted.partition("==")
     pinned, found = try_parse(bound.removesuffix(".*")), try_parse(lack.found)
     if not sign or pinned is None or found is None:
@@ -106,7 +107,7 @@ def _is_newer(lack: Lack) -> bool:
 
 
 def _one(environment: Environment, lacks: list[Lack]) -> Finding:
-    """One dependency that one or several packages ask for."""
+    """Return the finding for one dependency that one or several packages require."""
     name = lacks[0].name
     owners = [f"{lack.owner} {lack.owner_version}" for lack in lacks]
     found = f"{lacks[0].found} is installed" if lacks[0].found else "it is not installed"
@@ -131,7 +132,7 @@ def _one(environment: Environment, lacks: list[Lack]) -> Finding:
 
 
 def _several(environment: Environment, owner: str, lacks: list[Lack]) -> Finding:
-    """Several dependencies of one package: one accident, one command that brings them all."""
+    """Return one finding, with one command, for several missing dependencies of a package."""
     version = environment.packages[owner]
     names = [lack.name for lack in lacks]
     absent = [lack.name for lack in lacks if not lack.found]
@@ -156,7 +157,7 @@ def _several(environment: Environment, owner: str, lacks: list[Lack]) -> Finding
 
 
 def _complete(environment: Environment, owner: str, version: str) -> Fix:
-    """Asking for the installed version again makes an installer bring what it lacks, and no more."""
+    """Requiring the installed version again makes an installer add only what is missing."""
     return install(
         environment,
         f"{owner}=={version}",

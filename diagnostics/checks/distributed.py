@@ -1,4 +1,4 @@
-"""Can processes find each other."""
+"""Checks whether the processes of a distributed run can find each other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RENDEZVOUS = ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE")
 def rendezvous(environment: Environment) -> Iterator[Finding]:
     """Some of MASTER_ADDR, MASTER_PORT, RANK and WORLD_SIZE are set, others are not.
 
-    Why: `environment variable MASTER_ADDR expected, but not set` from init_process_group.
+    Why: init_process_group fails with `environment variable MASTER_ADDR expected, but not set`.
     Cure: torchrun sets all of them.
     """
     have = [name for name in RENDEZVOUS if environment.variables.get(name)]
@@ -38,10 +38,10 @@ def rendezvous(environment: Environment) -> Iterator[Finding]:
 
 @check("dist-port", "The rendezvous port is free", "distributed")
 def port(environment: Environment) -> Iterator[Finding]:
-    """MASTER_PORT is taken by another program on rank 0.
+    """On rank 0, another program uses MASTER_PORT.
 
-    Why: `The server socket has failed to listen on any local network address ... EADDRINUSE`.
-    Cure: another port, or end the earlier run.
+    Why: `The server socket has failed to listen on any local network address ... EADDRINUSE`. Cure:
+    use another port, or end the earlier run.
     """
     if "MASTER_PORT" not in environment.variables:
         raise Skipped("MASTER_PORT is not set")
@@ -62,7 +62,7 @@ def port(environment: Environment) -> Iterator[Finding]:
 
 @check("nccl-system-error", "NCCL has what it needs", "distributed")
 def nccl(environment: Environment) -> Iterator[Finding]:
-    """NCCL is told to use an interface that is not here, or shared memory is out of reach.
+    """NCCL_SOCKET_IFNAME names an interface that does not exist, or shared memory cannot be used.
 
     Why: `NCCL error: unhandled system error`. Cure: drop the setting; see the shared memory check.
     """

@@ -1,4 +1,4 @@
-"""Can the NVIDIA driver run what is installed."""
+"""Checks whether the NVIDIA driver supports what is installed."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ CHAIN = (
 
 
 def consequences_of(code: str) -> tuple[str, ...]:
-    """Return what vanishes when this fault of the driver is cured."""
+    """Return the codes of findings that disappear once this driver fault is cured."""
     return (*CHAIN[CHAIN.index(code) + 1 :], *BROKEN_CUDA)
 
 
 def driver_of(environment: Environment) -> Driver:
-    """The driver's facts. Raises Skipped when nothing of NVIDIA is here."""
+    """Return the driver's facts. Raises Skipped when this machine has no NVIDIA hardware or software."""
     driver = need(environment.driver, "the GPU was not probed")
     if not has_gpu(environment) and not (
         driver.cuda_library or driver.nvml_library or driver.device_files or driver.kernel_loaded
@@ -50,7 +50,7 @@ def driver_of(environment: Environment) -> Driver:
 
 @check("no-driver", "An NVIDIA GPU has its driver", "driver")
 def no_driver(environment: Environment) -> Iterator[Finding]:
-    """There is an NVIDIA device but no driver; without a device it is only said.
+    """There is an NVIDIA device but no driver; without a device this is information only.
 
     Why: `Found no NVIDIA driver on your system`. Cure: install the driver, or in a container pass
     the GPU through.
@@ -82,7 +82,7 @@ def no_driver(environment: Environment) -> Iterator[Finding]:
 
 
 def install_driver(environment: Environment, branch: int | None) -> Fix:
-    """How this distribution installs a driver of the branch."""
+    """Return the command that installs a driver of this branch on this distribution."""
     number = branch or drivers.branch_of("13.0")
     if environment.system.container:
         return by_hand("docker run --gpus all ...", "passes the host's driver into the container")
@@ -137,10 +137,10 @@ def driver_too_old(environment: Environment) -> Iterator[Finding]:
 
 @check("driver-library-mismatch", "Driver module and library agree", "driver")
 def library_mismatch(environment: Environment) -> Iterator[Finding]:
-    """The running kernel module and the installed driver libraries are of different versions.
+    """The loaded kernel module and the installed driver libraries have different versions.
 
-    Why: the driver was updated without a restart: `Driver/library version mismatch`.
-    Cure: restart, or reload the modules.
+    Why: the driver was updated without a restart: `Driver/library version mismatch`. Cure: restart,
+    or reload the modules.
     """
     driver = driver_of(environment)
     if driver.nvml_code != 18:

@@ -1,4 +1,4 @@
-"""Does CUDA start: libcuda, kernel modules, fabric, and what the probe met."""
+"""Checks whether CUDA starts: libcuda, kernel modules, fabric manager, and the probe's answers."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from diagnostics.torch_build_choice import has_gpu
 
 @check("compat-803", "libcuda belongs to the running driver", "driver")
 def compat(environment: Environment) -> Iterator[Finding]:
-    """The loader finds a libcuda of the forward compatibility package, not the driver's.
+    """The loader finds the libcuda of the forward compatibility package instead of the driver's.
 
-    Why: where GPU or driver does not support it: `Error 803: system has unsupported display
-    driver / cuda driver combination`. Cure: take its folder out of LD_LIBRARY_PATH.
+    Why: on a GPU or driver that does not support it: `Error 803: system has unsupported display
+    driver / cuda driver combination`. Cure: remove its folder from LD_LIBRARY_PATH.
     """
     yield from _compat(environment, code=803)
 
 
 @check("compat-804", "Forward compatibility is supported here", "driver")
 def compat_hardware(environment: Environment) -> Iterator[Finding]:
-    """Forward compatibility is tried on a GPU that does not support it.
+    """Forward compatibility is attempted on a GPU that does not support it.
 
     Why: GeForce boards refuse it: `Error 804: forward compatibility was attempted on non supported
-    HW`. Cure: take the compat folder out of the search path, or update the driver.
+    HW`. Cure: remove the compat folder from the search path, or update the driver.
     """
     yield from _compat(environment, code=804)
 
@@ -67,10 +67,10 @@ def _compat(environment: Environment, *, code: int) -> Iterator[Finding]:
 
 @check("fabric-manager-802", "The NVSwitch fabric is up", "driver")
 def fabric(environment: Environment) -> Iterator[Finding]:
-    """CuInit says that the system is not yet initialized.
+    """cuInit returns 802: the system is not yet initialized.
 
-    Why: machines with NVSwitch need the fabric manager of the driver's branch: `Error 802`.
-    Cure: start it.
+    Why: machines with NVSwitch need the fabric manager of the driver's branch: `Error 802`. Cure:
+    start it.
     """
     driver = driver_of(environment)
     if driver.cuda_code != 802:
@@ -89,10 +89,10 @@ def fabric(environment: Environment) -> Iterator[Finding]:
 
 @check("cuda-unknown-999", "The unified memory module is loaded", "driver")
 def unknown(environment: Environment) -> Iterator[Finding]:
-    """NVML works but cuInit gives 999, or /dev/nvidia-uvm is missing.
+    """NVML works but cuInit returns 999, or /dev/nvidia-uvm is missing.
 
-    Why: after suspend, or where nothing has loaded nvidia_uvm: `CUDA unknown error`.
-    Cure: load the module again.
+    Why: this happens after suspend, or when nvidia_uvm is not loaded: `CUDA unknown error`. Cure:
+    load the module again.
     """
     driver = driver_of(environment)
     if driver.cuda_code != 999:
@@ -141,10 +141,11 @@ def module_not_loaded(environment: Environment) -> Iterator[Finding]:
 
 @check("cuda-init-failed", "The driver answers", "driver")
 def init_failed(environment: Environment) -> Iterator[Finding]:
-    """CuInit or nvmlInit fails in a way that has no check of its own, or the probe hung or died.
+    """CuInit or nvmlInit fails with a code that no other check covers, or the probe hung or
+    crashed.
 
-    Why: torch would get the same answer, hang or die. Cure: restart the container or machine; read
-    the kernel's log.
+    Why: torch would fail, hang or crash in the same way. Cure: restart the container or machine;
+    read the kernel's log.
     """
     driver = driver_of(environment)
     named = {802, 803, 804, 999}

@@ -1,4 +1,4 @@
-"""Were extension modules built for this Python, and is there one OpenMP runtime."""
+"""Checks that extension modules match this Python, processor, NumPy and torch, and that OpenMP is loaded once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from diagnostics.version import allows
 
 @check("extension-misbuilt", "Extension modules were built for this Python and NumPy", "libraries")
 def misbuilt(environment: Environment) -> Iterator[Finding]:
-    """An extension module was built for another Python, processor or NumPy, or is no library.
+    """An extension module was built for another Python, processor or NumPy, or is not a valid
+    library.
 
     Why: `No module named ..._C`, `A module that was compiled using NumPy 1.x cannot be run in NumPy
     2`, `invalid ELF header`. Cure: install its package again for this Python.
@@ -73,8 +74,9 @@ def misbuilt(environment: Environment) -> Iterator[Finding]:
 def other_torch(environment: Environment) -> Iterator[Finding]:
     """An extension module needs symbols of torch that no library of the installed torch exports.
 
-    Why: flash-attn, xformers, mmcv and one's own operators fit one release and one C++ ABI of torch:
-    `undefined symbol: _ZN3c10...` on import. Cure: compile the package against the installed torch.
+    Why: flash-attn, xformers, mmcv and custom operators are built for one release and one C++ ABI
+    of torch: `undefined symbol: _ZN3c10...` on import. Cure: compile the package against the
+    installed torch.
     """
     linkage = need(environment.linkage, "libraries were not walked")
     torch = environment.torch
@@ -129,7 +131,8 @@ def openmp(environment: Environment) -> Iterator[Finding]:
     """Several copies of libiomp5 or libomp can be loaded into one process.
 
     Why: `OMP: Error #15: Initializing libiomp5.so, but found libiomp5.so already initialized`.
-    Several libgomp in wheels are normal. Cure: one owner; KMP_DUPLICATE_LIB_OK only hides it.
+    Several copies of libgomp in wheels are normal. Cure: keep one copy; KMP_DUPLICATE_LIB_OK only
+    hides the conflict.
     """
     copies = need(environment.linkage, "libraries were not walked").openmp
     if len(copies) < 2:

@@ -1,4 +1,4 @@
-"""Are the installed files the ones that were installed."""
+"""Compares the installed files with the RECORDs of their packages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _repair(environment: Environment, name: str) -> Fix:
 
 
 def _imports(name: str) -> tuple[str, ...]:
-    """Trials that fail when a distribution's files are damaged."""
+    """Return the trials that fail when a distribution's files are damaged."""
     if name.startswith(NVIDIA) or name in ("torch", "triton", "cuda-toolkit"):
         return ("deep-*", "library-missing:*", "nvidia-lib-missing:*", "extension-misbuilt:" + name)
     stem = name.replace("-", "_")
@@ -54,7 +54,7 @@ def _imports(name: str) -> tuple[str, ...]:
 def file_missing(environment: Environment) -> Iterator[Finding]:
     """A file that a package installed is gone.
 
-    Why: somebody deleted it, an install broke off, or a package that shared it was removed:
+    Why: it was deleted, an install was interrupted, or a package that shared it was removed:
     `cannot open shared object file`, `No module named ...`. Cure: install that package again.
     """
     rows = [
@@ -82,7 +82,7 @@ def file_missing(environment: Environment) -> Iterator[Finding]:
 
 
 def _many_missing(environment: Environment, names: list[str], examples: list[Damage]) -> Finding:
-    """One finding and one command for what was one accident."""
+    """Return one finding, with one command, for files of several packages that were lost together."""
     own = [name for name in names if index_of(environment, name)]
     plain = [name for name in names if name not in own]
     again = install(
@@ -105,10 +105,10 @@ def _many_missing(environment: Environment, names: list[str], examples: list[Dam
 
 @check("dangling-lib-symlink", "No library link points nowhere", "files")
 def dangling(environment: Environment) -> Iterator[Finding]:
-    """A link stands where a library should be, and its target is gone.
+    """A library is a symbolic link whose target no longer exists.
 
-    Why: the loader says `cannot open shared object file` although `ls` shows the file.
-    Cure: install the owner again.
+    Why: the loader reports `cannot open shared object file` although `ls` shows the file. Cure:
+    install the owner again.
     """
     for loss, damages in _losses(environment, ("dangling",)):
         broken = [damage for damage in damages if damage.kind == "dangling"]
@@ -137,8 +137,8 @@ def dangling(environment: Environment) -> Iterator[Finding]:
 def truncated(environment: Environment) -> Iterator[Finding]:
     """A code file or library has another size than when it was installed.
 
-    Why: a full disk or a broken copy: `file too short`, `SyntaxError`, a crash. A text or data
-    file that somebody edited is only mentioned. Cure: install its package again.
+    Why: a full disk or a broken copy: `file too short`, `SyntaxError`, a crash. Edited text or data
+    files are information only. Cure: install its package again.
     """
     for loss, damages in _losses(environment, ("size",)):
         changed = [damage for damage in damages if damage.kind == "size"]
@@ -204,8 +204,8 @@ def _short(damages: list[Damage], environment: Environment) -> str:
 def interrupted(environment: Environment) -> Iterator[Finding]:
     """pip has left folders whose name begins with `~`.
 
-    Why: an uninstall or upgrade broke off after it had moved the old files away: the package may
-    be gone or half there. Cure: delete them and install the package again.
+    Why: an uninstall or upgrade was interrupted after it had moved the old files away; the package
+    may be missing or incomplete. Cure: delete them and install the package again.
     """
     if environment.leftovers:
         names = [path.rpartition("/")[2] for path in environment.leftovers]

@@ -1,4 +1,4 @@
-"""Does what surrounds the packages still stand: base Python, scripts, path files, checkouts, preloads."""
+"""Checks what surrounds the packages: base Python, scripts, path files, checkouts, preloaded libraries."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _minor(version: str) -> str:
 
 @check("base-python-gone", "The Python that the environment was made from is there", "python")
 def base_python_gone(environment: Environment) -> Iterator[Finding]:
-    """The virtual environment was made from a Python that is no longer there.
+    """The virtual environment was created from a Python that no longer exists.
 
-    Why: an update or an uninstall removed it: `No such file or directory`, `bad interpreter`.
-    Cure: put the environment on the same minor version again; its packages stay.
+    Why: an update or an uninstall removed it: `No such file or directory`, `bad interpreter`. Cure:
+    recreate the environment on the same minor version; its packages are kept.
     """
     frame = need(environment.frame, "what surrounds the packages was not read")
     if frame.venv_home_exists:
@@ -47,7 +47,7 @@ def base_python_changed(environment: Environment) -> Iterator[Finding]:
     """The base Python has become another minor version than the packages were installed for.
 
     Why: an upgrade of the system moved python3 from 3.11 to 3.12; every import then fails with `No
-    module named ...`. Cure: put the environment on the old minor version again, or make a new one.
+    module named ...`. Cure: recreate the environment on the old minor version, or make a new one.
     """
     frame = need(environment.frame, "what surrounds the packages was not read")
     minor = _minor(environment.python.version)
@@ -68,7 +68,7 @@ def base_python_changed(environment: Environment) -> Iterator[Finding]:
 
 
 def _put_on(environment: Environment, minor: str) -> tuple[Fix, ...]:
-    """Links that stand are kept by `venv`, so they have to go first."""
+    """Return the commands that recreate it; `venv` keeps existing links, so they are removed first."""
     prefix = environment.python.prefix
     links = " ".join(
         shlex.quote(f"{prefix}/bin/{name}") for name in ("python", "python3", f"python{minor}")
@@ -87,10 +87,10 @@ def _put_on(environment: Environment, minor: str) -> tuple[Fix, ...]:
 
 @check("venv-moved", "Scripts start the environment's own Python", "python")
 def venv_moved(environment: Environment) -> Iterator[Finding]:
-    """Scripts of the environment start a Python elsewhere, for it was moved or copied.
+    """Scripts of the environment start another Python, because the environment was moved or copied.
 
-    Why: their first line holds the old path: `bad interpreter: No such file or directory`; in a copy
-    they install into the original. Cure: write the new path into them.
+    Why: their first line holds the old path: `bad interpreter: No such file or directory`; in a
+    copy, they install into the original. Cure: rewrite the path in them.
     """
     frame = need(environment.frame, "what surrounds the packages was not read")
     python = environment.python
@@ -116,7 +116,7 @@ def venv_moved(environment: Environment) -> Iterator[Finding]:
 
 
 def _rewritten(environment: Environment, old: str) -> Fix:
-    """Every script and `activate` with the new folder in place of the old one."""
+    """Return the command that replaces the old folder in every script and in `activate`."""
     folder = old.rpartition("/bin/")[0] or old
     prefix = environment.python.prefix
     pattern = shlex.quote(f"s#{_literal(folder)}([/\"' ]|$)#{prefix}\\1#g")
@@ -129,16 +129,16 @@ def _rewritten(environment: Environment, old: str) -> Fix:
 
 
 def _literal(path: str) -> str:
-    """The path for sed's extended expressions."""
+    """Return the path escaped for sed's extended regular expressions."""
     return re.sub(r"([][.*^$+?(){}|\\#])", r"\\\1", path)
 
 
 @check("editable-gone", "Checkouts of editable installs are there", "python")
 def editable_gone(environment: Environment) -> Iterator[Finding]:
-    """A package is installed from a checkout that is gone.
+    """A package is installed from a checkout that no longer exists.
 
-    Why: `pip list` still shows it, and its import fails with `No module named ...`.
-    Cure: install it again from where it is now, or uninstall it.
+    Why: `pip list` still shows it, and its import fails with `No module named ...`. Cure: install
+    it again from its new place, or uninstall it.
     """
     for name, folder in need(environment.frame, "not read").editables:
         place = f"/new/place/of/{folder.rpartition('/')[2]}"
@@ -159,9 +159,9 @@ def editable_gone(environment: Environment) -> Iterator[Finding]:
 
 @check("path-file-dead", "Path files name folders that are there", "python")
 def path_file_dead(environment: Environment) -> Iterator[Finding]:
-    """A `.pth` file adds a folder to the search path that is gone.
+    """A `.pth` file adds a folder that no longer exists to the search path.
 
-    Why: what was imported from it fails with `No module named ...`. Cure: take the line out.
+    Why: what was imported from it fails with `No module named ...`. Cure: remove the line.
     """
     for path, folder in need(environment.frame, "not read").path_files:
         pattern = shlex.quote(f"\\#^{_literal(folder)}$#d")
@@ -202,10 +202,10 @@ def pythonhome(environment: Environment) -> Iterator[Finding]:
 
 @check("pythonpath-missing", "Folders of PYTHONPATH are there", "python")
 def pythonpath_missing(environment: Environment) -> Iterator[Finding]:
-    """PYTHONPATH names a folder that is not there.
+    """PYTHONPATH names a folder that does not exist.
 
-    Why: Python passes over it without a word, and what was meant to come from it is missing.
-    Cure: correct it.
+    Why: Python ignores it silently, so the modules expected there are missing. Cure: correct the
+    path.
     """
     missing = need(environment.frame, "not read").pythonpath_missing
     if missing:
@@ -222,10 +222,11 @@ def pythonpath_missing(environment: Environment) -> Iterator[Finding]:
 
 @check("preload-missing", "Preloaded libraries are there", "variables")
 def preload_missing(environment: Environment) -> Iterator[Finding]:
-    """LD_PRELOAD names a library that is not there.
+    """LD_PRELOAD names a library that does not exist.
 
     Why: every program prints `object '...' from LD_PRELOAD cannot be preloaded: ignored`, and the
-    allocator or OpenMP runtime that was meant is not used. Cure: install it, or leave it out.
+    intended allocator or OpenMP runtime is not used. Cure: install it, or remove it from the
+    variable.
     """
     missing = need(environment.frame, "not read").preloads_missing
     if missing:
@@ -247,7 +248,7 @@ def preload_missing(environment: Environment) -> Iterator[Finding]:
 def threads_above_cores(environment: Environment) -> Iterator[Finding]:
     """A variable asks for far more threads than there are cores.
 
-    Why: the threads take turns on the cores, and spin while they wait: several times slower.
+    Why: the threads compete for the cores and spin while waiting, which is several times slower.
     Cure: as many threads as cores.
     """
     cores = environment.system.num_cores

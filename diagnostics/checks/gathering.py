@@ -1,4 +1,4 @@
-"""Whether the facts themselves could be gathered."""
+"""Reports facts that could not be gathered."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from diagnostics.registry import check
 
 @check("facts-missing", "Every fact could be gathered", "doctor")
 def facts_missing(environment: Environment) -> Iterator[Finding]:
-    """A collector failed or did not answer in time.
+    """A collector failed or exceeded its deadline.
 
-    Why: checks that need its facts saw defaults, so a clean bill would say too much.
-    Cure: look at the named source; run again on a quieter machine when it was only late.
+    Why: the checks that need its facts only saw defaults, so their silence proves nothing. Cure:
+    examine the named source; if it was only late, run again on a less busy machine.
     """
     for name, reason in environment.unknown.items():
         yield finding(

@@ -1,4 +1,4 @@
-"""Is the GPUs' memory free, and are their faster modes known."""
+"""Checks the free memory of the GPUs and their faster arithmetic modes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from diagnostics.registry import Skipped, check
 
 @check("cuda-oom-other-process", "GPU memory is free", "driver")
 def other_process(environment: Environment) -> Iterator[Finding]:
-    """Most of a GPU's memory is taken before anything of yours runs.
+    """Other processes already use most of a GPU's memory.
 
-    Why: `CUDA out of memory ... Process 562167 has 15.25 GiB memory in use`.
-    Cure: stop that process, or take another GPU.
+    Why: `CUDA out of memory ... Process 562167 has 15.25 GiB memory in use`. Cure: stop that
+    process, or use another GPU.
     """
     if not environment.gpus:
         raise Skipped("no GPU")
@@ -46,8 +46,8 @@ def other_process(environment: Environment) -> Iterator[Finding]:
 def tf32(environment: Environment) -> Iterator[Finding]:
     """The GPU has TF32 units, which float32 products do not use by default.
 
-    Why: torch's default is full float32 precision; TF32 is several times faster.
-    Cure: `torch.set_float32_matmul_precision("high")` where three digits are enough.
+    Why: torch's default is full float32 precision; TF32 is several times faster. Cure:
+    `torch.set_float32_matmul_precision("high")` where three significant digits are enough.
     """
     able = [gpu for gpu in environment.gpus if _major(gpu.capability) >= 8]
     if not able or not environment.torch or not environment.torch.cuda:

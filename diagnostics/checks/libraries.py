@@ -1,4 +1,4 @@
-"""Will the dynamic loader find and accept every shared library."""
+"""Checks that the dynamic loader finds every shared library that is needed."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ TORCH_TRIALS = ("deep-*",)
 
 @check("nvidia-lib-missing", "torch finds its CUDA libraries", "libraries")
 def nvidia_library_missing(environment: Environment) -> Iterator[Finding]:
-    """A CUDA library that torch or its partners need is nowhere to be found.
+    """A CUDA library that torch or its companions need cannot be found.
 
     Why: its package was removed or never installed: `libcudnn.so.9: cannot open shared object
-    file`. Cure: the package in the version that torch pins.
+    file`. Cure: install the package in the version that torch pins.
     """
     for name, rows in _missing(environment).items():
         if _is_nvidia(name):
@@ -73,7 +73,7 @@ def _missing(environment: Environment) -> dict[str, list[Unresolved]]:
 
 
 def _is_nvidia(library: str) -> str:
-    """The beginning of the name of the packages that ship a CUDA library, "" for other libraries."""
+    """Return the prefix of the packages that ship a CUDA library, "" for other libraries."""
     stem = library.partition(".so")[0].partition("_")[0]
     return next(
         (p for lib, p in CUDA_PACKAGES.items() if stem == lib or library.startswith(lib)), ""
@@ -81,7 +81,7 @@ def _is_nvidia(library: str) -> str:
 
 
 def _cuda_package(environment: Environment, library: str, owners: tuple[str, ...]) -> str:
-    """The requirement that brings the CUDA library: what its users ask for, torch's first."""
+    """Return the requirement that provides the CUDA library, as its users state it; torch's first."""
     start = _is_nvidia(library)
     for owner in ("torch", *owners):
         for name, wanted in closure(environment, owner).items():

@@ -1,4 +1,4 @@
-"""What makes a benchmark on this machine untrustworthy."""
+"""Checks for conditions that make benchmarks on this machine unreliable."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ STEAL_SHARE = 0.02
 def governor(environment: Environment) -> Iterator[Finding]:
     """The frequency governor is `powersave` or the machine runs on battery.
 
-    Why: the clock then follows the load with a delay, and short measurements are slow.
-    Cure: the governor `performance` while measuring.
+    Why: the clock follows the load with a delay, so short measurements are slow. Cure: use the
+    governor `performance` while measuring.
     """
     quiet = need(environment.quiet)
     # With intel_pstate and amd_pstate_epp, powersave is the normal, fast governor.

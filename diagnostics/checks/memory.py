@@ -1,4 +1,4 @@
-"""Do threads, memory and limits fit what the machine really grants."""
+"""Compares threads, memory and limits with what the machine grants."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ FEW_FILES = 4096
 def cpu_quota_ignored(environment: Environment) -> Iterator[Finding]:
     """The control group grants fewer processors than torch will start threads for.
 
-    Why: torch counts the processors that it may run on, not the quota, so its threads are
-    throttled most of the time. Cure: OMP_NUM_THREADS at the quota.
+    Why: torch counts the processors that it may run on, not the quota, so its threads are throttled
+    most of the time. Cure: set OMP_NUM_THREADS to the quota.
     """
     system = environment.system
     if not system.quota:
@@ -46,10 +46,10 @@ def cpu_quota_ignored(environment: Environment) -> Iterator[Finding]:
 
 @check("host-oom-kill", "Memory is enough and nothing was killed", "memory")
 def host_memory(environment: Environment) -> Iterator[Finding]:
-    """Little memory is left under the limit, or the kernel has killed processes for it.
+    """Little memory is left under the limit, or the kernel has killed processes to free some.
 
-    Why: a worker dies without a traceback: `Killed`, exit status 137, `DataLoader worker exited
-    unexpectedly`. Cure: a higher limit, fewer workers, smaller batches.
+    Why: workers are killed without a traceback: `Killed`, exit status 137, `DataLoader worker
+    exited unexpectedly`. Cure: a higher limit, fewer workers, smaller batches.
     """
     system = environment.system
     limited = 0 < system.memory_limit < system.memory_total
@@ -82,7 +82,7 @@ def address_space(environment: Environment) -> Iterator[Finding]:
     """`ulimit -v` or strict overcommit bounds the address space.
 
     Why: allocations fail long before memory is used up: `DefaultCPUAllocator: can't allocate
-    memory`; CUDA reserves far more addresses than memory. Cure: lift the limit.
+    memory`; CUDA reserves far more address space than memory. Cure: lift the limit.
     """
     system = environment.system
     if 0 <= system.address_space < 64 << 30:

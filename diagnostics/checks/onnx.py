@@ -1,4 +1,4 @@
-"""Is what torch.onnx.export needs installed, and does it fit together."""
+"""Checks that the packages that torch.onnx.export needs are installed and compatible."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def onnxscript(environment: Environment) -> Iterator[Finding]:
 
 @check("onnx-missing", "The exporter has onnx", "onnx")
 def onnx(environment: Environment) -> Iterator[Finding]:
-    """Onnx is not installed although something here works with ONNX files.
+    """onnx is not installed although an installed package works with ONNX files.
 
     Why: `Module onnx is not installed!` from torch.onnx.export. Cure: install it with onnxscript.
     """
@@ -65,8 +65,8 @@ def onnx(environment: Environment) -> Iterator[Finding]:
 def protobuf(environment: Environment) -> Iterator[Finding]:
     """Protobuf is older than what onnx's generated code asks for.
 
-    Why: another package pulled it down: `cannot import name 'runtime_version'`, `Descriptors cannot
-    be created directly`. Cure: the range that onnx declares.
+    Why: another package required an older version: `cannot import name 'runtime_version'`,
+    `Descriptors cannot be created directly`. Cure: the range that onnx declares.
     """
     have = environment.packages.get("protobuf")
     if not have or "onnx" not in environment.packages:
@@ -102,10 +102,10 @@ def protobuf(environment: Environment) -> Iterator[Finding]:
 
 @check("netron-port", "Netron's usual port is free", "netron")
 def netron_port(environment: Environment) -> Iterator[Finding]:
-    """Port 8080 is taken.
+    """Another program uses port 8080.
 
-    Why: `Address already in use` when that address is asked for; without one Netron takes another.
-    Cure: `--port`.
+    Why: Netron fails with `Address already in use` when that address is requested; otherwise it
+    chooses another port. Cure: `--port`.
     """
     if "netron" not in environment.packages:
         raise Skipped("netron is not installed")

@@ -1,4 +1,4 @@
-"""Is ONNX Runtime one whole package that fits the machine."""
+"""Checks that one ONNX Runtime is installed, complete, and matches the machine."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ def _installed(environment: Environment) -> list[str]:
 def both(environment: Environment) -> Iterator[Finding]:
     """Two ONNX Runtime packages share one folder.
 
-    Why: the last installed wins, in parts: `CUDAExecutionProvider is not in available provider
-    names`. Installers call it compatible. Cure: remove both, install one.
+    Why: the files of the last one installed replace some of the other's: `CUDAExecutionProvider is
+    not in available provider names`. Installers report no conflict. Cure: remove both, then install
+    one.
     """
     found = _installed(environment)
     if len(found) < 2:
@@ -61,10 +62,10 @@ def both(environment: Environment) -> Iterator[Finding]:
 
 @check("ort-gutted", "ONNX Runtime is whole", "onnxruntime")
 def gutted(environment: Environment) -> Iterator[Finding]:
-    """Most files of ONNX Runtime are gone while its metadata is still there.
+    """Most files of ONNX Runtime are missing although its metadata is present.
 
-    Why: uninstalling one of two overlaid packages deletes the files of both: `module
-    'onnxruntime' has no attribute 'InferenceSession'`. Cure: install the remaining one again.
+    Why: uninstalling one of two overlaid packages deletes the files of both: `module 'onnxruntime'
+    has no attribute 'InferenceSession'`. Cure: install the remaining one again.
     """
     found = _installed(environment)
     files = need(environment.files, "files were not compared")
@@ -92,10 +93,10 @@ def gutted(environment: Environment) -> Iterator[Finding]:
 
 @check("ort-cpu-only-build", "A GPU host has a GPU build of ONNX Runtime", "onnxruntime")
 def cpu_only(environment: Environment) -> Iterator[Finding]:
-    """ONNX Runtime has no CUDA provider although an NVIDIA GPU is here.
+    """ONNX Runtime has no CUDA provider although this machine has an NVIDIA GPU.
 
     Why: `Specified provider 'CUDAExecutionProvider' is not in available provider names`, or
-    sessions run on the CPU without a word. Cure: onnxruntime-gpu in its place.
+    sessions run on the CPU silently. Cure: replace it by onnxruntime-gpu.
     """
     found = _installed(environment)
     build = environment.builds.get("onnxruntime")
@@ -119,8 +120,8 @@ def cpu_only(environment: Environment) -> Iterator[Finding]:
 def other_major(environment: Environment) -> Iterator[Finding]:
     """onnxruntime-gpu was built for another CUDA major version than torch.
 
-    Why: torch's CUDA libraries then do not serve it and its provider needs a second set.
-    Cure: the package for torch's CUDA, or its own libraries beside.
+    Why: it cannot use torch's CUDA libraries, so its provider needs a second set. Cure: install the
+    package for torch's CUDA version, or its own libraries as well.
     """
     runtime = environment.builds.get("onnxruntime")
     torch = environment.torch
@@ -147,10 +148,10 @@ def other_major(environment: Environment) -> Iterator[Finding]:
 
 @check("ort-cuda-libs", "The CUDA provider finds its libraries", "onnxruntime")
 def provider_libraries(environment: Environment) -> Iterator[Finding]:
-    """A library that the CUDA provider needs is nowhere to be found.
+    """A library that the CUDA provider needs cannot be found.
 
-    Why: `Failed to create CUDAExecutionProvider` is only a log line: the session goes on, on the
-    CPU. Cure: the package with its CUDA libraries, and `onnxruntime.preload_dlls()`.
+    Why: `Failed to create CUDAExecutionProvider` is only logged, and the session continues on the
+    CPU. Cure: install the package with its CUDA libraries, and call `onnxruntime.preload_dlls()`.
     """
     linkage = need(environment.linkage, "libraries were not walked")
     if not linkage.provider_wants:

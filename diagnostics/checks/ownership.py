@@ -1,4 +1,4 @@
-"""Which package owns a file that several of them installed."""
+"""Finds the package that owns a file which several packages installed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MANY_MODULES = 3
 
 @check("files-claimed-twice", "No two packages own the same files", "files")
 def claimed_twice(environment: Environment) -> Iterator[Finding]:
-    """Two packages installed different files under the same names.
+    """Two packages installed different files under the same paths.
 
     Why: the last one installed wins, and uninstalling either breaks the other. After an upgrade of
-    torch, NVIDIA's packages for CUDA 12 and 13 stand over each other. Cure: remove the one that
-    nothing asks for and put the files of the other one back.
+    torch, NVIDIA's packages for CUDA 12 and 13 overwrite each other. Cure: remove the one that
+    nothing requires, and reinstall the other.
     """
     files = need(environment.files, "files were not compared")
     serious = [overlap for overlap in files.overlaps if _is_serious(overlap)]
@@ -51,7 +51,7 @@ def _is_serious(overlap: Overlap) -> bool:
 
 
 def _connected(overlaps: list[Overlap]) -> list[list[Overlap]]:
-    """The overlaps in groups that share a package: three builds of OpenCV are one accident."""
+    """Return the overlaps grouped by shared packages: three builds of OpenCV are one finding."""
     groups: list[tuple[set[str], list[Overlap]]] = []
     for overlap in overlaps:
         names, rows = {overlap.first, overlap.second}, [overlap]
@@ -63,7 +63,7 @@ def _connected(overlaps: list[Overlap]) -> list[list[Overlap]]:
 
 
 def _contest(environment: Environment, overlaps: list[Overlap]) -> Finding:
-    """One finding, with the owner and one command, for one group of overlaps."""
+    """Return the finding for one group of overlaps, with the owner and one command."""
     kept, gone = _owners(environment, overlaps)
     names = tuple(dict.fromkeys(name for o in overlaps for name in (o.first, o.second)))
     wrong = [o for o in overlaps if o.on_disk not in kept and (o.on_disk or o.num_libraries)]
@@ -93,7 +93,7 @@ def _contest(environment: Environment, overlaps: list[Overlap]) -> Finding:
 def _owners(
     environment: Environment, overlaps: list[Overlap]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(packages that stay, packages that go)."""
+    """Return (packages to keep, packages to remove)."""
     wanted = closure(environment, "torch")
     gone: list[str] = []
     for overlap in overlaps:
@@ -109,7 +109,10 @@ def _owners(
 def choose(
     environment: Environment, names: list[str], wanted: object = (), on_disk: str = ""
 ) -> str:
-    """Return the package that stays: torch's, else what others ask for, else what is there already."""
+    """Return the package to keep: torch's, else one that others require, else the one whose files
+    are on the disk.
+
+    """
 
     def claim(name: str) -> tuple[bool, bool, int, bool, bool, bool]:
         runtime = name.startswith("onnxruntime")

@@ -1,4 +1,4 @@
-"""Is the interpreter itself one that PyTorch can be installed into."""
+"""Checks the interpreter, its packages' metadata, and which copy of a package it imports."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from diagnostics.version import allows, version_key
 
 @check("python-has-no-wheel", "torch has wheels for this Python", "python")
 def python_has_no_wheel(environment: Environment) -> Iterator[Finding]:
-    """The Python is older or newer than any torch wheel.
+    """No torch wheel exists for this Python: it is too old or too new.
 
-    Why: installers then say `No matching distribution found for torch`.
-    Cure: an environment with a Python that the wanted torch was built for.
+    Why: installers report `No matching distribution found for torch`. Cure: an environment with a
+    Python that the wanted torch was built for.
     """
     parts = environment.python.version.split(".")
     if len(parts) < 2 or not parts[1].isdigit():
@@ -53,10 +53,10 @@ def python_has_no_wheel(environment: Environment) -> Iterator[Finding]:
 
 @check("requires-python", "Installed packages accept this Python", "python")
 def requires_python(environment: Environment) -> Iterator[Finding]:
-    """A package says that it does not run on this Python.
+    """A package declares that it does not support this Python.
 
-    Why: it was forced in, or the environment was made for another Python.
-    Cure: install a version of it for this Python.
+    Why: it was installed by force, or the environment was created for another Python. Cure: install
+    a version of it for this Python.
     """
     version = environment.python.version
     bad = [
@@ -87,8 +87,8 @@ def requires_python(environment: Environment) -> Iterator[Finding]:
 def pep668(environment: Environment) -> Iterator[Finding]:
     """The interpreter belongs to the operating system and refuses installs.
 
-    Why: installers stop with `error: externally-managed-environment`.
-    Cure: a virtual environment.
+    Why: installers stop with `error: externally-managed-environment`. Cure: create a virtual
+    environment.
     """
     marker = environment.python.externally_managed
     if marker:
@@ -108,10 +108,10 @@ def pep668(environment: Environment) -> Iterator[Finding]:
 
 @check("glibc-too-old", "The C library is new enough", "python")
 def glibc_too_old(environment: Environment) -> Iterator[Finding]:
-    """The C library is older than what the wheels were built for, or is not glibc.
+    """The C library is older than the one the wheels were built for, or is not glibc.
 
-    Why: installers skip such wheels (`from versions: ...` shows only old ones), and libraries
-    copied in by force do not load. Cure: a newer distribution or container, or an older torch.
+    Why: installers skip such wheels (`from versions: ...` lists only old ones), and libraries
+    installed by force do not load. Cure: a newer distribution or container, or an older torch.
     """
     family, _, version = environment.python.libc.partition(" ")
     if environment.python.manylinux_veto:
@@ -157,8 +157,8 @@ def glibc_too_old(environment: Environment) -> Iterator[Finding]:
 def shadowed_distribution(environment: Environment) -> Iterator[Finding]:
     """A package is installed in two folders of the search path in different versions.
 
-    Why: the first one wins, often from the user site or PYTHONPATH, and mixes with the rest:
-    `module 'torch._C' has no attribute ...`. Cure: remove one, or set PYTHONNOUSERSITE=1.
+    Why: the first one wins, often from the user site or PYTHONPATH, and is mixed with files of the
+    other: `module 'torch._C' has no attribute ...`. Cure: remove one, or set PYTHONNOUSERSITE=1.
     """
     seen: dict[str, list[Distribution]] = {}
     for item in environment.distributions:
@@ -187,7 +187,7 @@ def shadowed_distribution(environment: Environment) -> Iterator[Finding]:
 
 
 def place_of(environment: Environment, directory: str) -> str:
-    """Return whose folder holds a metadata folder: `PYTHONPATH`, `user site`, `environment`, `base`."""
+    """Return what kind of folder contains a metadata folder: `PYTHONPATH`, `user site`, `environment`, `base`."""
     folder = directory.rpartition("/")[0]
     python = environment.python
     if folder in environment.variables.get("PYTHONPATH", "").split(":"):
@@ -200,7 +200,7 @@ def place_of(environment: Environment, directory: str) -> str:
 def _hidden(
     environment: Environment, first: Distribution, second: Distribution, place: str
 ) -> tuple[str, Level, tuple[Fix, ...]]:
-    """(cause, level, fixes) of a package that stands twice on the search path."""
+    """Return (cause, level, fixes) of a package that is installed twice on the search path."""
     name = first.name
     hidden_in = place_of(environment, second.directory)
     if first.directory.rpartition("/")[0] == second.directory.rpartition("/")[0]:
@@ -225,7 +225,7 @@ def _hidden(
 
 
 def _leave_one(environment: Environment, first: Distribution, second: Distribution) -> Fix:
-    """Both records go, for pip takes one at a time and would leave the stale one; then one comes."""
+    """Return the command that removes both records, since pip removes one at a time, and then installs one."""
     kept = max((first, second), key=lambda item: version_key(item.version))
     gone = remove(environment, first.name, why="")
     again = install(environment, f"{kept.name}=={kept.version}", why="", dependencies=False)
@@ -237,8 +237,8 @@ def _leave_one(environment: Environment, first: Distribution, second: Distributi
 def broken_metadata(environment: Environment) -> Iterator[Finding]:
     """A metadata folder lacks METADATA, Name or Version.
 
-    Why: installers refuse to touch such a package and dependency checks cannot see it.
-    Cure: remove the folder and install the package again.
+    Why: installers refuse to change such a package, and dependency checks do not see it. Cure:
+    remove the folder and install the package again.
     """
     for item in environment.distributions:
         if not item.flaw:

@@ -1,4 +1,4 @@
-"""Would Python import something else than the installed library."""
+"""Checks whether a local file or folder would be imported in place of an installed library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def local_file(environment: Environment) -> Iterator[Finding]:
     """A file or package in the current folder or in PYTHONPATH has a library's name.
 
     Why: Python looks there first: `module 'torch' has no attribute 'nn'`, `cannot import name
-    'Random' from 'random'`. Cure: give it another name.
+    'Random' from 'random'`. Cure: rename it.
     """
     for shadow in environment.shadows:
         if shadow.kind == "folder":

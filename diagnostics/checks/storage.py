@@ -1,4 +1,4 @@
-"""Is there room and right to write where installs, caches and compilers write."""
+"""Checks free space and write access where installs, caches and compilers write."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ VARIABLES = {
 
 @check("disk-full-install", "Disks have room", "storage")
 def disk_room(environment: Environment) -> Iterator[Finding]:
-    """A disk that installs or runs write to is nearly full.
+    """A disk that installs or runs write to is almost full.
 
-    Why: `No space left on device`, often halfway through an install. Cure: free some, or point
-    TMPDIR and the caches elsewhere.
+    Why: `No space left on device`, often halfway through an install. Cure: free some space, or move
+    TMPDIR and the caches to another disk.
     """
     seen: set[tuple[int, int]] = set()
     for disk in environment.disks:
@@ -58,8 +58,8 @@ def disk_room(environment: Environment) -> Iterator[Finding]:
 def caches(environment: Environment) -> Iterator[Finding]:
     """A folder for compiled code is not writable or mounted noexec.
 
-    Why: torch.compile and extensions fail to load what they have just built.
-    Cure: point the variable at another folder.
+    Why: torch.compile and extensions cannot load what they have just built. Cure: set the variable
+    to another folder.
     """
     for disk in environment.disks:
         variable = VARIABLES.get(disk.purpose)
@@ -79,10 +79,10 @@ def caches(environment: Environment) -> Iterator[Finding]:
 
 @check("environment-writable", "Fixes can be installed", "storage")
 def environment_writable(environment: Environment) -> Iterator[Finding]:
-    """The environment's own folder cannot be written by this user.
+    """This user cannot write to the environment's folder.
 
-    Why: every install command would fail or go to the user site, which then hides packages.
-    Cure: an environment of your own.
+    Why: installs fail, or go to the user site, whose packages then take precedence. Cure: create an
+    environment of your own.
     """
     for disk in environment.disks:
         if disk.purpose == "environment" and not disk.writable and disk.is_directory:

@@ -1,4 +1,4 @@
-"""Do the libraries that the loader finds have the symbol versions that others need."""
+"""Checks that the libraries the loader finds define the symbol versions that others need."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SYSTEM_LIBRARIES = ("libc.so", "libm.so", "libpthread.so", "libdl.so", "librt.so
 def libstdcxx(environment: Environment) -> Iterator[Finding]:
     """The libstdc++ that the loader finds first lacks symbol versions that a library needs.
 
-    Why: an old one in LD_LIBRARY_PATH or of conda: `version 'GLIBCXX_3.4.30' not found`.
-    Cure: take its folder out of the path, or install a newer one.
+    Why: an old copy in LD_LIBRARY_PATH or from conda comes first: `version 'GLIBCXX_3.4.30' not
+    found`. Cure: remove its folder from the path, or install a newer one.
     """
     for miss in _misses(environment):
         if "libstdc++" not in miss.provider and "libgcc" not in miss.provider:
@@ -45,8 +45,8 @@ def libstdcxx(environment: Environment) -> Iterator[Finding]:
 def symbol_versions(environment: Environment) -> Iterator[Finding]:
     """A library that the loader finds lacks a symbol version that another one needs.
 
-    Why: libraries of different releases are mixed: `version 'GLIBC_2.28' not found`, `undefined
-    symbol ... version ...`. Cure: the provider in the version that its user was built with.
+    Why: libraries from different releases are mixed: `version 'GLIBC_2.28' not found`, `undefined
+    symbol ... version ...`. Cure: install the version of the provider that its user was built with.
     """
     for miss in _misses(environment):
         provider = miss.provider.rpartition("/")[2]
@@ -90,20 +90,21 @@ def _without(environment: Environment, folder: str) -> Fix:
 
 @check("nvjitlink-symbol", "nvJitLink is the one that the wheels bring", "libraries")
 def nvjitlink(environment: Environment) -> Iterator[Finding]:
-    """An older libnvJitLink stands before the installed one.
+    """An older libnvJitLink precedes the installed one.
 
-    Why: wheels with DT_RUNPATH let LD_LIBRARY_PATH go first: `undefined symbol:
-    __nvJitLinkComplete_12_4`. Cure: take the folder out of LD_LIBRARY_PATH.
+    Why: for wheels with DT_RUNPATH, LD_LIBRARY_PATH is searched first: `undefined symbol:
+    __nvJitLinkComplete_12_4`. Cure: remove the folder from LD_LIBRARY_PATH.
     """
     yield from _overtaken(environment, "libnvJitLink")
 
 
 @check("cudnn-runtime-older", "cuDNN is the one that torch was built with", "libraries")
 def cudnn(environment: Environment) -> Iterator[Finding]:
-    """Another cuDNN stands before the installed one, or the installed one is not what torch pins.
+    """Another cuDNN precedes the installed one, or the installed one is not the version that torch
+    pins.
 
-    Why: `cuDNN version incompatibility: PyTorch was compiled against ...`.
-    Cure: take the folder out of LD_LIBRARY_PATH, install the pinned version.
+    Why: `cuDNN version incompatibility: PyTorch was compiled against ...`. Cure: remove the folder
+    from LD_LIBRARY_PATH, or install the pinned version.
     """
     yield from _overtaken(environment, "libcudnn")
 
@@ -131,9 +132,10 @@ def _overtaken(environment: Environment, stem: str) -> Iterator[Finding]:
 
 @check("library-overtaken", "No variable replaces installed libraries", "libraries")
 def overtaken(environment: Environment) -> Iterator[Finding]:
-    """LD_LIBRARY_PATH makes the loader take another library than the one a wheel brought.
+    """LD_LIBRARY_PATH makes the loader choose another library than the one in a wheel.
 
-    Why: versions get mixed; it works until one function differs. Cure: take the folder out.
+    Why: versions are mixed, which works until one function differs. Cure: remove the folder from
+    the variable.
     """
     for detour in need(environment.linkage, "libraries were not walked").detours:
         if detour.harmless or detour.soname.startswith(("libnvJitLink", "libcudnn")):
@@ -150,9 +152,10 @@ def overtaken(environment: Environment) -> Iterator[Finding]:
 
 @check("ld-path-harmless", "CUDA folders in LD_LIBRARY_PATH", "libraries")
 def harmless(environment: Environment) -> Iterator[Finding]:
-    """LD_LIBRARY_PATH offers libraries that the wheels also bring, and the wheels' own go first.
+    """LD_LIBRARY_PATH contains libraries that wheels also ship, and the wheels' own are found
+    first.
 
-    Why: recent wheels use DT_RPATH, which the variable cannot overtake: no harm is done.
+    Why: recent wheels use DT_RPATH, which is searched before the variable, so this is harmless.
     Cure: none is needed.
     """
     found = [d for d in need(environment.linkage, "not walked").detours if d.harmless]

@@ -1,4 +1,4 @@
-"""Can torch.compile and C++ or CUDA extensions be built here."""
+"""Checks the compilers and tools that torch.compile and C++ or CUDA extensions need."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _system_package(environment: Environment, debian: str, fedora: str, why: str
 
 @check("cxx-missing", "There is a C++ compiler", "toolchain")
 def cxx_missing(environment: Environment) -> Iterator[Finding]:
-    """No C++ compiler is on the path, or CXX names one that is not there.
+    """No C++ compiler is on the path, or CXX names one that does not exist.
 
     Why: torch.compile on the CPU and extensions need it: `InvalidCxxCompiler`, `Error building
     extension`. Cure: install g++.
@@ -53,8 +53,8 @@ def cxx_missing(environment: Environment) -> Iterator[Finding]:
 def ninja_missing(environment: Environment) -> Iterator[Finding]:
     """Ninja is not on the path.
 
-    Why: `Ninja is required to load C++ extensions`; torch itself runs without it.
-    Cure: install it.
+    Why: Building an extension fails with `Ninja is required to load C++ extensions`; torch itself
+    does not need it. Cure: install it.
     """
     if not need(environment.toolchain).ninja:
         yield finding(
@@ -89,10 +89,11 @@ def headers(environment: Environment) -> Iterator[Finding]:
 
 @check("nvcc-mismatch", "nvcc is of torch's CUDA", "toolchain")
 def nvcc_mismatch(environment: Environment) -> Iterator[Finding]:
-    """Nvcc is of another CUDA major version than torch.
+    """nvcc has another CUDA major version than torch.
 
     Why: CUDA extensions stop with `The detected CUDA version mismatches the version that was used
-    to compile PyTorch`. Another minor version is fine. Cure: that toolkit, and CUDA_HOME.
+    to compile PyTorch`. Another minor version is fine. Cure: install the matching toolkit and set
+    CUDA_HOME.
     """
     tools = need(environment.toolchain)
     torch = environment.torch
@@ -120,10 +121,10 @@ def nvcc_mismatch(environment: Environment) -> Iterator[Finding]:
 
 @check("wrong-cuda-home", "CUDA_HOME is a CUDA toolkit", "toolchain")
 def wrong_home(environment: Environment) -> Iterator[Finding]:
-    """CUDA_HOME, set or derived from nvcc on the path, holds no toolkit.
+    """CUDA_HOME, set or derived from nvcc on the path, contains no toolkit.
 
     Why: `No CUDA runtime is found, using CUDA_HOME='/usr/local'`, and extensions do not find
-    cuda_runtime.h. Cure: point it at the toolkit.
+    cuda_runtime.h. Cure: set it to the toolkit's folder.
     """
     tools = need(environment.toolchain)
     if not tools.cuda_home or tools.cuda_home_has_headers:
@@ -145,10 +146,10 @@ def wrong_home(environment: Environment) -> Iterator[Finding]:
 
 @check("cuda-home-unset", "A CUDA toolkit for extensions", "toolchain")
 def no_home(environment: Environment) -> Iterator[Finding]:
-    """There is a GPU and a CUDA build of torch, but no toolkit.
+    """There is a GPU and a CUDA build of torch, but no CUDA toolkit.
 
-    Why: only building CUDA extensions needs one: `CUDA_HOME environment variable is not set`.
-    Cure: install the toolkit when you build any.
+    Why: building CUDA extensions, and nothing else, needs one: `CUDA_HOME environment variable is
+    not set`. Cure: install the toolkit to build extensions.
     """
     tools = need(environment.toolchain)
     torch = environment.torch

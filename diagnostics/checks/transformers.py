@@ -1,4 +1,4 @@
-"""Will transformers find torch and its model files."""
+"""Checks that transformers accepts the installed torch and can reach its model files."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def _present(environment: Environment) -> None:
 
 @check("torch-missing-or-old", "torch is new enough for transformers", "transformers")
 def torch_too_old(environment: Environment) -> Iterator[Finding]:
-    """Transformers asks for a newer torch than the installed one.
+    """transformers requires a newer torch than the installed one.
 
-    Why: it switches torch off with one log line, then says `requires PyTorch >= 2.6, but PyTorch
-    was not found`. Cure: a newer torch, or an older transformers.
+    Why: it disables torch with one line in the log, then reports `requires PyTorch >= 2.6, but
+    PyTorch was not found`. Cure: a newer torch, or an older transformers.
     """
     version = environment.packages.get("transformers")
     if not version:
@@ -65,10 +65,10 @@ def torch_too_old(environment: Environment) -> Iterator[Finding]:
 
 @check("offline-empty-cache", "Offline mode has something in the cache", "transformers")
 def offline(environment: Environment) -> Iterator[Finding]:
-    """HF_HUB_OFFLINE is set and the cache holds no model.
+    """HF_HUB_OFFLINE is set and the cache contains no model.
 
     Why: `We couldn't connect to 'https://huggingface.co' to load the files, and couldn't find them
-    in the cached files`. Cure: unset it, or download first.
+    in the cached files`. Cure: unset it, or download the model first.
     """
     _present(environment)
     hub = need(environment.hub)
@@ -89,9 +89,10 @@ def offline(environment: Environment) -> Iterator[Finding]:
 
 @check("hf-home-bad", "The model cache can be written", "transformers")
 def hub_home(environment: Environment) -> Iterator[Finding]:
-    """The cache's folder is a file, lies below one, or cannot be written.
+    """The cache's folder is a file, is below a file, or is not writable.
 
-    Why: `NotADirectoryError: '<HF_HOME>/token'`, `Permission denied`. Cure: another HF_HOME.
+    Why: `NotADirectoryError: '<HF_HOME>/token'`, `Permission denied`. Cure: set HF_HOME to another
+    folder.
     """
     _present(environment)
     for disk in environment.disks:
@@ -111,10 +112,10 @@ def hub_home(environment: Environment) -> Iterator[Finding]:
 
 @check("safetensors-header", "Cached weights are weights", "transformers")
 def cached_weights(environment: Environment) -> Iterator[Finding]:
-    """A cached safetensors file does not begin as one.
+    """A cached safetensors file does not start with a valid header.
 
-    Why: a broken download or a Git LFS pointer: `Error while deserializing header:
-    HeaderTooLarge`. Cure: delete it and download again.
+    Why: a broken download or a Git LFS pointer: `Error while deserializing header: HeaderTooLarge`.
+    Cure: delete it and download again.
     """
     broken = need(environment.hub).broken
     if broken:

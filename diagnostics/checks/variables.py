@@ -1,4 +1,4 @@
-"""Do environment variables make PyTorch behave in a way that nobody meant."""
+"""Checks environment variables that change PyTorch's behaviour unintentionally."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OFF = ("", "0", "false", "off", "no")
 
 @check("cvd-empty", "CUDA_VISIBLE_DEVICES shows devices", "variables")
 def no_visible_devices(environment: Environment) -> Iterator[Finding]:
-    """CUDA_VISIBLE_DEVICES is set to nothing.
+    """CUDA_VISIBLE_DEVICES is set to an empty value or to no device.
 
     Why: it hides every GPU: `No CUDA GPUs are available`. Cure: unset it.
     """
@@ -48,8 +48,8 @@ def no_visible_devices(environment: Environment) -> Iterator[Finding]:
 def bad_index(environment: Environment) -> Iterator[Finding]:
     """CUDA_VISIBLE_DEVICES names a device that does not exist, or one twice.
 
-    Why: the driver drops the first bad entry and all after it, without a word.
-    Cure: indices below the number of devices, each once.
+    Why: the driver silently ignores the first invalid entry and all after it. Cure: use each index
+    below the number of devices at most once.
     """
     value = environment.variables.get("CUDA_VISIBLE_DEVICES", "").strip()
     if not value or value in ("-1", "NoDevFiles"):
@@ -100,7 +100,7 @@ def _flaw(entry: str, before: list[str], count: int, known: set[str]) -> str:
 def nvml_check(environment: Environment) -> Iterator[Finding]:
     """PYTORCH_NVML_BASED_CUDA_CHECK makes is_available() ask NVML alone.
 
-    Why: it then says True although CUDA cannot start. Cure: unset it.
+    Why: it then returns True although CUDA cannot start. Cure: unset it.
     """
     if environment.variables.get("PYTORCH_NVML_BASED_CUDA_CHECK", "0") == "1":
         yield finding(
@@ -114,10 +114,10 @@ def nvml_check(environment: Environment) -> Iterator[Finding]:
 
 @check("omp-env-invalid", "Thread variables hold numbers", "variables")
 def thread_numbers(environment: Environment) -> Iterator[Finding]:
-    """OMP_NUM_THREADS or MKL_NUM_THREADS is no positive number.
+    """OMP_NUM_THREADS or MKL_NUM_THREADS is not a positive integer.
 
-    Why: `libgomp: Invalid value for environment variable OMP_NUM_THREADS`; it is then ignored.
-    Cure: a positive number.
+    Why: `libgomp: Invalid value for environment variable OMP_NUM_THREADS`; the value is ignored.
+    Cure: set a positive integer.
     """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         value = environment.variables.get(name)
@@ -141,7 +141,7 @@ def allocator(environment: Environment) -> Iterator[Finding]:
     """The settings of the CUDA allocator contradict each other or cannot be read.
 
     Why: the old and the new variable differ, or max_split_size_mb works against
-    expandable_segments. Cure: one variable, one of the two options.
+    expandable_segments. Cure: keep one variable and one of the two options.
     """
     old = environment.variables.get("PYTORCH_CUDA_ALLOC_CONF")
     new = environment.variables.get("PYTORCH_ALLOC_CONF")
@@ -184,7 +184,7 @@ def allocator(environment: Environment) -> Iterator[Finding]:
 def debugging(environment: Environment) -> Iterator[Finding]:
     """A variable for debugging is set.
 
-    Why: it slows everything down, by 43 % in one report. Cure: unset it.
+    Why: it slows every run, by 43 % in one report. Cure: unset it.
     """
     found = {
         name: environment.variables[name]
@@ -216,10 +216,10 @@ def debugging(environment: Environment) -> Iterator[Finding]:
 
 @check("ld-preload", "No library is preloaded", "variables")
 def preload(environment: Environment) -> Iterator[Finding]:
-    """LD_PRELOAD puts libraries before all others.
+    """LD_PRELOAD loads libraries before all others.
 
-    Why: allocators and profilers are meant to be; CUDA or C++ libraries break things.
-    Cure: unset it when something fails.
+    Why: this is intended for allocators and profilers, but CUDA or C++ libraries loaded this way
+    cause failures. Cure: unset it when something fails.
     """
     value = environment.variables.get("LD_PRELOAD", "")
     risky = any(mark in value for mark in ("libcuda", "libcud", "libstdc++", "libtorch", "libnv"))

@@ -1,4 +1,4 @@
-"""Do torch, torchvision and torchaudio belong together, and to this machine."""
+"""Checks that torch, torchvision and torchaudio match each other and the machine."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ BROKEN_IMPORTS = ("deep-import:torchvision", "deep-import:transformers", "deep-n
 
 @check("torch-installed", "torch is installed", "versions")
 def torch_installed(environment: Environment) -> Iterator[Finding]:
-    """No torch in the examined environment.
+    """torch is not installed in the examined environment.
 
-    Why: nothing else here can work without it. Cure: install it, with torchvision.
+    Why: everything else depends on it. Cure: install it, with torchvision.
     """
     if "torch" in environment.packages or environment.torch:
         return
@@ -64,8 +64,8 @@ def _builds(environment: Environment) -> tuple[Build, list[Build]]:
 def version_pair(environment: Environment) -> Iterator[Finding]:
     """Torchvision or torchaudio was built for an older torch than the installed one.
 
-    Why: its operators do not load: `operator torchvision::nms does not exist`, and transformers
-    hides even that. Cure: the partner of the installed torch.
+    Why: its operators do not load: `operator torchvision::nms does not exist`, which transformers
+    hides behind another message. Cure: install the release that matches the installed torch.
     """
     yield from _pairs(environment, newer=False)
 
@@ -74,8 +74,8 @@ def version_pair(environment: Environment) -> Iterator[Finding]:
 def needs_newer_torch(environment: Environment) -> Iterator[Finding]:
     """Torchvision or torchaudio needs a newer torch than the installed one.
 
-    Why: its operators do not load: `operator torchvision::nms does not exist`.
-    Cure: the partner of the installed torch, or a newer torch.
+    Why: its operators do not load: `operator torchvision::nms does not exist`. Cure: install the
+    release that matches the installed torch, or a newer torch.
     """
     yield from _pairs(environment, newer=True)
 
@@ -113,7 +113,10 @@ def _pairs(environment: Environment, *, newer: bool) -> Iterator[Finding]:
 
 
 def _fits(environment: Environment, torch: Build, partner: Build, asked: str) -> bool:
-    """False when the partner is known to need another torch; what nothing tells fits."""
+    """Return False when the companion package is known to need another torch; an unknown one counts
+    as matching.
+
+    """
     if origin(environment) == origin(environment, partner.package) == "conda":
         return True  # conda's solver has matched them, and its recipes drop the wheels' pins
     if asked:
@@ -144,10 +147,10 @@ def variants_differ(environment: Environment) -> Iterator[Finding]:
     """One of torch, torchvision, torchaudio is a CUDA build, another a CPU build or for another
     CUDA major version.
 
-    Why: the extension needs CUDA libraries that torch did not bring, so its operators do not
-    load: `operator torchvision::nms does not exist`. Installers call it compatible.
-    Cure: reinstall the odd one in the variant of torch; `--force-reinstall` is needed, for
-    `0.28.0` and `0.28.0+cpu` compare equal.
+    Why: the extension needs CUDA libraries that torch did not bring, so its operators do not load:
+    `operator torchvision::nms does not exist`. Installers report no conflict. Cure: reinstall the
+    differing one in torch's variant; `--force-reinstall` is needed because `0.28.0` and
+    `0.28.0+cpu` compare equal.
     """
     torch, partners = _builds(environment)
     mine = accelerator_of(torch)
@@ -194,10 +197,10 @@ def _same_variant(environment: Environment, torch: Build, partner: Build) -> Ite
 
 @check("cpu-build-on-gpu-host", "A GPU host has a CUDA build", "versions")
 def cpu_build_on_gpu_host(environment: Environment) -> Iterator[Finding]:
-    """Torch has no CUDA although an NVIDIA GPU is here.
+    """Torch has no CUDA although this machine has an NVIDIA GPU.
 
-    Why: all runs on the CPU, or stops with `Torch not compiled with CUDA enabled`.
-    Cure: the newest CUDA build that the driver can run.
+    Why: everything runs on the CPU, or fails with `Torch not compiled with CUDA enabled`. Cure:
+    install the newest CUDA build that the driver supports.
     """
     torch = need(environment.torch, "torch is not installed")
     if accelerator_of(torch).kind != "cpu" or not has_gpu(environment):
@@ -223,10 +226,10 @@ def cpu_build_on_gpu_host(environment: Environment) -> Iterator[Finding]:
 
 @check("torch-newer-than-table", "The doctor knows this torch", "versions")
 def newer_than_table(environment: Environment) -> Iterator[Finding]:
-    """Torch is newer than the doctor's table.
+    """torch is newer than the doctor's table.
 
-    Why: pairs and variants are then judged by the packages' own metadata alone.
-    Cure: a newer torch-vitals; nothing is wrong with the environment.
+    Why: pairs and variants are then judged from the packages' metadata alone. Cure: upgrade
+    torch-vitals; the environment itself is fine.
     """
     torch = need(environment.torch, "torch is not installed")
     if torch_releases.is_newer_than_table("torch", torch.version):
