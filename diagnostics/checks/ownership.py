@@ -111,7 +111,6 @@ def choose(
 ) -> str:
     """Return the package to keep: torch's, else one that others require, else the one whose files
     are on the disk.
-
     """
 
     def claim(name: str) -> tuple[bool, bool, int, bool, bool, bool]:

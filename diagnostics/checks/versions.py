@@ -115,7 +115,6 @@ def _pairs(environment: Environment, *, newer: bool) -> Iterator[Finding]:
 def _fits(environment: Environment, torch: Build, partner: Build, asked: str) -> bool:
     """Return False when the companion package is known to need another torch; an unknown one counts
     as matching.
-
     """
     if origin(environment) == origin(environment, partner.package) == "conda":
         return True  # conda's solver has matched them, and its recipes drop the wheels' pins

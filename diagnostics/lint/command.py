@@ -10,8 +10,9 @@ from pathlib import Path
 
 from diagnostics.lint import options
 from diagnostics.lint.conda import conda_wish
-from diagnostics.lint.plan import CONDA, Plan, Reading, Wish, wheel_wish, wish
+from diagnostics.lint.plan import CONDA, FAMILY, Plan, Reading, Wish, wheel_wish, wish
 from diagnostics.lint.specifiers import poetry_ranges, python_version
+from diagnostics.tables.engines import ENGINES
 from diagnostics.tables.torch_releases import Python
 
 PROJECT_TOOLS = frozenset({"uv", "poetry", "pipenv", "pdm", "pixi"})
@@ -89,6 +90,8 @@ def read(text: str, read_file: FileReader | None = None, folder: Path = Path()) 
     if not commands:
         raise NotACommand("the quotes in the command do not match, or there is no word in it")
     installs = [words for words in commands if _start(words) is not None]
+    if not installs and _is_prose(commands[0]):
+        raise NotACommand("it is neither an install command, nor a file, nor a requirement")
     if not installs and _is_tool(_assignments(commands[0])[1]):
         raise NotACommand(f"{' '.join(commands[0][:3])}: only commands that install are judged")
     found = Reading()
@@ -99,6 +102,13 @@ def read(text: str, read_file: FileReader | None = None, folder: Path = Path()) 
         found.add(one)
         present = installed_after(present, one.plans)
     return found
+
+
+def _is_prose(words: list[str]) -> bool:
+    """Return True for several plain words none of which is a package that the tables know."""
+    plain = [word for word in words if re.fullmatch(r"[A-Za-z][\w.'-]*", word)]
+    known = {*FAMILY, *ENGINES, "onnxruntime", "onnxruntime-gpu", "transformers"}
+    return len(words) > 1 and len(plain) == len(words) and not known & {w.lower() for w in words}
 
 
 def installed_after(present: tuple[Wish, ...], plans: list[Plan]) -> tuple[Wish, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from diagnostics.finding import Fix, Safety
 from diagnostics.lint.dependency_rules import required_range, torch_cuda
+from diagnostics.lint.engine_rules import pinned_engines
 from diagnostics.lint.index_rules import is_elsewhere
 from diagnostics.lint.plan import CONDA, FAMILY, PYTORCH_INDEX, Plan, Wish, candidates
 from diagnostics.tables import torch_releases as table
@@ -30,7 +31,7 @@ def corrections(target: Target) -> tuple[Fix, ...]:
     """Return lines that can be installed: the wanted release first, then one for this Python."""
     if target.plan.installer in CONDA:
         return _conda(target)
-    wanted = _anchor(target.plan)
+    wanted = _engines_torch(target) or _anchor(target.plan)
     if wanted is None:
         return _renamed(target)
     if target.codes & {"index-is-a-page", "nightly-variant-ended"}:
@@ -54,6 +55,14 @@ def corrections(target: Target) -> tuple[Fix, ...]:
             fixes.append(_line(target, other, f"the nearest release for Python {version}"))
         fixes.append(line)
     return tuple(fixes)
+
+
+def _engines_torch(target: Target) -> Release | None:
+    """Return the release that an inference engine pins, where it excludes what is asked for."""
+    if "engine-torch" not in target.codes:
+        return None
+    rows = (table.release(wanted.removeprefix("==")) for _, wanted in pinned_engines(target.plan))
+    return next((row for row in rows if row is not None), None)
 
 
 def _is_known(plan: Plan) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from diagnostics.finding import Evidence, Finding, Fix, Level
 from diagnostics.lint import (
     dependency_rules,
+    engine_rules,
     index_rules,
     name_rules,
     python_rules,
@@ -18,6 +19,8 @@ from diagnostics.tables import torch_releases as table
 from diagnostics.tables.torch_releases import Python
 from diagnostics.tables.version import is_final
 
+WITHOUT_LINE = frozenset({"engine-cuda-major", "engine-python"})
+"""Problems of which a corrected line for torch and its partners would say nothing."""
 Rule = Callable[[Plan, Python], list[Problem]]
 
 
@@ -29,7 +32,7 @@ def judge(plan: Plan, python: Python) -> list[Finding]:
         return []
     codes = frozenset(problem.code for problem in problems)
     fixes = corrections(Target(plan=plan, python=python, codes=codes))
-    if problems[0].level.rank < Level.WARN.rank:
+    if problems[0].level.rank < Level.WARN.rank or codes <= WITHOUT_LINE:
         fixes = ()
     # One line cures all of them: it stands under the first.
     return [
@@ -191,6 +194,9 @@ RULES: tuple[Rule, ...] = (
     variant_rules.mixed_variants,
     dependency_rules.torch_requirements,
     dependency_rules.onnxruntime_cuda,
+    engine_rules.engine_torch,
+    engine_rules.engine_python,
+    engine_rules.tensorrt_cuda,
     index_rules.indexes,
     python_rules.pythons,
     python_rules.declared_pythons,

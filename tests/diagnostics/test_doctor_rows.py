@@ -364,6 +364,21 @@ ROWS = [
         f"{PIP} torch torchvision",
     ),
     Row(
+        "engine-torch",
+        healthy(
+            packages=VERSIONS | {"vllm": "0.10.2"},
+            distributions=(
+                distribution("torch", "2.15.0"),
+                distribution(CUDNN, "9.26.0.51"),
+                distribution("torchvision", "0.29.2"),
+                distribution("vllm", "0.10.2", requires=("torch==2.8.0", "torchvision==0.23.0")),
+            ),
+        ),
+        E,
+        "vllm 0.10.2 was built for torch==2.8.0; 2.15.0+cu132 is installed",
+        "torch==2.8.0 torchvision==0.23.0",
+    ),
+    Row(
         "tv-version-pair",
         healthy(
             builds=builds("2.15.0+cu132", "0.28.0+cu132"),
