@@ -34,10 +34,15 @@ _NAME = r"(?:[A-Za-z_]\w{0,80}\.){0,12}[A-Za-z_]\w{0,80}"
 _EXCEPTION = re.compile(rf"(?P<type>{_NAME})(?:: (?P<message>[^\n]*))?$")
 _BARE = re.compile(
     r"^(?:\[rank\d+\]: ?|E {1,12}|[^\n]{0,120}?\b(?:ERROR|CRITICAL|stderr F)\b[^\n]{0,60}? )?"
-    r"(?P<type>(?:[A-Za-z_]\w{0,80}\.){0,12}(?:[A-Z]\w{0,80}(?:Error|Exception)|"
+    r"(?P<type>(?:[A-Za-z_]\w{0,80}\.){0,12}(?:_?[A-Z]\w{0,80}(?:Error|Exception)|"
     r"(?:exc|errors?|_?exceptions?|\w{0,40}pybind11_state)\.[A-Z]\w{0,80})): (?P<message>[^\n]+)",
     re.MULTILINE,
 )
+_INSTALLER = re.compile(
+    r"^(?P<type>error|ERROR|  ×|×)(?::| (?=[A-Z])) ?(?P<message>[A-Z`][^\n]+)(?P<causes>(?:\n\s+Caused by: [^\n]+)*)",
+    re.MULTILINE,
+)
+"""The last word of pip (`ERROR: `) and of uv and cargo (`error: `, with its causes below)."""
 _PACKAGE = re.compile(r"(?:site|dist)-packages[\\/](?P<name>\w+)")
 _STANDARD = re.compile(
     r"[\\/]lib(?:64)?[\\/]python\d[\d.]*[\\/](?!(?:site|dist)-packages)"
@@ -121,7 +126,7 @@ def last_raised(text: str) -> Raised | None:
         if found is not None and (bare is None or bare.start() <= found.position + WINDOW):
             return found
     if bare is None:
-        return None
+        return _from_installer(text)
     position = text.index(bare["type"], bare.start())
     # pytest shows the frames of a failure as `path:line: Type` below the exception.
     return Raised(
@@ -130,6 +135,18 @@ def last_raised(text: str) -> Raised | None:
         frames=tuple(frame for frame in frames if bare.start() - WINDOW < frame.start),
         start=bare.start(),
         position=position,
+    )
+
+
+def _from_installer(text: str) -> Raised | None:
+    """The error line of an installer or a build tool, with the innermost of its causes."""
+    found = next(reversed([*_INSTALLER.finditer(text)]), None)
+    if found is None or len(text) - found.end() > WINDOW:
+        return None  # a log that went on was not ended by it
+    innermost = found["causes"].rpartition("Caused by: ")[2].strip()
+    message = f"{found['message'].strip()}: {innermost}" if innermost else found["message"].strip()
+    return Raised(
+        type="error", message=message, frames=(), start=found.start(), position=found.start()
     )
 
 
@@ -143,6 +160,8 @@ def unknown(text: str, raised: Raised, source: str, python: str) -> Finding:
     version = _version(text, {package, name} - {""}) if package else ""
     frame = _own_frame(raised.frames)
     kind = raised.type.rpartition(".")[2]
+    if kind == "error":
+        kind = "The installer's error"
     where = f" in {name} {version}".rstrip() if name else ""
     message = f": {raised.message[:MAX_MESSAGE]}" if raised.message else ""
     evidence = [Evidence(source=source, value=f"{raised.type}{message}")]
@@ -264,6 +283,10 @@ def _cause(frame: Frame | None, raised: Raised, name: str) -> str:
         return f"The call from your code that led to it: {frame}."
     if raised.frames:
         return f"All frames of the traceback are in {name or 'the standard library'}."
+    if raised.type == "error":
+        return (
+            "The line is an installer's or a build tool's last word; lines above it may say more."
+        )
     return "The text shows the exception without its traceback."
 
 

@@ -227,10 +227,16 @@ def test_no_pattern_explodes_on_long_lines_of_its_own_words(code: str) -> None:
         needle = needle_of(pattern)
         for filler in ("a", "a.", "/a", "1 ", "a_", "[1, ", "a'", "a: ", "x\n", needle):
             text = (filler * 3400)[: 3400 - len(needle)] + needle
-            start = time.process_time()
-            compiled(pattern).search(text)
             # One hit has a window of 3,400 characters; a log may have dozens of hits.
-            assert time.process_time() - start < 0.05, (pattern, filler)
+            # A busy neighbour makes one look slow, never three.
+            seconds = []
+            for _ in range(3):
+                start = time.process_time()
+                compiled(pattern).search(text)
+                seconds.append(time.process_time() - start)
+                if seconds[-1] < 0.05:
+                    break
+            assert min(seconds) < 0.05, (pattern, filler)
 
 
 @given(st.text())

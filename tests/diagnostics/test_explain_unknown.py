@@ -53,6 +53,28 @@ def test_an_unknown_traceback_names_exception_package_version_and_own_frame() ->
     assert "kornia/geometry/transform.py:88" in evidence["raised at"]
 
 
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (
+            "error: Failed to parse: `pyproject.toml`\n  Caused by: TOML parse error at line 3\n",
+            "Failed to parse: `pyproject.toml`: TOML parse error at line 3",
+        ),
+        ("Collecting torch\nERROR: Could not frobnicate torch\n", "Could not frobnicate torch"),
+        ("torch._C._LinAlgError: linalg.foo: weird\n", "linalg.foo: weird"),
+    ],
+)
+def test_an_error_without_a_traceback_is_no_silence(text: str, said: str) -> None:
+    assert said in unknown(text).summary
+
+
+@pytest.mark.parametrize(
+    "text", ["epoch 3 error: 0.25\nerror: 0.2\n", "ERROR: X\n" + "ok\n" * 2000]
+)
+def test_a_figure_or_a_line_long_ago_is_no_last_word(text: str) -> None:
+    assert explain_all(text, unknown=True) == []
+
+
 def test_a_version_that_the_text_does_not_tell_is_not_made_up() -> None:
     finding = unknown(KORNIA)
     assert finding.summary.startswith("NotInvertible in kornia is ")

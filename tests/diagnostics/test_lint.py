@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
@@ -218,6 +218,9 @@ VERSION = st.from_regex(
 SIGN = st.sampled_from(["==", ">=", "<=", "!=", "~=", "<", ">"])
 
 
+@settings(
+    suppress_health_check=[HealthCheck.too_slow], deadline=None
+)  # a busy machine draws slowly
 @given(NAME, st.lists(st.tuples(SIGN, VERSION), max_size=3), VERSION)
 def test_requirements_are_read_as_packaging_reads_them(
     name: str, clauses: list[tuple[str, str]], version: str
