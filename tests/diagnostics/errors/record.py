@@ -13,6 +13,9 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+SNIPPET_SECONDS, GROUP_SECONDS = 300, 1800
+"""After so long a snippet, or a package's snippets together, are given up: the machine may be busy."""
+
 PRELUDE = """
 import copy, io, os, sys, warnings
 import numpy as np
@@ -607,6 +610,7 @@ def script(prelude: str) -> str:
         "    pid = os.fork()\n"
         "    if pid == 0:\n"
         "        os.dup2(1, 2)\n"
+        f"        __import__('signal').alarm({SNIPPET_SECONDS})\n"
         "        try: exec(snippet, globals())\n"
         "        except BaseException: traceback.print_exc(limit=0)\n"
         "        else: print('NO ERROR')\n"
@@ -628,30 +632,37 @@ def scrubbed(text: str, folder: str) -> str:
 
 
 def main() -> int:
-    """Prints every text, its code on a line of its own before it."""
+    """Prints every text, its code on a line of its own before it; 1 when a group was cut off."""
     import json
 
     only = set(sys.argv[1:])
+    is_whole = True
     for package, prelude, table in GROUPS:
         print(f"# {package} {version(package)}", flush=True)
         jobs = [(c, s) for c, snippets in table.items() for s in snippets if not only or c in only]
         if not jobs:
             continue
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as output:
             program = Path(folder) / "snippets.py"
             program.write_text(script(prelude))
-            done = subprocess.run(
-                [sys.executable, str(program)],
-                input=json.dumps(jobs),
-                text=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                cwd=folder,
-                timeout=600,
-                check=False,
-            )
-        print(scrubbed(done.stdout, folder))
-    return 0
+            # Into a file: what was made before a timeout is kept.
+            try:
+                subprocess.run(
+                    [sys.executable, str(program)],
+                    input=json.dumps(jobs),
+                    text=True,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=folder,
+                    timeout=GROUP_SECONDS,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                is_whole = False
+                print(f"{package}: not all of it within {GROUP_SECONDS} s", file=sys.stderr)
+            output.seek(0)
+            print(scrubbed(output.read(), folder), flush=True)
+    return int(not is_whole)
 
 
 if __name__ == "__main__":
