@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from bench.instruments.options import SittingArm, SittingOptions
 from bench.instruments.results import SittingResult
-from suite.axes import ORIGINAL, QUANTIZE, REFERENCE, TRAINED, VARIANTS
+from suite.axes import ORIGINAL, QUANTIZE, REFERENCE, VARIANTS, root_of
 from suite.cell import Cell
 from suite.engine.outcome_rules import judged
 from suite.outcome import Outcome
@@ -49,15 +49,16 @@ BUDGETS: Final = {
 
 
 def references(cell: Cell) -> tuple[Cell, ...]:
-    """Return the cells that a cell is compared with: its state in eager PyTorch, the trained model in eager PyTorch
-    (of a state made from it), and for a quantized state the float state that it was made from, on the same backend.
+    """Return the cells that a cell is compared with: its state in eager PyTorch; the trained model there, or the model
+    as built for what is made from that; and for a quantized state the float state that it was made from, on the same
+    backend.
     """
     row = VARIANTS[cell.variant]
     found = []
     if not row.backends or REFERENCE in row.backends:
         found.append(replace(cell, backend=REFERENCE))
-    if cell.variant not in (ORIGINAL, TRAINED):
-        found.append(replace(cell, variant=TRAINED, backend=REFERENCE))
+    if (root := root_of(cell.variant)) != cell.variant:
+        found.append(replace(cell, variant=root, backend=REFERENCE))
     if row.stage == QUANTIZE:
         found.append(replace(cell, variant=row.parent))
     return tuple(one for one in dict.fromkeys(found) if one != cell)

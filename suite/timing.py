@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from math import comb
+from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
@@ -35,6 +37,21 @@ LEAST: Final = 6
 CONFIDENCE: Final = 0.95
 
 Call = Callable[[], Any]
+
+
+STARVED: Final = 0.2
+"""Share of a turn that this process's threads may wait for a core; beyond it the turn says nothing about an idle
+machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """What `alternate` measured."""
+
+    samples: dict[str, list[float]]
+    """Callable -> seconds per call, one per turn; the nth of all are neighbours."""
+    is_starved: bool = False
+    """Whether in more than half of the passes a thread had so little of a core that no ratio can be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +93,15 @@ def alternate(
     seconds: float,
     synchronize: Call = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, list[float]]:
+    waited: Callable[[], float] | None = None,
+) -> Turns:
     """Return seconds per call of each of `calls`, one sample per turn, equally many of each and 6 or more.
 
     After two warm-up calls each, a turn repeats its callable for 5 ms or calls it once, whichever is longer; repeated
     ones are called once untimed first, because the other callables have displaced the caches. Turns go through `calls`
     forwards, then backwards, and so on until `seconds` are over; the nth samples of all callables are neighbours, and
-    the thread pools sleep between them. `synchronize` waits for the device and is part of every turn. Raise ValueError
-    if `calls` is empty.
+    the thread pools sleep between them. `synchronize` waits for the device and is part of every turn; `waited` reads
+    the seconds that this process's threads have waited for a core. Raise ValueError if `calls` is empty.
     """
     if not calls:
         raise ValueError("nothing to time: `calls` is empty")
@@ -103,16 +121,36 @@ def alternate(
         once = turn(call, 1)
         iterations[name] = max(1, round(TURN / once)) if once > 0 else 1000
     samples: dict[str, list[float]] = {name: [] for name in calls}
-    begin, order, passes = clock(), list(calls), 0
+    waited = waited or run_queue_seconds
+    begin, order, passes, starved = clock(), list(calls), 0, 0
     while clock() - begin < seconds or passes < LEAST or passes % 2:
+        is_starved = False
         for name in order:
             wait_for_idle_threads()
             if iterations[name] > 1:
                 turn(calls[name], 1)
-            samples[name].append(turn(calls[name], iterations[name]) / iterations[name])
+            before = waited()
+            took = turn(calls[name], iterations[name])
+            samples[name].append(took / iterations[name])
+            is_starved |= waited() - before > STARVED * took
+        starved += is_starved
         order.reverse()
         passes += 1
-    return samples
+    return Turns(samples=samples, is_starved=2 * starved > passes)
+
+
+def run_queue_seconds() -> float:
+    """Return the seconds that the most delayed thread of this process has waited for a core so far; 0.0 where the
+    system does not count them.
+    """
+    longest = 0
+    try:
+        for task in Path("/proc/self/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+                longest = max(longest, int((task / "schedstat").read_text().split()[1]))
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return longest * 1e-9
 
 
 def ratio(samples_a: Sequence[float], samples_b: Sequence[float]) -> Ratio:

@@ -22,6 +22,7 @@ from suite.axes import (
     REFERENCE,
     TRAINED,
     VARIANTS,
+    root_of,
 )
 from suite.record import Record
 from suite.results.measuring import PairedArm
@@ -42,6 +43,8 @@ class PairedTimings:
     samples: Mapping[str, Sequence[float]] = field(default_factory=dict)
     eager: str = ""
     """Arm of the stage's starting point in eager PyTorch; empty if none was timed."""
+    is_starved: bool = False
+    """Whether the machine was so busy that no ratio can be told from them."""
     like_for_like: str = ""
     """Arm of the starting point in float on the backend of the result."""
 
@@ -60,7 +63,7 @@ class PairedTimings:
         found = paired_ratio(
             PairedArm(cell=over, seconds=tuple(before)), PairedArm(cell=arm, seconds=tuple(after))
         )
-        if found is None:
+        if found is None or self.is_starved:
             return Ratio(value=median_ratio(before, after), low=None, high=None, is_paired=True)
         return Ratio(value=found.value, low=found.low, high=found.high, is_paired=True)
 
@@ -68,14 +71,18 @@ class PairedTimings:
 def paired_timings_of(record: Record) -> PairedTimings:
     """Return the timings in the record of a stage; no arms if it has none."""
     result = record.result
-    raw = result.latency if isinstance(result, (PruneResult, QuantizeResult)) else {}
+    own = result if isinstance(result, (PruneResult, QuantizeResult)) else PruneResult()
+    raw, is_starved = own.latency, own.is_starved
     samples = {name: values for name, values in raw.items() if durations(values)}
     if record.step == PRUNE:
-        return PairedTimings(samples=samples, eager=TRAINED)
-    if COMPILED in samples:  # two floats: the plain module, and compiled like the result
-        return PairedTimings(samples=samples, eager="float", like_for_like=COMPILED)
+        return PairedTimings(samples=samples, is_starved=is_starved, eager=TRAINED)
+    # Two floats: the plain module, and compiled like the result.
+    eager, alike = ("float", COMPILED) if COMPILED in samples else (EAGER, "float")
     return PairedTimings(
-        samples=samples, eager=EAGER if EAGER in samples else "", like_for_like="float"
+        samples=samples,
+        is_starved=is_starved,
+        eager=eager if eager in samples else "",
+        like_for_like=alike,
     )
 
 
@@ -130,10 +137,10 @@ def compared(states: Sequence[State], records: Records, rows: Mapping[str, Row])
 
 
 def _benched(state: State, lane: Lane) -> Comparison | None:
-    """Return the benchmark's comparison with the trained model in eager PyTorch; of the model as built, with itself
-    there, which is as fast.
+    """Return the benchmark's comparison with the trained model in eager PyTorch; of what was made from the model as
+    built, with that, which is as fast.
     """
-    return lane.against(ORIGINAL if state.name == ORIGINAL else TRAINED, REFERENCE)
+    return lane.against(root_of(state.name), REFERENCE) if state.name in VARIANTS else None
 
 
 def _like_for_like(state: State, lane: Lane | None, records: Records) -> Ratio | None:

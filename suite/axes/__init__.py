@@ -61,6 +61,7 @@ from suite.axes.variants import (
     Variant,
     in_place_of,
     load_route,
+    root_of,
 )
 
 __all__ = [
@@ -125,6 +126,7 @@ __all__ = [
     "in_place_of",
     "is_accelerator",
     "load_route",
+    "root_of",
     "scale_text",
     "task_row",
 ]

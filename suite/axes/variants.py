@@ -250,6 +250,15 @@ MEASURED: Final = tuple(row.name for row in VARIANTS.values() if row.is_measured
 """Variants that `pytest bench --variant` accepts."""
 
 
+def root_of(variant: str) -> str:
+    """Return the state at the beginning of the variant's chain of parents, to which its speed is compared: the trained
+    model, or the model as built for what is made from that.
+    """
+    while variant not in (ORIGINAL, TRAINED):
+        variant = VARIANTS[variant].parent
+    return variant
+
+
 def load_route(variant: str) -> Callable[..., Any]:
     """Return the function with which the stage makes the variant; imports its module, so call it in a worker."""
     module, _, function = VARIANTS[variant].route.partition(":")

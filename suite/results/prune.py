@@ -66,6 +66,8 @@ class PruneResult(StageResult):
     """Loss of the metric after recovery; negative if it improved."""
     latency: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """Arm (trained, masked, pruned) -> seconds of a forward pass, measured alternately."""
+    is_starved: bool = False
+    """Whether those were taken while a thread had less than 80% of a core, so that no ratio can be told."""
     speedup: dict[str, SpeedRatio] = field(default_factory=dict)
     """Arm -> speedup over the trained model."""
     macs_ratio: float | None = None

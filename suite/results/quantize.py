@@ -157,4 +157,6 @@ class QuantizeResult(StageResult):
     """Agreement with the float model, of a model that is judged as built."""
     latency: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """Arm (float, quantized, and others) -> seconds of a forward pass, measured alternately."""
+    is_starved: bool = False
+    """Whether those were taken while a thread had less than 80% of a core, so that no ratio can be told."""
     speedup: dict[str, SpeedRatio] = field(default_factory=dict)

@@ -25,7 +25,7 @@ from suite.results.step_output import StepOutput
 from suite.results.step_result import DataSet, SpeedRatio
 from suite.spec import ModelSpec
 from suite.states import store
-from suite.timing import alternate, speed_ratio, waiter
+from suite.timing import Turns, alternate, speed_ratio, waiter
 from suite.training.loaders import moved
 from suite.training.loop import fit
 from suite.training.quality import module_forward, quality
@@ -81,7 +81,7 @@ def prune_trained(
     recovered = _quality(setup, smaller, test)
     emit("phase", name="latency")
     arms = {TRAINED: module, "masked": masked, PRUNED: smaller}
-    seconds = latencies(arms, job, setup)
+    turns = latencies(arms, job, setup)
     emit("phase", name="save")
     store.save(smaller.to(CPU).eval(), folder, pruned.structure)
     lost = drop(spec.scale, trained, recovered)
@@ -128,8 +128,9 @@ def prune_trained(
                 recovered=recovered,
             ),
             drop=lost,
-            latency={name: tuple(samples) for name, samples in seconds.items()},
-            speedup=_speedups(seconds),
+            latency={name: tuple(samples) for name, samples in turns.samples.items()},
+            is_starved=turns.is_starved,
+            speedup=_speedups(turns.samples),
             macs_ratio=before.macs / after.macs,
             curve=tuple(losses),
             num_test_samples=num_samples_of(test),
@@ -161,7 +162,7 @@ def prune_as_built(
         for name, arm in ((TRAINED, module), ("masked", masked), (PRUNED, smaller))
     }
     with torch.inference_mode():
-        seconds = alternate(calls, seconds=LATENCY_SECONDS)
+        turns = alternate(calls, seconds=LATENCY_SECONDS)
     emit("phase", name="save")
     store.save(smaller.eval(), folder, pruned.structure)
     before, after = (
@@ -183,8 +184,9 @@ def prune_as_built(
             changes=pruned.changes,
             uncut=pruned.uncut,
             masks=masks,
-            latency={name: tuple(samples) for name, samples in seconds.items()},
-            speedup=_speedups(seconds),
+            latency={name: tuple(samples) for name, samples in turns.samples.items()},
+            is_starved=turns.is_starved,
+            speedup=_speedups(turns.samples),
             macs_ratio=before.macs / after.macs,
             claims=(
                 _fell("parameters", before.parameters, after.parameters, own.parameters_left),
@@ -205,10 +207,8 @@ def recover(setup: TrainingSetup, module: nn.Module) -> list[float]:
     return fit(train_state, setup.batches(start=1), until=setup.steps).losses
 
 
-def latencies(
-    arms: dict[str, nn.Module], job: CellJob, setup: TrainingSetup
-) -> dict[str, list[float]]:
-    """Return the seconds of forward passes on the cell's batch, with the modules alternating in this process."""
+def latencies(arms: dict[str, nn.Module], job: CellJob, setup: TrainingSetup) -> Turns:
+    """Time forward passes on the cell's batch, with the modules alternating in this process."""
     inputs = moved(next(setup.batches(batch=job.cell.batch)), setup.device).inputs
     calls = {}
     for name, arm in arms.items():

@@ -202,6 +202,12 @@ def test_a_quantized_state_is_also_compared_with_the_float_graph_on_its_runtime(
     assert references(both) == (trained, replace(ORT, variant="pruned"))
 
 
+def test_a_state_of_the_model_as_built_is_compared_with_that():
+    int8 = replace(ORT, variant="built_int8")
+    assert references(int8) == (EAGER, ORT)
+    assert references(replace(EAGER, variant="built_pruned")) == (EAGER,)
+
+
 def test_only_cells_with_something_to_compare_take_turns():
     assert "pairs" in steps_of(ORT)
     assert "pairs" not in steps_of(EAGER)

@@ -150,6 +150,15 @@ def test_an_eager_arm_beside_the_quantized_one_pairs_the_ratio() -> None:
     assert int8.is_other_batch
 
 
+def test_a_stage_that_had_no_core_tells_no_ratio() -> None:
+    records = life_records(ROWS["cnn"], bad={})
+    latency = {"eager": [8.0] * 9, "float": [4.0] * 9, "quantized": [2.0] * 9}
+    found = altered(records, "quantize", "int8", latency=latency, is_starved=True)
+    (life,) = report_of(*found).lives
+    assert not life.state("int8").ratio.is_known
+    assert not life.state("int8").like_for_like.is_known
+
+
 def test_what_was_pruned_first_has_the_product_of_both_ratios_where_each_was_paired() -> None:
     records = life_records(ROWS["cnn"], bad={})
     latency = {"eager": [8.0] * 9, "float": [4.0] * 9, "quantized": [2.0] * 9}

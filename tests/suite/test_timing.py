@@ -30,7 +30,7 @@ class Machine:
 
 def timed(machine: Machine, seconds: float = 0.0, **durations: float) -> dict[str, list[float]]:
     calls = {name: machine.call(name, duration) for name, duration in durations.items()}
-    return alternate(calls, seconds=seconds, clock=machine.clock)
+    return alternate(calls, seconds=seconds, clock=machine.clock).samples
 
 
 def test_turns_go_forwards_and_backwards_after_a_warm_up_of_each():
@@ -65,7 +65,7 @@ def test_waiting_for_the_device_belongs_to_the_turn():
         seconds=0.0,
         synchronize=machine.call("wait", 0.5),
         clock=machine.clock,
-    )
+    ).samples
     assert samples["a"] == pytest.approx([0.75] * LEAST)
 
 
@@ -82,9 +82,17 @@ def test_nothing_to_time_is_an_error():
 
 def test_the_real_clock_and_no_device_are_the_defaults():
     called: list[int] = []
-    (samples,) = alternate({"a": lambda: called.append(1)}, seconds=0.0).values()
+    (samples,) = alternate({"a": lambda: called.append(1)}, seconds=0.0).samples.values()
     assert len(samples) == LEAST
     assert all(sample >= 0 for sample in samples)
+
+
+@pytest.mark.parametrize(("share", "is_starved"), [(0.1, False), (0.4, True)])
+def test_turns_that_waited_for_a_core_tell_no_ratio(share, is_starved):
+    machine = Machine()
+    calls = {"a": machine.call("a", 1.0), "b": machine.call("b", 2.0)}
+    found = alternate(calls, seconds=0.0, clock=machine.clock, waited=lambda: share * machine.now)
+    assert found.is_starved is is_starved
 
 
 def test_a_machine_that_slows_down_does_not_change_the_ratio():
@@ -101,7 +109,7 @@ def test_a_machine_that_slows_down_does_not_change_the_ratio():
 
     samples = alternate(
         {"slow": and_slower(slow), "fast": and_slower(fast)}, seconds=0.0, clock=machine.clock
-    )
+    ).samples
     assert max(samples["slow"]) > 3 * min(samples["slow"])
     found = ratio(samples["slow"], samples["fast"])
     assert (found.low, found.median, found.high) == pytest.approx((2.0, 2.0, 2.0))

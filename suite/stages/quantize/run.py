@@ -52,7 +52,7 @@ def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
     in_float = quality(spec, pair.reference, test)
     quantized = quality(spec, pair.quantized, test)
     emit("phase", name="latency")
-    seconds = alternate(pair.calls, seconds=LATENCY_SECONDS, synchronize=pair.synchronize)
+    turns = alternate(pair.calls, seconds=LATENCY_SECONDS, synchronize=pair.synchronize)
     lost = drop(spec.scale, before, quantized)
     allowed = size.quantization.max_drop
     claims = (
@@ -74,8 +74,9 @@ def quantize(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOut
             report=pair.report,
             metric=QuantizeQuality(parent=before, float32=in_float, quantized=quantized),
             drop=lost,
-            latency={name: tuple(samples) for name, samples in seconds.items()},
-            speedup={"quantized": speed_ratio(seconds["float"], seconds["quantized"])},
+            latency={name: tuple(samples) for name, samples in turns.samples.items()},
+            is_starved=turns.is_starved,
+            speedup={"quantized": speed_ratio(turns.samples["float"], turns.samples["quantized"])},
             num_test_samples=num_samples_of(test),
             claims=claims,
             **device_facts(job.cell.device),
@@ -96,7 +97,7 @@ def quantize_as_built(
     batches = draws_of(job, spec)
     found = fidelity_of(pair.reference, pair.quantized, batches)
     emit("phase", name="latency")
-    seconds = alternate(pair.calls, seconds=LATENCY_SECONDS, synchronize=pair.synchronize)
+    turns = alternate(pair.calls, seconds=LATENCY_SECONDS, synchronize=pair.synchronize)
     agreement = (
         "no output with rows to compare the largest element of"
         if found.argmax_agreement is None
@@ -114,8 +115,9 @@ def quantize_as_built(
             lane=variant,
             report=pair.report,
             fidelity=found,
-            latency={name: tuple(samples) for name, samples in seconds.items()},
-            speedup={"quantized": speed_ratio(seconds["float"], seconds["quantized"])},
+            latency={name: tuple(samples) for name, samples in turns.samples.items()},
+            is_starved=turns.is_starved,
+            speedup={"quantized": speed_ratio(turns.samples["float"], turns.samples["quantized"])},
             claims=(*pair.claims, claim),
             **device_facts(job.cell.device),
         ),
