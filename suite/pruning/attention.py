@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from suite.pruning.errors import PruningError
-from suite.pruning.graph import Group, prune_groups
+from suite.pruning.graph import Group, conclude, prune_groups
 from suite.pruning.request import PruningRequest
 
 COUNTS: Final = ("num_attention_heads", "num_heads", "n_heads", "n_head")
@@ -43,7 +43,9 @@ def prune_feed_forward(request: PruningRequest) -> None:
 
     Raises PruningError when there is no such block.
     """
-    if not prune_groups(request, is_feed_forward):
+    outcome = prune_groups(request, is_feed_forward)
+    conclude(request, outcome)
+    if not outcome.groups:
         raise PruningError(
             "nothing is prunable: no feed-forward block (one Linear layer, or two multiplied, from the model's width"
             " to an inner one, and a Linear layer back) outside ModelSpec.head and Pruning.ignored"
@@ -68,7 +70,7 @@ def prune_heads(request: PruningRequest) -> None:
         if len({layer.out_features for layer in attention.projections}) > 1:
             raise PruningError(_grouped_in(request.module))
     num_heads: dict[nn.Module, int] = {layer: a.num_heads for a in found for layer in a.projections}
-    prune_groups(
+    outcome = prune_groups(
         request,
         lambda group: (
             is_feed_forward(group)
@@ -77,6 +79,7 @@ def prune_heads(request: PruningRequest) -> None:
         ),
         num_heads=num_heads,
     )
+    conclude(request, outcome)
     for attention in found:
         _reset(attention, request.pruning.ratio)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -15,11 +15,13 @@ from suite.lifecycle import Pruning
 from suite.macs import count_macs
 from suite.pruning.attention import prune_feed_forward, prune_heads
 from suite.pruning.errors import OutputsChanged, PruningError
-from suite.pruning.graph import Group, prune_groups
+from suite.pruning.graph import UNREAD, Group, conclude, prune_groups
 from suite.pruning.layers import modules_named
+from suite.pruning.proof import proof_inputs
 from suite.pruning.recurrent import prune_recurrent
 from suite.pruning.request import PruningRequest
 from suite.pruning.structure import changes, structure_of
+from suite.pruning.traced_cut import cut_traced
 from suite.pruning.transforms import apply_transforms
 from suite.spec import ModelSpec
 
@@ -81,7 +83,13 @@ def prune_module(
         raise PruningError(
             f"{spec.name}: Pruning.method is {pruning.method!r}; expected one of {', '.join(METHODS)}"
         )
-    pruned = deepcopy(module).eval()
+    try:
+        pruned = deepcopy(module).eval()
+    except RuntimeError as error:
+        raise PruningError(
+            f"{spec.name}: it cannot be copied: {_first_line(error)} Next: where torch.nn.utils.weight_norm or"
+            " torch.nn.utils.prune made its weights, call remove_weight_norm or prune.remove before"
+        ) from error
     before = _measure(pruned, inputs)
     uncut = _cut(pruned, spec, pruning, inputs, loss)
     _restore_flags(pruned, module)
@@ -237,7 +245,18 @@ def prune_channels(request: PruningRequest) -> None:
     def is_read(group: Group) -> bool:
         return bool(group.consumers)
 
-    if not prune_groups(request, is_read):
+    outcome = prune_groups(request, is_read)
+    inputs, num_cut, whole = proof_inputs(request.inputs), outcome.num_cut, dict(outcome.whole)
+    for layer, reason in outcome.whole.items():
+        if layer in request.kept:
+            continue
+        if found := cut_traced(request.module, layer, inputs, request.pruning):
+            whole[layer] = reason if reason == UNREAD or found in reason else f"{reason}; {found}"
+        else:
+            num_cut += 1
+            del whole[layer]
+    conclude(request, replace(outcome, whole=whole, num_cut=num_cut))
+    if not outcome.groups and not num_cut:
         raise PruningError(
             "nothing is prunable: no convolution and no Linear layer outside ModelSpec.head and Pruning.ignored"
             " is read by another one"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import torch_pruning as tp
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from suite.pruning.bare import axes_of_bare_parameters
 from suite.pruning.cut import cut_group
 from suite.pruning.errors import PruningError
 from suite.pruning.layers import outputs_of_layers, training_flow
@@ -19,6 +20,9 @@ from suite.pruning.proof import proof_inputs
 from suite.pruning.request import PruningRequest
 
 WAY_OUT: Final = "prune with Pruning(method='feed_forward'), which leaves the model's width and its attention alone"
+
+UNREAD: Final = "no layer reads it"
+"""Of layers that, as far as Torch-Pruning sees, give the model's output."""
 
 ROOTS: Final = (nn.Linear, _ConvNd)
 """Layers whose outputs can be pruned."""
@@ -36,23 +40,36 @@ class Group:
     """Normalizations, embeddings, attention, bare parameters: their inputs and outputs are the same channels."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of the groups."""
+
+    groups: list[Group]
+    """All that were wanted, cut or not."""
+    whole: dict[nn.Module, str]
+    """First producer of a group that could not be cut -> why."""
+    num_cut: int
+
+
 def prune_groups(
     request: PruningRequest,
     wanted: Callable[[Group], bool],
     *,
     num_heads: Mapping[nn.Module, int] | None = None,
-) -> list[Group]:
-    """Remove `ratio` of the channels of every group that is `wanted` and has no kept producer; return these groups.
+) -> Outcome:
+    """Remove `ratio` of the channels of every group that is `wanted` and has no kept producer.
 
     Layers of `num_heads` lose whole heads instead. The least important channels of a group are removed first: by the
     norm of their weights, or by the first-order Taylor expansion of the loss if there are gradients (Molchanov et al.,
-    2019). Every cut is verified, see `suite.pruning.proof`; a group that cannot be cut stays whole, and `request.left`
-    has the reason. Raises PruningError when no group can be cut. The caller has to check how many groups really lost
-    something: a width that `round_to` would round to zero stays.
+    2019). Every cut is verified, see `suite.pruning.proof`; a group that cannot be cut stays whole, with the reason.
+    The caller has to check how many groups really lost something (a width that `round_to` would round to zero stays),
+    and to call `conclude`.
     """
     pruning, heads = request.pruning, dict(num_heads or {})
+    inputs = proof_inputs(request.inputs)
+    axes = axes_of_bare_parameters(request.module, inputs)
     with torch.enable_grad(), warnings.catch_warnings():
-        # "Unwrapped parameters detected": their last axis is pruned, which is what every model here needs.
+        # "Unwrapped parameters detected": those whose axis of channels could not be found.
         warnings.filterwarnings("ignore", module=r"torch_pruning\.")
         pruner = tp.pruner.BasePruner(
             request.module,
@@ -72,28 +89,72 @@ def prune_groups(
             prune_head_dims=not heads,
             head_pruning_ratio=pruning.ratio if heads else 0.0,
             forward_fn=_traced_outputs,
+            unwrapped_parameters=[(p, axis) for p, axis in axes.items() if axis is not None],
+            ignored_layers=[p for p, axis in axes.items() if axis is None],
         )
     kept = set(request.kept)
-    chosen: list[Group] = []
-    for items in pruner.DG.get_all_groups(ignored_layers=list(kept), root_module_types=list(ROOTS)):
+    chosen, whole = list[Group](), dict[nn.Module, str]()
+    for layer, items in _groups(pruner, kept, whole):
         group = _group(pruner.DG, items)
         if wanted(group):
             chosen.append(group)
         else:
             kept.update(group.producers)
-    pruner.ignored_layers = list(kept)
-    inputs, num_cut = proof_inputs(request.inputs), 0
+            if not group.consumers:
+                whole[layer] = UNREAD
+    pruner.ignored_layers = [*kept, *(layer for layer in whole if whole[layer] != UNREAD)]
+    num_cut = 0
     for items in pruner.step(interactive=True):  # one by one: each cut affects the next
         if reason := cut_group(request.module, pruner.DG, items, inputs):
-            request.left.append(reason)
+            whole[items[0].dep.target.module] = reason
         else:
             num_cut += 1
-    if request.left and not num_cut:
+    return Outcome(groups=chosen, whole=whole, num_cut=num_cut)
+
+
+def conclude(request: PruningRequest, outcome: Outcome) -> None:
+    """Keep the reasons in `request.left`; raise PruningError when no group at all could be cut."""
+    reasons = [reason for reason in outcome.whole.values() if reason != UNREAD]
+    request.left.extend(reasons)
+    if reasons and not outcome.num_cut:
+        way = WAY_OUT if request.pruning.method != "feed_forward" else "choose another method"
         raise PruningError(
-            f"pruned by {pruning.method}, {'; '.join(request.left[:3])}. Next: name the modules around"
-            f" in Pruning.ignored, or {WAY_OUT}"
+            f"pruned by {request.pruning.method}, {'; '.join(reasons[:3])}. Next: name the modules around"
+            f" in Pruning.ignored, or {way}"
         )
-    return chosen
+
+
+def _groups(
+    pruner: Any, kept: set[nn.Module], whole: dict[nn.Module, str]
+) -> Iterator[tuple[nn.Module, Any]]:
+    """Yield the first producer and the whole of every group without kept producers; add those that the library cannot
+    build to `whole`.
+    """
+    graph = pruner.DG
+    seen: set[nn.Module] = set()
+    for layer in list(graph.module2node):
+        if layer in kept or layer in seen or not isinstance(layer, ROOTS):
+            continue
+        function = graph.get_pruner_of_module(layer)
+        if function is None or function.get_out_channels(layer) is None:
+            continue
+        everything = list(range(function.get_out_channels(layer)))
+        try:
+            items = graph.get_pruning_group(layer, function.prune_out_channels, everything)
+            pruner.estimate_importance(items)
+        except Exception as error:  # Torch-Pruning's errors have no common class
+            text = (str(error).strip() or type(error).__name__).splitlines()[0]
+            name = graph._module2name.get(layer, type(layer).__name__)
+            whole[layer] = f"{name} cannot be followed to the layers that read it ({text})"
+            continue
+        producers = {
+            dependency.target.module
+            for dependency, _ in items
+            if graph.is_out_channel_pruning_fn(dependency.handler)
+        }
+        seen |= producers
+        if not producers & kept:
+            yield layer, items
 
 
 def _traced_outputs(module: nn.Module, inputs: Mapping[str, Any]) -> list[Tensor]:
