@@ -7,22 +7,22 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench.graph_diff.compare import compare
 from bench.graph_diff.difference import Difference
 from bench.graph_diff.document import to_json
-from bench.graph_diff.pictures import Pair, draw
-from bench.graph_diff.terminal import render
 from bench.graph_diff.weights import compare_files
-from bench.netron.errors import PictureError
-from bench.netron.studio import DEADLINE
+from bench.netron.errors import DEADLINE, PictureError
 from bench.onnx_graph.axes import parse_sizes
 from bench.onnx_graph.errors import GraphError
 from bench.onnx_graph.read import read
 from bench.onnx_graph.record import Graph
 from bench.output.console import print_to, write_text
 from diagnostics.atomic_write import write_whole
+
+if TYPE_CHECKING:
+    from bench.graph_diff.pictures import Pair
 
 DEFAULT: Final = Path("graphs.html")
 DIFFERENT: Final = 1
@@ -83,7 +83,10 @@ def main(arguments: argparse.Namespace) -> int:
     pictures, missing = None, ""
     try:
         difference = _compared(arguments)
-        pictures = draw(difference, deadline=arguments.deadline) if arguments.pictures else None
+        if arguments.pictures:
+            from bench.graph_diff.pictures import draw  # with the browser's client
+
+            pictures = draw(difference, deadline=arguments.deadline)
     except PictureError as error:
         missing = str(error)
         print(f"python -m bench graphs: {error}", file=sys.stderr)
@@ -140,6 +143,8 @@ def _show(
         case "json":
             write_text(to_json(difference), arguments.out)
         case _:
+            from bench.graph_diff.terminal import render
+
             print_to(arguments.out, lambda console: render(difference, console))
             if arguments.pictures:
                 from bench.graph_diff.html import to_html

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Final
 
 from bench.graph_diff.difference import Change, Difference, DifferingNodes, NodeChange, NodeRef
@@ -15,13 +14,13 @@ SCHEMA: Final = 1
 
 def to_document(difference: Difference) -> dict[str, Any]:
     """Return the comparison as JSON-able data; NaN and infinities become null."""
-    found: dict[str, Any] = json_text.finite(asdict(difference))
+    found: dict[str, Any] = json_text.finite(difference)
     return {"schema": SCHEMA, "kind": "vitals graphs", "is_empty": difference.is_empty, **found}
 
 
 def to_json(difference: Difference) -> str:
     """Return the document as indented text with a final newline."""
-    return json_text.to_json(to_document(difference))
+    return json_text.written(to_document(difference))
 
 
 def nodes_from(document: Mapping[str, Any]) -> DifferingNodes:

@@ -8,7 +8,8 @@ from typing import Final
 
 from bench.graph_diff.difference import Difference, DifferingNodes, NodeRef
 from bench.graph_diff.wording import changes_text
-from bench.netron.studio import DEADLINE, Picture, Studio
+from bench.netron.errors import DEADLINE
+from bench.netron.studio import Picture, Studio
 
 COLOURS: Final = {"added": "#1a7f4e", "removed": "#c0392b", "changed": "#e0a100"}
 """Colours of changes; also distinguishable by brightness, and by the text of the tooltips."""

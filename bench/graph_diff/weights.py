@@ -6,21 +6,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from math import log10, prod, sqrt
+from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from bench.graph_diff.compare import compare_matched, shape_text
 from bench.graph_diff.difference import Difference, TensorChange
 from bench.graph_diff.fingerprint import with_remainder
 from bench.graph_diff.match import Match, match
+from bench.graph_diff.numbers import CHUNK, Compared, Meter
 from bench.onnx_graph.names import bare, family, is_numbered
 from bench.onnx_graph.record import Graph, Tensor
 from bench.onnx_graph.sources import Source, parameters_of, sources_of, weights_of
 from bench.onnx_graph.weights import Weights
-
-CHUNK: Final = 1 << 18
-"""Elements compared at once, in double precision: few enough to stay in the processor's cache."""
 
 
 def compare_files(before: Graph, after: Graph) -> Difference:
@@ -34,7 +32,8 @@ def compare_files(before: Graph, after: Graph) -> Difference:
         ]
         found = shared(before, after, pairs)
         found += _alike(sides, found)
-        changes = [_change(sides, one, other) for one, other in found]
+        meter = Meter()
+        changes = [_change(sides, one, other, meter) for one, other in found]
         changes.sort(key=_order)
         digests = (sides[0].digests(), sides[1].digests())
     mine, theirs = {one.tensor for one, _ in found}, {other.tensor for _, other in found}
@@ -88,9 +87,10 @@ def _alike(
     ]
 
 
-def _change(sides: Sequence[_Side], one: Source, other: Source) -> TensorChange:
+def _change(sides: Sequence[_Side], one: Source, other: Source, meter: Meter) -> TensorChange:
     a, b = sides[0].tensors[one.tensor], sides[1].tensors[other.tensor]
-    change = TensorChange(
+    numbers, note, is_equal = _numbers(sides, one, other, meter)
+    return TensorChange(
         name=a.name,
         other=b.name,
         dtypes=(a.dtype, b.dtype),
@@ -98,19 +98,31 @@ def _change(sides: Sequence[_Side], one: Source, other: Source) -> TensorChange:
         num_bytes=(a.num_bytes, b.num_bytes),
         digests=(sides[0].digest(a.name), sides[1].digest(b.name)),
         is_dequantized=(bool(one.scale), bool(other.scale)),
+        is_equal=is_equal,
+        note=note,
+        max_abs=numbers.max_abs if numbers else None,
+        mean_abs=numbers.mean_abs if numbers else None,
+        cosine=numbers.cosine if numbers else None,
+        snr_db=numbers.snr_db if numbers else None,
     )
+
+
+def _numbers(
+    sides: Sequence[_Side], one: Source, other: Source, meter: Meter
+) -> tuple[Compared | None, str, bool]:
+    """Return how far apart two tensors are, or why that cannot be told, and whether they are equal."""
     if _means_the_same(sides, one, other):
-        return replace(change, is_equal=True, max_abs=0.0, mean_abs=0.0, cosine=1.0)
+        return Compared(0.0, 0.0, 1.0, None), "", True
     if reason := _obstacle(sides, one, other):
-        return replace(change, note=reason)
-    return _measured(change, sides, (one, other))
+        return None, reason, False
+    found = meter.compare(_blocks(sides, (one, other)))
+    return found, "" if found else "holds NaN or infinity", False
 
 
 def _means_the_same(sides: Sequence[_Side], one: Source, other: Source) -> bool:
     """Return whether both have the same type, shape and bytes, and equal scales and zero points."""
-    if replace(one, tensor="", scale="", zero_point="") != replace(
-        other, tensor="", scale="", zero_point=""
-    ):
+    kinds = [(s.axis, s.block, s.is_transposed, s.packing) for s in (one, other)]
+    if kinds[0] != kinds[1]:
         return False
     names = ((s.tensor, s.scale, s.zero_point) for s in (one, other))
     return all(sides[0].digest(a) == sides[1].digest(b) for a, b in zip(*names, strict=True))
@@ -132,47 +144,6 @@ def _obstacle(sides: Sequence[_Side], one: Source, other: Source) -> str:
     if is_integer[0] != is_integer[1] and not (one.scale or other.scale):
         return f"{tensors[0].dtype} and {tensors[1].dtype} without a scale"
     return ""
-
-
-def _measured(
-    change: TensorChange, sides: Sequence[_Side], sources: tuple[Source, Source]
-) -> TensorChange:
-    """Return the change with its numbers."""
-    import numpy as np
-
-    largest = total = both = power = noise = 0.0
-    count, is_finite = 0, True
-    for a, b in _blocks(sides, sources):
-        x = _real(a).astype(np.float64)
-        with np.errstate(invalid="ignore", over="ignore"):
-            d = _real(b).astype(np.float64) - x
-        count += x.size
-        part = float(np.einsum("i,i->", d, d))
-        if not np.isfinite(part):
-            is_finite = is_finite and bool(np.isfinite(d).all())
-        noise += part
-        both += float(np.einsum("i,i->", x, d))
-        power += float(np.einsum("i,i->", x, x))
-        np.abs(d, out=d)
-        largest = max(largest, float(d.max(initial=0.0)))
-        total += float(d.sum())
-    if not is_finite:
-        return replace(change, note="holds NaN or infinity")
-    # With b = a + d: a.b = a.a + a.d and b.b = a.a + 2 a.d + d.d.
-    scale = sqrt(power) * sqrt(max(0.0, power + 2 * both + noise))
-    return replace(
-        change,
-        max_abs=largest,
-        mean_abs=total / count if count else 0.0,
-        cosine=(max(-1.0, min(1.0, (power + both) / scale)) if noise else 1.0) if scale else None,
-        snr_db=10 * log10(power / noise) if noise and power else None,
-    )
-
-
-def _real(part: Any) -> Any:
-    """Return a flat array; for complex numbers the real and the imaginary parts alternate."""
-    flat = part.reshape(-1)
-    return flat.view(flat.real.dtype) if flat.dtype.kind == "c" else flat
 
 
 def _blocks(sides: Sequence[_Side], sources: tuple[Source, Source]) -> Iterator[tuple[Any, Any]]:

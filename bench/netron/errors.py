@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+DEADLINE: Final = 300.0
+"""Seconds for one picture, after which PictureTimedOut is raised; a small one takes 1 s, one of 2,500 nodes a quarter
+of a minute.
+"""
+
 
 class PictureError(RuntimeError):
     """Base of the errors raised if no picture was made."""

@@ -12,7 +12,13 @@ from typing import Any, Final, Self
 
 from bench.netron.blocks import blocks_of, steps_of_graph
 from bench.netron.devtools import Browser, find_browser
-from bench.netron.errors import BrowserFailed, NotDrawn, PictureError, PictureTimedOut
+from bench.netron.errors import (
+    DEADLINE,
+    BrowserFailed,
+    NotDrawn,
+    PictureError,
+    PictureTimedOut,
+)
 from bench.netron.finish import finish
 from bench.netron.program import program_of, steps_of_program
 from bench.netron.server import Answer, Server
@@ -25,8 +31,6 @@ MOST_NODES: Final = 5000
 """Maximum number of nodes for a full drawing; beyond it blocks are drawn, because layout takes minutes (netron#1212)
 and the drawing is unreadable.
 """
-DEADLINE: Final = 300.0
-"""Seconds for one picture; a small one takes 1 s, one of 2,500 nodes a quarter of a minute."""
 BINARY: Final = "application/octet-stream"
 
 

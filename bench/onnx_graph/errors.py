@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from diagnostics.finding import Finding, Level
-from diagnostics.model.inspection import inspect
 
 
 class GraphError(ValueError):
@@ -14,6 +13,10 @@ class GraphError(ValueError):
 
 def explained(path: Path, problem: str) -> GraphError:
     """Return the error for a file with this `problem`, including the doctor's findings about the file."""
+    from diagnostics.model.inspection import (
+        inspect,  # the whole doctor: only where something is wrong
+    )
+
     try:
         found = [f for f in inspect(path) if f.level.rank >= Level.ERROR.rank]
     except OSError as error:

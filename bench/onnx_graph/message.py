@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from diagnostics.model.wire import BYTES, FIXED64, VARINT, Buffer, Entry
+
+_SHORT: Final = tuple(bytes((value,)) for value in range(0x80))
 
 
 def copy(out: bytearray, data: Buffer, entry: Entry) -> None:
@@ -34,6 +38,8 @@ def put(out: bytearray, number: int, content: Buffer | bytearray) -> None:
 
 
 def _varint(value: int) -> bytes:
+    if value < 0x80:
+        return _SHORT[value]
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

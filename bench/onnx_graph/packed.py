@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 
@@ -40,8 +41,25 @@ class Packing:
 
 
 def unpacked_rows(array: Any, packing: Packing) -> Any:
-    """Return the codes of some rows of a packed tensor as uint8, in rows of the unpacked tensor."""
-    return _codes(array.reshape(len(array), -1), packing.bits)[:, : packing.shape[1]]
+    """Return the codes of some rows of a packed tensor as float32, in rows of the unpacked tensor."""
+    import numpy as np
+
+    rows = array.reshape(len(array), -1)
+    if packing.bits in (2, 4):
+        found = _codes_of_bytes(packing.bits).take(rows, mode="clip").view(np.float32)
+    else:
+        found = _codes(rows, packing.bits).astype(np.float32)
+    return found[:, : packing.shape[1]]
+
+
+@cache
+def _codes_of_bytes(bits: int) -> Any:
+    """Return for each byte its codes as float32, side by side in one element of a wider type."""
+    import numpy as np
+
+    each = 8 // bits
+    table = _codes(np.arange(256, dtype=np.uint8)[:, None], bits).astype(np.float32)
+    return np.ascontiguousarray(table).view("f8" if each == 2 else "c16").reshape(-1)
 
 
 def _codes(rows: Any, bits: int) -> Any:

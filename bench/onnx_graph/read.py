@@ -155,7 +155,7 @@ class _Nodes:
                 scope=scope_of(node),
                 inputs=tuple(names.get(name, name) for name in node.input),
                 outputs=tuple(
-                    replace(values.get(name, Value(name=name)), name=names.get(name, name))
+                    _named(values.get(name) or Value(name=name), names.get(name, name))
                     for name in node.output
                 ),
                 attributes=attribute_texts(node, attributes, self._opsets),
@@ -178,6 +178,10 @@ class _Nodes:
                     )
                     known = {**values, **values_of(body)}
                     yield from self.of(body, known, inside, label, outer or own)
+
+
+def _named(value: Value, name: str) -> Value:
+    return value if value.name == name else replace(value, name=name)
 
 
 def _names_in(graph: Any, place: str) -> dict[str, str]:

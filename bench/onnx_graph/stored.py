@@ -6,6 +6,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any, Final
@@ -98,7 +99,7 @@ class Stored:
     def read(self, start: int, stop: int) -> bytes:
         """Return these bytes of the content. Raises BadTensor if the file has fewer."""
         if self.descriptor is None:
-            return self.data[start:stop]
+            return self.data if start == 0 and stop == len(self.data) else self.data[start:stop]
         found = _read_at(self.descriptor, self.offset + start, stop - start)
         if len(found) != stop - start:
             raise BadTensor(f"its file ends {stop - start - len(found):,} bytes too early")
@@ -114,12 +115,9 @@ class Stored:
 
         Integers of four and two bits become int8 and uint8, floats of four and six bits float32, text objects.
         """
-        import numpy as np
-
         if self.dtype == STRING:
-            found = np.array(list(_texts(self.data)), dtype=object).reshape(self.shape)
+            found = self._strings().reshape(self.shape)
             return found[low:high] if self.shape else found
-        bits = bits_of(self.dtype)
         shape = self.shape
         start, num_elements = 0, prod(shape)
         if shape and (low or high is not None):
@@ -127,11 +125,32 @@ class Stored:
             stop = shape[0] if high is None else min(high, shape[0])
             shape = (stop - low, *shape[1:])
             start, num_elements = low * row, (stop - low) * row
-        first, last = start * bits // 8, ((start + num_elements) * bits + 7) // 8
-        raw = self.read(first, last)
+        return self._numbers(start, start + num_elements).reshape(shape)
+
+    def elements(self, low: int, high: int) -> Any:
+        """Return the elements `low` to `high` in storage order, as a flat array of the types of `array`."""
+        if self.dtype == STRING:
+            return self._strings()[low:high]
+        return self._numbers(low, min(high, prod(self.shape)))
+
+    def in_memory(self) -> Stored:
+        """Return the same with its bytes read."""
+        content = self.read(0, self.num_bytes)
+        return Stored(dtype=self.dtype, shape=self.shape, num_bytes=self.num_bytes, data=content)
+
+    def _numbers(self, low: int, high: int) -> Any:
+        import numpy as np
+
+        bits = bits_of(self.dtype)
+        raw = self.read(low * bits // 8, (high * bits + 7) // 8)
         if bits < 8:
-            return _unpacked(raw, self.dtype, num_elements, start * bits % 8).reshape(shape)
-        return np.frombuffer(raw, numpy_dtype(self.dtype)).reshape(shape)
+            return _unpacked(raw, self.dtype, high - low, low * bits % 8)
+        return np.frombuffer(raw, numpy_dtype(self.dtype))
+
+    def _strings(self) -> Any:
+        import numpy as np
+
+        return np.array(list(_texts(self.data)), dtype=object)
 
 
 def _read_at(descriptor: int, start: int, size: int) -> bytes:
@@ -160,6 +179,7 @@ def file_beside(model: Path, location: str) -> Path:
     return target
 
 
+@cache
 def numpy_dtype(dtype: int) -> Any:
     """Return the numpy type; raise BadTensor for a number that onnx does not know."""
     import onnx
@@ -233,18 +253,24 @@ def stored_tensor(data: Buffer, place: Place, path: Path, opened: Opened) -> Sto
         return Stored(dtype=STRING, shape=header.shape, num_bytes=len(found), data=found)
     expected = num_bytes_of(header.dtype, header.num_elements)
     numpy_dtype(header.dtype)
-    stored = Stored(dtype=header.dtype, shape=header.shape, num_bytes=expected)
+    descriptor, offset, found = None, 0, b""
     in_place = len(content) == 1 and content[0].kind == BYTES
     if in_place and (content[0].number == TENSOR_RAW or content[0].number in FIXED):
         size = content[0].end - content[0].start
-        stored = replace(stored, descriptor=opened(path), offset=content[0].start)
+        descriptor, offset = opened(path), content[0].start
     else:
         found = _typed_content(data, place, header.dtype)
         size = len(found)
-        stored = replace(stored, data=found)
     if size != expected:
         raise BadTensor(f"it has {size:,} bytes, expected {expected:,} for its shape and type")
-    return stored
+    return Stored(
+        dtype=header.dtype,
+        shape=header.shape,
+        num_bytes=expected,
+        descriptor=descriptor,
+        offset=offset,
+        data=found,
+    )
 
 
 def sparse_parts(data: Buffer, place: Place, path: Path, opened: Opened) -> tuple[Stored, Stored]:

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +16,10 @@ from bench.onnx_graph.packed import unpacked_rows
 from bench.onnx_graph.record import Graph, Tensor
 from bench.onnx_graph.skeleton import DIGEST, WALKED, mapped, release, skeleton_of
 from bench.onnx_graph.sources import Source
-from bench.onnx_graph.stored import BadTensor, Stored, sparse_parts, stored_tensor
+from bench.onnx_graph.stored import BLOCK, BadTensor, Stored, sparse_parts, stored_tensor
 
+RECENT: Final = 2
+"""Tensors of scales and zero points that are kept in memory: those of one tensor of weights."""
 MOST_DENSE: Final = 1 << 26
 """Maximum number of elements of a sparse tensor that is made dense."""
 
@@ -33,6 +34,8 @@ class Weights:
         self._tensors = {tensor.name: tensor for tensor in listed if tensor.place}
         self._walked = 0
         self._located: dict[str, Stored] = {}
+        self._recent: dict[str, Any] = {}
+        self._last: tuple[str, Stored] | None = None
         self._files: dict[Path, int] = {}
         self._open = ExitStack()
         self._view = self._open.enter_context(mapped(path))
@@ -74,8 +77,7 @@ class Weights:
         with self._errors(name):
             if tensor.place and tensor.place.kind == "sparse":
                 return self._dense(tensor).reshape(-1)[low:high]
-            stored = self._stored(tensor)
-            return replace(stored, shape=(prod(stored.shape),)).array(low, high)
+            return self._stored(tensor).elements(low, high)
 
     def digest(self, name: str) -> str:
         """Return a digest of type, shape and elements, independent of the form in the file. Raises GraphError."""
@@ -83,6 +85,10 @@ class Weights:
         found = hashlib.sha256(f"{tensor.dtype}{list(tensor.shape)}".encode())
         with self._errors(name):
             for part in self._parts(tensor):
+                if part.descriptor is not None and part.num_bytes <= BLOCK:
+                    # Read whole and kept: its elements are asked for next.
+                    part = part.in_memory()
+                    self._last = (name, part)
                 for block in part.blocks():
                     found.update(block)
         return f"{DIGEST}{found.hexdigest()[:16]}"
@@ -126,26 +132,35 @@ class Weights:
 
         whole = source.packing.shape if source.packing else self._tensor(source.tensor).shape
         along = source.axis if source.axis >= 0 else source.axis + len(whole)
-        scale = self.array(source.scale).astype(np.float32)
+        scale = self._kept(source.scale).astype(np.float32, copy=False)
         zero = self._zero_point(source)
         if source.packing:
             scale = scale.reshape(source.packing.scales_shape)
             along = source.packing.axis
         window = slice(low, high) if array.ndim else None
-        return _scaled(array, scale, zero, along, source.block, axis, window, whole)
+        is_own = source.packing is not None and array.flags.c_contiguous
+        return _scaled(array, scale, zero, along, source.block, axis, window, whole, is_own=is_own)
 
     def _zero_point(self, source: Source) -> Any:
         packing = source.packing
         if packing is None:
-            return self.array(source.zero_point) if source.zero_point else None
+            return self._kept(source.zero_point) if source.zero_point else None
         import numpy as np
 
         if not source.zero_point:
             return np.array(packing.default_zero_point, np.float32)
-        zero = self.array(source.zero_point)
+        zero = self._kept(source.zero_point)
         if zero.dtype == np.uint8:
             return packing.unpacked_zero_points(zero)
         return zero.astype(np.float32).reshape(packing.scales_shape)
+
+    def _kept(self, name: str) -> Any:
+        """Return a tensor of scales or zero points, which is needed again for the next rows of the same weights."""
+        if name not in self._recent:
+            if len(self._recent) == RECENT:
+                self._recent.clear()
+            self._recent[name] = self.array(name)
+        return self._recent[name]
 
     def _tensor(self, name: str) -> Tensor:
         if name not in self._tensors:
@@ -158,6 +173,8 @@ class Weights:
         return (self._stored(tensor),)
 
     def _stored(self, tensor: Tensor) -> Stored:
+        if self._last is not None and self._last[0] == tensor.name:
+            return self._last[1]
         known = self._located.get(tensor.name)
         if known is not None:
             return known
@@ -223,8 +240,12 @@ def _scaled(
     cut: int,
     window: slice | None,
     whole: tuple[int, ...],
+    *,
+    is_own: bool = False,
 ) -> Any:
-    """Return the scaled array. `array`: the part `window` along the axis `cut` of a tensor of shape `whole`."""
+    """Return the scaled array. `array`: the part `window` along the axis `cut` of a tensor of shape `whole`; `is_own`:
+    it is float32 that nobody else has.
+    """
     import numpy as np
 
     def spread(values: Any) -> Any:
@@ -246,7 +267,7 @@ def _scaled(
             values = values[(slice(None),) * cut + (window,)]
         return values
 
-    result = array.astype(np.float32)
+    result = array if is_own else array.astype(np.float32)
     if block and axis == array.ndim - 1 != cut and whole[axis] % block == 0:
         # Blocks are contiguous: apply one scale each, without expanding it to every element.
         rows = window if window is not None and cut == 0 else slice(None)

@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console  # imported where something is printed: JSON needs none of it
 
 PIPED_WIDTH: Final = 140
 """Width in columns of a table that goes to a file or a pipe, where no window limits it."""
@@ -25,6 +26,8 @@ ERRORS: Final = "torch-vitals-plain"
 
 def console_on(file: TextIO) -> Console:
     """Return a console that writes to `file`, whatever its encoding is."""
+    from rich.console import Console
+
     tolerate_encoding(file)
     return Console(file=file)
 
@@ -33,6 +36,8 @@ def print_to(
     out: Path | None, render: Callable[[Console], None], *, highlight: bool = True
 ) -> None:
     """Let `render` print to the file `out`, or to standard output; raise OSError if it cannot be written."""
+    from rich.console import Console
+
     if out is not None:
         with out.open("w", encoding="utf-8", errors="replace") as file:
             render(Console(file=file, width=PIPED_WIDTH, highlight=highlight))

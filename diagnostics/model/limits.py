@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-
 from diagnostics.tables.version import numbers
 
 DATED = "2026-11-23"
@@ -43,6 +41,8 @@ DISTRIBUTIONS = (
 
 def installed() -> str | None:
     """Return the version of the installed ONNX Runtime from its metadata, None when there is none."""
+    import importlib.metadata  # with zipfile and email: a graph that is read needs none of it
+
     for name in DISTRIBUTIONS:
         try:
             return importlib.metadata.version(name)

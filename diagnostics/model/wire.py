@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 VARINT, FIXED64, BYTES, GROUP, END_GROUP, FIXED32 = range(6)
 
@@ -15,8 +15,7 @@ class WireError(ValueError):
     """The bytes are no protobuf message, or they end too early."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One field of a message; for BYTES, where its content lies."""
 
     number: int
@@ -36,8 +35,12 @@ def entries(data: Buffer, start: int = 0, end: int | None = None) -> Iterator[En
     """
     stop = len(data) if end is None else end
     at = start
+    made = tuple.__new__  # faster than Entry(...), and there are many
     while at < stop:
-        tag, at = varint(data, at, stop)
+        tag = data[at]
+        at += 1
+        if tag >= 0x80:
+            tag, at = varint(data, at - 1, stop)
         number, kind = tag >> 3, tag & 7
         if number == 0:
             raise WireError(f"field number 0 at byte {at}")
@@ -49,13 +52,16 @@ def entries(data: Buffer, start: int = 0, end: int | None = None) -> Iterator[En
         elif kind == FIXED32:
             at += 4
         elif kind == BYTES:
-            length, begin = varint(data, at, stop)
+            if at < stop and data[at] < 0x80:
+                length, begin = data[at], at + 1
+            else:
+                length, begin = varint(data, at, stop)
             at = begin + length
         else:
             raise WireError(f"wire type {kind} at byte {at}")
         if at > stop:
             raise WireError(f"field {number} ends at byte {at}, the data at byte {stop}")
-        yield Entry(number=number, kind=kind, value=value, start=begin, end=at)
+        yield made(Entry, (number, kind, value, begin, at))
 
 
 def varint(data: Buffer, at: int, stop: int) -> tuple[int, int]:
