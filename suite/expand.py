@@ -233,6 +233,17 @@ def batches_of(text: str) -> tuple[int, ...]:
     return _numbers("--batch", text, "1,8")
 
 
+def axes_of(text: str) -> dict[str, int]:
+    """Return the values of `--axes`: name -> positive extent. Raise CatalogError for anything else."""
+    found = {}
+    for word in text.replace(",", " ").split():
+        name, _, extent = word.partition("=")
+        if not name or not extent.isdigit() or int(extent) < 1:
+            raise CatalogError(f"--axes {word}: expected NAME=NUMBER, e.g. batch=1,sequence=128")
+        found[name] = int(extent)
+    return found
+
+
 def lengths_of(text: str) -> tuple[int, ...]:
     """Return the values of `--length`: positive numbers; empty if none are given."""
     return _numbers("--length", text, "64,128") if text else ()

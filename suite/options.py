@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from suite.catalog import (
 from suite.cell import Cell
 from suite.data.sources import LIBRARIES, second_sources, sources_in
 from suite.expand import (
+    axes_of,
     backends_of,
     batches_of,
     check_lengths,
@@ -34,7 +35,7 @@ from suite.expand import (
     train_on_of,
     variants_of,
 )
-from suite.origins.reference import PYTHON, parse
+from suite.origins.reference import ONNX, PYTHON, parse
 from suite.origins.resolve import resolve as resolve_references
 from suite.spec import ModelSpec
 from suite.weights import weights_in
@@ -43,6 +44,9 @@ from suite.worker.job_options import JobOptions, Origin
 from suite.worker.protocol import Job
 
 PRETRAINED: Final = "pretrained"
+NO_FILE: Final = (
+    "--axes: none of the chosen models is an ONNX file; next: --length, or leave it out"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,8 @@ class Asked:
     batch: str = "1"
     length: str = ""
     """Tokens per sample; empty = each record's own."""
+    axes: str = ""
+    """Extents of an ONNX file's open axes: `name=number`, with commas."""
     threads: int = 0
     """0 = every core available to this process."""
     seed: int = 0
@@ -173,16 +179,36 @@ def chosen_models(
     patterns = [word for word in words if references[word] is None]
     chosen = select(specs, patterns) if patterns or not others else ()
     if not others:
+        if asked.axes:
+            raise CatalogError(NO_FILE)
         return chosen, {}
     for reference in others:
         if reference.kind == PYTHON and reference.path is not None:
             must_parse(reference.path, option="--models")
     cache = asked.out / "cache" / "origins" if asked.out else None
     found = resolve_references(others, cache, may_download=asked.weights == PRETRAINED)
+    if asked.axes:
+        found = with_axes(found, axes_of(asked.axes))
     joined(specs, [spec for _, spec in found.values()])  # refuses a name that is taken
     return (*chosen, *(spec for _, spec in found.values())), {
         name: origin for name, (origin, _) in found.items()
     }
+
+
+def with_axes(
+    found: Mapping[str, tuple[Origin, ModelSpec]], axes: Mapping[str, int]
+) -> dict[str, tuple[Origin, ModelSpec]]:
+    """Return the models with these extents in the inputs of ONNX files; raise CatalogError if there is none."""
+    if not any(origin.text.startswith(f"{ONNX}:") for origin, _ in found.values()):
+        raise CatalogError(NO_FILE)
+    changed = {}
+    for name, (origin, spec) in found.items():
+        if origin.text.startswith(f"{ONNX}:"):
+            sizes = {s: replace(size, inputs={"axes": axes}) for s, size in spec.sizes.items()}
+            spec = replace(spec, sizes=sizes)
+            origin = replace(origin, spec=spec_codec.to_dict(spec))
+        changed[name] = (origin, spec)
+    return changed
 
 
 def _foundations(points: Mapping[str, Any]) -> tuple[Cell, ...]:

@@ -62,6 +62,12 @@ def add_options(parser: Any) -> None:
     add("--batch", default="1", help="samples per forward pass, e.g. 1,8 (default: 1)")
     add("--length", default="", help="tokens per sample, e.g. 32,128 (default: each record's own)")
     add(
+        "--axes",
+        default="",
+        metavar="NAMES",
+        help="extents of an ONNX file's open axes, e.g. batch=1,sequence=128 (default: 1; 16 for lengths)",
+    )
+    add(
         "--threads",
         type=int,
         default=0,

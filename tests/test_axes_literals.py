@@ -29,6 +29,7 @@ ANOTHER_THING = {
     },
     "a distribution on the package index": {
         "bench/summary/machine.py": {"onnxruntime"},
+        "suite/origins/onnx_file.py": {"onnxruntime"},
         "suite/provenance.py": {"onnxruntime", "torchao"},
     },
     "a control group of Linux": {
@@ -40,6 +41,7 @@ ANOTHER_THING = {
         "bench/history/benchmark_file.py": {"cpu"},
     },
     "a type of numbers": {
+        "suite/origins/onnx_file.py": {"int8"},
         "suite/stages/export/quantized.py": {"int8"},
         "suite/stages/export/rounding_errors.py": {"int8"},
     },

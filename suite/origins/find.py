@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from suite import spec_codec
 from suite.catalog import spec_for
 from suite.origins.reference import KINDS, PYTHON, Reference
+from suite.provenance import weights_of
 from suite.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -32,6 +33,16 @@ def own_file(options: JobOptions, model: str) -> Path | None:
     kind, _, target = origin.text.partition(":")
     reference = Reference(kind=kind, target=target)
     return reference.path if kind == PYTHON else None
+
+
+def files_facts(options: JobOptions, model: str) -> Any:
+    """Return name, size and time of the files that the model is, or None: what keys of kept results cover."""
+    origin = options.origins.get(model)
+    if origin is None:
+        return None
+    kind, _, target = origin.text.partition(":")
+    path = Reference(kind=kind, target=target).path
+    return None if path is None or kind == PYTHON else weights_of(str(path))
 
 
 def with_functions(origin: Origin) -> ModelSpec:

@@ -15,6 +15,10 @@ from suite.spec import NAME
 FOLDERS: Final = "hf"
 """Kind whose target may be a folder that save_pretrained wrote."""
 CONFIG: Final = "config.json"
+ONNX: Final = "onnx"
+PT2: Final = "pt2"
+FILES: Final = {".onnx": ONNX, ".pt2": PT2}
+"""Ending of a file -> its kind."""
 PYTHON: Final = "python"
 """Kind of a function or class in a Python file."""
 GLOB: Final = re.compile(r"[*?\[]")
@@ -68,6 +72,19 @@ KINDS: Final = {
             versions=("transformers",),
             example="hf:distilbert",
             meaning="a model type of transformers with its default configuration, or an id of the Hub",
+        ),
+        Kind(
+            name=ONNX,
+            module="suite.origins.onnx_file",
+            versions=("onnx",),
+            example="model.onnx",
+            meaning="an ONNX file: what it is run, quantized and compared as",
+        ),
+        Kind(
+            name=PT2,
+            module="suite.origins.pt2_file",
+            example="model.pt2",
+            meaning="a program that torch.export.save wrote, with its example inputs",
         ),
         Kind(
             name=PYTHON,
@@ -140,6 +157,11 @@ def parse(text: str, known: Sequence[str] = ()) -> Reference | None:
         return Reference(kind=kind, target=target)
     if Path(text).is_dir() and (Path(text) / CONFIG).is_file():
         return _folder(text, Path(text))
+    if (kind := FILES.get(Path(text).suffix, "")) and text not in known:
+        path = Path(text.removeprefix(f"{kind}:")).expanduser()
+        if not path.is_file():
+            raise CatalogError(f"--models {text}: there is no file {path}")
+        return Reference(kind=kind, target=str(path.resolve()))
     if match := _PYTHON.fullmatch(text.removeprefix("python:")):
         path = Path(match["path"])
         if not path.is_file():

@@ -12,7 +12,7 @@ from suite.axes import FINETUNE, LEARNED, ORIGINAL, PARALLEL, TASKS, VARIANTS
 from suite.axes.stages import STAGE_ROWS
 from suite.claims import Claim
 from suite.data.sources import Source, second_source, source_for
-from suite.origins.find import own_file, spec_of
+from suite.origins.find import files_facts, own_file, spec_of
 from suite.provenance import described, key_of, source_digest, versions, weights_of
 from suite.results.step_output import StepOutput, decode_output, encode_output
 from suite.results.step_result import KeptState, StageResult
@@ -134,7 +134,9 @@ def state_key(job: CellJob, spec: ModelSpec, variant: str) -> str:
     """Return the key of that state: two keys are equal exactly if recomputing would give the same state."""
     cell, options = job.cell, job.options
     if variant == ORIGINAL:
-        return key_of({"weights": weights_of(options.weights)})
+        held = {"weights": weights_of(options.weights)}
+        files = files_facts(options, spec.name)
+        return key_of(held if files is None else {**held, "files": files})
     row, size = VARIANTS[variant], spec.sizes[cell.size]
     own = own_file(options, spec.name)
     return key_of(

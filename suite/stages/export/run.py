@@ -14,7 +14,7 @@ from suite.claims import Claim
 from suite.data.sources import Source
 from suite.measurement import Artifact, Measurement
 from suite.onnx_summary import files_of, summary_of
-from suite.origins.find import own_file, spec_of
+from suite.origins.find import files_facts, own_file, spec_of
 from suite.provenance import described, key_of, source_digest, versions, weights_of
 from suite.results.export import FAILED, CacheUse, ExportRecipe, ExportResult
 from suite.results.step_output import StepOutput, decode_output, encode_output
@@ -27,6 +27,7 @@ from suite.stages.export.comparison import Comparison
 from suite.stages.export.dynamo import translation_table
 from suite.stages.export.failures import refuse_unsteady
 from suite.stages.export.flat import names_of_outputs, num_results
+from suite.stages.export.own_graph import graph_file, place
 from suite.stages.export.parity import verdict_of
 from suite.stages.export.pt2 import life_claims
 from suite.stages.export.recipes import ExportRequest, recipes_for
@@ -51,6 +52,10 @@ def run(job: CellJob, emit: Emit) -> StepOutput[ExportResult]:
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = job.options.cache_dir
     variant = job.cell.variant
+    if (graph := graph_file(job.options, spec.name, variant)) is not None:
+        return _output(
+            job, output, StepOutput(result=place(job, spec, source, graph, output, emit))
+        )
     if VARIANTS[variant].stage == QUANTIZE:
         placed = quantized.place(job, spec, source, output, emit)
         return _output(job, output, StepOutput(result=placed))
@@ -223,6 +228,7 @@ def ingredients_of(
         "seed": options.seed,
         "threads": options.threads,
         "weights": state or weights_of(options.weights),
+        "files": files_facts(options, spec.name),
         "data": source.as_dict(),
         "record": [
             described(spec.build),

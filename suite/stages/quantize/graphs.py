@@ -20,6 +20,7 @@ from suite.quantization.report import claims_of
 from suite.quantization.sessions import open_quietly
 from suite.quantization.static import quantize_static_graph
 from suite.spec import ModelSpec
+from suite.stages.export.own_graph import graph_file
 from suite.stages.export.quantized import GRAPH
 from suite.stages.quantize.quantized_pair import QuantizedPair
 from suite.states.store import StateMissing, module_of, source_of
@@ -70,7 +71,8 @@ def quantize_graph(
     quantized = open_quietly(output, threads)
     samples = drawn(job, spec) if is_as_built else setup.batches(batch=job.cell.batch)
     inputs = next(iter(samples)).inputs
-    module = module_of(job, spec, VARIANTS[job.cell.variant].parent)
+    has_module = graph_file(job.options, spec.name) is None
+    module: Any = module_of(job, spec, VARIANTS[job.cell.variant].parent) if has_module else None
 
     def eager() -> None:
         with torch.inference_mode():
@@ -79,7 +81,7 @@ def quantize_graph(
     return QuantizedPair(
         reference=session_forward(reference),
         quantized=session_forward(quantized),
-        calls={EAGER: eager}
+        calls=({EAGER: eager} if has_module else {})
         | {
             name: partial(session.run, None, feeds_for(session, inputs))
             for name, session in (("float", reference), ("quantized", quantized))
