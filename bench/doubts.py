@@ -59,6 +59,8 @@ DOUBTS: Final[Mapping[str, Callable[[Measurement, Plan], Found]]] = {
 }
 """Code -> check; causes before symptoms."""
 
+SYMPTOMS: Final = ("no_steady_state", "drifting", "wide_interval")
+"""Doubts that a busy machine explains: where it is said, they are not said again."""
 OF_RUN: Final = ("quota", "oversubscribed", "busy_machine")
 """Doubts about the machine: the same for every cell, or for many."""
 HEADINGS: Final = {"latency": "p50", "latency_device": "device p50"}
@@ -69,7 +71,9 @@ def doubts(measurement: Measurement, plan: Plan) -> tuple[Doubt, ...]:
     """Return the reasons to distrust this measurement, in the order of DOUBTS."""
     if not measurement.samples:
         return ()
-    found = ((code, check(measurement, plan)) for code, check in DOUBTS.items())
+    found = {code: check(measurement, plan) for code, check in DOUBTS.items()}
+    if found["busy_machine"]:
+        found |= dict.fromkeys(SYMPTOMS)
     metric = measurement.metric
     title = METRICS[metric].title if metric in METRICS else metric
     return tuple(
@@ -80,6 +84,6 @@ def doubts(measurement: Measurement, plan: Plan) -> tuple[Doubt, ...]:
             questions=HEADINGS.get(metric, title),
             is_of_run=code in OF_RUN,
         )
-        for code, result in found
+        for code, result in found.items()
         if result
     )

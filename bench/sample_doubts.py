@@ -65,7 +65,8 @@ def drifting(measurement: Measurement, plan: Plan) -> Found:
 
 
 def wide_interval(measurement: Measurement, plan: Plan) -> Found:
-    """The median is known to no better than 10%; without an interval, no width is shown and nothing is doubted."""
+    """The median is known to no better than 10%."""
+    # Without an interval no width is shown, and nothing is there to be doubted.
     width = relative_interval(measurement.samples)
     if measurement.facts.num_rounds is None or not math.isfinite(width) or width <= WIDE:
         return None

@@ -8,6 +8,7 @@ from typing import Final
 
 from bench.summary.elements import Timing
 from bench.summary.model import Row
+from bench.summary.numbers import ratio_ends
 
 AXES: Final = ("batch", "length")
 """Axes of scaling; the fields of a row."""
@@ -22,6 +23,9 @@ class Scaled:
     """Timings by extent, in the order of the group's."""
     gain: float | None
     """Work per second at the largest extent over that at the smallest; None if either is missing."""
+    low: float | None
+    high: float | None
+    """Interval of the gain, the worst case of both medians'; None if either has none."""
     ideal: float
     """Gain if the largest took as long as the smallest: the ratio of the extents."""
 
@@ -74,4 +78,6 @@ def _scaled(backend: str, rows: Sequence[Row], extents: Sequence[int]) -> Scaled
     ideal, gain = extents[-1] / max(extents[0], 1), None
     if first is not None and last is not None and first.p50 and last.p50:
         gain = ideal * first.p50 / last.p50
-    return Scaled(backend=backend, timings=timings, gain=gain, ideal=ideal)
+    ends = ratio_ends(first, last) if first and last else (None, None)
+    low, high = (None if end is None else ideal * end for end in ends)
+    return Scaled(backend=backend, timings=timings, gain=gain, low=low, high=high, ideal=ideal)

@@ -108,6 +108,11 @@ def test_a_doubt_names_the_figure_that_it_puts_in_question():
     assert swapped.questions == "peak RSS"
 
 
+def test_what_a_busy_machine_explains_is_not_said_again():
+    facts = {"num_rounds": 12, "are_voids_kept": True, "void_rounds": 12}
+    assert codes(latency(WIDE, warmup_ended_because="cap", **facts)) == ["busy_machine"]
+
+
 def test_a_doubt_about_the_machine_is_one_of_the_run():
     of_run = [
         found.code for case in CASES.values() for found in doubts(case, PLAN) if found.is_of_run

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import random
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import pytest
 from life_runs import LIVES, life_records
 from rich.console import Console
 
-from bench.instruments.options import SittingArm
+from bench.instruments import sitting
+from bench.instruments.options import SittingArm, SittingOptions
 from bench.instruments.sitting import ArmFailed, sit
 from bench.paired_ratio import is_decided, mean_ratio, paired_ratio
 from bench.pairs import MAX_ARMS, pairs_record, references
@@ -24,6 +27,7 @@ from bench.summary.advice import advise
 from bench.summary.advice_text import speed_text
 from bench.summary.build import build_report
 from bench.summary.headline import average, headline
+from suite.backends.runnable import Runnable
 from suite.cell import Cell
 from suite.engine.run_config import RunConfig
 from suite.engine.session import Session
@@ -34,6 +38,7 @@ from suite.runs.load import Run
 from suite.runs.store import RunFolder
 from suite.worker.client import Answer
 from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
 
 EAGER = Cell(model="net", size="base")
 ORT = replace(EAGER, backend="onnxruntime")
@@ -181,6 +186,60 @@ def test_without_its_reference_there_is_nothing_to_sit_for():
     found, order = seat([lambda n: 1.0, lambda n: 0.2], fails={(0, "ready")})
     assert order == ""
     assert list(found.lost) == [EAGER.id]
+
+
+@pytest.fixture
+def hold(monkeypatch):
+    """`hold(fast, slow)`: a sitting of real processes whose calls are these functions."""
+
+    def held(*calls):
+        def load(job, emit):
+            call = calls[("eager", "onnxruntime").index(job.cell.backend)]
+            return Runnable(call=call, outputs=list, synchronize=lambda: None)
+
+        monkeypatch.setattr(sitting, "runnable_for", load)
+        arms = (
+            SittingArm(cell=EAGER, options=JobOptions()),
+            SittingArm(cell=ORT, options=JobOptions(), over=(0,)),
+        )
+        asked = SittingOptions(arms=arms, seconds=0.2, precision=0.5)
+        job = CellJob(runner="", cell=ORT, options=JobOptions().extended(asked))
+        return sitting.run(job, lambda kind, /, **data: None).result
+
+    return held
+
+
+def test_every_arm_has_a_process_of_its_own_and_they_never_work_at_once(hold, tmp_path):
+    log = tmp_path / "log"
+
+    def work(name, seconds):
+        def call():
+            with log.open("a") as file:
+                file.write(f"{name} {os.getpid()} in\n")
+            time.sleep(seconds)
+            with log.open("a") as file:
+                file.write(f"{name} {os.getpid()} out\n")
+
+        return call
+
+    found = hold(work("a", 0.001), work("b", 0.02))
+    assert [one.cell for one in found.arms] == [EAGER.id, ORT.id]
+    assert len({len(one.seconds) for one in found.arms}) == 1
+    assert min(found.arms[1].seconds) >= 0.02
+    lines = [line.split() for line in log.read_text().splitlines()]
+    assert len({pid for _, pid, _ in lines}) == 2
+    assert str(os.getpid()) not in {pid for _, pid, _ in lines}
+    assert [word for _, _, word in lines] == ["in", "out"] * (len(lines) // 2)
+
+
+def test_a_process_that_dies_is_named_and_one_that_raises_says_why(hold):
+    def raises():
+        raise ValueError("no such kernel")
+
+    died = hold(lambda: time.sleep(0.001), lambda: os._exit(9))
+    assert "ended without a word" in died.lost[ORT.id]
+    raised = hold(lambda: time.sleep(0.001), raises)
+    assert raised.lost[ORT.id] == "ValueError: no such kernel"
 
 
 # Who is compared with whom.
