@@ -58,6 +58,28 @@ def index() -> None:
         pytest.skip("no package index can be reached")
 
 
+def minor_of(python: str) -> str:
+    """The minor version that an interpreter gives, such as `3.9`; "" when it does not start."""
+    said = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        done = subprocess.run([python, "-c", said], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+@pytest.fixture(scope="session")
+def other_python() -> Path:
+    """An interpreter of another minor version; Debian's PyPy is one, which `.ci/run` installs."""
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    names = [f"python3.{minor}" for minor in range(9, 20)] + ["pypy3"]
+    found = [path for name in names if (path := shutil.which(name))]
+    found += [str(p) for p in Path.home().glob(".pyenv/versions/3.*/bin/python3.*[0-9]")]
+    fitting = [path for path in found if (minor := minor_of(path)) and minor != own]
+    assert fitting, "no second Python: apt-get install pypy3"
+    return Path(fitting[0]).absolute()
+
+
 @pytest.fixture(scope="session")
 def gcc() -> str:
     found = shutil.which("gcc")
