@@ -1,4 +1,4 @@
-"""Checks that inference engines match the installed torch: vLLM, SGLang, TensorRT-LLM, Torch-TensorRT."""
+"""Checks that inference engines match the installed torch: vLLM, SGLang, TensorRT, xFormers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from diagnostics.version import allows, parse
 
 @check("engine-torch", "Inference engines match this torch", "versions")
 def engine_torch(environment: Environment) -> Iterator[Finding]:
-    """An inference engine (vLLM, SGLang, TensorRT-LLM, Torch-TensorRT) requires another torch than the installed one.
+    """An inference engine or its kernels (vLLM, SGLang, TensorRT-LLM, Torch-TensorRT, xFormers) require another torch
+    than the installed one.
 
     Why: its compiled kernels fit one release of torch: `undefined symbol` on import, or its next
     install replaces torch under everything else. Cure: install the torch that it pins, or the

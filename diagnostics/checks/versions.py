@@ -194,15 +194,21 @@ def _same_variant(environment: Environment, torch: Build, partner: Build) -> Ite
     )
 
 
+KIND_NAMES = {"rocm": "AMD's GPUs (ROCm)", "xpu": "Intel's GPUs (XPU)"}
+
+
 @check("cpu-build-on-gpu-host", "A GPU host has a CUDA build", "versions")
 def cpu_build_on_gpu_host(environment: Environment) -> Iterator[Finding]:
-    """Torch has no CUDA although this machine has an NVIDIA GPU.
+    """torch is a build for the CPU, AMD or Intel although the GPUs of this machine are NVIDIA's.
 
     Why: everything runs on the CPU, or fails with `Torch not compiled with CUDA enabled`. Cure:
     install the newest CUDA build that the driver supports.
     """
     torch = need(environment.torch, "torch is not installed")
-    if accelerator_of(torch).kind != "cpu" or not has_gpu(environment):
+    kind = accelerator_of(torch).kind
+    # GPUs of another maker are not listed here: where NVIDIA's driver answers, its GPUs are meant.
+    foreign = kind in ("rocm", "xpu") and bool(environment.gpus)
+    if not has_gpu(environment) or not (kind == "cpu" or foreign):
         return
     names = ", ".join(gpu.name for gpu in environment.gpus) or "an NVIDIA device on the PCI bus"
     fixes = install_best(environment, "replaces the CPU build")
@@ -216,7 +222,9 @@ def cpu_build_on_gpu_host(environment: Environment) -> Iterator[Finding]:
     yield finding(
         Level.WARN,
         f"torch {torch.version} cannot use the GPU here ({names})",
-        cause="it is a build without CUDA",
+        cause=f"it is the build for {KIND_NAMES[kind]}"
+        if foreign
+        else "it is a build without CUDA",
         evidence={"torch/version.py": torch.version, "GPU": names},
         fixes=fixes,
         explains=("deep-cuda*",),

@@ -200,7 +200,42 @@ def with_overlaps(*overlaps: a.Overlap, **extra: str) -> Environment:
     return healthy(files=a.Files(num_files=999, overlaps=overlaps), **facts)
 
 
+def engine(
+    name: str, version: str, *requires: str, torch: str, label: str = "cu128"
+) -> Environment:
+    """An inference engine beside PyTorch's wheels of another release than the newest."""
+    vision = {"2.8.0": "0.23.0", "2.9.1": "0.24.1"}[torch]
+    found = without_nvidia(torch=torch, torchvision=vision, **{name: version})
+    wants = {"torchvision": (f"torch=={torch}",), name: requires}
+    found["distributions"] = tuple(
+        dataclasses.replace(d, requires=wants.get(d.name, d.requires))
+        for d in found["distributions"]
+    )
+    return healthy(builds=builds(f"{torch}+{label}", f"{vision}+{label}"), **found)
+
+
 HEALTHY: dict[str, Environment] = {
+    "vLLM with the torch that it pins": engine(
+        "vllm", "0.10.2", "torch==2.8.0", "torchvision==0.23.0", torch="2.8.0"
+    ),
+    "vLLM with another CUDA 12 build of the torch that it pins": engine(
+        "vllm", "0.10.2", "torch==2.8.0", torch="2.8.0", label="cu126"
+    ),
+    "JAX's plugin that takes any cuDNN 9": engine(
+        "jax-cuda12-plugin",
+        "0.7.0",
+        "nvidia-cudnn-cu12<10,>=9.8; extra == 'with-cuda'",
+        torch="2.8.0",
+    ),
+    "a free-threaded Python": healthy(
+        python=python(version="3.14.0", soabi="cpython-314t-x86_64-linux-gnu", free_threaded=True),
+        frame=a.Frame(venv_home="/usr/bin", venv_version="3.14.0", libraries_for=("3.14",)),
+    ),
+    "a GB10 that tells no memory of its own": with_gpu(
+        system=system(machine="aarch64"),
+        python=python(machine="aarch64", soabi="cpython-311-aarch64-linux-gnu"),
+        gpus=(gpu(name="NVIDIA GB10", capability="12.1", memory_total=0, memory_free=-1),),
+    ),
     "ROCm 6.4 wheels": rocm("6.4", "6.4.43484-123eb5128"),
     "ROCm 7.0 wheels": rocm("7.0", "7.0.51831", "2.10.0", "0.25.0"),
     "ROCm torch beside a torchvision of its patch release": rocm("6.4.1", "6.4.43484"),
@@ -367,6 +402,33 @@ NCCL_12 = overlap(
 
 
 BROKEN: tuple[Broken, ...] = (
+    Broken(
+        name="vLLM beside a newer torch and its torchvision",
+        environment=engine("vllm", "0.10.2", "torch==2.8.0", "torchvision==0.23.0", torch="2.9.1"),
+        root="engine-torch",
+        fix="torch==2.8.0 torchvision==0.23.0",
+        also=("dependency-unmet",),
+    ),
+    Broken(
+        name="SGLang whose torch is in its extra, beside a newer one",
+        environment=engine("sglang", "0.4.10", "torch==2.8.0; extra == 'srt'", torch="2.9.1"),
+        root="engine-torch",
+        fix="torch==2.8.0 torchvision==0.23.0",
+    ),
+    Broken(
+        name="xFormers of another torch",
+        environment=engine("xformers", "0.0.32.post2", "torch==2.8.0", torch="2.9.1"),
+        root="engine-torch",
+        fix="torch==2.8.0 torchvision==0.23.0",
+    ),
+    Broken(
+        name="ROCm's torch where NVIDIA's driver answers",
+        environment=dataclasses.replace(
+            rocm("6.4", "6.4.43484"), gpus=(gpu(),), driver=driver(), linkage=a.Linkage()
+        ),
+        root="cpu-build-on-gpu-host",
+        fix="https://download.pytorch.org/whl/cu",
+    ),
     Broken(
         name="ROCm torch with PyPI's CUDA torchvision",
         environment=dataclasses.replace(

@@ -371,6 +371,7 @@ ROWS = [
                 distribution("torch", "2.15.0"),
                 distribution(CUDNN, "9.26.0.51"),
                 distribution("torchvision", "0.29.2"),
+                distribution("numpy", "2.4.6"),
                 distribution("vllm", "0.10.2", requires=("torch==2.8.0", "torchvision==0.23.0")),
             ),
         ),
@@ -407,6 +408,19 @@ ROWS = [
         "a CPU build, torchvision a CUDA 13.2 build",
         "--force-reinstall --no-deps torchvision==0.29.2 --index-url "
         "https://download.pytorch.org/whl/cpu",
+    ),
+    Row(
+        "cpu-build-on-gpu-host",
+        with_gpu(
+            builds={
+                "torch": build("torch", "2.9.1+rocm6.4", hip="6.4", linked=("libtorch_hip.so",)),
+            },
+            packages={"torch": "2.9.1"},
+            distributions=(distribution("torch", "2.9.1", requires=()),),
+        ),
+        W,
+        "torch 2.9.1+rocm6.4 cannot use the GPU here (NVIDIA H100)",
+        "torch",
     ),
     Row(
         "cpu-build-on-gpu-host",

@@ -45,6 +45,7 @@ def with_engine(name: str, version: str, *requires: str, torch: str = "2.15.0") 
         ("vllm", "0.10.2", ("torch==2.8.0", "torchvision==0.23.0"), "2.8.0"),
         ("sglang", "0.4.0", ('torch==2.8.0; extra == "srt"',), "2.8.0"),
         ("torch-tensorrt", "2.8.0", ("torch<2.9.0,>=2.8.0",), "2.8.0"),
+        ("xformers", "0.0.32.post2", ("torch==2.8.0", "numpy"), "2.8.0"),
     ],
 )
 def test_an_engine_for_another_torch_is_one_root_with_the_trio_it_pins(
@@ -97,6 +98,7 @@ def test_an_engine_that_says_nothing_and_stands_in_no_row_is_unknown() -> None:
         ),
         ("pip install vllm==0.8.5", (3, 13), ["engine-python"]),
         ("pip install vllm==99.0 torch==2.0.0", (3, 11), []),
+        ("pip install xformers==0.0.33 torch==2.7.0", (3, 12), ["engine-torch"]),
         ("pip install tensorrt-cu12 torch==2.11.0", (3, 12), ["engine-cuda-major"]),
         ("pip install tensorrt-cu13-bindings torch==2.11.0", (3, 12), []),
     ],
