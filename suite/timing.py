@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from math import comb
+from math import ceil, comb
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -24,6 +24,13 @@ from suite.results.step_result import SpeedRatio
 
 TURN: Final = 0.005
 """Minimum seconds of a turn: 1000 times the cost of reading the clock and starting a loop."""
+
+GROWTH: Final = 10
+"""Largest growth of a turn's calls from one trial to the next."""
+SPARE: Final = 1.1
+"""Factor above the minimum, so that calls that become a little faster still fill a turn."""
+UNCLOCKED: Final = 1000
+"""Calls of a turn if the clock does not see them."""
 
 SETTLED: Final = 0.05
 """Use of a core, while this process sleeps, below which its thread pools are idle."""
@@ -118,8 +125,7 @@ def alternate(
     for name, call in calls.items():
         wait_for_idle_threads()
         turn(call, 1)
-        once = turn(call, 1)
-        iterations[name] = max(1, round(TURN / once)) if once > 0 else 1000
+        iterations[name] = _iterations(partial(turn, call))
     samples: dict[str, list[float]] = {name: [] for name in calls}
     waited = waited or run_queue_seconds
     begin, order, passes, starved = clock(), list(calls), 0, 0
@@ -137,6 +143,18 @@ def alternate(
         order.reverse()
         passes += 1
     return Turns(samples=samples, is_starved=2 * starved > passes)
+
+
+def _iterations(turn: Callable[[int], float]) -> int:
+    """Return the calls that fill a turn, tried out: the first ones are slow and misleading, and too short a turn
+    measures cold caches (tiny mlp in eager was four times too slow).
+    """
+    iterations, took = 1, turn(1)
+    while took < TURN and (took > 0 or iterations < UNCLOCKED):
+        wanted = ceil(SPARE * TURN * iterations / took) if took > 0 else iterations * GROWTH
+        iterations = min(max(wanted, iterations + 1), iterations * GROWTH)
+        took = turn(iterations)
+    return iterations
 
 
 def run_queue_seconds() -> float:

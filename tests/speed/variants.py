@@ -29,6 +29,7 @@ from bench.summary.lifecycle_records import Life, Ratio, State
 from bench.summary.model import Comparison, Lane
 from suite import units
 from suite.axes import EAGER, INT8, ONNXRUNTIME, PRUNED, PRUNED_INT8, TRAINED, VARIANTS
+from suite.cell import Cell
 from suite.results.measuring import PairsResult
 from suite.runs.load import Run, load_run
 
@@ -82,7 +83,8 @@ def lines_of(model: str, suite: Run, bench: Run) -> list[Line]:
     for record in bench.records:
         if isinstance(record.result, PairsResult) and record.result.own:
             for arm in (*record.result.references, record.result.own):
-                turns[arm.cell] = median(arm.seconds)
+                cell = Cell.parse(arm.cell)
+                turns[cell.variant, cell.backend] = median(arm.seconds)
     lives: tuple[Life, ...] = build_report(suite).lives
     found = []
     for state in (state for life in lives for state in life.states if state.name in STATES):
@@ -92,7 +94,7 @@ def lines_of(model: str, suite: Run, bench: Run) -> list[Line]:
             Line(
                 model=model,
                 state=state,
-                seconds=turns.get(lane.cell) if lane else None,
+                seconds=turns.get((state.name, state.backend)),
                 turns=lane.against(TRAINED, EAGER) if lane else None,
                 like_for_like=lane.against(parent, state.backend)
                 if lane and state.backend == ONNXRUNTIME and state.name in (INT8, PRUNED_INT8)
