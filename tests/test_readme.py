@@ -88,3 +88,18 @@ def test_every_task_says_what_it_feeds():
     page = (ROOT / "docs" / "your-models.md").read_text(encoding="utf-8")
     page = page.split("## What each task feeds")[1].split("\n## ")[0]
     assert set(re.findall(r"^\| `([a-z_]+)` \| `", page, re.MULTILINE)) == set(TASKS)
+
+
+def test_every_model_of_the_page_on_ones_own_models_is_a_good_one(tmp_path):
+    from suite.catalog import specs_in
+    from suite.origins.python import describe
+
+    page = (ROOT / "docs" / "your-models.md").read_text(encoding="utf-8")
+    found = []
+    for name, code in re.findall(r"```python\n# (\w+)\.py\n(.*?)```", page, re.DOTALL):
+        file = tmp_path / f"{name}.py"
+        file.write_text(code)
+        found += specs_in(file) if "MODELS" in code else [describe(f"{file}:build")]
+    assert [spec.name for spec in found] == ["my_file.build", "distance"]
+    assert found[0].export.dynamic
+    assert found[1].can_train

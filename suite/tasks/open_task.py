@@ -36,6 +36,8 @@ class OpenParts:
     batch: Callable[..., Any] | None = None
     loss: Callable[..., Any] | None = None
     metric: Metric | None = None
+    data: str = OWN
+    """Name of the data set, for reports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class OpenTask:
     ) -> Batch:
         """Return a batch of that many samples; raise ValueError naming what `inputs` or `batch` should return."""
         del source
-        data = DataSet(name=OWN, split=split, preprocessing="as the record gives them")
+        data = DataSet(name=self.parts.data, split=split, preprocessing="as the record gives them")
         if self.parts.batch is not None:
             values, targets = self._drawn(inputs, num_samples=num_samples, seed=seed, split=split)
             return Batch(
