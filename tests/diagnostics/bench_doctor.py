@@ -89,7 +89,8 @@ def against(commit: str, repeat: int) -> int:
                     for part in (0, 1)
                 )
                 peak = statistics.median(mine[2] for mine, _ in pairs)
-                is_missed = cpu > SPEED_GOAL or peak > MEMORY_GOAL
+                # The goals are for an environment of this size; the last row only shows how it grows.
+                is_missed = command == doctor and (cpu > SPEED_GOAL or peak > MEMORY_GOAL)
                 missed |= is_missed
                 mark = " MISSED" if is_missed else ""
                 print(f"{name:32}{wall:8.2f}{cpu:8.2f}{peak:8.1f}{mark}")
