@@ -29,7 +29,7 @@ def run(installed, tmp_path):
             env=inherited,
             capture_output=True,
             text=True,
-            timeout=400,
+            timeout=1200,
         )
 
     return finished
