@@ -49,7 +49,9 @@ COMMANDS: Final = {
         runner=DOCTOR, prefix=("lint",), text="an installation before it is made: does it fit?"
     ),
     "model": Command(runner=DOCTOR, prefix=("model",), text="why a model file does not load"),
+    "fit": Command(runner=DOCTOR, prefix=("fit",), text="whether a model fits a GPU's memory"),
     "run": Command(runner=DOCTOR, prefix=("run",), text="run a command, explain what goes wrong"),
+    "mcp": Command(runner=DOCTOR, prefix=("mcp",), text="serve the doctor's checks to programs"),
 }
 """Word -> command, in the order of the help."""
 

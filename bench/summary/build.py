@@ -150,8 +150,8 @@ def _interruption(info: Mapping[str, Any], missing: Sequence[Step], folder: str)
     if not info or info.get("finished_at"):
         return ()
     rest = f"; {plural(len(missing), 'planned step')} not reached" if missing else ""
-    what = "suite" if any(is_life(step.row) for step in missing) else "bench"
-    return (f"The run did not finish{rest}. `pytest {what} --resume {folder}` continues it.",)
+    command = "pytest suite" if any(is_life(step.row) for step in missing) else "pytest bench"
+    return (f"The run did not finish{rest}. `{command} --resume {folder}` continues it.",)
 
 
 def _excluded(entries: object) -> tuple[tuple[str, str], ...]:

@@ -119,6 +119,26 @@ def test_a_ref_that_looks_like_an_option_never_reaches_git(project):
         resolve_commit(project, "--upload-pack=true")
 
 
+def test_where_a_wheel_is_installed_the_built_in_models_have_one_version(project, monkeypatch):
+    monkeypatch.setattr("bench.gate.source_tree.PREFIX", "vitals.")
+    with (
+        pytest.raises(
+            GateError, match="one version of the built-in ones; expected --models-from FILE"
+        ),
+        resolve_base("HEAD", None, project),
+    ):
+        pass
+
+
+def test_where_a_wheel_is_installed_a_users_own_suite_is_none_of_ours(project, monkeypatch):
+    monkeypatch.setattr("bench.gate.source_tree.PREFIX", "vitals.")
+    (project / "suite").mkdir(exist_ok=True)
+    (project / "suite" / "spec.py").write_text("")
+    own = project / "nets" / "models.py"
+    with resolve_base(str(project), own, project) as base:
+        assert base.tree == TREE
+
+
 def test_outside_of_a_repository_only_a_folder_will_do(tmp_path):
     own = tmp_path / "models.py"
     own.write_text("MODELS = ()")

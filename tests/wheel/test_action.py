@@ -58,7 +58,9 @@ def test_no_script_has_an_expression_in_it_so_that_no_input_becomes_code():
 def test_every_variable_of_a_script_is_given_by_its_step():
     for name, step in STEPS.items():
         used = set(re.findall(r"\$\{?([A-Z][A-Z_]+)", step["run"]))
-        assert used - {"RUNNER_TEMP", "GITHUB_OUTPUT", "GITHUB_REPOSITORY"} <= set(step["env"]), name
+        assert used - {"RUNNER_TEMP", "GITHUB_OUTPUT", "GITHUB_REPOSITORY"} <= set(step["env"]), (
+            name
+        )
 
 
 def test_the_gate_gets_its_inputs_as_single_arguments_and_tells_code_and_folder(step, tmp_path):
