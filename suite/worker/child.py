@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.results.step_output import StepOutput, encode_output
+from suite.worker.errors import Unavailable, missing_extra
 from suite.worker.protocol import Event, Job
 
 GRACE = 2.0
@@ -39,7 +40,10 @@ def run_job(job: Job, events: int) -> None:
         )
     except BaseException as error:
         traceback.print_exc()
-        emit("failure", kind=type(error).__name__, message=str(error))
+        kind, message = type(error).__name__, str(error)
+        if isinstance(error, ModuleNotFoundError) and (missing := missing_extra(error.name)):
+            kind, message = Unavailable.__name__, missing
+        emit("failure", kind=kind, message=message)
     finally:
         faulthandler.cancel_dump_traceback_later()
         with contextlib.suppress(Exception):

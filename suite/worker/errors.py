@@ -36,6 +36,27 @@ def outcome_of(kind: str, message: str) -> Outcome:
     return MEANINGS.get(kind, Outcome.FAILED)
 
 
+EXTRAS: Final = {
+    "torchvision": "vision",
+    "segmentation_models_pytorch": "vision",
+    "timm": "vision",
+    "transformers": "text",
+    "tokenizers": "text",
+    "torch_pruning": "optimize",
+    "torchao": "optimize",
+    "peft": "optimize",
+}
+"""Library that not every installation has -> the extra that brings it."""
+
+
+def missing_extra(module: str | None) -> str:
+    """Return what a missing module of an extra's library needs, as a sentence; empty for any other module."""
+    library = (module or "").partition(".")[0]
+    if library not in EXTRAS:
+        return ""
+    return f"{library} is not installed; next: pip install 'torch-vitals[{EXTRAS[library]}]'"
+
+
 def num_oom_kills() -> int:
     """Return the number of processes that the kernel has killed for memory, here or in our cgroup; 0 if unknown."""
     total = 0
