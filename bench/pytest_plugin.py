@@ -18,6 +18,7 @@ from bench.plan import PLANS
 from bench.steps import STEPS
 from suite.engine.progress import Work
 from suite.engine.run import Run
+from suite.import_root import PREFIX
 from suite.pytest_plugin import (
     CONSOLE,
     ENVIRONMENT,
@@ -65,7 +66,12 @@ def pytest_configure(config: pytest.Config) -> None:
     compares = gate.is_gate or gate.selftest
     # A gate leaves one core to whatever else runs here: it compares, and absolute speed is not its matter.
     selection = configure_selection(
-        config, size="base", deadline=DEADLINE, num_spared_cores=1 if compares else 0
+        config,
+        size="base",
+        deadline=DEADLINE,
+        num_spared_cores=1 if compares else 0,
+        # Installed, the built-in models are the same in both arms: only a user's own can differ.
+        own_alone=bool(PREFIX and gate.against and option.models_from),
     )
     if compares:
         config.stash[HAS_OWN_CELLS] = True

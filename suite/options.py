@@ -80,6 +80,9 @@ class Asked:
     nproc: int = 1
     """Processes of the stage `parallel`; 1 = skip that stage."""
 
+    own_alone: bool = False
+    """Whether the built-in models stay out."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
@@ -119,7 +122,7 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
     devices = devices_of(asked.device, num_gpus=num_gpus)
     sizes = sizes_of(asked.size)
     own = user_specs(asked.models_from) if asked.models_from else ()
-    specs, origins = chosen_models(asked, joined(builtin_specs(), own))
+    specs, origins = chosen_models(asked, joined(() if asked.own_alone else builtin_specs(), own))
     if asked.nproc < 1:
         raise CatalogError(f"--nproc {asked.nproc}: expected 1 or more processes")
     stages = stages_of(asked.stages, num_processes=asked.nproc)

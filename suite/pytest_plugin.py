@@ -79,12 +79,17 @@ def wants(config: pytest.Config, folder: Path) -> bool:
 
 
 def configure_selection(
-    config: pytest.Config, *, size: str, deadline: float, num_spared_cores: int = 0
+    config: pytest.Config,
+    *,
+    size: str,
+    deadline: float,
+    num_spared_cores: int = 0,
+    own_alone: bool = False,
 ) -> Selection:
     """Return the selection for the options, and store it in the config's stash.
 
-    `size` and `deadline` (seconds) are the defaults of the command; `num_spared_cores` are left to other work. Raise
-    pytest.UsageError naming the option.
+    `size` and `deadline` (seconds) are the defaults of the command; `num_spared_cores` are left to other work;
+    `own_alone` leaves the built-in models out. Raise pytest.UsageError naming the option.
     """
     option = config.option
     if getattr(option, "numprocesses", None) or hasattr(config, "workerinput"):
@@ -102,11 +107,12 @@ def configure_selection(
     asked = Asked(
         size=option.size or size,
         has_default_size=not option.size,
+        own_alone=own_alone,
         out=config.invocation_params.dir / option.out,
         **{
             n: getattr(option, n)
             for n in Asked.__slots__
-            if n not in ("size", "has_default_size", "out")
+            if n not in ("size", "has_default_size", "out", "own_alone")
         },
     )
     try:

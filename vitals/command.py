@@ -44,6 +44,11 @@ COMMANDS: Final = {
     "history": Command(runner=RUNS, prefix=("history",), text="trends over many runs"),
     "list": Command(runner=MODELS, prefix=("list",), text="the models that are built in"),
     "show": Command(runner=MODELS, prefix=("show",), text="the tree of a model's modules"),
+    "check": Command(
+        runner=MODELS,
+        prefix=("check",),
+        text="whether a file of models, or a name, builds and runs",
+    ),
     "explain": Command(runner=DOCTOR, prefix=("explain",), text="an error text to its cause"),
     "lint": Command(
         runner=DOCTOR, prefix=("lint",), text="an installation before it is made: does it fit?"

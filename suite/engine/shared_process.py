@@ -53,8 +53,9 @@ def parts_with(
 def split(answer: Answer, parts: Sequence[str]) -> dict[str, tuple[Answer, float]] | None:
     """Return part -> (its answer, its seconds), or None if the process did not answer for all of them.
 
-    Phases without a part, such as build and first pass, belong to the first part of the answer: they are one
-    observation of a cold start. Nothing is concluded from a process that failed: each step is then tried alone.
+    Phases without a part, such as build and first pass, belong to the first part of the answer, as do those of a part
+    that was not asked for: they are one observation of a cold start. Nothing is concluded from a process that
+    failed: each step is then tried alone.
     """
     if answer.outcome is not Outcome.PASSED:
         return None
@@ -65,7 +66,7 @@ def split(answer: Answer, parts: Sequence[str]) -> dict[str, tuple[Answer, float
     phases: dict[str, dict[str, float]] = {part: {} for part in parts}
     for name, seconds in answer.phases.items():
         part, _, own = name.rpartition(SEPARATOR)
-        phases[part or first][own] = seconds
+        phases[part if part in phases else first][own] = seconds
     return {
         part: (
             replace(answer, result=given[part], phases=phases[part]),

@@ -72,6 +72,15 @@ def test_a_step_that_was_not_asked_for_is_not_taken_along(session_of):
     assert list(session.records) == [f"{EAGER.id}/latency"]
 
 
+def test_phases_of_a_part_that_was_not_asked_for_belong_to_the_first(session_of):
+    two = {name: PARTS[name] for name in ("latency", "size")}  # as with -k "size or latency"
+    answer = passed({"parts": two}, **PHASES)
+    session, _ = session_of("size", "latency", together=answer)
+    assert session.measure(EAGER, "size").outcome is Outcome.PASSED
+    expected = {"build": 1.0, "first_forward": 0.5, "leak": 2.0, "rounds": 3.0}
+    assert session.measure(EAGER, "latency").phases == expected
+
+
 def test_steps_of_another_cell_stay_in_another_process(session_of):
     session, worker = session_of("latency", "memory")
     session.measure(ORT, "latency")
