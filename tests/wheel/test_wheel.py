@@ -47,12 +47,12 @@ def test_the_doctor_needs_the_standard_library_alone(run, wheel, tmp_path_factor
 def test_a_report_of_one_model_is_one_command_beside_packages_of_the_same_names(run, hostile):
     done = run("vitals", "bench", "--models", "mlp", "--size", "tiny", "--plan", "quick")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "10 passed" in done.stdout
+    assert re.search(r"= \d+ passed, \d+ deselected in ", done.stdout), done.stdout
     assert "warning" not in done.stdout
     (folder,) = hostile.glob(".vitals/runs/*-*")
     assert "vitals bench --models mlp" in (folder / "report.html").read_text()
     assert (folder / "onnx" / "mlp-tiny.onnx").is_file()
-    assert "recorded in" in done.stdout
+    assert (hostile / ".vitals" / "history.db").is_file()
     ours = {"suite", "bench", "diagnostics", "conftest.py", "pyproject.toml", ".vitals"}
     assert {path.name for path in hostile.iterdir()} == ours
     again = run("vitals", "report", "--format", "md")
