@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from suite import check, show
+from suite import check, new, show
 from suite.catalog import CatalogError, builtin_specs, select
 from suite.origins.reference import Reference, parse
 from suite.origins.resolve import CACHE, expand_globs, must_be_named
@@ -14,6 +14,7 @@ from suite.spec import ModelSpec
 
 SHOW = "tree of a model's modules with parameters, shapes, MACs and the spread of its weights"
 CHECK = "whether models build, run and answer as their records say: seconds, nothing is measured"
+NEW = "a complete, commented record for a name or a function of a file, to start from"
 HEAD = ("model", "task", "parameters", "source")
 
 
@@ -27,8 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     listing.add_argument("--format", choices=("terminal", "md"), default="terminal")
     show.configure(commands.add_parser("show", help=SHOW, description=SHOW))
+    new.configure(commands.add_parser("new", help=NEW, description=NEW))
     check.configure(commands.add_parser("check", help=CHECK, description=CHECK))
     asked = parser.parse_args(arguments)
+    if asked.command == "new":
+        return new.main(asked)
     if asked.command == "check":
         return check.main(asked)
     if asked.command == "show":
