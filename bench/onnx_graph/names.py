@@ -8,7 +8,9 @@ from typing import Final
 FAMILIES: Final = {
     **dict.fromkeys(("QLinearConv", "ConvInteger", "FusedConv"), "Conv"),
     **dict.fromkeys(("QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat"), "MatMul"),
-    **dict.fromkeys(("DynamicQuantizeMatMul", "FusedMatMul", "MatMulNBits"), "MatMul"),
+    **dict.fromkeys(
+        ("DynamicQuantizeMatMul", "FusedMatMul", "MatMulNBits", "MatMulBnb4"), "MatMul"
+    ),
     **dict.fromkeys(("Gemm", "QGemm", "FusedGemm"), "MatMul"),
     "DynamicQuantizeLSTM": "LSTM",
     "QAttention": "Attention",

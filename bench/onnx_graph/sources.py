@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.onnx_graph.names import FAMILIES
-from bench.onnx_graph.packed import Packing
+from bench.onnx_graph.packed import FP4, NF4, Packing
 from bench.onnx_graph.record import Graph, Node, Tensor
 
 
@@ -82,10 +82,15 @@ PARAMETERS: Final = {
     "QLinearAveragePool": (1, 2, 3, 4),
     "QLinearGlobalAveragePool": (1, 2, 3, 4),
     "MatMulNBits": (2, 3),
+    "MatMulBnb4": (2,),
     "GatherBlockQuantized": (2, 3),
 }
 """Operator -> the inputs that are scales and zero points."""
-BLOCKWISE: Final = {"MatMulNBits": (1, 2, 3), "GatherBlockQuantized": (0, 2, 3)}
+BLOCKWISE: Final = {
+    "MatMulNBits": (1, 2, 3),
+    "MatMulBnb4": (1, 2, 3),
+    "GatherBlockQuantized": (0, 2, 3),
+}
 """Operator whose weights are quantized by block -> the inputs with its weights, their scales and zero points."""
 QUANTIZED: Final = "_quantized"
 ENDS: Final = ("_scale", "_zero_point")
@@ -189,6 +194,8 @@ def _blockwise(node: Node, tensors: Mapping[str, Tensor]) -> Source | None:
         return None
     attributes = dict(node.attributes)
     bits = _number(attributes.get("bits"), 4)
+    if operator == "MatMulBnb4":
+        return _bnb4(tensor, scale, attributes)
     if operator == "MatMulNBits":
         shape = (_number(attributes.get("N"), 0), _number(attributes.get("K"), 0))
         block = _number(attributes.get("block_size"), 0)
@@ -213,6 +220,17 @@ def _blockwise(node: Node, tensors: Mapping[str, Tensor]) -> Source | None:
         shape=(tensor.shape[0], tensor.shape[1] * 8 // bits), bits=bits, block=block, axis=1
     )
     return Source(tensor=data, scale=scale, zero_point=zero, block=block, packing=packing)
+
+
+def _bnb4(tensor: Tensor, scale: str, attributes: Mapping[str, str]) -> Source | None:
+    """Return the weights of a MatMulBnb4; None if its blocks go over the ends of rows."""
+    shape = (_number(attributes.get("N"), 0), _number(attributes.get("K"), 0))
+    block = _number(attributes.get("block_size"), 0)
+    if tensor.dtype != "uint8" or not block or shape[1] % block or shape[1] % 2:
+        return None
+    table = NF4 if attributes.get("quant_type") == "1" else FP4
+    packing = Packing(shape=shape, bits=4, block=block, axis=1, table=table)
+    return Source(tensor=tensor.name, scale=scale, block=block, is_transposed=True, packing=packing)
 
 
 def _stored(name: str, names: Collection[str]) -> Source:

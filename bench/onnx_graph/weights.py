@@ -120,11 +120,18 @@ class Weights:
 
     def _codes(self, source: Source, low: int, high: int | None) -> Any:
         """Return stored rows, with packed integers unpacked."""
-        array = self.rows(source.tensor, low, high)
-        if source.packing is None:
-            return array
+        packing = source.packing
+        if packing is None:
+            return self.rows(source.tensor, low, high)
+        if packing.table:  # stored flat: two codes a byte
+            num_rows, width = packing.shape
+            stop = num_rows if high is None else min(high, num_rows)
+            array = self.elements(source.tensor, low * width // 2, stop * width // 2)
+            array = array.reshape(stop - low, -1)
+        else:
+            array = self.rows(source.tensor, low, high)
         with self._errors(source.tensor):
-            return unpacked_rows(array, source.packing)
+            return unpacked_rows(array, packing)
 
     def _dequantized(self, source: Source, array: Any, axis: int, low: int, high: int) -> Any:
         """Return these rows (`low` to `high` along `axis`) times their scales."""

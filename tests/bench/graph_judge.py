@@ -155,11 +155,14 @@ def _product(left, right):
     return rule
 
 
-def _recurrent(gates):
+def _recurrent(gates, *, is_transposed=False):
+    """`is_transposed`: the weights are, so that their last axis is the gates'."""
+
     def rule(shapes, results, options, _):
         first, second, width = shapes[0]
-        directions, _, hidden = shapes[2]
-        return first * second * directions * gates * hidden * (width + hidden)
+        directions = shapes[2][0]
+        size = options["hidden_size"] if is_transposed else shapes[2][2]
+        return first * second * directions * gates * size * (width + size)
 
     return rule
 
@@ -253,6 +256,7 @@ RULES = {
     ("", "QLinearMatMul"): _product(0, 3),
     ("", "LSTM"): _recurrent(4),
     ("", "GRU"): _recurrent(3),
+    (MS, "DynamicQuantizeLSTM"): _recurrent(4, is_transposed=True),
     ("", "RNN"): _recurrent(1),
     ("", "Einsum"): _einsum,
     ("", "Attention"): _attention,

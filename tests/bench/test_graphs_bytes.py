@@ -19,10 +19,21 @@ from bench.onnx_graph.weights import Weights
 MS = "com.microsoft"
 
 
+PACKED = {
+    T.INT4: 4,
+    T.UINT4: 4,
+    T.FLOAT4E2M1: 4,
+    T.INT2: 2,
+    T.UINT2: 2,
+    T.FLOAT6E2M3: 6,
+    T.FLOAT6E3M2: 6,
+}
+
+
 def stored(name, *shape, kind=T.FLOAT, dice=None, is_typed=False):
     """A tensor of any type, in raw bytes or in the field for its type."""
     dice = dice or np.random.default_rng(len(name))
-    bits = {T.INT4: 4, T.UINT4: 4, T.FLOAT4E2M1: 4, T.INT2: 2, T.UINT2: 2}.get(kind)
+    bits = PACKED.get(kind)
     count = int(np.prod(shape))
     size = (count * bits + 7) // 8 if bits else count * h.tensor_dtype_to_np_dtype(kind).itemsize
     raw = dice.integers(0, 256, size, np.uint8)
@@ -38,6 +49,8 @@ def stored(name, *shape, kind=T.FLOAT, dice=None, is_typed=False):
     elif kind == T.DOUBLE:
         tensor.double_data.extend(raw.view(np.float64).tolist())
     else:
+        if bits == 6:  # an element each, unlike the other packed types
+            raw = dice.integers(0, 64, count, np.uint8)
         tensor.int32_data.extend(raw.tolist() if bits else raw.view(f"u{size // count}").tolist())
     return tensor
 
@@ -113,6 +126,18 @@ def everywhere():
         op("ConstantOfShape", "big", "v9", value=stored("", 1)),
         op("QuantizeLinear", "v7,ys,yz", "v10"),
         op("Cast", "typed16", "v11", to=1),
+        op("Cast", "six", "v13", to=1),
+        op("Cast", "typed_six", "v14", to=1),
+        h.make_node(
+            "MatMulBnb4",
+            ["v11", "bq", "bs"],
+            ["v15"],
+            domain=MS,
+            K=16,
+            N=4,
+            block_size=16,
+            quant_type=1,
+        ),
         op("Identity", "int2", "v12"),
     ]
     tensors = [
@@ -130,6 +155,10 @@ def everywhere():
         stored("unused_w", 5),
         stored("val_3", 5, kind=T.DOUBLE, is_typed=True),
         stored("int2", 3, 3, kind=T.INT2),
+        stored("six", 4, 4, kind=T.FLOAT6E2M3),
+        stored("typed_six", 4, 4, kind=T.FLOAT6E3M2, is_typed=True),
+        stored("bq", 32, kind=T.UINT8),
+        stored("bs", 4),
         stored("truth", 7, kind=T.BOOL),
         stored("waves", 3, kind=T.COMPLEX64),
     ]
@@ -198,6 +227,8 @@ def flip(message, number, byte, mask):
             before = np.array([values[place]], kind)
             content = before.view(np.uint8).copy()
             width = 2 if tensor.data_type == T.BFLOAT16 else content.size
+            if PACKED.get(tensor.data_type) == 6:
+                width, mask = 1, mask & 0x3F
             content[byte % width] ^= mask
             values[place] = content.view(kind)[0].item()
             # NaN has many bit patterns, of which Python keeps one: then nothing was changed.
@@ -348,8 +379,11 @@ def test_the_form_in_which_a_tensor_is_stored_is_no_difference(tmp_path):
         T.INT2,
         T.UINT2,
         T.FLOAT4E2M1,
+        T.FLOAT6E2M3,
+        T.FLOAT6E3M2,
         T.FLOAT8E4M3FN,
         T.FLOAT8E5M2,
+        T.FLOAT8E8M0,
         T.BFLOAT16,
         T.FLOAT16,
         T.DOUBLE,

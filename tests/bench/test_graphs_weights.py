@@ -6,7 +6,7 @@ import pytest
 from graph_files import net, save, value
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from bench.graph_diff.weights import compare_files
 from bench.onnx_graph.distribution import histogram_text, histograms_of
@@ -297,3 +297,49 @@ def test_a_sparkline_has_a_bar_for_each_number_and_shows_all_that_is_not_zero(co
         assert (bar == "▁") == (count == 0)
     if max(counts):
         assert bars[counts.index(max(counts))] == "█"
+
+
+@pytest.mark.parametrize("quant_type", [0, 1])
+def test_bnb4_weights_are_compared_as_the_numbers_that_onnx_runtime_multiplies(
+    tmp_path, quant_type
+):
+    import onnxruntime as ort
+
+    num_in, num_out, block = 64, 6, 16
+    dice = np.random.default_rng(quant_type)
+    codes = dice.integers(0, 256, num_in * num_out // 2, np.uint8)
+    scales = dice.random(num_in * num_out // block, np.float32) + 0.5
+    node = helper.make_node(
+        "MatMulBnb4",
+        ["x", "w", "s"],
+        ["y"],
+        domain="com.microsoft",
+        K=num_in,
+        N=num_out,
+        block_size=block,
+        quant_type=quant_type,
+    )
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [node],
+        "g",
+        [value("x", onnx.TensorProto.FLOAT, ["n", num_in])],
+        [value("y", onnx.TensorProto.FLOAT, ["n", num_out])],
+        [numpy_helper.from_array(codes, "w"), numpy_helper.from_array(scales, "s")],
+    )
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1)]
+    before, after = tmp_path / "before.onnx", tmp_path / "after.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), after)
+    session = ort.InferenceSession(after, providers=["CPUExecutionProvider"])
+    (weight,) = session.run(None, {"x": np.eye(num_in, dtype=np.float32)})
+    plain = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
+        graph.input,
+        graph.output,
+        [numpy_helper.from_array(weight, "w")],
+    )
+    onnx.save(helper.make_model(plain, opset_imports=opsets, ir_version=10), before)
+    (change,) = compare_files(read(before), read(after)).tensors
+    assert change.max_abs == pytest.approx(0, abs=1e-6)
+    assert change.cosine == pytest.approx(1, abs=1e-6)
