@@ -49,6 +49,7 @@ COMMANDS: Final = {
         prefix=("check",),
         text="whether a file of models, or a name, builds and runs",
     ),
+    "new": Command(runner=MODELS, prefix=("new",), text="write a record of a model to start from"),
     "explain": Command(runner=DOCTOR, prefix=("explain",), text="an error text to its cause"),
     "lint": Command(
         runner=DOCTOR, prefix=("lint",), text="an installation before it is made: does it fit?"
