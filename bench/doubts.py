@@ -74,6 +74,8 @@ def doubts(measurement: Measurement, plan: Plan) -> tuple[Doubt, ...]:
     found = {code: check(measurement, plan) for code, check in DOUBTS.items()}
     if found["busy_machine"]:
         found |= dict.fromkeys(SYMPTOMS)
+    if not any(found.values()):
+        return ()
     metric = measurement.metric
     title = METRICS[metric].title if metric in METRICS else metric
     return tuple(

@@ -50,10 +50,11 @@ def decode(kind: Any, data: Any, problems: list[str] | None = None) -> Any:
     """Return an object of the type `kind` from the JSON data.
 
     Fields that the data lacks keep their default and unknown ones are dropped, so that files of
-    older and newer versions can be read. Raises ValueError, and nothing else, with the path of the
-    field that does not fit: `Environment.gpus: [0]: Gpu.index: expected int, got str`. With a list
-    of `problems`, a field that does not fit but has a default, or an element of a sequence or
-    mapping, is left out, and its path appended there.
+    older and newer versions can be read; a record in place of its data is kept as it is. Raises
+    ValueError, and nothing else, with the path of the field that does not fit:
+    `Environment.gpus: [0]: Gpu.index: expected int, got str`. With a list of `problems`, a field
+    that does not fit but has a default, or an element of a sequence or mapping, is left out, and
+    its path appended there.
     """
     return _decoder(kind)(data, problems)
 
@@ -129,7 +130,7 @@ def _sequence_decoder(origin: Any, member: Any) -> _Decoder:
 
     def decoded(data: Any, problems: list[str] | None) -> Any:
         _must_be_list(data)
-        if member in _SCALARS and all(type(item) is member for item in data):
+        if member in _SCALARS and (not data or {*map(type, data)} == {member}):
             return origin(data)
         found: list[Any] = []
         for index, item in enumerate(data):
@@ -159,11 +160,13 @@ def _pair_decoder(members: tuple[Any, ...]) -> _Decoder:
 
 
 def _mapping_decoder(key_kind: Any, member: Any) -> _Decoder:
-    item_decoder = _decoder(member)
+    item_decoder, unchanged = _decoder(member), _unchanged(member)
 
     def decoded(data: Any, problems: list[str] | None) -> Any:
         if not isinstance(data, dict):
             raise ValueError(f"expected an object, got {_name(data)}")
+        if key_kind is str and unchanged.issuperset(map(type, data.values())):
+            return dict(data)
         found: dict[Any, Any] = {}
 
         def pair(item: tuple[Any, Any], inner: list[str] | None) -> tuple[Any, Any]:
@@ -204,30 +207,57 @@ def _decode_key(kind: Any, key: Any) -> Any:
 
 def _record_decoder(kind: type) -> _Decoder:
     @cache  # made at the first use: a record may hold others of its own kind
-    def field_decoders() -> list[tuple[str, _Decoder, bool]]:
+    def field_decoders() -> list[tuple[str, _Decoder, bool, frozenset[type]]]:
         hints = get_type_hints(kind)
         return [
             (
                 item.name,
                 _decoder(hints[item.name]),
                 item.default is MISSING and item.default_factory is MISSING,
+                _unchanged(hints[item.name]),
             )
             for item in fields(kind)
             if item.init
         ]
 
+    @cache
+    def by_name() -> dict[str, tuple[_Decoder, frozenset[type]]]:
+        return {name: (own, unchanged) for name, own, _, unchanged in field_decoders()}
+
     def decoded(data: Any, problems: list[str] | None) -> Any:
+        if isinstance(data, kind):
+            return data
         if not isinstance(data, dict):
             raise ValueError(f"expected an object for {kind.__name__}, got {_name(data)}")
+        try:
+            return whole(data)
+        except (TypeError, ValueError):  # read again field by field, to name what does not fit
+            return checked(data, problems)
+
+    def whole(data: dict[str, Any]) -> Any:
+        """Decode what fits entirely, as almost every record does: only the fields that the data has are looked at."""
+        known = by_name()
         found: dict[str, Any] = {}
-        for name, field_decoder, is_required in field_decoders():
-            if name not in data:
+        for name, value in data.items():
+            if name in known:
+                field_decoder, unchanged = known[name]
+                found[name] = value if type(value) in unchanged else field_decoder(value, None)
+        return kind(**found)
+
+    def checked(data: dict[str, Any], problems: list[str] | None) -> Any:
+        found: dict[str, Any] = {}
+        for name, field_decoder, is_required, unchanged in field_decoders():
+            value = data.get(name, MISSING)
+            if value is MISSING:
                 if is_required:
                     raise ValueError(f"{kind.__name__}.{name} is missing")
                 continue
+            if type(value) in unchanged:
+                found[name] = value
+                continue
             inner: list[str] | None = None if problems is None or is_required else []
             try:
-                found[name] = field_decoder(data[name], inner)
+                found[name] = field_decoder(value, inner)
             except ValueError as error:
                 if inner is None:
                     raise ValueError(f"{kind.__name__}.{name}: {error}") from None
@@ -240,6 +270,12 @@ def _record_decoder(kind: type) -> _Decoder:
             raise ValueError(f"{kind.__name__}: {error}") from None
 
     return decoded
+
+
+def _unchanged(kind: Any) -> frozenset[type]:
+    """Return the types of JSON data that are already a value of this kind: most fields are texts and numbers."""
+    members = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    return frozenset(member for member in members if member in (*_SCALARS, type(None)))
 
 
 def _scalar_decoder(kind: Any) -> _Decoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from diagnostics.codec import decode, decode_as
@@ -120,11 +120,7 @@ class Artifact:
 
 def measurement_from(data: Mapping[str, Any], problems: list[str] | None = None) -> Measurement:
     """Decode a measurement from JSON data; with `problems`, invalid facts are dropped and named there."""
-    rest = dict(data)
-    facts = rest.pop("facts", {})
-    measurement = decode_as(Measurement, rest)
-    return (
-        replace(measurement, facts=decode(MeasurementFacts, facts, problems))
-        if facts
-        else measurement
-    )
+    facts = data.get("facts")
+    if not facts:
+        return decode_as(Measurement, {key: data[key] for key in data if key != "facts"})
+    return decode_as(Measurement, {**data, "facts": decode(MeasurementFacts, facts, problems)})

@@ -121,15 +121,15 @@ def record_from_dict(data: Mapping[str, Any]) -> Record:
         measurements = tuple(
             measurement_from(row, problems) for row in rest.pop("measurements", ())
         )
-        record = decode_as(Record, {**rest, "schema": SCHEMA})
-        return replace(
-            record,
-            measurements=measurements,
-            result=_result(record.step, found["result"], problems),
-            data=_or_none(DataSet | None, found["data"], problems),
-            diagnosis=_or_none(tuple[Finding, ...], found["diagnosis"] or (), problems) or (),
-            unread=tuple(problems),
+        found["result"] = _result(rest.get("step", ""), found["result"], problems)
+        if found["data"] is not None:
+            found["data"] = _or_none(DataSet, found["data"], problems)
+        diagnosis = found["diagnosis"]
+        found["diagnosis"] = (
+            _or_none(tuple[Finding, ...], diagnosis, problems) or () if diagnosis else ()
         )
+        found["unread"] = tuple(problems)
+        return decode_as(Record, {**rest, **found, "measurements": measurements, "schema": SCHEMA})
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a record of schema {schema}: {error}") from error
 

@@ -103,8 +103,18 @@ def _scaled(value: float | None, scales: Sequence[tuple[float, str]], unit: str)
         base = next(prefix for scale, prefix in scales if scale == 1.0)
         return f"0 {base}{unit}".strip()
     # Round first: 999.7 ms is 1.00 s, not 1,000 ms.
-    size = abs(float(f"{value:.{SIGNIFICANT - 1}e}"))
-    scale, prefix = next((row for row in scales if size >= row[0]), scales[-1])
+    rounded = f"{value:.{SIGNIFICANT - 1}e}"
+    size = abs(float(rounded))
+    scale, prefix = scales[-1]
+    for row in scales:
+        if size >= row[0]:
+            scale, prefix = row
+            break
     if scale == 1.0 and unit == "B":
         return f"{round(value)} B"
+    number = size / scale
+    if 1 <= number < 999.5:
+        # The digits are there; only the point moves.
+        digits = f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f}"
+        return f"{'-' if value < 0 else ''}{digits} {prefix}{unit}".rstrip()
     return f"{significant(value / scale)} {prefix}{unit}".strip()

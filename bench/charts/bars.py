@@ -59,13 +59,16 @@ def strip_of(timing: Timing, limit: int) -> Strip | None:
     if len(samples) < 2:
         return None
     low, high = min(samples), max(samples)
-    room = (high - low) or abs(high) or 1.0
+    height = 84 / ((high - low) or abs(high) or 1.0)
+    bottom = 92 + height * low
+    step = 980 / (len(samples) - 1)
+    dots = "".join(
+        [f"M{10 + step * i:.0f} {bottom - height * s:.0f}h0" for i, s in enumerate(samples)]
+    )
 
     def y(value: float) -> float:
-        return round(_clamp(92 - 84 * (value - low) / room), 1)
+        return round(_clamp(bottom - height * value), 1)
 
-    step = 980 / (len(samples) - 1)
-    dots = "".join(f"M{10 + step * i:.0f} {y(s):.0f}h0" for i, s in enumerate(samples))
     band = None
     if timing.low is not None and timing.high is not None:
         band = (y(timing.high), round(max(1.0, y(timing.low) - y(timing.high)), 1))

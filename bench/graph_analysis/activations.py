@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from math import log10
 from typing import Any, Final
 
-from bench.graph_analysis.record import Layer
+from bench.graph_analysis.record import Layer, layer_name
 from bench.graph_analysis.spread import spread_of
-from bench.graph_analysis.static import layer_name
 from bench.graph_diff.compare import shape_text
 from bench.onnx_graph.names import bare
 from bench.onnx_graph.record import Graph

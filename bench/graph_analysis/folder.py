@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from bench.graph_analysis.record import Anatomy, anatomy_from
-from bench.graph_analysis.static import stamp_of
+from bench.graph_analysis.record import Anatomy, anatomy_from, stamp_of
 
 FOLDER: Final = "anatomy"
 """Name of the folder in the run folder."""

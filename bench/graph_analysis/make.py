@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from bench.graph_analysis.folder import Anatomies, folder_of, is_fresh, load_anatomies
 from bench.graph_analysis.jobs import AskedGraph, GraphOptions, GraphProblems
-from bench.graph_analysis.static import stamp_of
+from bench.graph_analysis.record import stamp_of
 from bench.netron.devtools import has_browser
 from bench.output.text import distinct_names
 from suite.axes import ORIGINAL, TRAINED, VARIANTS

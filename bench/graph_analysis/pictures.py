@@ -10,8 +10,7 @@ from typing import Final
 
 from bench.graph_analysis.folder import ANATOMY, DRAWN, MISSING, PICTURE, WHOLE, beside
 from bench.graph_analysis.jobs import GraphOptions, GraphProblems
-from bench.graph_analysis.record import Anatomy, anatomy_from
-from bench.graph_analysis.static import stamp_of
+from bench.graph_analysis.record import Anatomy, anatomy_from, stamp_of
 from bench.netron.blocks import block_names, steps_of_graph
 from bench.netron.colours import heat
 from bench.netron.errors import BrowserMissing, PictureError

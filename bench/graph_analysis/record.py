@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from bench.graph_analysis.spread import Spread
+from bench.onnx_graph.names import bare
 from diagnostics.codec import decode_as
 
 SCHEMA: Final = 1
 """1: first version."""
+ROWS: Final = "_rows"
+"""Suffix of an embedding that `suite.quantization` stored row by row, each with its own scale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +115,17 @@ def anatomy_from(data: object) -> Anatomy:
     if schema != SCHEMA:
         raise ValueError(f"schema is {schema!r}; this version reads {SCHEMA}")
     return decode_as(Anatomy, data)
+
+
+def stamp_of(path: Path) -> str:
+    """Return a stamp that identifies the file's content by size and time. Empty if the file is missing."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_size}-{found.st_mtime_ns}"
+
+
+def layer_name(name: str) -> str:
+    """Return a stored tensor's or node's name without the quantizer's suffixes."""
+    return bare(name).removesuffix(ROWS)

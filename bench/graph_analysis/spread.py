@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench.onnx_graph.distribution import counts_of
-
 BINS: Final = 40
 """Number of bins of equal width from the smallest to the largest value; small histograms have no room for more."""
 
@@ -37,6 +35,8 @@ class Spread:
 def spread_of(array: Any) -> Spread | None:
     """Return the spread of a numpy array of any shape and numeric type; None if it has no finite element."""
     import numpy as np
+
+    from bench.onnx_graph.distribution import counts_of  # a report reads spreads and makes none
 
     flat = array.reshape(-1)
     numbers = flat if flat.dtype in (np.float32, np.float64) else flat.astype(np.float32)

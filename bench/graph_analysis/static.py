@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.graph_analysis.record import Anatomy, Layer, Part, Port
+from bench.graph_analysis.record import Anatomy, Layer, Part, Port, layer_name, stamp_of
 from bench.graph_analysis.spread import spread_of
 from bench.graph_diff.compare import shape_text
 from bench.onnx_graph.errors import GraphError
-from bench.onnx_graph.names import bare
 from bench.onnx_graph.read import read
 from bench.onnx_graph.record import Graph, Tensor, Value
 from bench.onnx_graph.sources import Source, parameters_of, sources_of, weights_of
@@ -20,8 +19,6 @@ from suite.axes import ORIGINAL
 
 LEAST: Final = 2
 """Minimum number of elements for a weight; a smaller tensor is a constant of the arithmetic."""
-ROWS: Final = "_rows"
-"""Suffix of an embedding that `suite.quantization` stored row by row, each with its own scale."""
 WEIGHTS: Final = ("float", "float16", "bfloat16", "double")
 """Types whose tensors are weights; integers are weights only with a scale."""
 
@@ -111,20 +108,6 @@ def weights_in(path: Path, graph: Graph) -> tuple[tuple[Layer, ...], tuple[str, 
                 )
     more = [f"{len(unread) - 3} more weights could not be read"] if len(unread) > 3 else []
     return tuple(layers), (*unread[:3], *more)
-
-
-def layer_name(name: str) -> str:
-    """Return a stored tensor's or node's name without the quantizer's suffixes."""
-    return bare(name).removesuffix(ROWS)
-
-
-def stamp_of(path: Path) -> str:
-    """Return a stamp that identifies the file's content by size and time. Empty if the file is missing."""
-    try:
-        found = path.stat()
-    except OSError:
-        return ""
-    return f"{found.st_size}-{found.st_mtime_ns}"
 
 
 def _sources(graph: Graph) -> dict[str, Source]:

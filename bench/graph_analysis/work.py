@@ -12,10 +12,10 @@ from bench.graph_analysis.activations import layers_from, shown_values, values_i
 from bench.graph_analysis.folder import ANATOMY, BETWEEN, DIFFERENCE, METRICS
 from bench.graph_analysis.jobs import AskedGraph, GraphOptions, GraphProblems
 from bench.graph_analysis.quiet import alone, beside
-from bench.graph_analysis.record import Anatomy, Layer, Part
+from bench.graph_analysis.record import Anatomy, Layer, Part, layer_name
 from bench.graph_analysis.running import time_of_nodes, values_of_a_run, working_feeds
 from bench.graph_analysis.spread import Spread
-from bench.graph_analysis.static import anatomy_of, layer_name
+from bench.graph_analysis.static import anatomy_of
 from bench.graph_diff.difference import Difference, tensor_errors
 from bench.graph_diff.document import to_json
 from bench.graph_diff.weights import compare_files

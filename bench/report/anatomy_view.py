@@ -8,8 +8,7 @@ from typing import Final
 
 from bench.charts.histograms import axis_of_spreads, density_of, hill, zero_mark
 from bench.graph_analysis.folder import Anatomies, Drawn
-from bench.graph_analysis.record import Anatomy, Layer
-from bench.graph_analysis.static import layer_name
+from bench.graph_analysis.record import Anatomy, Layer, layer_name
 from bench.output.names import variant_name
 from bench.report.difference_view import DifferenceView, difference_view
 from suite.axes import VARIANTS

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bench.output.console import print_to, write_text
-from bench.report.document import to_json
-from bench.report.html import write_html
-from bench.report.markdown import to_markdown
-from bench.report.terminal import render_terminal
 from bench.summary.build import build_report
 from bench.summary.model import Report
 from suite.runs.folder import NoSuchRun, find_run
@@ -57,9 +55,9 @@ def main(arguments: argparse.Namespace) -> int:
     except NoSuchRun as error:
         print(f"python -m bench report: {error}", file=sys.stderr)
         return 2
-    report = build_report(load_run(folder))
     try:
-        return _show(report, folder, arguments)
+        with _without_collector():
+            return _show(build_report(load_run(folder)), folder, arguments)
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         return 0
@@ -73,10 +71,24 @@ def main(arguments: argparse.Namespace) -> int:
         return 2
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Stop Python's search for cycles: a large report is a tree of millions of objects that all stay until it is
+    written, and the search goes through them again and again.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _show(report: Report, folder: Path, arguments: argparse.Namespace) -> int:
     page = folder / PAGE
     if arguments.format is None:
-        write_html(report, page)
+        _write_html(report, page)
         print_table(report, folder, arguments.out)
     else:
         FORMATS[arguments.format].write(report, folder, arguments.out)
@@ -130,7 +142,7 @@ def text_format(name: str, meaning: str, render: Callable[[Report], str]) -> Out
 def write_page(report: Report, folder: Path, out: Path | None) -> None:
     """Write the HTML page, into the run folder if no file is named, and print its path."""
     page = out or folder / PAGE
-    write_html(report, page)
+    _write_html(report, page)
     print(page)
 
 
@@ -138,15 +150,38 @@ def print_table(report: Report, folder: Path, out: Path | None) -> None:
     """Print the terminal's tables, with the address of the run's page if there is one."""
     page = folder / PAGE
     html = page if page.is_file() else None
+    from bench.report.terminal import render_terminal
+
     print_to(out, lambda console: render_terminal(report, console, html=html))
+
+
+# A renderer is imported when it is used: that of the page takes longer than a small report.
+
+
+def _write_html(report: Report, page: Path) -> None:
+    from bench.report.html import write_html
+
+    write_html(report, page)
+
+
+def _to_markdown(report: Report) -> str:
+    from bench.report.markdown import to_markdown
+
+    return to_markdown(report)
+
+
+def _to_json(report: Report) -> str:
+    from bench.report.document import to_json
+
+    return to_json(report)
 
 
 FORMATS: Final = {
     row.name: row
     for row in (
         OutputFormat(name="html", meaning="a page that needs no network", write=write_page),
-        text_format("md", "Markdown for pull requests and job summaries", to_markdown),
-        text_format("json", "the document of docs/report-schema.md", to_json),
+        text_format("md", "Markdown for pull requests and job summaries", _to_markdown),
+        text_format("json", "the document of docs/report-schema.md", _to_json),
         OutputFormat(name="terminal", meaning="the terminal's tables", write=print_table),
     )
 }

@@ -8,9 +8,10 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from jinja2 import Environment
@@ -29,7 +30,7 @@ from bench.report import filters
 from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
 from bench.report.lifecycle_view import foundations_view, life_views, stage_anchor
-from bench.report.view import MEMORY, RowView, between, quantity_text, row_views
+from bench.report.view import MEMORY, PASSED, RowView, between, quantity_text, row_views
 from bench.steps import step_name
 from bench.summary import advice_text, labels
 from bench.summary.advice import advice_for
@@ -88,6 +89,7 @@ def html_parts(
     anatomies = anatomies or Anatomies()
     scalings = {axis: scalings_of(report.rows, axis) for axis in AXES}
     places, pictures = placed(report, anatomies), inlined(anatomies)
+    homes = {(view.model, view.size): anchor(place) for place, view in places.items()}
     script = _text("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     timed = [view for view in rows if any(lane.latency for lane in view.lanes)]
@@ -166,23 +168,61 @@ def html_parts(
             advice_text=advice_text,
             pictures=pictures,
             no_pictures=anatomies.no_pictures,
-            shape_keys=filters.shape_keys,
+            repeated_of=_repeated(rows),
+            badges=_badges(rows),
+            metric_titles=lambda metrics: [(m, names.metric_name(m)) for m in metrics],
+            home_of=lambda row: homes.get((row.model, row.size), ""),
             tail=filters.tail,
             when=filters.when,
         )
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Markup of one row that every table has, made once."""
+
+    attributes: Markup
+    """By which the page filters the row."""
+    head: Markup
+    backends: Markup
+
+
+def _repeated(rows: Sequence[RowView]) -> dict[str, Repeated]:
+    """Return anchor of a row -> its repeated parts."""
+    parts: Any = _templates().get_template("parts.html.j2").make_module({"words": names})
+    return {
+        view.anchor: Repeated(parts.found(view), parts.model(view), parts.names(view))
+        for view in rows
+    }
+
+
+def _badges(rows: Sequence[RowView]) -> dict[str, Markup]:
+    """Return outcome of a step -> its mark and name."""
+    parts: Any = _templates().get_template("parts.html.j2").make_module({"words": names})
+    found = {line.outcome for view in rows for line in view.step_lines}
+    return {name: Markup("✓ passed") if name == PASSED else parts.badge(name) for name in found}
+
+
 @cache
 def _templates() -> Environment:
     environment = templates_in(TEMPLATES)
-    environment.filters["pct"] = lambda value: f"{value:.4g}"
     environment.filters["tojson_plain"] = lambda data: json.dumps(
         data, indent=1, default=str, ensure_ascii=False
     )
+    environment.filters["name_of"] = labels.name_of
+    environment.filters["step_name"] = step_name
+    environment.filters["metric_name"] = names.metric_name
+    environment.filters["operator_bars"] = filters.operator_bars
+    environment.filters["cold_lines"] = filters.cold_lines
+    environment.filters["lane_texts"] = filters.lane_texts
+    environment.filters["lines"] = filters.lines
+    environment.filters["step_rows"] = filters.step_rows
+    environment.filters["pair_list"] = filters.pair_list
+    environment.filters["parity_table"] = filters.parity_table
+    environment.filters["sort_keys"] = filters.sort_keys
     environment.filters["code"] = filters.with_code
     environment.filters["sentence"] = filters.sentence
-    environment.filters["nowrap"] = lambda text: str(text).replace(" ", "\u00a0")
     return environment
 
 

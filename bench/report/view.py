@@ -8,16 +8,20 @@ from typing import Any, Final
 
 from bench.charts.axis import Axis, ratio_axis
 from bench.charts.bars import Diverging, Strip, diverging, share, strip_of
-from bench.output.names import COMPARISONS, NOT_REACHED, backend_name, metric_name
+from bench.output.names import COMPARISONS, NOT_REACHED, backend_name, metric_name, plural
 from bench.output.text import shortened
 from bench.report.anchor import anchor
-from bench.summary.elements import Quantity, Step
+from bench.steps import step_name
+from bench.summary.elements import Quantity, Step, Timing
 from bench.summary.labels import axes_by_row, labels_of, name_of, times
 from bench.summary.model import Lane, Report, Row, Speedup
 from suite import units
+from suite.outcome import Outcome
 
 MEMORY = ("peak_rss_delta", "peak_tensor_bytes", "cuda_allocated", "cuda_reserved")
 """Memory metrics with a column and bars; others (leak) are in the model's details."""
+
+PASSED: Final = Outcome.PASSED.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +56,12 @@ class LaneView:
     cold_total: str
     cold_missing: str
     strip: Strip | None
-    others: tuple[tuple[str, str], ...]
-    """(metric, text) of quantities without a column."""
+    strip_label: str
+    strip_caption: str
+    facts: tuple[tuple[str, str, str], ...]
+    """(`part` of the number above or empty, name, text) of every other number of this backend."""
+    doubted: str
+    """The doubts about its numbers in one line; empty for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +74,16 @@ class SpeedupView:
     bar: Diverging
     middle: float
     """Position of ratio 1 in percent from the left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepLine:
+    """View of one step of a row: its phases, or why it did not pass."""
+
+    title: str
+    backend: str
+    outcome: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +103,7 @@ class RowView:
     sort: Mapping[str, float]
     """Key -> number to sort by; a key without a number is missing."""
     steps: tuple[Step, ...]
+    step_lines: tuple[StepLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +164,22 @@ def _row(
         ),
         sort=_sort_keys(row),
         steps=steps,
+        step_lines=tuple(map(_step_line, steps)),
+    )
+
+
+def _step_line(step: Step) -> StepLine:
+    note = " · ".join(
+        f"{shortened(phase.replace('_', ' '), 40)} {units.seconds(seconds)}"
+        for phase, seconds in step.phases.items()
+    )
+    if not note and step.outcome != PASSED:
+        note = shortened(step.reason, 300)
+    return StepLine(
+        title=step_name(step.step),
+        backend=backend_name(step.backend),
+        outcome=step.outcome,
+        note=note,
     )
 
 
@@ -163,6 +198,27 @@ def _lane(row: Row, lane: Lane, scales: _Scales) -> LaneView:
         latency = Bar(
             text=units.seconds(timing.p50), percent=share(timing.p50, slowest), whisker=whisker
         )
+    strip = strip_of(timing, scales.num_dots) if timing else None
+    p90 = units.seconds(timing.p90) if timing and timing.p90 is not None else ""
+    rate = units.rate(timing.throughput, timing.throughput_unit) if timing else ""
+    memory = {q.metric: _bar(q, most) for q in lane.memory if q.metric in MEMORY}
+    cold = {
+        q.metric: Bar(text=units.seconds(q.value), percent=share(q.value, scales.coldest))
+        for q in lane.coldstart
+    }
+    cold_total = units.seconds(_total(lane)) if lane.coldstart else ""
+    facts = [
+        ("", "p90", p90),
+        ("", "throughput", "" if rate == units.ABSENT else rate),
+        *(("", metric_name(metric), bar.text) for metric, bar in memory.items()),
+        *(
+            ("", shortened(metric_name(q.metric), 60), quantity_text(q))
+            for q in lane.memory
+            if q.metric not in MEMORY
+        ),
+        ("", "cold start", cold_total),
+        *(("part", metric_name(metric), bar.text) for metric, bar in cold.items()),
+    ]
     return LaneView(
         lane=lane,
         anchor=anchor(lane.cell),
@@ -172,21 +228,37 @@ def _lane(row: Row, lane: Lane, scales: _Scales) -> LaneView:
         latency=latency,
         interval=between(timing.low, timing.high) if timing else "",
         half_width=f"±{units.percent(width)}" if width is not None else "",
-        p90=units.seconds(timing.p90) if timing and timing.p90 is not None else "",
-        rate=units.rate(timing.throughput, timing.throughput_unit) if timing else "",
-        memory={q.metric: _bar(q, most) for q in lane.memory if q.metric in MEMORY},
+        p90=p90,
+        rate=rate,
+        memory=memory,
         memory_missing="" if lane.memory else ends.get("memory", ""),
-        cold={
-            q.metric: Bar(text=units.seconds(q.value), percent=share(q.value, scales.coldest))
-            for q in lane.coldstart
-        },
-        cold_total=units.seconds(_total(lane)) if lane.coldstart else "",
+        cold=cold,
+        cold_total=cold_total,
         cold_missing="" if lane.coldstart else ends.get("coldstart", ""),
-        strip=strip_of(timing, scales.num_dots) if timing else None,
-        others=tuple(
-            (metric_name(q.metric), quantity_text(q)) for q in lane.memory if q.metric not in MEMORY
-        ),
+        strip=strip,
+        strip_label=_strip_label(strip, timing),
+        strip_caption=_strip_caption(strip, timing),
+        facts=tuple(fact for fact in facts if fact[2]),
+        doubted="; ".join(doubt.summary for doubt in lane.doubts),
     )
+
+
+def _strip_label(strip: Strip | None, timing: Timing | None) -> str:
+    if strip is None or timing is None:
+        return ""
+    ends = f"{units.seconds(strip.low)} to {units.seconds(strip.high)}"
+    return f"{timing.num_samples} samples in order, {ends}"
+
+
+def _strip_caption(strip: Strip | None, timing: Timing | None) -> str:
+    if strip is None or timing is None:
+        return ""
+    rounds = plural(timing.num_samples, "round")
+    caption = (
+        f"{units.seconds(strip.low)} to {units.seconds(strip.high)} ·"
+        f" {rounds} of {plural(timing.iterations_per_sample, 'iteration')}"
+    )
+    return f"{caption} · stopped by {shortened(timing.stopped, 60)}" if timing.stopped else caption
 
 
 def quantity_text(quantity: Quantity) -> str:

@@ -119,10 +119,7 @@ def _render(template: str, values: Mapping[str, Any]) -> str:
 
 @cache
 def _templates() -> Environment:
-    environment = templates_in(TEMPLATES, REPORT)
-    environment.filters["pct"] = lambda value: f"{value:.4g}"
-    environment.filters["nowrap"] = lambda text: str(text).replace(" ", "\u00a0")
-    return environment
+    return templates_in(TEMPLATES, REPORT)
 
 
 @cache

@@ -52,7 +52,8 @@ def build_report(run: Run) -> Report:
     rows, cautions = without_run_doubts(all_rows)
     missing, cells = not_reached(planned, records), planned_cells(planned)
     lives = lives_of(records, missing, cells, all_rows)
-    steps = (*(step_of(record) for record in records), *missing)
+    known = {(s.cell, s.step): s for row in all_rows for lane in row.lanes for s in lane.steps}
+    steps = (*(known.get((r.cell.id, r.step)) or step_of(r) for r in records), *missing)
     started, finished = _text(info.get("started_at")), _text(info.get("finished_at"))
     run_id = _text(info.get("run_id")) or (run.records[0].run_id if run.records else "")
     return Report(

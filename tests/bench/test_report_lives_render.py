@@ -221,3 +221,14 @@ def test_twenty_eight_models_build_in_seconds_and_stay_small(tmp_path: Path) -> 
     assert len(text) < 3e6
     # The aim is 2 s on the clock; a generous bound does not fail on a busy machine.
     assert time.process_time() - began <= 10
+
+
+def test_the_page_of_every_model_has_its_speed_its_graph_and_its_weights(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "20261124-000000-parts", benched_records(LIVES[0]))
+    text = to_html(build_report(load_run(folder)))
+    boxes = re.findall(r'<nav class="parts"[^>]*>(.*?)</nav>', text)
+    assert boxes
+    for box in boxes:
+        links = re.findall(r'<a href="#([^"]+)">([^<]+)</a>', box)
+        assert "Speed" in {title for _, title in links}
+        assert all(f' id="{target}"' in text for target, _ in links)
