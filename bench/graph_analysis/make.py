@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
@@ -35,6 +36,8 @@ DEADLINE: Final = 600.0
 
 MANY: Final = 24
 """Number of graphs whose pictures take half a minute."""
+PAIRED: Final = 5
+"""Number of files of which every pair is compared; of more, each is compared with the first."""
 FIRST: Final = (ORIGINAL, TRAINED)
 """States from which others are made."""
 
@@ -156,7 +159,8 @@ def take_files_apart(
     """Write anatomies of a user's ONNX files, run on random numbers, and pictures of all files, into `out`; return the
     problems.
 
-    `paths`: stem of the output files -> file. Every ONNX file is compared with the first. `sizes`: open axis -> extent.
+    `paths`: stem of the output files -> file. Every ONNX file is compared with the first, and the first PAIRED with one
+    another. `sizes`: open axis -> extent.
     """
     out.mkdir(parents=True, exist_ok=True)
     launcher = Launcher(preload=("onnx", "bench.graph_analysis.work"))
@@ -165,17 +169,18 @@ def take_files_apart(
         tell(f"taking {len(paths)} {'file' if len(paths) == 1 else 'files'} apart ...")
         names = dict(zip(paths, distinct_names(list(paths.values())), strict=True))
         graphs = [(s, p) for s, p in paths.items() if p.suffix.lower() == ".onnx"]
-        for stem, path in graphs:
-            entries = [_asked(path, stem, names[stem], "")]
-            if (stem, path) != graphs[0]:
-                first, before = graphs[0]
-                own = _asked(path, stem, names[stem], names[first])
-                entries = [_asked(before, first, names[first], ""), own]
+        asked: list[tuple[tuple[str, Path], ...]] = [(graph,) for graph in graphs[:1]]
+        asked += list(combinations(graphs[1:PAIRED], 2))
+        # Last, so that the numbers kept with a file are those against the first.
+        asked += [(graphs[0], graph) for graph in graphs[1:]]
+        for *before, (stem, path) in asked:
+            entries = [_asked(p, s, names[s], "") for s, p in before]
+            entries.append(_asked(path, stem, names[stem], names[before[0][0]] if before else ""))
             given = GraphOptions(out=str(out), graphs=tuple(entries), sizes=dict(sizes or {}))
             options = JobOptions().extended(given)
             job = Job(runner=WORK, options=options, deadline=DEADLINE)
             problems += _problems(launcher.run(job))
-        return problems + draw(paths, out, [launcher], tell)
+        return [*dict.fromkeys(problems), *draw(paths, out, [launcher], tell)]
     finally:
         launcher.close()
 

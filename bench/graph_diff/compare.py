@@ -22,6 +22,7 @@ def compare_matched(before: Graph, after: Graph, pairs: Sequence[Match]) -> Diff
     known = {pair.before.key for pair in pairs}
     new = {pair.after.key for pair in pairs}
     sources = _sources(before, after, pairs)
+    stored = _stored_shapes(before), _stored_shapes(after)
     changed = []
     for pair in pairs:
         if changes := _changes(pair, *sources):
@@ -31,6 +32,7 @@ def compare_matched(before: Graph, after: Graph, pairs: Sequence[Match]) -> Diff
                     after=_ref(pair.after),
                     matched_by=pair.by,
                     changes=tuple(changes),
+                    is_carried=_is_carried(pair, changes, *stored),
                 )
             )
     general = (*_general(before, after), *_moved_outputs(before, after, pairs, *sources))
@@ -208,6 +210,25 @@ def _changes(pair: Match, left: dict[str, str], right: dict[str, str]) -> Iterab
         )
     found += _rewired(before, after, left, right)
     return found
+
+
+def _stored_shapes(graph: Graph) -> dict[str, Shape]:
+    return {tensor.name: tensor.shape for tensor in graph.tensors}
+
+
+def _is_carried(
+    pair: Match, changes: Iterable[Change], left: dict[str, Shape], right: dict[str, Shape]
+) -> bool:
+    """Return whether the node does what it did, with its own weights as large as before, on what it is fed."""
+    if any(change.what not in ("shape", "dtype") for change in changes):
+        return False
+    if not any(name and name not in left for name in pair.before.inputs):
+        return False  # it is fed by nobody
+    mine, theirs = (
+        [shapes[name] for name in node.inputs if name in shapes]
+        for node, shapes in ((pair.before, left), (pair.after, right))
+    )
+    return mine == theirs
 
 
 def _differs(before: Shape | None, after: Shape | None) -> bool:

@@ -45,6 +45,8 @@ class NodeChange:
     matched_by: str
     """name, structure (operator, scope and producers) or outputs."""
     changes: tuple[Change, ...]
+    is_carried: bool = False
+    """Whether only the shape or dtype of what it is fed has changed: the change is that of a node before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

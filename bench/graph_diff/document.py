@@ -34,6 +34,7 @@ def nodes_from(document: Mapping[str, Any]) -> DifferingNodes:
                 after=NodeRef(**node["after"]),
                 matched_by=node["matched_by"],
                 changes=tuple(Change(**change) for change in node["changes"]),
+                is_carried=bool(node.get("is_carried")),
             )
             for node in document["changed"]
         ),

@@ -47,7 +47,10 @@ def draw(difference: Difference, *, deadline: float = DEADLINE) -> Pair:
 def marks(
     difference: Difference | DifferingNodes,
 ) -> tuple[tuple[dict[str, str], dict[str, str]], tuple[dict[str, str], dict[str, str]]]:
-    """Return (node -> colour before, after), (node -> tooltip before, after)."""
+    """Return (node -> colour before, after), (node -> tooltip before, after).
+
+    A node that only carries on what changed before it is not coloured: behind a narrower layer that would be all.
+    """
     colours: tuple[dict[str, str], dict[str, str]] = ({}, {})
     notes: tuple[dict[str, str], dict[str, str]] = ({}, {})
 
@@ -60,6 +63,8 @@ def marks(
         notes[side][node.drawn] = note if not node.outer else f"inside: {note}"
 
     for change in difference.changed:
+        if change.is_carried:
+            continue
         mark(0, change.before, "changed", changes_text(change))
         mark(1, change.after, "changed", changes_text(change))
     for node in difference.removed:

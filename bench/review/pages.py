@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from bench.charts.bars import share
 from bench.graph_analysis.folder import Anatomies
+from bench.graph_analysis.make import PAIRED
 from bench.graph_diff.pictures import COLOURS
 from bench.graph_diff.wording import sizes_text
 from bench.output import names
@@ -64,6 +65,7 @@ def pages_of(
         "metric_text": metric_text,
         "drop_text": drop_text,
         "comparisons": comparisons,
+        "most_paired": PAIRED,
         "state_of": lambda room, exhibit: _state(lives.get(room.place), exhibit),
         "life_of": lambda room: lives.get(room.place),
     }
@@ -88,8 +90,8 @@ def pages_of(
 
 
 def comparisons(room: Room) -> tuple[tuple[Exhibit, ...], ...]:
-    """Return the graphs of a room that are shown side by side: every pair, and triples if there are enough."""
-    pairs = list(combinations(room.exhibits[:5], 2))
+    """Return the graphs of a room that are shown side by side: every pair of the first PAIRED, and the first three."""
+    pairs = list(combinations(room.exhibits[:PAIRED], 2))
     return (*pairs, room.exhibits[:3]) if len(room.exhibits) > 2 else tuple(pairs)
 
 

@@ -79,18 +79,38 @@ def verdict(advice: Advice) -> str:
 
 
 def sureness_text(advice: Advice) -> str:
-    """Return briefly how certain the choice of the fastest state is: which others may be as fast, and the doubts."""
+    """Return in a few words how certain the choice of the fastest state is; the advice of the model has them all."""
     parts = []
-    if advice.rivals:
-        parts.append(f"{', '.join(state_text(s) for s in advice.rivals)} may be as fast")
+    if len(advice.rivals) == 1:
+        parts.append(f"{state_text(advice.rivals[0])} may be as fast")
+    elif advice.rivals:
+        parts.append(f"{len(advice.rivals)} others may be as fast")
     lost = (advice.fastest.drop or 0.0) if advice.fastest else 0.0
     if advice.doubts and advice.chance is None:
-        parts.append("how far its quality moves by chance is not known")
+        parts.append("chance in its quality not known")
     elif advice.chance is not None and lost + advice.chance > advice.limits.max_drop:
-        parts.append(f"its quality moves by ±{advice.chance:.1f} points by chance")
-    else:
+        parts.append(f"±{advice.chance:.1f} points by chance")
+    elif not parts:
         parts += advice.doubts[:1]
     return f"not sure: {'; '.join(parts)}" if parts else "sure: no other interval reaches it"
+
+
+def ratio_text(state: State) -> str:
+    """Return `4.35× (4.05–6.02×)`, without the interval if there is none."""
+    if state.ratio is None:
+        return "unknown"
+    text, ratio = times(state.ratio.value), state.ratio
+    if ratio.low is not None and ratio.high is not None:
+        text += f" ({times(ratio.low)[:-1]}–{times(ratio.high)})"
+    return text
+
+
+def loss_text(state: State, quality: Quality | None) -> str:
+    """Return the quality lost: `0.4 points (now 95.3%)`, or `none (now 96.1%)`."""
+    if state.drop is None:
+        return "unknown"
+    now = metric_text(quality, state.metric)
+    return f"{drop_text(quality, state.drop) if state.drop > 0 else 'none'} (now {now})"
 
 
 def ship_text(advice: Advice) -> str:
@@ -98,8 +118,11 @@ def ship_text(advice: Advice) -> str:
     fastest = advice.fastest
     if fastest is None:
         return f"nothing qualifies: {limits_text(advice.limits, advice.life.quality)}"
-    speed, cost = speed_text(fastest), cost_text(fastest, advice.life.quality)
-    return f"ship {state_text(fastest)}: {speed}; {cost}; {sureness_text(advice)}"
+    lost = loss_text(fastest, advice.life.quality)
+    return (
+        f"ship {state_text(fastest)}: {ratio_text(fastest)} as fast; lost {lost};"
+        f" {sureness_text(advice)}"
+    )
 
 
 def next_command(report: Report) -> str:

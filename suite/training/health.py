@@ -14,6 +14,10 @@ GAP: Final = 1.5
 """Validation loss over training loss above which the model overfits."""
 RISE: Final = 1.1
 """Final validation loss over the lowest one."""
+WIDE_GAP: Final = 5.0
+"""Validation loss over training loss above which the model has learned its samples by heart, risen or not."""
+LEFT: Final = 0.2
+"""Share of the first training loss below which a validation loss is small, whatever the gap."""
 LEAST_FALL: Final = 0.95
 """A loss that stays above this share of its initial value has not converged."""
 EXPLODING: Final = 100.0
@@ -62,12 +66,13 @@ def smoothed(losses: Sequence[float], window: int = 8) -> tuple[float, float]:
 
 
 def overfitting(signs: Signs) -> HealthSign | None:
-    """Report a validation loss far above the training loss."""
+    """Report a validation loss above the training loss: one that rises again, or one that never came near it."""
     if len(signs.validation) < 2 or signs.plays:
         return None
     last, best = signs.validation[-1][1], min(loss for _, loss in signs.validation)
-    trained = smoothed(signs.losses)[1]
-    if last > GAP * trained and last > RISE * best:
+    first, trained = smoothed(signs.losses)
+    has_risen = last > GAP * trained and last > RISE * best
+    if has_risen or (last > WIDE_GAP * trained and last > LEFT * first):
         return HealthSign(
             code="overfitting",
             summary=f"validation loss {last:.3g} against training loss {trained:.3g}, best {best:.3g}",

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bench.graph_diff.compare import compare
 from bench.graph_diff.match import match
+from bench.graph_diff.pictures import marks
 from bench.onnx_graph.names import bare, is_numbered
 from bench.onnx_graph.record import Tensor, Value
 
@@ -54,6 +55,17 @@ def test_a_changed_shape_and_type_are_told():
         ("shape", "", "batch×8", "batch×6"),
         ("dtype", "", "float", "float16"),
     ]
+
+
+def test_a_node_that_only_carries_on_another_shape_is_told_from_the_one_that_changed():
+    narrow = (Value(name="a", dtype="float", shape=("batch", 4)),)
+    after = swapped(base(), "conv", outputs=narrow)
+    after = swapped(after, "relu", outputs=(replace(narrow[0], name="b"),))
+    after = replace(after, tensors=(tensor("w1", (4, 3)), tensor("w2")))
+    difference = compare(base(), after)
+    assert {c.before.key: c.is_carried for c in difference.changed} == {"conv": False, "relu": True}
+    colours, _ = marks(difference)
+    assert [set(side) for side in colours] == [{"conv"}, {"conv"}]
 
 
 def test_a_shape_that_one_file_does_not_tell_is_no_change():

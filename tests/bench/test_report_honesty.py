@@ -19,6 +19,8 @@ from bench.output.names import COMPARISON_STYLES, COMPARISONS
 from bench.output.text import distinct_names
 from bench.paired_ratio import verdict_of
 from bench.report.html import to_html
+from bench.summary.advice import advice_for
+from bench.summary.advice_text import ship_text, sureness_text
 from bench.summary.build import build_report
 from bench.summary.labels import ratio_text
 from bench.summary.model import Speedup
@@ -152,8 +154,22 @@ def test_the_first_thing_is_what_to_ship_of_every_model(tmp_path):
     page = to_html(build_report(load_run(tmp_path / "run")))
     top = page[: page.index('class="jump"')]
     for model in ("mlp", "cnn", "rnn"):
-        line = re.search(rf"<bdi>{model}</bdi></a>: (.*?)</li>", top)[1]
-        assert re.match(r"ship .* on .*: .*× as fast .*; (loses|no loss) .*; (not )?sure: ", line)
+        line = re.search(rf"<bdi>{model}</bdi></a></th>(.*?)</tr>", top)[1]
+        what, fast, lost, sure = re.findall(r"<td[^>]*>([^<]*)</td>", line)
+        assert " on " in what
+        assert re.match(r"[\d.]+×", fast)
+        assert re.match(r"(none|[\d.]+.points) \(now ", lost.replace("\u00a0", " "))
+        assert re.match(r"(not )?sure: ", sure)
+    assert top.index("<h1>") < top.index('class="ship"') < top.index('class="meta')
+
+
+def test_what_to_ship_is_one_line_however_many_states_are_as_fast(tmp_path):
+    records = [r for row in LIVES for r in life_records(row, bad={})]
+    write_folder(tmp_path / "run", records, [])
+    report = build_report(load_run(tmp_path / "run"))
+    for advice in advice_for(report.lives).values():
+        assert len(ship_text(advice)) < 200
+        assert len(sureness_text(advice)) < 75
 
 
 def test_where_no_states_were_made_the_command_that_makes_them_is_told(tmp_path):

@@ -224,7 +224,8 @@ def test_twenty_eight_models_build_in_seconds_and_stay_small(tmp_path: Path) -> 
 
 
 def test_the_page_of_every_model_has_its_speed_its_graph_and_its_weights(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "20261124-000000-parts", benched_records(LIVES[0]))
+    folder = tmp_path / "20261124-000000-parts"
+    write_folder(folder, benched_records(LIVES[0]), [])
     text = to_html(build_report(load_run(folder)))
     boxes = re.findall(r'<nav class="parts"[^>]*>(.*?)</nav>', text)
     assert boxes

@@ -20,8 +20,11 @@ from onnx import helper
 from pages import page
 
 from bench.__main__ import main
+from bench.graph_analysis.folder import Anatomies
 from bench.netron.devtools import INSTALL, find_browser
 from bench.netron.errors import BrowserMissing
+from bench.review.graphs import Exhibit, Room
+from bench.review.pages import pages_of
 
 try:
     find_browser()
@@ -226,9 +229,47 @@ def test_the_nodes_that_differ_are_coloured_on_both_sides(served):
         told = seen.run(f"{frames}.map(d => {tooltip})")
         assert all("shape" in text for text in told), told
         assert "changed" in seen.run("document.querySelector('.legend').innerText")
+        relu = "d.querySelector('#node-name-relu').classList.contains('differs')"
+        assert seen.run(f"{frames}.map(d => {relu})") == [False, False]  # it carries on a shape
         seen.open(f"{served.address}netron/1.html")
         seen.wait("document.body.dataset.attached === 'yes'")
         assert seen.run("document.body.dataset.marked === undefined")
+
+
+def test_every_pair_of_a_few_files_is_compared_and_the_limit_is_told(served):
+    _, page, _ = served.ask("compare-2-4.html")
+    assert b"Nothing is coloured" not in page
+    room = Room(number=1, title="six files", size="", exhibits=tuple(map(exhibit, range(1, 7))))
+    index = pages_of((room,), Anatomies(), {}, title="six files", report=None)["index.html"]
+    assert "Paired are the first 5 of these 6" in index
+
+
+def exhibit(number):
+    path = Path(f"{number}.onnx")
+    return Exhibit(
+        number=number, path=path, name=path.name, state=path.name, files=(path,), stem=""
+    )
+
+
+@seen_by_a_browser
+def test_graphs_side_by_side_move_together(served):
+    with page() as seen:
+        seen.open(f"{served.address}compare-1-4.html", width=900, height=700)
+        frames = "[...document.querySelectorAll('iframe')].map(f => f.contentWindow)"
+        seen.wait(f"{frames}.every(w => w.document.body && w.document.body.dataset.together)")
+        seen.run(
+            f"(() => {{ const w = {frames}[0]; w.__view__._target.zoom = 1.35;"
+            " const box = w.document.getElementById('target'); box.scrollTop = 90;"
+            " box.dispatchEvent(new Event('wheel')); })()"
+        )
+        seen.wait(f"Math.abs({frames}[1].__view__._target.zoom - 1.35) < 0.01", 10)
+        top = "w.document.getElementById('node-name-conv').getBoundingClientRect().top"
+        seen.wait(f"(t => Math.abs(t[0] - t[1]) < 3)({frames}.map(w => {top}))", 10)
+        # The other one leads as well, and nothing swings back.
+        seen.run(f"{frames}[1].document.getElementById('target').scrollTop = 20")
+        seen.wait(f"(t => Math.abs(t[0] - t[1]) < 3)({frames}.map(w => {top}))", 10)
+        assert seen.run(f"{frames}[1].document.getElementById('target').scrollTop") == 20
+        assert not seen.said
 
 
 @seen_by_a_browser

@@ -42,6 +42,18 @@ def test_each_sign_is_seen_alone_and_comes_with_a_cure(code):
     assert found[0].cure
 
 
+def test_samples_learned_by_heart_are_overfitting_although_the_validation_loss_never_rose():
+    losses = [0.9 * 0.93**i for i in range(60)]
+    found = diagnose(replace(HEALTHY, losses=losses, validation=[(30, 0.76), (60, 0.74)]))
+    assert [sign.code for sign in found] == ["overfitting"]
+    assert "validation loss 0.74 against training loss 0.0" in found[0].summary
+
+
+def test_a_gap_between_two_losses_that_are_both_small_is_no_finding():
+    losses = [2.0 * 0.9**i for i in range(60)]
+    assert diagnose(replace(HEALTHY, losses=losses, validation=[(30, 0.2), (60, 0.1)])) == []
+
+
 def test_every_look_has_a_case():
     assert len(CASES) == len(LOOKS)
 
