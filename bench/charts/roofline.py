@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from bench.charts.axis import Axis, Tick, axis_of
+from bench.charts.scatter import LabelPlace, places_for
 from bench.output.names import backend_name
 from bench.summary.roofline_records import Peaks, Roofline, RoofPoint
 from suite import units
 
+HEIGHT: Final = 300.0
+"""Height of the drawing in pixels, for placing names."""
+NAMED: Final = 16
+"""Maximum number of points with a name; the table has all."""
 LIMITS: Final = {
     "compute": "the rate of matrix products",
     "memory": "moving memory",
     "cache": "a cache: faster than main memory allows",
+    "above": "more than the products measured here: eight-bit arithmetic, fewer multiplications than are counted"
+    " (Winograd), or peaks that were measured on a busy machine",
     "overhead": "neither: dispatch, small operators, threads that wait",
 }
 """Limit -> its description."""
@@ -27,6 +35,9 @@ class RoofMark:
     left: float
     top: float
     title: str
+    label: str
+    """The model's name; empty where there are too many to stand apart."""
+    place: LabelPlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +86,24 @@ def _plot(peaks: Peaks, points: list[RoofPoint], labels: dict[str, str]) -> Roof
     lowest = min(min(p.flops for p in points), best)
     y = axis_of([*(p.flops for p in points), best, lowest], is_log=True)
     assert y is not None, "points have rates above zero"
+    spots = [(x.place(p.intensity), 100 - y.place(p.flops)) for p in points]
+    names = [labels[p.row] for p in points]
+    places = places_for([(left, HEIGHT * top / 100) for left, top in spots], names, HEIGHT)
+    shown = _named(points)
     marks = tuple(
         RoofMark(
             point=point,
-            left=x.place(point.intensity),
-            top=100 - y.place(point.flops),
+            left=left,
+            top=top,
+            label=name if point in shown else "",
+            place=place,
             title=(
                 f"{labels[point.row]}, {backend_name(point.backend)}:"
                 f" {units.scaled_count(point.flops, 'FLOP/s')}, {units.percent(point.share)} of the roof"
+                + (f"; above it: {LIMITS[point.limit]}" if point.share > 1 else "")
             ),
         )
-        for point in points
+        for point, (left, top), name, place in zip(points, spots, names, places, strict=True)
     )
     return RoofPlot(
         peaks=peaks,
@@ -95,6 +113,15 @@ def _plot(peaks: Peaks, points: list[RoofPoint], labels: dict[str, str]) -> Roof
         y_ticks=tuple((100 - y.place(t), units.scaled_count(t, "FLOP/s")) for t in y.ticks(6)),
         summary="; ".join(mark.title for mark in marks[:20]),
     )
+
+
+def _named(points: Sequence[RoofPoint]) -> list[RoofPoint]:
+    """Return the points that have room for a name: all of a few, of many those nearest to the roof."""
+    best: dict[str, RoofPoint] = {}
+    for point in points:
+        if point.row not in best or point.share > best[point.row].share:
+            best[point.row] = point
+    return sorted(best.values(), key=lambda point: -point.share)[:NAMED]
 
 
 def _roof(dtype: str, rate: float, peaks: Peaks, x: Axis, y: Axis) -> Roof:

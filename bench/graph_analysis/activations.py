@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from math import log10
 from typing import Any, Final
 
-from bench.graph_analysis.record import Layer, layer_name
+from bench.graph_analysis.modules import node_names, scopes_in
+from bench.graph_analysis.record import Layer
 from bench.graph_analysis.spread import spread_of
 from bench.graph_diff.compare import shape_text
 from bench.onnx_graph.names import bare
@@ -20,18 +21,20 @@ MOST: Final = 300
 """Maximum number of layers of one graph whose outputs are kept; a deeper graph shows its first."""
 
 
-def outputs_of_layers(graph: Graph) -> dict[str, str]:
-    """Return layer -> float output, for every multiplying node of the main graph, in order."""
+def outputs_of_layers(graph: Graph, scopes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return layer -> float output, for every multiplying node of the main graph, in order; `scopes`: those of all
+    states (`bench.graph_analysis.modules.scopes_in`), None for the graph's own.
+    """
+    multiplying = [n for n in graph.nodes if n.macs != 0 and not n.outer and n.outputs]
+    names = node_names(multiplying, scopes_in([graph.nodes]) if scopes is None else scopes)
     values = {value.name: value for node in graph.nodes for value in node.outputs}
     found: dict[str, str] = {}
-    for node in graph.nodes:
-        if node.macs == 0 or node.outer or not node.outputs:
-            continue
+    for node in multiplying:
         name = node.outputs[0].name
         # A quantized product gives integers; the float value follows under the plain name.
         if values[name].dtype.startswith(("int", "uint")) and bare(name) in values:
             name = bare(name)
-        found.setdefault(layer_name(node.key), name)
+        found.setdefault(names[node.key], name)
         if len(found) == MOST:
             break
     return found
@@ -43,10 +46,11 @@ def shown_values(graphs: Sequence[Graph]) -> dict[str, str]:
     If a quantizer has fused an activation into the layer before it, the value after the activation is used for every
     state, so that equivalent values are compared.
     """
+    scopes = scopes_in(graph.nodes for graph in graphs)
     every = [{value.name for node in graph.nodes for value in node.outputs} for graph in graphs]
     found: dict[str, str] = {}
     for graph in graphs:
-        for layer, value in outputs_of_layers(graph).items():
+        for layer, value in outputs_of_layers(graph, scopes).items():
             if layer not in found or all(value in names for names in every):
                 found[layer] = value
     return found

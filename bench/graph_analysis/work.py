@@ -11,6 +11,7 @@ from typing import Any
 from bench.graph_analysis.activations import layers_from, shown_values, values_in
 from bench.graph_analysis.folder import ANATOMY, BETWEEN, DIFFERENCE, METRICS
 from bench.graph_analysis.jobs import AskedGraph, GraphOptions, GraphProblems
+from bench.graph_analysis.modules import scopes_in, weight_names
 from bench.graph_analysis.quiet import alone, beside
 from bench.graph_analysis.record import Anatomy, Layer, Part, layer_name
 from bench.graph_analysis.running import time_of_nodes, values_of_a_run, working_feeds
@@ -73,6 +74,17 @@ def _write(found: Graphs, out: Path) -> None:
         write_whole(out / f"{stem}{ANATOMY}", json.dumps(anatomy.as_dict(), ensure_ascii=False))
         document = attachment_of(graph, anatomy, difference, against=entry.parent)
         write_attachment(out / f"{stem}{METRICS}", document)
+
+
+def _named_by_module(found: Graphs) -> Graphs:
+    """Return the same with weights that an exporter has numbered named after the module that uses them."""
+    scopes = scopes_in(graph.nodes for _, _, graph in found)
+    named = []
+    for entry, anatomy, graph in found:
+        names = weight_names(graph, [layer.actual for layer in anatomy.weights], scopes)
+        weights = tuple(replace(layer, name=names[layer.actual]) for layer in anatomy.weights)
+        named.append((entry, replace(anatomy, weights=weights), graph))
+    return named
 
 
 def _feeds(

@@ -8,7 +8,8 @@ from typing import Final
 
 from bench.charts.histograms import axis_of_spreads, density_of, hill, zero_mark
 from bench.graph_analysis.folder import Anatomies, Drawn
-from bench.graph_analysis.record import Anatomy, Layer, layer_name
+from bench.graph_analysis.modules import node_names, scopes_in
+from bench.graph_analysis.record import Anatomy, Layer
 from bench.output.names import variant_name
 from bench.report.difference_view import DifferenceView, difference_view
 from suite.axes import VARIANTS
@@ -63,6 +64,9 @@ class CostRow:
     """Cost of one node in each state: (MACs share, time share), None if it is absent."""
 
     key: str
+    """Its name, alike in every state: `bench.graph_analysis.modules.node_names`."""
+    node: str
+    """Its own name in the first state that has it."""
     operator: str
     scope: str
     shares: tuple[tuple[float | None, float | None] | None, ...]
@@ -171,9 +175,13 @@ def _table(states: Sequence[Sequence[Layer]], limit: int) -> LayerTable:
 
 
 def _costs(states: Sequence[Anatomy]) -> tuple[CostRow, ...]:
-    parts = [{layer_name(p.key): p for p in a.parts} for a in states]
+    scopes = scopes_in(a.parts for a in states)
+    parts = []
+    for a in states:
+        names = node_names(a.parts, scopes)
+        parts.append({names[p.key]: p for p in a.parts})
     times = [a.seconds or 0.0 for a in states]
-    names = dict.fromkeys(name for own in parts for name in own)
+    every = dict.fromkeys(name for own in parts for name in own)
 
     def weight(name: str) -> float:
         found = [
@@ -184,12 +192,13 @@ def _costs(states: Sequence[Anatomy]) -> tuple[CostRow, ...]:
         return max(found)
 
     rows = []
-    for name in sorted(names, key=weight, reverse=True)[:COSTLY]:
+    for name in sorted(every, key=weight, reverse=True)[:COSTLY]:
         own = [found.get(name) for found in parts]
         first = next(part for part in own if part)
         rows.append(
             CostRow(
                 key=name,
+                node=first.key,
                 operator=first.operator,
                 scope=first.scope,
                 shares=tuple(

@@ -110,7 +110,8 @@ def loss_text(state: State, quality: Quality | None) -> str:
     if state.drop is None:
         return "unknown"
     now = metric_text(quality, state.metric)
-    return f"{drop_text(quality, state.drop) if state.drop > 0 else 'none'} (now {now})"
+    # Less than the last digit shown is none: "0.0% lost" leaves the reader in doubt.
+    return f"{drop_text(quality, state.drop) if state.drop >= 0.05 else 'none'} (now {now})"
 
 
 def ship_text(advice: Advice) -> str:

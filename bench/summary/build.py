@@ -279,7 +279,8 @@ def point_of(row: Row, lane: Lane, peaks: Peaks) -> RoofPoint | None:
     roof = min(rate, memory_roof)
     share = work / seconds / roof
     if share > CACHED:
-        limit = "cache"
+        # Above the slope a cache was faster than main memory; above the flat part no cache helps.
+        limit = "cache" if memory_roof < rate and work / seconds <= rate * CACHED else "above"
     elif share < BUSY:
         limit = "overhead"
     else:

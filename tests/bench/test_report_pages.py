@@ -142,7 +142,7 @@ def test_tables_filter_by_name_and_by_outcome(run):
 def test_charts_have_a_size_and_something_in_them(run):
     with shown(run) as seen:
         seen.run("document.querySelectorAll('details').forEach(d => d.open = true)")
-        for chart, part in ((".roof svg", "circle"), (".strip svg", "path"), (".hill", "path")):
+        for chart, part in ((".roof svg", ".mark"), (".strip svg", "path"), (".hill", "path")):
             width, height, parts = seen.run(
                 f"(() => {{ const c = document.querySelector('{chart}'); c.scrollIntoView();"
                 " const b = c.getBoundingClientRect();"
@@ -150,6 +150,29 @@ def test_charts_have_a_size_and_something_in_them(run):
             )
             assert (width > 60, height > 15, parts > 0) == (True, True, True), chart
         assert seen.run("document.body.textContent").count("No picture: no browser to draw") == 1
+
+
+def test_points_of_the_roofline_are_named_and_look_as_in_the_legend(run):
+    with shown(run) as seen:
+        seen.run("document.querySelector('.roof').scrollIntoView()")
+        names = seen.run("[...document.querySelectorAll('.roof a text')].map(t => t.textContent)")
+        assert len(names) == len(set(names)) >= 8
+        marks, legend = seen.run(
+            "[new Set([...document.querySelectorAll('.roof .mark')].map(m => m.getAttribute('d'))).size,"
+            " new Set([...document.querySelectorAll('.roof .dot')].map(d => d.className)).size]"
+        )
+        assert marks == legend == 2
+
+
+def test_every_state_of_a_layer_has_a_histogram_of_the_same_width(run):
+    with shown(run) as seen:
+        seen.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+        widths = seen.run(
+            "[...document.querySelectorAll('.layers tbody tr')].map(r =>"
+            " [...r.querySelectorAll('.hill')].map(h => Math.round(h.getBoundingClientRect().width)))"
+        )
+        assert any(len(row) > 1 for row in widths)
+        assert all(max(row) - min(row) <= 1 for row in widths if row)
 
 
 def test_a_link_to_a_cell_opens_the_box_around_it(run):

@@ -1,14 +1,17 @@
 """The roofline: peaks as an instrument tells them, points under them, and the drawing."""
 
+from dataclasses import replace
+
 import pytest
 from report_runs import write_run
 
+from bench.charts.roofline import roof_plots
 from bench.report.html import to_html
 from bench.run import is_whole, peaks_for
 from bench.summary.build import build_report, peaks_of, point_of, roofline_of
 from bench.summary.elements import Quantity, Timing
 from bench.summary.model import Lane, Row
-from bench.summary.roofline_records import Peaks
+from bench.summary.roofline_records import Peaks, Roofline
 from bench.summary.scaling import scalings_of
 from suite.cell import Cell
 from suite.outcome import Outcome
@@ -64,6 +67,25 @@ def test_activations_count_twice():
 def test_far_below_the_roof_it_is_overhead_and_above_it_a_cache():
     assert point(p50=1.0).limit == "overhead"
     assert point(macs=1_000_000, p50=0.05e-3).limit == "cache"
+
+
+def test_nothing_is_above_the_roof_without_a_reason():
+    swift = point(p50=2e-4)  # 250 GFLOP/s where products reach 100: no cache explains that
+    assert swift.share == pytest.approx(2.5)
+    assert swift.limit == "above"
+    plots = roof_plots(Roofline(peaks=(PEAKS,), points=(swift,)), {swift.row: "net"})
+    assert "above it: more than the products measured here" in plots[0].marks[0].title
+
+
+def test_points_are_named_after_their_models_each_once():
+    points = tuple(
+        replace(point(p50=p50), row=f"{name}-tiny-cpu-float32-b1", backend=backend)
+        for name, p50 in (("one", 1e-3), ("two", 2e-3))
+        for backend in ("eager", "onnxruntime")
+    )
+    names = {found.row: found.row.partition("-")[0] for found in points}
+    (plot,) = roof_plots(Roofline(peaks=(PEAKS,), points=points), names)
+    assert sorted(mark.label for mark in plot.marks if mark.label) == ["one", "two"]
 
 
 def test_without_a_peak_or_macs_there_is_no_point():
