@@ -99,7 +99,9 @@ def layout_plot(trend: Trend, machines: Sequence[str]) -> Plot:
     for begin, end in pairwise(edges):
         inside = [number for i, number in drawn if begin <= i < end]
         if inside:
-            levels.append(f"M{x(begin - 0.4)} {y(median(inside))}H{x(end - 0.6)}")
+            # Between its neighbours' lines, and inside the frame at either end.
+            first, last = max(0.0, x(begin - 0.4)), min(float(WIDTH), x(end - 0.6))
+            levels.append(f"M{first} {y(median(inside))}H{last}")
     return Plot(
         dots=tuple(
             Dot(

@@ -230,6 +230,16 @@ def test_the_page_needs_no_network_and_no_script(fill: Callable) -> None:
     assert "prefers-color-scheme:dark" in text
 
 
+def test_lines_of_levels_stay_in_the_frame(fill: Callable) -> None:
+    text = to_html(query_trends(fill(24, slower_from(16)), ["mlp"], ["latency"]))
+    width = float(re.search(r'viewBox="0 0 ([\d.]+) ', text.split('class="plot"')[1])[1])
+    paths = re.findall(r'class="level" d="([^"]+)"', text)
+    ends = [float(x) for path in paths for x in re.findall(r"[MH](-?[\d.]+)", path)]
+    assert len(ends) >= 4
+    assert min(ends) >= 0
+    assert max(ends) <= width
+
+
 def test_the_page_has_a_dot_for_every_run_and_a_line_for_every_change(fill: Callable) -> None:
     text = to_html(query_trends(fill(24, slower_from(16)), ["mlp"], ["latency"]))
     assert len(re.findall(r'<path class="dot', text)) == 24
