@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bench.output.text import shortened
 from suite import units
@@ -21,6 +21,9 @@ FILTERS: Final = {
     "scaled": lambda value: units.scaled_count(value, ""),
     "seconds": units.seconds,
     "shortened": shortened,
+    "breakable": lambda name: Markup(
+        str(escape(name)).replace(".", ".<wbr>").replace("_", "_<wbr>")
+    ),
     "pct": lambda value: f"{value:.4g}",
     "nowrap": lambda text: str(text).replace(" ", "\u00a0"),
 }

@@ -81,10 +81,8 @@ def verdict(advice: Advice) -> str:
 def sureness_text(advice: Advice) -> str:
     """Return in a few words how certain the choice of the fastest state is; the advice of the model has them all."""
     parts = []
-    if len(advice.rivals) == 1:
-        parts.append(f"{state_text(advice.rivals[0])} may be as fast")
-    elif advice.rivals:
-        parts.append(f"{len(advice.rivals)} others may be as fast")
+    if advice.rivals:
+        parts.append(f"{units.plural(len(advice.rivals), 'other')} may be as fast")
     lost = (advice.fastest.drop or 0.0) if advice.fastest else 0.0
     if advice.doubts and advice.chance is None:
         parts.append("chance in its quality not known")

@@ -175,6 +175,16 @@ def test_every_state_of_a_layer_has_a_histogram_of_the_same_width(run):
         assert all(max(row) - min(row) <= 1 for row in widths if row)
 
 
+def test_a_drawing_wider_than_its_box_is_shown_from_its_middle(run):
+    with shown(run, width=390, height=800) as seen:
+        seen.run(
+            "(() => { const box = document.querySelector('.details'), canvas = document.createElement('div');"
+            " canvas.className = 'canvas'; canvas.innerHTML = '<svg width=\"2000\" height=\"50\"></svg>';"
+            " box.append(canvas); box.open = true; box.scrollIntoView(); })()"
+        )
+        seen.wait("document.querySelector('.canvas').scrollLeft > 500", 10)
+
+
 def test_a_link_to_a_cell_opens_the_box_around_it(run):
     with shown(run) as seen:
         seen.run("location.hash = '#cnn-base-onnxruntime-cpu-float32-b1'")

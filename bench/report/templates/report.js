@@ -74,6 +74,17 @@
   });
   reveal();
 
+  // A drawing that is wider than its box is shown from its middle: its left edge is often empty.
+  const centred = new WeakSet();
+  document.addEventListener("toggle", (event) => {
+    for (const box of all(".canvas", event.target)) {
+      if (box.clientWidth && !centred.has(box)) {
+        centred.add(box);
+        box.scrollLeft = (box.scrollWidth - box.clientWidth) / 2;
+      }
+    }
+  }, true);
+
   // On paper everything is open, as long as that is readable.
   let opened = [];
   addEventListener("beforeprint", () => {
