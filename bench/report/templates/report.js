@@ -56,6 +56,12 @@
     apply();
   }
 
+  // What is above a target and was never drawn has an estimated height: it is looked up again once that is known.
+  const land = (target, frames) => {
+    target.scrollIntoView();
+    if (frames) requestAnimationFrame(() => land(target, frames - 1));
+  };
+
   // A link to a cell opens the details that hold it, whatever is filtered.
   const reveal = () => {
     let id = location.hash.slice(1);
@@ -65,7 +71,7 @@
     if (!box) return;
     box.hidden = false;
     box.open = true;
-    target.scrollIntoView();
+    land(target, 3);
   };
   addEventListener("hashchange", reveal);
   document.addEventListener("click", (event) => {
