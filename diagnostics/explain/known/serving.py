@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diagnostics.explain.row import do, pip, row, rows, run, sh
+from diagnostics.explain.row import do, pip, root, row, rows, run, sh
 
 ROWS = rows(
     "serving",
@@ -189,5 +189,112 @@ ROWS = rows(
             sh("export UV_HTTP_TIMEOUT=300", "gives uv more time"),
         ),
         explains=("no-network",),
+    ),
+    row(
+        "sglang-memory",
+        r"Not enough memory\. Please try to increase --mem-fraction-static",
+        summary="The GPU has too little memory left for SGLang's cache beside the weights.",
+        cause="--mem-fraction-static is the share of the card for weights and cache together; the weights "
+        "alone nearly fill it.",
+        cures=(
+            do("--mem-fraction-static 0.9", "gives weights and cache a larger share"),
+            do(
+                "--context-length 8192, --tp 2, or a quantized version of the model",
+                "needs less per card",
+            ),
+            run("{python} -m diagnostics fit MODEL_FOLDER", "tells what weights and cache take"),
+        ),
+    ),
+    row(
+        "tensorrt-engine-version",
+        r"Version tag does not match\. Note: Current Version: (?P<now>\d+), Serialized Engine Version: (?P<then>\d+)",
+        summary="The TensorRT engine was built by another version of TensorRT.",
+        cause="An engine runs on the version, and on the kind of GPU, that it was built with.",
+        cures=(
+            do(
+                "build the engine again with the installed TensorRT (trtexec, trtllm-build)",
+                "makes one that fits",
+            ),
+        ),
+    ),
+    row(
+        "tensor-parallel-heads",
+        r"Total number of attention heads \((?P<heads>\d+)\) must be divisible by tensor parallel size "
+        r"\((?P<size>\d+)\)",
+        summary="{heads} attention heads cannot be split over {size} GPUs.",
+        cause="Each GPU takes the same number of heads.",
+        cures=(
+            do("--tensor-parallel-size with a divisor of {heads}", "splits them evenly"),
+            do("--pipeline-parallel-size {size}", "splits the layers instead"),
+        ),
+    ),
+    row(
+        "engine-architecture",
+        r"Model architectures \[(?P<names>[^\]\n]{1,120})\] are not supported",
+        r"GGUF model with architecture (?P<kind>[\w.-]+) is not supported yet",
+        summary="This release does not know the model's architecture ({names}).",
+        cause="The model is newer than the engine or library, or of a kind that it never took.",
+        cures=(
+            do("take a newer release, with the torch that it pins", "brings newer architectures"),
+            do("--model-impl transformers (vLLM, SGLang)", "runs it by transformers' own code"),
+        ),
+    ),
+    row(
+        "fsdp-dtype",
+        r"Must flatten tensors with uniform dtype but got (?P<one>torch\.\w+) and (?P<other>torch\.\w+)",
+        summary="FSDP got parameters of two types in one unit: {one} and {other}.",
+        cause="Its first version flattens all parameters of a unit into one tensor; adapters or norms are in "
+        "another type.",
+        cures=(
+            do("model.to(torch.bfloat16) before wrapping", "makes one type of them"),
+            do("fully_shard(model) (FSDP2)", "shards each parameter by itself"),
+        ),
+    ),
+    row(
+        "sdpa-no-kernel",
+        r"No available kernel\. Aborting execution\.",
+        summary="No kernel of scaled_dot_product_attention takes these inputs.",
+        cause="sdpa_kernel(...) allows only backends that refuse the type, the head size, the mask or this GPU.",
+        cures=(
+            do(
+                "sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH])",
+                "leaves one that always works",
+            ),
+        ),
+    ),
+    row(
+        "awq-missing",
+        r"Loading an AWQ quantized model requires (?P<name>[\w-]+) library",
+        summary="The model is quantized with AWQ, and {name} is not installed.",
+        cause="transformers leaves its kernels to another package.",
+        cures=(
+            do(
+                "pip install gptqmodel --no-build-isolation (transformers 5), or autoawq (4)",
+                "brings the kernels",
+            ),
+        ),
+    ),
+    row(
+        "container-no-cdi",
+        r"failed to discover GPU vendor from CDI: no known GPU vendor found",
+        summary="Docker does not know how to pass a GPU through: NVIDIA's container toolkit is not set up.",
+        cause="Docker 28.3 and later asks the Container Device Interface, whose files the toolkit writes.",
+        cures=(
+            root(
+                "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml && sudo systemctl restart docker",
+                "writes them",
+            ),
+            do("install nvidia-container-toolkit", "brings nvidia-ctk"),
+        ),
+    ),
+    row(
+        "kubernetes-no-gpu",
+        r"nodes are available: [^\n]{0,200}?Insufficient (?P<resource>nvidia\.com/gpu|amd\.com/gpu)",
+        summary="No node of the cluster has a free {resource}.",
+        cause="All are taken, or the device plugin does not run on the nodes with GPUs.",
+        cures=(
+            sh("kubectl describe nodes | grep -A8 Allocatable", "shows how many each node offers"),
+            sh("kubectl get pods -A | grep device-plugin", "shows whether the plugin runs"),
+        ),
     ),
 )
