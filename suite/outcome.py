@@ -17,6 +17,8 @@ class Outcome(StrEnum):
     """The process died from a signal, an abort or an early exit."""
     TIMED_OUT = "timed_out"
     OUT_OF_MEMORY = "out_of_memory"
+    NOT_RUN = "not_run"
+    """Not tried, because a step that it starts from did not pass; that one has the failure."""
     UNSUPPORTED = "unsupported"
     """A declared gap of the model, with its reason."""
     KNOWN_BUG = "known_bug"
@@ -26,7 +28,7 @@ class Outcome(StrEnum):
 
     @property
     def is_bad(self) -> bool:
-        """True if the run must not be reported as green."""
+        """True for a failure of the cell's own: the run must not be reported as green."""
         return self in _BAD
 
     @property
@@ -64,6 +66,9 @@ WORDING: Final = {
     ),
     Outcome.TIMED_OUT: Wording(
         "timed out", "The worker was killed at its deadline.", "✗", _BAD_STYLE
+    ),
+    Outcome.NOT_RUN: Wording(
+        "not run", "Not tried: a step that it starts from did not pass.", "↳", "yellow"
     ),
     Outcome.KNOWN_BUG: Wording("known bug", "Declared as failing, and it failed.", "!", "yellow"),
     Outcome.UNSUPPORTED: Wording(

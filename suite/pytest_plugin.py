@@ -42,6 +42,8 @@ SELECTION = pytest.StashKey[Selection]()
 ENVIRONMENT = pytest.StashKey[Environment]()
 CONSOLE = pytest.StashKey[Console]()
 RUN = pytest.StashKey[Run]()
+UNASKED = pytest.StashKey[list[Record]]()
+"""Records of the failed steps that no test of the session asked for."""
 Measure = Callable[[Cell, str], Record]
 KNOWN_STEPS = pytest.StashKey[Mapping[str, Step]]()
 """Steps possible for a cell, if another plugin knows more than the suite's own."""
@@ -298,6 +300,34 @@ def vitals_run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a session in which a step failed that only other steps asked for: their tests are merely skipped."""
+    session.config.stash[UNASKED] = failed_unasked(session)
+    if session.exitstatus == pytest.ExitCode.OK and session.config.stash[UNASKED]:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Name the failed steps that have no test of their own in this session."""
+    for record in config.stash.get(UNASKED, ()):
+        line = (
+            f"{record.cell.id} ({record.step}), which other steps start from: {reason_of(record)}"
+        )
+        terminalreporter.write_line(line, red=True)
+
+
+def failed_unasked(session: pytest.Session) -> list[Record]:
+    """Return the records of failed steps that were run for others and have no test in this session."""
+    if RUN not in session.config.stash:
+        return []
+    asked = {(cell.id, step_of(item)) for item in session.items if (cell := cell_of(item))}
+    records = session.config.stash[RUN].session.records.values()
+    return [r for r in records if r.outcome.is_bad and (r.cell.id, r.step) not in asked]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(
     report: pytest.CollectReport | pytest.TestReport, config: pytest.Config
 ) -> tuple[str, str, str] | None:
@@ -321,7 +351,7 @@ def measure(vitals_run: Run, record_property: Callable[[str, object], None]) -> 
         text = reason_of(record)
         if record.outcome.is_bad:
             pytest.fail(text, pytrace=False)
-        if record.outcome in (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE):
+        if record.outcome in (Outcome.NOT_RUN, Outcome.UNSUPPORTED, Outcome.UNAVAILABLE):
             pytest.skip(text)
         if record.outcome is Outcome.KNOWN_BUG:
             pytest.xfail(text)
@@ -341,7 +371,9 @@ def reason_of(record: Record) -> str:
     failure = record.failure
     if failure is None:
         return record.outcome.value
-    lines = [f"{record.outcome.value}: {failure.message}"]
+    is_follower = record.outcome is Outcome.NOT_RUN
+    said = "not run because " if is_follower else f"{record.outcome.value}: "
+    lines = [f"{said}{failure.message}"]
     lines += [failure.url] if failure.url else []
     for finding in record.diagnosis:
         lines += [f"diagnosis {finding.code}: {finding.summary} {finding.cause}".rstrip()]

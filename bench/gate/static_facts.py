@@ -36,7 +36,7 @@ MEMORY_REPEATS: Final = 5
 """Fresh processes of each arm for a memory metric that regressed; the first measurement does not count."""
 WEIGHTS_CHANGED_SHARE: Final = 0.005
 """Change of a graph's bytes (share) above which its weights changed; names and shapes account for less."""
-NOT_RUN: Final = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE, Outcome.KNOWN_BUG)
+NOT_TRIED: Final = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE, Outcome.KNOWN_BUG)
 
 Say = Callable[[str], None]
 
@@ -106,18 +106,18 @@ def _records(arm: Arm, cell: Cell, outputs: Path) -> tuple[Record, ...]:
 
 def _judge_outcomes(row: Row, base: Sequence[Record], head: Sequence[Record]) -> None:
     before, after = base[0], head[0]
-    if after.outcome.is_bad:
+    if after.outcome.is_bad or after.outcome is Outcome.NOT_RUN:
         row.broken = f"head {after.outcome.value}: {_reason(after)}"
-    elif after.outcome in NOT_RUN and before.outcome.has_run:
+    elif after.outcome in NOT_TRIED and before.outcome.has_run:
         row.lost = f"base ran it, head says {after.outcome.value}: {_reason(after)}"
-    elif after.outcome in NOT_RUN:
+    elif after.outcome in NOT_TRIED:
         row.skipped = f"{after.outcome.value} in both: {_reason(after)}"
     elif not before.outcome.has_run:
         row.skipped = (
             f"base {before.outcome.value}: {_reason(before)}; there is nothing to compare with"
         )
     for record in head[1:]:
-        if record.outcome.is_bad and not row.broken:
+        if not row.broken and (record.outcome.is_bad or record.outcome is Outcome.NOT_RUN):
             row.broken = f"head's export {record.outcome.value}: {_reason(record)}"
 
 

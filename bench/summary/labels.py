@@ -17,8 +17,8 @@ from suite.axes import BACKENDS, ORIGINAL, REFERENCE, VARIANTS
 AXES: Final = ("size", "device", "dtype", "batch")
 """Axes of rows and of lives."""
 GAPS: Final = ("unsupported", "unavailable")
-FOLLOWS: Final = "state"
-"""`Step.kind` of one whose starting state could not be made."""
+FOLLOWS: Final = ("state", "graph")
+"""`Step.kind` of one whose starting state or graph could not be made."""
 
 
 def axes_by_row(report: Report) -> dict[str, tuple[str, ...]]:
@@ -143,7 +143,7 @@ def grouped(steps: Iterable[Step]) -> tuple[Group, ...]:
     """
     found: dict[tuple[str, str, str], list[Step]] = {}
     for step in steps:
-        if step.kind == FOLLOWS:
+        if step.kind in FOLLOWS:
             continue
         whose = step.model if step.outcome in GAPS else step.cell
         found.setdefault((whose, step.outcome, step.reason), []).append(step)
@@ -171,7 +171,7 @@ def followers_of(steps: Iterable[Step]) -> tuple[Followers, ...]:
     """Return the steps whose starting state could not be made, by outcome and model, in order."""
     found: dict[str, dict[str, list[Step]]] = {}
     for step in steps:
-        if step.kind == FOLLOWS:
+        if step.kind in FOLLOWS:
             found.setdefault(step.outcome, {}).setdefault(step.model, []).append(step)
     return tuple(
         Followers(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from suite.axes import BACKENDS, EXPORT
 from suite.cell import Cell
 from suite.engine.outcome_rules import gap_of, parity_of
 from suite.engine.run_config import RunConfig
 from suite.engine.steps import stage_of
 from suite.foundations.cases import CASES
-from suite.outcome import Outcome
+from suite.outcome import WORDING, Outcome
 from suite.record import Failure, Record
 from suite.results.export import VACUOUS
 from suite.spec import Gap
@@ -25,19 +27,12 @@ def declared(request: RunConfig, cell: Cell, step: str) -> Refusal | None:
 
 
 def without_state(before: Record) -> Refusal:
-    """Return the refusal for a step whose starting state could not be made; `before` is the failed stage's record."""
-    reason = before.failure.message.splitlines()[0] if before.failure else ""
-    failure = Failure(
+    """Return the refusal for a step whose starting state could not be made; `before` is that stage's record."""
+    return _follower(
+        before,
         kind="state",
-        message=f"there is no {before.cell.variant} state to start from: its {before.step} stage"
-        f" {before.outcome.value}{': ' if reason else ''}{reason}",
-        phase=before.step,
-        log=before.failure.log if before.failure else "",
-        url=before.failure.url if before.failure else "",
+        what=f"there is no {before.cell.variant} state to start from: its {before.step} stage",
     )
-    if before.outcome in (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE):
-        return before.outcome, failure
-    return (Outcome.UNSUPPORTED if before.outcome is Outcome.KNOWN_BUG else Outcome.FAILED), failure
 
 
 def without_graph(export: Record) -> Refusal | None:
@@ -45,15 +40,35 @@ def without_graph(export: Record) -> Refusal | None:
     parity = parity_of(export)
     if export.outcome.has_run or (parity is not None and parity.verdict == VACUOUS):
         return None
-    failure = Failure(
-        kind="graph",
-        message=f"there is no trustworthy graph to run: the export {export.outcome.value}"
-        + (f": {export.failure.message.splitlines()[0]}" if export.failure else ""),
-        phase=EXPORT,
-        log=export.failure.log if export.failure else "",
+    return _follower(export, kind="graph", what="there is no trustworthy graph to run: the export")
+
+
+def _follower(before: Record, *, kind: str, what: str) -> Refusal:
+    """Return the refusal of a step that starts from what `before` did not make.
+
+    A failure is counted once, where it happened: the steps behind it were not run, all with that one as the reason.
+    Behind a gap there is a gap.
+    """
+    failure = before.failure
+    if before.outcome is Outcome.NOT_RUN and failure is not None:
+        return before.outcome, failure
+    reason = failure.message.splitlines()[0] if failure and failure.message else ""
+    ended = WORDING[before.outcome].title
+    return _FOLLOWING.get(before.outcome, Outcome.NOT_RUN), Failure(
+        kind=kind,
+        message=f"{what} ended as '{ended}'{': ' if reason else ''}{reason}",
+        phase=before.step,
+        log=failure.log if failure else "",
+        url=failure.url if failure else "",
     )
-    bad = export.outcome if export.outcome is Outcome.UNAVAILABLE else Outcome.FAILED
-    return bad, failure
+
+
+_FOLLOWING: Final = {
+    Outcome.UNSUPPORTED: Outcome.UNSUPPORTED,
+    Outcome.KNOWN_BUG: Outcome.UNSUPPORTED,
+    Outcome.UNAVAILABLE: Outcome.UNAVAILABLE,
+}
+"""Outcome of a step -> outcome of those that start from its result; a failure's followers are not run."""
 
 
 def _gap(request: RunConfig, cell: Cell, step: str) -> Gap | None:

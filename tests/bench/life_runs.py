@@ -20,6 +20,7 @@ from report_runs import (
 
 from suite.axes import VARIANTS
 from suite.cell import Cell
+from suite.engine.preconditions import without_state
 from suite.foundations.cases import CASES
 from suite.outcome import Outcome
 from suite.record import Failure, Record
@@ -208,21 +209,9 @@ def _ended(record: Record, bad: tuple[Outcome, str, str]) -> Record:
 
 
 def _following(cell: Cell, step: str, before: Record) -> Record:
-    """The record of a step that had nothing to start from, as suite.engine.session words it."""
-    outcome = before.outcome if before.outcome is Outcome.UNSUPPORTED else Outcome.FAILED
-    failure = before.failure
-    return replace(
-        record_of(cell, step, {}),
-        outcome=outcome,
-        failure=Failure(
-            kind="state",
-            message=f"there is no {before.cell.variant} state to start from: its {before.step} stage"
-            f" {before.outcome.value}: {failure.message if failure else ''}",
-            phase=before.step,
-            url=failure.url if failure else "",
-        ),
-        seconds=0.0,
-    )
+    """The record of a step that had nothing to start from."""
+    outcome, failure = without_state(before)
+    return replace(record_of(cell, step, {}), outcome=outcome, failure=failure, seconds=0.0)
 
 
 def _foundations(device: str, dice: random.Random) -> list[Record]:
