@@ -36,7 +36,8 @@ def batch(
 
     Targets: one dictionary per picture with boxes [objects, 4] (x1, y1, x2, y2 in pixels of the square) and labels
     [objects]. Objects whose class has no output in the model are dropped; with 2 `classes` every object is labelled 1.
-    Also dropped are objects whose area is below `least` x `least` pixels of the square.
+    Also dropped are objects whose area is below `least` x `least` pixels of the square; `least_in` names data sets with
+    another limit.
     """
     found = examples(inputs, source, seed=seed, split=split)
     order = np.random.default_rng((seed, len(found))).permutation(len(found))
@@ -54,7 +55,10 @@ def batch(
 
 def examples(inputs: Mapping[str, Any], source: Source, *, seed: int, split: str) -> Examples:
     """Return one example per picture, for `DataLoader(..., collate_fn=collate_for(inputs))`."""
-    return picture_examples(_boxed, _ready, inputs, source, seed=seed, split=split)
+    least = inputs.get("least_in", {}).get(source.name, inputs.get("least", 0))
+    return picture_examples(
+        _boxed, _ready, {**inputs, "least": least}, source, seed=seed, split=split
+    )
 
 
 def collate_for(inputs: Mapping[str, Any]) -> Any:
@@ -152,7 +156,7 @@ def _ready(sample: Scene, *, inputs: Mapping[str, Any], is_training: bool) -> Sc
         long = max(height, width)
         rows, columns = max(1, side * height // long), max(1, side * width // long)
     boxes = sample.boxes * np.array((columns / width, rows / height) * 2, dtype=np.float32)
-    is_large = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) >= inputs.get("least", 0) ** 2
+    is_large = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) >= inputs["least"] ** 2
     return replace(
         sample,
         pixels=scaled(sample.pixels, rows, columns),
