@@ -55,7 +55,7 @@ def _companions(module: Any, main: str) -> tuple[str, ...]:
     config = module.config
     if main == "input_ids" and "pixel_values" in forward_arguments(module):
         # Models with two towers compare a text with a picture; a language model that sees needs no picture.
-        return ("pixel_values",) if hasattr(config, "projection_dim") else ()
+        return ("pixel_values",) if hasattr(module, "get_text_features") else ()
     if main == "pixel_values" and _is_two_towers(config):
         return ("input_ids",)
     if getattr(config, "is_encoder_decoder", False):

@@ -84,8 +84,9 @@ def test_a_type_of_transformers_has_a_tiny_configuration_that_runs(name, task, s
     assert spec.export.dynamic["input_ids"] == {0: "batch", 1: "sequence"}
 
 
-def test_a_model_with_a_text_and_a_picture_gets_both():
-    spec = through_json(transformers, "clip")
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_a_model_with_a_text_and_a_picture_gets_both(name):
+    spec = through_json(transformers, name)
     assert set(spec.export.dynamic) == {"input_ids", "pixel_values"}
     assert "logits_per_image" in spec.outputs
 
