@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +21,10 @@ from suite.pruning.proof import proof_inputs
 from suite.pruning.request import PruningRequest
 
 WAY_OUT: Final = "prune with Pruning(method='feed_forward'), which leaves the model's width and its attention alone"
+
+LAYERS_OF_A_GROUP: Final = 30
+"""Dependencies of one group for every module of the net, and for a small net in addition, beyond which a search is
+taken for endless; the largest groups of ended searches have a few for every module."""
 
 UNREAD: Final = "no layer reads it"
 """Of layers that, as far as Torch-Pruning sees, give the model's output."""
@@ -68,7 +73,7 @@ def prune_groups(
     pruning, heads = request.pruning, dict(num_heads or {})
     inputs = proof_inputs(request.inputs)
     axes = axes_of_bare_parameters(request.module, inputs)
-    with torch.enable_grad(), warnings.catch_warnings():
+    with _bounded_groups(request.module), torch.enable_grad(), warnings.catch_warnings():
         # "Unwrapped parameters detected": those whose axis of channels could not be found.
         warnings.filterwarnings("ignore", module=r"torch_pruning\.")
         pruner = tp.pruner.BasePruner(
@@ -110,6 +115,30 @@ def prune_groups(
         else:
             num_cut += 1
     return Outcome(groups=chosen, whole=whole, num_cut=num_cut)
+
+
+@contextmanager
+def _bounded_groups(module: nn.Module) -> Iterator[None]:
+    """Raise PruningError where the library's search for the layers of a group does not end, as behind keys that are
+    repeated for several queries.
+    """
+    most = LAYERS_OF_A_GROUP * (len(list(module.modules())) + LAYERS_OF_A_GROUP)
+    add = tp.dependency.group.Group.add_dep
+
+    def bounded(group: Any, dep: Any, idxs: Any) -> None:
+        if len(group._group) > most:
+            raise PruningError(
+                "Torch-Pruning's search for the layers that lose the same channels does not end, as behind attention"
+                " whose keys are shared among queries (grouped). Next: leave this model whole, or prune a copy whose"
+                " keys are not shared"
+            )
+        add(group, dep, idxs)
+
+    tp.dependency.group.Group.add_dep = bounded
+    try:
+        yield
+    finally:
+        tp.dependency.group.Group.add_dep = add
 
 
 def conclude(request: PruningRequest, outcome: Outcome) -> None:

@@ -86,3 +86,12 @@ def test_what_a_tied_weight_keeps_whole_is_named():
     assert row.reason == (
         "down keeps its outputs: table.weight and head.weight are one tensor, of which only one would change"
     )
+
+
+def test_a_search_that_does_not_end_is_refused_with_the_reason():
+    from library_nets import NETS
+    from pruned_nets import judged
+
+    row = judged(next(net for net in NETS if net.name == "Qwen2ForCausalLM"))
+    assert row.verdict == "refused"
+    assert "attention whose keys are shared among queries (grouped)" in row.reason
