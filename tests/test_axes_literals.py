@@ -31,6 +31,7 @@ ANOTHER_THING = {
         "bench/summary/machine.py": {"onnxruntime"},
         "suite/origins/onnx_file.py": {"onnxruntime"},
         "suite/provenance.py": {"onnxruntime", "torchao"},
+        "suite/worker/errors.py": {"torchao"},
     },
     "a control group of Linux": {
         "bench/instruments/counters.py": {"cpu"},
