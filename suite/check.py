@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from suite.axes import BACKENDS, BUILD, EAGER, VARIANTS
+from suite.axes import BACKENDS, BUILD, EAGER, ORIGINAL, VARIANTS
 from suite.catalog import CatalogError, builtin_specs, joined, must_parse
 from suite.cell import Cell
 from suite.claims import Claim
 from suite.data.sources import sources_in
-from suite.expand import exists
+from suite.expand import exists, in_place
 from suite.options import Asked, chosen_models, user_specs
 from suite.results.step_output import StepOutput
 from suite.results.step_result import StepResult
@@ -110,7 +110,13 @@ def subjects(words: Sequence[str]) -> tuple[tuple[ModelSpec, ...], JobOptions]:
 def possible(spec: ModelSpec) -> Iterator[str]:
     """Yield what can be done with the model, and why not the rest."""
     size = next(iter(spec.sizes))
-    states = [name for name, row in VARIANTS.items() if exists(row, spec, size, row.devices[0])]
+    states = [
+        name
+        for name, row in VARIANTS.items()
+        if in_place(name, spec) == name
+        and exists(row, spec, size, row.devices[0])
+        and (spec.can_train or name == ORIGINAL or row.replaces)
+    ]
     yield f"states: {', '.join(states)}"
     if not spec.can_train:
         yield "training, fine-tuning: need `batch`, `loss` and `metric` on the record (docs/your-models.md)"
