@@ -32,7 +32,7 @@ from suite.worker.protocol import Job
 
 INSTRUMENTS: Final = ("bench", "diagnostics", "vitals")
 """Packages that both arms import from the working tree: both are measured by the same instruments. A tree whose workers
-speak another version of the protocol brings its own."""
+speak another version of the protocol brings its own, as many of them as it has."""
 GATE_PRELOAD: Final = (
     "bench.instruments.turns",
     "bench.instruments.static_facts",
@@ -200,7 +200,7 @@ def _packages(sources: SourceTree) -> dict[str, Path]:
     if PREFIX:  # installed: both arms have the one version, and differ in the user's models
         return {PREFIX.rstrip("."): TREE}
     instruments = TREE if sources.takes_our_instruments else sources.tree
-    shared = {name: instruments / name for name in INSTRUMENTS}
+    shared = {n: instruments / n for n in INSTRUMENTS if (instruments / n).is_dir()}
     return {"suite": sources.tree / "suite", **shared}
 
 

@@ -298,7 +298,7 @@ def test_an_older_tree_is_imported_with_its_own_packages(gated, older_tree):
 
     gated(Looking(), against=str(older_tree))
     assert seen["base"] == {n: older_tree / n for n in ("suite", "bench", "diagnostics")}
-    assert seen["head"] == {n: ROOT / n for n in ("suite", "bench", "diagnostics")}
+    assert seen["head"] == {n: ROOT / n for n in ("suite", "bench", "diagnostics", "vitals")}
 
 
 def test_a_tree_of_this_protocol_shares_the_instruments(gated, older_tree):
