@@ -169,7 +169,12 @@ def _model_records(row: Any, device: str, bad: Any, dice: random.Random) -> list
     if bad is not None:
         found = [_spoiled(r, bad) if (r.cell, r.step) == (ort, bad[3]) else r for r in found]
         if bad[3] == "export" and bad[0] is Outcome.FAILED:
-            why = (Outcome.FAILED, "MissingGraph", "no graph: the export did not pass", "")
+            why = (
+                Outcome.NOT_RUN,
+                "graph",
+                "there is no trustworthy graph to run: the export ended as 'failed'",
+                "",
+            )
             found = [
                 _spoiled(r, why) if r.cell == ort and r.step not in ("export", "size") else r
                 for r in found
