@@ -261,7 +261,7 @@ ROWS = rows(
     ),
     row(
         "model-keyword-removed",
-        r"\w+\.__init__\(\) got an unexpected keyword argument '(?P<name>load_in_4bit|load_in_8bit)'",
+        r"\b\w+\.__init__\(\) got an unexpected keyword argument '(?P<name>load_in_4bit|load_in_8bit)'",
         summary="from_pretrained no longer takes {name}.",
         cause="transformers 5 takes one quantization_config in place of single switches.",
         cures=(
@@ -369,7 +369,7 @@ ROWS = rows(
     ),
     row(
         "scheduler-verbose",
-        r"\w+\.__init__\(\) got an unexpected keyword argument 'verbose'",
+        r"\b\w+\.__init__\(\) got an unexpected keyword argument 'verbose'",
         summary="Learning rate schedulers no longer take verbose.",
         cause="torch 2.7 and later removed it.",
         cures=(do("print(scheduler.get_last_lr())", "shows the rate"),),
