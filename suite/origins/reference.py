@@ -157,11 +157,11 @@ def parse(text: str, known: Sequence[str] = ()) -> Reference | None:
         return Reference(kind=kind, target=target)
     if Path(text).is_dir() and (Path(text) / CONFIG).is_file():
         return _folder(text, Path(text))
-    if (kind := FILES.get(Path(text).suffix, "")) and text not in known:
-        path = Path(text.removeprefix(f"{kind}:")).expanduser()
+    if (form := FILES.get(Path(text).suffix, "")) and text not in known:
+        path = Path(text.removeprefix(f"{form}:")).expanduser()
         if not path.is_file():
             raise CatalogError(f"--models {text}: there is no file {path}")
-        return Reference(kind=kind, target=str(path.resolve()))
+        return Reference(kind=form, target=str(path.resolve()))
     if match := _PYTHON.fullmatch(text.removeprefix("python:")):
         path = Path(match["path"])
         if not path.is_file():
@@ -176,8 +176,8 @@ def parse(text: str, known: Sequence[str] = ()) -> Reference | None:
         return Reference(kind=text.partition(".")[0], target=match["target"])
     if colon:
         raise CatalogError(
-            f"--models {text}: no kind of origin {kind!r}{did_you_mean(kind, LIBRARIES)} Expected e.g."
-            f" {', '.join(row.example for row in KINDS.values())}"
+            f"--models {text}: no kind of origin {kind!r}{did_you_mean(kind, LIBRARIES)}"
+            f" (expected e.g. {', '.join(row.example for row in KINDS.values())})"
         )
     return None
 
