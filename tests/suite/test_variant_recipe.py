@@ -90,7 +90,7 @@ def seen(tree):
 
 
 def test_a_new_variant_is_offered(seen):
-    names = "original, trained, pruned, int8, pruned_int8, toy_half"
+    names = "original, trained, pruned, int8, pruned_int8, built_pruned, built_int8, toy_half"
     assert seen["help"] == f"bench: state of the models: {names} (default: original)"
     assert seen["variants"] == ["toy_half"]
 
@@ -107,7 +107,7 @@ def test_a_new_variant_has_its_title_in_the_report(seen):
 def test_a_new_variant_is_in_the_tables_of_the_docs(seen):
     assert "| `toy_half` | trained, its weights rounded to halves | " in seen["pages"]
     assert "trained  --quantize--> int8, pt2e, bf16, torchao, toy_half\n" in seen["pages"]
-    assert "`pruned_int8`, `toy_half`; made first where it is not there |" in seen["pages"]
+    assert "`built_int8`, `toy_half`; made first where it is not there |" in seen["pages"]
 
 
 def test_pytest_collects_the_cell_of_a_new_variant(tree):
