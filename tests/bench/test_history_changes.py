@@ -97,7 +97,7 @@ def test_noise_of_two_machines_with_levels_of_their_own_is_no_change() -> None:
     st.integers(min_value=10, max_value=40),
     st.integers(min_value=5, max_value=30),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_a_step_of_ten_percent_is_found_where_it_is(seed: int, before: int, after: int) -> None:
     places = found(stepped(random.Random(seed), before, after, sigma=0.01))
     assert min(abs(place - before) for place in places) <= 1
