@@ -51,9 +51,7 @@ def test_a_fault_that_is_planted_is_found(subject, name, fault):
     assert planted.found, planted
 
 
-@pytest.mark.parametrize(
-    "fault", ["half precision inside", "another epsilon", "tanh for erf in GELU"]
-)
+@pytest.mark.parametrize("fault", ["another epsilon", "tanh for erf in GELU"])
 def test_the_rule_of_before_missed_it(subject, fault):
     planted = subject("bert").plant(fault)
     assert planted.found
