@@ -198,6 +198,8 @@ def hold(monkeypatch):
             return Runnable(call=call, outputs=list, synchronize=lambda: None)
 
         monkeypatch.setattr(sitting, "runnable_for", load)
+        # Unlike a launcher, this process may have asked CUDA for its GPUs: no fork of it could use one, nor has to.
+        monkeypatch.setattr(sitting, "forks_can_use_it", lambda: True)
         arms = (
             SittingArm(cell=EAGER, options=JobOptions()),
             SittingArm(cell=ORT, options=JobOptions(), over=(0,)),
