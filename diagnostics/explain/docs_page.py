@@ -31,7 +31,7 @@ document with `schema` and `findings`) and `--strict` (warnings count as errors)
   `.safetensors` file why Netron or ONNX Runtime cannot load it. Tensor data are skipped.
 
 A message that is not explained, or explained wrongly, is a bug: send its text. A new row is one
-record in `diagnostics/explain/known/` and one verbatim text in `tests/diagnostics/errors/`.
+record in `diagnostics/explain/known/` and one text in `tests/diagnostics/errors/`.
 `python tests/diagnostics/errors/measure.py` prints recall and precision over all of these texts.
 
 ## Known messages

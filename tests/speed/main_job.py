@@ -14,7 +14,6 @@ or a pair that the older commit decided is open here.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import re
@@ -24,6 +23,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from house import checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP = re.compile(r"^\[\s*\d+/\d+\] \S+ (?P<outcome>.+?)  (?P<cell>\S+)  (?P<step>\S.*?)  ")
@@ -148,18 +149,6 @@ def _ratio(speedup: dict | None) -> str:
     low, high = speedup["low"], speedup["high"]
     interval = f" ({low:.2f} to {high:.2f})" if low and high else " (no interval)"
     return f"{speedup['verdict']} {speedup['ratio']:.2f}{interval}"
-
-
-@contextlib.contextmanager
-def checkout(ref: str, folder: Path):
-    """The files of that commit below `folder`, as long as the block lasts."""
-    tree = folder / "base"
-    git = ("git", "-C", str(ROOT), "worktree")
-    subprocess.run([*git, "add", "--quiet", "--detach", str(tree), ref], check=True)
-    try:
-        yield tree
-    finally:
-        subprocess.run([*git, "remove", "--force", str(tree)], check=True)
 
 
 def table(ref: str, base: Job, head: Job) -> list[str]:
