@@ -27,7 +27,7 @@ from suite.import_root import PREFIX, TREE
 from suite.options import Selection
 from suite.runs.store import RunFolder
 from suite.spec import Gap, ModelSpec
-from suite.worker.client import Answer, Launcher, LauncherError, Worker
+from suite.worker.client import Answer, Launcher, LauncherError, OnPart, Worker, no_parts
 from suite.worker.protocol import Job
 
 INSTRUMENTS: Final = ("bench", "diagnostics", "vitals")
@@ -258,9 +258,9 @@ class OlderWorker:
     worker: Worker
     tree: Path
 
-    def run(self, job: Job) -> Answer:
+    def run(self, job: Job, on_part: OnPart = no_parts) -> Answer:
         """Run the job to its end; see Worker."""
-        return self.worker.run(replace(job, runner=name_in(self.tree, job.runner)))
+        return self.worker.run(replace(job, runner=name_in(self.tree, job.runner)), on_part)
 
     def close(self) -> None:
         """End whatever still runs."""

@@ -13,12 +13,11 @@ from typing import Any, Final
 from bench.instruments import latency, memory, size
 from bench.instruments.phases import COLD_PHASES, Phases
 from bench.plan import plan_of
-from diagnostics.codec import encode
 from suite.axes import CPU
 from suite.backends.runnable import Runnable, runnable_for
 from suite.built_model import Subject
 from suite.catalog import spec_for
-from suite.engine.shared_process import SEPARATOR, PartsAnswer, PartsOptions
+from suite.engine.shared_process import SEPARATOR, PartsOptions
 from suite.results.measuring import LatencyResult, MemoryResult
 from suite.results.step_output import StepOutput, encode_output, widened
 from suite.tasks.batch import Batch
@@ -29,7 +28,8 @@ SHARED: Final = (*COLD_PHASES, "input", "to_device", "compile")
 
 
 def run(job: CellJob, emit: Emit) -> dict[str, Any]:
-    """Return `parts`: step -> its output, as the step's own runner gives it. Options: `plan`, PartsOptions.
+    """Emit each part when it is done: its step, and its output as the step's own runner gives it. Returns nothing
+    more. Options: `plan`, PartsOptions.
 
     Phases of one part are called `part/phase`.
     """
@@ -37,33 +37,43 @@ def run(job: CellJob, emit: Emit) -> dict[str, Any]:
     device = job.cell.device
     phases = Phases(emit)
     subject = runnable_for(job, phases)
-    outputs: dict[str, StepOutput[Any]] = {}
+
+    def done(part: str, output: StepOutput[Any]) -> None:
+        emit("part", name=part, output=encode_output(output))
+
     with subject.inference():
         peak = memory.measure_peak(subject, plan, Named(phases, "memory"))
         if "latency" in asked:
             named = Named(phases, "latency")
             named("phase", name="prepare")
             rounds = latency.measure(subject, plan, named, device=device, calls=peak.seconds)
-            outputs["latency"] = StepOutput(
-                measurements=(*rounds, *phases.measurements()),
-                result=widened(LatencyResult, subject.setup, plan=plan.name),
-                data=subject.data,
+            done(
+                "latency",
+                StepOutput(
+                    measurements=(*rounds, *phases.measurements()),
+                    result=widened(LatencyResult, subject.setup, plan=plan.name),
+                    data=subject.data,
+                ),
             )
         if "memory" in asked:
             named = Named(phases, "memory")
             found, absent = memory.measure_warm(subject, plan, named, peak.seconds, device=device)
-            outputs["memory"] = StepOutput(
-                measurements=(*peak.found, *found),
-                result=widened(
-                    MemoryResult, subject.setup, plan=plan.name, absent={**peak.absent, **absent}
+            done(
+                "memory",
+                StepOutput(
+                    measurements=(*peak.found, *found),
+                    result=widened(
+                        MemoryResult,
+                        subject.setup,
+                        plan=plan.name,
+                        absent={**peak.absent, **absent},
+                    ),
+                    data=subject.data,
                 ),
-                data=subject.data,
             )
     if "size" in asked:
-        outputs["size"] = _size(job, subject, Named(phases, "size"))
-    parts = {name: encode_output(output) for name, output in outputs.items()}
-    answer: dict[str, Any] = encode(PartsAnswer(parts=parts))
-    return answer
+        done("size", _size(job, subject, Named(phases, "size")))
+    return {}
 
 
 def _size(job: CellJob, subject: Runnable, emit: Emit) -> StepOutput[Any]:

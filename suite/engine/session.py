@@ -15,13 +15,13 @@ from suite.cell import Cell
 from suite.engine import preconditions
 from suite.engine.outcome_rules import judged, record_of
 from suite.engine.run_config import RunConfig
-from suite.engine.shared_process import PartsOptions, parts_with, split
+from suite.engine.shared_process import PartsOptions, own_phases, parts_with
 from suite.engine.steps import STEPS, Step, graph_cell, needs, parent_graph_cell
 from suite.outcome import Outcome
 from suite.record import Failure, Measurement, Record
 from suite.results.step_result import StepResult, UnknownResult
 from suite.runs.store import RunFolder
-from suite.worker.client import Worker
+from suite.worker.client import Answer, Worker
 from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob
 
@@ -79,31 +79,27 @@ class Session:
         return self._kept(refusal or self._run(cell, step, worker))
 
     def _share(self, cell: Cell, step: str) -> bool:
-        """Take the step in one process with the others of the cell that may share it, and keep their records.
+        """Take the step in one process with the others of the cell that may share it; each record is kept when its
+        part is done.
 
-        Return False, with nothing kept, if it has a process of its own or the shared one did not pass: then every step
-        is tried alone, so that a failure is that of one step.
+        Return False if it has a process of its own, or the shared one ended before it: what is missing is then tried
+        alone, so that a failure is that of one step.
         """
         wanted = self.planned - set(self.records)
         parts = parts_with(cell, step, self.steps, wanted)
         if not parts:
             return False
         began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-        job = CellJob(
-            runner=self.steps[step].together,
-            cell=cell,
-            options=self.options_for(cell, step).extended(PartsOptions(parts=parts)),
-            deadline=self.request.deadline,
-            log=str(self.folder.logs / f"{cell.file_stem}-{'-'.join(parts)}.log"),
-        )
-        answer = self.worker.run(job)
-        found = split(answer, parts)
-        if found is None:
-            return False
         spec = self.request.specs.get(cell.model)
-        overhead = time.monotonic() - began - sum(seconds for _, seconds in found.values())
-        for part in parts:
-            own, seconds = found[part]
+        done: list[str] = []
+
+        def keep(part: str, answer: Answer) -> None:
+            phases = own_phases(answer.phases, part, parts, is_first=not done)
+            seconds = sum(phases.values())
+            if not done:  # with what the process took beside its phases
+                seconds += time.monotonic() - began - sum(answer.phases.values())
+            done.append(part)
+            own = replace(answer, phases=phases)
             record = judged(record_of(own, self.blank(cell, part, own.outcome, None)), spec)
             self._kept(
                 replace(
@@ -111,9 +107,20 @@ class Session:
                     task=spec.task if spec is not None else "",
                     diagnosis=self.diagnosis_of(record),
                     started_at=started_at,
-                    seconds=seconds + (overhead if part == parts[0] else 0.0),
+                    seconds=seconds,
                 )
             )
+
+        self.worker.run(
+            CellJob(
+                runner=self.steps[step].together,
+                cell=cell,
+                options=self.options_for(cell, step).extended(PartsOptions(parts=parts)),
+                deadline=self.request.deadline,
+                log=str(self.folder.logs / f"{cell.file_stem}-{'-'.join(parts)}.log"),
+            ),
+            keep,
+        )
         return f"{cell.id}/{step}" in self.records
 
     def attempt(

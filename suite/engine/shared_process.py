@@ -1,16 +1,13 @@
-"""Several steps of one cell from one fresh process: what may share one, and how its answer becomes their records."""
+"""Several steps of one cell from one fresh process: what may share one, and which of its phases are whose."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
-from diagnostics.codec import decode_as
 from suite.cell import Cell
 from suite.engine.steps import Step
-from suite.outcome import Outcome
-from suite.worker.client import Answer
 
 SEPARATOR: Final = "/"
 """Between a step and its phase, in the phases of a shared process."""
@@ -22,14 +19,6 @@ class PartsOptions:
 
     parts: tuple[str, ...] = ()
     """Names of the steps, in order."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartsAnswer:
-    """What such a runner returns."""
-
-    parts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Step -> its encoded StepOutput, in the order in which they were taken."""
 
 
 def parts_with(
@@ -50,27 +39,17 @@ def parts_with(
     return found if len(found) > 1 else ()
 
 
-def split(answer: Answer, parts: Sequence[str]) -> dict[str, tuple[Answer, float]] | None:
-    """Return part -> (its answer, its seconds), or None if the process did not answer for all of them.
+def own_phases(
+    phases: Mapping[str, float], part: str, parts: Sequence[str], *, is_first: bool
+) -> dict[str, float]:
+    """Return the phases of `part` among those of the process, by their own names.
 
-    Phases without a part, such as build and first pass, belong to the first part of the answer, as do those of a part
-    that was not asked for: they are one observation of a cold start. Nothing is concluded from a process that
-    failed: each step is then tried alone.
+    Phases without a part, such as build and first pass, belong to the first part that is done, as do those of a part
+    that was not asked for: they are one observation of a cold start.
     """
-    if answer.outcome is not Outcome.PASSED:
-        return None
-    given = decode_as(PartsAnswer, answer.result).parts
-    if any(part not in given for part in parts):
-        return None
-    first = next(iter(given))
-    phases: dict[str, dict[str, float]] = {part: {} for part in parts}
-    for name, seconds in answer.phases.items():
-        part, _, own = name.rpartition(SEPARATOR)
-        phases[part if part in phases else first][own] = seconds
-    return {
-        part: (
-            replace(answer, result=given[part], phases=phases[part]),
-            sum(phases[part].values()),
-        )
-        for part in parts
-    }
+    own: dict[str, float] = {}
+    for name, seconds in phases.items():
+        owner, _, short = name.rpartition(SEPARATOR)
+        if owner == part or (is_first and owner not in parts):
+            own[short] = seconds
+    return own

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
@@ -48,10 +48,18 @@ class Answer:
         return decode_as(kind, self.result.get("result", self.result.get("facts")))
 
 
+OnPart = Callable[[str, Answer], None]
+"""Called with the name and the answer of each part of a job as it is done: see `Event`."""
+
+
+def no_parts(name: str, answer: Answer) -> None:
+    """Take no notice of parts."""
+
+
 class Worker(Protocol):
     """Interface that runs jobs: the launcher's client, or its fake."""
 
-    def run(self, job: Job) -> Answer:
+    def run(self, job: Job, on_part: OnPart = no_parts) -> Answer:
         """Run the job to its end or deadline; does not raise for failures in the worker."""
         ...
 
@@ -140,7 +148,7 @@ class Launcher:
             return None
         return event if event is not None else {"kind": "gone", "data": {}, "at": 0.0}
 
-    def run(self, job: Job) -> Answer:
+    def run(self, job: Job, on_part: OnPart = no_parts) -> Answer:
         """Run the job in a fresh process; see Worker."""
         if self._process is None or self._process.poll() is not None:
             self.start()
@@ -158,12 +166,12 @@ class Launcher:
         except BrokenPipeError:
             pass  # it has just died; the reader reports it
         try:
-            return self._follow(job, kills)
+            return self._follow(job, kills, on_part)
         except BaseException:  # Ctrl-C: the job must not continue alone
             self._kill_child()
             raise
 
-    def _follow(self, job: Job, kills: int) -> Answer:
+    def _follow(self, job: Job, kills: int, on_part: OnPart) -> Answer:
         """Collect the job's events until its exit."""
         until = time.monotonic() + job.deadline
         marks: list[tuple[str, float]] = []
@@ -186,6 +194,9 @@ class Launcher:
                 self._child = data["pid"]
             elif kind == "phase":
                 marks.append((data["name"], at))
+            elif kind == "part":
+                output = {"kind": "result", "data": data["output"]}
+                on_part(data["name"], _answer(job, marks, output, at, 0, False, False))
             elif kind in ("result", "failure"):
                 said, ended_at = event, at
             elif kind == "exit":

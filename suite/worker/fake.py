@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from suite.worker.client import Answer
+from suite.outcome import Outcome
+from suite.worker.client import Answer, OnPart, no_parts
 from suite.worker.protocol import Job
 
 
@@ -17,11 +18,14 @@ class FakeWorker:
     jobs: list[Job] = field(default_factory=list)
     is_closed: bool = False
 
-    def run(self, job: Job) -> Answer:
-        """Return the scripted answer; the job still passes through JSON, as in the real client."""
+    def run(self, job: Job, on_part: OnPart = no_parts) -> Answer:
+        """Return the scripted answer, its `parts` first; the job still passes through JSON, as in the real client."""
         job = Job.from_json(job.to_json())
         self.jobs.append(job)
-        return self.answer(job)
+        answer = self.answer(job)
+        for name, output in answer.result.get("parts", {}).items():
+            on_part(name, replace(answer, outcome=Outcome.PASSED, result=output, failure=None))
+        return answer
 
     def close(self) -> None:
         """Record that it was closed."""

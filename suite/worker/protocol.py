@@ -68,7 +68,9 @@ class CellJob(Job):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event from a worker. Kinds: phase (begins), result, failure; from the launcher: ready, started, exit."""
+    """One event from a worker. Kinds: phase (begins), part (`name` and `output` of what the job has done while
+    it goes on), result, failure; from the launcher: ready, started, exit.
+    """
 
     kind: str
     data: Mapping[str, Any] = field(default_factory=dict)

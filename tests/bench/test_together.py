@@ -108,6 +108,16 @@ def test_where_the_shared_process_fails_every_step_is_tried_alone(session_of):
     assert alone == ["latency", "memory", "size"]
 
 
+def test_a_part_that_was_done_is_kept_though_the_process_fails_after_it(session_of):
+    broken = replace(failed(), result={"parts": {"latency": PARTS["latency"]}}, phases=PHASES)
+    session, worker = session_of(
+        "latency", "memory", together=broken, memory=failed(message="leak")
+    )
+    assert session.measure(EAGER, "memory").failure.message == "leak"
+    assert session.measure(EAGER, "latency").measurement("latency").samples == (0.1, 0.2)
+    assert [name for _, name in runners(worker)] == ["together", "memory"]
+
+
 def test_the_peak_is_taken_at_the_first_pass_and_the_profiler_comes_after_the_rounds(monkeypatch):
     seen = []
     subject = Runnable(
@@ -127,7 +137,14 @@ def test_the_peak_is_taken_at_the_first_pass_and_the_profiler_comes_after_the_ro
             }
         ),
     )
-    parts = together.run(job, lambda kind, **data: seen.append(data["name"]))["parts"]
+    parts = {}
+
+    def emit(kind, *, name, output=None):
+        if kind == "part":
+            parts[name] = output
+        seen.append(name)
+
+    together.run(job, emit)
     assert seen == [
         "memory/settle",
         "first_forward",
@@ -135,8 +152,10 @@ def test_the_peak_is_taken_at_the_first_pass_and_the_profiler_comes_after_the_ro
         "latency/prepare",
         "latency/warmup",
         "latency/rounds",
+        "latency",
         "memory/peak_tensors",
         "memory/leak",
+        "memory",
     ]
     metrics = {name: [m["metric"] for m in part["measurements"]] for name, part in parts.items()}
     assert metrics["latency"] == ["latency", "first_forward"]

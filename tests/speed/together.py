@@ -14,9 +14,8 @@ from statistics import median
 
 from bench.plan import PLANS
 from bench.steps import STEPS, TOGETHER
-from diagnostics.codec import decode_as
 from suite.engine.run import preload_for
-from suite.engine.shared_process import PartsAnswer, PartsOptions
+from suite.engine.shared_process import PartsOptions
 from suite.options import Asked, resolve
 from suite.outcome import Outcome
 from suite.results.step_output import decode_output
@@ -55,12 +54,15 @@ def separate(launcher: Launcher, job: CellJob, parts: tuple[str, ...]) -> dict[s
 def together(launcher: Launcher, job: CellJob, parts: tuple[str, ...]) -> dict[str, float]:
     """The metrics from one process."""
     options = job.options.extended(PartsOptions(parts=parts))
-    answer = launcher.run(replace(job, runner=TOGETHER, options=options))
     found: dict[str, float] = {}
-    given = decode_as(PartsAnswer, answer.result).parts
-    for part in parts:
-        values = values_of(answer, given.get(part, {}))
-        found |= {k: v for k, v in values.items() if METRICS[k] == part}
+
+    def take(part: str, answer: Answer) -> None:
+        values = values_of(answer, answer.result)
+        found.update({k: v for k, v in values.items() if METRICS[k] == part})
+
+    answer = launcher.run(replace(job, runner=TOGETHER, options=options), take)
+    if answer.outcome is not Outcome.PASSED:
+        raise RuntimeError(answer.failure.message if answer.failure else answer.outcome.value)
     return found
 
 
