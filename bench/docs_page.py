@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.doubts import DOUBTS
+from bench.doubts import DOUBTS, DOUBTS_OF_TURNS
 from bench.metrics import METRICS
 from suite.docs_page import render_table, replace_table
 
@@ -29,7 +29,8 @@ def metrics_table() -> str:
 def doubts_table() -> str:
     """Return the Markdown table of DOUBTS, with a final newline."""
     rows = (
-        (f"`{code}`", " ".join((check.__doc__ or "").split())) for code, check in DOUBTS.items()
+        (f"`{code}`", " ".join((check.__doc__ or "").split()))
+        for code, check in {**DOUBTS, **DOUBTS_OF_TURNS}.items()
     )
     return render_table(("doubt", "when"), rows)
 

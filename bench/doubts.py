@@ -14,6 +14,7 @@ from bench.machine_doubts import (
     quota,
     swapped,
     throttled,
+    two_speeds,
 )
 from bench.metrics import METRICS
 from bench.plan import Plan
@@ -24,6 +25,7 @@ from bench.sample_doubts import (
     wide_interval,
 )
 from suite.record import Measurement
+from suite.results.measuring import PairedArm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +61,12 @@ DOUBTS: Final[Mapping[str, Callable[[Measurement, Plan], Found]]] = {
 }
 """Code -> check; causes before symptoms."""
 
+DOUBTS_OF_TURNS: Final = {check.__name__: check for check in (two_speeds,)}
+"""Code -> check that holds a measurement against the turns of the same cell."""
+
 SYMPTOMS: Final = ("no_steady_state", "drifting", "wide_interval")
 """Doubts that a busy machine explains: where it is said, they are not said again."""
-OF_RUN: Final = ("quota", "oversubscribed", "busy_machine")
+OF_RUN: Final = ("quota", "oversubscribed", "busy_machine", "two_speeds")
 """Doubts about the machine: the same for every cell, or for many."""
 HEADINGS: Final = {"latency": "p50", "latency_device": "device p50"}
 """Metric -> heading of the figure that is shown for it, if that is not its title."""
@@ -74,9 +79,18 @@ def doubts(measurement: Measurement, plan: Plan) -> tuple[Doubt, ...]:
     found = {code: check(measurement, plan) for code, check in DOUBTS.items()}
     if found["busy_machine"]:
         found |= dict.fromkeys(SYMPTOMS)
-    if not any(found.values()):
+    return _told(found, measurement.metric)
+
+
+def doubts_of_turns(measurement: Measurement, arm: PairedArm) -> tuple[Doubt, ...]:
+    """Return the reasons to distrust this latency that the cell's own turns give."""
+    if not measurement.samples:
         return ()
-    metric = measurement.metric
+    found = {code: check(measurement, arm) for code, check in DOUBTS_OF_TURNS.items()}
+    return _told(found, measurement.metric)
+
+
+def _told(found: Mapping[str, Found], metric: str) -> tuple[Doubt, ...]:
     title = METRICS[metric].title if metric in METRICS else metric
     return tuple(
         Doubt(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from bench.paired_ratio import LEAST_UNDISTURBED, usable_turns
 from bench.plan import Plan
+from bench.stats import percentile
 from suite import units
 from suite.record import Measurement, MeasurementFacts
+from suite.results.measuring import PairedArm
 
 WAITED: Final = 0.03
 """Share of the time that a thread was ready but not running, above which the machine was busy. An idle shared
@@ -15,6 +18,11 @@ machine had 0.4 to 2.7%; less shifts the median by less than the standard plan's
 VOID: Final = 1 / 3
 """Share of void rounds above which the machine was busy; fewer are replaced and only cost time. On an idle shared
 machine the sentinel voids up to a quarter of the rounds."""
+
+APART: Final = 1.25
+"""Ratio of a cell's median in turns to that of its own rounds above which, either way, the machine ran at two speeds:
+both are the same work. On a virtual machine of two cores, passes of two threads took 1.0 or 1.75 times as long for
+seconds at a time, while those of one thread stayed as they were."""
 
 Found = tuple[str, str] | None
 """Summary and advice, or None without a doubt."""
@@ -98,6 +106,25 @@ def busy_machine(measurement: Measurement, plan: Plan) -> Found:
             advice,
         )
     return None
+
+
+def two_speeds(measurement: Measurement, arm: PairedArm) -> Found:
+    """The same passes took another time in turns: the machine changed its speed between the two."""
+    turns = usable_turns(arm)
+    rounds, taken = percentile(measurement.samples, 0.5), percentile(turns, 0.5)
+    if rounds is None or taken is None or len(turns) < LEAST_UNDISTURBED:
+        return None
+    ratio = taken.value / rounds.value
+    if 1 / APART <= ratio <= APART:
+        return None
+    low, high = taken.low or min(turns), taken.high or max(turns)
+    if low <= (rounds.high or rounds.value) and high >= (rounds.low or rounds.value):
+        return None  # the two overlap: noise
+    return (
+        f"a pass took {units.seconds(rounds.value)} in its own rounds and {units.seconds(taken.value)} in turns",
+        "go by the ratios; for times of one speed pin the cores, or measure on a machine whose cores are not"
+        " moved about (threads of a virtual machine meet faster when its cores are neighbours)",
+    )
 
 
 def swapped(measurement: Measurement, plan: Plan) -> Found:

@@ -101,6 +101,14 @@ def paired_ratio(
     )
 
 
+def usable_turns(arm: PairedArm) -> list[float]:
+    """Return the seconds of the undisturbed turns of one arm; with too few of them, of all but the starved ones."""
+    kept = [seconds for i, seconds in enumerate(arm.seconds) if i not in arm.void]
+    if len(kept) < LEAST_UNDISTURBED:
+        kept = [seconds for i, seconds in enumerate(arm.seconds) if i not in arm.starved]
+    return kept
+
+
 def log_interval(logs: Sequence[float], confidence: float) -> tuple[float, float] | None:
     """Return the interval on the median of these log ratios; None with fewer than MIN_PAIRS.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench.doubts import DOUBTS
+from bench.doubts import DOUBTS, DOUBTS_OF_TURNS
 from bench.metrics import METRICS
 from suite.axes import BACKENDS, STAGE_ROWS, VARIANTS
 from suite.outcome import WORDING, Wording
@@ -62,7 +62,7 @@ def metric_meaning(metric: str) -> str:
 
 def doubt_meaning(code: str) -> str:
     """Return the general meaning of a doubt of that code; the code itself if it is unknown."""
-    check = DOUBTS.get(code)
+    check = DOUBTS.get(code) or DOUBTS_OF_TURNS.get(code)
     return " ".join((check.__doc__ or code).split()) if check else code
 
 

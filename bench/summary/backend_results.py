@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from bench.derived_metrics import derive, throughput, throughput_unit
@@ -17,31 +17,53 @@ from bench.summary.step_outcomes import step_of
 from suite.axes import ORIGINAL, REFERENCE
 from suite.cell import Cell
 from suite.record import Measurement, Record
-from suite.results.measuring import MemoryResult, PairsResult
+from suite.results.measuring import MemoryResult, PairedArm, PairsResult
 
-Doubter = Callable[[Measurement], Sequence[Doubt]]
-"""Returns the reasons to distrust a measurement under the plan in force."""
+Doubter = Callable[[Measurement, PairedArm | None], Sequence[Doubt]]
+"""Returns the reasons to distrust a measurement under the plan in force, and for a latency those that the turns of the
+same cell give, where there are some."""
 
 DRAWN: Final = 120
 """Samples kept for drawing; more cannot be shown."""
 
 
-def lane_of(backend: str, records: Sequence[Record], doubter: Doubter) -> Lane:
+def arms_of(records: Iterable[Record]) -> dict[str, PairedArm]:
+    """Return cell id -> its turns, of all cells in the records of the step `pairs`."""
+    found: dict[str, PairedArm] = {}
+    for record in records:
+        if isinstance(record.result, PairsResult) and record.outcome.has_run:
+            own = [record.result.own] if record.result.own else []
+            found |= {arm.cell: arm for arm in (*record.result.references, *own)}
+    return found
+
+
+def lane_of(
+    backend: str,
+    records: Sequence[Record],
+    doubter: Doubter,
+    arms: Mapping[str, PairedArm],
+) -> Lane:
     """Return the combined result of these records, one per step of one cell. Steps that did not pass give no
-    numbers.
+    numbers. `arms` are the turns of the row's cells.
     """
+    cell = records[0].cell.id
     ran = [record for record in records if record.outcome.has_run]
     latency = next((r for r in ran if r.step == "latency"), None)
     return Lane(
         backend=backend,
-        cell=records[0].cell.id,
+        cell=cell,
         steps=tuple(step_of(record) for record in records),
         timing=timing_of(latency) if latency else None,
         memory=_quantities(ran, "memory"),
         coldstart=_quantities(ran, "coldstart"),
         comparisons=comparisons_of(next((r for r in ran if r.step == "pairs"), None)),
         absent=_absent(ran),
-        doubts=tuple(d for r in ran for m in r.measurements for d in doubter(m)),
+        doubts=tuple(
+            doubt
+            for record in ran
+            for m in record.measurements
+            for doubt in doubter(m, arms.get(cell) if m.metric == "latency" else None)
+        ),
     )
 
 

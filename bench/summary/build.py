@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from bench.doubts import doubts
+from bench.doubts import doubts, doubts_of_turns
 from bench.output.names import doubt_meaning, plural
 from bench.plan import PLANS, Plan
 from bench.summary.elements import Doubt, Step
@@ -37,6 +37,7 @@ from suite.cell import Cell
 from suite.foundations.cases import CASES
 from suite.record import Measurement, Record
 from suite.results.foundations import FoundationResult
+from suite.results.measuring import PairedArm
 from suite.runs.load import Run
 
 
@@ -48,7 +49,7 @@ def build_report(run: Run) -> Report:
     plan = _plan(options)
     planned = planned_steps(info.get("planned"))
     records = in_planned_order(run.records, planned)
-    all_rows = rows_of(records, lambda measurement: _doubts(measurement, plan))
+    all_rows = rows_of(records, lambda measurement, arm: _doubts(measurement, plan, arm))
     rows, cautions = without_run_doubts(all_rows)
     missing, cells = not_reached(planned, records), planned_cells(planned)
     lives = lives_of(records, missing, cells, all_rows)
@@ -106,7 +107,12 @@ def _plan(options: Mapping[str, Any]) -> Plan | None:
     return PLANS.get(str(asked)) if asked else PLANS["standard"]
 
 
-def _doubts(measurement: Measurement, plan: Plan | None) -> tuple[Doubt, ...]:
+def _doubts(
+    measurement: Measurement, plan: Plan | None, arm: PairedArm | None
+) -> tuple[Doubt, ...]:
+    found = doubts(measurement, plan or PLANS["standard"])
+    if arm is not None and not any(doubt.code == "busy_machine" for doubt in found):
+        found += doubts_of_turns(measurement, arm)
     return tuple(
         Doubt(
             code=doubt.code,
@@ -116,7 +122,7 @@ def _doubts(measurement: Measurement, plan: Plan | None) -> tuple[Doubt, ...]:
             questions=doubt.questions,
             is_of_run=doubt.is_of_run,
         )
-        for doubt in doubts(measurement, plan or PLANS["standard"])
+        for doubt in found
     )
 
 

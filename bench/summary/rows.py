@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import Final
 
 from bench.stats import percentile
-from bench.summary.backend_results import Doubter, lane_of, quantity_of, speedups_of, timing_of
+from bench.summary.backend_results import (
+    Doubter,
+    arms_of,
+    lane_of,
+    quantity_of,
+    speedups_of,
+    timing_of,
+)
 from bench.summary.elements import Quantity, Step
 from bench.summary.graphs import count_of, graph_of, parity_of
 from bench.summary.model import Learning, Loading, Row
@@ -75,8 +82,9 @@ def _row(group: Sequence[Record], shared: _Shared, doubter: Doubter) -> Row:
     for record in group:
         by_backend.setdefault(record.cell.backend, []).append(record)
     order = {name: place for place, name in enumerate(BACKENDS)}
+    arms = arms_of(group)
     lanes = tuple(
-        lane_of(backend, by_backend[backend], doubter)
+        lane_of(backend, by_backend[backend], doubter, arms)
         for backend in sorted(by_backend, key=lambda name: (order.get(name, len(order)), name))
     )
     own = {record.key for record in group}

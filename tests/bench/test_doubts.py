@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from recorded import facts_from
 
-from bench.doubts import DOUBTS, doubts
+from bench.doubts import DOUBTS, DOUBTS_OF_TURNS, doubts, doubts_of_turns
 from bench.plan import PLANS
 from suite.record import Measurement
+from suite.results.measuring import PairedArm
 
 PLAN = PLANS["standard"]
 QUIET = {
@@ -78,9 +79,29 @@ def test_every_doubt_is_found_where_it_is_due_and_says_what_to_do(code):
     assert "{" not in found[code].summary + found[code].advice
 
 
+def turns(*seconds, **facts):
+    return PairedArm(cell="net-tiny-eager-cpu-float32-b1", seconds=seconds, **facts)
+
+
+@pytest.mark.parametrize("factor", [1.7, 1 / 1.7])
+def test_rounds_and_turns_that_are_far_apart_show_a_machine_with_two_speeds(factor):
+    (found,) = doubts_of_turns(latency(), turns(*(factor * s for s in STEADY)))
+    assert (found.code, found.questions, found.is_of_run) == ("two_speeds", "p50", True)
+    assert "ratios" in found.advice
+
+
+def test_turns_that_are_near_or_few_or_disturbed_or_overlap_the_rounds_are_no_doubt():
+    slow = [1.7 * s for s in STEADY]
+    assert doubts_of_turns(latency(), turns(*(1.1 * s for s in STEADY))) == ()
+    assert doubts_of_turns(latency(), turns(*slow[:2])) == ()
+    starved = turns(*slow, void=tuple(range(len(slow))), starved=tuple(range(len(slow))))
+    assert doubts_of_turns(latency(), starved) == ()
+    assert doubts_of_turns(latency(), turns(STEADY[0], 2 * STEADY[0], 2 * STEADY[0])) == ()
+
+
 def test_every_doubt_is_on_the_page():
     page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
-    for code, check in DOUBTS.items():
+    for code, check in {**DOUBTS, **DOUBTS_OF_TURNS}.items():
         assert f"| `{code}` | {' '.join(check.__doc__.split())} |" in page
 
 

@@ -464,3 +464,15 @@ def test_turns_go_before_the_medians_of_two_processes():
     assert speedup.ratio == pytest.approx(3.0)
     assert report.totals.mean_speedup["onnxruntime"].num == 1
     assert "3.00× (2.94–3.06×) eager's speed" in average(report)
+
+
+def test_medians_that_contradict_the_turns_are_said_once_and_the_ratio_is_that_of_the_turns():
+    """Two cores of a virtual machine ran threads at two speeds: p50 gave 1.2 times, turns 2.0."""
+    records = [latency(EAGER, *[607e-6] * 9), latency(ORT, *[505e-6] * 9)]
+    eager, ort = arm([1.03e-3] * 7, cell=EAGER.id), arm([0.51e-3] * 7, cell=ORT.id)
+    report = report_of(*records, pairs_of(ORT, eager, ort))
+    assert report.rows[0].speedups[0].ratio == pytest.approx(2.02, abs=0.01)
+    (caution,) = report.cautions
+    assert "In 1 of 2 cells this puts in question: p50" in caution
+    assert "607 µs in its own rounds and 1.03 ms in turns" in caution
+    assert not [doubt for lane in report.rows[0].lanes for doubt in lane.doubts]
