@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from bench.output.names import COMPARISONS, backend_name, plural, variant_name
 from bench.summary.labels import mean_text
-from bench.summary.model import Report
+from bench.summary.model import Mean, Report
 from suite.axes import REFERENCE
 
 
@@ -36,9 +37,10 @@ def average(report: Report) -> str:
     without a ratio that has an interval.
     """
     row_noun = "model" if _is_by_model(report) else "configuration"
+    totals = report.totals
     parts = [
-        f"{backend_name(backend)} runs at {mean_text(mean)} eager's speed in the geometric mean of"
-        f" {plural(mean.num, row_noun)}."
+        f"{backend_name(backend)} runs at {mean_text(mean)} eager's speed"
+        f" {'in the geometric mean of' if mean.num > 1 else 'on'} {plural(mean.num, row_noun)}."
         for backend, mean in report.totals.mean_speedup.items()
     ]
     noun = "model" if len({life.model for life in report.lives}) == len(report.lives) else "life"
@@ -48,7 +50,8 @@ def average(report: Report) -> str:
     ]
     if means:
         parts.append(
-            f"Speed against the trained model in eager PyTorch, in the geometric mean: {', '.join(means)}."
+            f"Speed against the trained model in eager PyTorch{_mean_of(totals.mean_state_speedup)}:"
+            f" {', '.join(means)}."
         )
     alike = [
         f"{variant_name(name)} {mean_text(mean)} ({_of(mean.num, noun)})"
@@ -56,9 +59,14 @@ def average(report: Report) -> str:
     ]
     if alike:
         parts.append(
-            f"Against the float state on the same backend, in the geometric mean: {', '.join(alike)}."
+            f"Against the float state on the same backend{_mean_of(totals.mean_like_for_like)}:"
+            f" {', '.join(alike)}."
         )
     return " ".join(parts)
+
+
+def _mean_of(means: Mapping[str, Mean]) -> str:
+    return ", in the geometric mean" if any(mean.num > 1 for mean in means.values()) else ""
 
 
 def _of(count: int, noun: str) -> str:

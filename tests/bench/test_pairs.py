@@ -476,3 +476,12 @@ def test_medians_that_contradict_the_turns_are_said_once_and_the_ratio_is_that_o
     assert "In 1 of 2 cells this puts in question: p50" in caution
     assert "607 µs in its own rounds and 1.03 ms in turns" in caution
     assert not [doubt for lane in report.rows[0].lanes for doubt in lane.doubts]
+
+
+def test_one_model_has_no_mean():
+    eager, ort = arm([0.2] * 7, cell=EAGER.id), arm([0.1] * 7, cell=ORT.id)
+    report = report_of(
+        latency(EAGER, *[0.2] * 9), latency(ORT, *[0.1] * 9), pairs_of(ORT, eager, ort)
+    )
+    assert average(report).startswith("ONNX Runtime runs at 2.0")
+    assert average(report).endswith("eager's speed on 1 model.")
