@@ -34,16 +34,7 @@ def throughput(latency: Measurement, result: StepResult | None) -> Estimate | No
     """
     if not isinstance(result, RunResult | TrainingStepResult):
         return None
-    number = result.num_tokens or result.num_samples
-    middle = percentile(latency.samples, 0.5)
-    if not number or middle is None or not middle.value > 0:
-        return None
-    return Estimate(
-        value=number / middle.value,
-        low=None if middle.high is None else number / middle.high,
-        high=None if not middle.low else number / middle.low,
-        num_samples=middle.num_samples,
-    )
+    return _per_second(latency, result.num_tokens or result.num_samples or 0)
 
 
 def throughput_unit(result: StepResult | None) -> str:
@@ -58,9 +49,35 @@ def leak_slope(live_bytes: Measurement, result: StepResult | None) -> Estimate:
     return Estimate(value=theil_sen(samples), num_samples=len(samples))
 
 
+def prefill_rate(prefill: Measurement, result: StepResult | None) -> Estimate | None:
+    """Return the prompt's tokens per second, of all samples together, from the median prefill."""
+    facts = prefill.facts
+    return _per_second(prefill, (facts.prompt or 0) * (facts.batch or 1))
+
+
+def decode_rate(itl: Measurement, result: StepResult | None) -> Estimate | None:
+    """Return the tokens per second of one user from the median latency between tokens."""
+    return _per_second(itl, 1)
+
+
+def _per_second(seconds: Measurement, number: int) -> Estimate | None:
+    """Return `number` over the median, with the interval's ends exchanged; None without a number or a median."""
+    middle = percentile(seconds.samples, 0.5)
+    if not number or middle is None or not middle.value > 0:
+        return None
+    return Estimate(
+        value=number / middle.value,
+        low=None if middle.high is None else number / middle.high,
+        high=None if not middle.low else number / middle.low,
+        num_samples=middle.num_samples,
+    )
+
+
 FORMULAS: Final[Mapping[str, Callable[[Measurement, StepResult | None], Estimate | None]]] = {
     "throughput": throughput,
     "training_throughput": throughput,
     "leak": leak_slope,
+    "prefill_rate": prefill_rate,
+    "decode_rate": decode_rate,
 }
 """Derived metric -> its value from the source metric's measurement and the step's result."""

@@ -215,6 +215,80 @@ METRICS: Final = {
             ),
         ),
         Metric(
+            name="ttft",
+            title="time to first token",
+            unit="s",
+            instrument="generate",
+            meaning=(
+                "From the request to its first token on the host: prefill and the choice of that token (TTFT)."
+            ),
+        ),
+        Metric(
+            name="prefill",
+            title="prefill",
+            unit="s",
+            instrument="generate",
+            meaning=(
+                "Forward pass over the prompt, behind what the cache holds, with logits of its last token alone."
+            ),
+        ),
+        Metric(
+            name="prefill_rate",
+            title="prefill rate",
+            unit="1/s",
+            instrument="generate",
+            direction="higher",
+            derived_from="prefill",
+            meaning="Tokens of the prompt, of all samples of the batch, over the median prefill.",
+        ),
+        Metric(
+            name="itl",
+            title="inter-token latency",
+            unit="s",
+            instrument="generate",
+            meaning=(
+                "From one generated token to the next: a step and the choice of its token (ITL); without the first one."
+            ),
+        ),
+        Metric(
+            name="decode_rate",
+            title="decode rate",
+            unit="1/s",
+            instrument="generate",
+            direction="higher",
+            derived_from="itl",
+            meaning=(
+                "Tokens per second of one user: 1 over the median latency between tokens; each sample of a batch is"
+                " a user."
+            ),
+        ),
+        Metric(
+            name="kv_bytes_per_token",
+            title="cache per token",
+            unit="B",
+            instrument="generate",
+            is_deterministic=True,
+            meaning="Bytes of keys and values of one token of one sample, counted on the cache's tensors.",
+        ),
+        Metric(
+            name="kv_cache",
+            title="cache",
+            unit="B",
+            instrument="generate",
+            is_deterministic=True,
+            meaning="Bytes of keys and values of the whole batch after the request's last token.",
+        ),
+        Metric(
+            name="generation_peak",
+            title="peak in generation",
+            unit="B",
+            instrument="generate",
+            meaning=(
+                "How far resident memory (on a GPU: allocated bytes) rose while the context and a prompt were read"
+                " and the first tokens decoded: the cache is in it, the weights are not."
+            ),
+        ),
+        Metric(
             name="training_step",
             title="training step",
             unit="s",

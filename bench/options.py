@@ -8,13 +8,32 @@ from bench.plan import PLANS
 
 
 def add_options(parser: Any) -> None:
-    """Add `--plan`, `--store` and `--benchmark-table` to pytest's parser."""
+    """Add `--plan`, `--prompt`, `--depth`, `--new`, `--store` and `--benchmark-table` to pytest's parser."""
     add = parser.getgroup("torch-vitals").addoption
     add(
         "--plan",
         default="standard",
         choices=list(PLANS),
         help="how hard to measure (default: standard)",
+    )
+    add(
+        "--prompt",
+        default="",
+        metavar="TOKENS",
+        help="generation: lengths of the prompt (default: 128,512; beside other steps 128)",
+    )
+    add(
+        "--depth",
+        default="",
+        metavar="TOKENS",
+        help="generation: tokens in the cache before the prompt (default: 0,512,1024,2048; beside other steps 0)",
+    )
+    add(
+        "--new",
+        type=int,
+        default=None,
+        metavar="TOKENS",
+        help="generation: tokens to generate (default: 64; beside other steps 16)",
     )
     add(
         "--store",

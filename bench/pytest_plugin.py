@@ -12,10 +12,12 @@ from bench.gate.errors import GateError
 from bench.gate.options import add_options as add_gate_options
 from bench.gate.options import parse_options
 from bench.gate.plugin import Done, GatePlugin
+from bench.generation import Asked, asked_of, check_positions
 from bench.options import add_options, hide_benchmark_table
 from bench.output.console import console_on
 from bench.plan import PLANS
 from bench.steps import STEPS
+from suite.catalog import CatalogError
 from suite.engine.progress import Work
 from suite.engine.run import Run
 from suite.import_root import PREFIX
@@ -38,6 +40,8 @@ DEADLINE: Final = 600.0
 GATE: Final = "vitals-gate"
 """Name under which the gate's plugin is registered."""
 
+ASKED: pytest.StashKey[Asked] = pytest.StashKey()
+"""What the options say about generation."""
 FINISHED: pytest.StashKey[FinishedRun] = pytest.StashKey()
 
 
@@ -73,6 +77,14 @@ def pytest_configure(config: pytest.Config) -> None:
         # Installed, the built-in models are the same in both arms: only a user's own can differ.
         own_alone=bool(PREFIX and gate.against and option.models_from),
     )
+    try:
+        asked = asked_of(option.prompt, option.depth, option.new)
+        check_positions(
+            asked, selection.specs.values(), dict.fromkeys(c.size for c in selection.cells)
+        )
+    except CatalogError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[ASKED] = asked
     if compares:
         config.stash[HAS_OWN_CELLS] = True
         plugin = GatePlugin(gate, selection, config.stash[ENVIRONMENT], config.stash[CONSOLE])
@@ -80,9 +92,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_vitals_run_options(config: pytest.Config) -> Mapping[str, Any]:
-    """The plan goes into every job."""
+    """The plan, and the lengths of generation, go into every job."""
     plan = PLANS[config.getoption("plan")]
-    return {"options": {"plan": plan.as_dict()}, "cold_replicates": plan.cold_replicates}
+    options = {"plan": plan.as_dict(), "generation": config.stash.get(ASKED, Asked()).as_dict()}
+    return {"options": options, "cold_replicates": plan.cold_replicates}
 
 
 def pytest_vitals_closing_tasks(config: pytest.Config, run: Run) -> Sequence[Work]:

@@ -89,6 +89,11 @@ class MeasurementFacts:
     pinned: bool | None = None
     batch: int | None = None
 
+    prompt: int | None = None
+    """Tokens of the prompt, for generation."""
+    depth: int | None = None
+    """Tokens in the cache before the prompt."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:

@@ -174,7 +174,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
         return
     cells = selection.life if _is_of_suite(metafunc.definition) else selection.cells
-    chosen = [cell for cell in cells if step in steps_of(cell, known_steps(metafunc.config))]
+    known = known_steps(metafunc.config)
+    suits = known[step].suits
+    chosen = [
+        cell
+        for cell in cells
+        if step in steps_of(cell, known) and (suits is None or suits(selection.specs[cell.model]))
+    ]
     metafunc.parametrize("cell", chosen, ids=[cell.id for cell in chosen])
 
 

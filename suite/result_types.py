@@ -8,6 +8,7 @@ from typing import Final
 from suite.axes import FOUNDATIONS
 from suite.axes.stages import STAGE_ROWS
 from suite.results.foundations import FoundationResult
+from suite.results.generate import GenerateResult
 from suite.results.measuring import (
     ColdStartResult,
     DataLoaderResult,
@@ -27,6 +28,7 @@ RESULTS: Final[Mapping[str, type[StepResult]]] = {
     "pairs": PairsResult,
     "memory": MemoryResult,
     "coldstart": ColdStartResult,
+    "generate": GenerateResult,
     "training": TrainingStepResult,
     "dataloader": DataLoaderResult,
 }

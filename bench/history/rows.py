@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from bench.derived_metrics import derive
+from bench.derived_metrics import FORMULAS
 from bench.history.entry import Point, RecordEntry, RunEntry, series_key
 from bench.history.timestamps import parse_timestamp
 from bench.metrics import METRICS
 from bench.stats import Estimate, percentile
 from bench.summary.machine import machine_of
 from diagnostics.redact import without_password
-from suite.record import Measurement, Record
+from suite.record import Measurement, MeasurementFacts, Record
 from suite.results.measuring import RunResult
 from suite.runs.load import Run
 
@@ -97,8 +97,12 @@ def _point(
 ) -> Iterator[Point]:
     is_own = name == measurement.metric
     known = METRICS.get(name)
-    # A record may hold one metric several times, e.g. once per number of loader workers.
-    found = percentile(measurement.samples, 0.5) if is_own else derive(record, name)
+    # A record may hold one metric several times: once per number of loader workers, or per prompt and depth.
+    found = (
+        percentile(measurement.samples, 0.5)
+        if is_own
+        else FORMULAS[name](measurement, record.result)
+    )
     if found is None or not math.isfinite(found.value):
         return
     unit = known.unit if known else measurement.unit
@@ -114,7 +118,7 @@ def _point(
                 record,
                 options,
                 is_exact=bool(known and known.is_deterministic),
-                workers=measurement.facts.num_workers,
+                facts=measurement.facts,
             ),
         ),
         value=found.value,
@@ -146,12 +150,17 @@ def _sentinel(measurement: Measurement) -> float | None:
 
 
 def _settings(
-    record: Record, options: Mapping[str, Any], *, is_exact: bool, workers: object = None
+    record: Record, options: Mapping[str, Any], *, is_exact: bool, facts: MeasurementFacts
 ) -> str:
     """Return the other settings that determine the value; deterministic ones do not depend on threads and weights."""
     run = record.result if isinstance(record.result, RunResult) else RunResult()
     weights = run.weights or str(options.get("weights") or "")
-    settings = {"data": record.data.name if record.data else "", "workers": workers}
+    settings = {
+        "data": record.data.name if record.data else "",
+        "workers": facts.num_workers,
+        "prompt": facts.prompt,
+        "depth": facts.depth,
+    }
     if not is_exact:
         settings["threads"] = run.threads or options.get("threads")
         # The path of a weights folder differs between machines.

@@ -102,3 +102,21 @@ class SittingOptions:
     precision: float
     """Half-width of a ratio's interval, as a share, to which a decided ratio is measured while that takes no more than
     a third of the cap."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateOptions:
+    """Options of `bench.instruments.generate`."""
+
+    prompts: tuple[int, ...]
+    """Lengths of prompts, the shortest first."""
+    depths: tuple[int, ...]
+    """Tokens in the cache before the prompt, fewest first."""
+    num_new: int
+    """Tokens generated per request, the first one included."""
+    num_agreeing: int
+    """Tokens per prompt that are compared with full recomputation."""
+    is_short: bool = False
+    """Whether this is a glance beside other steps: two prompts agree, and a slow prefill is taken fewer times."""
+    has_own_prompts: bool = False
+    """Whether the user chose the lengths: otherwise they are shortened for a model with few positions."""

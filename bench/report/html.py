@@ -29,6 +29,7 @@ from bench.paired_ratio import CLOSE
 from bench.report import filters
 from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
+from bench.report.generation_table import HEADS, LEGEND, lines_of
 from bench.report.lifecycle_view import foundations_view, life_views, stage_anchor
 from bench.report.view import MEMORY, PASSED, RowView, between, quantity_text, row_views
 from bench.steps import step_name
@@ -51,6 +52,7 @@ TABLES: Final = {
     "latency": "Latency",
     "memory": "Memory",
     "coldstart": "Cold start",
+    "generation": "Generation",
     "learning": "Training",
     "size": "Size and graph",
 }
@@ -160,6 +162,9 @@ def html_parts(
             roof_plots=roof_plots(report.roofline, labels.labels_of(report)),
             limits=LIMITS,
             scalings_by_axis=scalings,
+            generation_lines=lines_of(report),
+            generation_heads=HEADS,
+            generation_legend=LEGEND,
             has_scaling=any(scalings.values()),
             extents_of=lambda group: sorted({extent for one in group for extent in one.extents}),
             advice=advice,
@@ -243,6 +248,7 @@ def _tables(rows: tuple[RowView, ...]) -> tuple[tuple[str, str], ...]:
         "latency": "latency" in steps,
         "memory": "memory" in steps,
         "coldstart": "coldstart" in steps,
+        "generation": any(lane.generation for view in rows for lane in view.row.lanes),
         "learning": any(view.row.learning for view in rows),
         "size": bool(steps & {"size", EXPORT}),
     }

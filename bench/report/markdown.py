@@ -13,6 +13,7 @@ from bench.output.names import (
     outcome_name,
     plural,
 )
+from bench.report.generation_table import generation_markdown
 from bench.report.lifecycle_markdown import life_markdown
 from bench.report.lifecycle_table import life_legend
 from bench.steps import step_name
@@ -49,6 +50,7 @@ def to_markdown(report: Report) -> str:
             f"<sub>p50 with half of its 95% interval; {safe(legend)}"
             "peak RSS is the rise above the level before the passes.</sub>"
         )
+    blocks += generation_markdown(report)
     if report.lives:
         blocks += [life_markdown(report), f"<sub>{safe(life_legend(report))}</sub>"]
     blocks += _unfinished(report)

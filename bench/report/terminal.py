@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from bench.output.names import MARKS, NOT_REACHED, STYLES, backend_short, outcome_name, plural
+from bench.report.generation_table import LEGEND, generation_table, lines_of
 from bench.report.lifecycle_table import life_legend, life_table
 from bench.report.table import table_of
 from bench.steps import step_name
@@ -52,8 +53,13 @@ def render_terminal(
         if finding.level in ("error", "crash", "warn"):
             console.print(Text.assemble(("! ", "yellow"), finding.summary))
     if report.rows:
-        console.print(table_of(report, console.width))
-        console.print(Text(_legend(report), style="dim"))
+        table = table_of(report, console.width)
+        if len(table.columns) > 1:  # a run of generation alone has nothing but names for it
+            console.print(table)
+            console.print(Text(_legend(report), style="dim"))
+    if generated := lines_of(report):
+        console.print(generation_table(generated, console.width))
+        console.print(Text(LEGEND, style="dim"))
     if report.lives:
         console.print(life_table(report, console.width))
         console.print(Text(life_legend(report), style="dim"))

@@ -11,6 +11,7 @@ from bench.metrics import METRICS
 from bench.paired_ratio import paired_ratio, verdict_of
 from bench.stats import CONFIDENCE, Estimate, median
 from bench.summary.elements import Doubt, Quantity, Timing
+from bench.summary.generation import generated_of
 from bench.summary.model import Comparison, Lane, Speedup
 from bench.summary.numbers import ratio_ends
 from bench.summary.step_outcomes import step_of
@@ -56,6 +57,7 @@ def lane_of(
         timing=timing_of(latency) if latency else None,
         memory=_quantities(ran, "memory"),
         coldstart=_quantities(ran, "coldstart"),
+        generation=generated_of(ran),
         comparisons=comparisons_of(next((r for r in ran if r.step == "pairs"), None)),
         absent=_absent(ran),
         doubts=tuple(

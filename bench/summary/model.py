@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from bench.summary.elements import Doubt, Finding, Graph, Parity, Quantity, Step, Timing
+from bench.summary.generation import Generated
 from bench.summary.lifecycle_records import Foundation, Life
 from bench.summary.roofline_records import Roofline
 from bench.summary.verdicts import GateVerdict
@@ -55,6 +56,8 @@ class Lane:
     doubts: tuple[Doubt, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
     """Metric that this backend cannot provide -> reason."""
+    generation: Generated | None = None
+    """Text generated token by token; None for a model that generates none, and where it was not measured."""
 
     def quantity(self, metric: str) -> float | None:
         """Return the value of that memory or cold-start metric, or None."""

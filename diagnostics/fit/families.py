@@ -205,11 +205,17 @@ def extents(config: Config) -> Extents:
         h=h,
         layers=layers,
         heads=heads,
-        kv_heads=number(config, "num_key_value_heads", heads) or heads,
+        kv_heads=_kv_heads(config, heads),
         head=number(config, "head_dim") or h // heads,
         i=number(config, "intermediate_size") or 4 * h,
         vocabulary=number(config, "vocab_size"),
     )
+
+
+def _kv_heads(config: Config, heads: int) -> int:
+    """Return the heads of keys and values: `multi_query` is the older way to say one for all."""
+    alone = 1 if config.get("multi_query") and not config.get("new_decoder_architecture") else heads
+    return number(config, "num_key_value_heads", alone) or alone
 
 
 def parameters(config: Config) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from suite.outcome import Outcome
 from suite.record import Failure, Record
 from suite.result_types import result_class
 from suite.results.export import FAILED, VACUOUS, ExportResult, Parity
+from suite.results.generate import GenerateResult
 from suite.results.step_output import decode_output
 from suite.results.step_result import StageResult, StepResult
 from suite.spec import Gap, ModelSpec
@@ -56,7 +57,7 @@ def judged(record: Record, spec: ModelSpec | None) -> Record:
     measurements are kept.
     """
     parity = parity_of(record)
-    claims = record.result.claims if isinstance(record.result, StageResult) else ()
+    claims = record.result.claims if isinstance(record.result, StageResult | GenerateResult) else ()
     broken = [claim for claim in claims if not claim.holds and record.outcome.has_run]
     if broken:
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""

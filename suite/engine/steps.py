@@ -23,6 +23,7 @@ from suite.cell import Cell
 if TYPE_CHECKING:
     from suite.engine.session import Session
     from suite.record import Record
+    from suite.spec import ModelSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class Step:
     """Worker side: `package.module:function`, called as `function(job, emit)`."""
     applies: Callable[[Cell], bool]
     """Returns whether the step applies to a cell."""
+    suits: Callable[[ModelSpec], bool] | None = None
+    """Returns whether the step makes sense for a model; None = for all."""
     title: str = ""
     """Display name; empty = `name`."""
     typical_seconds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -133,7 +136,7 @@ def typical_seconds(cell: Cell, step: str, steps: Mapping[str, Step] = STEPS) ->
 
 
 def steps_of(cell: Cell, steps: Mapping[str, Step] = STEPS) -> tuple[str, ...]:
-    """Return the names of those of `steps` that apply to a cell, in order."""
+    """Return the names of those of `steps` that apply to a cell, in order; `Step.suits` asks for its model's record."""
     return tuple(name for name, row in steps.items() if row.applies(cell))
 
 

@@ -41,6 +41,8 @@ class JobOptions:
     """Device on which weights are made for all devices; empty = on each."""
     plan: Mapping[str, Any] = field(default_factory=dict)
     """Fields of bench.plan.Plan; empty = the standard plan."""
+    generation: Mapping[str, Any] = field(default_factory=dict)
+    """Lengths and depths of generation that the user chose, see bench.generation; empty = the defaults."""
 
     case: str = ""
     """Name of the known-answer case."""
@@ -88,6 +90,7 @@ class JobOptions:
             **({"origins": origins} if origins else {}),
             **{name: encode(getattr(self, name)) for name in _ASKED},
             **({"plan": dict(self.plan)} if self.plan else {}),
+            **({"generation": dict(self.generation)} if self.generation else {}),
         }
 
 

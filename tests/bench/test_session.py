@@ -211,7 +211,7 @@ def test_a_resumed_run_repeats_only_what_did_not_pass(session_of):
 def test_size_is_of_the_module_and_a_graph_is_made_once_for_all_devices():
     assert steps_of(EAGER) == (
         *("build", "size", "latency", "memory", "coldstart"),
-        *("training", "dataloader"),
+        *("generate", "training", "dataloader"),  # generate: of language models alone, `Step.suits`
     )
     assert steps_of(ORT) == ("export", "latency", "pairs", "memory", "coldstart")
     on_gpu = steps_of(replace(ORT, device="cuda"))

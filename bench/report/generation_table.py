@@ -1,0 +1,121 @@
+"""Table of generation: the same texts for the terminal, Markdown and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.table import Table
+from rich.text import Text
+
+from bench.output.markdown import line, safe
+from bench.output.names import backend_name, backend_short
+from bench.report.columns import Column, drawn, fitting
+from bench.report.table import NAME
+from bench.stats import Estimate
+from bench.summary.generation import Generated, GeneratedPoint
+from bench.summary.labels import labels_of
+from bench.summary.model import Report
+from suite import units
+
+HEADS: Final = (
+    "model", "backend", "prompt", "depth", "first token", "prefill", "decode", "between tokens", "p99",
+    "cache", "peak", "same tokens",
+)  # fmt: skip
+"""Headings of the columns, in their order."""
+IMPORTANT: Final = (
+    "model", "backend", "depth", "decode", "first token", "prompt", "same tokens", "prefill", "between tokens",
+    "cache", "p99", "peak",
+)  # fmt: skip
+"""The same, the most important first: what a narrow terminal shows."""
+LEGEND: Final = (
+    "medians with half of their 95% interval; prompt tokens are read behind depth tokens in the cache; decode is of one"
+    " user; cache and peak of the whole batch; same tokens: as full recomputation chooses them"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One point of one backend."""
+
+    row: str
+    """The report row's id."""
+    backend: str
+    cells: tuple[str, ...]
+    """Texts by HEADS."""
+
+
+def lines_of(report: Report) -> tuple[Line, ...]:
+    """Return one line per model, backend, depth and prompt; empty if nothing was generated."""
+    labels = labels_of(report)
+    return tuple(
+        Line(row.id, lane.backend, (labels[row.id], lane.backend, *_texts(lane.generation, point)))
+        for row in report.rows
+        for lane in row.lanes
+        if lane.generation is not None
+        for point in lane.generation.points
+    )
+
+
+def _texts(found: Generated, point: GeneratedPoint) -> tuple[str, ...]:
+    return (
+        str(point.prompt),
+        str(point.depth),
+        _measured(point.ttft, units.seconds),
+        _measured(point.prefill_rate, _rate),
+        _measured(point.decode_rate, _rate),
+        _measured(point.itl, units.seconds),
+        units.seconds(point.itl_p99.value) if point.itl_p99 else "",
+        units.num_bytes(point.cache_bytes),
+        units.num_bytes(point.peak) if point.peak is not None else "",
+        agreement_text(found),
+    )
+
+
+def agreement_text(found: Generated) -> str:
+    """Return e.g. `192 of 192`, with the number of near-ties at which prompts part."""
+    agreed = found.agreement
+    if agreed is None:
+        return ""
+    text = f"{agreed.num_equal} of {agreed.num_prompts * agreed.num_tokens}"
+    return f"{text}, {units.plural(len(agreed.partings), 'near-tie')}" if agreed.partings else text
+
+
+def _rate(value: float) -> str:
+    return f"{units.significant(value)}/s"
+
+
+def _measured(found: Estimate | None, text: object) -> str:
+    if found is None:
+        return ""
+    assert callable(text)
+    width = found.relative_half_width
+    return f"{text(found.value)}{f' ±{units.percent(width)}' if width is not None else ''}"
+
+
+def generation_table(lines: Sequence[Line], width: int) -> Table:
+    """Return the lines in as many columns as fit into `width` characters."""
+    columns = {
+        head: Column(head, [Text(_short(one, place)) for one in lines], place > 1)
+        for place, head in enumerate(HEADS)
+    }
+    filled = {name: c for name, c in columns.items() if any(cell.plain for cell in c.cells)}
+    return drawn(fitting(filled, width, IMPORTANT, least=NAME))
+
+
+def _short(one: Line, place: int) -> str:
+    return backend_short(one.cells[place]) if HEADS[place] == "backend" else one.cells[place]
+
+
+def generation_markdown(report: Report) -> list[str]:
+    """Return heading, table and legend as Markdown blocks; empty if nothing was generated."""
+    lines = lines_of(report)
+    if not lines:
+        return []
+    aligns = [":--", ":--", *("--:" for _ in HEADS[2:])]
+    rows = [line(HEADS), line(aligns)]
+    for one in lines:
+        model, backend, *rest = one.cells
+        rows.append(line([safe(model), backend_name(backend), *rest]))
+    return ["### Generation", "\n".join(rows), f"<sub>{LEGEND}.</sub>"]

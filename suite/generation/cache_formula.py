@@ -1,0 +1,27 @@
+"""Bytes of keys and values by formula: from a model's configuration alone, independent of the tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from diagnostics.fit.memory import Use, cache
+from diagnostics.fit.source import transformer_of
+
+
+def bytes_of(config: Mapping[str, Any], *, dtype: str, batch: int) -> Callable[[int], int | None]:
+    """Return the function: tokens in the cache of each sample -> bytes of the whole cache, or None where the
+    configuration tells too little.
+
+    2 x layers x key-value heads x head size x batch x tokens x bytes, in sliding layers at most the window.
+    """
+    try:
+        shape = transformer_of(dict(config))
+    except ValueError:
+        return lambda tokens: None
+
+    def found(tokens: int) -> int | None:
+        size = cache(shape, Use(context=tokens, batch=batch, cache_dtype=dtype))
+        return round(size.low) if size.is_exact else None
+
+    return found

@@ -1,0 +1,70 @@
+"""Worker side. Decoder: a language model that keeps what it has read, ready to generate token by token."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """What a model keeps of a batch that it has read; a step changes it in place."""
+
+    cache: Any
+    """Keys and values, as the model returned them."""
+    length: int
+    """Tokens of each sample that the cache covers, padding included."""
+    mask: Tensor | None = None
+    """[batch, length] int64, 1 for tokens and 0 for padding; None = there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoder:
+    """A language model on its backend: the interface that instruments and checks use."""
+
+    read: Callable[[Tensor, Tensor | None], tuple[Tensor, State]]
+    """`read(ids, mask)`: logits [batch, vocabulary] after the last token of ids [batch, length], and the state.
+
+    `mask` [batch, length] is 0 for padding, which is on the left; None = no padding."""
+    step: Callable[[Tensor, State], Tensor]
+    """`step(ids, state)`: logits [batch, vocabulary] after reading ids [batch, n] behind what the state holds."""
+    full: Callable[[Tensor, Tensor], Tensor]
+    """`full(prompt, tokens)`: logits [n, vocabulary] from which each of the n tokens follows, without a cache: one pass
+    over prompt [length] and tokens [n]. A later token cannot change an earlier logit, so this is what n passes over
+    growing texts give."""
+
+
+def copied(state: State) -> State:
+    """Return a state with tensors of its own."""
+    return copy.deepcopy(state)
+
+
+def num_bytes(state: State) -> int:
+    """Return the bytes of the storage behind the cache's tensors, each counted once."""
+    storages = {
+        t.untyped_storage().data_ptr(): t.untyped_storage() for t in tensors_in(state.cache)
+    }
+    return sum(storage.nbytes() for storage in storages.values())
+
+
+def tensors_in(held: Any, seen: set[int] | None = None) -> Iterator[Tensor]:
+    """Yield the tensors in containers and attributes of objects, to any depth."""
+    seen = set() if seen is None else seen
+    if id(held) in seen or isinstance(held, (str, bytes, int, float, type, torch.device)):
+        return
+    seen.add(id(held))
+    if isinstance(held, Tensor):
+        yield held
+    elif isinstance(held, Mapping):
+        for value in held.values():
+            yield from tensors_in(value, seen)
+    elif isinstance(held, Sequence):
+        for value in held:
+            yield from tensors_in(value, seen)
+    elif hasattr(held, "__dict__"):
+        yield from tensors_in(vars(held), seen)

@@ -1,0 +1,95 @@
+"""Result of generating text token by token: the points measured, the cache, and whether the tokens agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from suite.claims import Claim
+from suite.results.measuring import RunResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parting:
+    """The first place where generated tokens and full recomputation choose different tokens."""
+
+    prompt: int
+    """Number of the prompt, from 0."""
+    step: int
+    """Number of the generated token, from 0."""
+    token: int
+    """What was generated."""
+    expected: int
+    """What full recomputation in float32 chooses on the same tokens."""
+    margin: float
+    """How far the expected token's logit is above the other's, in full recomputation."""
+    is_near_tie: bool
+    """Whether rounding alone can turn the choice: the margin is below the error that is allowed to two logits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenAgreement:
+    """Greedy decoding with the cache against full recomputation without one, on the tokens that were generated."""
+
+    num_prompts: int
+    lengths: tuple[int, ...] = ()
+    """Tokens of each prompt; they are read as one batch, padded on the left."""
+    num_tokens: int
+    """Tokens generated after each prompt."""
+    num_equal: int
+    """Tokens, of all prompts together, that full recomputation in float32 chooses too."""
+    partings: tuple[Parting, ...] = ()
+    """First parting of each prompt that has one."""
+    error: float
+    """Largest root mean square error over a step's logits, relative to the scale of the logits."""
+    own_error: float
+    """The same of full recomputation in the cell's own precision; with the cache it may be as large by rounding."""
+    limit: float
+    """Error from which the cache is wrong."""
+    judged_by: str
+    """Precision of the reference for both errors."""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the cache changes the logits by no more than rounding does."""
+        return self.error <= self.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationPoint:
+    """One prompt length at one depth; its times are in the measurements with the same `prompt` and `depth`."""
+
+    prompt: int
+    """Tokens read at once: the prefill."""
+    depth: int
+    """Tokens that were in the cache before it."""
+    num_decoded: int = 0
+    """Tokens decoded after the first one; 0 = decoding was measured with another prompt at this depth."""
+    cache_bytes: int = 0
+    """Bytes of keys and values after the last token, counted on the tensors."""
+    formula_bytes: int | None = None
+    """The same by formula, from the model's configuration; None if it tells too little."""
+    stopped_because: str = ""
+    """interval (the times are known well enough) or time_cap."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateResult(RunResult):
+    """Text generated token by token."""
+
+    plan: str = ""
+    num_new: int = 0
+    """Tokens generated per request, the first one included."""
+    positions: int = 0
+    """Longest context of the model; 0 = no limit is known."""
+    cache: str = ""
+    """Kind of cache: dynamic (grows by concatenation) or static (a buffer of fixed length)."""
+    points: tuple[GenerationPoint, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Prompt or depth that was not measured -> reason."""
+    absent: dict[str, str] = field(default_factory=dict)
+    """Metric that is unavailable here -> reason."""
+    agreement: TokenAgreement | None = None
+    prompts: str = ""
+    """Where the ids come from."""
+    claims: tuple[Claim, ...] = ()
+    """Claims that must hold; a broken claim fails the step."""

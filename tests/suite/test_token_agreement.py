@@ -1,0 +1,203 @@
+"""Decoding with a cache against full recomputation: right caches pass, wrong ones are caught whatever they choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+import torch
+
+from suite.generation import agreement, cache_formula
+from suite.generation.causal import causal_decoder
+from suite.generation.decoder import Decoder, State, copied, num_bytes
+from suite.results.generate import TokenAgreement
+from suite.worker.errors import Unsupported
+
+pytestmark = pytest.mark.heavy
+SMALL = {
+    "vocab_size": 97,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 96,
+}
+KINDS = {
+    "gpt2": {"vocab_size": 97, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 96},
+    "llama": SMALL,
+    "qwen2": SMALL,  # grouped queries with biases
+    "mistral": {**SMALL, "sliding_window": 8},
+    "gpt_bigcode": {
+        "vocab_size": 97,
+        "n_embd": 32,
+        "n_layer": 2,
+        "n_head": 4,
+        "n_positions": 96,
+        "multi_query": True,
+    },
+}
+LENGTHS = (20, 13, 6)
+NUM = 24
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.inference_mode():
+        yield
+    torch.set_num_threads(before)
+
+
+def built(kind: str) -> Any:
+    from transformers import AutoModelForCausalLM
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(CONFIG_MAPPING[kind](**KINDS[kind])).eval()
+
+
+def prompts() -> list[Any]:
+    rows = torch.randint(1, 97, (3, max(LENGTHS)), generator=torch.Generator().manual_seed(1))
+    return [row[:length] for row, length in zip(rows, LENGTHS, strict=True)]
+
+
+def compared(module: Any, **parts: Any) -> TokenAgreement:
+    """How decoding agrees when `parts` of the decoder are replaced."""
+    decoder = causal_decoder(module, "m")
+    found = agreement.continued(replace(decoder, **parts), prompts(), NUM, 0)
+    judge = causal_decoder(agreement.judging(module, "float32"), "m").full
+    return agreement.agreement_of(
+        found, decoder.full, judge=judge, reference=decoder.full, dtype="float32"
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_padded_batch_decodes_the_tokens_of_each_prompt_alone(kind: str) -> None:
+    found = compared(built(kind))
+    assert found.num_equal == 3 * NUM
+    assert found.is_right, found
+    assert not found.partings
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_one_pass_over_the_tokens_gives_what_growing_passes_without_a_cache_give(kind: str) -> None:
+    module = built(kind)
+    decoder = causal_decoder(module, "m")
+    prompt = prompts()[0]
+    tokens = agreement.continued(decoder, [prompt], NUM, 0).tokens[0]
+    ids = prompt
+    for token, logits in zip(tokens, decoder.full(prompt, tokens), strict=True):
+        alone = module(input_ids=ids[None], use_cache=False).logits[0, -1]
+        assert int(alone.argmax()) == int(token)
+        assert torch.allclose(alone, logits, atol=1e-5)
+        ids = torch.cat([ids, token[None]])
+
+
+def lets_padding_in(decoder: Decoder, module: Any) -> dict[str, Any]:
+    return {"read": lambda ids, mask=None: decoder.read(ids, None)}
+
+
+def is_off_by_one_position(decoder: Decoder, module: Any) -> dict[str, Any]:
+    def step(ids: Any, state: State) -> Any:
+        assert state.mask is not None
+        state.mask = torch.cat([state.mask, torch.ones_like(ids)], 1)
+        places = state.mask.sum(1, keepdim=True)  # of the next token
+        result = module(
+            input_ids=ids,
+            past_key_values=state.cache,
+            use_cache=True,
+            attention_mask=state.mask,
+            position_ids=places,
+        )
+        return result.logits[:, -1]
+
+    return {"step": step}
+
+
+def keeps_a_stale_slot(decoder: Decoder, module: Any) -> dict[str, Any]:
+    def step(ids: Any, state: State) -> Any:
+        logits = decoder.step(ids, state)
+        layer = state.cache.layers[0]
+        if layer.keys.shape[2] == max(LENGTHS) + 5:
+            layer.keys[:, :, -1] = layer.keys[:, :, -2]
+            layer.values[:, :, -1] = layer.values[:, :, -2]
+        return logits
+
+    return {"step": step}
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+@pytest.mark.parametrize("fault", [lets_padding_in, is_off_by_one_position, keeps_a_stale_slot])
+def test_a_wrong_cache_is_caught_by_its_logits(kind: str, fault: Any) -> None:
+    module = built(kind)
+    found = compared(module, **fault(causal_decoder(module, "m"), module))
+    assert not found.is_right
+    assert found.error > 10 * found.limit
+    claim = agreement.claim_of(found)
+    assert not claim.holds
+    assert "expected at most" in claim.evidence
+
+
+def test_where_tokens_part_the_step_both_tokens_and_the_margin_are_told() -> None:
+    logits = torch.tensor([[[0.0, 2.0, 1.0], [0.0, 1.0, 1.0 + 1e-6]]])
+    found = agreement.Continued(
+        prompts=(torch.tensor([1]),), tokens=torch.tensor([[1, 2]]), logits=logits
+    )
+    exact = torch.tensor([[0.0, 2.0, 1.0], [0.0, 1.0 + 1e-6, 1.0]])
+    near = agreement.agreement_of(
+        found, lambda p, t: exact, judge=None, reference=lambda p, t: exact, dtype="float32"
+    )
+    (parting,) = near.partings
+    assert (parting.prompt, parting.step, parting.token, parting.expected) == (0, 1, 2, 1)
+    assert parting.margin == pytest.approx(1e-6, rel=0.1)
+    assert parting.is_near_tie
+    assert near.is_right
+    assert "a near-tie" in agreement.claim_of(near).evidence
+    far = torch.tensor([[0.0, 2.0, 1.0], [0.0, 3.0, 1.0]])
+    wrong = agreement.agreement_of(
+        found, lambda p, t: far, judge=None, reference=lambda p, t: far, dtype="float32"
+    )
+    assert not wrong.partings[0].is_near_tie
+    assert not wrong.is_right
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "qwen2", "gpt_bigcode"])
+def test_the_bytes_of_the_cache_are_those_of_the_formula(kind: str) -> None:
+    module = built(kind)
+    decoder = causal_decoder(module, "m")
+    ids = torch.ones((2, 11), dtype=torch.int64)
+    _, state = decoder.read(ids, None)
+    decoder.step(ids[:, :3], state)
+    formula = cache_formula.bytes_of(module.config.to_dict(), dtype="float32", batch=2)
+    assert state.length == 14
+    assert formula(14) == num_bytes(state)
+
+
+def test_a_copy_of_a_state_goes_its_own_way() -> None:
+    decoder = causal_decoder(built("llama"), "m")
+    ids = torch.ones((1, 5), dtype=torch.int64)
+    _, state = decoder.read(ids, None)
+    other = copied(state)
+    first = decoder.step(ids[:, :1], other)
+    assert (state.length, other.length) == (5, 6)
+    assert num_bytes(other) > num_bytes(state)
+    assert torch.equal(decoder.step(ids[:, :1], state), first)
+
+
+def test_a_model_without_a_cache_says_so_in_one_sentence() -> None:
+    class Plain(torch.nn.Module):
+        def forward(self, input_ids: Any) -> Any:
+            return input_ids
+
+    with pytest.raises(
+        Unsupported, match="mine has no cache: its forward takes no `past_key_values`"
+    ):
+        causal_decoder(Plain(), "mine")
