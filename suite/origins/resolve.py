@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ from suite.origins.describe import RUNNER, DescribeOptions, DescribeResult
 from suite.origins.reference import KINDS, PYTHON, Reference
 from suite.source_files import files_read_by
 from suite.spec import ModelSpec
-from suite.worker.client import Launcher
+from suite.worker.client import Launcher, Worker
 from suite.worker.job_options import JobOptions, Origin
 from suite.worker.protocol import Job
 
@@ -30,22 +30,28 @@ TREE: Final = Path(__file__).parent
 
 
 def resolve(
-    references: Sequence[Reference], cache: Path | None, *, may_download: bool = False
+    references: Sequence[Reference],
+    cache: Path | None,
+    *,
+    may_download: bool = False,
+    worker: Callable[[], Worker] | None = None,
 ) -> dict[str, tuple[Origin, ModelSpec]]:
     """Return model -> origin and record, globs expanded, in the order asked.
 
-    `cache` is a folder for descriptions. Raise CatalogError for a library that is missing, a name that does not exist,
-    and whatever keeps a file from being read.
+    `cache` is a folder for descriptions. What is not there is described by `worker()`, which stays open, or by a
+    launcher of its own. Raise CatalogError for a library that is missing, a name that does not exist, and whatever
+    keeps a file from being read.
     """
     for kind in dict.fromkeys(reference.kind for reference in references):
         _need_package(kind)
-    single = expand_globs(references, cache)
+    single = expand_globs(references, cache, worker)
     store = _Descriptions(cache)
     known = {r.text: store.get(r) for r in single}
     missing = [r for r in single if known[r.text] is None]
     if missing:
         found = _ask(
-            DescribeOptions(texts=tuple(r.text for r in missing), may_download=may_download)
+            DescribeOptions(texts=tuple(r.text for r in missing), may_download=may_download),
+            worker,
         )
         if found.errors:
             text, message = next(iter(found.errors.items()))
@@ -68,14 +74,18 @@ def resolve(
     return origins
 
 
-def expand_globs(references: Iterable[Reference], cache: Path | None) -> list[Reference]:
+def expand_globs(
+    references: Iterable[Reference],
+    cache: Path | None,
+    worker: Callable[[], Worker] | None = None,
+) -> list[Reference]:
     """Return the references with each glob replaced by the names it matches; raise CatalogError if it matches none."""
     found: dict[Reference, None] = {}
     for reference in references:
         if not reference.is_glob:
             found[reference] = None
             continue
-        names = names_of(reference.kind, cache)
+        names = names_of(reference.kind, cache, worker)
         hits = fnmatch.filter(names, reference.target)
         if not hits:
             raise CatalogError(
@@ -87,14 +97,16 @@ def expand_globs(references: Iterable[Reference], cache: Path | None) -> list[Re
     return list(found)
 
 
-def names_of(kind: str, cache: Path | None) -> tuple[str, ...]:
+def names_of(
+    kind: str, cache: Path | None, worker: Callable[[], Worker] | None = None
+) -> tuple[str, ...]:
     """Return the names of the library's models; raise CatalogError if it is not installed."""
     _need_package(kind)
     store = _Descriptions(cache)
     whole = Reference(kind=kind, target="*")
     held = store.get(whole)
     if held is None:
-        held = {"names": list(_ask(DescribeOptions(kinds=(kind,))).names[kind])}
+        held = {"names": list(_ask(DescribeOptions(kinds=(kind,)), worker).names[kind])}
         store.keep({whole: held})
     return tuple(held["names"])
 
@@ -124,14 +136,19 @@ def _need_package(kind: str) -> None:
         ) from None
 
 
-def _ask(options: DescribeOptions) -> DescribeResult:
-    launcher = Launcher()
+def _ask(
+    options: DescribeOptions, worker: Callable[[], Worker] | None = None
+) -> DescribeResult:
+    own = Launcher() if worker is None else None
+    asked = own or (worker and worker())
+    assert asked is not None
     try:
-        answer = launcher.run(
+        answer = asked.run(
             Job(runner=RUNNER, options=JobOptions().extended(options), deadline=DEADLINE)
         )
     finally:
-        launcher.close()
+        if own is not None:
+            own.close()
     if answer.failure is not None:
         raise CatalogError(f"--models: {answer.failure.message}")
     return answer.read(DescribeResult)

@@ -13,21 +13,26 @@ from __future__ import annotations
 
 import argparse
 import json
+import queue
+import threading
 import time
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from suite import spec_codec
 from suite.cell import Cell
 from suite.check import CheckResult
-from suite.data.sources import sources_in
+from suite.data.sources import LIBRARIES, sources_in
 from suite.origins.reference import parse
 from suite.origins.resolve import resolve
 from suite.results.export import ExportResult
 from suite.results.quantize import QuantizeResult
 from suite.results.step_output import decode_output
+from suite.spec import ModelSpec
 from suite.worker.client import Launcher
-from suite.worker.job_options import JobOptions
+from suite.worker.job_options import JobOptions, Origin
 from suite.worker.protocol import CellJob
 
 TIMM = """
@@ -66,21 +71,37 @@ PRELOAD = (
     "torch",
     "timm",
     "torchvision.models",
+    "transformers.models.auto.modeling_auto",
     "onnx",
-    "onnxruntime",
+    "suite.check",
     "suite.stages.export.preload",
+    "suite.stages.quantize.run",
+    "suite.stages.quantize.graphs",
+    "suite.quantization.static",
+    "suite.origins.describe",
+    "suite.origins.transformers",
+    "suite.tasks.image_classification",
+    "suite.tasks.ready_inputs",
+    *(
+        m
+        for name in ("digits", "scenes", "clips", "prose")
+        for m in (f"suite.data.{name}", *LIBRARIES[name])
+    ),
 )
-CHECK, EXPORT, INT8 = "check", "export", "int8"
+"""Imported once for all names."""
+CHECK, EXPORT, INT8, OK = "check", "export", "int8", "ok"
+CALIBRATION = 16
+"""Samples for the ranges of a static quantization: a quarter of what the product takes, because a table is made of a
+hundred."""
+DEADLINE = 900.0
 
 
 def measured(name: str, launcher: Launcher, folder: Path) -> dict[str, Any]:
-    """What one name came to: step -> `ok`, or the first line of why not."""
+    """What one name came to: step -> `ok`, or the first line of why not; and the seconds that each step took."""
     begin = time.monotonic()
-    found: dict[str, Any] = {"name": name}
-    reference = parse(name)
-    assert reference is not None
+    found: dict[str, Any] = {"name": name, "took": {}}
     try:
-        origin, spec = next(iter(resolve([reference], folder / "origins").values()))
+        origin, spec = _record(name, launcher, folder)
     except ValueError as error:
         return {**found, CHECK: str(error).splitlines()[0], "seconds": time.monotonic() - begin}
     size = next(iter(spec.sizes))
@@ -101,24 +122,45 @@ def measured(name: str, launcher: Launcher, folder: Path) -> dict[str, Any]:
         (
             INT8,
             "suite.stages.quantize.run:run",
-            Cell(model=spec.name, size=size, backend="onnxruntime", variant="built_int8"),
+            replace(base, backend="onnxruntime", variant="built_int8"),
             QuantizeResult,
         ),
     )
     for step, runner, cell, kind in steps:
-        answer = launcher.run(CellJob(runner=runner, cell=cell, options=options, deadline=240))
+        start = time.monotonic()
+        job = CellJob(runner=runner, cell=cell, options=options, deadline=DEADLINE)
+        answer = launcher.run(job)
+        found["took"][step] = round(time.monotonic() - start, 1)
         if answer.failure is not None:
             found[step] = answer.failure.message.splitlines()[0]
             break
         result: Any = decode_output(kind, answer.result).result
-        found[step] = why_not(result) or "ok"
+        found[step] = why_not(result) or OK
+        if isinstance(result, ExportResult):
+            found["recipe"] = result.recipe.name if result.recipe else ""
+            found["axes"] = sorted({a for v in spec.export.dynamic.values() for a in v.values()})
         if isinstance(result, QuantizeResult) and result.fidelity is not None:
             found["error"] = result.fidelity.relative_error
             found["agreement"] = result.fidelity.argmax_agreement
-        if found[step] != "ok":
+        if found[step] != OK:
             break
-    graph.unlink(missing_ok=True)
-    return {**found, "size": size, "seconds": time.monotonic() - begin}
+    for file in folder.glob(f"{spec.name}.onnx*"):
+        file.unlink()
+    return {**found, "size": size, "seconds": round(time.monotonic() - begin, 1)}
+
+
+def _record(name: str, launcher: Launcher, folder: Path) -> tuple[Origin, ModelSpec]:
+    """Return the origin and the record of a name, with fewer samples to calibrate on; raise ValueError."""
+    reference = parse(name)
+    assert reference is not None
+    found = resolve([reference], folder / "origins", worker=lambda: launcher)
+    origin, spec = next(iter(found.values()))
+    sizes = {
+        key: replace(size, quantization=replace(size.quantization, calibration_samples=CALIBRATION))
+        for key, size in spec.sizes.items()
+    }
+    spec = replace(spec, sizes=sizes)
+    return replace(origin, spec=spec_codec.to_dict(spec)), spec
 
 
 def why_not(result: Any) -> str:
@@ -137,14 +179,14 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = ["| | of | build and run | export with parity | int8 |", "|---|--:|--:|--:|--:|"]
     for library in ("timm", "torchvision", "hf", ""):
         own = [row for row in rows if row["name"].startswith(library)]
-        counts = [sum(row.get(step) == "ok" for row in own) for step in (CHECK, EXPORT, INT8)]
+        counts = [sum(row.get(step) == OK for row in own) for step in (CHECK, EXPORT, INT8)]
         lines.append(f"| {library or 'all'} | {len(own)} | {' | '.join(map(str, counts))} |")
     lines += ["", "| name | step | cause |", "|---|---|---|"]
     for row in rows:
         for step in (CHECK, EXPORT, INT8):
-            if row.get(step, "ok") != "ok":
+            if row.get(step, OK) != OK:
                 lines.append(f"| `{row['name']}` | {step} | {row[step].replace('|', '/')[:240]} |")
-    errors = sorted(row["error"] for row in rows if row.get(INT8) == "ok")
+    errors = sorted(row["error"] for row in rows if row.get(INT8) == OK)
     if errors:
         middle = errors[len(errors) // 2]
         lines += ["", f"Relative error of int8: median {middle:.1%}, largest {errors[-1]:.1%}."]
@@ -155,32 +197,51 @@ def main() -> None:
     """Measure what is missing, or print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--seconds", type=float, default=2700)
+    parser.add_argument("--only", default="", help="names with this in them")
+    parser.add_argument("--again", action="store_true", help="also those that did not go through")
+    parser.add_argument("--seconds", type=float, default=2700, help="begin no name after these")
+    parser.add_argument("--jobs", type=int, default=2, help="names side by side, one thread each")
     parser.add_argument("--table", action="store_true")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     file = asked.out / "coverage.jsonl"
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    rows = [json.loads(line) for line in text.splitlines()]
+    rows = held_in(file)
     if asked.table:
-        print(table(rows))
+        print(table(list(rows.values())))
         return
-    done = {row["name"] for row in rows}
-    launcher = Launcher(preload=PRELOAD)
+    kept = {n for n, row in rows.items() if not asked.again or row.get(INT8) == OK}
+    todo: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for name in NAMES:
+        if name not in kept and asked.only in name:
+            todo.put(name)
     end = time.monotonic() + asked.seconds
-    try:
-        for name in NAMES:
-            if name in done or asked.only not in name:
-                continue
-            if time.monotonic() > end:
-                break
-            row = measured(name, launcher, asked.out)
-            print(json.dumps(row), flush=True)
-            with file.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(row) + "\n")
-    finally:
-        launcher.close()
+
+    def serve() -> None:
+        launcher = Launcher(preload=PRELOAD, variables={"HF_HUB_OFFLINE": "1"})
+        try:
+            while time.monotonic() < end:
+                try:
+                    name = todo.get_nowait()
+                except queue.Empty:
+                    return
+                row = json.dumps(measured(name, launcher, asked.out))
+                print(row, flush=True)
+                with file.open("a", encoding="utf-8") as stream:
+                    stream.write(row + "\n")
+        finally:
+            launcher.close()
+
+    threads = [threading.Thread(target=serve) for _ in range(asked.jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def held_in(file: Path) -> dict[str, dict[str, Any]]:
+    """Return name -> its newest row."""
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    return {row["name"]: row for row in map(json.loads, text.splitlines())}
 
 
 if __name__ == "__main__":
