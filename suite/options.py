@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -117,12 +117,18 @@ class Selection:
         return tuple(dict.fromkeys(modules))
 
 
-def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
-    """Return the selection for the options. Raise CatalogError, DataError or WeightsError naming the option."""
+def resolve(
+    asked: Asked, *, num_gpus: int, num_cores: int, worker: Callable[[], Launcher] | None = None
+) -> Selection:
+    """Return the selection for the options. Raise CatalogError, DataError or WeightsError naming the option.
+
+    `worker()` describes the user's own models and stays open; without it a launcher is started and ended for them.
+    """
     devices = devices_of(asked.device, num_gpus=num_gpus)
     sizes = sizes_of(asked.size)
-    own = user_specs(asked.models_from) if asked.models_from else ()
-    specs, origins = chosen_models(asked, joined(() if asked.own_alone else builtin_specs(), own))
+    own = user_specs(asked.models_from, worker) if asked.models_from else ()
+    builtin = () if asked.own_alone else builtin_specs()
+    specs, origins = chosen_models(asked, joined(builtin, own), worker)
     if asked.nproc < 1:
         raise CatalogError(f"--nproc {asked.nproc}: expected 1 or more processes")
     stages = stages_of(asked.stages, num_processes=asked.nproc)
@@ -172,7 +178,7 @@ def resolve(asked: Asked, *, num_gpus: int, num_cores: int) -> Selection:
 
 
 def chosen_models(
-    asked: Asked, specs: Sequence[ModelSpec]
+    asked: Asked, specs: Sequence[ModelSpec], worker: Callable[[], Launcher] | None = None
 ) -> tuple[tuple[ModelSpec, ...], dict[str, Origin]]:
     """Return the records that `--models` asks for, of `specs` and of other origins, and the origins by model."""
     words = [w for pattern in asked.models for w in pattern.replace(",", " ").split()]
@@ -189,7 +195,9 @@ def chosen_models(
         if reference.kind == PYTHON and reference.path is not None:
             must_parse(reference.path, option="--models")
     cache = asked.out / "cache" / "origins" if asked.out else None
-    found = resolve_references(others, cache, may_download=asked.weights == PRETRAINED)
+    found = resolve_references(
+        others, cache, may_download=asked.weights == PRETRAINED, worker=worker
+    )
     if asked.axes:
         found = with_axes(found, axes_of(asked.axes))
     joined(specs, [spec for _, spec in found.values()])  # refuses a name that is taken
@@ -223,15 +231,15 @@ def _foundations(points: Mapping[str, Any]) -> tuple[Cell, ...]:
     )
 
 
-def user_specs(path: Path) -> tuple[ModelSpec, ...]:
+def user_specs(path: Path, worker: Callable[[], Launcher] | None = None) -> tuple[ModelSpec, ...]:
     """Return the records of a user's models file, read in a separate process: it may import anything.
 
     Raise CatalogError with the file's own error if it cannot be imported.
     """
     must_parse(path, option="--models-from")
-    worker = Launcher()
+    launcher = worker() if worker is not None else Launcher()
     try:
-        answer = worker.run(
+        answer = launcher.run(
             Job(
                 runner=spec_codec.RUNNER,
                 options=JobOptions(models_from=str(path.resolve())),
@@ -239,7 +247,8 @@ def user_specs(path: Path) -> tuple[ModelSpec, ...]:
             )
         )
     finally:
-        worker.close()
+        if worker is None:
+            launcher.close()
     if answer.failure is not None:
         raise CatalogError(answer.failure.message)
     found = answer.read(spec_codec.SpecsResult)

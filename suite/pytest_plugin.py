@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from diagnostics.doctor import examine
 from diagnostics.environment import Environment, gather
 from diagnostics.finding import Level
 from suite import pytest_hooks
-from suite.axes import EXPORT, FOUNDATIONS
+from suite.axes import BACKENDS, EAGER, EXPORT, FOUNDATIONS
 from suite.catalog import CatalogError
 from suite.cell import Cell
 from suite.data.errors import DataError
@@ -42,6 +43,8 @@ SELECTION = pytest.StashKey[Selection]()
 ENVIRONMENT = pytest.StashKey[Environment]()
 CONSOLE = pytest.StashKey[Console]()
 RUN = pytest.StashKey[Run]()
+LAUNCHER = pytest.StashKey[Launcher]()
+"""Launcher that was started before the run, if a model had to be described."""
 UNASKED = pytest.StashKey[list[Record]]()
 """Records of the failed steps that no test of the session asked for."""
 Measure = Callable[[Cell, str], Record]
@@ -122,6 +125,7 @@ def configure_selection(
             asked,
             num_gpus=len(environment.gpus),
             num_cores=max(1, environment.system.num_cores - num_spared_cores),
+            worker=partial(_launcher_of, config),
         )
     except USER_ERRORS as error:
         raise pytest.UsageError(str(error)) from error
@@ -133,6 +137,14 @@ def configure_selection(
     config.stash[SELECTION] = selection
     config.stash[CONSOLE] = open_console()
     return selection
+
+
+def _launcher_of(config: pytest.Config) -> Launcher:
+    """Return the launcher that describes models of other origins; the run goes on with it, imports and all."""
+    if LAUNCHER not in config.stash:
+        config.stash[LAUNCHER] = launcher = Launcher(preload=BACKENDS[EAGER].preload)
+        config.add_cleanup(launcher.close)
+    return config.stash[LAUNCHER]
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -247,15 +259,23 @@ def vitals_run(request: pytest.FixtureRequest) -> Iterator[Run]:
     """The run of this pytest session, opened by the first test that needs it."""
     config = request.config
     console, known = config.stash[CONSOLE], known_steps(config)
+    items = [
+        (item, cell, step_of(item)) for item in request.session.items if (cell := cell_of(item))
+    ]
+    lives = [(cell, step) for item, cell, step in items if _is_of_suite(item)]
+    selection = config.stash[SELECTION]
+    if not lives:  # what they alone need is then not imported
+        selection = replace(selection, life=())
     try:
         run = open_run(
             out=config.invocation_params.dir / config.getoption("out"),
             resume=config.getoption("resume"),
-            selection=config.stash[SELECTION],
+            selection=selection,
             environment=config.stash[ENVIRONMENT],
             deadline=config.getoption("deadline"),
             command=command_of(config),
             steps=known,
+            launcher=config.stash.get(LAUNCHER, None),
             **(config.hook.pytest_vitals_run_options(config=config) or {}),
         )
         graphs = [
@@ -271,9 +291,6 @@ def vitals_run(request: pytest.FixtureRequest) -> Iterator[Run]:
             run.session.worker.wait_until_ready()  # the imports do not count for the first cell
     except (*USER_ERRORS, LauncherError) as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
-    items = [
-        (item, cell, step_of(item)) for item in request.session.items if (cell := cell_of(item))
-    ]
     run.begin([{"cell": cell.as_dict(), "step": step} for _, cell, step in items])
     run.session.cells = tuple(dict.fromkeys(cell for _, cell, _ in items))
     run.session.planned = frozenset(f"{cell.id}/{step}" for _, cell, step in items)
@@ -287,7 +304,6 @@ def vitals_run(request: pytest.FixtureRequest) -> Iterator[Run]:
     shared = [kind_of(step, cell) for _, cell, step in items if step == EXPORT]
     shared += [work.kind for work in closing if work.lanes]
     lanes = dict.fromkeys(shared, len(run.workers))
-    lives = [(cell, step) for item, cell, step in items if _is_of_suite(item)]
     name_of = partial(step_name, steps=known)
     work = [*steps, *closing]
     with live_display(len(steps), console, work=work, name_of=name_of, lanes=lanes) as live:

@@ -14,7 +14,7 @@ from diagnostics.environment import Environment
 from diagnostics.explain import explain
 from diagnostics.finding import Finding, Level
 from diagnostics.redact import for_this_machine, without_password
-from suite.axes import BACKENDS, CPU
+from suite.axes import BACKENDS, CPU, ORIGINAL, STAGES
 from suite.cell import Cell
 from suite.engine.live_display import SILENT, Display
 from suite.engine.outcome_rules import settled
@@ -130,13 +130,14 @@ def open_run(
     cold_replicates: int = 1,
     steps: Mapping[str, Step] = STEPS,
     worker: Callable[[RunFolder], Worker] | None = None,
+    launcher: Launcher | None = None,
 ) -> Run:
     """Return a run that is ready to measure: a new one below `out`/runs, or the one named by `resume` ("" = the
     newest).
 
     `options` are added to every job's options; `steps` are the steps available for a cell. The launcher starts at once
-    and imports in the background. Raises RunError if the run to resume does not exist or was made with other options,
-    StoreError if `out` cannot be written.
+    and imports in the background; a `launcher` that was started before goes on as that of the run. Raises RunError if
+    the run to resume does not exist or was made with other options, StoreError if `out` cannot be written.
     """
     runs = out / "runs"
     all_options = selection.job_options.extended(options or {})
@@ -147,9 +148,15 @@ def open_run(
     else:
         folder, records, started_at = _resumed(runs, resume, all_options.asked())
     folder.write_json(MACHINE, described(environment))
-    start = worker or (
-        lambda f: Launcher(preload=preload_for(selection, steps), log=f.logs / "launcher.log")
-    )
+    modules = preload_for(selection, steps)
+
+    def start_launcher(folder: RunFolder) -> Launcher:
+        if launcher is None:
+            return Launcher(preload=modules, log=folder.logs / "launcher.log")
+        launcher.preload(modules)
+        return launcher
+
+    start = worker or start_launcher
     session = Session(
         request=RunConfig(
             specs=selection.specs,
@@ -214,10 +221,15 @@ def described(environment: Environment) -> dict[str, Any]:
 
 
 def preload_for(selection: Selection, steps: Mapping[str, Step] = STEPS) -> tuple[str, ...]:
-    """Return the modules for the launcher to import: those that the cells need and the code of every step."""
-    runners = (name for row in steps.values() for name in (row.runner, row.together) if name)
-    code = (name.partition(":")[0] for name in runners)
+    """Return the modules for the launcher to import: those that the cells need and the code of their steps.
+
+    Stages are left out of a run that makes no variants: they import libraries for pruning that take a second.
+    """
     cells = (*selection.cells, *selection.life)
+    makes_variants = bool(selection.life) or any(cell.variant != ORIGINAL for cell in cells)
+    rows = [row for name, row in steps.items() if makes_variants or name not in STAGES]
+    runners = (name for row in rows for name in (row.runner, row.together) if name)
+    code = (name.partition(":")[0] for name in runners)
     exports = any(BACKENDS[cell.backend].needs_graph for cell in cells)
     wanted = (*selection.preload(), *code, *(PRELOAD if selection.life else ()))
     return tuple(dict.fromkeys((*wanted, *(["suite.stages.export.preload"] if exports else []))))

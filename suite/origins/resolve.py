@@ -136,9 +136,7 @@ def _need_package(kind: str) -> None:
         ) from None
 
 
-def _ask(
-    options: DescribeOptions, worker: Callable[[], Worker] | None = None
-) -> DescribeResult:
+def _ask(options: DescribeOptions, worker: Callable[[], Worker] | None = None) -> DescribeResult:
     own = Launcher() if worker is None else None
     asked = own or (worker and worker())
     assert asked is not None

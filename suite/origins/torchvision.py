@@ -13,6 +13,7 @@ from suite.axes import BASE, OPEN
 from suite.catalog import CatalogError
 from suite.origins.probe import AS_BUILT
 from suite.origins.reference import Reference
+from suite.origins.spread_scores import spread_scores
 from suite.presets import TRAINING
 from suite.spec import Export, ModelSpec
 
@@ -20,6 +21,10 @@ SIDE: Final = 224
 """Side of a picture where the weights name none."""
 DETECTION_SIDE: Final = 320
 """Side of a detector's picture, which every detector of the library scales to its own."""
+DETECTION: Final = "detection"
+"""Subpackage of the detectors."""
+NUM_BOX_CLASSES: Final = {False: 91, True: 2}
+"""Whether it finds keypoints, of persons alone -> classes that the library's detectors score by default."""
 FLOW_SIDE: Final = 128
 FRAMES: Final = 16
 
@@ -75,7 +80,7 @@ FORMS: Final = {
     ),
     "video": Form(task="video_classification", outputs=("logits",), inputs=_clips, export=BATCH),
     "segmentation": Form(task="segmentation", outputs=("out",), inputs=_scenes, export=BATCH),
-    "detection": Form(
+    DETECTION: Form(
         task=OPEN,
         outputs=("boxes", "labels", "scores"),
         inputs=_boxes,
@@ -115,14 +120,13 @@ def describe(target: str) -> ModelSpec:
 
     Raise CatalogError with "did you mean" for an unknown name.
     """
-    from torchvision.models import get_model_builder, get_model_weights
+    from torchvision.models import get_model_weights
 
     if target not in names():
         raise CatalogError(
             f"torchvision has no model {target!r}{did_you_mean(target, names(), is_listed=False)}"
         )
-    part = get_model_builder(target).__module__.split(".")[2:-1]
-    kind = part[0] if part else ""
+    kind = _part_of(target)
     form = FORMS[kind]
     weights = next(iter(get_model_weights(target)), None)
     transforms = weights.transforms() if weights is not None else None
@@ -137,7 +141,7 @@ def describe(target: str) -> ModelSpec:
         task=form.task,
         build=partial(build_model, target),
         inputs=noise if form.task == OPEN else None,
-        arguments={"0": "images"} if kind == "detection" else {},
+        arguments={"0": "images"} if kind == DETECTION else {},
         sizes={BASE: replace(AS_BUILT, training=TRAINING, inputs=inputs)},
         outputs=outputs,
         requires=("torchvision.models",),
@@ -146,6 +150,14 @@ def describe(target: str) -> ModelSpec:
         source="https://docs.pytorch.org/vision/stable/models.html",
     )
     return completed(target, record)
+
+
+def _part_of(name: str) -> str:
+    """Return the subpackage of torchvision.models that has the model; empty for classifiers of pictures."""
+    from torchvision.models import get_model_builder
+
+    part = get_model_builder(name).__module__.split(".")[2:-1]
+    return part[0] if part else ""
 
 
 def completed(target: str, record: ModelSpec) -> ModelSpec:
@@ -169,6 +181,10 @@ def build_model(name: str, *, pretrained: bool = False) -> Any:
     backbone = "weights_backbone" in inspect.signature(builder).parameters
     settings: dict[str, Any] = {"weights_backbone": None} if backbone else {}
     module = get_model(name, weights="DEFAULT" if pretrained else None, **settings)
+    if not pretrained and _part_of(name) == DETECTION:
+        shape = [3, DETECTION_SIDE, DETECTION_SIDE]
+        (pictures,) = noise(count=2, shape=shape, is_list=True)
+        spread_scores(module.eval(), pictures, NUM_BOX_CLASSES[name.startswith("keypoint")])
     return _LastFlow(module) if name.startswith("raft") else module
 
 

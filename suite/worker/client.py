@@ -21,7 +21,7 @@ from suite.import_root import OWN, python_path
 from suite.outcome import Outcome
 from suite.record import Failure
 from suite.worker.errors import num_oom_kills, outcome_of, signal_name, tail_of
-from suite.worker.protocol import Job
+from suite.worker.protocol import MORE, Job
 
 T = TypeVar("T")
 
@@ -140,6 +140,27 @@ class Launcher:
             self._ready = event["data"]
         return self._ready
 
+    def preload(self, modules: Sequence[str]) -> None:
+        """Make the launcher import these as well, and return at once; the next job waits for it.
+
+        A helper that has described a model so becomes the launcher of the run, whose imports are not made again.
+        """
+        more = [name for name in modules if name not in self._preload]
+        self._preload = (*self._preload, *more)
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+            return
+        self.wait_until_ready()
+        self._ready = None
+        self._send(json.dumps({MORE: more}))
+
+    def _send(self, line: str) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has just died; the reader reports it
+            self._process.stdin.write((line + "\n").encode())
+            self._process.stdin.flush()
+
     def _next(self, until: float) -> dict[str, Any] | None:
         """Return the next event, or None at the deadline; blocks without polling."""
         try:
@@ -157,14 +178,8 @@ class Launcher:
         except LauncherError as error:
             failure = Failure(kind="launcher", message=str(error), phase="start")
             return Answer(outcome=Outcome.CRASHED, failure=failure)
-        assert self._process is not None
-        assert self._process.stdin is not None
         kills = num_oom_kills()
-        try:
-            self._process.stdin.write((job.to_json() + "\n").encode())
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it has just died; the reader reports it
+        self._send(job.to_json())
         try:
             return self._follow(job, kills, on_part)
         except BaseException:  # Ctrl-C: the job must not continue alone

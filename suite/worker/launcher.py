@@ -8,6 +8,7 @@ fork copies only the calling thread: a lock held by another would stay locked in
 from __future__ import annotations
 
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from suite.worker.child import (
     write_all,
 )
 from suite.worker.gpu import NVML_CHECK, forks_can_use_it, is_opened, spare_torchao
-from suite.worker.protocol import Event, Job
+from suite.worker.protocol import MORE, Event, Job
 
 
 def main(modules: Sequence[str]) -> None:
@@ -39,7 +40,19 @@ def main(modules: Sequence[str]) -> None:
         line = "\n" + Event(kind=kind, data=data, at=time.perf_counter()).to_json() + "\n"
         write_all(events, line.encode())
 
-    forks = hasattr(os, "fork")
+    forks = make_ready(modules, emit, forks=hasattr(os, "fork"))
+    for line in sys.stdin:
+        more = json.loads(line).get(MORE)
+        if more is not None:
+            forks = make_ready(more, emit, forks=forks)
+            continue
+        serve = fork_job if forks else spawn_job
+        status = serve(Job.from_json(line), events, emit)
+        emit("exit", status=status)
+
+
+def make_ready(modules: Sequence[str], emit: Callable[..., None], *, forks: bool) -> bool:
+    """Preload `modules` and say so; return whether jobs can be forked from here on."""
     started = time.perf_counter()
     failed, opener = preload(modules) if forks else ({}, "")
     if forks and not forks_can_use_it():
@@ -57,11 +70,7 @@ def main(modules: Sequence[str]) -> None:
         num_threads=num_threads(),
         forks=forks,
     )
-    serve = fork_job if forks else spawn_job
-    for line in sys.stdin:
-        job = Job.from_json(line)
-        status = serve(job, events, emit)
-        emit("exit", status=status)
+    return forks
 
 
 def preload(modules: Sequence[str]) -> tuple[dict[str, str], str]:

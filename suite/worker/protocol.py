@@ -9,13 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from diagnostics.codec import decode_as, encode
 from suite.cell import Cell
 from suite.worker.job_options import JobOptions
 
 T = TypeVar("T")
+
+MORE: Final = "preload"
+"""Key of a line that is no job: the modules that the launcher imports besides. Launchers of older trees do not know it.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

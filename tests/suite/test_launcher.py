@@ -54,6 +54,24 @@ def test_the_launcher_has_one_thread_and_preloads_what_it_was_told(launcher):
     assert "json" in run(launcher, "environment").result["facts"]["modules"]
 
 
+def test_a_launcher_imports_more_for_all_later_jobs_and_keeps_its_process(launcher):
+    def modules():
+        return run(launcher, "environment").result["facts"]["modules"]
+
+    process = launcher._process.pid
+    assert "mailbox" not in modules()
+    launcher.preload(["mailbox", "json"])
+    assert launcher.wait_until_ready()["failed"] == {}
+    assert "mailbox" in modules()
+    assert launcher._process.pid == process
+
+
+def test_a_launcher_that_died_imports_all_that_it_was_ever_told(launcher):
+    launcher.preload(["netrc"])
+    launcher._kill_launcher()
+    assert {"json", "netrc"} <= set(run(launcher, "environment").result["facts"]["modules"])
+
+
 def test_an_exception_is_a_failure_with_its_phase_and_its_traceback(launcher, tmp_path):
     answer = run(launcher, "raises", log=tmp_path / "log")
     assert answer.outcome is Outcome.FAILED

@@ -9,9 +9,13 @@ from suite.origins import resolve as resolving
 from suite.origins.describe import DescribeResult
 from suite.origins.reference import Reference, parse
 from suite.origins.resolve import resolve
+from suite.outcome import Outcome
+from suite.results.step_output import StepOutput, encode_output
 from suite.source_files import files_read_by
 from suite.spec import ModelSpec, Size
 from suite.spec_codec import to_dict
+from suite.worker.client import Answer
+from suite.worker.fake import FakeWorker
 
 
 @pytest.mark.parametrize(
@@ -69,7 +73,7 @@ def helper(monkeypatch):
     """The helper process, without one: what it was asked, and answers for every name but `gone`."""
     asked = []
 
-    def ask(options):
+    def ask(options, worker=None):
         asked.append(options)
         return DescribeResult(
             specs={
@@ -175,3 +179,13 @@ def test_a_syntax_error_is_told_with_its_line_without_running_anything(tmp_path)
     file.write_text("import torch\n\ndef broken(:\n")
     with pytest.raises(CatalogError, match=r"SyntaxError: .*, line 3"):
         must_parse(file, option="--models")
+
+
+def test_descriptions_are_asked_of_the_worker_that_is_given_and_it_stays_open(monkeypatch):
+    found = DescribeResult(specs={"timm:vit_b": to_dict(record("timm.vit_b"))})
+    answer = Answer(outcome=Outcome.PASSED, result=encode_output(StepOutput(result=found)))
+    helper = FakeWorker(answer=lambda job: answer)
+    monkeypatch.setattr(resolving, "Launcher", None)  # a launcher of its own would raise
+    assert list(resolve([timm("vit_b")], None, worker=lambda: helper)) == ["timm.vit_b"]
+    assert len(helper.jobs) == 1
+    assert not helper.is_closed
