@@ -142,7 +142,8 @@ def configure_selection(
 def _launcher_of(config: pytest.Config) -> Launcher:
     """Return the launcher that describes models of other origins; the run goes on with it, imports and all."""
     if LAUNCHER not in config.stash:
-        config.stash[LAUNCHER] = launcher = Launcher(preload=BACKENDS[EAGER].preload)
+        modules = () if config.option.collectonly else BACKENDS[EAGER].preload
+        config.stash[LAUNCHER] = launcher = Launcher(preload=modules)
         config.add_cleanup(launcher.close)
     return config.stash[LAUNCHER]
 
