@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FILE = '''
+FILE = """
 import torch
 
 
@@ -28,7 +28,7 @@ def build():
 
 def example_inputs():
     return torch.randn(16, 8)
-'''
+"""
 ROW = re.compile(r"\[ *1/")
 STEPS = (
     ("options read, model described", re.compile("test session starts")),
