@@ -68,9 +68,11 @@ def drifting(measurement: Measurement, plan: Plan) -> Found:
 
 def wide_interval(measurement: Measurement, plan: Plan) -> Found:
     """The median is known to no better than 10%."""
+    if measurement.facts.num_rounds is None:
+        return None
     # Without an interval no width is shown, and nothing is there to be doubted.
     width = relative_interval(measurement.samples)
-    if measurement.facts.num_rounds is None or not math.isfinite(width) or width <= WIDE:
+    if not math.isfinite(width) or width <= WIDE:
         return None
     spread = NORMAL_MAD * mad(measurement.samples) / median(measurement.samples)
     return (

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from diagnostics.checkup import Checkup
 from diagnostics.doctor import FACTS_MISSING, UnknownCode, chosen, run
-from diagnostics.environment import Environment, gather
+from diagnostics.environment import Environment
 from diagnostics.facts.interpreter import NotAPython
+from diagnostics.gather import gather
 from diagnostics.options import Misuse, codes, parser, silenced
 from diagnostics.registry import Check, checks
 from diagnostics.render import terminal

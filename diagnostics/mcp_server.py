@@ -34,7 +34,7 @@ def doctor(
     """
     from diagnostics.checkup import Checkup
     from diagnostics.doctor import FACTS_MISSING, chosen, run
-    from diagnostics.environment import gather
+    from diagnostics.gather import gather
     from diagnostics.redact import for_this_machine
     from diagnostics.render.document import document
 

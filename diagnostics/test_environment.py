@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from diagnostics.doctor import reduce, run
-from diagnostics.environment import Environment, gather
+from diagnostics.environment import Environment
 from diagnostics.finding import Finding, Level
+from diagnostics.gather import gather
 from diagnostics.install_commands import line
 from diagnostics.registry import Check, CheckResult, checks
 

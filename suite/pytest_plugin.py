@@ -12,8 +12,9 @@ import pytest
 from rich.console import Console
 
 from diagnostics.doctor import examine
-from diagnostics.environment import Environment, gather
+from diagnostics.environment import Environment
 from diagnostics.finding import Level
+from diagnostics.gather import gather
 from suite import pytest_hooks
 from suite.axes import BACKENDS, EAGER, EXPORT, FOUNDATIONS
 from suite.catalog import CatalogError

@@ -47,7 +47,7 @@ def test_collecting_suite_and_diagnostics_imports_no_heavy_library():
 
 
 def test_the_doctor_alone_imports_neither_rich_nor_ours():
-    script = "import diagnostics.environment, diagnostics.doctor, sys; print(sorted(sys.modules))"
+    script = "import diagnostics.gather, diagnostics.doctor, sys; print(sorted(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -8,6 +8,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from bench.output.template_cache import TemplateCache
 from bench.output.text import shortened
 from suite import units
 from suite.axes import BACKENDS
@@ -43,6 +44,9 @@ def templates_in(*folders: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        # A filter of a constant would be worked out when the template is compiled, and kept with it.
+        optimized=False,
+        bytecode_cache=TemplateCache(),
     )
     environment.filters |= FILTERS
     return environment

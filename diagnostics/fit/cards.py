@@ -73,7 +73,7 @@ def named(text: str) -> Card:
 
 def found() -> tuple[Card, ...]:
     """Return the cards of this machine, as the driver reports them."""
-    from diagnostics.environment import gather
+    from diagnostics.gather import gather
 
     return tuple(
         Card(

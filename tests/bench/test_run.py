@@ -10,7 +10,7 @@ from bench.plan import PLANS
 from bench.run import finish_run
 from bench.steps import STEPS
 from bench.summary.machine import machine_of
-from diagnostics.environment import gather
+from diagnostics.gather import gather
 from suite.engine.run import RunError, described, open_run, preload_for
 from suite.options import Asked, resolve
 from suite.outcome import Outcome

@@ -145,7 +145,7 @@ def main() -> int:
     if options.against:
         return against(options.against, options.repeat)
     doctor = [sys.executable, "-m", "diagnostics"]
-    quick = "from diagnostics.environment import gather; gather(quick=True)"
+    quick = "from diagnostics.gather import gather; gather(quick=True)"
     rows = [
         ("static tier, this environment", doctor, 1.0),
         ("quick facts, with start-up", [sys.executable, "-c", quick], 0.25),

@@ -13,7 +13,6 @@ from typing import ClassVar
 import pytest
 from sample_environments import PYTHON_FACTS
 
-from diagnostics.environment import gather
 from diagnostics.facts import (
     builds,
     cgroup,
@@ -31,6 +30,7 @@ from diagnostics.facts import (
 from diagnostics.facts.linkage import walk
 from diagnostics.facts.loader import Loader, cached_libraries
 from diagnostics.facts.timed_collector import Slot, collect
+from diagnostics.gather import gather
 from diagnostics.records import Distribution
 
 

@@ -37,7 +37,8 @@ from bench.gate.selftest import run_selftest
 from bench.gate.selftest_history import SelftestHistory, Tally
 from bench.gate.thresholds import Thresholds
 from bench.steps import STEPS
-from diagnostics.environment import Environment, gather
+from diagnostics.environment import Environment
+from diagnostics.gather import gather
 from suite import units
 from suite.engine.run import preload_for
 from suite.options import Asked, Selection, resolve

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from diagnostics.dependencies import wanted_by
-from diagnostics.environment import gather
+from diagnostics.gather import gather
 
 ROOT = Path(__file__).parents[3]
 PREFIX = Path(sys.prefix)
