@@ -113,7 +113,7 @@ MODELS: Final = (
         build=build_mlp,
         sizes={
             "tiny": Size(
-                training=Training(learning_rate=0.005, batch=64, margin=8.0),
+                training=Training(learning_rate=0.005, batch=64, test_samples=800, margin=8.0),
                 finetuning=Finetuning(
                     steps=30, learning_rate=0.0025, rates={"partial": 0.01}, batch=64
                 ),

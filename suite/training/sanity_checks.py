@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,11 +27,18 @@ from suite.weights import module_for
 PROBE: Final = 5
 """Steps before, and steps after, the checkpoint that is resumed from."""
 
+LOOKS: Final = 6
+"""Times that the batch to overfit is judged: a net that has it by heart early need not go on to the last step."""
+
+SEED_SHARE: Final = 8
+"""Another seed trains for this part of the steps, and for at least LEAST_SEED_STEPS."""
+LEAST_SEED_STEPS: Final = 8
+
 
 def overfit(setup: TrainingSetup, module: nn.Module) -> Claim:
     """Check that the model can overfit a single small batch, which requires a working model, loss and gradients.
 
-    Compares the batch's loss in eval mode, without dropout, before and after.
+    Compares the batch's loss in eval mode, without dropout, before and after; ends as soon as it has fallen far enough.
     """
     settings = setup.settings
     rate = settings.overfit_rate or settings.learning_rate
@@ -55,15 +63,19 @@ def overfit(setup: TrainingSetup, module: nn.Module) -> Claim:
             train_state.optimizers[:1],
         )
     torch.manual_seed(setup.seed)
-    before = mean_loss(module, setup.loss, [batch], setup.device)
-    fit(train_state, repeat(batch), until=settings.overfit_steps)
-    after = mean_loss(module, setup.loss, [batch], setup.device)
+    before, after = mean_loss(module, setup.loss, [batch], setup.device), math.inf
+    every = max(1, settings.overfit_steps // LOOKS)
+    until = 0
+    while until < settings.overfit_steps and not after < settings.overfit_to * before:
+        until = min(until + every, settings.overfit_steps)
+        fit(train_state, repeat(batch), until=until)
+        after = mean_loss(module, setup.loss, [batch], setup.device)
     return Claim(
         name="a single batch can be overfitted",
         holds=after < settings.overfit_to * before,
         evidence=(
-            f"loss of {batch.num_samples} samples {before:.4g} -> {after:.4g} in {settings.overfit_steps} steps;"
-            f" expected below {settings.overfit_to:g} of the first"
+            f"loss of {batch.num_samples} samples {before:.4g} -> {after:.4g} in {until} steps;"
+            f" expected below {settings.overfit_to:g} of the first within {settings.overfit_steps}"
         ),
     )
 
@@ -86,8 +98,9 @@ def repeated(setup: TrainingSetup, module: nn.Module) -> list[float]:
 
 def other_seed(setup: TrainingSetup, history: TrainingHistory) -> tuple[float, float] | None:
     """Return the smoothed loss at one early step, for this seed and another; None if the training was too short."""
-    steps = min(len(history.losses), setup.steps) // 4
-    if steps < 8:
+    done = min(len(history.losses), setup.steps)
+    steps = max(LEAST_SEED_STEPS, done // SEED_SHARE)
+    if done < 4 * LEAST_SEED_STEPS:
         return None
     twin = replace(setup, seed=setup.seed + 1)
     train_state = twin.train_state(module_for(setup.spec, setup.size, seed=twin.seed))

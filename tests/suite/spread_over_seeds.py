@@ -1,91 +1,168 @@
 """How far brief trainings and recoveries of tiny models scatter over seeds: the margin that a record's claims need.
 
-    python tests/suite/spread_over_seeds.py --models lstm,gru --seeds 0-7 [--recovery 80,160] [--rows rows.jsonl]
-    ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 python tests/suite/spread_over_seeds.py ...
+    python tests/suite/spread_over_seeds.py --rows rows.jsonl --states FOLDER [--models lstm,gru] [--seeds 0-7]
+    python tests/suite/spread_over_seeds.py --rows rows.jsonl --states FOLDER --what prune,full,partial
+    ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 python tests/suite/spread_over_seeds.py ... --seeds 0-2
     python tests/suite/spread_over_seeds.py --table rows.jsonl
 
-Nothing is kept and nothing is claimed: a model is trained from its seed and judged, pruned as its record says,
-recovered and judged again. A line is printed per seed and, with `--rows`, appended to that file as soon as it is known.
-The table has mean and standard deviation over the rows of each model, data set and instruction set, and whether the
-record's limit lies at least three of them away.
+Nothing is claimed: a model is trained from its seed and judged; what is asked besides starts from those weights, which
+are kept in `--states`. One process does it all with one thread. A row is appended to `--rows` as soon as it is known,
+and what has a row is not run again unless the record's settings have changed, so a stopped script goes on where it was.
+The table has mean and standard deviation over the rows of each model, data set, instruction set and step, and whether
+the record's limit lies at least three of them away.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import os
 import statistics
+import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
+from torch import nn
 
-from suite.axes import ORIGINAL
-from suite.catalog import spec_for
+from suite.axes import FINETUNE, ORIGINAL, PRUNE, TRAIN, VARIANTS, load_route
+from suite.catalog import builtin_specs, spec_for
 from suite.cell import Cell
-from suite.data.sources import sources_in
+from suite.data.sources import Source, second_source, sources_in
+from suite.provenance import key_of
 from suite.pruning.engine import prune_module
 from suite.quality import drop, gain
-from suite.spec import Size
+from suite.spec import ModelSpec, Size
 from suite.stages.prune import recover
 from suite.states import store
 from suite.training.early_stopping import train_watched
+from suite.training.loop import fit
 from suite.training.quality import module_forward, quality, trivial_quality
-from suite.training.setup import training_setup_for
+from suite.training.setup import TrainingSetup, training_setup_for
+from suite.weights import module_for
 from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob
 
-GAIN = "gain over untrained and trivial"
-DROP = "drop, pruned"
-SPREADS = 3.0
+STRATEGIES: Final = tuple(name for name, row in VARIANTS.items() if row.stage == FINETUNE)
+SPREADS: Final = 3.0
 """Standard deviations between the mean and a record's limit: a run fails by chance about once in 700."""
 
 
-def trial(name: str, seed: int, recoveries: list[int], data: Path | None) -> dict[str, Any]:
-    """One row: gain as trained and, by number of recovery steps, drop of the pruned model, in the task's unit.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One model from one seed on one data set."""
 
-    With `recoveries` [0] the model is not pruned; empty = the steps of the record.
-    """
-    spec = spec_for(name, "")
-    size = spec.sizes["tiny"]
-    job = CellJob(
-        runner="",
-        cell=Cell(model=name, size="tiny"),
-        options=JobOptions(seed=seed, sources=sources_in(data)),
-    )
-    source = store.source_of(job, spec)
-    setup = training_setup_for(job, spec, source, size.training)
-    module = store.module_of(job, spec, ORIGINAL)
+    spec: ModelSpec
+    job: CellJob
+    source: Source
+    states: Path
+    """Folder of the trained weights."""
+
+    @property
+    def size(self) -> Size:
+        """The tiny size of the record."""
+        return self.spec.sizes["tiny"]
+
+    def setup(self, **changes: Any) -> TrainingSetup:
+        """Return the setup of the training, with `changes` of its settings."""
+        settings = replace(self.size.training, **changes)
+        return training_setup_for(self.job, self.spec, self.source, settings)
+
+    def fresh(self) -> nn.Module:
+        """Return the model as built."""
+        module: nn.Module = store.module_of(self.job, self.spec, ORIGINAL)
+        return module
+
+    def trained(self) -> nn.Module:
+        """Return the model with the trained weights; raise FileNotFoundError if it was not trained yet."""
+        module: nn.Module = store.load_into(self.fresh(), self.folder)
+        return module
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the trained weights under these settings and instructions."""
+        facts = (self.spec.name, self.source.name, self.job.options.seed, instructions())
+        return self.states / key_of({"of": facts, "settings": settings_of(self.size, TRAIN)})
+
+
+def trained(subject: Subject) -> tuple[float, float]:
+    """Train; return the gain over untrained and trivial, the lesser of both, and the metric."""
+    setup, module = subject.setup(), subject.fresh()
     test = setup.test()
-    untrained, trivial = quality(spec, module_forward(module), test), trivial_quality(spec, test)
+    untrained = quality(subject.spec, module_forward(module), test)
+    trivial = trivial_quality(subject.spec, test)
     with tempfile.TemporaryDirectory() as folder:
         train_watched(setup, setup.train_state(module), Path(folder, "checkpoint"))
-    trained = quality(spec, module_forward(module), test)
-    gains = [gain(spec.task, before, trained) for before in (untrained, trivial)]
-    found = {GAIN: min(gains)}
-    for steps in recoveries or [size.pruning.recovery_steps]:
-        if not steps:
-            continue
-        rate = size.pruning.learning_rate
-        settings = replace(size.training, learning_rate=rate)
-        again = training_setup_for(job, spec, source, settings, steps=steps)
-        smaller = prune_module(copy.deepcopy(module), spec, "tiny", test[0].inputs).module
-        recover(again, smaller)
-        after = quality(spec, module_forward(smaller), test)
-        found[f"{DROP} + {steps} steps"] = drop(spec.task, trained, after)
-    return {
-        "model": name,
-        "seed": seed,
-        "data": source.name,
-        "instructions": instructions(),
-        "trained": trained,
-        "found": found,
-    }
+    after = quality(subject.spec, module_forward(module.eval()), test)
+    subject.folder.mkdir(parents=True, exist_ok=True)
+    store.save(module, subject.folder)
+    return min(gain(subject.spec.scale, before, after) for before in (untrained, trivial)), after
+
+
+def pruned(subject: Subject) -> tuple[float, float]:
+    """Prune the trained model and let it recover; return the drop and the metric."""
+    own = subject.size.pruning
+    setup = replace(subject.setup(learning_rate=own.learning_rate), steps=own.recovery_steps)
+    module, test = subject.trained(), setup.test()
+    before = quality(subject.spec, module_forward(module), test)
+    smaller = prune_module(module, subject.spec, "tiny", test[0].inputs).module
+    recover(setup, smaller)
+    after = quality(subject.spec, module_forward(smaller.eval()), test)
+    return drop(subject.spec.scale, before, after), after
+
+
+def finetuned(subject: Subject, strategy: str) -> tuple[float, float]:
+    """Fine-tune on the second data set; return the gain over training from scratch, and the metric."""
+    own, second = subject.size.finetuning, second_source(subject.source)
+    settings = replace(
+        subject.size.training,
+        steps=own.steps,
+        batch=own.batch,
+        learning_rate=own.rates.get(strategy, own.learning_rate),
+    )
+    setup = training_setup_for(subject.job, subject.spec, second, settings)
+    test = setup.test()
+    alone = replace(
+        setup, settings=replace(settings, learning_rate=subject.size.training.learning_rate)
+    )
+    scratch = module_for(subject.spec, "tiny", seed=setup.seed)
+    torch.manual_seed(setup.seed)
+    fit(alone.train_state(scratch), alone.batches(), until=alone.steps)
+    plan = load_route(strategy)(subject.trained(), setup, own, subject.spec.head)
+    torch.manual_seed(setup.seed)
+    state = setup.train_state(plan.module, groups=plan.groups, frozen=plan.frozen)
+    fit(state, setup.batches(), until=setup.steps, watch=plan.watch)
+    finished, _ = plan.finish()
+    before, after = (
+        quality(subject.spec, module_forward(m.eval()), test) for m in (scratch, finished)
+    )
+    return gain(subject.spec.scale, before, after), after
+
+
+def measure(subject: Subject, what: str) -> tuple[float, float] | None:
+    """Return the judged change and the metric; None if the model has no such step."""
+    if what in STRATEGIES and not VARIANTS[what].exists(subject.size):
+        return None
+    if what in STRATEGIES:
+        return finetuned(subject, what)
+    table: dict[str, Callable[[Subject], tuple[float, float]]] = {TRAIN: trained, PRUNE: pruned}
+    return table[what](subject)
+
+
+def settings_of(size: Size, what: str) -> dict[str, Any]:
+    """Return what the outcome of a step depends on, as JSON-able data."""
+    own = {PRUNE: size.pruning, TRAIN: size.training}.get(what, size.finetuning)
+    facts = [size.build, size.inputs, asdict(size.training), asdict(own)]
+    found: dict[str, Any] = json.loads(json.dumps({"facts": facts}, default=str))
+    # A limit changes nothing but the verdict.
+    for part in found["facts"][2:]:
+        for limit in ("margin", "max_drop"):
+            part.pop(limit, None)
+    return found
 
 
 def instructions() -> str:
@@ -96,23 +173,36 @@ def instructions() -> str:
 
 def limit_of(size: Size, what: str) -> float:
     """The least gain, or the largest drop, that the record of a tiny model allows."""
-    return size.training.margin if what == GAIN else size.pruning.max_drop
+    if what == PRUNE:
+        return size.pruning.max_drop
+    return size.training.margin if what == TRAIN else size.finetuning.margin
+
+
+def is_current(row: Mapping[str, Any]) -> bool:
+    """Whether a row was measured under the settings that the record has now."""
+    size = spec_for(row["model"], "").sizes["tiny"]
+    return bool(row["key"] == key_of(settings_of(size, row["what"])))
+
+
+def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a row is about; two rows of one identity are one experiment."""
+    return tuple(row[name] for name in ("model", "data", "instructions", "what", "seed", "key"))
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """The lines of the Markdown table."""
+    """The lines of the Markdown table, over the rows of the present settings."""
     groups: dict[tuple[str, ...], list[float]] = {}
     for row in rows:
-        for what, value in row["found"].items():
-            key = (row["model"], row["data"], row["instructions"], what)
-            groups.setdefault(key, []).append(value)
-    yield "| model | data | instructions | what | seeds | mean | spread | limit | spreads away |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+        if row["value"] is not None and is_current(row):
+            key = (row["model"], row["what"], row["data"], row["instructions"])
+            groups.setdefault(key, []).append(row["value"])
+    yield "| model | step | data | instructions | seeds | mean | spread | limit | spreads away |"
+    yield "|---|---|---|---|--:|--:|--:|--:|--:|"
     for key, values in sorted(groups.items()):
-        limit = limit_of(spec_for(key[0], "").sizes["tiny"], key[3])
+        limit = limit_of(spec_for(key[0], "").sizes["tiny"], key[1])
         mean = statistics.mean(values)
         spread = statistics.stdev(values) if len(values) > 1 else float("nan")
-        room = mean - limit if key[3] == GAIN else limit - mean
+        room = limit - mean if key[1] == PRUNE else mean - limit
         away = room / spread if spread else float("nan")
         mark = "" if away >= SPREADS else " (!)"
         yield (
@@ -120,30 +210,78 @@ def table(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         )
 
 
+def subjects(asked: argparse.Namespace) -> Iterator[Subject]:
+    """Every model from every seed that was asked for; seeds outermost, so that all models have a row soon."""
+    first, _, last = asked.seeds.partition("-")
+    sources = sources_in(asked.data)
+    names = asked.models.split(",") if asked.models else [spec.name for spec in builtin_specs()]
+    for seed in range(int(first), int(last or first) + 1):
+        for name in names:
+            job = CellJob(
+                runner="",
+                cell=Cell(model=name, size="tiny"),
+                options=JobOptions(seed=seed, sources=sources),
+            )
+            spec = spec_for(name, "")
+            source = store.source_of(job, spec)
+            gap = spec.gap_for(
+                stage=TRAIN, backend="", device="cpu", dtype="", size="tiny", data=source.name
+            )
+            if gap is None and (source.root or not asked.data):
+                yield Subject(spec=spec, job=job, source=source, states=asked.states)
+
+
+def rows_of(file: Path | None) -> list[dict[str, Any]]:
+    """The rows of a file; none if it is not there yet."""
+    if file is None or not file.exists():
+        return []
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
 def main() -> None:
     """Prints a line per seed, then the table; or the table of rows that are there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default="")
     parser.add_argument("--seeds", default="0-7")
-    parser.add_argument("--recovery", default="")
+    parser.add_argument("--what", default=TRAIN, help=", ".join((TRAIN, PRUNE, *STRATEGIES)))
     parser.add_argument("--data", type=Path)
     parser.add_argument("--rows", type=Path)
+    parser.add_argument("--states", type=Path)
     parser.add_argument("--table", type=Path)
     asked = parser.parse_args()
     if asked.table:
-        print("\n".join(table(map(json.loads, asked.table.read_text().splitlines()))))
+        print("\n".join(table(rows_of(asked.table))))
         return
-    first, _, last = asked.seeds.partition("-")
-    recoveries = [int(steps) for steps in asked.recovery.split(",") if steps]
     torch.set_num_threads(1)
-    rows = []
-    for name in filter(None, asked.models.split(",")):
-        for seed in range(int(first), int(last or first) + 1):
-            rows.append(trial(name, seed, recoveries, asked.data))
-            print(json.dumps(rows[-1]), flush=True)
-            if asked.rows:
-                with asked.rows.open("a") as file:
-                    file.write(json.dumps(rows[-1]) + "\n")
+    rows = rows_of(asked.rows)
+    known = set(map(identity, rows))
+    with tempfile.TemporaryDirectory() as folder:
+        asked.states = asked.states or Path(folder)
+        for subject in subjects(asked):
+            for what in asked.what.split(","):
+                row: dict[str, Any] = {
+                    "model": subject.spec.name,
+                    "data": subject.source.name,
+                    "instructions": instructions(),
+                    "what": what,
+                    "seed": subject.job.options.seed,
+                    "key": key_of(settings_of(subject.size, what)),
+                }
+                if identity(row) in known:
+                    continue
+                began = time.process_time()
+                try:
+                    found = measure(subject, what)
+                except Exception as error:  # a row for each, whatever a model does
+                    print(f"{row['model']} {what} seed {row['seed']}: {error}", file=sys.stderr)
+                    continue
+                row["value"], row["metric"] = found or (None, None)
+                row["seconds"] = round(time.process_time() - began, 1)
+                rows.append(row)
+                print(json.dumps(row), flush=True)
+                if asked.rows:
+                    with asked.rows.open("a") as file:
+                        file.write(json.dumps(row) + "\n")
     print("\n".join(table(rows)))
 
 

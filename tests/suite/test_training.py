@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import repeat
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from suite.catalog import spec_for
+from suite.cell import Cell
+from suite.data.sources import source_for, sources_in
 from suite.lifecycle import Training
 from suite.spec import ModelSpec, Size
 from suite.training.schedules import SCHEDULES, factor
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import CellJob
 
 pytestmark = pytest.mark.heavy
 
@@ -205,18 +209,22 @@ def test_weights_that_get_no_gradient_are_named():
     assert history.without_gradient == ["unused.weight", "unused.bias"]
 
 
-def test_a_single_batch_is_overfitted_by_a_model_that_can_and_not_by_one_that_cannot():
-    from suite.training.loop import fit
+@pytest.mark.parametrize(("rate", "holds", "steps"), [(0.02, True, 10), (0.0, False, 60)])
+def test_a_single_batch_is_overfitted_by_a_model_that_can_and_no_longer_than_it_takes(
+    rate, holds, steps
+):
+    from suite.training.sanity_checks import overfit
+    from suite.training.setup import training_setup_for
+    from suite.weights import module_for
 
-    same = repeat(batch())
-    learning, frozen = (
-        train_state(module(), steps=60),
-        train_state(module(), steps=60, learning_rate=0.0),
-    )
-    good = fit(learning, same, until=60).losses
-    bad = fit(frozen, same, until=60).losses
-    assert good[-1] < 0.5 * good[0]
-    assert bad[-1] == bad[0]
+    spec = spec_for("mlp")
+    settings = replace(spec.sizes["tiny"].training, learning_rate=rate)
+    source = source_for(sources_in(None), "image")
+    job = CellJob(runner="", cell=Cell(model="mlp", size="tiny"), options=JobOptions())
+    setup = training_setup_for(job, spec, source, settings)
+    claim = overfit(setup, module_for(spec, "tiny"))
+    assert claim.holds is holds
+    assert f"in {steps} steps; expected below 0.5 of the first within 60" in claim.evidence
 
 
 @given(
