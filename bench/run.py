@@ -65,7 +65,7 @@ REPORT: Final = "report"
 TYPICAL: Final = {
     PEAKS_TASK: {"tiny": 5.0, "base": 5.0},
     ANALYSIS: {"tiny": 2.5, "base": 6.0},
-    PICTURES_TASK: {"tiny": 20.0, "base": 90.0},
+    PICTURES_TASK: {"tiny": 1.0, "base": 3.5},  # of one graph; a task has several
     REPORT: {"tiny": 5.0, "base": 8.0},
 }
 """Kind of closing task -> size -> seconds that it typically takes on two cores."""
@@ -77,17 +77,18 @@ def closing_tasks(run: Run) -> list[Work]:
     cells = run.selection.cells
     models = {(cell.model, cell.size): cell for cell in cells if BACKENDS[cell.backend].needs_graph}
     size = cells[0].size if cells else ""
-    kinds = [] if request.options.plan.get("name") in HASTY else [PEAKS_TASK]
-    kinds += [ANALYSIS] * len(models)
+    parts = [] if request.options.plan.get("name") in HASTY else [(PEAKS_TASK, 1.0)]
+    parts += [(ANALYSIS, 1.0)] * len(models)
     if models and has_browser():
-        kinds += [PICTURES_TASK] * min(len(models), len(run.workers))
+        num_tasks = min(len(models), len(run.workers))
+        parts += [(PICTURES_TASK, len(models) / num_tasks)] * num_tasks
     return [
         Work(
             kind=kind,
-            seconds=TYPICAL[kind].get(size, 0.0),
+            seconds=share * TYPICAL[kind].get(size, 0.0),
             lanes=kind in (ANALYSIS, PICTURES_TASK),
         )
-        for kind in (*kinds, REPORT)
+        for kind, share in (*parts, (REPORT, 1.0))
     ]
 
 

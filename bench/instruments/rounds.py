@@ -6,12 +6,17 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from bench.instruments.counters import Counters, disturbances, longest_wait
 from bench.instruments.sentinel import is_off
 from bench.instruments.stopwatch import CLOCK, NS, Clock
 from bench.plan import Plan
 from bench.stats import relative_interval, samples_needed
+
+FEW: Final = 3
+"""Rounds of a cell so slow that the plan's `min_rounds` do not fit: four or five give its median no interval either,
+and ratios come from turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +105,11 @@ def rounds_wanted(plan: Plan, round_seconds: float) -> int:
     return plan.min_rounds
 
 
+def is_slow(plan: Plan, seconds: float) -> bool:
+    """Return whether `min_rounds` rounds of so many seconds do not fit the plan's stretched cap."""
+    return seconds * plan.min_rounds > plan.cap_seconds * plan.cap_stretch
+
+
 def take_rounds(
     time_round: Callable[[], float],
     read_boundary: Callable[[], Boundary],
@@ -128,6 +138,7 @@ def take_rounds(
         elapsed = clock() * NS - started
         out_of_time = elapsed >= plan.cap_seconds and len(taken) >= plan.min_rounds
         out_of_time |= elapsed + seconds > plan.cap_seconds * plan.cap_stretch
+        out_of_time |= len(taken) >= FEW and is_slow(plan, min(r.seconds for r in taken))
         if len(taken) < check_at and not out_of_time:
             continue
         # Not checked after every round, because the rules evaluate the entire run again.

@@ -7,10 +7,11 @@ from itertools import repeat
 
 from bench.instruments.latency import measure
 from bench.instruments.stopwatch import CLOCK, NS
-from bench.plan import plan_of
+from bench.plan import Plan, plan_of
 from suite.axes import BUILD
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.backends.runnable import Runnable
+from suite.measurement import Measurement, MeasurementFacts
 from suite.origins.find import spec_of
 from suite.results.measuring import RunResult, TrainingStepResult
 from suite.results.step_output import StepOutput
@@ -64,10 +65,8 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
         synchronize=synchronize,
         setup=RunResult(threads=job.options.threads),
     )
-    measured = measure(subject, plan, emit, device=device, calls=(second,))
-    steps = (row for row in measured if row.metric == "latency")
     return StepOutput(
-        measurements=(*(replace(row, metric="training_step") for row in steps), *memory),
+        measurements=(*steps_of(subject, plan, emit, device, second), *memory),
         result=TrainingStepResult(
             num_samples=count,
             num_tokens=batch.num_tokens,
@@ -79,3 +78,18 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
             **device_facts(device),
         ),
     )
+
+
+def steps_of(
+    subject: Runnable, plan: Plan, emit: Emit, device: str, second: float
+) -> list[Measurement]:
+    """Return the measured steps. If no two rounds fit the plan's stretched cap, the second step, of `second` seconds,
+    is the one round: nothing but memory was read beside it, and a third would give no interval either.
+    """
+    if 2 * second > plan.cap_seconds * plan.cap_stretch:
+        facts = MeasurementFacts(
+            plan=plan.name, stopped_because="time_cap", threads=subject.setup.threads
+        )
+        return [Measurement(metric="training_step", unit="s", samples=(second,), facts=facts)]
+    measured = measure(subject, plan, emit, device=device, calls=(second,))
+    return [replace(row, metric="training_step") for row in measured if row.metric == "latency"]

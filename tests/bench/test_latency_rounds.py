@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scripted import Machine, looks, quiet
 
 from bench.instruments.counters import Counters, disturbances, longest_wait, read_counters
-from bench.instruments.rounds import Boundary, Round, rounds_wanted, take_rounds, void_reasons
+from bench.instruments.rounds import FEW, Boundary, Round, rounds_wanted, take_rounds, void_reasons
 from bench.instruments.sentinel import is_off, sentinel
 from bench.plan import PLANS
 from bench.stats import relative_interval
@@ -65,6 +65,17 @@ def test_hopeless_noise_ends_at_the_cap():
 def test_a_slow_cell_gets_its_fewest_rounds_beyond_the_cap():
     found = take([0.7])
     assert len(found.rounds) == PLAN.min_rounds
+
+
+@pytest.mark.parametrize("seconds", [0.8, 1.1])
+def test_a_cell_too_slow_for_an_interval_gets_three_rounds(seconds):
+    found = take([seconds])
+    assert len(found.rounds) == FEW
+    assert found.stopped_because == "time_cap"
+
+
+def test_one_round_that_was_held_up_does_not_make_a_cell_slow():
+    assert len(take([0.3, 2.0, *[0.3] * 20]).rounds) >= PLAN.min_rounds
 
 
 def test_a_very_slow_cell_is_cut_at_the_stretched_cap():
