@@ -19,6 +19,7 @@ from suite.axes import (
 )
 from suite.axes.stages import BUILD, EXPORT, STAGE_ROWS
 from suite.cell import Cell
+from suite.engine.typical_weights import weight_of
 
 if TYPE_CHECKING:
     from suite.engine.session import Session
@@ -85,7 +86,7 @@ def is_original(cell: Cell) -> bool:
 _APPLIES: Final = {BUILD: _is_built, EXPORT: _is_exported}
 """Stages that make no state -> whether they apply to a cell."""
 
-EXPORT_SECONDS: Final = {"tiny": (7.0, 7.0), "base": (17.0, 17.0)}
+EXPORT_SECONDS: Final = {"tiny": (7.0, 7.0), "base": (17.5, 17.5)}
 
 STEPS: Final[Mapping[str, Step]] = {
     row.name: row
@@ -131,8 +132,10 @@ def maker_cell(cell: Cell, variant: str, train_on: str = "") -> Cell:
 
 def typical_seconds(cell: Cell, step: str, steps: Mapping[str, Step] = STEPS) -> float:
     """Return the seconds that the step typically takes for such a cell; 0 if they are not known."""
-    of_module, of_graph = steps[step.partition(":")[0]].typical_seconds.get(cell.size, (0.0, 0.0))
-    return of_graph if BACKENDS[cell.backend].needs_graph else of_module
+    name = step.partition(":")[0]
+    of_module, of_graph = steps[name].typical_seconds.get(cell.size, (0.0, 0.0))
+    weight = weight_of(cell.size, cell.model, name)
+    return weight * (of_graph if BACKENDS[cell.backend].needs_graph else of_module)
 
 
 def steps_of(cell: Cell, steps: Mapping[str, Step] = STEPS) -> tuple[str, ...]:

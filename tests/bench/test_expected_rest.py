@@ -10,13 +10,16 @@ import pytest
 from bench.run import TYPICAL
 from bench.steps import STEPS, steps_of
 from suite.axes import EXPORT
+from suite.catalog import builtin_specs
 from suite.cell import Cell
 from suite.engine.progress import Work, kind_of, progress_of
 from suite.engine.steps import typical_seconds
+from suite.engine.typical_weights import COLUMNS, WEIGHTS
 from suite.outcome import Outcome
 from suite.record import Record
 
 MODELS = 28
+NAMES = [spec.name for spec in builtin_specs()]
 LANES = 2
 
 
@@ -81,3 +84,32 @@ def test_from_the_first_tenth_on_the_rest_is_known_within_three_tenths(size, spe
             # At the very end an error of a thirtieth of the run hurts nobody.
             assert progress.rest() == pytest.approx(left, rel=0.3, abs=total / 30)
     assert progress.rest() == 0
+
+
+def test_models_of_the_catalogue_have_weights_and_others_are_typical():
+    assert set(WEIGHTS["base"]) == set(NAMES)
+    for number in range(len(COLUMNS)):
+        weights = [row[number] for row in WEIGHTS["base"].values()]
+        assert sum(weights) / len(weights) == pytest.approx(1, rel=0.15)
+    own = Cell(model="mine", size="base", backend="eager")
+    mlp = replace(own, model="mlp")
+    assert typical_seconds(own, "latency", STEPS) == STEPS["latency"].typical_seconds["base"][0]
+    assert typical_seconds(mlp, "latency", STEPS) < typical_seconds(own, "latency", STEPS)
+    assert typical_seconds(replace(mlp, size="tiny"), "size", STEPS) == 0.2
+
+
+def test_the_rest_is_known_at_once_though_the_quick_models_come_first():
+    """By the mean of a step alone, a tenth of the way into the exports a third of the truth was told."""
+    cells = [Cell(model=name, size="base", backend="onnxruntime") for name in NAMES]
+    steps = [(cell, "export") for cell in cells]
+    steps += [(replace(c, backend="eager"), s) for c in cells for s in ("latency", "training")]
+    seconds = [1.3 * typical_seconds(cell, step, STEPS) for cell, step in steps]
+    progress = progress_of(
+        len(steps),
+        [Work(kind=kind_of(s, c), seconds=typical_seconds(c, s, STEPS)) for c, s in steps],
+    )
+    for (cell, step), took in list(zip(steps, seconds, strict=True))[:3]:
+        progress.count(
+            Record(run_id="r", cell=cell, step=step, outcome=Outcome.PASSED, seconds=took)
+        )
+    assert progress.rest() == pytest.approx(sum(seconds[3:]), rel=0.01)
