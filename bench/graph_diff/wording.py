@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bench.graph_diff.difference import Change, Difference, NodeChange, Side, TensorChange
-from bench.onnx_graph.count import AXIS
+from bench.onnx_graph.reasons import AXIS
 from suite import units
 
 LONGEST: Final = 120

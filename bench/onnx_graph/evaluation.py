@@ -12,7 +12,7 @@ from bench.onnx_graph.microsoft import find_schema
 from bench.onnx_graph.values import shape_of
 
 if TYPE_CHECKING:
-    from bench.onnx_graph.count import Known
+    from bench.onnx_graph.known import Known
     from bench.onnx_graph.record import Shape
 
 MOST: Final = 4096

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.onnx_graph.attributes import attribute_texts
-from bench.onnx_graph.count import Count, Counts, count_macs
+from bench.onnx_graph.count import count_macs
 from bench.onnx_graph.errors import explained
 from bench.onnx_graph.inference import infer, name_open_axes, open_axes, sizes_for, with_sizes
 from bench.onnx_graph.keys import keys_of
 from bench.onnx_graph.record import Body, Graph, Node, Tensor, Value
 from bench.onnx_graph.skeleton import Skeleton, body_place, skeleton_of
 from bench.onnx_graph.stored import BadTensor, file_beside
+from bench.onnx_graph.tally import Count, Counts
 from bench.onnx_graph.values import value_of, values_of
 
 SCOPES: Final = "pkg.torch.onnx.name_scopes"

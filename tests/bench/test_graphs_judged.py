@@ -9,9 +9,9 @@ from onnx import helper as h
 from onnx import numpy_helper as nh
 from onnx.backend.test.case.node import collect_testcases
 
-from bench.onnx_graph.count import AXIS
 from bench.onnx_graph.operators import reason_not_counted
 from bench.onnx_graph.read import read
+from bench.onnx_graph.reasons import AXIS
 
 MS = "com.microsoft"
 DICE = np.random.default_rng(0)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bench.onnx_graph.macs import COUNTERS, Call, macs_of
+from bench.onnx_graph.call import Call
+from bench.onnx_graph.macs import COUNTERS, macs_of
 
 BATCH, LENGTH, WIDTH, HIDDEN = 3, 7, 16, 32
 
