@@ -73,9 +73,12 @@ def prune_groups(
     pruning, heads = request.pruning, dict(num_heads or {})
     inputs = proof_inputs(request.inputs)
     axes = axes_of_bare_parameters(request.module, inputs)
-    with _bounded_groups(request.module), torch.enable_grad(), warnings.catch_warnings():
+    with torch.enable_grad(), warnings.catch_warnings():
         # "Unwrapped parameters detected": those whose axis of channels could not be found.
         warnings.filterwarnings("ignore", module=r"torch_pruning\.")
+        # The constructor searches the group of every layer that is not ignored, for a count that only global pruning
+        # reads, and one search that fails or does not end would refuse the whole module: `_groups` searches one by one.
+        roots = [layer for layer in request.module.modules() if isinstance(layer, ROOTS)]
         pruner = tp.pruner.BasePruner(
             request.module,
             dict(request.inputs),
@@ -95,25 +98,26 @@ def prune_groups(
             head_pruning_ratio=pruning.ratio if heads else 0.0,
             forward_fn=_traced_outputs,
             unwrapped_parameters=[(p, axis) for p, axis in axes.items() if axis is not None],
-            ignored_layers=[p for p, axis in axes.items() if axis is None],
+            ignored_layers=[*roots, *(p for p, axis in axes.items() if axis is None)],
         )
     kept = set(request.kept)
     chosen, whole = list[Group](), dict[nn.Module, str]()
-    for layer, items in _groups(pruner, kept, whole):
-        group = _group(pruner.DG, items)
-        if wanted(group):
-            chosen.append(group)
-        else:
-            kept.update(group.producers)
-            if not group.consumers:
-                whole[layer] = UNREAD
-    pruner.ignored_layers = [*kept, *(layer for layer in whole if whole[layer] != UNREAD)]
-    num_cut = 0
-    for items in pruner.step(interactive=True):  # one by one: each cut affects the next
-        if reason := cut_group(request.module, pruner.DG, items, inputs):
-            whole[items[0].dep.target.module] = reason
-        else:
-            num_cut += 1
+    with _bounded_groups(request.module):
+        for layer, items in _groups(pruner, kept, whole):
+            group = _group(pruner.DG, items)
+            if wanted(group):
+                chosen.append(group)
+            else:
+                kept.update(group.producers)
+                if not group.consumers:
+                    whole[layer] = UNREAD
+        pruner.ignored_layers = [*kept, *(layer for layer in whole if whole[layer] != UNREAD)]
+        num_cut = 0
+        for items in pruner.step(interactive=True):  # one by one: each cut affects the next
+            if reason := cut_group(request.module, pruner.DG, items, inputs):
+                whole[items[0].dep.target.module] = reason
+            else:
+                num_cut += 1
     return Outcome(groups=chosen, whole=whole, num_cut=num_cut)
 
 
@@ -128,9 +132,8 @@ def _bounded_groups(module: nn.Module) -> Iterator[None]:
     def bounded(group: Any, dep: Any, idxs: Any) -> None:
         if len(group._group) > most:
             raise PruningError(
-                "Torch-Pruning's search for the layers that lose the same channels does not end, as behind attention"
-                " whose keys are shared among queries (grouped). Next: leave this model whole, or prune a copy whose"
-                " keys are not shared"
+                "Torch-Pruning's search for them does not end, as behind halves that attention turns (rotary positions)"
+                " or keys that it shares among queries (grouped)"
             )
         add(group, dep, idxs)
 

@@ -20,6 +20,12 @@ from torch.utils import _pytree as pytree
 ROUNDING = 1e-4
 """Of the largest value of an output; transformers' norms compute in float32 whatever the type of the weights."""
 
+NOTHING = 1e-9
+"""A difference of two answers in float64 that no cut, right or wrong, can be told from rounding by."""
+
+FAR_ABOVE = 100
+"""How many times the difference of the right cut that of a wrong one has to be."""
+
 STATISTICS = ("running_mean", "running_var")
 
 
@@ -41,6 +47,27 @@ def make_distinct(module: nn.Module, seed: int = 0) -> None:
             )
 
 
+def let_signals_through(module: nn.Module, inputs: dict[str, Any]) -> None:
+    """Set the running statistics of batch normalizations to those of the inputs, as a training does.
+
+    With the statistics of a fresh net every layer makes its signal smaller, and behind fifty of them a wrong column
+    moves nothing that can be seen.
+    """
+    layers = [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    if not layers:
+        return
+    momenta = [layer.momentum for layer in layers]
+    module.eval()
+    for layer in layers:
+        layer.momentum = 1.0
+        layer.train()
+    with torch.no_grad():
+        module(**inputs)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    module.eval()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """What the comparison says."""
@@ -50,7 +77,8 @@ class Proof:
     zeros_at: str
     """producers or readers: where the zeros stand in the copy that agrees best."""
     control: float
-    """The same difference with the columns of one narrowed layer moved by one: it has to be large."""
+    """The same difference with the columns of the first or of the last narrowed layer moved by one, whichever is
+    smaller: it has to be large."""
 
     @property
     def is_right(self) -> bool:
@@ -59,8 +87,8 @@ class Proof:
 
     @property
     def can_tell(self) -> bool:
-        """Whether the moved columns are seen."""
-        return self.control > ROUNDING
+        """Whether the moved columns are seen, far above what is taken for rounding here."""
+        return self.control > max(NOTHING, FAR_ABOVE * self.difference)
 
 
 def prove(original: nn.Module, pruned: nn.Module, inputs: dict[str, Any]) -> Proof:
@@ -78,7 +106,10 @@ def prove(original: nn.Module, pruned: nn.Module, inputs: dict[str, Any]) -> Pro
     return Proof(
         difference=sides[best],
         zeros_at=best,
-        control=_difference(given, _outputs(_moved(pruned, original).double(), x)),
+        control=min(
+            (_difference(given, _outputs(wrong.double(), x)) for wrong in _moved(pruned, original)),
+            default=0.0,
+        ),
     )
 
 
@@ -202,10 +233,10 @@ def _normalize_rest(layer: nn.Module, small: nn.Module, rows: dict[str, Any]) ->
     layer.register_forward_hook(hook)
 
 
-def _moved(pruned: nn.Module, original: nn.Module) -> nn.Module:
-    """The pruned net with the columns of its first narrowed reader moved by one: a wrong cut."""
-    wrong = copy.deepcopy(pruned)
-    for name, layer in wrong.named_modules():
+def _moved(pruned: nn.Module, original: nn.Module) -> list[nn.Module]:
+    """The pruned net with the columns of a narrowed reader moved by one, a wrong cut: of its first, and of its last."""
+    readers = []
+    for name, layer in pruned.named_modules():
         if not isinstance(layer, (nn.Linear, _ConvNd)):
             continue
         before = original.get_submodule(name).weight
@@ -213,10 +244,15 @@ def _moved(pruned: nn.Module, original: nn.Module) -> nn.Module:
         axis = 0 if isinstance(layer, _ConvTransposeNd) else 1
         is_one = layer.weight.shape[axis] == 1
         if not is_one and layer.weight.shape[axis] < before.shape[0 if is_turned else axis]:
-            with torch.no_grad():
-                layer.weight.copy_(layer.weight.roll(1, axis))
-            return wrong
-    return wrong
+            readers.append((name, axis))
+    wrongs = []
+    for name, axis in dict.fromkeys([*readers[:1], *readers[-1:]]):
+        wrong = copy.deepcopy(pruned)
+        weight = wrong.get_submodule(name).weight
+        with torch.no_grad():
+            weight.copy_(weight.roll(1, axis))
+        wrongs.append(wrong)
+    return wrongs
 
 
 def _outputs(module: nn.Module, inputs: dict[str, Any]) -> list[Tensor]:
