@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from bench.instruments.options import GenerateOptions
+from suite.axes import EXPORT
 from suite.catalog import CatalogError
 from suite.spec import ModelSpec
 
@@ -73,8 +74,8 @@ def positions(spec: ModelSpec, size: str) -> int:
 
 
 def generates(spec: ModelSpec) -> bool:
-    """Return whether the model continues text."""
-    return spec.task == "language_modeling"
+    """Return whether the model writes text token by token."""
+    return spec.generates
 
 
 def options_for(asked: Mapping[str, Any], *, is_alone: bool) -> GenerateOptions:
@@ -92,7 +93,7 @@ def options_for(asked: Mapping[str, Any], *, is_alone: bool) -> GenerateOptions:
 
 def generate_record(session: Session, cell: Cell) -> Record:
     """Return the record of the step: its job, with the run's lengths and depths."""
-    is_alone = all(key.endswith((f"/{STEP}", "/export")) for key in session.planned)
+    is_alone = all(key.endswith((f"/{STEP}", f"/{EXPORT}")) for key in session.planned)
     asked = options_for(session.request.options.generation, is_alone=is_alone)
     return session.job(cell, STEP, options=asked)
 

@@ -11,7 +11,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from suite.axes import BACKENDS, DTYPES, OPEN, ORIGINAL, SIZES, STAGES, TASKS, VARIANTS, scale_text
+from suite.axes import (
+    BACKENDS,
+    DTYPES,
+    GENERATES,
+    OPEN,
+    ORIGINAL,
+    SIZES,
+    STAGES,
+    TASKS,
+    VARIANTS,
+    scale_text,
+)
 from suite.lifecycle import Finetuning, Pruning, Quantization, Training
 from suite.tolerance import Tolerance as Tolerance
 
@@ -229,6 +240,11 @@ class ModelSpec:
     def can_train(self) -> bool:
         """Whether the stages that train have what they need."""
         return self.task != OPEN or None not in (self.batch, self.loss, self.metric)
+
+    @property
+    def generates(self) -> bool:
+        """Whether the model writes text token by token."""
+        return TASKS[self.task].generates or GENERATES in self.tags
 
     @property
     def is_judged_as_built(self) -> bool:

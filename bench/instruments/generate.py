@@ -22,11 +22,11 @@ from bench.plan import plan_of
 from diagnostics.facts.system import describe as describe_system
 from suite.axes import BUILD, is_accelerator
 from suite.backends.eager import device_facts, require_device, use_threads
-from suite.built_model import source_of
 from suite.data.bpe import PAD
+from suite.data.sources import source_for
 from suite.flat_tensors import cast
 from suite.generation import agreement, cache_formula
-from suite.generation.causal import causal_decoder
+from suite.generation.find import decoder_of
 from suite.generation.prompts import described, text_prompts
 from suite.origins.find import spec_of
 from suite.results.generate import GenerateResult, TokenAgreement
@@ -36,6 +36,8 @@ from suite.states.store import module_of
 from suite.timing import waiter
 from suite.worker.protocol import CellJob, Emit
 
+TEXT: Final = "text"
+"""Kind of sample that prompts are made of, whatever the task."""
 AGREEING: Final = (48, 32, 16)
 """Tokens of the prompts whose continuations are compared: three real texts, padded to one batch."""
 AGREEING_SHORT: Final = (24, 12)
@@ -55,7 +57,8 @@ def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
     emit("phase", name=BUILD)
     built = module_of(job, spec, cell.variant)
     limit, vocabulary = extents(spec, cell.size, built)
-    points = points_of(asked, limit)
+    is_pair = decoder_of(built, spec.name).is_encoder_decoder
+    points = points_of(asked, limit, is_encoder_decoder=is_pair)
     config = built.config.to_dict() if hasattr(built, "config") else {}
     emit("phase", name="agreement")
     with torch.inference_mode():
@@ -63,14 +66,14 @@ def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
         emit("phase", name="input")
         module = cast(built, cell.device, getattr(torch, cell.dtype))
         ids = text_prompts(
-            source_of(job, spec),
+            source_for(job.options.sources, TEXT),
             vocabulary=vocabulary,
             length=points.longest,
             number=cell.batch,
             seed=job.options.seed,
         )
         reader = Reader(
-            decoder=causal_decoder(module, spec.name),
+            decoder=decoder_of(module, spec.name),
             ids=ids.to(cell.device),
             synchronize=waiter(cell.device),
             device=cell.device,
@@ -121,18 +124,18 @@ def agree(
     room = limit - num_tokens if limit else max(AGREEING)
     lengths = [min(n, room) for n in (AGREEING_SHORT if asked.is_short else AGREEING)]
     ids = text_prompts(
-        source_of(job, spec),
+        source_for(job.options.sources, TEXT),
         vocabulary=vocabulary,
         length=max(lengths),
         number=len(lengths),
         seed=job.options.seed,
     ).to(device)
     module = cast(copy.deepcopy(built), device, getattr(torch, dtype))
-    decoder = causal_decoder(module, spec.name)
+    decoder = decoder_of(module, spec.name)
     prompts = [row[:length] for row, length in zip(ids, lengths, strict=True)]
     found = agreement.continued(decoder, prompts, num_tokens, PAD)
     higher = getattr(torch, agreement.HIGHER[dtype])
-    judge = causal_decoder(cast(copy.deepcopy(built), device, higher), spec.name).full
+    judge = decoder_of(cast(copy.deepcopy(built), device, higher), spec.name).full
     return agreement.agreement_of(
         found,
         decoder.full,

@@ -20,18 +20,24 @@ class Points:
 
     @property
     def longest(self) -> int:
-        """Most tokens that one request reads and generates."""
-        return max(d + max(p) + self.num_new for d, p in self.depths.items())
+        """Most tokens that one request reads, context and prompt together."""
+        return max(depth + max(prompts) for depth, prompts in self.depths.items())
 
 
-def points_of(asked: GenerateOptions, limit: int) -> Points:
-    """Return the points for a model of `limit` positions (0 = no limit).
+def points_of(asked: GenerateOptions, limit: int, *, is_encoder_decoder: bool = False) -> Points:
+    """Return the points for a model of `limit` positions (0 = no limit); behind an encoder, prompt and decoded tokens
+    have positions of their own, and only the first prompt is measured at depths.
 
     Default prompts that are too long are left out; where none fits, half of the positions are the prompt. Raise
     ValueError for a prompt of the user's that does not fit.
     """
     new, left_out = asked.num_new, {}
-    prompts = tuple(p for p in asked.prompts if not limit or p + new <= limit)
+
+    def fits(depth: int, prompt: int) -> bool:
+        needed = max(prompt, depth + new + 1) if is_encoder_decoder else depth + prompt + new
+        return not limit or needed <= limit
+
+    prompts = tuple(p for p in asked.prompts if fits(0, p))
     for prompt in asked.prompts:
         if prompt not in prompts:
             left_out[f"prompt {prompt}"] = _too_many(0, prompt, new, limit)
@@ -43,7 +49,8 @@ def points_of(asked: GenerateOptions, limit: int) -> Points:
         new = max(2, min(new, limit - prompts[0]))
     depths = {}
     for depth in asked.depths:
-        fitting = tuple(p for p in prompts if not limit or depth + p + new <= limit)
+        behind = prompts[:1] if is_encoder_decoder and depth else prompts
+        fitting = tuple(p for p in behind if fits(depth, p))
         if fitting:
             depths[depth] = fitting
         else:
@@ -57,5 +64,6 @@ def points_of(asked: GenerateOptions, limit: int) -> Points:
 
 
 def _too_many(depth: int, prompt: int, new: int, limit: int) -> str:
+    """Return the reason in numbers; of an encoder-decoder's prompt or depth either alone can be too many."""
     parts = f"{depth} + {prompt} + {new}" if depth else f"{prompt} + {new}"
     return f"{parts} tokens are more than its {limit:,} positions"

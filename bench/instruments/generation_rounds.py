@@ -115,7 +115,7 @@ def _measure_depth(
     """Measure the prompts behind one depth; the first one is decoded, too."""
     held, peak = _warmed(reader, depth, prompts[0], found)
     for prompt in prompts:
-        ids = reader.ids[:, depth : depth + prompt]
+        ids = read_at(reader, depth, prompt)
         before, read_sentinel = settings(), sentinel(clock)
         readings = [read_sentinel()]
 
@@ -142,10 +142,13 @@ def _measure_depth(
             depth=depth,
             batch=len(ids),
         )
-        found.measurements += [
-            _measured("prefill", "s", [one.prefill for one in begun], facts),
-            _measured("ttft", "s", [one.ttft for one in begun], facts),
-        ]
+        if not (
+            depth and reader.decoder.is_encoder_decoder
+        ):  # there a step has begun it, no prompt
+            found.measurements += [
+                _measured("prefill", "s", [one.prefill for one in begun], facts),
+                _measured("ttft", "s", [one.ttft for one in begun], facts),
+            ]
         place = MeasurementFacts(prompt=prompt, depth=depth, batch=len(ids))
         if gaps:
             found.measurements.append(_measured("itl", "s", gaps, facts))
@@ -154,7 +157,7 @@ def _measure_depth(
         total = num_bytes(state)
         found.measurements.append(_measured("kv_cache", "B", [total], place))
         if not found.points:
-            each = total / state.length / len(ids)
+            each = total / state.num_cached / len(ids)
             found.measurements.append(_measured("kv_bytes_per_token", "B", [each], place))
         found.points.append(
             GenerationPoint(
@@ -162,7 +165,7 @@ def _measure_depth(
                 depth=depth,
                 num_decoded=num_new - 1 if gaps else 0,
                 cache_bytes=total,
-                formula_bytes=reader.bytes_of(state.length),
+                formula_bytes=reader.bytes_of(state.num_cached),
                 stopped_because=stopped,
             )
         )
@@ -180,13 +183,37 @@ def _warmed(
     except NotHereError as error:
         found.absent["generation_peak"] = str(error)
         high = None
-    held = reader.decoder.read(reader.ids[:, :depth], None)[1] if depth else None
+    held = context_at(reader, depth, prompt)
     reader.synchronize()
     reached = high() if high else 0
-    begun = answered(reader, reader.ids[:, depth : depth + prompt], held, CLOCK)
+    begun = answered(reader, read_at(reader, depth, prompt), held, CLOCK)
     decoded(reader, begun, WARM_STEPS, CLOCK)
     spare = num_bytes(held) if held else 0
     return held, max(reached, high() - spare) if high else None
+
+
+def context_at(reader: Reader, depth: int, prompt: int) -> State | None:
+    """Return the state that requests at this depth start from: `depth` tokens read, None at depth 0.
+
+    Behind an encoder the prompt is read first, and all but the last of the tokens decoded.
+    """
+    if not depth:
+        return None
+    if not reader.decoder.is_encoder_decoder:
+        return reader.decoder.read(reader.ids[:, :depth], None)[1]
+    _, state = reader.decoder.read(reader.ids[:, :prompt], None)
+    if depth > 1:
+        reader.decoder.step(reader.ids[:, prompt : prompt + depth - 1], state)
+    return state
+
+
+def read_at(reader: Reader, depth: int, prompt: int) -> Tensor:
+    """Return the ids that a request at this depth reads: the prompt, or, behind an encoder, the last token of the
+    context.
+    """
+    if depth and reader.decoder.is_encoder_decoder:
+        return reader.ids[:, prompt + depth - 1 : prompt + depth]
+    return reader.ids[:, depth : depth + prompt]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ from suite.axes.stages import (
     TRAIN,
     Stage,
 )
-from suite.axes.tasks import OPEN, OWN, TASKS, Task, scale_text, task_row
+from suite.axes.tasks import GENERATES, OPEN, OWN, TASKS, Task, scale_text, task_row
 from suite.axes.variants import (
     BF16,
     BUILT_INT8,
@@ -89,6 +89,7 @@ __all__ = [
     "FOUNDATIONS",
     "FSDP",
     "FULL",
+    "GENERATES",
     "INT8",
     "LAYERWISE",
     "LEARNED",

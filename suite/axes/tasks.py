@@ -8,6 +8,8 @@ from typing import Final
 
 OPEN: Final = "open"
 """Task of a record that brings its own inputs, and possibly its own batches, loss and metric."""
+GENERATES: Final = "generates text"
+"""Tag of a model with an open task that writes text token by token."""
 OWN: Final = "own"
 """Kind of sample of a task that reads no data set of ours: the samples come from the record or from the task itself."""
 
@@ -31,6 +33,8 @@ class Task:
     """% (percentage points), or 1 for a plain number."""
     metric_direction: str = "higher"
     """Which is better: higher or lower."""
+    generates: bool = False
+    """Whether its models write text token by token, keeping a cache."""
     is_relative: bool = False
     """Whether changes of the metric are given in percent of it (perplexity), not in points."""
 
@@ -113,10 +117,12 @@ TASKS: Final = {
             input="text",
             unit="tokens",
             metric="token accuracy",
+            generates=True,
         ),
         Task(
             name="language_modeling",
             module="suite.tasks.language_modeling",
+            generates=True,
             settings=("vocabulary", "length"),
             input="text",
             unit="tokens",

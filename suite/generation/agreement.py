@@ -40,13 +40,16 @@ class Continued:
 
 
 def continued(decoder: Decoder, prompts: Sequence[Tensor], num_tokens: int, pad: int) -> Continued:
-    """Return the greedy continuation of the prompts, read as one batch with padding on the left."""
+    """Return the greedy continuation of the prompts, read as one batch: padded on the left, for an encoder on the
+    right.
+    """
     longest = max(len(prompt) for prompt in prompts)
     ids = torch.full((len(prompts), longest), pad, dtype=torch.int64, device=prompts[0].device)
     mask = torch.zeros_like(ids)
     for row, prompt in enumerate(prompts):
-        ids[row, longest - len(prompt) :] = prompt
-        mask[row, longest - len(prompt) :] = 1
+        first = 0 if decoder.is_encoder_decoder else longest - len(prompt)
+        ids[row, first : first + len(prompt)] = prompt
+        mask[row, first : first + len(prompt)] = 1
     logits, state = decoder.read(ids, mask if bool((mask == 0).any()) else None)
     kept, tokens = [logits.float().cpu()], [logits.argmax(-1)]
     for _ in range(num_tokens - 1):

@@ -13,7 +13,8 @@ def bytes_of(config: Mapping[str, Any], *, dtype: str, batch: int) -> Callable[[
     """Return the function: tokens in the cache of each sample -> bytes of the whole cache, or None where the
     configuration tells too little.
 
-    2 x layers x key-value heads x head size x batch x tokens x bytes, in sliding layers at most the window.
+    2 x layers x key-value heads x head size x batch x tokens x bytes, in sliding layers at most the window. Behind an
+    encoder `tokens` are those decoded and those of its input: each has keys and values in every layer of the decoder.
     """
     try:
         shape = transformer_of(dict(config))
@@ -22,6 +23,8 @@ def bytes_of(config: Mapping[str, Any], *, dtype: str, batch: int) -> Callable[[
 
     def found(tokens: int) -> int | None:
         size = cache(shape, Use(context=tokens, batch=batch, cache_dtype=dtype))
-        return round(size.low) if size.is_exact else None
+        # That formula takes the input to be as long as the context, and so has every token twice.
+        share = 0.5 if shape.has_cross_attention else 1.0
+        return round(share * size.low) if size.is_exact else None
 
     return found

@@ -18,9 +18,18 @@ class State:
     cache: Any
     """Keys and values, as the model returned them."""
     length: int
-    """Tokens of each sample that the cache covers, padding included."""
+    """Tokens of each sample that the cache covers, padding included; of an encoder-decoder, decoded ones."""
     mask: Tensor | None = None
-    """[batch, length] int64, 1 for tokens and 0 for padding; None = there is none."""
+    """[batch, tokens] int64 of what was read, 1 for tokens and 0 for padding; None = there is none."""
+    source: int = 0
+    """Tokens of the encoder's input, whose keys and values are in the cache too; 0 = there is no encoder."""
+    encoded: Any = None
+    """The encoder's output."""
+
+    @property
+    def num_cached(self) -> int:
+        """Tokens of each sample whose keys and values are kept."""
+        return self.length + self.source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +39,15 @@ class Decoder:
     read: Callable[[Tensor, Tensor | None], tuple[Tensor, State]]
     """`read(ids, mask)`: logits [batch, vocabulary] after the last token of ids [batch, length], and the state.
 
-    `mask` [batch, length] is 0 for padding, which is on the left; None = no padding."""
+    `mask` [batch, length] is 0 for padding, which is on the left, and behind an encoder's input; None = no padding."""
     step: Callable[[Tensor, State], Tensor]
     """`step(ids, state)`: logits [batch, vocabulary] after reading ids [batch, n] behind what the state holds."""
     full: Callable[[Tensor, Tensor], Tensor]
     """`full(prompt, tokens)`: logits [n, vocabulary] from which each of the n tokens follows, without a cache: one pass
     over prompt [length] and tokens [n]. A later token cannot change an earlier logit, so this is what n passes over
     growing texts give."""
+    is_encoder_decoder: bool = False
+    """Whether an encoder reads the prompt: then depth counts decoded tokens."""
 
 
 def copied(state: State) -> State:

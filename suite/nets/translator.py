@@ -8,6 +8,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from suite.nets.translator_cache import Continuation, Layers, continued
+
 
 class Translator(nn.Module):
     """Encoder and decoder with one embedding shared by source, target and output, as in the paper (section 3.4)."""
@@ -50,12 +52,37 @@ class Translator(nn.Module):
         self.transformer.encoder.use_nested_tensor = False
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, decoder_input_ids: Tensor
-    ) -> Tensor:
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor,
+        decoder_input_ids: Tensor,
+        encoder_outputs: tuple[Tensor, ...] | None = None,
+        past_key_values: Layers | None = None,
+        use_cache: bool = False,
+    ) -> Tensor | Continuation:
         """Return logits [batch, target, vocabulary] for ids [batch, source], [batch, target] and a mask (1 = token).
 
-        The target needs no padding mask: its padding is on the right, hidden by the causal mask.
+        The target needs no padding mask: its padding is on the right, hidden by the causal mask. With `use_cache` the
+        target continues what `past_key_values` hold, and `encoder_outputs`, if given, stand for `input_ids`; then the
+        result has logits, cache and the encoder's output, as transformers' models name them.
         """
+        if use_cache:
+            memory = (
+                encoder_outputs[0] if encoder_outputs else self._encode(input_ids, attention_mask)
+            )
+            start = past_key_values[0].keys.shape[2] if past_key_values else 0
+            decoded, layers = continued(
+                self.transformer.decoder,
+                self._embed(decoder_input_ids, start),
+                memory,
+                attention_mask,
+                past_key_values,
+            )
+            logits = nn.functional.linear(decoded, self.embedding.weight)
+            return Continuation(
+                logits=logits, past_key_values=layers, encoder_last_hidden_state=memory
+            )
+        assert input_ids is not None, "only a continuation has no source"
         length = decoder_input_ids.shape[1]
         later = torch.ones(length, length, dtype=torch.bool, device=input_ids.device).triu(1)
         padding = attention_mask == 0
@@ -69,9 +96,15 @@ class Translator(nn.Module):
         )
         return nn.functional.linear(decoded, self.embedding.weight)
 
-    def _embed(self, ids: Tensor) -> Tensor:
-        """Embed ids [batch, length] as [batch, length, width]."""
-        places = self.positions[: ids.shape[1]]
+    def _encode(self, ids: Tensor | None, mask: Tensor) -> Tensor:
+        """Return the encoder's output [batch, source, width]."""
+        assert ids is not None, "a first pass has a source"
+        encoded = self.transformer.encoder(self._embed(ids), src_key_padding_mask=mask == 0)
+        return cast(Tensor, encoded)
+
+    def _embed(self, ids: Tensor, start: int = 0) -> Tensor:
+        """Embed ids [batch, length], of which the first has the position `start`, as [batch, length, width]."""
+        places = self.positions[start : start + ids.shape[1]]
         return cast(Tensor, self.dropout(self.embedding(ids) * self.scale + places))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from diagnostics.did_you_mean import did_you_mean
 from diagnostics.facts.system import describe as describe_system
-from suite.axes import BASE, OPEN, TINY
+from suite.axes import BASE, GENERATES, OPEN, TINY
 from suite.catalog import CatalogError
 from suite.origins.example_tensors import Sizes, tensors_for
 from suite.origins.probe import AS_BUILT, described
@@ -149,9 +149,15 @@ def _record(
         sizes=sizes,
         requires=(type(module).__module__,),
         judged_as_built=True,
-        tags=(architecture,),
+        tags=(architecture, *((GENERATES,) if is_generator(architecture) else ())),
         source=f"https://huggingface.co/docs/transformers/model_doc/{module.config.model_type}",
     )
+
+
+def is_generator(architecture: str) -> bool:
+    """Return whether the class writes text token by token: behind an encoder of text, or alone."""
+    named = architecture.rpartition(":")[2]
+    return any(named in _mapping(head).values() for head in ("SEQ_TO_SEQ_CAUSAL_LM", "CAUSAL_LM"))
 
 
 def _closed_inputs(

@@ -32,7 +32,7 @@ class TokenAgreement:
 
     num_prompts: int
     lengths: tuple[int, ...] = ()
-    """Tokens of each prompt; they are read as one batch, padded on the left."""
+    """Tokens of each prompt; they are read as one batch, padded on the left (for an encoder on the right)."""
     num_tokens: int
     """Tokens generated after each prompt."""
     num_equal: int
@@ -61,7 +61,7 @@ class GenerationPoint:
     prompt: int
     """Tokens read at once: the prefill."""
     depth: int
-    """Tokens that were in the cache before it."""
+    """Tokens that were in the cache before it; of an encoder-decoder, tokens decoded before."""
     num_decoded: int = 0
     """Tokens decoded after the first one; 0 = decoding was measured with another prompt at this depth."""
     cache_bytes: int = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,7 +56,13 @@ def test_points_go_as_far_as_the_positions() -> None:
         "depth 1024": "1024 + 128 + 64 tokens are more than its 1,024 positions",
         "depth 2048": "2048 + 128 + 64 tokens are more than its 1,024 positions",
     }
-    assert points.longest == 512 + 128 + 64
+    assert points.longest == 512 + 128
+
+
+def test_behind_an_encoder_prompt_and_decoded_tokens_have_positions_of_their_own() -> None:
+    points = points_of(CURVES, 577, is_encoder_decoder=True)
+    assert points.depths == {0: (128, 512), 512: (128,)}
+    assert list(points.left_out) == ["depth 1024", "depth 2048"]
 
 
 def test_a_model_with_few_positions_has_a_shorter_prompt_by_default_and_none_of_the_users() -> None:
@@ -198,6 +203,18 @@ def test_a_slow_prefill_is_taken_once_at_a_glance_and_within_the_stretch_otherwi
         assert stopped in ("time_cap", "interval")
 
 
+def test_behind_an_encoder_a_depth_is_decoded_tokens_and_has_no_first_token() -> None:
+    machine = Machine()
+    reader = reader_on(machine)
+    reader = replace(reader, decoder=replace(reader.decoder, is_encoder_decoder=True))
+    points = points_of(options(prompts=(8,), depths=(0, 32), num_new=5), 0, is_encoder_decoder=True)
+    found = measure(reader, points, PLAN, lambda *a, **k: None, clock=machine.clock)
+    assert [(p.prompt, p.depth, p.num_decoded) for p in found.points] == [(8, 0, 4), (8, 32, 4)]
+    depths = {m.metric: m.facts.depth for m in found.measurements}
+    assert (depths["ttft"], depths["prefill"], depths["itl"]) == (0, 0, 32)
+    assert found.points[1].cache_bytes == 16 * (8 + 32 + 4)
+
+
 # What is told.
 
 
@@ -298,5 +315,4 @@ def test_a_step_that_generates_is_for_language_models_alone() -> None:
     from bench.steps import STEPS
 
     suits = STEPS["generate"].suits
-    assert [s.name for s in builtin_specs() if suits(s)] == ["gpt2", "llama"]
-    assert suits(SimpleNamespace(task="language_modeling"))
+    assert {s.name for s in builtin_specs() if suits(s)} == {"transformer", "t5", "gpt2", "llama"}

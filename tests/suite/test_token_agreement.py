@@ -16,6 +16,7 @@ import torch
 from suite.generation import agreement, cache_formula
 from suite.generation.causal import causal_decoder
 from suite.generation.decoder import Decoder, State, copied, num_bytes
+from suite.generation.find import decoder_of
 from suite.results.generate import TokenAgreement
 from suite.worker.errors import Unsupported
 
@@ -29,6 +30,30 @@ SMALL = {
     "num_key_value_heads": 2,
     "max_position_embeddings": 96,
 }
+PAIRS = {
+    "t5": {"vocab_size": 97, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4},
+    "bart": {
+        "vocab_size": 97,
+        "d_model": 32,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 48,
+        "decoder_ffn_dim": 48,
+        "max_position_embeddings": 96,
+    },
+    "translator": {
+        "vocabulary": 97,
+        "width": 32,
+        "heads": 4,
+        "layers": 2,
+        "feed_forward": 48,
+        "longest": 96,
+        "dropout": 0.0,
+    },
+}
+"""Models with an encoder: relative, learned and fixed positions; the last one is our own."""
 KINDS = {
     "gpt2": {"vocab_size": 97, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 96},
     "llama": SMALL,
@@ -57,10 +82,16 @@ def one_thread() -> Iterator[None]:
 
 
 def built(kind: str) -> Any:
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+    from suite.nets.translator import Translator
+
     torch.manual_seed(0)
+    if kind == "translator":
+        return Translator(**PAIRS[kind]).eval()
+    if kind in PAIRS:
+        return AutoModelForSeq2SeqLM.from_config(CONFIG_MAPPING[kind](**PAIRS[kind])).eval()
     return AutoModelForCausalLM.from_config(CONFIG_MAPPING[kind](**KINDS[kind])).eval()
 
 
@@ -71,15 +102,15 @@ def prompts() -> list[Any]:
 
 def compared(module: Any, **parts: Any) -> TokenAgreement:
     """How decoding agrees when `parts` of the decoder are replaced."""
-    decoder = causal_decoder(module, "m")
+    decoder = decoder_of(module, "m")
     found = agreement.continued(replace(decoder, **parts), prompts(), NUM, 0)
-    judge = causal_decoder(agreement.judging(module, "float32"), "m").full
+    judge = decoder_of(agreement.judging(module, "float32"), "m").full
     return agreement.agreement_of(
         found, decoder.full, judge=judge, reference=decoder.full, dtype="float32"
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *PAIRS])
 def test_a_padded_batch_decodes_the_tokens_of_each_prompt_alone(kind: str) -> None:
     found = compared(built(kind))
     assert found.num_equal == 3 * NUM
@@ -181,6 +212,28 @@ def test_the_bytes_of_the_cache_are_those_of_the_formula(kind: str) -> None:
     assert formula(14) == num_bytes(state)
 
 
+@pytest.mark.parametrize("kind", PAIRS)
+def test_an_encoder_reads_once_and_its_padding_is_seen(kind: str) -> None:
+    module = built(kind)
+    decoder = decoder_of(module, "m")
+    assert decoder.is_encoder_decoder
+    ids = torch.ones((2, 11), dtype=torch.int64)
+    _, state = decoder.read(ids, None)
+    passes = []
+    encoder = module.transformer.encoder if kind == "translator" else module.get_encoder()
+    encoder.register_forward_hook(lambda *_: passes.append(1))
+    before = num_bytes(state)
+    decoder.step(ids[:, :3], state)
+    assert not passes
+    assert (state.length, state.source) == (4, 11)
+    assert num_bytes(state) * 12 == before * 15  # 11 of the source and 1, then 4, decoded
+    if kind == "t5":
+        formula = cache_formula.bytes_of(module.config.to_dict(), dtype="float32", batch=2)
+        assert formula(state.num_cached) == num_bytes(state)
+    wrong = compared(module, read=lambda ids, mask=None: decoder.read(ids, None))
+    assert not wrong.is_right
+
+
 def test_a_copy_of_a_state_goes_its_own_way() -> None:
     decoder = causal_decoder(built("llama"), "m")
     ids = torch.ones((1, 5), dtype=torch.int64)
@@ -201,3 +254,16 @@ def test_a_model_without_a_cache_says_so_in_one_sentence() -> None:
         Unsupported, match="mine has no cache: its forward takes no `past_key_values`"
     ):
         causal_decoder(Plain(), "mine")
+
+
+def test_models_of_transformers_that_write_text_are_known_by_their_class() -> None:
+    from suite.origins.transformers import is_generator
+
+    place = "transformers.models.{}:{}"
+    for module, name, expected in (
+        ("t5.modeling_t5", "T5ForConditionalGeneration", True),
+        ("mistral.modeling_mistral", "MistralForCausalLM", True),
+        ("whisper.modeling_whisper", "WhisperForConditionalGeneration", False),
+        ("bert.modeling_bert", "BertForMaskedLM", False),
+    ):
+        assert is_generator(place.format(module, name)) is expected, name
