@@ -25,6 +25,10 @@ FILTERS: Final = {
     "breakable": lambda name: Markup(
         str(escape(name)).replace(".", ".<wbr>").replace("_", "_<wbr>")
     ),
+    # A command breaks between its words, never behind the hyphens of an option.
+    "words": lambda text: Markup(" ").join(
+        Markup('<span class="word">{}</span>').format(word) for word in text.split(" ")
+    ),
     "pct": lambda value: f"{value:.4g}",
     "nowrap": lambda text: str(text).replace(" ", "\u00a0"),
 }

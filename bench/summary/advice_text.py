@@ -70,7 +70,8 @@ def cost_text(state: State, quality: Quality | None) -> str:
 def verdict(advice: Advice) -> str:
     """Return the answer in one sentence."""
     if advice.fastest is None:
-        return "No state qualifies."
+        known = any(refused.state.is_comparable for refused in advice.refused)
+        return "No state qualifies." if known else "What to ship is not known."
     fastest, smallest = advice.fastest, advice.smallest
     if smallest is None or smallest is fastest:
         both = "the fastest and the smallest" if smallest else "the fastest"
@@ -116,12 +117,21 @@ def ship_text(advice: Advice) -> str:
     """Return the answer for a model in one line: what to ship, its speed, its cost, and how certain that is."""
     fastest = advice.fastest
     if fastest is None:
-        return f"nothing qualifies: {limits_text(advice.limits, advice.life.quality)}"
+        return none_text(advice)
     lost = loss_text(fastest, advice.life.quality)
     return (
         f"ship {state_text(fastest)}: {ratio_text(fastest)} as fast; lost {lost};"
         f" {sureness_text(advice)}"
     )
+
+
+def none_text(advice: Advice) -> str:
+    """Return why no state of the model is named: none keeps the limits, or none is known well enough to say."""
+    if any(refused.state.is_comparable for refused in advice.refused):
+        return f"nothing qualifies: {limits_text(advice.limits, advice.life.quality)}"
+    if any(refused.state.ratio for refused in advice.refused):
+        return "not known: no state has both a quality and enough pairs of turns"
+    return "not known: no state has both a quality and a speed"
 
 
 def next_command(report: Report) -> str:

@@ -181,6 +181,11 @@ class State:
     is_best: bool = False
     """Whether it is Pareto-optimal: no other state is both faster and better."""
 
+    @property
+    def is_comparable(self) -> bool:
+        """Whether its quality and its speed are known: without them it neither keeps a limit nor misses it."""
+        return self.drop is not None and self.ratio is not None and self.ratio.is_known
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantized:

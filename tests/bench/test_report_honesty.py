@@ -172,11 +172,21 @@ def test_what_to_ship_is_one_line_however_many_states_are_as_fast(tmp_path):
         assert len(sureness_text(advice)) < 75
 
 
+def test_a_state_that_was_not_measured_neither_qualifies_nor_fails(tmp_path):
+    records = life_records(LIVES[0], bad={})
+    left = [r for r in records if r.step not in ("pairs", "latency", "quantize", "prune")]
+    write_folder(tmp_path / "run", left, [])
+    report = build_report(load_run(tmp_path / "run"))
+    told = {ship_text(advice) for advice in advice_for(report.lives).values()}
+    assert told == {"not known: no state has both a quality and a speed"}
+
+
 def test_where_no_states_were_made_the_command_that_makes_them_is_told(tmp_path):
     write_run(tmp_path / "run", models=MODELS[:2])
     page = to_html(build_report(load_run(tmp_path / "run")))
     top = page[: page.index('class="jump"')]
-    assert "<code>pytest suite --models mlp,cnn --size base</code>" in top
+    told = re.sub(r"</?span[^>]*>", "", top)
+    assert "<code>pytest suite --models mlp,cnn --size base</code>" in told
     records = life_records(LIVES[1], bad={})
     write_folder(tmp_path / "made", records, [])
     assert "Next: <code>pytest suite" not in to_html(build_report(load_run(tmp_path / "made")))

@@ -207,6 +207,49 @@ def test_every_verdict_on_a_speed_fits_into_its_cell(run):
             assert seen.run(hidden) == 0, text
 
 
+def test_a_name_beside_marks_of_any_width_is_read_in_a_few_words_a_line_on_a_phone(tmp_path):
+    write_folder(tmp_path / "run", life_records(LIVES[0], bad={}), [])
+    write_html(build_report(load_run(tmp_path / "run")), tmp_path / "run" / "report.html")
+    with shown(tmp_path / "run", width=390, height=800) as seen:
+        heights = seen.run("""[80, 200, 260, 290, 320].map((width) => {
+            const summary = document.querySelector('.details > summary');
+            summary.querySelector('.marks').innerHTML = `<span style="width:${width}px"></span>`;
+            return summary.querySelector('.title').getBoundingClientRect().height;
+        })""")
+    assert max(heights) < 80
+
+
+@pytest.mark.parametrize("width", [900, 1440])
+def test_no_word_of_a_head_of_the_states_is_broken(tmp_path, width):
+    write_folder(tmp_path / "run", life_records(LIVES[0], bad={}), [])
+    write_html(build_report(load_run(tmp_path / "run")), tmp_path / "run" / "report.html")
+    with shown(tmp_path / "run", width=width, height=800) as seen:
+        seen.run("document.querySelector('#lives .details').open = true")
+        broken = seen.run("""[...document.querySelectorAll('.states thead th')].flatMap((head) => {
+            const text = head.firstChild, found = [];
+            for (const word of text.data.matchAll(/[^ ]+/g)) {
+                const range = document.createRange();
+                range.setStart(text, word.index);
+                range.setEnd(text, word.index + word[0].length);
+                if (range.getClientRects().length > 1) found.push(word[0]);
+            }
+            return found;
+        })""")
+        assert seen.run("document.documentElement.scrollWidth") <= width
+    assert broken == []
+
+
+def test_a_command_breaks_between_its_words(run):
+    with shown(run, width=390, height=800) as seen:
+        heights = seen.run(
+            "[...document.querySelectorAll('.ship code .word')].map(w => w.offsetHeight)"
+        )
+        text = seen.run("document.querySelector('.ship code').textContent")
+    assert len(heights) > 3
+    assert max(heights) < 30
+    assert text.startswith("pytest suite --models ")
+
+
 @pytest.mark.parametrize("width", [390, 320])
 def test_a_phone_needs_no_sideways_scrolling(run, width):
     with shown(run, width=width, height=800) as seen:
