@@ -38,7 +38,7 @@ from bench.summary.advice import advice_for
 from bench.summary.elements import Step
 from bench.summary.headline import average, headline
 from bench.summary.model import Report
-from bench.summary.quality_text import change_text, drop_text, metric_text, recovery_warning
+from bench.summary.quality_text import change_text, drop_text, metric_text, training_warnings
 from bench.summary.scaling import AXES, scalings_of
 from bench.summary.step_outcomes import outcome_counts
 from diagnostics.atomic_write import write_whole
@@ -138,7 +138,7 @@ def html_parts(
             times=labels.times,
             mark_path=mark_path,
             metric_text=metric_text,
-            recovery_warning=recovery_warning,
+            training_warnings=training_warnings,
             change_text=change_text,
             drop_text=drop_text,
             between=between,

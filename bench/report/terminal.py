@@ -28,7 +28,7 @@ from bench.summary.labels import (
 )
 from bench.summary.machine import HEADLINE_PACKAGES
 from bench.summary.model import Report
-from bench.summary.quality_text import recovery_warning
+from bench.summary.quality_text import training_warnings
 from bench.summary.step_outcomes import outcome_counts
 from suite import units
 
@@ -64,7 +64,7 @@ def render_terminal(
         console.print(life_table(report, console.width))
         console.print(Text(life_legend(report), style="dim"))
         for life in report.lives:
-            if warning := recovery_warning(life):
+            for warning in training_warnings(life):
                 console.print(Text.assemble(("! ", "yellow"), f"{life.model}: {warning}"))
     _print_foundations(report, console)
     (_print_doubts_line if is_brief else _print_doubts)(report, console)

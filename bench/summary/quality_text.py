@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from bench.summary.lifecycle_records import Life, Quality
+from bench.output.names import variant_name
+from bench.summary.lifecycle_records import Life, Quality, Tuning
 from suite import units
 from suite.axes import PRUNE, PRUNED
 from suite.quality import gain
@@ -36,6 +37,29 @@ def drop_text(quality: Quality | None, drop: float | None) -> str:
     if drop is None:
         return units.ABSENT
     return change_text(quality, drop, sign=False)
+
+
+def training_warnings(life: Life) -> tuple[str, ...]:
+    """Return a sentence for each training that was to make the model better and made it worse: the recovery after
+    pruning, and fine-tuning.
+    """
+    told = (recovery_warning(life), *(tuning_warning(life, tuning) for tuning in life.tunings))
+    return tuple(filter(None, told))
+
+
+def tuning_warning(life: Life, tuning: Tuning) -> str:
+    """Return a sentence if the model is worse on the second task after fine-tuning; else an empty string."""
+    if life.quality is None or tuning.before is None or tuning.after is None:
+        return ""
+    change = gain(life.quality.task, tuning.before, tuning.after)
+    if not change < 0:
+        return ""
+    first, last = metric_text(life.quality, tuning.before), metric_text(life.quality, tuning.after)
+    lost = change_text(life.quality, -change, sign=False)
+    return (
+        f"Fine-tuning ({variant_name(tuning.strategy)}) made {life.quality.name} on {tuning.data or 'the second task'}"
+        f" worse by {lost}: {first} before it, {last} after it. A lower learning rate or fewer steps may keep it."
+    )
 
 
 def recovery_warning(life: Life) -> str:

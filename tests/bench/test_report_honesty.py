@@ -24,6 +24,7 @@ from bench.summary.advice_text import ship_text, sureness_text
 from bench.summary.build import build_report
 from bench.summary.labels import ratio_text
 from bench.summary.model import Speedup
+from bench.summary.quality_text import training_warnings
 from suite.runs.load import load_run
 
 
@@ -102,13 +103,13 @@ def test_files_are_told_apart_by_the_ends_of_their_paths():
 
 @pytest.fixture
 def life(tmp_path):
-    """A function that writes the life of a model whose metric after recovery is given, and gives its report."""
+    """A function that writes the life of a model whose metric after a step is given, and gives its report."""
 
-    def make(recovered):
+    def make(*, step="prune", **measured):
         records = life_records(LIVES[1], bad={})
         for place, record in enumerate(records):
-            if record.step == "prune":
-                metric = replace(record.result.metric, recovered=recovered)
+            if record.step == step:
+                metric = replace(record.result.metric, **measured)
                 result = replace(record.result, metric=metric)
                 records[place] = replace(record, result=result)
         write_folder(tmp_path / "run", records, [])
@@ -118,11 +119,20 @@ def life(tmp_path):
 
 
 def test_recovery_that_lowers_accuracy_is_told(life):
-    assert "made accuracy worse by" in to_html(life(12.0))
+    assert "made accuracy worse by" in to_html(life(recovered=12.0))
 
 
 def test_recovery_that_helps_is_not_warned_of(life):
-    assert "made accuracy worse by" not in to_html(life(95.0))
+    assert "made accuracy worse by" not in to_html(life(recovered=95.0))
+
+
+def test_fine_tuning_that_lowers_accuracy_on_its_own_task_is_told(life):
+    report = life(step="finetune", before=66.0, finetuned=31.0)
+    told = "made accuracy on patches worse by 35.0 points: 66.0% before it, 31.0% after it"
+    assert f"Fine-tuning (full) {told}" in to_html(report)
+    assert any(told in warning for warning in training_warnings(report.lives[0]))
+    report = life(step="finetune", before=31.0, finetuned=66.0)
+    assert "worse by" not in to_html(report)
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii", "cp437"])
