@@ -12,11 +12,13 @@ from bench.gate.errors import GateError
 from bench.gate.options import add_options as add_gate_options
 from bench.gate.options import parse_options
 from bench.gate.plugin import Done, GatePlugin
+from bench.generation import STEP as GENERATE
 from bench.generation import Asked, asked_of, check_positions
 from bench.options import add_options, hide_benchmark_table
 from bench.output.console import console_on
 from bench.plan import PLANS
 from bench.steps import STEPS
+from suite.axes import BACKENDS, EXPORT
 from suite.catalog import CatalogError
 from suite.engine.progress import Work
 from suite.engine.run import Run
@@ -26,7 +28,9 @@ from suite.pytest_plugin import (
     ENVIRONMENT,
     HAS_OWN_CELLS,
     KNOWN_STEPS,
+    cell_of,
     configure_selection,
+    step_of,
     wants,
 )
 
@@ -89,6 +93,24 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[HAS_OWN_CELLS] = True
         plugin = GatePlugin(gate, selection, config.stash[ENVIRONMENT], config.stash[CONSOLE])
         config.pluginmanager.register(plugin, GATE)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave generation in graphs to runs of that step alone, or with lengths of their own: it takes an export."""
+    if ASKED not in config.stash or config.stash[ASKED].as_dict():
+        return
+    if {step_of(item) for item in items if cell_of(item)} <= {GENERATE, EXPORT}:
+        return
+    left_out = [
+        item
+        for item in items
+        if step_of(item) == GENERATE
+        and (cell := cell_of(item))
+        and BACKENDS[cell.backend].needs_graph
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_vitals_run_options(config: pytest.Config) -> Mapping[str, Any]:

@@ -43,7 +43,7 @@ class Generated:
     """One backend's generation."""
 
     cache: str
-    """Kind of cache: dynamic or static."""
+    """Kind of cache: dynamic, or carried by a graph."""
     num_new: int
     """Tokens generated per request."""
     positions: int

@@ -232,7 +232,9 @@ class Session:
             before = self.measure(made, stage, worker)
             if not before.outcome.has_run:
                 return self.blank(cell, step, *preconditions.without_state(before))
-        if not BACKENDS[cell.backend].needs_graph or step in (EXPORT, QUANTIZE):
+        row = self.steps.get(step.partition(":")[0])
+        has_own = step in (EXPORT, QUANTIZE) or (row is not None and row.makes_graph)
+        if not BACKENDS[cell.backend].needs_graph or has_own:
             return None
         why = preconditions.without_graph(self.measure(graph_cell(cell), EXPORT, worker))
         return self.blank(cell, step, *why) if why else None

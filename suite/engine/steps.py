@@ -46,6 +46,8 @@ class Step:
     run will go on."""
     needs_graph: bool = False
     """Whether a cell of a backend that runs graphs needs its graph before this step."""
+    makes_graph: bool = False
+    """Whether the step makes the graph that it runs: then it does not wait for the cell's exported one."""
     together: str = ""
     """Runner that takes this step in one process with the cell's other planned steps of the same runner; empty = the
     step always has its own process."""

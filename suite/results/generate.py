@@ -82,7 +82,7 @@ class GenerateResult(RunResult):
     positions: int = 0
     """Longest context of the model; 0 = no limit is known."""
     cache: str = ""
-    """Kind of cache: dynamic (grows by concatenation) or static (a buffer of fixed length)."""
+    """Kind of cache: dynamic (grown by concatenation), or carried (tensors that go into a graph and come out of it)."""
     points: tuple[GenerationPoint, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
     """Prompt or depth that was not measured -> reason."""

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -316,3 +320,33 @@ def test_a_step_that_generates_is_for_language_models_alone() -> None:
 
     suits = STEPS["generate"].suits
     assert {s.name for s in builtin_specs() if suits(s)} == {"transformer", "t5", "gpt2", "llama"}
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ((), {"eager"}),
+        (("-k", "generate"), {"eager", "onnxruntime"}),
+        (("--new", "8"), {"eager", "onnxruntime"}),
+    ],
+)
+def test_a_graph_generates_when_nothing_else_is_asked_for(more: Any, expected: set[str]) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "bench",
+            "--models",
+            "gpt2",
+            "--collect-only",
+            "-q",
+            *more,
+        ],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.findall(r"test_generate\[gpt2-base-(\w+)-cpu", done.stdout)
+    assert set(found) == expected

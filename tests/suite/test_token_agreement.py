@@ -234,6 +234,60 @@ def test_an_encoder_reads_once_and_its_padding_is_seen(kind: str) -> None:
     assert not wrong.is_right
 
 
+# One graph for prefill and decode, in ONNX Runtime.
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Decoder]:
+    """A tiny llama, and its graph in a session."""
+    from suite.backends.onnxruntime import open_session
+    from suite.generation.cached_graph import export_cached, graph_decoder
+
+    module = built("llama")
+    path = tmp_path_factory.mktemp("generation") / "llama.onnx"
+    export_cached(module, path, "llama")
+    return module, graph_decoder(open_session(path, "cpu", 1), decoder_of(module, "llama").full)
+
+
+def test_a_graph_that_carries_its_cache_decodes_a_padded_batch_like_full_recomputation(
+    graph: tuple[Any, Decoder],
+) -> None:
+    module, decoder = graph
+    found = compared(module, read=decoder.read, step=decoder.step)
+    assert found.is_right, found
+    assert found.num_equal == 3 * NUM
+    wrong = compared(module, read=lambda ids, mask=None: decoder.read(ids, None), step=decoder.step)
+    assert not wrong.is_right
+
+
+@pytest.mark.parametrize("prompt", [5, 20])
+@pytest.mark.parametrize("depth", [0, 1, 9])
+def test_the_graph_has_parity_at_prefills_and_depths(
+    graph: tuple[Any, Decoder], prompt: int, depth: int
+) -> None:
+    module, decoder = graph
+    ids = torch.stack([row[:6] for row in prompts()]).repeat(1, 5)
+    if depth:
+        _, state = decoder.read(ids[:, :depth], None)
+        logits = decoder.step(ids[:, depth : depth + prompt], state)
+    else:
+        logits, state = decoder.read(ids[:, :prompt], None)
+    again = decoder.step(ids[:, :1], copied(state))
+    read = ids[:, : depth + prompt]
+    for found, whole in ((logits, read), (again, torch.cat([read, ids[:, :1]], 1))):
+        exact = module(input_ids=whole, use_cache=False).logits[:, -1]
+        assert torch.allclose(found, exact, atol=2e-6)
+    assert state.length == depth + prompt
+    assert num_bytes(state) == 2 * 2 * 2 * 8 * 4 * 3 * state.length  # as by the formula
+
+
+def test_a_model_of_another_library_has_no_such_graph(tmp_path: Any) -> None:
+    from suite.generation.cached_graph import export_cached
+
+    with pytest.raises(Unsupported, match="mine: a graph with a cache is made of causal models"):
+        export_cached(torch.nn.Linear(2, 2), tmp_path / "x.onnx", "mine")
+
+
 def test_a_copy_of_a_state_goes_its_own_way() -> None:
     decoder = causal_decoder(built("llama"), "m")
     ids = torch.ones((1, 5), dtype=torch.int64)
