@@ -7,14 +7,19 @@ import fnmatch
 import hashlib
 import importlib.util
 import pkgutil
+import re
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
 from diagnostics.did_you_mean import did_you_mean
+from suite import lifecycle
+from suite import spec as spec_module
 from suite.spec import ModelSpec
 
 
@@ -56,14 +61,16 @@ def specs_in(path: Path) -> tuple[ModelSpec, ...]:
 def must_parse(path: Path, *, option: str) -> None:
     """Raise CatalogError if there is no such file, or it is not Python: at once, without importing anything."""
     if not path.is_file():
-        raise CatalogError(f"{option} {path}: no such file; expected a Python file with MODELS")
+        raise CatalogError(
+            f"{option} {path}: no such file; expected a Python file with MODELS".lstrip()
+        )
     try:
         ast.parse(path.read_bytes(), filename=str(path))
     except (SyntaxError, ValueError) as error:
         place = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         reason = error.msg if isinstance(error, SyntaxError) else error
         raise CatalogError(
-            f"{option} {path}: does not import: {type(error).__name__}: {reason}{place}"
+            f"{option} {path}: does not import: {type(error).__name__}: {reason}{place}".lstrip()
         ) from error
 
 
@@ -86,7 +93,7 @@ def module_from(path: Path, *, option: str) -> ModuleType:
             spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:
             del sys.modules[name]
-            what = f"{type(error).__name__}: {error}"
+            what = f"{type(error).__name__}: {error}{_meant_field(error)}"
             if isinstance(error, SystemExit):
                 what = (
                     f"it calls sys.exit({error.code!r}) when it is imported; next: put that under `if __name__ =="
@@ -94,6 +101,20 @@ def module_from(path: Path, *, option: str) -> ModuleType:
                 )
             raise CatalogError(f"{option} {path}: does not import: {what}") from error
     return module
+
+
+_UNKNOWN_FIELD: Final = re.compile(
+    r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'"
+)
+
+
+def _meant_field(error: BaseException) -> str:
+    """Return "did you mean" for a field that a record does not have; else an empty text."""
+    found = _UNKNOWN_FIELD.search(str(error)) if isinstance(error, TypeError) else None
+    kind = found and (getattr(spec_module, found[1], None) or getattr(lifecycle, found[1], None))
+    if found is None or not is_dataclass(kind):
+        return ""
+    return did_you_mean(found[2], [field.name for field in fields(kind)])
 
 
 def spec_for(name: str, models_from: str = "") -> ModelSpec:

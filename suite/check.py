@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from diagnostics.did_you_mean import did_you_mean
 from suite.axes import BACKENDS, BUILD, EAGER, ORIGINAL, VARIANTS
 from suite.catalog import CatalogError, builtin_specs, joined, must_parse
 from suite.cell import Cell
@@ -19,6 +21,7 @@ from suite.expand import exists, in_place
 from suite.options import Asked, chosen_models, user_specs
 from suite.results.step_output import StepOutput
 from suite.results.step_result import StepResult
+from suite.slips import Slip, must_have_settings
 from suite.spec import ModelSpec
 from suite.worker.client import Launcher
 from suite.worker.job_options import JobOptions
@@ -26,6 +29,8 @@ from suite.worker.protocol import CellJob, Emit
 
 RUNNER: Final = "suite.check:run"
 DEADLINE: Final = 120.0
+SLOW_READING: Final = 3.0
+"""Seconds of reading a models file after which it is told that this takes long."""
 SLOW_IMPORT: Final = 2.0
 """Seconds of an import that are worth naming in `requires`."""
 
@@ -52,59 +57,97 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Check the models; return 0, 1 if one of them does not do what its record says, 2 if there is nothing to check."""
+    builder = Launcher(preload=BACKENDS[EAGER].preload)  # imports while the file is read elsewhere
     try:
-        specs, options = subjects(arguments.what)
+        specs, options = subjects(arguments.what, builder)
+        must_be_a_size(arguments.size, specs)
+        found = [_is_good(spec, arguments.size, options, builder) for spec in specs]
+        return 0 if all(found) else 1
     except CatalogError as error:
         print(f"python -m suite check: {error}", file=sys.stderr)
         return 2
-    requires = [module for spec in specs for module in spec.requires]
-    launcher = Launcher(preload=(*BACKENDS[EAGER].preload, *dict.fromkeys(requires)))
-    is_good = True
-    try:
-        for spec in specs:
-            for size in (arguments.size,) if arguments.size in spec.sizes else spec.sizes:
-                cell = Cell(model=spec.name, size=size)
-                answer = launcher.run(
-                    CellJob(runner=RUNNER, cell=cell, options=options, deadline=DEADLINE)
-                )
-                if answer.failure is not None:
-                    is_good = False
-                    print(f"✗ {spec.name} {size}: {answer.failure.message}")
-                    continue
-                found = answer.read(CheckResult)
-                broken = [claim for claim in found.claims if not claim.holds]
-                is_good = is_good and not broken
-                print(f"{'✗' if broken else '✓'} {spec.name} {size}")
-                for line in _lines(found):
-                    print(f"    {line}")
-            for line in possible(spec):
-                print(f"  {line}")
     finally:
-        launcher.close()
-    return 0 if is_good else 1
+        builder.close(at_once=True)
 
 
-def subjects(words: Sequence[str]) -> tuple[tuple[ModelSpec, ...], JobOptions]:
-    """Return the records of what is asked for, and the options of their jobs. Raise CatalogError."""
+def must_be_a_size(size: str, specs: Sequence[ModelSpec]) -> None:
+    """Raise CatalogError if a size is asked for that none of the models has."""
+    known = list(dict.fromkeys(name for spec in specs for name in spec.sizes))
+    if size and size not in known:
+        raise CatalogError(f"--size {size}: no model here has it{did_you_mean(size, known)}")
+
+
+def _is_good(spec: ModelSpec, asked: str, options: JobOptions, builder: Launcher) -> bool:
+    """Print what the model does at the size asked for, or at each of its sizes; return whether all is as it says."""
+    is_good = True
+    for size in (asked,) if asked in spec.sizes else spec.sizes:
+        try:
+            must_have_settings(spec, size)
+            builder.preload(spec.requires)
+            cell = Cell(model=spec.name, size=size)
+            answer = builder.run(
+                CellJob(runner=RUNNER, cell=cell, options=options, deadline=DEADLINE)
+            )
+            if answer.failure is not None:
+                raise Slip(answer.failure.message)
+        except Slip as slip:
+            is_good = False
+            print(f"✗ {spec.name} {size}: {slip}")
+            continue
+        found = answer.read(CheckResult)
+        broken = [claim for claim in found.claims if not claim.holds]
+        is_good = is_good and not broken
+        print(f"{'✗' if broken else '✓'} {spec.name} {size}")
+        for line in _lines(found):
+            print(f"    {line}")
+    for line in possible(spec):
+        print(f"  {line}")
+    return is_good
+
+
+def subjects(
+    words: Sequence[str], builder: Launcher | None = None
+) -> tuple[tuple[ModelSpec, ...], JobOptions]:
+    """Return the records of what is asked for, and the options of their jobs. Raise CatalogError.
+
+    A models file is read by a process without torch, models of other origins are described by `builder`.
+    """
     files = [word for word in words if word.endswith(".py")]
     if len(files) > 1 or (files and len(words) > 1):
         raise CatalogError("one models file at a time; next: python -m suite check my_models.py")
-    own: tuple[ModelSpec, ...] = ()
     if files:
         path = Path(files[0])
         must_parse(path, option="")
-        begin = time.perf_counter()
-        own = user_specs(path)
-        seconds = time.perf_counter() - begin
-        if seconds > 5 * SLOW_IMPORT:
-            print(
-                f"! {path.name} takes {seconds:.0f} s to import, in every cell: import heavy libraries in build(), and"
-                ' name them in requires=("library",), which imports them once'
-            )
+        own = _read(path)
         joined(builtin_specs(), own)
         return own, JobOptions(models_from=str(path.resolve()), sources=sources_in(None))
-    specs, origins = chosen_models(Asked(models=words, out=Path(".vitals")), builtin_specs())
+    worker = None if builder is None else lambda: builder
+    asked = Asked(models=words, out=Path(".vitals"))
+    specs, origins = chosen_models(asked, builtin_specs(), worker)
     return specs, JobOptions(origins=origins, sources=sources_in(None))
+
+
+def _read(path: Path) -> tuple[ModelSpec, ...]:
+    """Return the records of a models file, and say so if that takes long: while it does, and how long it took."""
+    told = threading.Timer(
+        SLOW_READING,
+        print,
+        (f"! {path.name} is still being imported after {SLOW_READING:g} s; every cell waits so",),
+        {"flush": True},
+    )
+    told.start()
+    begin = time.perf_counter()
+    try:
+        own = user_specs(path)
+    finally:
+        told.cancel()
+    seconds = time.perf_counter() - begin
+    if seconds > SLOW_READING:
+        print(
+            f"! {path.name} takes {seconds:.0f} s to import: import heavy libraries in build(), and name them in"
+            ' requires=("library",), which imports them once'
+        )
+    return own
 
 
 def possible(spec: ModelSpec) -> Iterator[str]:
@@ -161,7 +204,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[CheckResult]:
     emit("phase", name="forward")
     with torch.inference_mode():
         first, again = (
-            [t.clone() for t in flatten_outputs(_seeded(module, batch.inputs), spec.outputs)]
+            [t.clone() for t in flatten_outputs(_answer(spec, module, batch.inputs), spec.outputs)]
             for _ in range(2)
         )
     return StepOutput(
@@ -214,11 +257,22 @@ def _claims(spec: ModelSpec, first: Sequence[Any], again: Sequence[Any]) -> Iter
     )
 
 
-def _seeded(module: Any, inputs: Any) -> Any:
+def _answer(spec: ModelSpec, module: Any, inputs: Mapping[str, Any]) -> Any:
+    """Return what the module answers, always from the same seed; raise Slip with the inputs if it raises."""
     import torch
 
     torch.manual_seed(0)
-    return module(**inputs)
+    try:
+        return module(**inputs)
+    except Exception as error:
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        shapes = ", ".join(
+            f"{name} {list(value.shape)}" if isinstance(value, torch.Tensor) else name
+            for name, value in inputs.items()
+        )
+        raise Slip(
+            f"model {spec.name!r}: forward raises {type(error).__name__} on {shapes}: {line}"
+        ) from error
 
 
 def _packages() -> set[str]:

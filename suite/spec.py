@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from diagnostics.did_you_mean import did_you_mean
 from suite.axes import (
     BACKENDS,
     DTYPES,
@@ -192,7 +193,8 @@ class ModelSpec:
         ):
             if value not in known:
                 raise ValueError(
-                    f"model {self.name!r}: {what} {value!r} is unknown; expected one of {', '.join(known)}"
+                    f"model {self.name!r}: {what} {value!r} is unknown{did_you_mean(value, known, is_listed=False)}"
+                    f" (expected one of {', '.join(known)})"
                 )
         if not NAME.fullmatch(self.name):
             raise ValueError(

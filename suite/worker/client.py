@@ -238,9 +238,11 @@ class Launcher:
             self._process.wait()
             self._process = None
 
-    def close(self) -> None:
-        """End the launcher and its child processes."""
+    def close(self, *, at_once: bool = False) -> None:
+        """End the launcher and its child processes; `at_once` also in the middle of its imports."""
         self._kill_child()
+        if at_once:
+            self._kill_launcher()
         process, self._process = self._process, None
         if process is None:
             return

@@ -224,6 +224,7 @@ def main() -> None:
                     name = todo.get_nowait()
                 except queue.Empty:
                     return
+                launcher.wait_until_ready()  # raises on a machine so busy that it does not start
                 row = json.dumps(measured(name, launcher, asked.out))
                 print(row, flush=True)
                 with file.open("a", encoding="utf-8") as stream:
