@@ -38,7 +38,13 @@ from bench.summary.advice import advice_for
 from bench.summary.elements import Step
 from bench.summary.headline import average, headline
 from bench.summary.model import Report
-from bench.summary.quality_text import change_text, drop_text, metric_text, training_warnings
+from bench.summary.quality_text import (
+    change_text,
+    drop_text,
+    loss_of,
+    metric_text,
+    training_warnings,
+)
 from bench.summary.scaling import AXES, scalings_of
 from bench.summary.step_outcomes import outcome_counts
 from diagnostics.atomic_write import write_whole
@@ -141,6 +147,7 @@ def html_parts(
             training_warnings=training_warnings,
             change_text=change_text,
             drop_text=drop_text,
+            loss_of=loss_of,
             between=between,
             quantity_text=quantity_text,
             link=lambda path: _link(path, base),

@@ -10,7 +10,7 @@ from bench.summary.labels import known_text, life_names
 from bench.summary.lifecycle_records import Life, State
 from bench.summary.matrix import Group, groups_of, stages_in, summed_states
 from bench.summary.model import Report
-from bench.summary.quality_text import drop_text, metric_text
+from bench.summary.quality_text import loss_of, metric_text
 from suite.axes import TRAINED
 
 ROWS: Final = 500
@@ -58,7 +58,7 @@ def _state(life: Life, name: str) -> list[str]:
     state = life.state(name)
     if state is None:
         return ["", ""]
-    lost = drop_text(life.quality, state.drop) if state.drop is not None else ""
+    lost = loss_of(life.quality, state)
     mark = f" {MARKS['failed']}" if lost and state.outcome != "passed" else ""
     return [f"{lost}{mark}", _speed(state)]
 

@@ -14,7 +14,7 @@ from bench.summary.labels import known_text, life_names
 from bench.summary.lifecycle_records import Life, State
 from bench.summary.matrix import Group, groups_of, stages_in, summed_states
 from bench.summary.model import Report
-from bench.summary.quality_text import drop_text, metric_text
+from bench.summary.quality_text import loss_of, metric_text
 from suite import units
 from suite.axes import TRAINED
 
@@ -88,9 +88,9 @@ def _metric(life: Life) -> Text:
 def _drop(name: str) -> Callable[[Life], Text]:
     def cell(life: Life) -> Text:
         state = life.state(name)
-        if state is None or state.drop is None:
+        text = loss_of(life.quality, state).replace(" points", " pt") if state else ""
+        if state is None or not text:
             return Text(units.ABSENT, style="dim")
-        text = drop_text(life.quality, state.drop).replace(" points", " pt")
         return Text(text, style="" if state.outcome == "passed" else STYLES["failed"])
 
     return cell

@@ -9,7 +9,7 @@ from bench.summary.advice import Advice, Limits
 from bench.summary.labels import interval_text, known_text, times
 from bench.summary.lifecycle_records import Quality, State
 from bench.summary.model import Report
-from bench.summary.quality_text import change_text, drop_text, metric_text
+from bench.summary.quality_text import change_text, drop_text, loss_of, metric_text
 from suite import units
 
 MODELS_IN_COMMAND: Final = 6
@@ -60,7 +60,7 @@ def size_text(state: State, reference: State | None) -> str:
 def cost_text(state: State, quality: Quality | None) -> str:
     """Return `loses 0.4 points (95.3% to 94.9%)`; `gains ...` if it is better."""
     if state.drop is None:
-        return "quality unknown"
+        return loss_of(quality, state) or "quality unknown"
     now = metric_text(quality, state.metric)
     if state.drop <= 0:
         return f"no loss ({now}, {change_text(quality, -state.drop)})"
@@ -107,7 +107,7 @@ def ratio_text(state: State) -> str:
 def loss_text(state: State, quality: Quality | None) -> str:
     """Return the quality lost: `0.4 points (now 95.3%)`, or `none (now 96.1%)`."""
     if state.drop is None:
-        return "unknown"
+        return loss_of(quality, state) or "unknown"
     now = metric_text(quality, state.metric)
     # Less than the last digit shown is none: "0.0% lost" leaves the reader in doubt.
     return f"{drop_text(quality, state.drop) if state.drop >= 0.05 else 'none'} (now {now})"

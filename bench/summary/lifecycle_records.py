@@ -163,6 +163,10 @@ class State:
     metric: float | None = None
     drop: float | None = None
     """Loss of the metric compared to the trained model."""
+    relative_error: float | None = None
+    """Of a model without a task: norm of the difference to float32 over the norm of float32's outputs."""
+    agreement: float | None = None
+    """Of a model without a task: share of the rows whose largest element is at the same place as float32's."""
     parameters: int | None = None
     num_bytes: int | None = None
     """Bytes of weights and buffers in memory; for a graph, of the file."""

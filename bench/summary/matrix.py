@@ -76,4 +76,6 @@ def ends_of(life: Life) -> dict[str, int]:
 
 
 def _has_numbers(state: State | None) -> bool:
-    return state is not None and (state.drop is not None or state.ratio is not None)
+    if state is None:
+        return False
+    return any(x is not None for x in (state.drop, state.ratio, state.relative_error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bench.output.names import variant_name
-from bench.summary.lifecycle_records import Life, Quality, Tuning
+from bench.summary.lifecycle_records import Life, Quality, State, Tuning
 from suite import units
 from suite.axes import PRUNE, PRUNED
 from suite.quality import gain
@@ -60,6 +60,19 @@ def tuning_warning(life: Life, tuning: Tuning) -> str:
         f"Fine-tuning ({variant_name(tuning.strategy)}) made {life.quality.name} on {tuning.data or 'the second task'}"
         f" worse by {lost}: {first} before it, {last} after it. A lower learning rate or fewer steps may keep it."
     )
+
+
+def loss_of(quality: Quality | None, state: State) -> str:
+    """Return what a state lost: of its metric, or, without a task, how far its outputs are from float32's; else empty.
+
+    E.g. `1.2 points`, or `2.1% off, 94% same`: the relative error, and how often the largest element is the same.
+    """
+    if state.drop is not None:
+        return drop_text(quality, state.drop)
+    if state.relative_error is None:
+        return ""
+    same = "" if state.agreement is None else f", {state.agreement:.0%} same"
+    return f"{state.relative_error:.1%} off{same}"
 
 
 def recovery_warning(life: Life) -> str:

@@ -110,6 +110,9 @@ def _quantized(record: Record, variant: str, metric: Moments, records: Records) 
     """Return the quantized state, and its parent on the same backend if that was timed."""
     backend = record.cell.backend
     own = _state(record, variant, backend, metric.get("quantized"), "quantized")
+    if isinstance(record.result, QuantizeResult) and (found := record.result.fidelity) is not None:
+        error, agreement = found.relative_error, found.argmax_agreement
+        own = replace(own, relative_error=error, agreement=agreement)
     arms = paired_timings_of(record)
     if arms.like_for_like not in arms.samples:
         return [own]

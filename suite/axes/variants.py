@@ -240,6 +240,7 @@ VARIANTS: Final = {
             devices=(CPU,),
             is_exported=True,
             is_measured=True,
+            is_summarized=True,
             meaning="as built, quantized to 8 bits by ONNX Runtime, judged by agreement with float32",
         ),
     )
