@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.gate.errors import GateError
-from bench.gate.source_tree import SourceTree
+from bench.gate.source_tree import SourceTree, origins_in
 from bench.gate.worktree import ARM_PREFIX
 from bench.instruments.options import ModelSpecsOptions
 from bench.instruments.results import ModelSpecsResult
@@ -94,6 +94,7 @@ def open_arm(
         selection.job_options,
         plan=plan.as_dict(),
         models_from=str(sources.models_from) if sources.models_from else "",
+        origins=origins_in(sources, selection.job_options.origins),
     )
     with _import_folder(sources) as tree:
         launcher = start(

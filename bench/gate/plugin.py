@@ -20,6 +20,7 @@ from bench.gate.verdict import Verdict
 from diagnostics.environment import Environment
 from suite.catalog import CatalogError
 from suite.options import Selection
+from suite.origins.find import first_file
 from suite.pytest_plugin import command_of
 from suite.runs.store import StoreError
 
@@ -128,6 +129,7 @@ class GatePlugin:
             against=self._asked.against,
             python=self._asked.python,
             models_from=own.resolve() if own else None,
+            file=first_file(self._selection.job_options.origins),
             started_in=started_in,
             out=started_in / get("out"),
             plan=get("plan"),

@@ -52,6 +52,8 @@ class GateConfig:
     python: str = ""
     """The base arm's interpreter; empty = this one."""
     models_from: Path | None = None
+    file: Path | None = None
+    """A file of the user's that `--models` names, if there is no models file."""
     started_in: Path
     out: Path
     plan: str = "standard"
@@ -156,7 +158,7 @@ def _timed(
 @contextmanager
 def _arms(request: GateConfig, folder: Path, start: Start) -> Iterator[dict[str, Arm]]:
     """Yield both arms, their launchers starting; with another interpreter also a second head arm for the control."""
-    head = working_tree(request.models_from)
+    head = working_tree(request.models_from, request.file)
     common: dict[str, Any] = {
         "selection": request.selection,
         "plan": PLANS[request.plan],
@@ -168,7 +170,9 @@ def _arms(request: GateConfig, folder: Path, start: Start) -> Iterator[dict[str,
     }
     with contextlib.ExitStack() as stack:
         base = stack.enter_context(
-            resolve_base(request.against, request.models_from, request.started_in)
+            resolve_base(
+                request.against, request.models_from, request.started_in, file=request.file
+            )
         )
         if request.python:
             base = replace(base, label=f"{base.label} under {request.python}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,8 @@ from bench.gate.worktree import (
     uncommitted_files,
 )
 from suite.import_root import PREFIX, TREE
+from suite.origins.reference import Reference
+from suite.worker.job_options import Origin
 from suite.worker.version import PROTOCOL
 
 MARK: Final = Path("suite", "spec.py")
@@ -41,6 +43,8 @@ class SourceTree:
     paths: tuple[Path, ...] = ()
     """Folders from which the models file may import."""
     models_from: Path | None = None
+    moved: tuple[Path, Path] | None = None
+    """Folder of the working tree's project, and the one that stands for it here; None for the working tree."""
     sha: str = ""
     """Of the commit; empty for a folder."""
     changed: tuple[str, ...] = ()
@@ -64,12 +68,12 @@ def _protocol_of(tree: Path) -> int:
     return int(found[1]) if found else 1
 
 
-def working_tree(models_from: Path | None) -> SourceTree:
+def working_tree(models_from: Path | None, file: Path | None = None) -> SourceTree:
     """Return the sources of the working tree."""
-    root = None
-    if models_from is not None:
-        with contextlib.suppress(GateError):  # without git the models file's own folder has to do
-            root = find_repository(models_from.parent)
+    root, own = None, models_from or file
+    if own is not None:
+        with contextlib.suppress(GateError):  # without git the file's own folder has to do
+            root = find_repository(own.parent)
     paths = (Path.cwd(), *(_importable(root) if root else ()))
     return SourceTree(label="working tree", tree=TREE, paths=paths, models_from=models_from)
 
@@ -80,27 +84,31 @@ def _importable(root: Path) -> tuple[Path, ...]:
 
 
 @contextmanager
-def resolve_base(against: str, models_from: Path | None, started_in: Path) -> Iterator[SourceTree]:
+def resolve_base(
+    against: str, models_from: Path | None, started_in: Path, *, file: Path | None = None
+) -> Iterator[SourceTree]:
     """Yield the sources that `--against` names; a checkout is removed at the end of the block.
 
-    An empty `against` means the working tree, for another interpreter. Raises GateError naming what is missing.
+    `file` is a file of the user's that `--models` names; it says, as `models_from` does, which project is compared. An
+    empty `against` means the working tree, for another interpreter. Raises GateError naming what is missing.
     """
     if not against:
-        yield working_tree(models_from)
+        yield working_tree(models_from, file)
         return
-    if PREFIX and models_from is None:
+    own = models_from or file
+    if PREFIX and own is None:
         raise GateError(
             f"--against {against}: compares two versions of your own models here, for torch-vitals is installed and has"
-            " one version of the built-in ones; expected --models-from FILE beside it"
+            " one version of the built-in ones; expected --models-from FILE, or --models FILE.py:build, beside it"
         )
     folder = (started_in / against).resolve()
-    project = find_repository(models_from.parent) if models_from else find_repository(TREE)
+    project = find_repository(own.parent) if own else find_repository(TREE)
     if folder.is_dir() and not _is_ref(project, against):
-        root = project or (models_from.parent if models_from else TREE)
-        yield _place(folder, root, models_from, label=str(against), asked=against)
+        root = project or (own.parent if own else TREE)
+        yield _place(folder, root, models_from, label=str(against), asked=against, file=file)
         return
     if project is None:
-        where = models_from.parent if models_from else TREE
+        where = own.parent if own else TREE
         raise GateError(
             f"--against {against}: no such folder, and {where} lies in no git repository;"
             " expected a folder with the other version, or a git ref of a repository"
@@ -108,7 +116,13 @@ def resolve_base(against: str, models_from: Path | None, started_in: Path) -> It
     commit = resolve_commit(project, against)
     with checkout(commit) as folder:
         yield _place(
-            folder, project, models_from, label=_label(commit), asked=against, commit=commit
+            folder,
+            project,
+            models_from,
+            label=_label(commit),
+            asked=against,
+            commit=commit,
+            file=file,
         )
 
 
@@ -120,10 +134,11 @@ def _place(
     label: str,
     asked: str,
     commit: Commit | None = None,
+    file: Path | None = None,
 ) -> SourceTree:
     """Return the sources in `folder`, which corresponds to `root` of the working tree."""
     has_suite = not PREFIX and (folder / MARK).is_file()  # a user may have a `suite` of their own
-    if not has_suite and models_from is None:
+    if not has_suite and models_from is None and file is None:
         raise GateError(
             f"--against {asked}: holds no {MARK}; expected a source tree of torch-vitals, or with"
             " --models-from a project that holds the same models file"
@@ -133,7 +148,11 @@ def _place(
             f"--against {asked}: its suite is too old for the instruments of this version, and it has none of its"
             " own; expected a newer version, or a tree with its folder bench"
         )
-    own = _counterpart(models_from, root, folder, asked) if models_from else None
+    own = (
+        _counterpart(models_from, root, folder, asked, option="--models-from")
+        if models_from
+        else None
+    )
     here = Path.cwd()
     paths = [folder / here.relative_to(root)] if here.is_relative_to(root) else [here]
     return SourceTree(
@@ -141,14 +160,30 @@ def _place(
         tree=folder if has_suite else TREE,
         paths=(*paths, *_importable(folder)),
         models_from=own,
+        moved=(root, folder),
         sha=commit.sha if commit else "",
         changed=tuple(changed_files(commit.repository, commit.sha)) if commit else (),
         uncommitted=tuple(uncommitted_files(commit.repository)) if commit else (),
     )
 
 
-def _counterpart(models_from: Path, root: Path, folder: Path, asked: str) -> Path:
-    """Return the models file of the other version; the same file if it is outside of the project."""
+def origins_in(sources: SourceTree, origins: Mapping[str, Origin]) -> dict[str, Origin]:
+    """Return the origins with each file of the project as it is in these sources; raise GateError if one is not."""
+    if sources.moved is None:
+        return dict(origins)
+    found = {}
+    for name, origin in origins.items():
+        kind, _, target = origin.text.partition(":")
+        path = Reference(kind=kind, target=target).path
+        if path is not None and path.is_file():
+            there = _counterpart(path, *sources.moved, sources.label, option="--models")
+            origin = replace(origin, text=f"{kind}:{there}{target.removeprefix(str(path))}")
+        found[name] = origin
+    return found
+
+
+def _counterpart(models_from: Path, root: Path, folder: Path, asked: str, *, option: str) -> Path:
+    """Return the user's file of the other version; the same file if it is outside of the project."""
     if not models_from.is_relative_to(root):
         return models_from
     inside = models_from.relative_to(root)
@@ -156,7 +191,7 @@ def _counterpart(models_from: Path, root: Path, folder: Path, asked: str) -> Pat
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
         raise GateError(
-            f"--models-from {inside}: is not in {asked}; expected the file in both versions."
+            f"{option} {inside}: is not in {asked}; expected the file in both versions."
             " Next: compare with a version that has it, or commit it there first"
         )
     return found

@@ -15,11 +15,17 @@ from suite.worker.protocol import Emit, Job
 
 
 def run(job: Job, emit: Emit) -> StepOutput[ModelSpecsResult]:
-    """Look up the models of ModelSpecsOptions in the catalogue. Raises CatalogError for an invalid models file."""
+    """Look up the models of ModelSpecsOptions in the catalogue; those of other origins are as they were described.
+
+    Raises CatalogError for an invalid models file.
+    """
     emit("phase", name="import")
     own = job.options.models_from
     found: dict[str, Any] = {}
     for name in job.read(ModelSpecsOptions).models:
+        if (origin := job.options.origins.get(name)) is not None:
+            found[name] = dict(origin.spec)
+            continue
         try:
             found[name] = spec_codec.to_dict(spec_for(name, own))
         except KeyError:

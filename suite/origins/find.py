@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,16 @@ def files_facts(options: JobOptions, model: str) -> Any:
     kind, _, target = origin.text.partition(":")
     path = Reference(kind=kind, target=target).path
     return None if path is None or kind == PYTHON else weights_of(str(path))
+
+
+def first_file(origins: Mapping[str, Origin]) -> Path | None:
+    """Return the first file that one of the origins names, or None: libraries and folders are none."""
+    for origin in origins.values():
+        kind, _, target = origin.text.partition(":")
+        path = Reference(kind=kind, target=target).path
+        if path is not None and path.is_file():
+            return path
+    return None
 
 
 def with_functions(origin: Origin) -> ModelSpec:

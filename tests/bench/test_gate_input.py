@@ -13,11 +13,13 @@ import pytest
 
 from bench.gate.errors import GateError
 from bench.gate.options import parse_options
-from bench.gate.source_tree import resolve_base, working_tree
+from bench.gate.source_tree import origins_in, resolve_base, working_tree
 from bench.gate.thresholds import DEFAULTS, Thresholds, load_thresholds, parse_thresholds
 from bench.gate.worktree import ARM_PREFIX, PREFIX, checkout, remove_stale_checkouts, resolve_commit
 from suite.cell import Cell
 from suite.import_root import TREE
+from suite.origins.find import first_file
+from suite.worker.job_options import Origin
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,6 +84,35 @@ def test_a_models_file_is_taken_from_each_arms_own_tree(project):
     with resolve_base("HEAD~1", project / "nets" / "models.py", project) as base:
         assert base.models_from.read_text() == "MODELS = ()  # first\n"
         assert base.tree == TREE
+
+
+def test_a_function_of_a_file_is_taken_from_each_arms_own_tree_and_a_librarys_name_is_not_moved(
+    project,
+):
+    file = project / "nets" / "models.py"
+    asked = {
+        "models.build": Origin(text=f"python:{file}:build"),
+        "timm.resnet18": Origin(text="timm:resnet18"),
+    }
+    assert first_file(asked) == file
+    with resolve_base("HEAD~1", None, project, file=file) as base:
+        there = origins_in(base, asked)
+        kind, path, name = there["models.build"].text.split(":")
+        assert (kind, name) == ("python", "build")
+        assert Path(path).read_text() == "MODELS = ()  # first\n"
+        assert there["timm.resnet18"] == asked["timm.resnet18"]
+        assert Path(path).parents[1] in base.paths
+    assert origins_in(working_tree(None, file), asked) == asked
+
+
+def test_a_function_of_a_file_that_the_other_version_does_not_have_is_named(project):
+    new = project / "new_file.py"
+    new.write_text("def build(): ...")
+    with (
+        resolve_base("HEAD", None, project, file=new) as base,
+        pytest.raises(GateError, match="--models new_file.py: is not in HEAD"),
+    ):
+        origins_in(base, {"new_file.build": Origin(text=f"python:{new}:build")})
 
 
 def test_a_folder_with_the_other_version_will_do_as_well(project, tmp_path):

@@ -8,7 +8,7 @@ from bench.instruments import agreement, model_specs, profile, static_facts
 from bench.instruments.options import ModelSpecsOptions, OutputPair
 from suite.cell import Cell
 from suite.data.sources import sources_in
-from suite.worker.job_options import JobOptions
+from suite.worker.job_options import JobOptions, Origin
 from suite.worker.protocol import CellJob, Job
 
 
@@ -87,9 +87,12 @@ def test_a_profile_counts_the_calls_of_every_operator_per_pass():
 
 @pytest.mark.heavy
 def test_an_arm_lists_its_own_records_and_says_which_it_lacks():
-    options = JobOptions().extended(ModelSpecsOptions(models=("mlp", "nope")))
+    asked = ModelSpecsOptions(models=("mlp", "nope", "my_file.build"))
+    origin = Origin(text="python:my_file.py:build", spec={"name": "my_file.build", "sizes": {}})
+    options = JobOptions(origins={"my_file.build": origin}).extended(asked)
     found = model_specs.run(Job(runner="", options=options), silent).result
     assert found.specs["mlp"]["name"] == "mlp"
+    assert found.specs["my_file.build"] == origin.spec
     assert found.specs["nope"] is None
     assert "torch" in found.versions
 
