@@ -82,6 +82,8 @@ def verdict(advice: Advice) -> str:
 def sureness_text(advice: Advice) -> str:
     """Return in a few words how certain the choice of the fastest state is; the advice of the model has them all."""
     parts = []
+    if unknown := sum(is_unknown(refused.state, advice.limits) for refused in advice.refused):
+        parts.append(f"the speed of {units.plural(unknown, 'other')} is not known")
     if advice.rivals:
         parts.append(f"{units.plural(len(advice.rivals), 'other')} may be as fast")
     lost = (advice.fastest.drop or 0.0) if advice.fastest else 0.0
@@ -94,14 +96,17 @@ def sureness_text(advice: Advice) -> str:
     return f"not sure: {'; '.join(parts)}" if parts else "sure: no other interval reaches it"
 
 
+def is_unknown(state: State, limits: Limits) -> bool:
+    """Return whether the state might be shipped, had it been found out how fast it is."""
+    is_good = state.drop is not None and state.drop <= limits.max_drop
+    return is_good and state.outcome == "passed" and not state.is_comparable
+
+
 def ratio_text(state: State) -> str:
     """Return `4.35× (4.05–6.02×)`, without the interval if there is none."""
     if state.ratio is None:
         return "unknown"
-    text, ratio = times(state.ratio.value), state.ratio
-    if ratio.low is not None and ratio.high is not None:
-        text += f" ({times(ratio.low)[:-1]}–{times(ratio.high)})"
-    return text
+    return times(state.ratio.value) + interval_text(state.ratio.low, state.ratio.high)
 
 
 def loss_text(state: State, quality: Quality | None) -> str:

@@ -7,7 +7,14 @@ from life_runs import write_suite_run
 
 from bench.__main__ import main
 from bench.summary.advice import Limits, advice_for, advise
-from bench.summary.advice_text import cost_text, size_text, speed_text, verdict
+from bench.summary.advice_text import (
+    cost_text,
+    ship_text,
+    size_text,
+    speed_text,
+    sureness_text,
+    verdict,
+)
 from bench.summary.lifecycle_records import Clock, Life, Quality, Ratio, State, Training
 
 ACCURACY = Quality(
@@ -87,6 +94,18 @@ def test_it_is_said_when_none_qualifies():
 def test_states_whose_intervals_meet_are_called_about_as_fast():
     found = advise(life(EAGER, INT8, state("trained", ratio=3.85, spread=0.1)))
     assert [s.name for s in found.rivals] == ["trained"]
+
+
+def test_the_only_state_with_a_known_speed_is_no_sure_answer_and_has_no_interval_against_itself():
+    few = Ratio(value=4.0, low=None, high=None, is_paired=True)
+    itself = replace(EAGER, ratio=Ratio(value=1.0, low=1.0, high=1.0, is_paired=True))
+    found = advise(life(itself, replace(INT8, ratio=few), replace(PRUNED, ratio=None)))
+    assert ship_text(found) == (
+        "ship trained on Eager: 1.00× as fast; lost none (now 95.0%);"
+        " not sure: the speed of 2 others is not known"
+    )
+    lossy = replace(INT8, ratio=few, drop=3.0)
+    assert sureness_text(advise(life(itself, lossy))).startswith("sure")
 
 
 def test_few_test_samples_make_the_answer_unsure():

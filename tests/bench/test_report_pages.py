@@ -239,6 +239,14 @@ def test_no_word_of_a_head_of_the_states_is_broken(tmp_path, width):
     assert broken == []
 
 
+def test_too_few_pairs_at_a_glance_stay_on_a_phone(run):
+    with shown(run, width=390, height=800) as seen:
+        seen.run("""document.querySelectorAll('.glance .value').forEach((value) => {
+            value.innerHTML = '<span class="few">too few pairs</span>';
+        })""")
+        assert seen.run("document.documentElement.scrollWidth") <= 390
+
+
 def test_a_command_breaks_between_its_words(run):
     with shown(run, width=390, height=800) as seen:
         heights = seen.run(
