@@ -268,6 +268,7 @@ METRICS: Final = {
             unit="B",
             instrument="generate",
             is_deterministic=True,
+            threshold=0.0,
             meaning="Bytes of keys and values of one token of one sample, counted on the cache's tensors.",
         ),
         Metric(

@@ -1,4 +1,4 @@
-"""Worker side. Static facts of a cell, from one fresh process: memory, size, MACs and outputs."""
+"""Worker side. Static facts of a cell, from one fresh process: memory, size, MACs, bytes of the cache, and outputs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from bench.instruments.options import StaticFactsOptions
 from bench.instruments.results import StaticFactsResult
 from bench.plan import plan_of
 from suite.backends.runnable import Runnable, runnable_for
+from suite.generation.decoder import num_bytes
+from suite.generation.find import decoder_of
 from suite.macs import count_macs
 from suite.measurement import Measurement
+from suite.origins.find import spec_of
 from suite.results.step_output import StepOutput
+from suite.spec import ModelSpec
+from suite.worker.errors import Unsupported
 from suite.worker.protocol import CellJob, Emit
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[StaticFactsResult]:
-    """Take the measurements of the memory instrument and, if there is a module, those of its size.
+    """Take the measurements of the memory instrument and, if there is a module, those of its size and of the cache
+    that it generates text with.
 
     Options: `plan`, and StaticFactsOptions.
     """
@@ -28,9 +34,24 @@ def run(job: CellJob, emit: Emit) -> StepOutput[StaticFactsResult]:
     if target := job.read(StaticFactsOptions).outputs:
         save_outputs(subject, Path(target))
     emit("phase", name="size")
+    cache = cache_measurements(subject, spec_of(job))
     return StepOutput(
-        result=StaticFactsResult(absent=absent), measurements=(*found, *_sizes(subject))
+        result=StaticFactsResult(absent=absent), measurements=(*found, *_sizes(subject), *cache)
     )
+
+
+def cache_measurements(subject: Runnable, spec: ModelSpec) -> tuple[Measurement, ...]:
+    """Return the bytes of the cache per token; nothing for a model that writes no text or keeps no cache."""
+    if subject.module is None or not spec.generates:
+        return ()
+    tokens = next(iter(subject.inputs.values()))[:1, :8]
+    try:
+        with subject.inference():
+            _, state = decoder_of(subject.module, spec.name).read(tokens, None)
+    except Unsupported:
+        return ()
+    each = num_bytes(state) / state.num_cached
+    return (Measurement(metric="kv_bytes_per_token", unit="B", samples=(each,)),)
 
 
 def save_outputs(subject: Runnable, target: Path) -> None:

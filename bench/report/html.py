@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from bench.charts.axis import decade_axis
 from bench.charts.bars import share
+from bench.charts.depth_curves import depth_plots
 from bench.charts.roofline import LIMITS, roof_plots
 from bench.charts.scatter import mark_path
 from bench.graph_analysis.folder import Anatomies, load_anatomies
@@ -171,6 +172,7 @@ def html_parts(
             scalings_by_axis=scalings,
             generation_lines=lines_of(report),
             generation_heads=HEADS,
+            depth_plots=depth_plots(report.rows),
             generation_legend=LEGEND,
             has_scaling=any(scalings.values()),
             extents_of=lambda group: sorted({extent for one in group for extent in one.extents}),

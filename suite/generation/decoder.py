@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
@@ -77,5 +77,8 @@ def tensors_in(held: Any, seen: set[int] | None = None) -> Iterator[Tensor]:
     elif isinstance(held, Sequence):
         for value in held:
             yield from tensors_in(value, seen)
+    elif is_dataclass(held):  # it may have slots in place of a dictionary
+        for item in fields(held):
+            yield from tensors_in(getattr(held, item.name), seen)
     elif hasattr(held, "__dict__"):
         yield from tensors_in(vars(held), seen)

@@ -66,6 +66,16 @@ def test_outputs_that_cannot_be_read_fail(tmp_path):
 
 
 @pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("model", "expected"), [("llama", 2 * 2 * 3 * 8 * 4), ("transformer", 2 * 2 * 64 * 4)]
+)
+def test_the_bytes_of_a_language_models_cache_are_among_the_facts(model, expected):
+    found = static_facts.run(job(model), silent)
+    values = {m.metric: m.samples[0] for m in found.measurements}
+    assert values["kv_bytes_per_token"] == expected
+
+
+@pytest.mark.heavy
 def test_facts_of_one_process_hold_size_memory_and_outputs(tmp_path):
     target = tmp_path / "outputs.npz"
     found = static_facts.run(job("mlp", outputs=str(target)), silent)
@@ -73,6 +83,7 @@ def test_facts_of_one_process_hold_size_memory_and_outputs(tmp_path):
     assert values["parameters"] == 784 * 16 + 16 + 16 * 10 + 10
     assert values["macs"] == 784 * 16 + 16 * 10
     assert {"peak_tensor_bytes", "peak_rss_delta"} <= set(values)
+    assert "kv_bytes_per_token" not in values
     with np.load(target) as arrays:
         assert [arrays[name].shape for name in arrays.files] == [(1, 10)]
 

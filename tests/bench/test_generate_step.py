@@ -19,6 +19,7 @@ import torch
 from rich.console import Console
 from scripted import Machine
 
+from bench.charts.depth_curves import depth_plots
 from bench.derived_metrics import derive
 from bench.generation import CURVES, SHORT, Asked, asked_of, check_positions, options_for
 from bench.history.rows import record_entry
@@ -305,6 +306,28 @@ def test_every_form_of_the_report_has_depths_rates_and_tokens(tmp_path: Any) -> 
         assert "19.6/s" in said
         assert "191 of 192, 1 near-tie" in said
         assert "9.00 MB" in said
+
+
+def test_rates_are_drawn_over_depth_with_their_intervals(tmp_path: Any) -> None:
+    report = report_of(record(), tmp_path=tmp_path)
+    decode, prefill = depth_plots(report.rows)
+    (curve,) = decode.curves
+    assert [p.left for p in curve.points] == [0, 100]
+    shallow, deep = curve.points
+    assert shallow.top < deep.top  # faster is higher
+    for point in curve.points:
+        assert point.ends is not None
+        assert point.ends[0] <= point.top <= point.ends[1]
+    assert deep.title == "Eager at depth 512: 15.7 tokens/s ±1.0%"
+    assert decode.summary == "19.6 tokens/s at depth 0, 15.7 at 512"
+    assert [text for _, text in decode.x_ticks] == ["0", "512"]
+    assert prefill.title.startswith("Prefill")
+    page = to_html(report)
+    assert page.count('class="trace"') == 2
+    lane = report.rows[0].lanes[0]
+    one_depth = replace(lane.generation, points=lane.generation.points[:1])
+    row = replace(report.rows[0], lanes=(replace(lane, generation=one_depth),))
+    assert depth_plots([row]) == ()
 
 
 def test_the_history_has_a_series_per_prompt_and_depth() -> None:

@@ -226,6 +226,7 @@ def test_an_encoder_reads_once_and_its_padding_is_seen(kind: str) -> None:
     decoder.step(ids[:, :3], state)
     assert not passes
     assert (state.length, state.source) == (4, 11)
+    assert before > 0
     assert num_bytes(state) * 12 == before * 15  # 11 of the source and 1, then 4, decoded
     if kind == "t5":
         formula = cache_formula.bytes_of(module.config.to_dict(), dtype="float32", batch=2)
