@@ -65,8 +65,13 @@ def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "step": f"{record['step']} {record['cell']['variant']}",
         "outcome": record["outcome"],
-        "why": "; ".join(broken) or str(failure)[:300],
+        "why": "; ".join(broken) or shortened(str(failure)),
     }
+
+
+def shortened(text: str, half: int = 300) -> str:
+    """Return both ends of a long message: a compiler names its command first and the error last."""
+    return text if len(text) <= 2 * half else f"{text[:half]} ... {text[-half:]}"
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -201,13 +201,11 @@ def table(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for key, values in sorted(groups.items()):
         limit = limit_of(spec_for(key[0], "").sizes["tiny"], key[1])
         mean = statistics.mean(values)
-        spread = statistics.stdev(values) if len(values) > 1 else float("nan")
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
         room = limit - mean if key[1] == PRUNE else mean - limit
-        away = room / spread if spread else float("nan")
-        mark = "" if away >= SPREADS else " (!)"
-        yield (
-            f"| {' | '.join(key)} | {len(values)} | {mean:.3g} | {spread:.2g} | {limit:g} | {away:.1f}{mark} |"
-        )
+        away = f"{room / spread:.1f}{' (!)' * (room < SPREADS * spread)}" if spread else "unknown"
+        shown = f"{spread:.2g}" if spread else "unknown"
+        yield (f"| {' | '.join(key)} | {len(values)} | {mean:.3g} | {shown} | {limit:g} | {away} |")
 
 
 def subjects(asked: argparse.Namespace) -> Iterator[Subject]:

@@ -40,3 +40,7 @@ def test_a_row_names_the_claims_that_did_not_hold():
     assert found["step"] == "train trained"
     assert found["why"] == "better than trivial: +0.2"
     assert row_of({**record, "result": None})["why"] == "a claim does not hold"
+    long = {"message": f"g++ {'-O3 ' * 900}error: no such kernel"}
+    why = row_of({**record, "result": None, "failure": long})["why"]
+    assert why.startswith("g++ -O3")
+    assert why.endswith("error: no such kernel")
