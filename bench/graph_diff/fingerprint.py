@@ -37,8 +37,22 @@ def with_remainder(
     return replace(difference, general=(*difference.general, change))
 
 
-def _written(graph: Graph, digests: Mapping[str, str] | None) -> Counter[str]:
-    """Count one digest for each node (of all its dependencies), each stored tensor and each output of the graph."""
+def alike(before: Graph, after: Graph) -> tuple[Mapping[str, str], Mapping[str, str]] | None:
+    """Return for both graphs node -> a digest of all that it depends on, if they are the same apart from names, order
+    and the values of weights; else None.
+    """
+    left: dict[str, str] = {}
+    right: dict[str, str] = {}
+    is_same = _written(before, None, left) == _written(after, None, right)
+    return (left, right) if is_same else None
+
+
+def _written(
+    graph: Graph, digests: Mapping[str, str] | None, by_node: dict[str, str] | None = None
+) -> Counter[str]:
+    """Count one digest for each node (of all its dependencies), each stored tensor and each output of the graph;
+    `by_node`: receives those of the nodes.
+    """
     values: dict[str, str] = {"": "left out"}
     found: Counter[str] = Counter()
     for tensor in graph.tensors:
@@ -63,6 +77,8 @@ def _written(graph: Graph, digests: Mapping[str, str] | None) -> Counter[str]:
             parts.append(_digest("body", place.rpartition("/")[2], *ends))
         own = _digest(node.operator, repr(node.attributes), len(node.outputs), *parts)
         found[own] += 1
+        if by_node is not None:
+            by_node[node.key] = own
         for number, value in enumerate(node.outputs):
             if value.name:
                 values[value.name] = _digest(own, number)

@@ -93,20 +93,31 @@ def _loop(
         counts = walk.graph(body, inside, place)
         return counts, [inside.get(v.name, Known()) for v in body.output]
 
+    decided = set(walk.choices)
     plain_counts, after = one_pass(None, [shape_only(known) for known in carried])
+    undecided = walk.choices - decided
+    if undecided:  # does the number of the pass, or what the loop starts with, tell the branch?
+        walk.choices.difference_update(undecided)
+        one_pass(0, carried)
+        told = undecided - walk.choices
+        walk.choices.update(undecided)
+    else:
+        told = set[str]()
     goes_on = number_in(after[0].value) if after else None
     ends = after[1 : 1 + len(carried)]
     is_steady = all(a.shape == b.shape and a.is_whole for a, b in zip(carried, ends, strict=True))
     scanned = after[1 + len(carried) :]
     if start == 0 or limit == 0:
         return _ended(carried, scanned, num_scanned, 0, key), times(plain_counts, 0)
-    if limit is not None and goes_on and is_steady and start and is_counted(plain_counts):
+    most = min(MOST_PASSES, MOST_STEPS // max(1, len(plain_counts)))
+    is_alike = is_steady and is_counted(plain_counts) and (not told or (limit or 0) > most)
+    if limit is not None and goes_on and start and is_alike:
         outputs = _ended(ends, scanned, num_scanned, limit, key)
         return [replace(o, compute=None) for o in outputs], times(plain_counts, limit)
     total: dict[str, Count] = {}
     trips, state, collected = 0, carried, list[list[Known]]()
     is_known = start is not None and (limit is not None or goes_on is None or not has_limit)
-    most = min(MOST_PASSES, MOST_STEPS // max(1, len(plain_counts)))
+    walk.choices.difference_update(told)
     while is_known and (limit is None or trips < limit):
         if trips == most or (limit is not None and limit > most):
             is_known = False

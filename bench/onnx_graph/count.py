@@ -29,6 +29,7 @@ from bench.onnx_graph.known import (
 from bench.onnx_graph.macs import counter_of
 from bench.onnx_graph.operators import SHAPED_AS_INPUT, reason_not_counted
 from bench.onnx_graph.reasons import AXIS, causes_of, reason_of
+from bench.onnx_graph.sequences import joined_shape
 from bench.onnx_graph.tally import Count, Counts, opened
 from bench.onnx_graph.values import shape_of
 
@@ -135,6 +136,9 @@ class _Walk:
         shapes = [shape for _, shape in stated]
         if operator in SHAPED_AS_INPUT and inputs and inputs[0]:
             shapes[0] = merged(inputs[0].shape, shapes[0])
+        if operator == "ConcatFromSequence" and inputs:
+            joined = joined_shape(inputs[0], {a.name: plain(a) for a in node.attribute})
+            shapes[0] = merged(joined, shapes[0])
         if not all(is_explained(shape, self._axes) for shape in shapes) and node.output:
             found = inferred_outputs(node, inputs, self.opsets)
             for n, name in enumerate(node.output):

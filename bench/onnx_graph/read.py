@@ -11,6 +11,7 @@ from typing import Any, Final
 from bench.onnx_graph.attributes import attribute_texts
 from bench.onnx_graph.count import count_macs
 from bench.onnx_graph.errors import explained
+from bench.onnx_graph.functions import fill_in_defaults
 from bench.onnx_graph.inference import infer, name_open_axes, open_axes, sizes_for, with_sizes
 from bench.onnx_graph.keys import keys_of
 from bench.onnx_graph.record import Body, Graph, Node, Tensor, Value
@@ -81,6 +82,7 @@ def parsed(path: Path, skeleton: Skeleton) -> Any:
     except (DecodeError, UnicodeDecodeError) as error:
         raise explained(path, f"it cannot be parsed ({error})") from error
     if skeleton.has_functions:
+        fill_in_defaults(model)
         try:
             model = onnx.inliner.inline_local_functions(model)
         except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:

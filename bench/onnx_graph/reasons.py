@@ -25,6 +25,8 @@ def causes_of(known: Known, axes: frozenset[str], opsets: Mapping[str, int]) -> 
     if values - {DATA}:
         return values - {DATA}
     name = known.operator.rpartition("::")[2]
+    if "Sequence" in name:
+        return frozenset({f"the tensors of a sequence are not followed: {name} {known.key}"})
     if not _has_rule(known.operator, opsets):
         return frozenset({f"no rule gives the shapes behind {known.operator} {known.key}"})
     return frozenset({f"{DATA}: {name} {known.key}"})

@@ -15,12 +15,13 @@ from suite.lifecycle import Pruning
 from suite.macs import count_macs
 from suite.pruning.attention import prune_feed_forward, prune_heads
 from suite.pruning.errors import OutputsChanged, PruningError
-from suite.pruning.graph import UNREAD, Group, conclude, prune_groups
+from suite.pruning.graph import UNREAD, UNREADABLE, Group, conclude, prune_groups
 from suite.pruning.layers import modules_named
 from suite.pruning.proof import proof_inputs
 from suite.pruning.recurrent import prune_recurrent
 from suite.pruning.request import PruningRequest
 from suite.pruning.structure import changes, structure_of
+from suite.pruning.traced import AT_THE_END
 from suite.pruning.traced_cut import cut_traced
 from suite.pruning.transforms import apply_transforms
 from suite.spec import ModelSpec
@@ -247,11 +248,17 @@ def prune_channels(request: PruningRequest) -> None:
 
     outcome = prune_groups(request, is_read)
     inputs, num_cut, whole = proof_inputs(request.inputs), outcome.num_cut, dict(outcome.whole)
+    names = {layer: name for name, layer in request.module.named_modules()}
     for layer, reason in outcome.whole.items():
         if layer in request.kept:
             continue
         if found := cut_traced(request.module, layer, inputs, request.pruning):
-            whole[layer] = reason if reason == UNREAD or found in reason else f"{reason}; {found}"
+            if reason.startswith(UNREADABLE):
+                whole[layer] = (
+                    UNREAD if found == AT_THE_END else f"{names[layer]} keeps its outputs: {found}"
+                )
+            elif reason != UNREAD and found not in reason:
+                whole[layer] = f"{reason}; {found}"
         else:
             num_cut += 1
             del whole[layer]

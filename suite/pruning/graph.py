@@ -26,6 +26,9 @@ LAYERS_OF_A_GROUP: Final = 30
 """Dependencies of one group for every module of the net, and for a small net in addition, beyond which a search is
 taken for endless; the largest groups of ended searches have a few for every module."""
 
+UNREADABLE: Final = "Torch-Pruning cannot follow the operators of this net"
+"""Of every layer of a net for which it builds no graph."""
+
 UNREAD: Final = "no layer reads it"
 """Of layers that, as far as Torch-Pruning sees, give the model's output."""
 
@@ -79,27 +82,33 @@ def prune_groups(
         # The constructor searches the group of every layer that is not ignored, for a count that only global pruning
         # reads, and one search that fails or does not end would refuse the whole module: `_groups` searches one by one.
         roots = [layer for layer in request.module.modules() if isinstance(layer, ROOTS)]
-        pruner = tp.pruner.BasePruner(
-            request.module,
-            dict(request.inputs),
-            importance=tp.importance.GroupTaylorImportance()
-            if request.has_gradients
-            else tp.importance.GroupMagnitudeImportance(p=2),
-            pruning_ratio=pruning.ratio,
-            round_to=pruning.round_to,
-            root_module_types=list(ROOTS),
-            # New for every call: Torch-Pruning modifies its default arguments, so that one model's layers would
-            # appear in the process's next pruner.
-            num_heads=heads,
-            in_channel_groups={},
-            out_channel_groups={},
-            prune_num_heads=bool(heads),
-            prune_head_dims=not heads,
-            head_pruning_ratio=pruning.ratio if heads else 0.0,
-            forward_fn=_traced_outputs,
-            unwrapped_parameters=[(p, axis) for p, axis in axes.items() if axis is not None],
-            ignored_layers=[*roots, *(p for p, axis in axes.items() if axis is None)],
-        )
+        try:
+            pruner = tp.pruner.BasePruner(
+                request.module,
+                dict(request.inputs),
+                importance=tp.importance.GroupTaylorImportance()
+                if request.has_gradients
+                else tp.importance.GroupMagnitudeImportance(p=2),
+                pruning_ratio=pruning.ratio,
+                round_to=pruning.round_to,
+                root_module_types=list(ROOTS),
+                # New for every call: Torch-Pruning modifies its default arguments, so that one model's layers would
+                # appear in the process's next pruner.
+                num_heads=heads,
+                in_channel_groups={},
+                out_channel_groups={},
+                prune_num_heads=bool(heads),
+                prune_head_dims=not heads,
+                head_pruning_ratio=pruning.ratio if heads else 0.0,
+                forward_fn=_traced_outputs,
+                unwrapped_parameters=[(p, axis) for p, axis in axes.items() if axis is not None],
+                ignored_layers=[*roots, *(p for p, axis in axes.items() if axis is None)],
+            )
+        except Exception as error:  # Torch-Pruning's errors have no common class
+            text = (str(error).strip() or type(error).__name__).splitlines()[0]
+            return Outcome(
+                groups=[], whole=dict.fromkeys(roots, f"{UNREADABLE} ({text})"), num_cut=0
+            )
     kept = set(request.kept)
     chosen, whole = list[Group](), dict[nn.Module, str]()
     with _bounded_groups(request.module):

@@ -245,10 +245,14 @@ def _zero_input(layer: nn.Module, args: tuple[Any, ...], *, channels: Sequence[i
 def _normalize_rest(
     layer: nn.Module, args: tuple[Any, ...], output: Any, *, channels: Sequence[int]
 ) -> Tensor:
-    """Normalize over the remaining channels and return zero for the others."""
+    """Normalize over the remaining channels and return zero for the others, and where none remains."""
     x = args[0]
     axis, gone = channel_axis(layer, x), set(channels)
-    keep = torch.tensor([i for i in range(x.shape[axis]) if i not in gone])
+    keep = torch.tensor([i for i in range(x.shape[axis]) if i not in gone], dtype=torch.long)
+    if not len(
+        keep
+    ):  # every channel is marked, as behind another normalization that the group does not know
+        return torch.zeros_like(output)
     small: Any = copy.deepcopy(layer)
     small._forward_hooks.clear()
     for name, parameter in list(small.named_parameters(recurse=False)):

@@ -26,6 +26,8 @@ AT_ONCE: Final = 32
 """Samples, each with one marked output, in one forward pass."""
 MOST: Final = 1024
 """Outputs of a layer that are followed."""
+AT_THE_END: Final = "it reaches the model's output"
+"""Why the outputs of a last layer cannot be followed."""
 Reached = tuple[frozenset[int], ...]
 """For each input of a layer the outputs that reach it."""
 
@@ -149,7 +151,7 @@ def _follow(
         for handle in handles:
             handle.remove()
     if any(t.is_floating_point() and bool(torch.isnan(t).any()) for t in results):
-        raise NotTraced("it reaches the model's output")
+        raise NotTraced(AT_THE_END)
     return {
         layer: tuple(
             frozenset(channels[i] for i in column.nonzero().flatten().tolist())

@@ -180,3 +180,29 @@ def test_grouped_attention_is_named_with_its_layers_and_a_method_that_works():
     assert "q_proj has 24 outputs, k_proj has 8 outputs" in message
     assert "Pruning(method='feed_forward')" in message
     assert prune(module, ids, head=("head",), method="feed_forward").module.up.out_features == 24
+
+
+def test_a_net_that_the_library_cannot_follow_is_pruned_without_it(monkeypatch):
+    """As ShuffleNet, whose reshape makes Torch-Pruning divide by zero."""
+    import torch
+    import torch_pruning as tp
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("integer division or modulo by zero")
+
+    monkeypatch.setattr(tp.pruner, "BasePruner", fails)
+    whole = net(shuffled)
+    pruned = prune(whole, torch.randn(3, 3, 6, 6))
+    assert pruned.module.first.out_channels == 6
+    assert pruned.uncut == ()
+
+
+def test_a_normalization_that_keeps_no_channel_answers_zeros():
+    import torch
+    from torch import nn
+
+    from suite.pruning.proof import _normalize_rest
+
+    layer, x = nn.GroupNorm(1, 4), torch.ones(2, 4, 3, 3)
+    answer = _normalize_rest(layer, (x,), layer(x), channels=range(4))
+    assert torch.equal(answer, torch.zeros_like(x))
