@@ -223,7 +223,6 @@ MODELS: Final = (
                 pruning=Pruning(
                     parameters_left=0.4,
                     macs_left=0.4,
-                    ignored=("decoder.blocks.3.*", "decoder.blocks.4.*"),
                     recovery_steps=80,
                     learning_rate=0.002,
                     max_drop=12.0,
