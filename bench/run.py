@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench.generation import STEP as GENERATE
 from bench.graph_analysis.make import ANALYSIS, PICTURES_TASK, Done, make_anatomies
 from bench.instruments.options import RooflineOptions
 from bench.instruments.results import RooflineResult
@@ -123,7 +124,7 @@ def peaks_for(
     """
     name = options.plan.get("name")
     devices = dict.fromkeys(
-        r.cell.device for r in records if r.step == "latency" and r.measurements
+        r.cell.device for r in records if r.step in ("latency", GENERATE) and r.measurements
     )
     if name in HASTY:
         return []

@@ -29,7 +29,7 @@ from suite.data.sources import source_for
 from suite.flat_tensors import cast
 from suite.generation import agreement, cache_formula
 from suite.generation.agreement import HIGHER
-from suite.generation.decoder import Decoder
+from suite.generation.decoder import Decoder, bytes_read
 from suite.generation.find import decoder_of
 from suite.generation.prompts import described, text_prompts
 from suite.origins.find import spec_of
@@ -70,6 +70,9 @@ def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
     is_pair = decoder_of(built, spec.name).is_encoder_decoder
     points = points_of(asked, limit, is_encoder_decoder=is_pair)
     config = built.config.to_dict() if hasattr(built, "config") else {}
+    # Weights of a graph are those of the module in float32.
+    wide = getattr(torch, cell.dtype).itemsize
+    read_bytes = bytes_read(built) * wide // 4
     judge = cast(copy.deepcopy(built), cell.device, getattr(torch, HIGHER[cell.dtype]))
     with torch.inference_mode():
         decoder, setup = OPENED[cell.backend](job, spec, built, emit)
@@ -101,6 +104,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
         plan=plan.name,
         num_new=points.num_new,
         positions=limit,
+        read_bytes=read_bytes,
         points=tuple(found.points),
         left_out=found.left_out,
         absent=found.absent,

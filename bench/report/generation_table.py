@@ -21,17 +21,18 @@ from suite import units
 
 HEADS: Final = (
     "model", "backend", "prompt", "depth", "first token", "prefill", "decode", "between tokens", "p99",
-    "cache", "peak", "same tokens",
+    "of bandwidth", "cache", "peak", "same tokens",
 )  # fmt: skip
 """Headings of the columns, in their order."""
 IMPORTANT: Final = (
     "model", "backend", "depth", "decode", "first token", "prompt", "same tokens", "prefill", "between tokens",
-    "cache", "p99", "peak",
+    "of bandwidth", "cache", "p99", "peak",
 )  # fmt: skip
 """The same, the most important first: what a narrow terminal shows."""
 LEGEND: Final = (
     "medians with half of their 95% interval; prompt tokens are read behind depth tokens in the cache; decode is of one"
-    " user; cache and peak of the whole batch; same tokens: as full recomputation chooses them"
+    " user; of bandwidth: weights and cache read once per step, over the memory bandwidth"
+    " measured here; cache and peak of the whole batch; same tokens: as full recomputation chooses them"
 )
 
 
@@ -67,6 +68,7 @@ def _texts(found: Generated, point: GeneratedPoint) -> tuple[str, ...]:
         _measured(point.decode_rate, _rate),
         _measured(point.itl, units.seconds),
         units.seconds(point.itl_p99.value) if point.itl_p99 else "",
+        units.percent(point.bandwidth_share) if point.bandwidth_share is not None else "",
         units.num_bytes(point.cache_bytes),
         units.num_bytes(point.peak) if point.peak is not None else "",
         agreement_text(found),

@@ -13,6 +13,7 @@ from bench.output.names import doubt_meaning, plural
 from bench.plan import PLANS, Plan
 from bench.summary.elements import Doubt, Step
 from bench.summary.findings import findings_from
+from bench.summary.generation import with_bandwidth
 from bench.summary.lifecycle import lives_of
 from bench.summary.lifecycle_records import Foundation
 from bench.summary.machine import machine_of
@@ -51,6 +52,7 @@ def build_report(run: Run) -> Report:
     records = in_planned_order(run.records, planned)
     all_rows = rows_of(records, lambda measurement, arm: _doubts(measurement, plan, arm))
     rows, cautions = without_run_doubts(all_rows)
+    rows = with_bandwidths(rows, peaks_of(info.get("roofline")))
     missing, cells = not_reached(planned, records), planned_cells(planned)
     lives = lives_of(records, missing, cells, all_rows)
     known = {(s.cell, s.step): s for row in all_rows for lane in row.lanes for s in lane.steps}
@@ -271,6 +273,21 @@ def roofline_of(info: Mapping[str, Any], rows: Sequence[Row]) -> Roofline | None
         and (point := point_of(row, lane, by_device[row.device])) is not None
     ]
     return Roofline(peaks=peaks, points=tuple(points)) if points else None
+
+
+def with_bandwidths(rows: Sequence[Row], peaks: Sequence[Peaks]) -> tuple[Row, ...]:
+    """Return the rows with the share of their device's memory bandwidth that decoding reaches."""
+    known = {peak.device: peak.bandwidth for peak in peaks}
+    return tuple(
+        replace(
+            row,
+            lanes=tuple(
+                replace(lane, generation=with_bandwidth(lane.generation, known.get(row.device)))
+                for lane in row.lanes
+            ),
+        )
+        for row in rows
+    )
 
 
 def point_of(row: Row, lane: Lane, peaks: Peaks) -> RoofPoint | None:

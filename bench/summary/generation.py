@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bench.derived_metrics import decode_rate, prefill_rate
@@ -36,6 +36,10 @@ class GeneratedPoint:
     formula_bytes: int | None = None
     peak: float | None = None
     """Peak memory of a request in bytes, above the level of the loaded model."""
+    bandwidth_share: float | None = None
+    """Bytes that a step of decoding reads at least, weights and cache, over the median step, as a share of the memory
+    bandwidth measured here; None if one of these is not known.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,8 @@ class Generated:
     """Longest context of the model; 0 = not known."""
     bytes_per_token: float | None
     """Bytes of the cache per token of one sample."""
+    read_bytes: int = 0
+    """Bytes of the weights that one step of decoding reads; 0 = not known."""
     points: tuple[GeneratedPoint, ...]
     """By depth, then by prompt, as measured."""
     agreement: TokenAgreement | None = None
@@ -98,7 +104,26 @@ def generated_of(records: Sequence[Record]) -> Generated | None:
         num_new=result.num_new,
         positions=result.positions,
         bytes_per_token=each.samples[0] if each and each.samples else None,
+        read_bytes=result.read_bytes,
         points=tuple(points),
         agreement=result.agreement,
         left_out=result.left_out,
+    )
+
+
+def with_bandwidth(found: Generated | None, bandwidth: float | None) -> Generated | None:
+    """Return the generation with each point's share of the memory bandwidth (bytes per second; None = not measured).
+
+    The bytes are the least: every weight that a step reads once, and the cache of the whole batch once.
+    """
+    if found is None or not found.read_bytes or not bandwidth:
+        return found
+
+    def share(point: GeneratedPoint) -> float | None:
+        if point.itl is None or not point.itl.value > 0:
+            return None
+        return (found.read_bytes + point.cache_bytes) / point.itl.value / bandwidth
+
+    return replace(
+        found, points=tuple(replace(point, bandwidth_share=share(point)) for point in found.points)
     )

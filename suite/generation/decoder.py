@@ -63,6 +63,21 @@ def num_bytes(state: State) -> int:
     return sum(storage.nbytes() for storage in storages.values())
 
 
+def bytes_read(module: Any) -> int:
+    """Return the bytes of the weights that one decoded token reads: all but an encoder's own, and an input embedding
+    that is not the output layer too, of which a token reads one row. 0 for a module that does not tell these parts.
+    """
+    if not hasattr(module, "get_input_embeddings") or not hasattr(module, "get_output_embeddings"):
+        return 0
+    told = [*module.parameters(), *module.buffers()]
+    output = getattr(module.get_output_embeddings(), "weight", None)
+    left_out = {id(module.get_input_embeddings().weight)} - {id(output)}
+    if getattr(module.config, "is_encoder_decoder", False):
+        shared = {id(tensor) for tensor in module.get_decoder().parameters()} | {id(output)}
+        left_out |= {id(tensor) for tensor in module.get_encoder().parameters()} - shared
+    return sum(t.numel() * t.element_size() for t in told if id(t) not in left_out)
+
+
 def tensors_in(held: Any, seen: set[int] | None = None) -> Iterator[Tensor]:
     """Yield the tensors in containers and attributes of objects, to any depth."""
     seen = set() if seen is None else seen

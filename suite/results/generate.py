@@ -83,6 +83,8 @@ class GenerateResult(RunResult):
     """Longest context of the model; 0 = no limit is known."""
     cache: str = ""
     """Kind of cache: dynamic (grown by concatenation), or carried (tensors that go into a graph and come out of it)."""
+    read_bytes: int = 0
+    """Bytes of the weights that one step of decoding reads; 0 = not known."""
     points: tuple[GenerationPoint, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
     """Prompt or depth that was not measured -> reason."""

@@ -330,6 +330,19 @@ def test_rates_are_drawn_over_depth_with_their_intervals(tmp_path: Any) -> None:
     assert depth_plots([row]) == ()
 
 
+def test_decode_is_told_as_a_share_of_the_memory_bandwidth(tmp_path: Any) -> None:
+    told = replace(record().result, read_bytes=500_000_000)
+    peaks = [{"device": "cpu", "threads": 2, "bandwidth": 2e10, "matmul": {"float32": 1e11}}]
+    run = Run(folder=tmp_path, records=(record(result=told),), info={"roofline": peaks})
+    report = build_report(run)
+    point = report.rows[0].lanes[0].generation.points[0]
+    expected = (500_000_000 + 46080 * 192) / 0.051 / 2e10
+    assert point.bandwidth_share == pytest.approx(expected)
+    assert "50%" in to_markdown(report)
+    without = build_report(Run(folder=tmp_path, records=(record(result=told),)))
+    assert without.rows[0].lanes[0].generation.points[0].bandwidth_share is None
+
+
 def test_the_history_has_a_series_per_prompt_and_depth() -> None:
     entry = record_entry(record(), {}, at=datetime(2026, 11, 30, tzinfo=UTC))
     decode = {p.series.settings: p.value for p in entry.points if p.series.metric == "decode_rate"}

@@ -15,7 +15,7 @@ import torch
 
 from suite.generation import agreement, cache_formula
 from suite.generation.causal import causal_decoder
-from suite.generation.decoder import Decoder, State, copied, num_bytes
+from suite.generation.decoder import Decoder, State, bytes_read, copied, num_bytes
 from suite.generation.find import decoder_of
 from suite.results.generate import TokenAgreement
 from suite.worker.errors import Unsupported
@@ -287,6 +287,20 @@ def test_a_model_of_another_library_has_no_such_graph(tmp_path: Any) -> None:
 
     with pytest.raises(Unsupported, match="mine: a graph with a cache is made of causal models"):
         export_cached(torch.nn.Linear(2, 2), tmp_path / "x.onnx", "mine")
+
+
+def test_a_decoded_token_reads_neither_the_encoder_nor_a_separate_input_embedding() -> None:
+    tied, apart, pair = built("gpt2"), built("llama"), built("t5")
+    whole = {m: sum(p.numel() * 4 for p in m.parameters()) for m in (tied, apart, pair)}
+    buffers = {m: sum(b.numel() * b.element_size() for b in m.buffers()) for m in whole}
+    assert bytes_read(tied) == whole[tied] + buffers[tied]
+    assert bytes_read(apart) == whole[apart] + buffers[apart] - 97 * 32 * 4
+    own = {id(p): p.numel() * 4 for p in pair.get_encoder().parameters()}
+    shared = {id(p) for p in pair.get_decoder().parameters()}
+    encoder = sum(size for key, size in own.items() if key not in shared)
+    assert encoder > 0
+    assert bytes_read(pair) == whole[pair] + buffers[pair] - encoder
+    assert bytes_read(built("translator")) == 0
 
 
 def test_a_copy_of_a_state_goes_its_own_way() -> None:
