@@ -11,6 +11,7 @@ from suite.axes import BASE, OPEN
 from suite.catalog import CatalogError
 from suite.origins.probe import AS_BUILT
 from suite.origins.reference import Reference
+from suite.origins.random_weights import wake_classifier
 from suite.presets import TRAINING
 from suite.spec import Export, ModelSpec
 
@@ -78,12 +79,17 @@ def build_model(name: str, *, pretrained: bool = False) -> Any:
     import timm
 
     try:
-        return timm.create_model(name, pretrained=pretrained)
+        module = timm.create_model(name, pretrained=pretrained)
     except RuntimeError as error:
         # Without a published checkpoint timm raises RuntimeError, which is no failure of the network.
         if pretrained and "No pretrained weights" in str(error):
             raise OSError(str(error)) from error
         raise
+    if not pretrained and hasattr(module, "get_classifier"):
+        heads = module.get_classifier()
+        for head in heads if isinstance(heads, (list, tuple)) else (heads,):
+            wake_classifier(head)
+    return module
 
 
 def picture(*, shape: list[int]) -> Any:

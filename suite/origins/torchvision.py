@@ -13,7 +13,7 @@ from suite.axes import BASE, OPEN
 from suite.catalog import CatalogError
 from suite.origins.probe import AS_BUILT
 from suite.origins.reference import Reference
-from suite.origins.spread_scores import spread_scores
+from suite.origins.random_weights import measuring_norms, spread_scores
 from suite.presets import TRAINING
 from suite.spec import Export, ModelSpec
 
@@ -25,6 +25,8 @@ DETECTION: Final = "detection"
 """Subpackage of the detectors."""
 NUM_BOX_CLASSES: Final = {False: 91, True: 2}
 """Whether it finds keypoints, of persons alone -> classes that the library's detectors score by default."""
+VANISHING: Final = {"googlenet": 224, "inception_v3": 299}
+"""Classifier that starts from weights so small that nothing of the picture reaches its end -> side of its picture."""
 FLOW_SIDE: Final = 128
 FRAMES: Final = 16
 
@@ -174,6 +176,7 @@ def completed(target: str, record: ModelSpec) -> ModelSpec:
 
 def build_model(name: str, *, pretrained: bool = False) -> Any:
     """Return the module with random weights, also in its backbone; downloads happen only if `pretrained`."""
+    import torch
     import torchvision.models  # noqa: F401 - registers the models
     from torchvision.models import get_model, get_model_builder
 
@@ -185,6 +188,9 @@ def build_model(name: str, *, pretrained: bool = False) -> Any:
         shape = [3, DETECTION_SIDE, DETECTION_SIDE]
         (pictures,) = noise(count=2, shape=shape, is_list=True)
         spread_scores(module.eval(), pictures, NUM_BOX_CLASSES[name.startswith("keypoint")])
+    if not pretrained and name in VANISHING:
+        with torch.no_grad(), measuring_norms(module.eval()):
+            module(torch.cat(noise(count=2, shape=[3, VANISHING[name], VANISHING[name]])))
     return _LastFlow(module) if name.startswith("raft") else module
 
 

@@ -131,3 +131,28 @@ def test_a_folder_without_a_configuration_is_named(tmp_path):
 
     with pytest.raises(CatalogError, match="expected a folder that save_pretrained wrote"):
         parse(f"hf:{tmp_path}")
+
+
+def test_a_classifier_that_starts_at_zero_answers_two_pictures_differently():
+    import torch
+
+    from suite.origins.timm import build_model
+
+    module = build_model("mixer_s32_224").eval()
+    with torch.inference_mode():
+        first, second = (module(torch.randn(1, 3, 224, 224)) for _ in range(2))
+    assert (first - second).norm() > 0.1 * first.norm()
+
+
+def test_a_detector_with_random_weights_finds_something_of_its_own_in_every_picture():
+    import torch
+
+    from suite.origins.torchvision import build_model, noise
+
+    torch.manual_seed(0)
+    module = build_model("ssdlite320_mobilenet_v3_large").eval()
+    (pictures,) = noise(count=2, shape=[3, 320, 320], is_list=True)
+    with torch.inference_mode():
+        first, second = (module([picture])[0]["scores"] for picture in pictures)
+    assert len(first) > 20
+    assert not torch.equal(first, second)

@@ -1,4 +1,4 @@
-"""Worker side. Random weights under which a detector finds something: as built, torchvision's find nothing at all."""
+"""Worker side. Random weights under which outputs depend on inputs: as built, some models answer a constant."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def spread_scores(module: Any, pictures: list[Any], num_classes: int) -> None:
     import torch
 
     with torch.inference_mode(False), torch.no_grad():
-        with _measuring_norms(module):
+        with measuring_norms(module):
             module(pictures)
         seen: dict[Any, list[float]] = {}
         with ExitStack() as stack:
@@ -36,8 +36,11 @@ def spread_scores(module: Any, pictures: list[Any], num_classes: int) -> None:
 
 
 @contextmanager
-def _measuring_norms(module: Any) -> Iterator[None]:
-    """Within the block, batch norms take their running statistics from what passes through them."""
+def measuring_norms(module: Any) -> Iterator[None]:
+    """Within the block, batch norms take their running statistics from what passes through them.
+
+    Without, activations vanish in a deep net with small random weights: its running statistics are those of no data.
+    """
     from torch import nn
 
     norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
@@ -65,6 +68,15 @@ def _class_layers(module: Any, num_classes: int) -> list[Any]:
         and isinstance(layer, (nn.Linear, nn.Conv2d))
         and layer.weight.shape[0] % num_classes == 0
     ]
+
+
+def wake_classifier(layer: Any) -> None:
+    """Give a classifier that starts at zero, as for training, small random weights: else it answers its bias alone."""
+    from torch import nn
+
+    weight = getattr(layer, "weight", None)
+    if weight is not None and not bool(weight.any()):
+        nn.init.trunc_normal_(weight, std=0.02)
 
 
 def _noting(seen: dict[Any, list[float]]) -> Callable[..., None]:
