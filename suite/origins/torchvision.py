@@ -12,8 +12,8 @@ from diagnostics.did_you_mean import did_you_mean
 from suite.axes import BASE, OPEN
 from suite.catalog import CatalogError
 from suite.origins.probe import AS_BUILT
-from suite.origins.reference import Reference
 from suite.origins.random_weights import measuring_norms, spread_scores
+from suite.origins.reference import Reference
 from suite.presets import TRAINING
 from suite.spec import Export, ModelSpec
 
