@@ -53,9 +53,17 @@ def source_digest(spec: ModelSpec, own: Path | None, parts: Iterable[str]) -> st
     of the same source has the same digest.
     """
     digest = hashlib.sha256()
-    for label, content in sorted(_sources(spec, own, parts).items()):
-        digest.update(f"{label}\0{hashlib.sha256(content).hexdigest()}\0".encode())
+    for label, own_digest in source_digests(spec, own, parts).items():
+        digest.update(f"{label}\0{own_digest}\0".encode())
     return digest.hexdigest()
+
+
+def source_digests(spec: ModelSpec, own: Path | None, parts: Iterable[str]) -> dict[str, str]:
+    """Return label -> SHA-256 of the sources of `source_digest`; a user's files by their names."""
+    return {
+        label: hashlib.sha256(content).hexdigest()
+        for label, content in sorted(_sources(spec, own, parts).items())
+    }
 
 
 def _sources(spec: ModelSpec, own: Path | None, parts: Iterable[str]) -> dict[str, bytes]:

@@ -25,6 +25,7 @@ from suite.engine.progress import Progress, Work, progress_of
 from suite.engine.steps import step_name
 from suite.outcome import WORDING
 from suite.record import Record
+from suite.results.step_result import StageResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,11 @@ def _line(progress: Progress, record: Record) -> Text:
     )
     if record.failure and not record.outcome.has_run:
         text.append(f"  {record.failure.message.strip().partition(chr(10))[0][:200]}", "dim")
+    state = record.result.state if isinstance(record.result, StageResult) else None
+    if state is not None and state.changed:
+        names = ", ".join(state.changed[:3])
+        more = f" and {len(state.changed) - 3} more" if len(state.changed) > 3 else ""
+        text.append(f"  made again, because of changes: {names}{more}", "dim")
     return text
 
 

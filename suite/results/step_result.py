@@ -39,6 +39,8 @@ class KeptState:
     key: str
     reused: bool | None = None
     """Whether the entry existed already; None if the step only reads it."""
+    changed: tuple[str, ...] = ()
+    """If it was made again: what differs from the newest kept one, e.g. files, the record, versions of libraries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

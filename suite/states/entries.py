@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -61,10 +62,29 @@ def find(store: Path, stem: str, key: str) -> Entry | None:
     return Entry(folder=folder, key=key, content=held["result"])
 
 
-def keep(store: Path, stem: str, key: str, write: Callable[[Path], Mapping[str, Any]]) -> Entry:
+def newest_parts(store: Path, stem: str) -> dict[str, str]:
+    """Return the `parts` of the entry of that stem that was used last; empty if there is none."""
+    found: list[tuple[float, dict[str, str]]] = []
+    for folder in store.glob(f"{stem}-*"):
+        if re.fullmatch(r"[0-9a-f]{24}", folder.name.removeprefix(f"{stem}-")):
+            with contextlib.suppress(OSError, ValueError):
+                manifest = folder / MANIFEST
+                held = json.loads(manifest.read_text(encoding="utf-8"))
+                found.append((manifest.stat().st_mtime, dict(held.get("parts", {}))))
+    return max(found, default=(0.0, {}), key=lambda pair: pair[0])[1]
+
+
+def keep(
+    store: Path,
+    stem: str,
+    key: str,
+    write: Callable[[Path], Mapping[str, Any]],
+    parts: Mapping[str, str] | None = None,
+) -> Entry:
     """Call `write(folder)` on an empty folder and store it, with the JSON-able return value, as the entry of `key`.
 
-    When `write` raises or the process dies, no entry is left. Raises OSError when the disk is full.
+    `parts`, name -> digest, is what the key was made of, by which a later one can be told from it. When `write` raises
+    or the process dies, no entry is left. Raises OSError when the disk is full.
     """
     store.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=store, prefix=".unfinished-"))
@@ -75,7 +95,13 @@ def keep(store: Path, stem: str, key: str, write: Callable[[Path], Mapping[str, 
             for path in sorted(unfinished.rglob("*"))
             if path.is_file()
         }
-        held = {"schema": SCHEMA, "key": key, "files": files, "result": result}
+        held = {
+            "schema": SCHEMA,
+            "key": key,
+            "files": files,
+            "parts": dict(parts or {}),
+            "result": result,
+        }
         (unfinished / MANIFEST).write_text(json.dumps(held, indent=1), encoding="utf-8")
         folder = store / f"{stem}-{key[:24]}"
         shutil.rmtree(folder, ignore_errors=True)

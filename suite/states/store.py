@@ -13,7 +13,14 @@ from suite.axes.stages import STAGE_ROWS
 from suite.claims import Claim
 from suite.data.sources import Source, second_source, source_for
 from suite.origins.find import files_facts, own_file, spec_of
-from suite.provenance import described, key_of, source_digest, versions, weights_of
+from suite.provenance import (
+    described,
+    key_of,
+    source_digest,
+    source_digests,
+    versions,
+    weights_of,
+)
 from suite.results.step_output import StepOutput, decode_output, encode_output
 from suite.results.step_result import KeptState, StageResult
 from suite.spec import ModelSpec
@@ -51,14 +58,47 @@ def made(
     key, store, stem = state_key(job, spec, job.cell.variant), store_of(job), stem_of(job)
     entry = entries.find(store, stem, key)
     reused = entry is not None and not broken_claims(entry)
+    changed: tuple[str, ...] = ()
     if entry is None or not reused:
+        parts = parts_of(job, spec, job.cell.variant)
+        changed = differing(entries.newest_parts(store, stem), parts)
         entry = entries.keep(
-            store, stem, key, lambda folder: encode_output(make(job, spec, folder, emit))
+            store, stem, key, lambda folder: encode_output(make(job, spec, folder, emit)), parts
         )
         limit = job.options.state_bytes
         entries.prune(store, entries.MAX_BYTES if limit is None else limit)
     output = decode_output(kind, entry.content)
-    return replace(output, result=replace(output.result, state=KeptState(key=key, reused=reused)))
+    kept = KeptState(key=key, reused=reused, changed=changed)
+    return replace(output, result=replace(output.result, state=kept))
+
+
+NAMES: Final = {
+    "parent": "the state that it starts from",
+    "record": "the record",
+    "data": "the data",
+    "second": "the second data",
+    "versions": "versions of libraries",
+    "own": "the models file",
+}
+"""Ingredient of a key -> how it is called where it changed; others by their own name."""
+
+
+def parts_of(job: CellJob, spec: ModelSpec, variant: str) -> dict[str, str]:
+    """Return name -> digest of what the state's key is made of, the sources file by file."""
+    held = ingredients_of(job, spec, variant)
+    del held["source"]
+    digests = {NAMES.get(name, name): key_of({"": value}) for name, value in held.items()}
+    own = own_file(job.options, spec.name)
+    sources = source_digests(spec, own, (*COMMON, *STAGE_ROWS[VARIANTS[variant].stage].sources))
+    named = {NAMES.get(label, label.removeprefix("own/")): d for label, d in sources.items()}
+    return {name: digest[:16] for name, digest in {**digests, **named}.items()}
+
+
+def differing(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the parts that are other than before, or new, or gone; none if nothing was kept before."""
+    if not before:
+        return ()
+    return tuple(n for n in {**before, **now} if before.get(n) != now.get(n))
 
 
 def broken_claims(entry: Entry) -> tuple[Claim, ...]:
@@ -132,38 +172,38 @@ def load_into(fresh: Any, folder: Path) -> Any:
 
 def state_key(job: CellJob, spec: ModelSpec, variant: str) -> str:
     """Return the key of that state: two keys are equal exactly if recomputing would give the same state."""
-    cell, options = job.cell, job.options
     if variant == ORIGINAL:
-        held = {"weights": weights_of(options.weights)}
-        files = files_facts(options, spec.name)
+        held = {"weights": weights_of(job.options.weights)}
+        files = files_facts(job.options, spec.name)
         return key_of(held if files is None else {**held, "files": files})
+    return key_of(ingredients_of(job, spec, variant))
+
+
+def ingredients_of(job: CellJob, spec: ModelSpec, variant: str) -> dict[str, Any]:
+    """Return JSON-able data on all that a state depends on, other than the model as built."""
+    cell, options = job.cell, job.options
     row, size = VARIANTS[variant], spec.sizes[cell.size]
     own = own_file(options, spec.name)
-    return key_of(
-        {
-            "variant": variant,
-            "parent": state_key(job, spec, row.parent),
-            "model": spec.name,
-            "size": cell.size,
-            "device": maker_device(job, row.stage).partition(":")[0],
-            "dtype": cell.dtype,
-            "seed": options.seed,
-            "processes": options.nproc if row.stage == PARALLEL else 1,
-            "record": [
-                described(spec.build),
-                described(spec.head),
-                *(repr(part) for part in (size.build, size.inputs, spec.outputs, spec.arguments)),
-                *(
-                    described(asdict(getattr(size, name)))
-                    for name in STAGE_ROWS[row.stage].settings
-                ),
-            ],
-            "data": source_of(job, spec).as_dict(),
-            "second": second_source_of(job, spec).as_dict() if row.stage == FINETUNE else None,
-            "source": source_digest(spec, own, (*COMMON, *STAGE_ROWS[row.stage].sources)),
-            "versions": versions(),
-        }
-    )
+    return {
+        "variant": variant,
+        "parent": state_key(job, spec, row.parent),
+        "model": spec.name,
+        "size": cell.size,
+        "device": maker_device(job, row.stage).partition(":")[0],
+        "dtype": cell.dtype,
+        "seed": options.seed,
+        "processes": options.nproc if row.stage == PARALLEL else 1,
+        "record": [
+            described(spec.build),
+            described(spec.head),
+            *(repr(part) for part in (size.build, size.inputs, spec.outputs, spec.arguments)),
+            *(described(asdict(getattr(size, name))) for name in STAGE_ROWS[row.stage].settings),
+        ],
+        "data": source_of(job, spec).as_dict(),
+        "second": second_source_of(job, spec).as_dict() if row.stage == FINETUNE else None,
+        "source": source_digest(spec, own, (*COMMON, *STAGE_ROWS[row.stage].sources)),
+        "versions": versions(),
+    }
 
 
 def maker_device(job: CellJob, stage: str) -> str:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from suite.engine.live_display import live_display
 from suite.engine.progress import Work, progress_of
 from suite.outcome import Outcome
 from suite.record import Failure, Record
+from suite.results.step_result import KeptState
+from suite.results.train import TrainResult
 
 CELL = Cell(model="bert", size="base")
 ROOT = Path(__file__).parents[2]
@@ -236,3 +239,18 @@ def test_the_display_reaches_the_screen_although_pytest_captures(tmp_path: Path)
     assert done.wait(60) == 0
     assert b"the-cell" in text
     assert b"swallowed" not in text
+
+
+def test_a_state_that_was_made_again_says_why() -> None:
+    changed = ("layers.py", "the record", "versions of libraries", "seed")
+    state = KeptState(key="k", reused=False, changed=changed)
+    view, file = console(terminal=False)
+    with live_display(1, view) as display:
+        display.end(replace(record("train"), result=TrainResult(state=state)))
+    assert (
+        file.getvalue()
+        .rstrip()
+        .endswith(
+            "made again, because of changes: layers.py, the record, versions of libraries and 1 more"
+        )
+    )

@@ -163,3 +163,49 @@ def test_a_state_whose_claims_did_not_hold_is_kept_but_not_built_upon(tmp_path):
     )
     with pytest.raises(store.StateMissing, match=r"it learns \(it did not\)"):
         store.state_of(replace(asked, cell=replace(asked.cell, variant="pruned")), SPEC, "trained")
+
+
+FILE = """
+from layers import WIDTH
+from suite.spec import ModelSpec, Size
+
+def build():
+    return WIDTH
+
+MODELS = (ModelSpec(name="net", task="image_classification", build=build, outputs=("y",),
+                    sizes={"tiny": Size()}),)
+"""
+
+
+def test_a_state_that_is_made_again_tells_what_changed_and_a_neighbour_that_is_not_imported_does_not(
+    tmp_path,
+):
+    from suite.results.step_output import StepOutput
+    from suite.results.train import TrainResult
+    from suite.states import store
+
+    own, states = tmp_path / "models.py", tmp_path / "states"
+    own.write_text(FILE)
+    for name in ("layers", "neighbour"):
+        (tmp_path / f"{name}.py").write_text("WIDTH = 1\n")
+
+    def state(**options):
+        asked = job("trained", states_dir=str(states), models_from=str(own), **options)
+        made = store.made(
+            asked,
+            lambda kind, **data: None,
+            lambda *_: StepOutput(result=TrainResult()),
+            TrainResult,
+        )
+        return made.result.state
+
+    assert (state().reused, state().reused) == (False, True)
+    assert state().changed == ()
+    (tmp_path / "neighbour.py").write_text("WIDTH = 2\n")
+    assert state().reused
+    (tmp_path / "layers.py").write_text("WIDTH = 2\n")
+    again = state()
+    assert (again.reused, again.changed) == (False, ("layers.py",))
+    assert state(seed=1).changed == ("seed",)
+    own.write_text(FILE.replace("return WIDTH", "return 2 * WIDTH"))
+    assert state(seed=1).changed == ("the models file",)
