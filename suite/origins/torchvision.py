@@ -6,13 +6,13 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 from diagnostics.did_you_mean import did_you_mean
 from suite.axes import BASE, OPEN
 from suite.catalog import CatalogError
 from suite.origins.probe import AS_BUILT
-from suite.origins.random_weights import measuring_norms, spread_scores
+from suite.origins.random_weights import measuring_norms, spread_scores, wake_classifier
 from suite.origins.reference import Reference
 from suite.presets import TRAINING
 from suite.spec import Export, ModelSpec
@@ -22,7 +22,8 @@ SIDE: Final = 224
 DETECTION_SIDE: Final = 320
 """Side of a detector's picture, which every detector of the library scales to its own."""
 DETECTION: Final = "detection"
-"""Subpackage of the detectors."""
+SEGMENTATION: Final = "segmentation"
+"""Subpackages of the detectors, and of the nets that label each pixel: activations of these vanish as well."""
 NUM_BOX_CLASSES: Final = {False: 91, True: 2}
 """Whether it finds keypoints, of persons alone -> classes that the library's detectors score by default."""
 VANISHING: Final = {"googlenet": 224, "inception_v3": 299}
@@ -81,7 +82,7 @@ FORMS: Final = {
         task="image_classification", outputs=("logits",), inputs=_images, export=BATCH
     ),
     "video": Form(task="video_classification", outputs=("logits",), inputs=_clips, export=BATCH),
-    "segmentation": Form(task="segmentation", outputs=("out",), inputs=_scenes, export=BATCH),
+    SEGMENTATION: Form(task="segmentation", outputs=("out",), inputs=_scenes, export=BATCH),
     DETECTION: Form(
         task=OPEN,
         outputs=("boxes", "labels", "scores"),
@@ -143,7 +144,7 @@ def describe(target: str) -> ModelSpec:
         task=form.task,
         build=partial(build_model, target),
         inputs=noise if form.task == OPEN else None,
-        arguments={"0": "images"} if kind == DETECTION else {},
+        arguments={"0": "images"} if kind == DETECTION else _renamed(target, form.task),
         sizes={BASE: replace(AS_BUILT, training=TRAINING, inputs=inputs)},
         outputs=outputs,
         requires=("torchvision.models",),
@@ -152,6 +153,19 @@ def describe(target: str) -> ModelSpec:
         source="https://docs.pytorch.org/vision/stable/models.html",
     )
     return completed(target, record)
+
+
+def _renamed(name: str, task: str) -> dict[str, str]:
+    """Return the argument that takes the pictures, where the class calls it otherwise than the task."""
+    if task == OPEN:
+        return {}
+    from torchvision.models import get_model_builder
+
+    kind = get_type_hints(get_model_builder(name)).get("return")
+    if kind is None:
+        return {}
+    takes = next(key for key in inspect.signature(kind.forward).parameters if key != "self")
+    return {} if takes == "x" else {"x": takes}
 
 
 def _part_of(name: str) -> str:
@@ -176,7 +190,6 @@ def completed(target: str, record: ModelSpec) -> ModelSpec:
 
 def build_model(name: str, *, pretrained: bool = False) -> Any:
     """Return the module with random weights, also in its backbone; downloads happen only if `pretrained`."""
-    import torch
     import torchvision.models  # noqa: F401 - registers the models
     from torchvision.models import get_model, get_model_builder
 
@@ -184,14 +197,27 @@ def build_model(name: str, *, pretrained: bool = False) -> Any:
     backbone = "weights_backbone" in inspect.signature(builder).parameters
     settings: dict[str, Any] = {"weights_backbone": None} if backbone else {}
     module = get_model(name, weights="DEFAULT" if pretrained else None, **settings)
-    if not pretrained and _part_of(name) == DETECTION:
+    if not pretrained:
+        _wake(name, module.eval())
+    return _LastFlow(module) if name.startswith("raft") else module
+
+
+def _wake(name: str, module: Any) -> None:
+    """Change random weights in place under which the model would answer a constant."""
+    import torch
+
+    part = _part_of(name)
+    if part == DETECTION:
         shape = [3, DETECTION_SIDE, DETECTION_SIDE]
         (pictures,) = noise(count=2, shape=shape, is_list=True)
-        spread_scores(module.eval(), pictures, NUM_BOX_CLASSES[name.startswith("keypoint")])
-    if not pretrained and name in VANISHING:
-        with torch.no_grad(), measuring_norms(module.eval()):
-            module(torch.cat(noise(count=2, shape=[3, VANISHING[name], VANISHING[name]])))
-    return _LastFlow(module) if name.startswith("raft") else module
+        spread_scores(module, pictures, NUM_BOX_CLASSES[name.startswith("keypoint")])
+        return
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.Linear):
+            wake_classifier(layer)
+    if side := VANISHING.get(name) or (SIDE if part == SEGMENTATION else 0):
+        with torch.no_grad(), measuring_norms(module):
+            module(torch.cat(noise(count=2, shape=[3, side, side])))
 
 
 def noise(*, count: int, shape: list[int], classes: int = 0, is_list: bool = False) -> Any:

@@ -156,3 +156,10 @@ def test_a_detector_with_random_weights_finds_something_of_its_own_in_every_pict
         first, second = (module([picture])[0]["scores"] for picture in pictures)
     assert len(first) > 20
     assert not torch.equal(first, second)
+
+
+def test_an_argument_that_a_class_of_torchvision_calls_otherwise_is_renamed():
+    from suite.origins.torchvision import describe
+
+    assert describe("lraspp_mobilenet_v3_large").arguments == {"x": "input"}
+    assert describe("fcn_resnet50").arguments == {}
