@@ -121,7 +121,7 @@ class Quantization:
     max_drop: float = 1.0
     """Maximum degradation of the metric: points, or percent if it is relative."""
     max_error: float = 0.25
-    """A model judged as built: maximum relative error of the outputs against float32, over all of them. Of 57 models of
+    """A model judged as built: maximum relative error of the outputs against float32, over all of them. Of 62 models of
     three libraries the median was 2.5%, the largest 14% (tests/suite/coverage_table.py)."""
     pt2e: bool = False
     """Whether this model has the second quantization recipe (PT2E with the x86 quantizer, compiled)."""
