@@ -80,7 +80,8 @@ def cut_or_repeated(
     """Return the inputs with `num_samples` samples along the axes that `export.dynamic` calls "batch".
 
     Seed 0 gives the inputs themselves; what is beyond their samples, and other seeds, differ from them: floats by
-    noise within their range; where all inputs are integers, by another order along the last axis, the same in all.
+    noise within their range, integers (tokens) by another order along the last axis, the same in all; beside floats,
+    integers of one axis (labels, extents) stay.
     Raise ValueError for more than one sample of inputs without a batch axis.
     """
     axes = {
@@ -131,7 +132,7 @@ def _other(values: Mapping[str, Any], seed: int) -> dict[str, Any]:
                 tensor.float().std(correction=0).to(tensor.dtype) if tensor.numel() > 1 else 1.0
             )
             return (tensor + NOISE * spread * noise).clamp(tensor.min(), tensor.max())
-        if has_floats or not tensor.ndim or tensor.dtype is torch.bool:
+        if tensor.ndim < 1 + has_floats or tensor.dtype is torch.bool:
             return tensor
         length = tensor.shape[-1]
         order = torch.randperm(length, generator=torch.Generator().manual_seed(seed))

@@ -6,6 +6,7 @@ import pytest
 
 from suite.catalog import CatalogError
 from suite.origins import timm, torchvision, transformers
+from suite.spec import ModelSpec, Size
 from suite.spec_codec import from_dict, to_dict
 
 pytestmark = pytest.mark.heavy
@@ -82,6 +83,23 @@ def test_a_type_of_transformers_has_a_tiny_configuration_that_runs(name, task, s
     assert spec.task == task
     assert {n: tuple(t.shape) for n, t in answers(spec, "tiny").items()} == shapes
     assert spec.export.dynamic["input_ids"] == {0: "batch", 1: "sequence"}
+
+
+def test_beside_a_picture_the_words_of_another_input_are_others_and_its_labels_are_not():
+    import torch
+
+    from suite.tasks.ready_inputs import cut_or_repeated
+
+    values = {
+        "pixels": torch.rand(1, 3, 4, 4),
+        "tokens": torch.arange(12).reshape(1, 12),
+        "label": torch.arange(5),
+    }
+    spec = ModelSpec(name="m", build=dict, inputs=dict, outputs=("y",), sizes={"base": Size()})
+    other = cut_or_repeated(spec, values, num_samples=1, seed=3)
+    assert sorted(other["tokens"][0].tolist()) == list(range(12))
+    assert not torch.equal(other["tokens"], values["tokens"])
+    assert torch.equal(other["label"], values["label"])
 
 
 @pytest.mark.parametrize("name", ["clip", "siglip"])
