@@ -22,7 +22,7 @@ from bench.instruments.generation_rounds import Reader, measure
 from bench.instruments.options import GenerateOptions
 from bench.plan import plan_of
 from diagnostics.facts.system import describe as describe_system
-from suite.axes import BUILD, EAGER, ONNXRUNTIME, is_accelerator
+from suite.axes import BUILD, EAGER, EXPORT, ONNXRUNTIME, is_accelerator
 from suite.backends.eager import device_facts, require_device, use_threads
 from suite.data.bpe import PAD
 from suite.data.sources import source_for
@@ -141,16 +141,16 @@ def in_onnxruntime(job: CellJob, spec: ModelSpec, built: Any, emit: Emit) -> Ope
         )
     path = Path(job.options.run_dir, FOLDER, f"{cell.model}-{cell.size}-{cell.variant}.onnx")
     if not path.exists():
-        emit("phase", name="export")
+        emit("phase", name=EXPORT)
         export_cached(built, path, spec.name)
     emit("phase", name="session")
     session = open_session(path, cell.device, job.options.threads)
-    setup = {
-        "cache": CARRIED,
-        "threads": session.get_session_options().intra_op_num_threads,
-        "provider": session.get_providers()[0],
-        "onnxruntime": ort.__version__,
-    }
+    setup = dict(  # noqa: C408 (the names are fields, not backends)
+        cache=CARRIED,
+        threads=session.get_session_options().intra_op_num_threads,
+        provider=session.get_providers()[0],
+        onnxruntime=ort.__version__,
+    )
     return graph_decoder(session, decoder_of(built, spec.name).full), setup
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.dlpack import from_dlpack
 
+from suite.axes import CPU
 from suite.generation.decoder import Decoder, State
 from suite.tasks.ready_inputs import forward_arguments
 from suite.worker.errors import Unsupported
@@ -55,7 +56,7 @@ def export_cached(module: Any, path: Path, name: str) -> None:
     if "logits_to_keep" in forward_arguments(part):
         inputs = {**inputs, "logits_to_keep": 1}
     exporter = OnnxExporter()
-    made = exporter.export(part, inputs, OnnxConfig(dynamic=True, ort_fusions="cpu"))
+    made = exporter.export(part, inputs, OnnxConfig(dynamic=True, ort_fusions=CPU))
     path.parent.mkdir(parents=True, exist_ok=True)
     exporter.save_program(made.program, path)
 
@@ -74,7 +75,7 @@ def graph_decoder(session: Any, full: Any) -> Decoder:
         binding = session.io_binding()
         held = [_bind(binding, name, tensor) for name, tensor in {**given, **state.cache}.items()]
         for name in gives:
-            binding.bind_output(name, "cpu")
+            binding.bind_output(name, CPU)
         session.run_with_iobinding(binding)
         del held  # it kept the inputs alive until here
         found = {
@@ -111,5 +112,5 @@ def _bind(binding: Any, name: str, tensor: Tensor) -> Tensor:
     # ONNX Runtime refuses the null pointer of an empty tensor.
     buffer = tensor if tensor.numel() else torch.empty(1, dtype=tensor.dtype)
     kind = np.int64 if tensor.dtype == torch.int64 else np.float32
-    binding.bind_input(name, "cpu", 0, kind, list(tensor.shape), buffer.data_ptr())
+    binding.bind_input(name, CPU, 0, kind, list(tensor.shape), buffer.data_ptr())
     return buffer
