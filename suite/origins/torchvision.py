@@ -138,17 +138,19 @@ def describe(target: str) -> ModelSpec:
         (names for start, names in DETECTION_OUTPUTS.items() if target.startswith(start)),
         form.outputs,
     )
+    names_here = _renamed(target, form.task)
+    axes = {names_here.get(name, name): held for name, held in form.export.dynamic.items()}
     record = ModelSpec(
         name=Reference(kind="torchvision", target=target).model,
         family=kind or "torchvision",
         task=form.task,
         build=partial(build_model, target),
         inputs=noise if form.task == OPEN else None,
-        arguments={"0": "images"} if kind == DETECTION else _renamed(target, form.task),
+        arguments={"0": "images"} if kind == DETECTION else names_here,
         sizes={BASE: replace(AS_BUILT, training=TRAINING, inputs=inputs)},
         outputs=outputs,
         requires=("torchvision.models",),
-        export=form.export,
+        export=replace(form.export, dynamic=axes),
         judged_as_built=True,
         source="https://docs.pytorch.org/vision/stable/models.html",
     )

@@ -179,5 +179,7 @@ def test_a_detector_with_random_weights_finds_something_of_its_own_in_every_pict
 def test_an_argument_that_a_class_of_torchvision_calls_otherwise_is_renamed():
     from suite.origins.torchvision import describe
 
-    assert describe("lraspp_mobilenet_v3_large").arguments == {"x": "input"}
+    found = describe("lraspp_mobilenet_v3_large")
+    assert found.arguments == {"x": "input"}
+    assert found.export.dynamic == {"input": {0: "batch"}}
     assert describe("fcn_resnet50").arguments == {}
