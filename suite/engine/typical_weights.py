@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from suite.axes import EXPORT
+
 
 def weight_of(size: str, model: str, step: str) -> float:
     """Return the multiple of the step's typical seconds that the model takes; 1 for what is not in the table."""
@@ -16,7 +18,7 @@ def weight_of(size: str, model: str, step: str) -> float:
     return dict(zip(COLUMNS, row, strict=True)).get(step, 1.0) if row else 1.0
 
 
-COLUMNS: Final = ("export", "size", "latency", "pairs", "memory", "training")
+COLUMNS: Final = (EXPORT, "size", "latency", "pairs", "memory", "training")
 
 # fmt: off
 WEIGHTS: Final[Mapping[str, Mapping[str, tuple[float, ...]]]] = {

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from suite.outcome import Outcome
 from suite.worker.client import Answer, OnPart, no_parts
 from suite.worker.protocol import Job
 
@@ -15,17 +14,18 @@ class FakeWorker:
     """Answers every job with a function of the job, and records the jobs."""
 
     answer: Callable[[Job], Answer]
+    parts: Callable[[Job], Mapping[str, Answer]] = lambda job: {}
+    """Answers to the parts of the job that are done before it ends."""
     jobs: list[Job] = field(default_factory=list)
     is_closed: bool = False
 
     def run(self, job: Job, on_part: OnPart = no_parts) -> Answer:
-        """Return the scripted answer, its `parts` first; the job still passes through JSON, as in the real client."""
+        """Return the scripted answer, its parts first; the job still passes through JSON, as in the real client."""
         job = Job.from_json(job.to_json())
         self.jobs.append(job)
-        answer = self.answer(job)
-        for name, output in answer.result.get("parts", {}).items():
-            on_part(name, replace(answer, outcome=Outcome.PASSED, result=output, failure=None))
-        return answer
+        for name, part in self.parts(job).items():
+            on_part(name, part)
+        return self.answer(job)
 
     def close(self) -> None:
         """Record that it was closed."""

@@ -31,7 +31,7 @@ PHASES = {"build": 1.0, "first_forward": 0.5, "memory/leak": 2.0, "latency/round
 
 @pytest.fixture
 def session_of(tmp_path):
-    def make(*planned, **answers):
+    def make(*planned, parts=PARTS, **answers):
         spec = ModelSpec(
             name="net",
             family="x",
@@ -40,8 +40,13 @@ def session_of(tmp_path):
             sizes={"tiny": Size()},
             outputs=("y",),
         )
-        answers = {"together": passed({"parts": PARTS}, **PHASES), **answers}
-        worker = FakeWorker(answer=answer_by_runner(**answers))
+        answers = {"together": passed({}, **PHASES), **answers}
+
+        def parts_of(job):
+            done = parts if job.runner.endswith("together:run") else {}
+            return {name: passed(output, **PHASES) for name, output in done.items()}
+
+        worker = FakeWorker(answer=answer_by_runner(**answers), parts=parts_of)
         session = Session(
             request=RunConfig(
                 specs={"net": spec}, options=JobOptions(), deadline=9.0, cold_replicates=1, cache=""
@@ -74,8 +79,7 @@ def test_a_step_that_was_not_asked_for_is_not_taken_along(session_of):
 
 def test_phases_of_a_part_that_was_not_asked_for_belong_to_the_first(session_of):
     two = {name: PARTS[name] for name in ("latency", "size")}  # as with -k "size or latency"
-    answer = passed({"parts": two}, **PHASES)
-    session, _ = session_of("size", "latency", together=answer)
+    session, _ = session_of("size", "latency", parts=two)
     assert session.measure(EAGER, "size").outcome is Outcome.PASSED
     expected = {"build": 1.0, "first_forward": 0.5, "leak": 2.0, "rounds": 3.0}
     assert session.measure(EAGER, "latency").phases == expected
@@ -99,7 +103,7 @@ def test_one_process_is_one_observation_of_the_cold_start(session_of):
 
 def test_where_the_shared_process_fails_every_step_is_tried_alone(session_of):
     session, worker = session_of(
-        "size", "latency", "memory", together=failed(), memory=failed(message="it leaks")
+        "size", "latency", "memory", parts={}, together=failed(), memory=failed(message="it leaks")
     )
     assert session.measure(EAGER, "latency").outcome is Outcome.PASSED
     assert session.measure(EAGER, "memory").failure.message == "it leaks"
@@ -109,9 +113,9 @@ def test_where_the_shared_process_fails_every_step_is_tried_alone(session_of):
 
 
 def test_a_part_that_was_done_is_kept_though_the_process_fails_after_it(session_of):
-    broken = replace(failed(), result={"parts": {"latency": PARTS["latency"]}}, phases=PHASES)
+    done = {"latency": PARTS["latency"]}
     session, worker = session_of(
-        "latency", "memory", together=broken, memory=failed(message="leak")
+        "latency", "memory", parts=done, together=failed(), memory=failed(message="leak")
     )
     assert session.measure(EAGER, "memory").failure.message == "leak"
     assert session.measure(EAGER, "latency").measurement("latency").samples == (0.1, 0.2)
