@@ -29,6 +29,10 @@ class Place:
     """End of the protobuf message, exclusive."""
     kind: str = "tensor"
     """tensor, sparse, or the attribute of a Constant that holds plain numbers or text: floats, ints, strings."""
+    content: int | None = None
+    """Start of the elements' own bytes if the message has them all, in one piece; None: look into the message."""
+    dtype: int = 0
+    """Number of TensorProto.DataType, known with `content`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

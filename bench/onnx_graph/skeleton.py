@@ -24,6 +24,7 @@ from bench.onnx_graph.stored import (
     header_of,
     num_bytes_of,
     num_values,
+    place_of,
     whole_numbers,
 )
 from bench.onnx_graph.values import dtype_name
@@ -191,7 +192,11 @@ class _Walk:
                 copy(out, data, entry)
             elif entry.number == proto.GRAPH_NODES:
                 (_, fields), head, key = next(rows)
-                put(out, entry.number, self._node(fields, head, prefix, key, depth, is_named=True))
+                put(
+                    out,
+                    entry.number,
+                    self._node(entry, fields, head, prefix, key, depth, is_named=True),
+                )
             elif entry.number == proto.GRAPH_INITIALIZERS:
                 put(out, entry.number, self._tensor(entry, prefix=prefix))
             elif entry.number == proto.GRAPH_SPARSE:
@@ -213,7 +218,11 @@ class _Walk:
         for entry in parts:
             if entry.kind == BYTES and entry.number == proto.FUNCTION_NODES:
                 (_, fields), head, key = next(rows)
-                put(out, entry.number, self._node(fields, head, prefix, key, 1, is_named=False))
+                put(
+                    out,
+                    entry.number,
+                    self._node(entry, fields, head, prefix, key, 1, is_named=False),
+                )
             else:
                 copy(out, data, entry)
         return out
@@ -240,6 +249,7 @@ class _Walk:
 
     def _node(
         self,
+        at: Entry,
         fields: Sequence[Entry],
         head: _Head,
         prefix: str,
@@ -247,15 +257,16 @@ class _Walk:
         depth: int,
         *,
         is_named: bool,
-    ) -> bytearray:
-        out = bytearray()
+    ) -> bytearray | Buffer:
         is_renamed = is_named and key != head.name
+        if not is_renamed and not any(_is_long_attribute(entry) for entry in fields):
+            return self._data[at.start : at.end]
+        out = bytearray()
         constant = f"{prefix}{head.output}" if head.operator == "Constant" else ""
         for entry in fields:
             if is_renamed and entry.number == NODE_NAME:
                 continue
-            is_attribute = entry.kind == BYTES and entry.number == proto.NODE_ATTRIBUTES
-            if is_attribute and entry.end - entry.start > SHORT:
+            if _is_long_attribute(entry):
                 put(out, entry.number, self._attribute(entry, f"{prefix}{key}", constant, depth))
             else:
                 copy(out, self._data, entry)
@@ -325,7 +336,7 @@ class _Walk:
         data = self._data
         parts = list(entries(data, at.start, at.end))
         header = header_of(data, parts)
-        place = Place(start=at.start, end=at.end)
+        place = place_of(at, parts, header)
         if not with_digest:
             self._list(f"{prefix}{header.name}", header, place, is_initializer=True)
         elif name or header.location or at.end - at.start > KEPT:
@@ -411,6 +422,12 @@ _GRAPHS: Final = (proto.ATTRIBUTE_GRAPH, proto.ATTRIBUTE_GRAPHS)
 _TENSORS: Final = frozenset(
     {proto.ATTRIBUTE_TENSOR, proto.ATTRIBUTE_TENSORS, ATTRIBUTE_SPARSE, ATTRIBUTE_SPARSES}
 )
+
+
+def _is_long_attribute(entry: Entry) -> bool:
+    """Return whether the field of a node may hold a tensor or a graph."""
+    is_attribute = entry.number == proto.NODE_ATTRIBUTES and entry.kind == BYTES
+    return is_attribute and entry.end - entry.start > SHORT
 
 
 def body_place(node: str, attribute: str, number: int, count: int) -> str:

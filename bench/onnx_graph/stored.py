@@ -236,6 +236,25 @@ def header_of(data: Buffer, parts: Sequence[Entry]) -> Header:
     )
 
 
+def place_of(at: Entry, parts: Sequence[Entry], header: Header) -> Place:
+    """Return the place of a TensorProto with these fields, with its content's if that can be read as it is."""
+    piece = None
+    if header.dtype != STRING and not header.location:
+        piece = _own_bytes([part for part in parts if part.number in TENSOR_CONTENT])
+    size = num_bytes_of(header.dtype, header.num_elements)  # 0 for an unknown type
+    if piece is None or not size or piece.end - piece.start != size:
+        return Place(start=at.start, end=at.end)
+    return Place(start=at.start, end=at.end, content=piece.start, dtype=header.dtype)
+
+
+def _own_bytes(content: Sequence[Entry]) -> Entry | None:
+    """Return the field that has all elements as they are in memory; None if there is no such field."""
+    if len(content) != 1 or content[0].kind != BYTES:
+        return None
+    piece = content[0]
+    return piece if piece.number == TENSOR_RAW or piece.number in FIXED else None
+
+
 def stored_tensor(data: Buffer, place: Place, path: Path, opened: Opened) -> Stored:
     """Return the tensor whose message is at `place` of the mapped file `path`. Raises BadTensor, OSError.
 
@@ -254,10 +273,9 @@ def stored_tensor(data: Buffer, place: Place, path: Path, opened: Opened) -> Sto
     expected = num_bytes_of(header.dtype, header.num_elements)
     numpy_dtype(header.dtype)
     descriptor, offset, found = None, 0, b""
-    in_place = len(content) == 1 and content[0].kind == BYTES
-    if in_place and (content[0].number == TENSOR_RAW or content[0].number in FIXED):
-        size = content[0].end - content[0].start
-        descriptor, offset = opened(path), content[0].start
+    if (piece := _own_bytes(content)) is not None:
+        size = piece.end - piece.start
+        descriptor, offset = opened(path), piece.start
     else:
         found = _typed_content(data, place, header.dtype)
         size = len(found)

@@ -185,12 +185,21 @@ class Weights:
         known = self._located.get(tensor.name)
         if known is not None:
             return known
-        assert tensor.place is not None
-        self._walked += tensor.place.end - tensor.place.start
+        place = tensor.place
+        assert place is not None
+        if place.content is not None:
+            return Stored(
+                dtype=place.dtype,
+                shape=tensor.shape,
+                num_bytes=tensor.num_bytes,
+                descriptor=self._descriptor(self._path),
+                offset=place.content,
+            )
+        self._walked += place.end - place.start
         if self._walked > WALKED:
             self._walked = 0
             release(self._view)
-        found = stored_tensor(self._view, tensor.place, self._path, self._descriptor)
+        found = stored_tensor(self._view, place, self._path, self._descriptor)
         if found.descriptor is not None:  # only the location of its bytes is known
             self._located[tensor.name] = found
         return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Any
+from json.encoder import encode_basestring as quoted
+from typing import Any, Final
+
+_WORDS: Final = {None: "null", True: "true", False: "false"}
 
 
 def to_json(data: Any) -> str:
@@ -16,8 +18,33 @@ def to_json(data: Any) -> str:
 
 
 def written(data: Any) -> str:
-    """Return what `finite` has gone through as an indented JSON document with a final newline."""
-    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """Return what `finite` has gone through as an indented JSON document with a final newline.
+
+    The text is that of `json.dumps` with an indent, which runs without its C code and takes three times as long.
+    """
+    return _text(data, "\n") + "\n"
+
+
+def _text(value: Any, line: str) -> str:
+    """Return the value as JSON. `line`: the newline and the indent before its closing bracket."""
+    kind = type(value)
+    if kind is str:
+        return quoted(value)
+    if kind is int:
+        return int.__repr__(value)
+    if kind is float:
+        return float.__repr__(value)
+    inner = f"{line} "
+    if kind is list:
+        if not value:
+            return "[]"
+        return f"[{inner}{f',{inner}'.join([_text(item, inner) for item in value])}{line}]"
+    if kind is dict:
+        if not value:
+            return "{}"
+        rows = [f"{quoted(key)}: {_text(item, inner)}" for key, item in value.items()]
+        return f"{{{inner}{f',{inner}'.join(rows)}{line}}}"
+    return _WORDS[value]
 
 
 def finite(value: Any) -> Any:

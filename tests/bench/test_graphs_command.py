@@ -1,5 +1,6 @@
 """`python -m bench graphs`: what it prints, writes and ends with."""
 
+import gc
 import io
 import json
 
@@ -9,6 +10,7 @@ from onnx import helper
 from rich.console import Console
 
 from bench.__main__ import main
+from bench.graph_diff import command
 from bench.graph_diff.compare import compare
 from bench.graph_diff.document import to_document, to_json
 from bench.graph_diff.html import to_html
@@ -53,6 +55,18 @@ def test_out_names_the_file(files, tmp_path, capsys, kind):
     assert main(["graphs", *files, "--format", kind, "--out", str(out)]) == 0
     assert "conv.weight" in out.read_text(encoding="utf-8")
     assert "conv.weight" not in capsys.readouterr().out
+
+
+def test_cycles_are_searched_for_rarely_during_a_comparison_alone(files, tmp_path, monkeypatch):
+    before, during = gc.get_threshold(), []
+    read = command.read
+    monkeypatch.setattr(
+        command, "read", lambda *a, **k: during.append(gc.get_threshold()[0]) or read(*a, **k)
+    )
+    assert main(["graphs", *files]) == 0
+    assert main(["graphs", files[0], str(tmp_path / "missing.onnx")]) == 2
+    assert set(during) == {command.NEW_OBJECTS}
+    assert gc.get_threshold() == before
 
 
 def test_exit_code_is_that_of_diff_only_when_asked(files, capsys):

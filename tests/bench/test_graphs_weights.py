@@ -48,6 +48,34 @@ def test_changed_weights_are_told_in_numbers(tmp_path):
     assert not difference.is_empty
 
 
+def test_a_place_tells_where_the_own_bytes_of_a_tensor_are(tmp_path):
+    numbers = np.arange(12, dtype=np.float32).reshape(3, 4)
+    typed = helper.make_tensor("typed", 1, [3, 4], numbers.reshape(-1).tolist())
+    wide = helper.make_tensor(
+        "wide", onnx.TensorProto.INT8, [2], [1, -2]
+    )  # four bytes each in the file
+    text = helper.make_tensor("text", onnx.TensorProto.STRING, [1], [b"abc"])
+    short = numpy_helper.from_array(numbers, "short")
+    short.raw_data = short.raw_data[:-4]
+    empty = numpy_helper.from_array(numbers[:0], "empty")
+    stored = [numpy_helper.from_array(numbers, "raw"), typed, wide, text, short, empty]
+    identity = [helper.make_node("Identity", ["x"], ["y"])]
+    ends = [[value(name, [1])] for name in "xy"]
+    path = tmp_path / "a.onnx"
+    onnx.save(helper.make_model(helper.make_graph(identity, "graph", *ends, stored)), path)
+    graph, content = read(path), path.read_bytes()
+    places = {t.name: t.place.content for t in graph.tensors}
+    assert {name for name, at in places.items() if at is not None} == {"raw", "typed"}
+    with Weights(path, graph) as weights:
+        for name in ("raw", "typed"):
+            at = places[name]
+            assert content[at : at + numbers.nbytes] == numbers.tobytes()
+            assert (weights.array(name) == numbers).all()
+        assert weights.array("wide").tolist() == [1, -2]
+        with pytest.raises(GraphError, match="44 bytes, expected 48"):
+            weights.array("short")
+
+
 def test_a_pruned_tensor_is_told_as_changed_in_shape(tmp_path):
     difference = compared(net(tmp_path / "a.onnx"), net(tmp_path / "b.onnx", width=6))
     row = rows(difference)["conv.weight"]
