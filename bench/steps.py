@@ -55,6 +55,7 @@ MEASURING: Final = (
         together=TOGETHER,
         typical_seconds={"tiny": (0.2, 0.0), "base": (0.6, 0.0)},
         applies=_is_sized,
+        is_of_model=True,
     ),
     Step(
         name="latency",

@@ -36,8 +36,8 @@ def sizes(module: nn.Module) -> ModuleSizes:
     )
 
 
-def size_measurements(counted: ModuleSizes, macs: int) -> tuple[Measurement, ...]:
-    """Return the measurements `parameters` (a count), `parameter_bytes` and `macs` (of one forward pass)."""
+def size_measurements(counted: ModuleSizes, macs: int | None) -> tuple[Measurement, ...]:
+    """Return the measurements `parameters` (a count), `parameter_bytes` and `macs` (of one forward pass, if known)."""
     values = {
         "parameters": ("1", counted.num_parameters),
         "parameter_bytes": ("B", counted.num_parameter_bytes + counted.num_buffer_bytes),
@@ -46,6 +46,7 @@ def size_measurements(counted: ModuleSizes, macs: int) -> tuple[Measurement, ...
     return tuple(
         Measurement(metric=name, unit=unit, samples=(float(value),))
         for name, (unit, value) in values.items()
+        if value is not None
     )
 
 

@@ -13,14 +13,19 @@ from suite.foundations.cases import CASES
 from suite.outcome import WORDING, Outcome
 from suite.record import Failure, Record
 from suite.results.export import VACUOUS
-from suite.spec import Gap
+from suite.spec import ANY, Gap
 
 Refusal = tuple[Outcome, Failure]
 
 
-def declared(request: RunConfig, cell: Cell, step: str) -> Refusal | None:
-    """Return the refusal for a gap declared on the model's record, the backend or the known-answer case, or None."""
-    gap = _gap(request, cell, step)
+def declared(
+    request: RunConfig, cell: Cell, step: str, *, is_of_model: bool = False
+) -> Refusal | None:
+    """Return the refusal for a gap declared on the model's record, the backend or the known-answer case, or None.
+
+    A gap of a backend does not cover a step that is of the model alone.
+    """
+    gap = _gap(request, cell, step, is_of_model)
     if gap is None or gap.kind != "unsupported":
         return None
     return Outcome.UNSUPPORTED, Failure(kind="gap", message=gap.reason, url=gap.url)
@@ -71,12 +76,14 @@ _FOLLOWING: Final = {
 """Outcome of a step -> outcome of those that start from its result; a failure's followers are not run."""
 
 
-def _gap(request: RunConfig, cell: Cell, step: str) -> Gap | None:
+def _gap(request: RunConfig, cell: Cell, step: str, is_of_model: bool) -> Gap | None:
     if cell.model not in request.specs:
         return CASES[step.partition(":")[2]].gap_for(device=cell.device, dtype=cell.dtype)
     spec, backend = request.specs[cell.model], BACKENDS[cell.backend]
     data = request.data_of(spec)
     gap = gap_of(spec, cell, stage_of(step), data)
+    if gap is not None and is_of_model and gap.backend != ANY:
+        gap = None
     if gap is None and backend.needs_graph:
         gap = gap_of(spec, cell, EXPORT, data)
     if gap is None and cell.dtype not in backend.dtypes:

@@ -86,8 +86,12 @@ class Session:
         alone, so that a failure is that of one step.
         """
         wanted = self.planned - set(self.records)
-        parts = parts_with(cell, step, self.steps, wanted)
-        if not parts:
+        parts = tuple(
+            part
+            for part in parts_with(cell, step, self.steps, wanted)
+            if not self._declared(cell, part)
+        )
+        if len(parts) < 2:
             return False
         began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
         spec = self.request.specs.get(cell.model)
@@ -224,7 +228,7 @@ class Session:
         """Return the record of a cell that cannot run (declared gap, or missing prerequisite), or None; makes the
         prerequisites if necessary.
         """
-        if why := preconditions.declared(self.request, cell, step):
+        if why := self._declared(cell, step):
             return self.blank(cell, step, *why)
         if cell.model not in self.request.specs:
             return None  # a known-answer case has no prerequisites
@@ -238,6 +242,11 @@ class Session:
             return None
         why = preconditions.without_graph(self.measure(graph_cell(cell), EXPORT, worker))
         return self.blank(cell, step, *why) if why else None
+
+    def _declared(self, cell: Cell, step: str) -> preconditions.Refusal | None:
+        row = self.steps.get(step.partition(":")[0])
+        is_of_model = row is not None and row.is_of_model
+        return preconditions.declared(self.request, cell, step, is_of_model=is_of_model)
 
     def _run(self, cell: Cell, step: str, worker: Worker | None) -> Record:
         """Run the job and return its record."""

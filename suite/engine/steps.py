@@ -44,6 +44,8 @@ class Step:
     typical_seconds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Size -> seconds that it typically takes on two cores, of a module and of a graph: the first guess at how long a
     run will go on."""
+    is_of_model: bool = False
+    """Whether it is about the model alone, whatever runs it: a gap of a backend does not cover it."""
     needs_graph: bool = False
     """Whether a cell of a backend that runs graphs needs its graph before this step."""
     makes_graph: bool = False
