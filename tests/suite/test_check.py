@@ -2,6 +2,7 @@
 
 import pytest
 
+from suite import check
 from suite.axes import TASKS
 from suite.catalog import CatalogError, builtin_specs
 from suite.cell import Cell
@@ -123,3 +124,17 @@ def test_what_it_answers_is_looked_at(checked, body, claim):
     layer = "type('Odd', (torch.nn.Module,), {'forward': run_it})"
     head = f"def run_it(self, x):\n    {body}\n"
     assert broken(checked(layer, head=head)) == [claim]
+
+
+def test_the_import_of_torch_is_no_fault_of_the_file_that_needs_it(tmp_path, monkeypatch, capsys):
+    """Every user's file imports torch, and every cell has it before: the file was told to import it elsewhere."""
+    path = tmp_path / "models.py"
+    path.write_text("import json\nfrom torch import nn\nfrom . import x\nMODELS = ()\n")
+    assert check.imported_packages(path) == {"json", "torch"}
+    path.write_text("import time, torch\nMODELS = ()\n")
+    order = []
+    monkeypatch.setattr(check, "import_module", order.append)
+    monkeypatch.setattr(check, "user_specs", lambda path: order.append(path) or ())
+    check._read(path)
+    assert order == ["torch", path]
+    assert capsys.readouterr().out == ""
