@@ -74,7 +74,7 @@ def test_a_record_of_the_page_learns(specs, name, model):
         size="tiny",
         source=Source(kind="own", name="own"),
         settings=settings,
-        steps=30,
+        steps=60,
         seed=0,
         device="cpu",
         dtype="float32",
