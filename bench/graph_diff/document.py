@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Final
 
 from bench.graph_diff.difference import Change, Difference, DifferingNodes, NodeChange, NodeRef
@@ -14,13 +15,18 @@ SCHEMA: Final = 1
 
 def to_document(difference: Difference) -> dict[str, Any]:
     """Return the comparison as JSON-able data; NaN and infinities become null."""
-    found: dict[str, Any] = json_text.finite(difference)
-    return {"schema": SCHEMA, "kind": "vitals graphs", "is_empty": difference.is_empty, **found}
+    found: dict[str, Any] = json_text.finite(_rows(difference))
+    return found
 
 
 def to_json(difference: Difference) -> str:
     """Return the document as indented text with a final newline."""
-    return json_text.written(to_document(difference))
+    return json_text.to_json(_rows(difference))
+
+
+def _rows(difference: Difference) -> dict[str, Any]:
+    own = {field.name: getattr(difference, field.name) for field in fields(difference)}
+    return {"schema": SCHEMA, "kind": "vitals graphs", "is_empty": difference.is_empty, **own}
 
 
 def nodes_from(document: Mapping[str, Any]) -> DifferingNodes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -201,8 +200,10 @@ class _Matcher:
     def by_order(self) -> None:
         """Pair runs of the same operators among the unmatched nodes."""
         left, right = (list(side.values()) for side in self._free)
-        if len(left) + len(right) > MOST_ORDERED:
+        if not (left and right) or len(left) + len(right) > MOST_ORDERED:
             return
+        import difflib  # seldom needed
+
         operators = [[family(node.operator) for node in side] for side in (left, right)]
         matcher = difflib.SequenceMatcher(a=operators[0], b=operators[1], autojunk=False)
         for block in matcher.get_matching_blocks():

@@ -111,9 +111,8 @@ def _products(x: Any, y: Any) -> float:
     import numpy as np
 
     whole = x.size // ROW * ROW
-    rows = (z[:whole].reshape(-1, ROW) for z in (x, y))
-    found = float(np.einsum("ij,ij->i", *rows).sum(dtype="f8"))
-    return found + float(np.einsum("i,i->", x[whole:], y[whole:]))
+    rows = np.einsum("ij,ij->i", x[:whole].reshape(-1, ROW), y[:whole].reshape(-1, ROW))
+    return float(rows.sum(dtype="f8")) + float(np.einsum("i,i->", x[whole:], y[whole:]))
 
 
 def _real(part: Any) -> Any:

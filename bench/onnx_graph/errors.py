@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from diagnostics.finding import Finding, Level
+if TYPE_CHECKING:
+    from diagnostics.finding import Finding
 
 
 class GraphError(ValueError):
@@ -13,9 +15,9 @@ class GraphError(ValueError):
 
 def explained(path: Path, problem: str) -> GraphError:
     """Return the error for a file with this `problem`, including the doctor's findings about the file."""
-    from diagnostics.model.inspection import (
-        inspect,  # the whole doctor: only where something is wrong
-    )
+    # The whole doctor: only where something is wrong.
+    from diagnostics.finding import Level
+    from diagnostics.model.inspection import inspect
 
     try:
         found = [f for f in inspect(path) if f.level.rank >= Level.ERROR.rank]

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.onnx_graph.microsoft import find_schema
 from bench.onnx_graph.values import shape_of
 
 if TYPE_CHECKING:
@@ -83,6 +82,8 @@ def inferred_outputs(
     import onnx
 
     domain = "" if node.domain == "ai.onnx" else node.domain
+    from bench.onnx_graph.microsoft import find_schema  # many rules, for shapes that are open
+
     schema = find_schema(node.op_type, domain, opsets.get(domain or "ai.onnx", 1))
     if schema is None:
         return {}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from bench.onnx_graph.axes import default_sizes, extent
-from bench.onnx_graph.microsoft import rules_for
 from bench.onnx_graph.operators import MICROSOFT
 
 
@@ -94,12 +94,20 @@ def infer(model: Any) -> Any:
     """Return the model with the shapes of onnx's inference; if inference fails, unchanged."""
     import onnx
 
-    used = (n.op_type for g in graphs_in(model.graph) for n in g.node if n.domain == MICROSOFT)
+    used = {n.op_type for g in graphs_in(model.graph) for n in g.node if n.domain == MICROSOFT}
     try:
-        with rules_for(used):
+        with _rules_for(used):
             return onnx.shape_inference.infer_shapes(model, data_prop=True)
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
         return model
+
+
+def _rules_for(operators: Collection[str]) -> AbstractContextManager[None]:
+    if not operators:
+        return nullcontext()
+    from bench.onnx_graph.microsoft import rules_for
+
+    return rules_for(operators)
 
 
 def graphs_in(graph: Any) -> Iterator[Any]:

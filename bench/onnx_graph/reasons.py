@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from bench.onnx_graph.known import Known
-from bench.onnx_graph.microsoft import find_schema
 
 AXIS: Final = "open axis "
 """Prefix of the reason if it is an axis that the user can choose."""
@@ -51,6 +50,8 @@ def _whole_number_parents(known: Known) -> list[Known]:
 
 def _has_rule(operator: str, opsets: Mapping[str, int]) -> bool:
     """Return whether onnx's inference knows the operator."""
+    from bench.onnx_graph.microsoft import find_schema  # many rules, for shapes that are open
+
     domain, _, name = operator.rpartition("::")
     schema = find_schema(name, domain, opsets.get(domain or "ai.onnx", 1))
     return schema is not None and bool(schema.has_type_and_shape_inference_function)

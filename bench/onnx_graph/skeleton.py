@@ -29,8 +29,7 @@ from bench.onnx_graph.stored import (
 )
 from bench.onnx_graph.values import dtype_name
 from diagnostics.model import onnx_file as proto
-from diagnostics.model.onnx_rules import TWO_GIB
-from diagnostics.model.wire import BYTES, VARINT, Buffer, Entry, WireError, entries, text
+from diagnostics.model.wire import BYTES, TWO_GIB, VARINT, Buffer, Entry, WireError, entries, text
 
 # Field numbers of onnx.proto3 besides those that the doctor knows.
 NODE_OUTPUT, NODE_NAME = 2, 3

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from math import prod
 from pathlib import Path
 from types import TracebackType
@@ -226,17 +225,34 @@ class Weights:
         dense.reshape(-1)[places] = values
         return dense
 
-    @contextmanager
-    def _errors(self, name: str) -> Iterator[None]:
-        """Convert read errors to GraphError."""
+    def _errors(self, name: str) -> _Errors:
+        return _Errors(self._path, name)
+
+
+class _Errors:
+    """Converts errors of reading a tensor to GraphError; a class, because a generator takes three times as long."""
+
+    __slots__ = ("_name", "_path")
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path = path
+        self._name = name
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None or isinstance(error, GraphError):
+            return
         from google.protobuf.message import DecodeError
 
-        try:
-            yield
-        except (BadTensor, DecodeError, OSError, IndexError, TypeError, ValueError) as error:
-            if isinstance(error, GraphError):
-                raise
-            reason = f"the weights of tensor {name[:200]!r} cannot be read ({error})"
+        if isinstance(error, (BadTensor, DecodeError, OSError, IndexError, TypeError, ValueError)):
+            reason = f"the weights of tensor {self._name[:200]!r} cannot be read ({error})"
             raise explained(self._path, reason) from error
 
 

@@ -13,14 +13,10 @@ _WORDS: Final = {None: "null", True: "true", False: "false"}
 
 
 def to_json(data: Any) -> str:
-    """Return the data as an indented JSON document with a final newline; see `finite`."""
-    return written(finite(data))
+    """Return the data as an indented JSON document with a final newline; see `finite`.
 
-
-def written(data: Any) -> str:
-    """Return what `finite` has gone through as an indented JSON document with a final newline.
-
-    The text is that of `json.dumps` with an indent, which runs without its C code and takes three times as long.
+    The text is that of `json.dumps(finite(data), indent=1, ensure_ascii=False)`, which runs without its C code when it
+    indents and takes four times as long.
     """
     return _text(data, "\n") + "\n"
 
@@ -28,23 +24,27 @@ def written(data: Any) -> str:
 def _text(value: Any, line: str) -> str:
     """Return the value as JSON. `line`: the newline and the indent before its closing bracket."""
     kind = type(value)
-    if kind is str:
+    if kind is str and value.isascii():
         return quoted(value)
     if kind is int:
         return int.__repr__(value)
     if kind is float:
-        return float.__repr__(value)
+        return float.__repr__(value) if math.isfinite(value) else "null"
+    if value is None or kind is bool:
+        return _WORDS[value]
     inner = f"{line} "
-    if kind is list:
+    if kind is tuple or kind is list:
         if not value:
             return "[]"
         return f"[{inner}{f',{inner}'.join([_text(item, inner) for item in value])}{line}]"
-    if kind is dict:
-        if not value:
-            return "{}"
+    if is_dataclass(kind):
+        rows = [f'"{name}": {_text(getattr(value, name), inner)}' for name in _fields(kind)]
+    elif kind is dict and all(type(key) is str for key in value):
         rows = [f"{quoted(key)}: {_text(item, inner)}" for key, item in value.items()]
-        return f"{{{inner}{f',{inner}'.join(rows)}{line}}}"
-    return _WORDS[value]
+    else:
+        plain = finite(value)
+        return quoted(plain) if type(plain) is str else _text(plain, line)
+    return f"{{{inner}{f',{inner}'.join(rows)}{line}}}" if rows else "{}"
 
 
 def finite(value: Any) -> Any:

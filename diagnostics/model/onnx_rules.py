@@ -9,9 +9,9 @@ from diagnostics.finding import Finding, Level
 from diagnostics.model import limits
 from diagnostics.model.onnx_file import External, OnnxFile, looks_like_onnx
 from diagnostics.model.verdict import again, finding, look, pip
+from diagnostics.model.wire import TWO_GIB
 from diagnostics.tables.version import numbers
 
-TWO_GIB = 2**31 - 1
 BROWSER_LIMIT = 3 * 10**9
 """Bytes above which browsers fail to hold a file (netron#549)."""
 

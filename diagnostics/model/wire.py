@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 VARINT, FIXED64, BYTES, GROUP, END_GROUP, FIXED32 = range(6)
 
+TWO_GIB = 2**31 - 1
+"""Most bytes of a message."""
+
 Buffer = bytes | memoryview
 """What can be walked: bytes, or a view of a mapped file."""
 

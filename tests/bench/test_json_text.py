@@ -2,11 +2,13 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bench.graph_diff.difference import Change
 from bench.output.json_text import finite, to_json
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters())
@@ -23,6 +25,15 @@ DATA = st.recursive(
 
 @given(DATA)
 @example([0, False, 1, True, -0.0, 0.1, 1e300, None, [], {}, (), [[]], {"a": {}}])
+@example(
+    {
+        1: 1,
+        "1": 2,
+        None: 3,
+        Path("x"): Path("y"),
+        "other": Change(what="é", name="", before="", after="b"),
+    }
+)
 @example({"\ud800": '"\\\n\x00\x7f\u2028é', "": math.inf})
 @settings(max_examples=60, deadline=None)
 def test_the_text_is_that_of_the_standard_library(data):
