@@ -2,8 +2,9 @@
 
     python tests/diagnostics/make_onnx_tables.py            (minutes; needs a package index)
 
-Each pinned release is installed into a virtual environment of its own, asked there with one small
-model per operator, opset and type, and removed again.
+Each pinned release is installed into a temporary folder of its own, asked there with one small
+model per operator, opset and type, and removed again; `--releases` asks some of them and keeps the rows of the others.
+It needs onnx 1.23.2, which makes the models.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 RELEASES = ("1.23.2", "1.27.0", "1.30.0", "1.32.0")
-ONNX = "1.23.2"
 TABLES = Path(__file__).parents[2] / "diagnostics" / "tables"
 DOMAINS = ("", "ai.onnx.ml", "com.microsoft")
 NEWEST_OPSETS = {"": 28, "ai.onnx.ml": 5, "com.microsoft": 1}
@@ -51,25 +51,37 @@ def main() -> int:
     answers = [answer_of(release) for release in options.releases]
     dated = datetime.date.today().isoformat()
     newest = answers[-1]
-    schemas = {"dated": dated, "onnxruntime": newest["version"], **newest["schemas"]}
-    write(TABLES / "onnx_schemas.json", schemas, "operators")
-    refused = {answer["version"]: answer["refused"] for answer in answers}
+    if newest["version"] == RELEASES[-1]:
+        schemas = {"dated": dated, "onnxruntime": newest["version"], **newest["schemas"]}
+        write(TABLES / "onnx_schemas.json", schemas, "operators")
+    kept = json.loads((TABLES / "onnx_kernels.json").read_text("utf-8"))["refused"]
+    asked = {
+        answer["version"]: with_known(answer, kept.get(answer["version"], {})) for answer in answers
+    }
+    refused = {release: asked.get(release, kept.get(release, {})) for release in RELEASES}
     write(TABLES / "onnx_kernels.json", {"dated": dated, "refused": refused}, "refused")
     return 0
 
 
+def with_known(answer: dict[str, Any], known: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """What the release refuses; of operators that ended the process that asked, what was known of them before."""
+    whole = {key: row for key, row in answer["refused"].items() if key not in answer["ended"]}
+    return {**whole, **{key: known[key] for key in answer["ended"] if key in known}}
+
+
 def answer_of(release: str) -> Any:
-    """What one release says, asked in a virtual environment that is removed afterwards."""
+    """What one release says, installed into a folder of its own, beside this interpreter's packages, and removed."""
     with tempfile.TemporaryDirectory(prefix=f"onnxruntime-{release}-") as folder:
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        python = str(Path(folder) / "bin" / "python")
-        wanted = [f"onnxruntime=={release}", f"onnx=={ONNX}", "numpy"]
-        subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
+        install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", folder]
+        subprocess.run([*install, f"onnxruntime=={release}"], check=True)
         out = Path(folder) / "answer.json"
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        command = [python, __file__, "--ask", str(out)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": folder}
+        command = [sys.executable, __file__, "--ask", str(out)]
         subprocess.run(command, check=True, env=environment)
-        return json.loads(out.read_text("utf-8"))
+        answer = json.loads(out.read_text("utf-8"))
+    if answer["version"] != release:
+        raise SystemExit(f"asked for onnxruntime {release}, and {answer['version']} answered")
+    return answer
 
 
 def write(path: Path, data: dict[str, Any], long: str) -> None:
@@ -92,10 +104,12 @@ def ask() -> dict[str, Any]:
     import onnxruntime
 
     schemas = declared()
+    refused, ended = refusals(schemas)
     return {
         "version": onnxruntime.__version__,
         "schemas": schemas,
-        "refused": refusals(schemas),
+        "refused": refused,
+        "ended": ended,
     }
 
 
@@ -146,21 +160,26 @@ def limit(count: int) -> int:
     return -1 if count > 1000 else count
 
 
-def refusals(schemas: dict[str, Any]) -> dict[str, list[Any]]:
-    """`domain:operator` -> [first opset, last opset, type parameter, types]; "*" for every type."""
+def refusals(schemas: dict[str, Any]) -> tuple[dict[str, list[Any]], list[str]]:
+    """`domain:operator` -> [first opset, last opset, type parameter, types], "*" for every type; and the operators that
+    ended the process that asked, whose rows are not whole.
+    """
     found: dict[str, list[Any]] = {}
+    ended: list[str] = []
     for domain, operators in schemas["operators"].items():
         for name, rows in operators.items():
             if name in HAVE_GRAPHS:
                 continue
-            kept = in_a_child(domain, name, rows, schemas["type_sets"])
+            kept, has_ended = in_a_child(domain, name, rows, schemas["type_sets"])
             if kept:
                 found[f"{domain}:{name}"] = merged(kept)
-    return found
+            if has_ended:
+                ended.append(f"{domain}:{name}")
+    return found, ended
 
 
-def in_a_child(domain: str, name: str, rows: list[Any], sets: list[str]) -> list[Any]:
-    """The refusals of one operator, asked in a forked process: some attributes abort the runtime."""
+def in_a_child(domain: str, name: str, rows: list[Any], sets: list[str]) -> tuple[list[Any], bool]:
+    """The refusals of one operator, and whether the forked process that asks ended: some attributes abort it."""
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -177,7 +196,7 @@ def in_a_child(domain: str, name: str, rows: list[Any], sets: list[str]) -> list
     _, status = os.waitpid(child, 0)
     if status:
         print(f"{domain}:{name} ended the process that asked ({status})", file=sys.stderr)
-    return kept
+    return kept, bool(status)
 
 
 def spans(rows: list[Any], newest: int) -> Iterator[tuple[int, int, Any]]:
