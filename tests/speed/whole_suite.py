@@ -1,4 +1,4 @@
-"""Processor time of whole lives beside that of an older commit: `python tests/speed/suite.py REF --models NAMES`.
+"""Processor time of whole lives beside that of an older commit: `python tests/speed/whole_suite.py REF --models NAMES`.
 
 `pytest suite --models NAME --size tiny` from nothing, model by model, both trees in turns on one machine, one thread.
 Processor seconds are those of pytest and of all that it started: on a busy machine wall time says more of its
