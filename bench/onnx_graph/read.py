@@ -81,6 +81,8 @@ def parsed(path: Path, skeleton: Skeleton) -> Any:
         model = onnx.load_model_from_string(skeleton.data)
     except (DecodeError, UnicodeDecodeError) as error:
         raise explained(path, f"it cannot be parsed ({error})") from error
+    if any(isinstance(text, bytes) for text in _texts(model)):
+        raise explained(path, "a name in it is no text in UTF-8")
     if skeleton.has_functions:
         fill_in_defaults(model)
         try:
@@ -88,6 +90,22 @@ def parsed(path: Path, skeleton: Skeleton) -> Any:
         except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:
             raise explained(path, f"its functions cannot be put in place ({error})") from error
     return model
+
+
+def _texts(model: Any) -> Iterator[str | bytes]:
+    """Yield the names in the file's graphs and functions; protobuf leaves those as bytes that are not UTF-8."""
+    bodies = [model.graph, *model.functions]
+    while bodies:
+        body = bodies.pop()
+        yield body.name
+        for node in body.node:
+            yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+            for attribute in node.attribute:
+                yield attribute.name
+                bodies += [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
+        for held in ("initializer", "input", "output", "value_info"):
+            for value in getattr(body, held, ()):
+                yield value if isinstance(value, (str, bytes)) else value.name
 
 
 def _num_bytes(path: Path, skeleton: Skeleton) -> int:

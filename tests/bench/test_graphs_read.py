@@ -247,3 +247,17 @@ def test_reading_leaves_no_file_open(tmp_path):
     time.sleep(0)
     after = len(os.listdir("/proc/self/fd")) if before else 0
     assert after == before
+
+
+@pytest.mark.parametrize("name", [b"first", b"between", b"whole"])
+def test_a_name_that_is_no_text_is_one_sentence_about_the_file(tmp_path, name):
+    node = helper.make_node("Relu", ["x"], ["between"], name="first")
+    last = helper.make_node("Abs", ["between"], ["y"], name="second")
+    ends = (value("x", [2]), value("y", [2]))
+    graph = helper.make_graph([node, last], "whole", [ends[0]], [ends[1]])
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(
+        helper.make_model(graph).SerializeToString().replace(name, b"\xff\xfe" + name[2:])
+    )
+    with pytest.raises(GraphError, match=r"bad\.onnx: a name in it is no text in UTF-8"):
+        read(path)
