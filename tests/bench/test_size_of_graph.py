@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from test_session import EAGER, answer_by_runner, passed, runners
 
 from bench.instruments.size import of_graph
-from bench.steps import STEPS
-from suite.axes import EAGER as EAGER_BACKEND
-from suite.engine.run_config import RunConfig
-from suite.engine.session import Session
-from suite.outcome import Outcome
-from suite.runs.store import RunFolder
-from suite.spec import Gap, ModelSpec, Size
 from suite.tasks.batch import Batch
-from suite.worker.fake import FakeWorker
-from suite.worker.job_options import JobOptions
 
 
 def file_of(path, *, nodes, weights, shape):
@@ -71,31 +59,3 @@ def test_a_product_that_cannot_be_counted_leaves_no_count(tmp_path):
     )
     batch = Batch(inputs={"x": torch.ones(3, 6)}, num_samples=3)
     assert sizes(path, batch) == {"parameters": 8, "parameter_bytes": 32}
-
-
-def test_a_gap_of_a_backend_covers_what_it_runs_and_not_the_size(tmp_path):
-    spec = ModelSpec(
-        name="net",
-        family="file",
-        task="image_classification",
-        build=dict,
-        sizes={"tiny": Size()},
-        outputs=("y",),
-        gaps=(Gap(backend=EAGER_BACKEND, reason="no module", url="https://example.org"),),
-    )
-    worker = FakeWorker(answer=answer_by_runner(size=passed({"result": {"num_parameters": 7}})))
-    session = Session(
-        request=RunConfig(
-            specs={"net": spec}, options=JobOptions(), deadline=9.0, cold_replicates=1, cache=""
-        ),
-        folder=RunFolder.create(tmp_path),
-        worker=worker,
-        steps=STEPS,
-        planned=frozenset(f"{EAGER.id}/{step}" for step in ("size", "latency", "memory")),
-    )
-    assert session.measure(EAGER, "size").result.num_parameters == 7
-    assert session.measure(EAGER, "latency").outcome is Outcome.UNSUPPORTED
-    assert runners(worker) == [["instruments", "size"]]
-    everywhere = replace(spec, gaps=(Gap(reason="broken", url="https://example.org"),))
-    session.request.specs["net"] = everywhere
-    assert session.refusal(EAGER, "size").outcome is Outcome.UNSUPPORTED

@@ -10,13 +10,14 @@ from test_session import EAGER, LATENCY, ORT, answer_by_runner, failed, passed, 
 from bench.instruments import together
 from bench.plan import PLANS
 from bench.steps import STEPS
+from suite.axes import EAGER as EAGER_BACKEND
 from suite.backends.runnable import Runnable
 from suite.engine.run_config import RunConfig
 from suite.engine.session import Session
 from suite.outcome import Outcome
 from suite.results.measuring import RunResult
 from suite.runs.store import RunFolder
-from suite.spec import ModelSpec, Size
+from suite.spec import ANY, Gap, ModelSpec, Size
 from suite.worker.fake import FakeWorker
 from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob
@@ -31,7 +32,7 @@ PHASES = {"build": 1.0, "first_forward": 0.5, "memory/leak": 2.0, "latency/round
 
 @pytest.fixture
 def session_of(tmp_path):
-    def make(*planned, parts=PARTS, **answers):
+    def make(*planned, parts=PARTS, gaps=(), **answers):
         spec = ModelSpec(
             name="net",
             family="x",
@@ -39,6 +40,7 @@ def session_of(tmp_path):
             build=dict,
             sizes={"tiny": Size()},
             outputs=("y",),
+            gaps=gaps,
         )
         answers = {"together": passed({}, **PHASES), **answers}
 
@@ -110,6 +112,17 @@ def test_where_the_shared_process_fails_every_step_is_tried_alone(session_of):
     assert session.measure(EAGER, "size").outcome is Outcome.PASSED
     alone = [name for _, name in runners(worker) if name != "together"]
     assert alone == ["latency", "memory", "size"]
+
+
+def test_a_gap_of_a_backend_covers_what_it_runs_and_not_the_size(session_of):
+    gap = Gap(backend=EAGER_BACKEND, reason="no module", url="https://example.org")
+    size = passed({"result": {"num_parameters": 7}})
+    session, worker = session_of("size", "latency", "memory", gaps=(gap,), size=size)
+    assert session.measure(EAGER, "size").result.num_parameters == 7
+    assert session.measure(EAGER, "latency").outcome is Outcome.UNSUPPORTED
+    assert runners(worker) == [["instruments", "size"]]
+    everywhere, _ = session_of("size", gaps=(replace(gap, backend=ANY),), size=size)
+    assert everywhere.refusal(EAGER, "size").outcome is Outcome.UNSUPPORTED
 
 
 def test_a_part_that_was_done_is_kept_though_the_process_fails_after_it(session_of):
