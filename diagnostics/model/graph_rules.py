@@ -302,7 +302,7 @@ def _kernel(
         code="ort-no-kernel",
         summary=f"ONNX Runtime {' and '.join(releases)} has no CPU kernel for {what} in opset {opset}.",
         cause=f"{title(node)} needs it.{before} Found out by asking that release on "
-        f"{operators.asked_on()}; other execution providers were not asked. The file itself is valid.",
+        f"{operators.asked_on(releases)}; other execution providers were not asked. The file itself is valid.",
         cure=f"export for opset {older}, or write the operator with others"
         if before
         else "convert to a type that has a kernel, such as float32"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -158,6 +159,7 @@ def _refused(
     return None
 
 
-def asked_on() -> str:
-    """Return the day on which the releases were asked."""
-    return str(_kernels()["dated"])
+def asked_on(releases: Sequence[str]) -> str:
+    """Return the days on which those releases were asked, each once."""
+    days = _kernels()["dated"]
+    return " and ".join(sorted({days[release] for release in releases if release in days}))

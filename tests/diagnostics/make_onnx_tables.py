@@ -54,12 +54,13 @@ def main() -> int:
     if newest["version"] == RELEASES[-1]:
         schemas = {"dated": dated, "onnxruntime": newest["version"], **newest["schemas"]}
         write(TABLES / "onnx_schemas.json", schemas, "operators")
-    kept = json.loads((TABLES / "onnx_kernels.json").read_text("utf-8"))["refused"]
+    before = json.loads((TABLES / "onnx_kernels.json").read_text("utf-8"))
+    kept, days = before["refused"], {**before["dated"], **dict.fromkeys(options.releases, dated)}
     asked = {
         answer["version"]: with_known(answer, kept.get(answer["version"], {})) for answer in answers
     }
     refused = {release: asked.get(release, kept.get(release, {})) for release in RELEASES}
-    write(TABLES / "onnx_kernels.json", {"dated": dated, "refused": refused}, "refused")
+    write(TABLES / "onnx_kernels.json", {"dated": days, "refused": refused}, "refused")
     return 0
 
 
