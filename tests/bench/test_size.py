@@ -67,9 +67,9 @@ def test_a_run_gives_three_exact_measurements(monkeypatch, dtype, width):
         num_samples=2,
         num_tokens=None,
     )
-    subject = SimpleNamespace(
-        module=nn.Linear(8, 3).eval(), batch=batch, spec=SimpleNamespace(parameters=27)
-    )
+    spec = SimpleNamespace(name="m", parameters=27)
+    subject = SimpleNamespace(module=nn.Linear(8, 3).eval(), batch=batch, spec=spec)
+    monkeypatch.setattr(size, "spec_of", lambda job: spec)
     monkeypatch.setattr(size, "subject_for", lambda job, emit: subject)
     result = size.run(CellJob(runner="", cell=Cell(model="m", size="tiny", dtype=dtype)), silent)
     found = {m.metric: (m.unit, m.samples) for m in result.measurements}
