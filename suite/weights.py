@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_origin
 
+from suite import hub
 from suite.spec import ModelSpec
 from suite.worker.errors import Unavailable
 
@@ -115,12 +116,13 @@ def _pretrained(spec: ModelSpec, size: str) -> Any:
     if size != "base":
         raise Unavailable(f"{spec.name}: published weights exist for --size base only, not {size}")
     try:
-        return spec.pretrained()
+        with hub.asked_once():
+            return spec.pretrained()
     except OSError as error:  # URLError, ConnectionError and the hub's own errors derive from it
         raise Unavailable(
             f"{spec.name}: the published weights could not be loaded ({_first_line(error)}). They are neither"
             " in the cache nor could they be fetched. Next: run once on a machine with a connection and copy"
-            " its cache (HF_HOME for transformers, TORCH_HOME for torchvision), unset HF_HUB_OFFLINE where it"
+            " its cache (HF_HOME for timm and transformers, TORCH_HOME for torchvision), unset HF_HUB_OFFLINE where it"
             " is set, or give files with --weights DIR"
         ) from error
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 SPREAD: Final = 2.0
 """Standard deviation of the class scores before softmax or sigmoid: some then exceed the library's thresholds."""
+SCALE: Final = 0.1
+"""Scale of a residual branch in place of one that starts near zero."""
 HEADS: Final = ("cls", "class")
 """What the names of layers contain that score classes."""
 
@@ -77,6 +79,22 @@ def wake_classifier(layer: Any) -> None:
     weight = getattr(layer, "weight", None)
     if weight is not None and not bool(weight.any()):
         nn.init.trunc_normal_(weight, std=0.02)
+
+
+def wake_activations(module: Any, pictures: Any) -> None:
+    """Change random weights in place under which nothing of the pictures reaches the end, by one pass over them.
+
+    Scales of residual branches that start near zero, as for training, become SCALE; batch norms take their statistics.
+    """
+    import torch
+
+    with torch.inference_mode(False), torch.no_grad():
+        for parameter in module.parameters():
+            first = float(parameter.flatten()[0]) if parameter.ndim == 1 else 0.0
+            if 0 < abs(first) < SCALE and bool((parameter == first).all()):
+                parameter.fill_(SCALE)
+        with measuring_norms(module):
+            module(pictures)
 
 
 def _noting(seen: dict[Any, list[float]]) -> Callable[..., None]:

@@ -10,13 +10,16 @@ from diagnostics.did_you_mean import did_you_mean
 from suite.axes import BASE, OPEN
 from suite.catalog import CatalogError
 from suite.origins.probe import AS_BUILT
-from suite.origins.random_weights import wake_classifier
+from suite.origins.random_weights import wake_activations, wake_classifier
 from suite.origins.reference import Reference
 from suite.presets import TRAINING
 from suite.spec import Export, ModelSpec
 
 FALLBACK = (3, 224, 224)
 """Input [channels, height, width] where a configuration names none."""
+VANISHING = ("byobnet", "cait", "convmixer", "cspnext", "efficientvit_mit")
+"""Modules of the library whose nets answer a constant with the library's own start: nothing of the picture reaches the
+end, at most 1e-5 of the answer."""
 
 
 def names() -> list[str]:
@@ -37,8 +40,7 @@ def describe(target: str) -> ModelSpec:
         raise CatalogError(
             f"timm has no model {target!r}{did_you_mean(target, names(), is_listed=False)}"
         )
-    found = timm.get_pretrained_cfg(target)
-    settings = found.to_dict() if found is not None else {}
+    settings = _settings(target)
     channels, height, width = settings.get("input_size") or FALLBACK
     classes = settings.get("num_classes", 1000)
     heads = settings.get("classifier") or ()
@@ -62,6 +64,14 @@ def describe(target: str) -> ModelSpec:
         source="https://github.com/huggingface/pytorch-image-models",
     )
     return completed(target, record)
+
+
+def _settings(name: str) -> dict[str, Any]:
+    """Return the library's configuration of the published weights; empty if there are none."""
+    import timm
+
+    found = timm.get_pretrained_cfg(name)
+    return found.to_dict() if found is not None else {}
 
 
 def completed(target: str, record: ModelSpec) -> ModelSpec:
@@ -89,11 +99,14 @@ def build_model(name: str, *, pretrained: bool = False) -> Any:
         heads = module.get_classifier()
         for head in heads if isinstance(heads, (list, tuple)) else (heads,):
             wake_classifier(head)
+    if not pretrained and timm.models.is_model_in_modules(name.partition(".")[0], VANISHING):
+        shape = list(_settings(name).get("input_size") or FALLBACK)
+        wake_activations(module.eval(), picture(shape=shape, count=2))
     return module
 
 
-def picture(*, shape: list[int]) -> Any:
-    """Return one picture of noise [1, *shape], for models that end in features and know no classes."""
+def picture(*, shape: list[int], count: int = 1) -> Any:
+    """Return pictures of noise [count, *shape], for models that end in features and know no classes."""
     import torch
 
-    return torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(0))

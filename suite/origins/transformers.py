@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from diagnostics.did_you_mean import did_you_mean
 from diagnostics.facts.system import describe as describe_system
+from suite import hub
 from suite.axes import BASE, GENERATES, OPEN, TINY
 from suite.catalog import CatalogError
 from suite.origins.example_tensors import Sizes, tensors_for
@@ -191,20 +192,27 @@ def configuration(target: str, settings: dict[str, Any] | None = None) -> Any:
 
     Raise CatalogError if there is none, or it would have to be downloaded.
     """
+    from huggingface_hub import constants
     from transformers import AutoConfig
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING, CONFIG_MAPPING_NAMES
 
     if Path(target).is_absolute() or "/" in target:
         try:
-            config = AutoConfig.from_pretrained(target, trust_remote_code=False)
+            with hub.asked_once():
+                config = AutoConfig.from_pretrained(target, trust_remote_code=False)
         except (OSError, ValueError) as error:
             if Path(target).is_absolute():
                 line = str(error).strip().splitlines()[0]
                 raise CatalogError(
                     f"{Path(target).name}/config.json cannot be used: {line}"
                 ) from error
+            why = (
+                "and nothing is downloaded unless asked"
+                if constants.HF_HUB_OFFLINE
+                else f"and the Hub does not give it ({str(error).strip().splitlines()[0]})"
+            )
             raise CatalogError(
-                f"the configuration of {target} is not in the library's cache, and nothing is downloaded unless asked;"
+                f"the configuration of {target} is not in the library's cache, {why};"
                 " next: --weights pretrained --size base on a machine with a connection, or copy its cache (HF_HOME)"
             ) from error
     else:

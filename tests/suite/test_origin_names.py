@@ -151,15 +151,17 @@ def test_a_folder_without_a_configuration_is_named(tmp_path):
         parse(f"hf:{tmp_path}")
 
 
-def test_a_classifier_that_starts_at_zero_answers_two_pictures_differently():
+@pytest.mark.parametrize("name", ["mixer_s32_224", "repvgg_a0", "cait_xxs24_224"])
+def test_a_net_that_starts_with_a_constant_answers_two_pictures_differently(name):
     import torch
 
     from suite.origins.timm import build_model
 
-    module = build_model("mixer_s32_224").eval()
+    torch.manual_seed(0)
+    module = build_model(name).eval()
     with torch.inference_mode():
         first, second = (module(torch.randn(1, 3, 224, 224)) for _ in range(2))
-    assert (first - second).norm() > 0.1 * first.norm()
+    assert (first - second).norm() > 0.01 * first.norm()
 
 
 def test_a_detector_with_random_weights_finds_something_of_its_own_in_every_picture():

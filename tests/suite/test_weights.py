@@ -1,6 +1,7 @@
 """Where weights come from: a seed, files, the hub; and what is refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -95,6 +96,29 @@ def test_an_unreachable_hub_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     with pytest.raises(Unavailable, match="HF_HOME"):
         module_for(spec_for("bert"), "base", weights="pretrained")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_hub_is_asked_once_and_without_an_answer_the_cache_alone_is_used(monkeypatch, is_there):
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    seen = []
+
+    class Session:
+        def head(self, url, timeout):
+            seen.append((url, timeout))
+            if not is_there:
+                raise OSError("no address")
+
+    monkeypatch.setattr(huggingface_hub, "get_session", Session)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    spec = replace(spec_for("mlp"), pretrained=lambda: seen.append(constants.HF_HUB_OFFLINE))
+    monkeypatch.setattr("suite.weights.refuse_dict_inputs", lambda *_: seen.append("built"))
+    with pytest.raises(AttributeError):  # what stands for the module is none
+        module_for(spec, "base", weights="pretrained")
+    assert seen == [(constants.ENDPOINT, 5.0), not is_there, "built"]
+    assert constants.HF_HUB_OFFLINE is False
 
 
 def test_a_model_without_published_weights_says_so():
