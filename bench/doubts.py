@@ -24,7 +24,7 @@ from bench.sample_doubts import (
     short_rounds,
     wide_interval,
 )
-from suite.record import Measurement, MeasurementFacts
+from suite.measurement import NO_FACTS, Measurement
 from suite.results.measuring import PairedArm
 
 
@@ -68,7 +68,6 @@ SYMPTOMS: Final = ("no_steady_state", "drifting", "wide_interval")
 """Doubts that a busy machine explains: where it is said, they are not said again."""
 OF_RUN: Final = ("quota", "oversubscribed", "busy_machine", "two_speeds")
 """Doubts about the machine: the same for every cell, or for many."""
-NOTHING_KNOWN: Final = MeasurementFacts()
 HEADINGS: Final = {"latency": "p50", "latency_device": "device p50"}
 """Metric -> heading of the figure that is shown for it, if that is not its title."""
 
@@ -76,7 +75,8 @@ HEADINGS: Final = {"latency": "p50", "latency_device": "device p50"}
 def doubts(measurement: Measurement, plan: Plan) -> tuple[Doubt, ...]:
     """Return the reasons to distrust this measurement, in the order of DOUBTS."""
     # Most measurements are one number without facts, and every check asks for a fact.
-    if not measurement.samples or measurement.facts == NOTHING_KNOWN:
+    facts = measurement.facts
+    if not measurement.samples or facts is NO_FACTS or facts == NO_FACTS:
         return ()
     found = {code: check(measurement, plan) for code, check in DOUBTS.items()}
     if found["busy_machine"]:

@@ -9,18 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench.instruments.options import SittingArm, SittingOptions
-from bench.instruments.results import SittingResult
 from suite.axes import ORIGINAL, QUANTIZE, REFERENCE, VARIANTS, root_of
 from suite.cell import Cell
-from suite.engine.outcome_rules import judged
 from suite.outcome import Outcome
 from suite.record import Failure, Record
 from suite.results.measuring import PairedArm, PairsResult
-from suite.worker.errors import tail_of
 
 if TYPE_CHECKING:
     from suite.engine.session import Session
+
+# A report looks up what a cell is compared with; what a sitting needs is imported when one is held.
 
 RUNNER: Final = "bench.instruments.sitting:run"
 STEP: Final = "pairs"
@@ -66,6 +64,8 @@ def references(cell: Cell) -> tuple[Cell, ...]:
 
 def pairs_record(session: Session, cell: Cell) -> Record:
     """Return the cell's turns in the sitting of its model, which is held when its first cell asks."""
+    from suite.engine.outcome_rules import judged
+
     began, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     timed = session.records.get(f"{cell.id}/latency")
     if timed is not None and not timed.outcome.has_run:
@@ -94,6 +94,9 @@ def _key(cell: Cell) -> str:
 
 def _hold(session: Session, cell: Cell) -> Record:
     """Hold the sitting of this cell and of the later ones of its model and place, and keep its record for them."""
+    from bench.instruments.options import SittingArm, SittingOptions
+    from bench.instruments.results import SittingResult
+
     group = [one for one in session.cells if _place(one) == _place(cell) and references(one)]
     first = group.index(cell) if cell in group else 0
     members, arms = _chosen(session, [cell, *group[first + 1 :]])
@@ -146,6 +149,9 @@ def _place(cell: Cell) -> Cell:
 
 def _own(session: Session, sitting: Record, cell: Cell) -> Record:
     """Return this cell's part of the sitting's record."""
+    from bench.instruments.results import SittingResult
+    from suite.worker.errors import tail_of
+
     result = sitting.result
     if not sitting.outcome.has_run or not isinstance(result, SittingResult):
         return replace(sitting, cell=cell)

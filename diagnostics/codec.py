@@ -239,9 +239,8 @@ def _record_decoder(kind: type) -> _Decoder:
         known = by_name()
         found: dict[str, Any] = {}
         for name, value in data.items():
-            if name in known:
-                field_decoder, unchanged = known[name]
-                found[name] = value if type(value) in unchanged else field_decoder(value, None)
+            if (own := known.get(name)) is not None:
+                found[name] = value if type(value) in own[1] else own[0](value, None)
         return kind(**found)
 
     def checked(data: dict[str, Any], problems: list[str] | None) -> Any:

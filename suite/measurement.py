@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from diagnostics.codec import decode, decode_as
 
@@ -95,6 +95,9 @@ class MeasurementFacts:
     """Tokens in the cache before the prompt."""
 
 
+NO_FACTS: Final = MeasurementFacts()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """Samples of one metric: raw data, nothing derived."""
@@ -109,7 +112,7 @@ class Measurement:
     """Samples of the warm-up, stored but never used."""
     iterations_per_sample: int = 1
     """Inner repetitions by which each sample is already divided."""
-    facts: MeasurementFacts = MeasurementFacts()
+    facts: MeasurementFacts = NO_FACTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,5 +130,5 @@ def measurement_from(data: Mapping[str, Any], problems: list[str] | None = None)
     """Decode a measurement from JSON data; with `problems`, invalid facts are dropped and named there."""
     facts = data.get("facts")
     if not facts:
-        return decode_as(Measurement, {key: data[key] for key in data if key != "facts"})
+        return decode_as(Measurement, {**data, "facts": NO_FACTS})
     return decode_as(Measurement, {**data, "facts": decode(MeasurementFacts, facts, problems)})

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from bench.graph_analysis.record import layer_name
 from bench.onnx_graph.names import bare, family, is_numbered
-from bench.onnx_graph.record import Graph
+
+if TYPE_CHECKING:
+    from bench.onnx_graph.record import Graph
 
 PASSED_ON: Final = frozenset(
     {

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Final
 
 from bench.output.markdown import line, safe
 from bench.output.names import backend_name, backend_short
-from bench.report.columns import Column, drawn, fitting
-from bench.report.table import NAME
 from bench.stats import Estimate
 from bench.summary.generation import Generated, GeneratedPoint
 from bench.summary.labels import labels_of
 from bench.summary.model import Report
 from suite import units
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 HEADS: Final = (
     "model", "backend", "prompt", "depth", "first token", "prefill", "decode", "between tokens", "p99",
@@ -98,6 +96,12 @@ def _measured(found: Estimate | None, text: object) -> str:
 
 def generation_table(lines: Sequence[Line], width: int) -> Table:
     """Return the lines in as many columns as fit into `width` characters."""
+    # The page has these lines too, and needs nothing of what draws on a terminal.
+    from rich.text import Text
+
+    from bench.report.columns import Column, drawn, fitting
+    from bench.report.table import NAME
+
     columns = {
         head: Column(head, [Text(_short(one, place)) for one in lines], place > 1)
         for place, head in enumerate(HEADS)

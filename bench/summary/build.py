@@ -139,7 +139,7 @@ def without_run_doubts(rows: Sequence[Row]) -> tuple[tuple[Row, ...], tuple[str,
                 if doubt.is_of_run:
                     found.setdefault(doubt.code, []).append((lane.cell, doubt))
             own = tuple(doubt for doubt in lane.doubts if not doubt.is_of_run)
-            lanes.append(replace(lane, doubts=own))
+            lanes.append(lane if own == lane.doubts else replace(lane, doubts=own))
         kept.append(replace(row, lanes=tuple(lanes)))
     num_cells = sum(len(row.lanes) for row in rows)
     return tuple(kept), tuple(_caution(code, seen, num_cells) for code, seen in found.items())
@@ -278,14 +278,17 @@ def roofline_of(info: Mapping[str, Any], rows: Sequence[Row]) -> Roofline | None
 def with_bandwidths(rows: Sequence[Row], peaks: Sequence[Peaks]) -> tuple[Row, ...]:
     """Return the rows with the share of their device's memory bandwidth that decoding reaches."""
     known = {peak.device: peak.bandwidth for peak in peaks}
+
+    def with_share(row: Row, lane: Lane) -> Lane:
+        if lane.generation is None:
+            return lane
+        found = with_bandwidth(lane.generation, known.get(row.device))
+        return replace(lane, generation=found)
+
     return tuple(
-        replace(
-            row,
-            lanes=tuple(
-                replace(lane, generation=with_bandwidth(lane.generation, known.get(row.device)))
-                for lane in row.lanes
-            ),
-        )
+        replace(row, lanes=tuple(with_share(row, lane) for lane in row.lanes))
+        if any(lane.generation for lane in row.lanes)
+        else row
         for row in rows
     )
 

@@ -103,9 +103,11 @@ def _records(path: Path, problems: list[str]) -> tuple[Record, ...]:
                         " the run was stopped while writing it."
                     )
                 continue
-            unread += [f"line {number}: {_shortened(text)}" for text in record.unread]
-            found.pop(record.key, None)
-            found[record.key] = record
+            if record.unread:
+                unread += [f"line {number}: {_shortened(text)}" for text in record.unread]
+            key = record.key
+            found.pop(key, None)
+            found[key] = record
     if dropped:
         problems.append(
             f"{path.name}: {len(dropped)} line(s) could not be read and were dropped:"
