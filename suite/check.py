@@ -7,9 +7,10 @@ import ast
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,8 +25,8 @@ from suite.options import Asked, chosen_models, user_specs
 from suite.results.step_output import StepOutput
 from suite.results.step_result import StepResult
 from suite.slips import Slip, must_have_settings
-from suite.spec import ModelSpec
-from suite.worker.client import Launcher
+from suite.spec import ANY, ModelSpec
+from suite.worker.client import Launcher, LauncherError
 from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob, Emit
 
@@ -112,7 +113,8 @@ def subjects(
 ) -> tuple[tuple[ModelSpec, ...], JobOptions]:
     """Return the records of what is asked for, and the options of their jobs. Raise CatalogError.
 
-    A models file is read by a process without torch, models of other origins are described by `builder`.
+    A models file is read by a process without torch unless it imports that itself, then by `builder`, which has it;
+    models of other origins are described by `builder`.
     """
     files = [word for word in words if word.endswith(".py")]
     if len(files) > 1 or (files and len(words) > 1):
@@ -120,7 +122,7 @@ def subjects(
     if files:
         path = Path(files[0])
         must_parse(path, option="")
-        own = _read(path)
+        own = _read(path, builder)
         joined(builtin_specs(), own)
         return own, JobOptions(models_from=str(path.resolve()), sources=sources_in(None))
     worker = None if builder is None else lambda: builder
@@ -129,10 +131,13 @@ def subjects(
     return specs, JobOptions(origins=origins, sources=sources_in(None))
 
 
-def _read(path: Path) -> tuple[ModelSpec, ...]:
+def _read(path: Path, builder: Launcher | None) -> tuple[ModelSpec, ...]:
     """Return the records of a models file, and say so if that takes long: while it does, and how long it took."""
-    for name in sorted(imported_packages(path) & {*BACKENDS[EAGER].preload}):
-        import_module(name)  # every cell has these already: their seconds are not the file's
+    worker: Callable[[], Launcher] | None = None
+    if builder is not None and imported_packages(path) & {*BACKENDS[EAGER].preload}:
+        worker = partial(_given, builder)
+        with suppress(LauncherError):  # the first job says so
+            builder.wait_until_ready()  # every cell has these: their seconds are not the file's
     told = threading.Timer(
         SLOW_READING,
         print,
@@ -142,7 +147,7 @@ def _read(path: Path) -> tuple[ModelSpec, ...]:
     told.start()
     begin = time.perf_counter()
     try:
-        own = user_specs(path)
+        own = user_specs(path, worker)
     finally:
         told.cancel()
     seconds = time.perf_counter() - begin
@@ -152,6 +157,10 @@ def _read(path: Path) -> tuple[ModelSpec, ...]:
             ' requires=("library",), which imports them once'
         )
     return own
+
+
+def _given(launcher: Launcher) -> Launcher:
+    return launcher
 
 
 def imported_packages(path: Path) -> set[str]:
@@ -168,15 +177,17 @@ def imported_packages(path: Path) -> set[str]:
 def possible(spec: ModelSpec) -> Iterator[str]:
     """Yield what can be done with the model, and why not the rest."""
     size = next(iter(spec.sizes))
+    closed = {gap.backend for gap in spec.gaps if gap.stage == gap.variant == gap.device == ANY}
     states = [
         name
         for name, row in VARIANTS.items()
         if in_place(name, spec) == name
         and exists(row, spec, size, row.devices[0])
         and (spec.can_train or name == ORIGINAL or row.replaces)
+        and (name == ORIGINAL or row.backend not in closed)
     ]
     yield f"states: {', '.join(states)}"
-    if not spec.can_train:
+    if not spec.can_train and EAGER not in closed:
         yield "training, fine-tuning: need `batch`, `loss` and `metric` on the record (docs/your-models.md)"
     if spec.export.static_reason:
         yield f"the graph has fixed shapes: {spec.export.static_reason}"
@@ -204,13 +215,14 @@ def run(job: CellJob, emit: Emit) -> StepOutput[CheckResult]:
     from suite.built_model import batch_of
     from suite.flat_tensors import flatten_outputs
     from suite.origins.find import spec_of
-    from suite.slips import must_take
+    from suite.slips import must_take, told_as_slip
     from suite.weights import module_for
 
     spec = spec_of(job)
     emit("phase", name=BUILD)
     before, begin = _packages(), time.perf_counter()
-    module = module_for(spec, job.cell.size, seed=job.options.seed)
+    with told_as_slip(spec, "build raises"):
+        module = module_for(spec, job.cell.size, seed=job.options.seed)
     seconds = time.perf_counter() - begin
     new = sorted(_packages() - before - {m.partition(".")[0] for m in spec.requires})
     parameters = sum(p.numel() for p in module.parameters())
@@ -228,7 +240,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[CheckResult]:
                 Claim(
                     name="builds",
                     holds=True,
-                    evidence=f"{parameters:,} parameters, {seconds:.1f} s",
+                    evidence=f"{f'{parameters:,} parameters, ' if parameters else ''}{seconds:.1f} s",
                 ),
                 *_claims(spec, first, again),
             ),
@@ -276,18 +288,15 @@ def _answer(spec: ModelSpec, module: Any, inputs: Mapping[str, Any]) -> Any:
     """Return what the module answers, always from the same seed; raise Slip with the inputs if it raises."""
     import torch
 
+    from suite.slips import told_as_slip
+
     torch.manual_seed(0)
-    try:
+    shapes = ", ".join(
+        f"{name} {list(value.shape)}" if isinstance(value, torch.Tensor) else name
+        for name, value in inputs.items()
+    )
+    with told_as_slip(spec, f"forward on {shapes} raises"):
         return module(**inputs)
-    except Exception as error:
-        line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        shapes = ", ".join(
-            f"{name} {list(value.shape)}" if isinstance(value, torch.Tensor) else name
-            for name, value in inputs.items()
-        )
-        raise Slip(
-            f"model {spec.name!r}: forward raises {type(error).__name__} on {shapes}: {line}"
-        ) from error
 
 
 def _packages() -> set[str]:

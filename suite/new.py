@@ -83,11 +83,12 @@ def record_text(reference: Reference, spec: ModelSpec) -> str:
         body,
     ]
     is_open = spec.task == OPEN
+    advice = "" if reference.kind == PYTHON else "; random ones here: give real ones"
     if is_open:
         lines += [
             "",
-            "def inputs():  # ready tensors by argument of forward; random ones here: give real ones",
-            *(f"    {line}" for line in _inputs_lines(reference, spec)),
+            f"def inputs():  # ready tensors by argument of forward{advice}",
+            *(f"    {line}".rstrip() for line in _inputs_lines(reference, spec)),
             "",
         ]
     lines += [

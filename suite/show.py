@@ -20,7 +20,7 @@ from suite.axes import BACKENDS, BASE, EAGER, SIZES
 from suite.catalog import CatalogError, builtin_specs
 from suite.cell import Cell
 from suite.data.sources import sources_in
-from suite.origins.reference import parse
+from suite.origins.reference import ONNX, parse
 from suite.origins.resolve import CACHE, resolve
 from suite.results.model_tree import ModelTree, ModuleRow, WeightSpread
 from suite.results.step_output import StepOutput
@@ -86,6 +86,10 @@ def subject_of(arguments: argparse.Namespace) -> Subject:
     if (reference := parse(asked, list(specs))) is not None:
         if reference.is_glob:
             raise CatalogError(f"{asked}: shows one model; next: python -m suite list '{asked}'")
+        if reference.kind == ONNX:
+            raise CatalogError(
+                f"{asked}: an ONNX file has nodes, no modules; next: python -m bench review {asked}"
+            )
         found = resolve([reference], CACHE)
         asked = next(iter(found))
         origins = {asked: found[asked][0]}

@@ -37,6 +37,7 @@ SAME: Final[Mapping[int, tuple[str, ...]]] = {
     WIDTH: (
         "hidden_size",
         "d_model",
+        "emb_dim",
         "n_embd",
         "dim",
         "projection_dim",

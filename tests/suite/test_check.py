@@ -1,5 +1,8 @@
 """`python -m suite check`: slips in records and modules, each in one sentence with what was meant."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from suite import check
@@ -8,8 +11,8 @@ from suite.catalog import CatalogError, builtin_specs
 from suite.cell import Cell
 from suite.check import main, possible, run, subjects
 from suite.data.sources import sources_in
-from suite.slips import Slip, must_have_settings
-from suite.spec import ModelSpec, Size
+from suite.slips import Slip, must_have_settings, told_as_slip
+from suite.spec import Gap, ModelSpec, Size
 from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob
 
@@ -126,15 +129,61 @@ def test_what_it_answers_is_looked_at(checked, body, claim):
     assert broken(checked(layer, head=head)) == [claim]
 
 
-def test_the_import_of_torch_is_no_fault_of_the_file_that_needs_it(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("text", "order"), [("import time, torch\n", ["ready", "read"]), ("import json\n", ["alone"])]
+)
+def test_the_import_of_torch_is_no_fault_of_the_file_that_needs_it(
+    tmp_path, monkeypatch, capsys, text, order
+):
     """Every user's file imports torch, and every cell has it before: the file was told to import it elsewhere."""
     path = tmp_path / "models.py"
     path.write_text("import json\nfrom torch import nn\nfrom . import x\nMODELS = ()\n")
     assert check.imported_packages(path) == {"json", "torch"}
-    path.write_text("import time, torch\nMODELS = ()\n")
-    order = []
-    monkeypatch.setattr(check, "import_module", order.append)
-    monkeypatch.setattr(check, "user_specs", lambda path: order.append(path) or ())
-    check._read(path)
-    assert order == ["torch", path]
+    path.write_text(f"{text}MODELS = ()\n")
+    seen = []
+    builder = type("B", (), {"wait_until_ready": lambda self: seen.append("ready")})()
+
+    def read(path, worker):
+        seen.append("alone" if worker is None else "read")
+        assert worker is None or worker() is builder
+        return ()
+
+    monkeypatch.setattr(check, "user_specs", read)
+    check._read(path, builder)
+    assert seen == order
     assert capsys.readouterr().out == ""
+
+
+def test_what_an_onnx_file_cannot_do_is_not_offered():
+    gap = Gap(backend="eager", reason="no module", url="https://onnx.ai")
+    lines = list(possible(record({}, task="open", inputs=dict, gaps=(gap,))))
+    assert lines == ["states: original, built_int8", "gap (eager): no module"]
+
+
+width = 3
+
+
+def built(width):
+    """Takes one argument."""
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        (lambda: widht, "build raises NameError in test_check.py, line"),  # noqa: F821
+        (lambda: widht, "name 'widht' is not defined; did you mean width?"),  # noqa: F821
+        (lambda: Path.cwdd(), "has no attribute 'cwdd'; did you mean cwd"),
+        (lambda: built(widht=3), "unexpected keyword argument 'widht'; did you mean width?"),
+    ],
+)
+def test_a_slip_in_build_is_told_with_its_line_and_what_was_meant(build, text):
+    with (
+        pytest.raises(Slip, match=re.escape(text)),
+        told_as_slip(record({}, build=built), "build raises"),
+    ):
+        build()
+
+
+def test_a_library_that_is_missing_is_no_slip():
+    with pytest.raises(ModuleNotFoundError), told_as_slip(record({}), "build raises"):
+        raise ModuleNotFoundError("no timm")

@@ -54,7 +54,10 @@ def test_the_record_of_a_class_brings_its_example_inputs(tmp_path, monkeypatch):
     net.write_text(FILE)
     reference = parse(f"{net}:Net")
     file = tmp_path / "mine.py"
-    file.write_text(record_text(reference, python.describe(reference.target)))
+    text = record_text(reference, python.describe(reference.target))
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
+    assert "random ones here" not in text  # they are the file's own
+    file.write_text(text)
     found = specs_in(file)[0]
     assert found.build()(found.inputs()).shape == (2, 3)
 

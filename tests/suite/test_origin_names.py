@@ -1,6 +1,7 @@
 """Names of libraries: records from the libraries' own metadata, without a download."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,6 +84,14 @@ def test_a_type_of_transformers_has_a_tiny_configuration_that_runs(name, task, s
     assert spec.task == task
     assert {n: tuple(t.shape) for n, t in answers(spec, "tiny").items()} == shapes
     assert spec.export.dynamic["input_ids"] == {0: "batch", 1: "sequence"}
+
+
+def test_the_width_of_every_family_of_names_is_made_small():
+    """xlm and flaubert call it otherwise: their `tiny` had 103 million parameters."""
+    from suite.origins.small_configurations import WIDTH, smaller
+
+    config = SimpleNamespace(to_dict=lambda: {"emb_dim": 2048, "n_layers": 12})
+    assert smaller(config)["emb_dim"] == WIDTH
 
 
 def test_beside_a_picture_the_words_of_another_input_are_others_and_its_labels_are_not():

@@ -82,6 +82,13 @@ def test_a_wrong_name_is_told_with_what_is_meant(capsys):
     assert "did you mean resnet18" in capsys.readouterr().err
 
 
+def test_an_onnx_file_has_no_modules_and_is_reviewed(tmp_path, capsys):
+    file = tmp_path / "net.onnx"
+    file.write_bytes(b"")
+    assert main(["show", str(file)]) == 2
+    assert f"no modules; next: python -m bench review {file}" in capsys.readouterr().err
+
+
 @pytest.mark.heavy
 @pytest.mark.slow
 def test_a_model_is_built_in_a_worker_and_counted_as_the_size_step_counts_it():
