@@ -6,6 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamp
 ARGS   ?=
+TESTERS ?= 2
 TORCH  ?=
 
 ifeq ($(OS),Windows_NT)
@@ -23,7 +24,7 @@ endif
 help:
 	@echo 'make bench    measure every model here (ARGS="--size tiny --plan quick" for a first look)'
 	@echo 'make suite    take every model through its life, tiny: train, fine-tune, prune, quantize, export'
-	@echo 'make test     test the tool itself'
+	@echo 'make test     test the tool itself, in two processes (TESTERS=1: in one)'
 	@echo 'make doctor   examine this Python, PyTorch and CUDA installation'
 	@echo 'make report   show the newest run again and open its report'
 	@echo 'make lint     style, types, import rules'
@@ -35,7 +36,7 @@ suite: $(STAMP)
 	@$(BIN)/python -m pytest suite $(ARGS)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest tests $(ARGS)
+	@$(BIN)/python -m pytest tests -n $(TESTERS) --dist loadfile $(ARGS)
 
 doctor: $(STAMP)
 	@$(BIN)/python -m diagnostics $(ARGS)

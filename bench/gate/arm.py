@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,12 +40,20 @@ GATE_PRELOAD: Final = (
     "bench.instruments.model_specs",
     "bench.instruments.profile",
 )
+COUNT_PRELOAD: Final = ("bench.instruments.instructions",)
 PAD: Final = 2048
 """Length in characters to which both arms' import paths are padded."""
 RECORDS: Final = "bench.instruments.model_specs:run"
 MISFIT_ERRORS: Final = ("ModuleNotFoundError", "ImportError", "AttributeError", "TypeError")
 """Exceptions of sources that are too old for the instruments."""
 RECORDS_DEADLINE: Final = 180.0
+
+
+Start = Callable[..., Worker]
+"""Starts a worker: `Launcher`, or a fake one in tests."""
+Launch = Callable[[Sequence[str], Mapping[str, str], float, Path], Worker]
+"""Starts one more launcher of an arm: with a command in front of it, more environment variables, the seconds that its
+imports may take, and the folder of its log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +69,13 @@ class Arm:
     """Package -> version in this arm's interpreter."""
     missing: tuple[str, ...] = ()
     """Models that this arm does not have."""
+    launch: Launch | None = None
+    """Starts one more launcher of the arm."""
 
     @property
     def worker(self) -> Worker:
         """The worker that runs this arm's jobs."""
         return self.session.worker
-
-
-Start = Callable[..., Worker]
-"""Starts a worker: `Launcher`, or a fake one in tests."""
 
 
 @contextmanager
@@ -97,15 +103,25 @@ def open_arm(
         origins=origins_in(sources, selection.job_options.origins),
     )
     with _import_folder(sources) as tree:
-        launcher = start(
-            python=python,
-            tree=tree,
-            paths=sources.paths,
+        same = partial(start, python=python, tree=tree, paths=sources.paths)
+        launcher = same(
             preload=tuple(name_in(tree, entry) for entry in (*preload, *GATE_PRELOAD)),
             log=run.logs / "launcher.log",
             prefix=fixed_address_prefix(),
             variables=equalize_environment(tree, sources.paths),
         )
+
+        def launch(
+            prefix: Sequence[str], variables: Mapping[str, str], seconds: float, logs: Path
+        ) -> Worker:
+            return same(
+                preload=(*preload, *COUNT_PRELOAD),
+                log=logs / "launcher-again.log",
+                prefix=(*fixed_address_prefix(), *prefix),
+                variables={**equalize_environment(tree, sources.paths), **variables},
+                start_deadline=seconds,
+            )
+
         is_ours = sources.takes_our_instruments
         worker = launcher if is_ours else OlderWorker(worker=launcher, tree=tree)
         try:
@@ -121,7 +137,7 @@ def open_arm(
                 folder=run,
                 worker=worker,
             )
-            yield Arm(name=name, sources=sources, python=python, session=session)
+            yield Arm(name=name, sources=sources, python=python, session=session, launch=launch)
         finally:
             worker.close()
 

@@ -24,12 +24,16 @@ from suite.worker.protocol import Job
 PROFILE: Final = "bench.instruments.profile:run"
 GRAPHS: Final = "bench.instruments.graph_pair:run"
 MAX_OPERATORS: Final = 5
+TIME: Final = "time"
+"""The witness that every gate has, which needs no option."""
 MAX_FILES: Final = 8
 SOURCE_SUFFIXES: Final = (".py", ".toml", ".txt", ".json", ".yaml", ".cpp", ".cu", ".h")
 UNLIKELY_FOLDERS: Final = ("tests/", "docs/", "bench/", "diagnostics/", ".github/")
 
 
-def find_cause(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Cause:
+def find_cause(
+    row: Row, arms: Mapping[str, Arm], folder: Path, plan: str, witness: str = TIME
+) -> Cause:
     """Collect what differs between the arms in that cell. Never raises: what could not be examined is in `problems`."""
     problems: list[str] = []
     snapshot = folder / f"{row.cell.file_stem}-memory.pickle"
@@ -55,7 +59,7 @@ def find_cause(row: Row, arms: Mapping[str, Arm], folder: Path, plan: str) -> Ca
         graph=_graphs(row, arms, problems),
         files=tuple(likely_files(base.changed))[:MAX_FILES],
         snapshot=snapshot.name if snapshot.exists() else "",
-        bisect=bisect_command(row, base, arms["head"].sources, plan),
+        bisect=bisect_command(row, base, arms["head"].sources, plan, witness),
         problems=tuple(problems),
     )
 
@@ -97,10 +101,13 @@ def likely_files(changed: Sequence[str]) -> list[str]:
     return likely or list(changed)
 
 
-def bisect_command(row: Row, base: SourceTree, head: SourceTree, plan: str) -> str:
+def bisect_command(
+    row: Row, base: SourceTree, head: SourceTree, plan: str, witness: str = TIME
+) -> str:
     """Return a `git bisect run` command line for the repository's root; empty if there are no commits to bisect.
 
-    Exit codes above 1 do not judge the commit: it is skipped (125).
+    Exit codes above 1 do not judge the commit: it is skipped (125). With the witness of instructions a commit that wall
+    time cannot judge is judged by its work.
     """
     if not base.sha or base.uncommitted:
         return ""
@@ -114,6 +121,7 @@ def bisect_command(row: Row, base: SourceTree, head: SourceTree, plan: str) -> s
         *("--device", cell.device, "--dtype", cell.dtype, "--batch", str(cell.batch)),
         *(("--length", str(cell.length)) if cell.length else ()),
         *("--plan", plan),
+        *(("--witness", witness) if witness != TIME else ()),
     ]
     if base.models_from is not None:
         gate += ["--models-from", _beside(base.models_from, _repository(base.models_from))]

@@ -11,6 +11,7 @@ from bench.gate.block import Block
 from bench.gate.outcome import SCHEMA, Gate
 from bench.gate.row import Row
 from bench.gate.verdict import Finding
+from bench.gate.work import Work
 
 
 def to_json(gate: Gate) -> str:
@@ -70,7 +71,19 @@ def _row(row: Row) -> dict[str, Any]:
             "screen": [_block(block) for block in row.screen],
             "confirm": [_block(block) for block in row.confirm],
         },
+        "work": _work(row.work) if row.work else None,
+        "work_note": row.work_note,
         "cause": asdict(row.cause) if row.cause else None,
+    }
+
+
+def _work(work: Work) -> dict[str, Any]:
+    return {
+        **asdict(work),
+        "verdict": work.verdict.value,
+        "growth": work.growth,
+        "low": work.low,
+        "high": work.high,
     }
 
 

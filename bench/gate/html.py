@@ -43,6 +43,7 @@ def to_html(gate: Gate) -> str:
         reach=reach,
         marks=[(to_x(limit, reach), name) for limit, name in threshold_marks(rows, reach)],
         width=WIDTH,
+        has_work=any(row.work for row in rows),
         style=style,  # ours, not the gate's
         words=wording,
     )

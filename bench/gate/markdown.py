@@ -15,15 +15,20 @@ from bench.gate.wording import (
     detectable_text,
     effect_text,
     exact_text,
+    growth_lines,
     reason_text,
     times_text,
     urgency,
     verdict_text,
+    witness_text,
+    work_text,
 )
 from bench.output.markdown import line, safe
 from suite import units
 
 HEAD: Final = ("cell", "verdict", "slower by (95% bounds)", "base → head", "would see")
+ALIGN: Final = (":--", ":--", "--:", "--:", "--:")
+WORK_HEAD: Final = "more work by"
 ICONS: Final = {
     Exit.PASS: "✅",
     Exit.REGRESSED: "❌",
@@ -64,7 +69,8 @@ def to_markdown(gate: Gate) -> str:
 
 
 def _table(rows: list[Row]) -> str:
-    lines = [line(HEAD), line((":--", ":--", "--:", "--:", "--:"))]
+    has_work = any(row.work for row in rows)
+    lines = [line((*HEAD, *([WORK_HEAD] if has_work else []))), line((*ALIGN, *["--:"] * has_work))]
     for row in rows:
         verdict = row.verdict if row.is_timed else None
         mark = f"{MARKS[verdict]} " if verdict else ""
@@ -77,6 +83,7 @@ def _table(rows: list[Row]) -> str:
                     effect_text(row),
                     times_text(row),
                     detectable_text(row),
+                    *([work_text(row)] if has_work else []),
                 )
             )
         )
@@ -87,6 +94,9 @@ def _explained(row: Row) -> str:
     lines = [exact_text(e) for e in changed_facts(row)]
     if reason := reason_text(row):
         lines.insert(0, reason)
+    if text := witness_text(row):
+        lines.append(text)
+    lines += growth_lines(row)
     if row.cause:
         lines += cause_lines(row.cause)
     if not lines:

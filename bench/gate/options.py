@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.gate.cause import TIME
 from bench.gate.errors import GateError
+from bench.gate.witness import WITNESSES
+from diagnostics.did_you_mean import did_you_mean
 from suite.runs.folder import is_run
 
 
@@ -20,6 +23,7 @@ class GateOptions:
     python: str = ""
     selftest: bool = False
     is_strict: bool = False
+    witness: str = TIME
 
     @property
     def is_gate(self) -> bool:
@@ -44,6 +48,13 @@ def add_options(parser: Any) -> None:
         help="compare with another interpreter: should I upgrade torch?",
     )
     group.addoption(
+        "--witness",
+        default=TIME,
+        metavar="NAME",
+        help="time (default); instructions: count those of every row under Valgrind too, which sees one per cent on any"
+        " machine; auto: those of rows that time cannot judge",
+    )
+    group.addoption(
         "--selftest",
         action="store_true",
         help="what a gate on this machine can see: false alarms, recall, minimum detectable effect",
@@ -60,7 +71,16 @@ def parse_options(option: Any, arguments: list[str], started_in: Path) -> GateOp
         python=_interpreter(option.against_python, started_in),
         selftest=option.selftest,
         is_strict="--strict" in arguments,
+        witness=option.witness,
     )
+    if asked.witness not in WITNESSES:
+        raise GateError(
+            f"--witness {asked.witness}: expected {', '.join(WITNESSES)}{did_you_mean(asked.witness, WITNESSES)}"
+        )
+    if asked.witness != TIME and not asked.is_gate:
+        raise GateError(
+            f"--witness {asked.witness}: judges two versions; expected --against REF beside it"
+        )
     if asked.selftest and asked.is_gate:
         raise GateError(
             "--selftest measures this machine, --against two versions: give one of them"

@@ -90,6 +90,8 @@ class Gate:
         exact = sum(len(row.worst_exact) for row in self.rows)
         lost = sum(bool(row.lost) for row in self.rows)
         broken = sum(row.is_broken for row in self.rows)
+        more = sum(row.has_more_work for row in self.rows)
+        parts += [f"{more} more work"] if more else []
         parts += [f"{exact} worse in a fact"] if exact else []
         parts += [f"{lost} not run any more"] if lost else []
         parts += [f"{broken} broken"] if broken else []

@@ -137,6 +137,7 @@ class GatePlugin:
             command=command_of(config),
             fingerprint=self._environment.fingerprint(),
             is_strict=self._asked.is_strict,
+            witness=self._asked.witness,
             preload=preload_for(self._selection, STEPS),
         )
 
@@ -166,13 +167,15 @@ class GatePlugin:
 
 def failure_reason(row: Row, *, is_strict: bool) -> str:
     """Return why the cell's test fails; empty if it passes."""
-    from bench.gate.wording import effect_text, exact_text, reason_text
+    from bench.gate.wording import effect_text, exact_text, reason_text, witness_text
 
     if row.is_broken or row.lost:
         return reason_text(row)
     worse = [exact_text(e) for e in row.worst_exact]
     if row.verdict is Verdict.REGRESSED:
         worse.insert(0, f"slower by {effect_text(row)}")
+    if row.has_more_work:
+        worse.append(witness_text(row))
     if row.verdict is Verdict.INCONCLUSIVE and is_strict:
         worse.append(f"inconclusive: {effect_text(row)}")
     return "; ".join(worse)

@@ -9,6 +9,7 @@ from typing import Any
 from bench.gate.block import Block
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Finding, Verdict
+from bench.gate.work import Work
 from suite.cell import Cell
 
 
@@ -76,6 +77,15 @@ class Row:
     lost: str = ""
     """Why head declares a cell unsupported that base ran; fails the gate."""
     cause: Cause | None = None
+    work: Work | None = None
+    """Instructions per pass; None where they were not counted."""
+    work_note: str = ""
+    """Why instructions that were asked for were not counted."""
+
+    @property
+    def has_more_work(self) -> bool:
+        """True if a pass surely takes more instructions than it may."""
+        return self.work is not None and self.work.verdict is Verdict.REGRESSED
 
     @property
     def is_timed(self) -> bool:
@@ -94,5 +104,5 @@ class Row:
 
     @property
     def has_exact_regression(self) -> bool:
-        """True if a value regressed or a cell was lost."""
-        return bool(self.worst_exact or self.lost)
+        """True if a value or the work regressed or a cell was lost."""
+        return bool(self.worst_exact or self.lost or self.has_more_work)

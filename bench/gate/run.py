@@ -18,7 +18,7 @@ from typing import Any, Final
 from bench.gate.arm import Arm, Start, handshake, open_arm
 from bench.gate.block import Block
 from bench.gate.budget import BUDGETS, Budget
-from bench.gate.cause import find_cause
+from bench.gate.cause import TIME, find_cause
 from bench.gate.errors import GateError
 from bench.gate.outcome import Gate, Side
 from bench.gate.pairing import CONTROL, BlockFailed, run_block, run_in_both_arms
@@ -28,6 +28,7 @@ from bench.gate.source_tree import resolve_base, working_tree
 from bench.gate.static_facts import compare_static_facts
 from bench.gate.thresholds import Thresholds
 from bench.gate.verdict import Verdict
+from bench.gate.witness import count_work, witness_of
 from bench.plan import PLANS
 from diagnostics.facts import repository
 from suite.cell import Cell
@@ -61,6 +62,8 @@ class GateConfig:
     command: str = ""
     fingerprint: str = ""
     is_strict: bool = False
+    witness: str = TIME
+    """What judges a row besides wall time, see `bench.gate.witness`."""
     preload: Sequence[str] = ()
 
 
@@ -76,6 +79,7 @@ def run_gate(
     Checkouts are removed and processes ended on return and on exceptions, Ctrl-C and SIGTERM included.
     """
     began, started_at = time.monotonic(), datetime.now(UTC)
+    valgrind, without = witness_of(request.witness)
     gate_id = f"{started_at.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     folder = request.out / "gates" / gate_id
     try:
@@ -98,10 +102,13 @@ def run_gate(
         ]
         compare_static_facts(rows, found, folder, say)
         schedule = _timed(rows, arms, budget or BUDGETS[request.plan], say)
-        regressed = [row for row in rows if row.verdict is Verdict.REGRESSED and row.is_timed]
+        notes = [f"--witness {request.witness}: {without}"] if without else []
+        if valgrind is not None:
+            notes += count_work(rows, arms, valgrind, asked=request.witness, say=say)
+        regressed = [row for row in rows if row.is_timed and is_worse(row)]
         for row in regressed[:MAX_CAUSES]:
             say(f"looking for the cause: {row.cell.id}")
-            row.cause = find_cause(row, found, folder, request.plan)
+            row.cause = find_cause(row, found, folder, request.plan, request.witness)
     return (
         Gate(
             gate_id=gate_id,
@@ -115,10 +122,15 @@ def run_gate(
             seconds=time.monotonic() - began,
             fingerprint=request.fingerprint,
             is_strict=request.is_strict,
-            notes=_notes(found, rows, schedule.control),
+            notes=(*_notes(found, rows, schedule.control), *notes),
         ),
         folder,
     )
+
+
+def is_worse(row: Row) -> bool:
+    """True if either witness found a regression."""
+    return row.verdict is Verdict.REGRESSED or row.has_more_work
 
 
 def _timed(

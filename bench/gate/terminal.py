@@ -20,11 +20,14 @@ from bench.gate.wording import (
     detectable_text,
     effect_text,
     exact_text,
+    growth_lines,
     reason_text,
     times_text,
     urgency,
     verdict_text,
     void_text,
+    witness_text,
+    work_text,
 )
 from suite import units
 
@@ -76,6 +79,8 @@ def _table(rows: list[Row]) -> Table:
     table.add_column("verdict")
     table.add_column("slower by (95% bounds)", justify="right")
     table.add_column("base → head", justify="right")
+    if has_work := any(row.work for row in rows):
+        table.add_column("more work by", justify="right")
     table.add_column("blocks", justify="right")
     table.add_column("would see", justify="right")
     for row in rows:
@@ -88,6 +93,7 @@ def _table(rows: list[Row]) -> Table:
             Text(f"{mark}{verdict_text(row)}", style=style),
             effect_text(row),
             times_text(row),
+            *([work_text(row)] if has_work else []),
             str(num) if num and row.is_timed else "",
             detectable_text(row),
         )
@@ -98,6 +104,9 @@ def _explain(row: Row, console: Console) -> None:
     lines = [exact_text(e) for e in changed_facts(row)]
     if reason := reason_text(row):
         lines.insert(0, reason)
+    if text := witness_text(row):
+        lines.append(text)
+    lines += growth_lines(row)
     if row.cause:
         lines += cause_lines(row.cause)
     if not lines:

@@ -18,6 +18,7 @@ from suite.cell import Cell
 EXAMPLE: Final = """
 [tool.vitals.thresholds]
 latency = "2%"                    # for every model
+work = "1%"                       # instructions per pass, with --witness
 [tool.vitals.thresholds."resnet*"]
 latency = "8%"                    # for these; a cell id (resnet18-base-eager-cpu-float32-b1) works too
 parity = false                    # outputs are meant to change
@@ -26,14 +27,19 @@ parity = false                    # outputs are meant to change
 LATENCY: Final = "latency"
 CLEAR: Final = "latency_clear"
 PARITY: Final = "parity"
+WORK: Final = "work"
+WORK_OPERATOR: Final = "work_operator"
 
 DEFAULTS: Final[Mapping[str, float]] = {
     LATENCY: 0.02,
     CLEAR: 0.05,
+    WORK: 0.01,
+    WORK_OPERATOR: 0.05,
     **{row.name: row.threshold for row in METRICS.values() if row.threshold is not None},
 }
 """Metric -> share by which head may be worse. `latency`: REGRESSED if it is surely slower than that;
-`latency_clear`: NO-REGRESSION only if it is surely not slower than that."""
+`latency_clear`: NO-REGRESSION only if it is surely not slower than that. `work`: instructions per pass, where they are
+counted; `work_operator`: those of one operator, if the pass grew."""
 
 CLEAR_OVER_LATENCY: Final = 2.5
 """Where only `latency` is given: 5% over 2%."""

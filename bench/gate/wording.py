@@ -10,6 +10,7 @@ from bench.gate.document import share
 from bench.gate.outcome import Gate
 from bench.gate.row import Cause, Exact, Row
 from bench.gate.verdict import Verdict
+from bench.gate.work import Growth
 from bench.metrics import METRICS
 from bench.stats import median
 from suite import units
@@ -45,6 +46,64 @@ def effect_text(row: Row) -> str:
         return text
     ends = (units.percent(share(end), sign=True) for end in (found.low, found.high))
     return f"{text} ({' to '.join(ends)})"
+
+
+def work_text(row: Row) -> str:
+    """Return by how much the instructions of a pass grew, with bounds: `+1.6% (+1.4% to +1.8%)`."""
+    if row.work is None:
+        return ""
+    ends = (units.percent(end, sign=True) for end in (row.work.low, row.work.high))
+    return f"{units.percent(row.work.growth, sign=True)} ({' to '.join(ends)})"
+
+
+AGREEMENT: Final = {
+    (Verdict.REGRESSED, Verdict.REGRESSED): "both witnesses agree: work grew by {}",
+    (Verdict.INCONCLUSIVE, Verdict.REGRESSED): "work grew by {}; time cannot tell",
+    (
+        Verdict.NO_REGRESSION,
+        Verdict.REGRESSED,
+    ): "work grew by {}; time shows no slowdown of its own threshold",
+    (Verdict.IMPROVED, Verdict.REGRESSED): "work grew by {}, and it is faster all the same",
+    (Verdict.REGRESSED, Verdict.NO_REGRESSION): (
+        "slower with the same work ({}): waiting for memory, caches, system calls, or other kernels on this processor"
+    ),
+    (Verdict.REGRESSED, Verdict.IMPROVED): (
+        "slower with less work ({}): waiting for memory, caches, system calls, or other kernels on this processor"
+    ),
+    (Verdict.INCONCLUSIVE, Verdict.NO_REGRESSION): "time cannot tell; work did not grow ({})",
+    (Verdict.INCONCLUSIVE, Verdict.IMPROVED): "time cannot tell; work shrank ({})",
+}
+"""Verdicts on time and on work -> what they say together; other pairs need no words."""
+
+
+def witness_text(row: Row) -> str:
+    """Return what both witnesses say of the row together; empty where there is nothing to say."""
+    work = row.work
+    if work is None or row.verdict is None:
+        return row.work_note
+    if work.is_operators:
+        said = f"an operator grew; the pass as a whole by {work_text(row)}"
+    elif work.verdict is Verdict.INCONCLUSIVE:
+        said = f"work cannot tell either: {work_text(row)}"
+    else:
+        said = AGREEMENT.get((row.verdict, work.verdict), "").format(work_text(row))
+    return said
+
+
+def growth_lines(row: Row) -> list[str]:
+    """Return where the instructions went, if the work grew: operators, then functions, largest first."""
+    if row.work is None or not row.has_more_work:
+        return []
+    kinds = (("operator", row.work.operators), ("function", row.work.functions))
+    return [_growth_line(kind, growth) for kind, found in kinds for growth in found]
+
+
+def _growth_line(kind: str, growth: Growth) -> str:
+    change = "new" if growth.share is None else units.percent(growth.share, sign=True)
+    return (
+        f"{kind} {growth.name}: {units.shown(growth.base, '1')} → {units.shown(growth.head, '1')} instructions per pass"
+        f" ({change}; {units.percent(growth.share_of_pass, sign=True)} of the pass)"
+    )
 
 
 def times_text(row: Row) -> str:
@@ -121,12 +180,16 @@ def void_text(blocks: list[Block]) -> str:
     return f"{void} of {pairs} pairs of turns were disturbed" if pairs else ""
 
 
+def _growth(row: Row) -> float:
+    return row.work.growth if row.work else 0.0
+
+
 def urgency(row: Row) -> tuple[int, float]:
     """Sort key of rows: what needs action comes first."""
     if row.is_broken:
         return 0, 0.0
     if row.has_exact_regression or row.verdict is Verdict.REGRESSED:
-        return 1, -(row.finding.estimate if row.finding else 0.0)
+        return 1, -max(row.finding.estimate if row.finding else 0.0, _growth(row))
     if row.verdict is Verdict.INCONCLUSIVE:
         return 2, 0.0
     if row.verdict is Verdict.IMPROVED:

@@ -65,6 +65,14 @@ class ProfileOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstructionOptions:
+    """Options of `bench.instruments.instructions`."""
+
+    num_counts: int = 5
+    """Stretches of passes that are counted in the process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GraphPairOptions:
     """Options of `bench.instruments.graph_pair`."""
 

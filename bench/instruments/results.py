@@ -67,6 +67,20 @@ class ProfileResult(StepResult):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstructionsResult(StepResult):
+    """The result of `bench.instruments.instructions`."""
+
+    counts: tuple[float, ...] = ()
+    """Instructions per forward pass, one value per counted stretch."""
+    passes: int = 1
+    """Passes of a stretch."""
+    functions: dict[str, float] = field(default_factory=dict)
+    """Function -> its own instructions per pass, largest first."""
+    operators: dict[str, float] = field(default_factory=dict)
+    """Operator of PyTorch -> instructions per pass in it and below it, largest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """Whether two arms gave the same outputs."""
 

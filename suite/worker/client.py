@@ -76,7 +76,8 @@ class Launcher:
     """Launcher process of one interpreter and source tree; started at once, awaited at the first job.
 
     It imports from `tree` first (default: these packages), then from `paths` (default: the current folder).
-    `prefix` is a command that starts it; `variables` are added to its environment.
+    `prefix` is a command that starts it; `variables` are added to its environment; its imports may take
+    `start_deadline` seconds.
     """
 
     def __init__(
@@ -89,8 +90,10 @@ class Launcher:
         log: Path | None = None,
         prefix: Sequence[str] = (),
         variables: Mapping[str, str] | None = None,
+        start_deadline: float = START_DEADLINE,
     ) -> None:
         self._python = python
+        self._start_deadline = start_deadline
         self._preload = tuple(preload)
         self._log = log
         # Taken once, so that a restarted launcher has the same environment.
@@ -128,7 +131,7 @@ class Launcher:
     def wait_until_ready(self) -> Mapping[str, Any]:
         """Return the launcher's `ready` data: seconds, failed modules, num_threads. Raises LauncherError."""
         if self._ready is None:
-            event = self._next(time.monotonic() + START_DEADLINE)
+            event = self._next(time.monotonic() + self._start_deadline)
             if event is None or event["kind"] != "ready":
                 self.close()
                 tail = tail_of(str(self._log)) if self._log else ""

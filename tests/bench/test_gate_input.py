@@ -59,7 +59,14 @@ def project(tmp_path):
 
 def option(**fields):
     return SimpleNamespace(
-        **{"against": "", "against_python": "", "selftest": False, "resume": None, **fields}
+        **{
+            "against": "",
+            "against_python": "",
+            "selftest": False,
+            "resume": None,
+            "witness": "time",
+            **fields,
+        }
     )
 
 
@@ -295,6 +302,12 @@ def test_a_recorded_run_is_no_baseline(tmp_path):
 def test_options_that_do_not_go_together_are_named(tmp_path):
     with pytest.raises(GateError, match="--selftest measures this machine"):
         asked(tmp_path, against="main", selftest=True)
+    with pytest.raises(GateError, match="judges two versions; expected --against REF"):
+        asked(tmp_path, witness="auto")
+    with pytest.raises(
+        GateError, match="expected time, instructions, auto. Did you mean|did you mean"
+    ):
+        asked(tmp_path, against="main", witness="instruction")
     with pytest.raises(GateError, match="cannot be resumed"):
         asked(tmp_path, against="main", resume="")
 

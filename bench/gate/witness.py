@@ -1,0 +1,175 @@
+"""The second witness: what the forward passes of both arms take in instructions, for rows that wall time cannot judge.
+
+The arms' launchers are started once more, under callgrind and on one thread. Counts are not disturbed by each other or
+by load, so both arms count at once, after everything that is timed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from bench.gate.arm import Arm, OlderWorker
+from bench.gate.cause import TIME
+from bench.gate.errors import GateError
+from bench.gate.pairing import run_in_both_arms
+from bench.gate.row import Row
+from bench.gate.thresholds import WORK, WORK_OPERATOR
+from bench.gate.valgrind import START_DEADLINE, Valgrind, find_valgrind, variables, why_not_started
+from bench.gate.verdict import Verdict
+from bench.gate.work import Count, judge_work
+from bench.instruments.options import InstructionOptions
+from bench.instruments.results import InstructionsResult
+from suite.axes import CPU, EAGER, ONNXRUNTIME
+from suite.worker.client import Launcher, LauncherError
+
+INSTRUCTIONS, AUTO = "instructions", "auto"
+WITNESSES: Final = (TIME, INSTRUCTIONS, AUTO)
+"""What `--witness` may be: wall time alone; every row by both; by both where wall time cannot tell."""
+COUNT: Final = "bench.instruments.instructions:run"
+COUNTED: Final = (EAGER, ONNXRUNTIME)
+"""Backends whose work is that of the code: a compiler's choices are made anew in every process."""
+PROCESSES: Final = 2
+"""Processes of each arm that count a row; one that regressed is confirmed by as many fresh ones."""
+
+Say = Callable[[str], None]
+
+
+def witness_of(asked: str) -> tuple[Valgrind | None, str]:
+    """Return the Valgrind that `--witness` needs, or None and why there is none.
+
+    Raises GateError if the user asked for counts and they cannot be had: better before anything is measured.
+    """
+    if asked == TIME:
+        return None, ""
+    try:
+        return find_valgrind(), ""
+    except GateError as error:
+        if asked == INSTRUCTIONS:
+            raise GateError(f"--witness {asked}: {error}") from error
+        return None, str(error)
+
+
+def count_work(
+    rows: Sequence[Row],
+    arms: Mapping[str, Arm],
+    valgrind: Valgrind,
+    *,
+    asked: str,
+    say: Say,
+) -> tuple[str, ...]:
+    """Fill in `work` of the rows that the witness is asked for; returns notes on what could not be counted.
+
+    A launcher that does not start under Valgrind is a note with `auto`, and raises GateError if counts were asked for.
+    """
+    chosen = [row for row in rows if row.is_timed and (asked == INSTRUCTIONS or _is_open(row))]
+    for row in chosen:
+        row.work_note = why_not_counted(row)
+    todo = [row for row in chosen if not row.work_note]
+    if not todo:
+        return ()
+    pair = {name: arms[name] for name in ("base", "head")}
+    if any(isinstance(arm.worker, OlderWorker) for arm in pair.values()):
+        why = "its instructions were not counted: the base arm is measured by instruments of its own, which cannot"
+        return _without(asked, why)
+    shown = f"{len(todo)} row{'' if len(todo) == 1 else 's'}"
+    say(f"instructions of {shown}: importing the libraries under Valgrind {valgrind.version} ...")
+    with contextlib.ExitStack() as stack:
+        counted = {name: stack.enter_context(_under(valgrind, arm)) for name, arm in pair.items()}
+        try:
+            run_in_both_arms(lambda name: _wait(counted[name]))
+        except LauncherError as error:
+            return _without(asked, why_not_started(valgrind.version, str(error)))
+        for number, row in enumerate(todo):
+            say(f"instructions {number + 1} of {len(todo)}: {row.cell.id}")
+            _count_row(row, counted)
+    return ()
+
+
+def _is_open(row: Row) -> bool:
+    return row.verdict is Verdict.INCONCLUSIVE
+
+
+def why_not_counted(row: Row) -> str:
+    """Return why the row's instructions are not counted; empty if they are."""
+    if row.cell.device != CPU:
+        return f"instructions are counted on the CPU, not on {row.cell.device}"
+    if row.cell.backend not in COUNTED:
+        return f"instructions of {row.cell.backend} are not counted: its compiler may choose otherwise each time"
+    return ""
+
+
+def _without(asked: str, why: str) -> tuple[str, ...]:
+    if asked == INSTRUCTIONS:
+        raise GateError(f"--witness {asked}: {why}")
+    return (f"--witness {asked}: {why}",)
+
+
+@contextmanager
+def _under(valgrind: Valgrind, arm: Arm) -> Iterator[Arm]:
+    """Yield the arm with a launcher under callgrind; graphs, states and records stay those of the arm."""
+    with tempfile.TemporaryDirectory(prefix="vitals-counts-") as folder:
+        place = Path(folder)
+        assert arm.launch is not None
+        worker = arm.launch(
+            valgrind.prefix(place), variables(place), START_DEADLINE, arm.session.folder.logs
+        )
+        try:
+            request = arm.session.request
+            session = replace(
+                arm.session,
+                worker=worker,
+                request=replace(request, options=replace(request.options, threads=1)),
+            )
+            yield replace(arm, session=session)
+        finally:
+            worker.close(at_once=True) if isinstance(worker, Launcher) else worker.close()
+
+
+def _wait(arm: Arm) -> None:
+    if isinstance(arm.worker, Launcher):
+        arm.worker.wait_until_ready()
+
+
+def _count_row(row: Row, arms: Mapping[str, Arm]) -> None:
+    """Count the row's work in PROCESSES processes of each arm, and in as many again if it regressed."""
+    limits = row.limits.shares
+    taken: dict[str, list[Count]] = {"base": [], "head": []}
+    for _ in range(2):
+        for _ in range(PROCESSES):
+            found = run_in_both_arms(lambda name: _count(row, arms[name]))
+            for name, count in found.items():
+                if isinstance(count, str):
+                    row.work_note = f"its instructions could not be counted in {name}: {count}"
+                    return
+                taken[name].append(count)
+        row.work = judge_work(
+            taken["base"],
+            taken["head"],
+            limit=limits[WORK],
+            operator_limit=limits[WORK_OPERATOR],
+        )
+        if row.work.verdict is not Verdict.REGRESSED:
+            return
+
+
+def _count(row: Row, arm: Arm) -> Count | str:
+    """Return what one fresh process counts, or why it does not."""
+    record = arm.session.attempt(
+        row.cell,
+        "latency",
+        runner=COUNT,
+        result=InstructionsResult,
+        label="instructions",
+        options=InstructionOptions(),
+    )
+    found = record.result
+    if not isinstance(found, InstructionsResult) or not found.counts:
+        failure = record.failure
+        return failure.message.splitlines()[0] if failure else record.outcome.value
+    return Count(counts=found.counts, functions=found.functions, operators=found.operators)

@@ -1,0 +1,81 @@
+"""Worker side. What a file of callgrind says: instructions in all, of each function, in each operator of PyTorch."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+OPERATOR: Final = re.compile(r"^at::_ops::(\w+)::call\(")
+"""The dispatcher's entry of an operator: what is called below it belongs to it."""
+RECURSION: Final = re.compile(r"'\d+$")
+NO_SYMBOL: Final = re.compile(r"^(0x[0-9a-f]+|\?\?\?)$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallgrindProfile:
+    """The instructions of one counted stretch."""
+
+    total: int
+    functions: Counter[str] = field(default_factory=Counter)
+    """Function -> its own instructions; those of a library without symbols are together under its name."""
+    operators: Counter[str] = field(default_factory=Counter)
+    """Operator -> instructions in it and below it, those of the operators that it calls included."""
+
+
+def parse_profile(lines: Iterable[str]) -> CallgrindProfile:
+    """Parse the lines of a callgrind file (format version 1, one event).
+
+    A name is written once, as `fn=(12) name`, and is `(12)` from then on. A line of costs ends with the number of
+    instructions; the one after `calls=` has those of the called function, which are no costs of the function itself.
+    Raises ValueError if there is no total.
+    """
+    names: dict[str, str] = {}
+    files: dict[str, str] = {}
+    functions: Counter[str] = Counter()
+    operators: Counter[str] = Counter()
+    total: int | None = None
+    library = function = called = ""
+    is_call = False
+    for line in lines:
+        key, equals, value = line.rstrip("\n").partition("=")
+        if not equals:
+            if line[:1].isdigit() or line[:1] in "+-*":
+                cost = int(line.rsplit(maxsplit=1)[-1])
+                if not is_call:
+                    functions[_title(function, library)] += cost
+                elif found := OPERATOR.match(called):
+                    operators[found[1]] += cost
+                is_call = False
+            elif line.startswith("totals:"):
+                total = int(line.split()[1])
+            continue
+        if key == "ob":
+            library = _name(value, files)
+        elif key == "fn":
+            function = _name(value, names)
+        elif key == "cob":
+            _name(value, files)  # it may be written out here alone
+        elif key == "cfn":
+            called = _name(value, names)
+        elif key == "calls":
+            is_call = True
+    if total is None:
+        raise ValueError("no line `totals:`; the file of callgrind is cut off")
+    return CallgrindProfile(total=total, functions=functions, operators=operators)
+
+
+def _name(value: str, known: dict[str, str]) -> str:
+    """Return the name that `(12) name` introduces or `(12)` repeats."""
+    number, _, name = value.partition(" ")
+    if name:
+        known[number] = RECURSION.sub("", name)
+    return known.get(number, "")
+
+
+def _title(function: str, library: str) -> str:
+    if NO_SYMBOL.match(function):
+        return f"{library.rpartition('/')[2] or 'code made at run time'} (no symbols)"
+    return function

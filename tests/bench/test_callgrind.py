@@ -1,0 +1,127 @@
+"""Counting instructions under the real Valgrind, without torch; and what a file of callgrind says."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from bench.gate.errors import GateError
+from bench.gate.valgrind import find_valgrind, variables, why_not_started
+from bench.instruments.callgrind import Counter, is_running
+from bench.instruments.callgrind_profile import parse_profile
+from suite.worker.errors import Unavailable
+
+COUNTS = """
+    import json, os, sys
+    from bench.instruments.callgrind import Counter
+    from bench.instruments.callgrind_profile import parse_profile
+
+    def count(number):
+        counter.start()
+        for _ in range(20):
+            sum(range(number))
+        return parse_profile(counter.stop().open()).total
+
+    if os.fork() == 0:
+        counter = Counter()
+        nothing = [count(0) for _ in range(3)][-1]
+        print(json.dumps([count(number) - nothing for number in (100, 100, 200)]))
+        sys.stdout.flush()
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_a_forked_child_counts_its_own_work_and_nothing_else(tmp_path):
+    done = subprocess.run(
+        [*find_valgrind().prefix(tmp_path), sys.executable, "-c", textwrap.dedent(COUNTS)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, **variables(tmp_path), "PYTHONHASHSEED": "0"},
+    )
+    first, again, double = json.loads(done.stdout)
+    assert first == pytest.approx(again, rel=0.02)
+    assert double == pytest.approx(2 * again, rel=0.2)
+
+
+def test_outside_of_valgrind_nothing_is_counted_and_the_question_does_no_harm():
+    assert not is_running()
+    with pytest.raises(Unavailable, match="does not run under it"):
+        Counter()
+
+
+FILE = """
+version: 1
+events: Ir
+ob=(2) /lib/libtorch_cpu.so
+fl=(1) a.cpp
+fn=(10) at::_ops::linear::call(at::Tensor const&)
+10 5
+cob=(3) /lib/libmkl.so
+cfn=(11) at::_ops::addmm::call(at::Tensor const&)'2
+calls=2 20
+* 70
++2 7
+fn=(11)
+20 30
+cob=(3)
+cfn=(12) 0x00000000004a
+calls=1 0
++1 40
+ob=(3)
+fn=(12)
+0 40
+totals: 82
+""".strip().splitlines(keepends=True)
+
+
+def test_a_file_of_callgrind_is_instructions_of_functions_and_of_operators_with_what_they_call():
+    found = parse_profile(FILE)
+    assert found.total == 82
+    assert dict(found.functions) == {
+        "at::_ops::linear::call(at::Tensor const&)": 12,
+        "at::_ops::addmm::call(at::Tensor const&)": 30,
+        "libmkl.so (no symbols)": 40,
+    }
+    assert dict(found.operators) == {"addmm": 70}
+
+
+def test_a_file_that_is_cut_off_is_no_count():
+    with pytest.raises(ValueError, match="cut off"):
+        parse_profile(FILE[:-1])
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "words"),
+    [
+        ("valgrind-3.13.0", 0, "is version 3.13.0; expected Valgrind 3.15 or newer"),
+        ("", 0, "is version unknown"),
+        ("valgrind-3.19.0", 1, "cannot run even `true` under callgrind here \\(no memory\\)"),
+    ],
+)
+def test_a_valgrind_that_does_not_help_is_one_sentence(said, code, words):
+    def run(command, **how):
+        is_version = command[-1] == "--version"
+        return subprocess.CompletedProcess(
+            command, 0 if is_version else code, said if is_version else "", "no memory\n"
+        )
+
+    with pytest.raises(GateError, match=words):
+        find_valgrind(run)
+
+
+def test_a_missing_valgrind_is_one_sentence_with_the_command(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(GateError, match="not installed; next: apt-get install valgrind"):
+        find_valgrind()
+
+
+def test_an_instruction_that_valgrind_does_not_know_is_told_as_such():
+    text = "the launcher did not start\nvex amd64->IR: unhandled instruction bytes: 0x62 0xF1\nmore"
+    assert "does not know an instruction" in why_not_started("3.19.0", text)
+    assert "0x62 0xF1" in why_not_started("3.19.0", text)

@@ -1,0 +1,113 @@
+"""A gate with instructions as second witness, on workers that run nothing."""
+
+import pytest
+from test_gate_run import Machine, failed, gated, passed  # noqa: F401
+
+from bench.gate.errors import GateError
+from bench.gate.markdown import to_markdown
+from bench.gate.valgrind import Valgrind
+from bench.gate.verdict import Exit, Verdict
+from bench.gate.wording import growth_lines, witness_text
+
+WHOLE = 1e6
+
+
+class Counted(Machine):
+    """A machine whose arms also count: `more` is head's share of work over base's; `noise` is that of wall time."""
+
+    def __init__(self, more=0.0, fails="", **fields):
+        super().__init__(**fields)
+        self.more, self.fails = more, fails
+
+    def answer(self, arm, job, rng):
+        if not job.runner.endswith("instructions:run"):
+            return super().answer(arm, job, rng)
+        self.jobs.append((arm, "instructions:run", job))
+        if self.fails:
+            return failed(self.fails)
+        whole = WHOLE * (1 + (self.more if arm == "head" else 0.0))
+        counts = [whole * (1 + 0.0002 * rng.random()) for _ in range(5)]
+        return passed(
+            counts=counts, operators={"relu": whole - 0.9 * WHOLE}, functions={"max(float)": whole}
+        )
+
+
+@pytest.fixture(autouse=True)
+def valgrind(monkeypatch):
+    found = Valgrind(path="valgrind", version="3.19.0")
+    monkeypatch.setattr("bench.gate.witness.find_valgrind", lambda: found)
+
+
+def test_work_that_grew_by_two_percent_fails_the_gate_where_time_sees_nothing(gated):  # noqa: F811
+    gate = gated(Counted(more=0.02), witness="instructions")
+    (row,) = gate.rows
+    assert (row.verdict, row.work.verdict) == (Verdict.NO_REGRESSION, Verdict.REGRESSED)
+    assert gate.exit is Exit.REGRESSED
+    assert "1 more work" in gate.sentence
+    assert witness_text(row).startswith("work grew by +2.0%")
+    assert any(line.startswith("operator relu: ") for line in growth_lines(row))
+    assert any(line.startswith("function max(float): ") for line in growth_lines(row))
+    assert "more work by" in to_markdown(gate)
+
+
+def test_a_growth_is_confirmed_by_fresh_processes_and_equal_work_is_not(gated):  # noqa: F811
+    def num_counts(more):
+        machine = Counted(more=more)
+        gated(machine, witness="instructions")
+        return sum(name == "instructions:run" for _, name, _ in machine.jobs)
+
+    assert (num_counts(0.0), num_counts(0.02)) == (4, 8)
+
+
+def test_both_arms_count_on_one_thread_under_callgrind_with_the_same_kernels(gated):  # noqa: F811
+    machine = Counted()
+    gated(machine, witness="instructions")
+    again = [launch for _, launch, _ in machine.workers if "--tool=callgrind" in launch["prefix"]]
+    assert len(again) == 2
+    assert all(launch["variables"]["ONEDNN_MAX_CPU_ISA"] == "AVX2" for launch in again)
+    assert {job.options.threads for _, name, job in machine.jobs if name.startswith("instr")} == {1}
+
+
+def test_auto_counts_nothing_where_time_can_tell(gated):  # noqa: F811
+    machine = Counted(more=0.02)
+    assert gated(machine, witness="auto").exit is Exit.PASS
+    assert len(machine.workers) == 2
+
+
+def test_the_bisect_line_asks_the_witness_that_saw_it(gated):  # noqa: F811
+    from bench.gate.cause import bisect_command
+    from bench.gate.row import Row
+    from bench.gate.source_tree import SourceTree
+    from bench.gate.thresholds import Limits
+    from suite.cell import Cell
+    from suite.import_root import TREE
+
+    row = Row(cell=Cell(model="mlp", size="tiny"), limits=Limits())
+    base = SourceTree(label="main", tree=TREE, sha="a" * 40)
+    assert "--witness auto" in bisect_command(row, base, base, "quick", "auto")
+    assert "--witness" not in bisect_command(row, base, base, "quick")
+
+
+def test_a_row_that_cannot_be_counted_says_why_and_keeps_its_verdict_on_time(gated):  # noqa: F811
+    gate = gated(Counted(fails="no memory"), witness="instructions")
+    (row,) = gate.rows
+    assert row.verdict is Verdict.NO_REGRESSION
+    assert witness_text(row) == "its instructions could not be counted in base: no memory" or (
+        witness_text(row) == "its instructions could not be counted in head: no memory"
+    )
+
+
+def test_without_valgrind_counts_that_were_asked_for_are_an_error_before_anything_runs(
+    gated,  # noqa: F811
+    monkeypatch,
+):
+    def missing():
+        raise GateError("not installed; next: apt-get install valgrind")
+
+    monkeypatch.setattr("bench.gate.witness.find_valgrind", missing)
+    machine = Counted()
+    with pytest.raises(GateError, match="--witness instructions: not installed"):
+        gated(machine, witness="instructions")
+    assert machine.jobs == []
+    gate = gated(Counted(), witness="auto")
+    assert any("not installed" in note for note in gate.notes)
