@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 DYNAMIC = ("import_module", "__import__", "exec", "eval", "run_path", "run_module")
 """Calls behind which an import may hide that the syntax tree does not show."""
 
 
-def files_read_by(path: Path) -> list[Path]:
+def files_read_by(path: Path, roots: Sequence[Path] = ()) -> list[Path]:
     """Return the file and every file below its folder that it imports, directly or not, sorted.
 
     A file that imports by name at run time may read any: then all files beside it count. A file that does not parse
-    imports nothing. Imports are looked up from the folder of `path`, which is on the import path when it runs.
+    imports nothing. Imports are looked up from the folder of `path`, which is on the import path when it runs, and
+    from `roots`.
     """
     root = path.resolve().parent
+    places = (root, *(folder.resolve() for folder in roots))
     found: set[Path] = set()
     todo = [path.resolve()]
     while todo:
@@ -29,9 +31,9 @@ def files_read_by(path: Path) -> list[Path]:
         except (SyntaxError, ValueError):
             continue
         for name in _imported(tree, file, root):
-            todo += _files_of(name, root)
+            todo += (file for place in places for file in _files_of(name, place))
         if any(_is_dynamic(node) for node in ast.walk(tree)):
-            todo += root.glob("*.py")
+            todo += (file for place in places for file in place.glob("*.py"))
     return sorted(found)
 
 

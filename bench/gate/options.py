@@ -24,6 +24,8 @@ class GateOptions:
     selftest: bool = False
     is_strict: bool = False
     witness: str = TIME
+    is_forced: bool = False
+    """Whether to measure although nothing that is measured differs."""
 
     @property
     def is_gate(self) -> bool:
@@ -55,6 +57,11 @@ def add_options(parser: Any) -> None:
         " machine; auto: those of rows that time cannot judge",
     )
     group.addoption(
+        "--anyway",
+        action="store_true",
+        help="measure although no file that is measured differs between the versions",
+    )
+    group.addoption(
         "--selftest",
         action="store_true",
         help="what a gate on this machine can see: false alarms, recall, minimum detectable effect",
@@ -72,6 +79,7 @@ def parse_options(option: Any, arguments: list[str], started_in: Path) -> GateOp
         selftest=option.selftest,
         is_strict="--strict" in arguments,
         witness=option.witness,
+        is_forced=option.anyway,
     )
     if asked.witness not in WITNESSES:
         raise GateError(

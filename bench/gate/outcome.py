@@ -24,6 +24,11 @@ SENTENCES: Final = {
 }
 
 
+SAME: Final = (
+    "same bytes, nothing to measure: no file that these cells may read differs (--anyway measures)"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
     """Description of one arm in the outputs."""
@@ -55,6 +60,8 @@ class Gate:
     is_strict: bool = False
     notes: tuple[str, ...] = ()
     """Warnings about the run."""
+    is_same: bool = False
+    """Whether no file that a cell may read differs between the arms, so that nothing was measured."""
 
     @property
     def control_shift(self) -> Finding | None:
@@ -64,6 +71,8 @@ class Gate:
     @property
     def exit(self) -> Exit:
         """The exit code."""
+        if self.is_same:
+            return Exit.PASS
         compared = [row for row in self.rows if row.is_timed or row.is_broken or row.lost]
         return exit_code(
             is_broken=any(row.is_broken for row in self.rows) or not compared,
@@ -83,6 +92,8 @@ class Gate:
     @property
     def sentence(self) -> str:
         """The result in one sentence."""
+        if self.is_same:
+            return SAME
         code = self.exit
         if not any(row.is_timed or row.is_broken or row.lost for row in self.rows):
             return "nothing could be compared: no cell runs in both arms"

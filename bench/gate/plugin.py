@@ -138,6 +138,7 @@ class GatePlugin:
             fingerprint=self._environment.fingerprint(),
             is_strict=self._asked.is_strict,
             witness=self._asked.witness,
+            is_forced=self._asked.is_forced,
             preload=preload_for(self._selection, STEPS),
         )
 

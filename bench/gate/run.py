@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from bench.gate.arm import Arm, Start, handshake, open_arm
@@ -20,11 +21,13 @@ from bench.gate.block import Block
 from bench.gate.budget import BUDGETS, Budget
 from bench.gate.cause import TIME, find_cause
 from bench.gate.errors import GateError
+from bench.gate.notes import notes_of
 from bench.gate.outcome import Gate, Side
 from bench.gate.pairing import CONTROL, BlockFailed, run_block, run_in_both_arms
 from bench.gate.row import Row
+from bench.gate.same_bytes import files_that_differ
 from bench.gate.schedule import Schedule
-from bench.gate.source_tree import resolve_base, working_tree
+from bench.gate.source_tree import SourceTree, resolve_base, working_tree
 from bench.gate.static_facts import compare_static_facts
 from bench.gate.thresholds import Thresholds
 from bench.gate.verdict import Verdict
@@ -38,6 +41,7 @@ from suite.worker.client import Launcher
 NEGATIVE_CONTROL: Final = Cell(model="negative-control", size="tiny")
 OUT: Final = ".vitals"
 """The default output folder; one that the user named gets no .gitignore."""
+NONE: Final[Mapping[str, str]] = MappingProxyType({})
 MAX_CAUSES: Final = 8
 """Most regressions whose cause is searched for; further ones usually share it."""
 
@@ -64,6 +68,8 @@ class GateConfig:
     is_strict: bool = False
     witness: str = TIME
     """What judges a row besides wall time, see `bench.gate.witness`."""
+    is_forced: bool = False
+    """Whether to measure although nothing that is measured differs."""
     preload: Sequence[str] = ()
 
 
@@ -92,37 +98,64 @@ def run_gate(
         raise GateError(
             f"--out {request.out}: cannot be written ({error.strerror}); name another folder"
         ) from error
-    with sigterm_as_interrupt(), _arms(request, folder, start) as arms:
-        say("importing the libraries in both arms ...")
-        found = run_in_both_arms(lambda name: handshake(arms[name], list(request.selection.specs)))
-        arms = {**arms, **found}
-        rows = [
-            Row(cell=cell, limits=request.thresholds.for_cell(cell))
-            for cell in request.selection.cells
-        ]
-        compare_static_facts(rows, found, folder, say)
-        schedule = _timed(rows, arms, budget or BUDGETS[request.plan], say)
-        notes = [f"--witness {request.witness}: {without}"] if without else []
-        if valgrind is not None:
-            notes += count_work(rows, arms, valgrind, asked=request.witness, say=say)
-        regressed = [row for row in rows if row.is_timed and is_worse(row)]
-        for row in regressed[:MAX_CAUSES]:
-            say(f"looking for the cause: {row.cell.id}")
-            row.cause = find_cause(row, found, folder, request.plan, request.witness)
+    rows = [
+        Row(cell=cell, limits=request.thresholds.for_cell(cell)) for cell in request.selection.cells
+    ]
+    gate = Gate(
+        gate_id=gate_id,
+        base=Side(label=""),
+        head=Side(label=""),
+        rows=rows,
+        control=(),
+        plan=request.plan,
+        command=request.command,
+        started_at=started_at.isoformat(timespec="seconds"),
+        seconds=0.0,
+        fingerprint=request.fingerprint,
+        is_strict=request.is_strict,
+    )
+    with sigterm_as_interrupt(), _sources(request) as (base, head):
+        commit = repository.describe().commit
+        if request.against and not (request.python or request.is_forced):
+            origins = request.selection.job_options.origins
+            if files_that_differ(base, head, origins) == []:
+                return (
+                    replace(
+                        gate,
+                        base=_side(base),
+                        head=replace(_side(head), sha=commit),
+                        seconds=time.monotonic() - began,
+                        is_same=True,
+                    ),
+                    folder,
+                )
+        with _arms(request, base, head, folder, start) as arms:
+            say("importing the libraries in both arms ...")
+            found = run_in_both_arms(
+                lambda name: handshake(arms[name], list(request.selection.specs))
+            )
+            arms = {**arms, **found}
+            compare_static_facts(rows, found, folder, say)
+            schedule = _timed(rows, arms, budget or BUDGETS[request.plan], say)
+            notes = [f"--witness {request.witness}: {without}"] if without else []
+            if valgrind is not None:
+                notes += count_work(rows, arms, valgrind, asked=request.witness, say=say)
+            regressed = [row for row in rows if row.is_timed and is_worse(row)]
+            for row in regressed[:MAX_CAUSES]:
+                say(f"looking for the cause: {row.cell.id}")
+                row.cause = find_cause(row, found, folder, request.plan, request.witness)
+    sides = {
+        name: _side(arm.sources, python=arm.python, versions=arm.versions)
+        for name, arm in found.items()
+    }
     return (
-        Gate(
-            gate_id=gate_id,
-            base=_side(found["base"]),
-            head=replace(_side(found["head"]), sha=repository.describe().commit),
-            rows=rows,
+        replace(
+            gate,
+            base=sides["base"],
+            head=replace(sides["head"], sha=commit),
             control=schedule.control,
-            plan=request.plan,
-            command=request.command,
-            started_at=started_at.isoformat(timespec="seconds"),
             seconds=time.monotonic() - began,
-            fingerprint=request.fingerprint,
-            is_strict=request.is_strict,
-            notes=(*_notes(found, rows, schedule.control), *notes),
+            notes=(*notes_of(found, rows), *notes),
         ),
         folder,
     )
@@ -168,9 +201,22 @@ def _timed(
 
 
 @contextmanager
-def _arms(request: GateConfig, folder: Path, start: Start) -> Iterator[dict[str, Arm]]:
-    """Yield both arms, their launchers starting; with another interpreter also a second head arm for the control."""
+def _sources(request: GateConfig) -> Iterator[tuple[SourceTree, SourceTree]]:
+    """Yield the sources of base, checked out, and of head."""
     head = working_tree(request.models_from, request.file)
+    with resolve_base(
+        request.against, request.models_from, request.started_in, file=request.file
+    ) as base:
+        if request.python:
+            base = replace(base, label=f"{base.label} under {request.python}")
+        yield base, head
+
+
+@contextmanager
+def _arms(
+    request: GateConfig, base: SourceTree, head: SourceTree, folder: Path, start: Start
+) -> Iterator[dict[str, Arm]]:
+    """Yield both arms, their launchers starting; with another interpreter also a second head arm for the control."""
     common: dict[str, Any] = {
         "selection": request.selection,
         "plan": PLANS[request.plan],
@@ -181,13 +227,6 @@ def _arms(request: GateConfig, folder: Path, start: Start) -> Iterator[dict[str,
         "start": start,
     }
     with contextlib.ExitStack() as stack:
-        base = stack.enter_context(
-            resolve_base(
-                request.against, request.models_from, request.started_in, file=request.file
-            )
-        )
-        if request.python:
-            base = replace(base, label=f"{base.label} under {request.python}")
         python = request.python or sys.executable
         arms = {
             "base": stack.enter_context(open_arm("base", base, python=python, **common)),
@@ -215,44 +254,14 @@ def sigterm_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _side(arm: Arm) -> Side:
-    sources = arm.sources
+def _side(
+    sources: SourceTree, *, python: str = sys.executable, versions: Mapping[str, str] = NONE
+) -> Side:
     return Side(
         label=sources.label,
         sha=sources.sha,
-        python=arm.python,
-        versions=arm.versions,
+        python=python,
+        versions=versions,
         changed=sources.changed,
         uncommitted=sources.uncommitted,
     )
-
-
-def _notes(
-    arms: Mapping[str, Arm], rows: Sequence[Row], control: Sequence[Block]
-) -> tuple[str, ...]:
-    base = arms["base"].sources
-    notes = [f"the arms' libraries differ: {text}"] if (text := _other_versions(arms)) else []
-    if not base.takes_our_instruments:
-        notes.append(
-            f"{base.label} is too old for the instruments of this version and is measured by its own"
-        )
-    if base.sha and not base.changed:
-        notes.append("the arms are the same sources: a difference here is the machine's")
-    if base.uncommitted:
-        shown = ", ".join(base.uncommitted[:5]) + (" ..." if len(base.uncommitted) > 5 else "")
-        notes.append(f"head has uncommitted changes in {len(base.uncommitted)} files: {shown}")
-    blocks = [b for row in rows for b in (*row.screen, *row.confirm)]
-    kept = sum(b.are_voids_kept for b in blocks)
-    if blocks and kept > len(blocks) / 3:
-        notes.append(
-            f"in {kept} of {len(blocks)} blocks nearly every turn was disturbed, so that all of them"
-            " count: stop what else runs here, or use fewer --threads"
-        )
-    return tuple(notes)
-
-
-def _other_versions(arms: Mapping[str, Arm]) -> str:
-    """List the packages whose versions differ between the arms: `torch 2.14.0 → 2.15.0`."""
-    base, head = arms["base"].versions, arms["head"].versions
-    names = [name for name in {**base, **head} if base.get(name) != head.get(name)]
-    return ", ".join(f"{n} {base.get(n, 'missing')} → {head.get(n, 'missing')}" for n in names)

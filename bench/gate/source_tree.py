@@ -74,11 +74,11 @@ def working_tree(models_from: Path | None, file: Path | None = None) -> SourceTr
     if own is not None:
         with contextlib.suppress(GateError):  # without git the file's own folder has to do
             root = find_repository(own.parent)
-    paths = (Path.cwd(), *(_importable(root) if root else ()))
+    paths = (Path.cwd(), *(importable(root) if root else ()))
     return SourceTree(label="working tree", tree=TREE, paths=paths, models_from=models_from)
 
 
-def _importable(root: Path) -> tuple[Path, ...]:
+def importable(root: Path) -> tuple[Path, ...]:
     """Return the folders of a project from which packages are imported: its root, and `src` if it exists."""
     return (root, *([root / "src"] if (root / "src").is_dir() else []))
 
@@ -158,7 +158,7 @@ def _place(
     return SourceTree(
         label=label,
         tree=folder if has_suite else TREE,
-        paths=(*paths, *_importable(folder)),
+        paths=(*paths, *importable(folder)),
         models_from=own,
         moved=(root, folder),
         sha=commit.sha if commit else "",

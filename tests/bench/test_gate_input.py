@@ -65,6 +65,7 @@ def option(**fields):
             "selftest": False,
             "resume": None,
             "witness": "time",
+            "anyway": False,
             **fields,
         }
     )

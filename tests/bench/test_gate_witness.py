@@ -1,7 +1,9 @@
 """A gate with instructions as second witness, on workers that run nothing."""
 
+from functools import partial
+
 import pytest
-from test_gate_run import Machine, failed, gated, passed  # noqa: F401
+from gate_machine import Machine, failed, passed, run_on
 
 from bench.gate.errors import GateError
 from bench.gate.markdown import to_markdown
@@ -32,13 +34,19 @@ class Counted(Machine):
         )
 
 
+@pytest.fixture
+def gated(tmp_path):
+    """The gate over `mlp`, eager."""
+    return partial(run_on, out=tmp_path)
+
+
 @pytest.fixture(autouse=True)
 def valgrind(monkeypatch):
     found = Valgrind(path="valgrind", version="3.19.0")
     monkeypatch.setattr("bench.gate.witness.find_valgrind", lambda: found)
 
 
-def test_work_that_grew_by_two_percent_fails_the_gate_where_time_sees_nothing(gated):  # noqa: F811
+def test_work_that_grew_by_two_percent_fails_the_gate_where_time_sees_nothing(gated):
     gate = gated(Counted(more=0.02), witness="instructions")
     (row,) = gate.rows
     assert (row.verdict, row.work.verdict) == (Verdict.NO_REGRESSION, Verdict.REGRESSED)
@@ -50,7 +58,7 @@ def test_work_that_grew_by_two_percent_fails_the_gate_where_time_sees_nothing(ga
     assert "more work by" in to_markdown(gate)
 
 
-def test_a_growth_is_confirmed_by_fresh_processes_and_equal_work_is_not(gated):  # noqa: F811
+def test_a_growth_is_confirmed_by_fresh_processes_and_equal_work_is_not(gated):
     def num_counts(more):
         machine = Counted(more=more)
         gated(machine, witness="instructions")
@@ -59,7 +67,7 @@ def test_a_growth_is_confirmed_by_fresh_processes_and_equal_work_is_not(gated): 
     assert (num_counts(0.0), num_counts(0.02)) == (4, 8)
 
 
-def test_both_arms_count_on_one_thread_under_callgrind_with_the_same_kernels(gated):  # noqa: F811
+def test_both_arms_count_on_one_thread_under_callgrind_with_the_same_kernels(gated):
     machine = Counted()
     gated(machine, witness="instructions")
     again = [launch for _, launch, _ in machine.workers if "--tool=callgrind" in launch["prefix"]]
@@ -68,13 +76,13 @@ def test_both_arms_count_on_one_thread_under_callgrind_with_the_same_kernels(gat
     assert {job.options.threads for _, name, job in machine.jobs if name.startswith("instr")} == {1}
 
 
-def test_auto_counts_nothing_where_time_can_tell(gated):  # noqa: F811
+def test_auto_counts_nothing_where_time_can_tell(gated):
     machine = Counted(more=0.02)
     assert gated(machine, witness="auto").exit is Exit.PASS
     assert len(machine.workers) == 2
 
 
-def test_the_bisect_line_asks_the_witness_that_saw_it(gated):  # noqa: F811
+def test_the_bisect_line_asks_the_witness_that_saw_it(gated):
     from bench.gate.cause import bisect_command
     from bench.gate.row import Row
     from bench.gate.source_tree import SourceTree
@@ -88,7 +96,7 @@ def test_the_bisect_line_asks_the_witness_that_saw_it(gated):  # noqa: F811
     assert "--witness" not in bisect_command(row, base, base, "quick")
 
 
-def test_a_row_that_cannot_be_counted_says_why_and_keeps_its_verdict_on_time(gated):  # noqa: F811
+def test_a_row_that_cannot_be_counted_says_why_and_keeps_its_verdict_on_time(gated):
     gate = gated(Counted(fails="no memory"), witness="instructions")
     (row,) = gate.rows
     assert row.verdict is Verdict.NO_REGRESSION
@@ -98,7 +106,7 @@ def test_a_row_that_cannot_be_counted_says_why_and_keeps_its_verdict_on_time(gat
 
 
 def test_without_valgrind_counts_that_were_asked_for_are_an_error_before_anything_runs(
-    gated,  # noqa: F811
+    gated,
     monkeypatch,
 ):
     def missing():

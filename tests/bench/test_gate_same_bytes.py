@@ -1,0 +1,98 @@
+"""A change that cannot reach the measured code ends a gate at once, and any other one does not."""
+
+import subprocess
+
+import pytest
+from gate_machine import Machine
+
+from bench.gate.run import GateConfig, run_gate
+from bench.gate.same_bytes import files_that_differ
+from bench.gate.source_tree import resolve_base, working_tree
+from bench.gate.terminal import render
+from bench.gate.thresholds import Thresholds
+from bench.gate.verdict import Exit
+from suite.options import Asked, resolve
+
+FILES = {
+    "models/mine.py": "from helper import width\nfrom package.net import Net\nMODELS = ()\n",
+    "models/helper.py": "width = 3\n",
+    "src/package/__init__.py": "",
+    "src/package/net.py": "class Net: pass\n",
+    "src/package/unused.py": "",
+    "tests/test_net.py": "",
+    "weights.npz": "1",
+    "README.md": "",
+    "docs/index.html": "",
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for words in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "first"],
+    ):
+        subprocess.run(["git", "-C", tmp_path, *words], check=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "reaches"),
+    [
+        ("models/mine.py", True),
+        ("models/helper.py", True),
+        ("src/package/net.py", True),
+        ("weights.npz", True),
+        ("new.json", True),
+        ("src/package/unused.py", False),
+        ("tests/test_net.py", False),
+        ("README.md", False),
+        ("docs/index.html", False),
+        ("tools/new.py", False),
+    ],
+)
+def test_only_what_the_models_file_imports_and_data_files_reach_a_model(project, name, reaches):
+    place = project / name
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("changed = 1\n")
+    own = project / "models" / "mine.py"
+    with resolve_base("HEAD", own, project) as base:
+        assert files_that_differ(base, working_tree(own), {}) == ([name] if reaches else [])
+
+
+def test_a_file_that_imports_by_name_may_read_any_module_beside_it(project):
+    own = project / "models" / "mine.py"
+    (project / "models" / "other.py").write_text("a = 1\n")
+    own.write_text("import importlib\nimportlib.import_module('oth' + 'er')\n")
+    with resolve_base("HEAD", own, project) as base:
+        assert "models/other.py" in files_that_differ(base, working_tree(own), {})
+
+
+def test_of_a_folder_with_a_users_project_nothing_is_known(project, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    (other / "mine.py").write_text("MODELS = ()\n")
+    own = project / "models" / "mine.py"
+    with resolve_base(str(other), own, project) as base:
+        assert files_that_differ(base, working_tree(own), {}) is None
+
+
+def test_a_gate_over_the_same_bytes_starts_no_process_passes_and_says_so(tmp_path, capsys):
+    from rich.console import Console
+
+    machine = Machine()
+    selection = resolve(Asked(models=["mlp"], size="tiny"), num_gpus=0, num_cores=1)
+    request = GateConfig(
+        selection=selection,
+        thresholds=Thresholds(),
+        started_in=tmp_path,
+        out=tmp_path,
+        against=str(working_tree(None).tree),
+    )
+    gate, _ = run_gate(request, start=machine.start)
+    assert (gate.exit, machine.workers) == (Exit.PASS, [])
+    render(gate, Console())
+    assert "same bytes, nothing to measure" in " ".join(capsys.readouterr().out.split())
