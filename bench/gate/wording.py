@@ -98,10 +98,15 @@ def growth_lines(row: Row) -> list[str]:
     return [_growth_line(kind, growth) for kind, found in kinds for growth in found]
 
 
+MAX_NAME: Final = 100
+"""Characters of a function's name: those of templates go on for hundreds."""
+
+
 def _growth_line(kind: str, growth: Growth) -> str:
+    name = growth.name if len(growth.name) <= MAX_NAME else f"{growth.name[:MAX_NAME]}..."
     change = "new" if growth.share is None else units.percent(growth.share, sign=True)
     return (
-        f"{kind} {growth.name}: {units.shown(growth.base, '1')} → {units.shown(growth.head, '1')} instructions per pass"
+        f"{kind} {name}: {units.shown(growth.base, '1')} → {units.shown(growth.head, '1')} instructions per pass"
         f" ({change}; {units.percent(growth.share_of_pass, sign=True)} of the pass)"
     )
 
