@@ -97,7 +97,8 @@ def _export(module: Any, example: dict[str, Any], dynamic: Axes, path: Path) -> 
     # torch.export treats an extent of 1 as constant, so a dynamic batch is traced with two.
     traced = draw(max(2, batch) if has_batch else batch, 0)
     reference = Reference(module, spec.outputs)
-    reference.know(traced, refuse_unsteady(module, traced, reference.flatten))
+    first = draw(batch, 0)
+    reference.know(first, *refuse_unsteady(module, first, reference.flatten))
     path.parent.mkdir(parents=True, exist_ok=True)
     request = ExportRequest(
         module=module,

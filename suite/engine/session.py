@@ -16,7 +16,14 @@ from suite.engine import preconditions
 from suite.engine.outcome_rules import judged, record_of
 from suite.engine.run_config import RunConfig
 from suite.engine.shared_process import PartsOptions, own_phases, parts_with
-from suite.engine.steps import STEPS, Step, graph_cell, needs, parent_graph_cell
+from suite.engine.steps import (
+    STEPS,
+    Step,
+    graph_cell,
+    needs,
+    parent_graph_cell,
+    typical_seconds,
+)
 from suite.outcome import Outcome
 from suite.record import Failure, Measurement, Record
 from suite.results.step_result import StepResult, UnknownResult
@@ -198,9 +205,13 @@ class Session:
     def export_ahead(self, cells: Sequence[Cell], workers: Sequence[Worker]) -> None:
         """Make the graphs of `cells` before anything is measured, one export per worker at a time.
 
-        An export is not a measurement, so several may run concurrently; none runs while a cell is measured.
+        An export is not a measurement, so several may run concurrently; none runs while a cell is measured. The longest
+        come first, so that no worker is left with one alone.
         """
-        graphs = dict.fromkeys(graph_cell(c) for c in cells if BACKENDS[c.backend].needs_graph)
+        graphs = sorted(
+            dict.fromkeys(graph_cell(c) for c in cells if BACKENDS[c.backend].needs_graph),
+            key=lambda graph: -typical_seconds(graph, EXPORT, self.steps),
+        )
         self.ahead(
             [
                 [(g, EXPORT)]

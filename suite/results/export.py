@@ -66,11 +66,13 @@ class ShapeParity:
     """passed, failed or vacuous."""
     reason: str = ""
     judge: str = ""
-    """Reference for eager and the graph: `float64`, with the operators that could not run in it, or `eager`. Empty in
-    records from before 2026-11-29, which compared with eager.
+    """What the graph is held against: `float64`, with the operators that could not run in it; `eager`, beside the
+    example, where the graph is within half of the allowed error of it; or `eager` with the reason. Empty in records
+    from before 2026-11-29, which compared with eager.
     """
     eager_error: float | None = None
-    """Eager's error: its root mean square over the output's, for the output where the graph is worst."""
+    """Eager's error: its root mean square over the output's, for the output where the graph is worst; None without a
+    float64 run."""
     graph_error: float | None = None
     """The graph's error for the same output."""
     times_eager: float | None = None

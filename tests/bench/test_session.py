@@ -264,6 +264,15 @@ def test_graphs_are_made_ahead_once_each_and_spread_over_the_workers(session_of)
     assert len(first.jobs) + len(second.jobs) == 5
 
 
+def test_the_longest_export_is_made_first(session_of, monkeypatch):
+    session, worker = session_of()
+    monkeypatch.setattr(
+        "suite.engine.session.typical_seconds", lambda cell, step, steps: cell.batch
+    )
+    session.export_ahead([replace(ORT, batch=batch) for batch in (1, 3, 2)], [worker])
+    assert [job.cell.batch for job in worker.jobs] == [3, 2, 1]
+
+
 def test_a_graph_in_a_declared_gap_is_not_made_ahead(session_of):
     session, worker = session_of(Gap(stage="export", reason="static", url="https://x"))
     session.export_ahead([ORT], [worker])

@@ -37,12 +37,12 @@ class the same answer, and parity on these would prove nothing.
 EXTENTS: Final = (1, 2, 5, 16)
 """Extents tried for every dynamic axis in addition to the record's: on both sides of most branches."""
 
-MOST_JUDGING: Final = 3.0
-"""Seconds of float64 passes up to which every input is judged. Beyond that, only the example and inputs where eager and
-the graph differ by more than half of the allowed error are; within that, eager's error on the example decides.
+CLEAR: Final = 0.5
+"""Share of the allowed error within which eager stands for float64 on inputs beside the example: with eager's own
+error, as known from the example, the graph's is then within the whole. Other inputs get a float64 pass.
 """
 
-MOST_SECONDS: Final = 0.5
+MOST_SECONDS: Final = 0.25
 """Maximum time of an eager pass in seconds for trying an extent that the record does not request."""
 
 MOST_BEYOND: Final = 5.0
@@ -81,14 +81,12 @@ class Comparison:
         self._spread = Spread(output="", tolerances=0.0)
 
     def prepare(self, cases: Sequence[Variant] = ()) -> None:
-        """Choose the inputs, or take these, and compute the outputs of eager and of float64; the float64 copy of the
-        module is freed afterwards.
-        """
+        """Choose the inputs, or take these; compute eager's outputs for all and float64's for the example."""
         example = self._draw(self.batch, 0)
         self.reference.eager(example)
         self._seconds = self.reference.warm_seconds(example)
         self.reference.judge([example])
-        self._learn([example])
+        self._learn(example)
         for self._other in range(1, MOST_OTHERS + 1):
             self._spread = spread_of(
                 self.reference.eager(example),
@@ -102,9 +100,6 @@ class Comparison:
         asked = list(cases or variants(self.spec, self._drawn, self.batch))
         more = chain(masked(example), self._more_extents())
         self.cases = asked if cases else [*asked, *self._usable(more)]
-        if self.reference.judge_seconds * len(self.cases) <= MOST_JUDGING:
-            self.reference.judge(case.inputs for case in self.cases)
-            self._learn([case.inputs for case in self.cases])
 
     def rows(self, session: Any, limits: Limits) -> list[ShapeParity]:
         """Return one row per input; vacuous rows of extents that the record does not promise are left out."""
@@ -128,8 +123,7 @@ class Comparison:
         except Exception as error:  # ONNX Runtime's errors have no common class
             return broken(case.axis, case.extent, f"{type(error).__name__}: {error}")
         if not self.reference.is_judged(case.inputs):
-            # Half of the allowed error: together with eager's own error it stays within the whole.
-            row = self._compared(case, self.reference.answers(case.inputs), actual, 0.5)
+            row = self._compared(case, self.reference.answers(case.inputs), actual, share=CLEAR)
             if row.verdict != FAILED:
                 return row
             self.reference.judge([case.inputs])
@@ -173,11 +167,12 @@ class Comparison:
         return {name: as_array(tensor) for name, tensor in flatten_inputs(case.inputs).items()}
 
     def _compared(
-        self, case: Variant, answers: Answers, actual: Sequence[Any], share: float = 1.0
+        self, case: Variant, answers: Answers, actual: Sequence[Any], *, share: float = 1.0
     ) -> ShapeParity:
-        typical = [error * share for error in self.typical]
+        """Return the row; `share` of the allowed error passes."""
+        tolerance = self.spec.tolerance
         if len(actual) == len(answers.eager):
-            order: dict[str, Any] = {"names": self.names, "tolerance": self.spec.tolerance}
+            order: dict[str, Any] = {"names": self.names, "tolerance": tolerance}
             if answers.agree_in_kind and answers.judge is not answers.eager:
                 eager = aligned(answers.judge, answers.eager, **order)
                 answers = replace(answers, eager=eager)
@@ -190,15 +185,15 @@ class Comparison:
             actual,
             self._spread,
             names=self.names,
-            typical=typical,
-            tolerance=self.spec.tolerance,
+            typical=self.typical,
+            tolerance=replace(tolerance, multiple=share * tolerance.multiple),
         )
 
-    def _learn(self, batches: Sequence[Mapping[str, Any]]) -> None:
-        """Set eager's typical error from these inputs; a large one if it could not be measured."""
-        answers = [self.reference.answers(inputs) for inputs in batches]
-        self.typical = typical_errors(answers)
-        if all(answer.judge is answer.eager for answer in answers):
+    def _learn(self, example: Mapping[str, Any]) -> None:
+        """Set eager's typical error from the example; a large one if it could not be measured."""
+        answers = self.reference.answers(example)
+        self.typical = typical_errors([answers])
+        if answers.judge is answers.eager:
             self.typical = [max(error, UNMEASURED) for error in self.typical]
 
     def _drawn(self, num_samples: int, which: int) -> Mapping[str, Any]:

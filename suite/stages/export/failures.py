@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,8 +149,9 @@ def refuse_unsteady(
     module: nn.Module,
     inputs: Mapping[str, Any],
     flatten: Callable[[Any], list[Tensor]],
-) -> list[Tensor]:
-    """Return the module's outputs for these inputs; raise ExportError if a second call answers differently.
+) -> tuple[list[Tensor], float]:
+    """Return the module's outputs for these inputs, and the seconds of a second call; raise ExportError if that answers
+    differently.
 
     A graph is a function of its inputs. The message names the buffers and attributes that a call changes, or reports
     that random numbers are drawn.
@@ -158,9 +160,11 @@ def refuse_unsteady(
     with torch.no_grad():
         first = [t.clone() for t in flatten(module(**inputs))]
         changed = _changed(before, _state_of(module))
+        begin = time.perf_counter()
         second = flatten(module(**inputs))
+        seconds = time.perf_counter() - begin
         if _alike(first, second):
-            return first
+            return first, seconds
         torch.manual_seed(0)
         third = [t.clone() for t in flatten(module(**inputs))]
         torch.manual_seed(0)

@@ -116,7 +116,7 @@ def compare(
         verdict=verdict,
         reason=reason,
         judge=judged_by,
-        eager_error=_finite(worst.eager),
+        eager_error=None if judge is reference else _finite(worst.eager),
         graph_error=_finite(worst.graph),
         times_eager=_finite(worst.times),
     )

@@ -94,13 +94,14 @@ def strain_of(
     import numpy as np
 
     off_eager, off_graph = np.abs(minus(eager, exact)), np.abs(minus(graph, exact))
-    scale = rms(exact)
+    squares = [_squares(values) for values in (exact, off_eager, off_graph)]
+    scale, whole_eager, whole_graph = (_root_mean(values) for values in squares)
     least = _roundoff(eager) * scale
     worst, where = 0.0, ""
     for label, axes in _slices(exact.shape):
-        size = rms(exact, axes)
-        allowed = np.maximum(rms(off_eager, axes), np.maximum(usual * size, least))
-        times = times_of(rms(off_graph, axes), allowed)
+        size, by_eager, by_graph = (_root_mean(values, axes) for values in squares)
+        allowed = np.maximum(by_eager, np.maximum(usual * size, least))
+        times = times_of(by_graph, allowed)
         if label is None or label == (0,):
             peak = np.maximum(
                 off_eager.max(axis=axes), np.maximum(PEAK * usual * size, PEAK * least)
@@ -113,19 +114,31 @@ def strain_of(
             worst, where = most, ", ".join(f"index {i} of axis {axis}" for axis, i in pairs)
     return Strain(
         times=worst,
-        eager=_relative(rms(off_eager), scale),
-        graph=_relative(rms(off_graph), scale),
+        eager=_relative(whole_eager, scale),
+        graph=_relative(whole_graph, scale),
         where=where,
     )
 
 
-def rms(values: NDArray[Any], axes: tuple[int, ...] | None = None) -> Any:
-    """Return the root mean square over the axes, or over everything, in float64."""
+def rms(values: NDArray[Any]) -> Any:
+    """Return the root mean square, in float64."""
+    return _root_mean(_squares(values))
+
+
+def _squares(values: NDArray[Any]) -> NDArray[np.float64]:
     import numpy as np
 
     with np.errstate(invalid="ignore", over="ignore"):
-        wide = values.astype(np.float64, copy=False)
-        return np.sqrt(np.mean(wide * wide, axis=axes))
+        squares: NDArray[np.float64] = np.square(values, dtype=np.float64)
+    return squares
+
+
+def _root_mean(squares: NDArray[np.float64], axes: tuple[int, ...] | None = None) -> Any:
+    """Return the root of the mean over the axes, or over everything."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.sqrt(np.mean(squares, axis=axes))
 
 
 def minus(values: NDArray[Any], exact: NDArray[Any]) -> NDArray[Any]:

@@ -120,7 +120,8 @@ def _export(
     is_dynamic = BATCH in axis_names(spec)
     traced = draw(max(2, cell.batch) if is_dynamic else cell.batch, 0)
     reference = Reference(module, spec.outputs)
-    reference.know(traced, refuse_unsteady(module, traced, reference.flatten))
+    example = draw(cell.batch, 0)
+    reference.know(example, *refuse_unsteady(module, example, reference.flatten))
     names = names_of_outputs(spec.outputs, len(reference.eager(traced)), num_results(traced))
     request = ExportRequest(
         module=module,
