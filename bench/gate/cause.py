@@ -60,6 +60,7 @@ def find_cause(
         files=tuple(likely_files(base.changed))[:MAX_FILES],
         snapshot=snapshot.name if snapshot.exists() else "",
         bisect=bisect_command(row, base, arms["head"].sources, plan, witness),
+        again=gate_command(row, base, arms["head"].sources, plan, witness),
         problems=tuple(problems),
     )
 
@@ -101,6 +102,31 @@ def likely_files(changed: Sequence[str]) -> list[str]:
     return likely or list(changed)
 
 
+def gate_command(
+    row: Row, base: SourceTree, head: SourceTree, plan: str, witness: str = TIME
+) -> str:
+    """Return the command that compares this cell alone with base's commit, to be run in the repository's root; empty if
+    base is no commit.
+    """
+    if not base.sha:
+        return ""
+    cell = row.cell
+    here = _repository(head.models_from) if head.models_from else TREE
+    program = ("vitals", "bench") if PREFIX else ("pytest", _beside(TREE / "bench", here))
+    words = [
+        *(_beside(Path(sys.executable), here), "-m", *program, "-q"),
+        *("--against", base.sha[:12]),
+        *("--models", cell.model, "--size", cell.size, "--backend", cell.backend),
+        *("--device", cell.device, "--dtype", cell.dtype, "--batch", str(cell.batch)),
+        *(("--length", str(cell.length)) if cell.length else ()),
+        *("--plan", plan),
+        *(("--witness", witness) if witness != TIME else ()),
+    ]
+    if base.models_from is not None:
+        words += ["--models-from", _beside(base.models_from, _repository(base.models_from))]
+    return shlex.join(words)
+
+
 def bisect_command(
     row: Row, base: SourceTree, head: SourceTree, plan: str, witness: str = TIME
 ) -> str:
@@ -111,21 +137,8 @@ def bisect_command(
     """
     if not base.sha or base.uncommitted:
         return ""
-    cell = row.cell
-    here = _repository(head.models_from) if head.models_from else TREE
-    program = ("vitals", "bench") if PREFIX else ("pytest", _beside(TREE / "bench", here))
-    gate = [
-        *(_beside(Path(sys.executable), here), "-m", *program, "-q"),
-        *("--against", base.sha[:12]),
-        *("--models", cell.model, "--size", cell.size, "--backend", cell.backend),
-        *("--device", cell.device, "--dtype", cell.dtype, "--batch", str(cell.batch)),
-        *(("--length", str(cell.length)) if cell.length else ()),
-        *("--plan", plan),
-        *(("--witness", witness) if witness != TIME else ()),
-    ]
-    if base.models_from is not None:
-        gate += ["--models-from", _beside(base.models_from, _repository(base.models_from))]
-    script = f"{shlex.join(gate)}; code=$?; [ $code -le 1 ] || code=125; exit $code"
+    command = gate_command(row, base, head, plan, witness)
+    script = f"{command}; code=$?; [ $code -le 1 ] || code=125; exit $code"
     return (
         f"git bisect start HEAD {base.sha[:12]} && git bisect run sh -c {shlex.quote(script)}"
         "; git bisect reset"

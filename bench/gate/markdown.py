@@ -16,10 +16,12 @@ from bench.gate.wording import (
     effect_text,
     exact_text,
     growth_lines,
+    loss_text,
     reason_text,
     times_text,
     urgency,
     verdict_text,
+    where_text,
     witness_text,
     work_text,
 )
@@ -36,6 +38,8 @@ ICONS: Final = {
     Exit.CONTAMINATED: "⚠️",
     Exit.INCONCLUSIVE: "⚠️",
 }
+MAX_SUMMARY: Final = 5
+"""Most lines before the table: what a reviewer reads in ten seconds."""
 MAX_ROWS: Final = 300
 """Most rows: a comment on a pull request holds 65,536 characters."""
 
@@ -53,6 +57,7 @@ def to_markdown(gate: Gate) -> str:
     blocks += [f"> ⚠️ {safe(note)}" for note in gate.notes]
     if gate.control_shift is not None:
         blocks.append(f"> ⚠️ {safe(control_text(gate))}")
+    blocks += _summary(news)
     if news:
         blocks.append(_table(news[:MAX_ROWS]))
     blocks += [text for row in news[:MAX_ROWS] if (text := _explained(row))]
@@ -66,6 +71,21 @@ def to_markdown(gate: Gate) -> str:
         " INCONCLUSIVE: neither; <i>would see</i> is the slowdown that this row's noise would have let be found.</sub>"
     )
     return "\n\n".join(blocks) + "\n"
+
+
+def _summary(rows: list[Row]) -> list[str]:
+    """Return what got worse, a line per row: by how much, how surely, the likely file, and the command for it alone."""
+    worse = [(row, text) for row in rows if (text := loss_text(row))]
+    lines = []
+    for row, text in worse[:MAX_SUMMARY]:
+        lines.append(f"- **{safe(where_text(row.cell))}** — {safe(text)}")
+        if row.cause and row.cause.files:
+            lines.append(f"  - likely: {', '.join(safe(name) for name in row.cause.files[:3])}")
+        if row.cause and row.cause.again:
+            lines.append(f"  - again: `{row.cause.again}`")
+    if len(worse) > MAX_SUMMARY:
+        lines.append(f"- and {len(worse) - MAX_SUMMARY} more below")
+    return ["\n".join(lines)] if lines else []
 
 
 def _table(rows: list[Row]) -> str:

@@ -46,6 +46,8 @@ class Cause:
     """CUDA memory snapshot of the head arm, a path in the gate's folder."""
     bisect: str = ""
     """Command line that bisects to the commit."""
+    again: str = ""
+    """Command line that compares this cell alone again, from the repository's root."""
     problems: tuple[str, ...] = ()
     """What could not be examined, and why."""
 

@@ -144,6 +144,8 @@ def run_gate(
             for row in regressed[:MAX_CAUSES]:
                 say(f"looking for the cause: {row.cell.id}")
                 row.cause = find_cause(row, found, folder, request.plan, request.witness)
+            # Here, not after the block: the checkout of base, which they are about, is gone then.
+            notes = [*notes_of(found, rows), *notes]
     sides = {
         name: _side(arm.sources, python=arm.python, versions=arm.versions)
         for name, arm in found.items()
@@ -155,7 +157,7 @@ def run_gate(
             head=replace(sides["head"], sha=commit),
             control=schedule.control,
             seconds=time.monotonic() - began,
-            notes=(*notes_of(found, rows), *notes),
+            notes=tuple(notes),
         ),
         folder,
     )

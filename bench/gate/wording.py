@@ -14,6 +14,8 @@ from bench.gate.work import Growth
 from bench.metrics import METRICS
 from bench.stats import median
 from suite import units
+from suite.axes import BACKENDS, DTYPES, ORIGINAL
+from suite.cell import Cell
 
 MARKS: Final = {
     Verdict.REGRESSED: "✗",
@@ -96,6 +98,34 @@ def growth_lines(row: Row) -> list[str]:
         return []
     kinds = (("operator", row.work.operators), ("function", row.work.functions))
     return [_growth_line(kind, growth) for kind, found in kinds for growth in found]
+
+
+def loss_text(row: Row) -> str:
+    """Return what got worse in the row, by how much and how surely, as one sentence; empty if nothing did."""
+    said = []
+    if row.broken or row.lost or row.parity == "failed":
+        said.append(reason_text(row))
+    if row.verdict is Verdict.REGRESSED and row.finding is not None and row.is_timed:
+        least = share(row.finding.low) if row.finding.low is not None else None
+        surely = f", at least {units.percent(least)} with 95% certainty" if least else ""
+        said.append(f"{units.percent(share(row.finding.estimate))} slower{surely}")
+    if row.work is not None and row.has_more_work:
+        bounds = f"{units.percent(row.work.low)} to {units.percent(row.work.high)}"
+        said.append(
+            f"{units.percent(row.work.growth)} more instructions ({bounds} in every process)"
+        )
+    said += [exact_text(exact) for exact in row.worst_exact]
+    return "; ".join(said)
+
+
+def where_text(cell: Cell) -> str:
+    """Return the cell for a reader in a hurry: `cnn, tiny: ONNX Runtime on cpu, batch 1`."""
+    backend = BACKENDS[cell.backend].title if cell.backend in BACKENDS else cell.backend
+    kind = "" if cell.dtype == DTYPES[0] else f", {cell.dtype}"
+    variant = "" if cell.variant == ORIGINAL else f" {cell.variant}"
+    return (
+        f"{cell.model}{variant}, {cell.size}: {backend} on {cell.device}{kind}, batch {cell.batch}"
+    )
 
 
 MAX_NAME: Final = 100

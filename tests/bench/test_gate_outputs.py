@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import re
 import shlex
 
 import pytest
@@ -240,6 +241,7 @@ def gate():
         ),
         files=("nets/cnn.py",),
         bisect="git bisect start HEAD 12",
+        again="pytest bench --against 1a2b3c4 --models slow",
     )
     grown = compare_values({"parameters": ("1", 1000.0)}, {"parameters": ("1", 1030.0)}, Limits())
     rows = [
@@ -263,6 +265,18 @@ def gate():
         fingerprint="f",
         notes=("head has uncommitted changes",),
     )
+
+
+def test_a_comment_begins_with_what_got_worse_how_surely_the_file_and_the_command(gate):
+    before_the_table = to_markdown(gate).split("| cell |")[0]
+    (slow,) = [t for t in before_the_table.split("- **") if t.startswith("slow")]
+    assert re.match(
+        r"slow, tiny: Eager on cpu, batch 1\*\* — [0-9.]+% slower, at least [0-9.]+% with 95%", slow
+    )
+    assert "parameters 1,000 → 1,030" in slow.lower()
+    assert "likely: " in slow
+    assert "again: `pytest bench --against 1a2b3c4 --models slow`" in slow
+    assert "same, tiny" not in before_the_table
 
 
 def test_the_json_says_how_the_build_ends_and_why(gate):

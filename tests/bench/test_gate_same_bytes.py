@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from gate_machine import Machine
+from gate_machine import Machine, run_on
 
 from bench.gate.run import GateConfig, run_gate
 from bench.gate.same_bytes import files_that_differ
@@ -96,3 +96,9 @@ def test_a_gate_over_the_same_bytes_starts_no_process_passes_and_says_so(tmp_pat
     assert (gate.exit, machine.workers) == (Exit.PASS, [])
     render(gate, Console())
     assert "same bytes, nothing to measure" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_commit_with_our_own_protocol_is_not_called_too_old_after_its_checkout_is_gone(tmp_path):
+    gate = run_on(Machine(), tmp_path, against="HEAD", is_forced=True)
+    assert gate.base.sha
+    assert not any("too old" in note for note in gate.notes)
