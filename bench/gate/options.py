@@ -85,9 +85,9 @@ def parse_options(option: Any, arguments: list[str], started_in: Path) -> GateOp
         raise GateError(
             f"--witness {asked.witness}: expected {', '.join(WITNESSES)}{did_you_mean(asked.witness, WITNESSES)}"
         )
-    if asked.witness != TIME and not asked.is_gate:
+    if asked.witness != TIME and not (asked.is_gate or asked.selftest):
         raise GateError(
-            f"--witness {asked.witness}: judges two versions; expected --against REF beside it"
+            f"--witness {asked.witness}: judges two versions; expected --against REF beside it, or --selftest"
         )
     if asked.selftest and asked.is_gate:
         raise GateError(

@@ -107,6 +107,7 @@ class GatePlugin:
             deadline=get("deadline"),
             fingerprint=self._environment.fingerprint(),
             say=self._say,
+            witness=self._asked.witness,
         )
         self._done.code = 0 if found.supports_plan else 1
         self._done.passed, self._done.sentence = found.supports_plan, found.sentence

@@ -5,88 +5,37 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from bench.gate import control_models as controls
 from bench.gate.arm import Arm, Start, handshake, open_arm
 from bench.gate.budget import BUDGETS, Budget
+from bench.gate.cause import TIME
 from bench.gate.errors import GateError
-from bench.gate.memory_control import MemoryCheck, control_cell, memory_checks
+from bench.gate.memory_control import control_cell, memory_checks
 from bench.gate.pairing import CONTROL, run_block, run_in_both_arms
 from bench.gate.power import spread_of
 from bench.gate.row import Row
 from bench.gate.run import NEGATIVE_CONTROL, sigterm_as_interrupt
 from bench.gate.schedule import Schedule, control_shift, effects_of
 from bench.gate.selftest_history import Noise, SelftestHistory, Tally, load_history, save_history
+from bench.gate.selftest_result import SelfTest, percent_of
 from bench.gate.source_tree import working_tree
 from bench.gate.thresholds import Limits
+from bench.gate.valgrind import Valgrind, why_not_started
 from bench.gate.verdict import Verdict, detectable_effect
+from bench.gate.witness import NotCounted, count_cells, counting, witness_of
+from bench.gate.work import Work
 from bench.plan import PLANS
+from diagnostics.atomic_write import write_whole
 from suite.options import Asked, Selection, resolve
-from suite.worker.client import Launcher
+from suite.worker.client import Launcher, LauncherError
 
+THRESHOLDS: Final = "thresholds.toml"
+"""Name of the file with the table for pyproject.toml."""
 MORE: Final = (0, 5, 10)
 """Percent of more work in head."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SelfTest:
-    """The result of one self-test, and of all self-tests of this environment."""
-
-    this: SelftestHistory
-    total: SelftestHistory
-    detectable: Mapping[str, float]
-    """Workload -> smallest slowdown (share) detected in 4 of 5 runs; from all self-tests of this environment."""
-    threshold: float
-    """The plan's threshold as a share."""
-    memory: Sequence[MemoryCheck]
-    has_control_shifted: bool
-    rows: Sequence[Row] = ()
-    note: str = ""
-
-    @property
-    def supported(self) -> float:
-        """The smallest threshold (share) that this machine supports for every workload."""
-        return max(self.detectable.values(), default=math.inf)
-
-    @property
-    def missed(self) -> int:
-        """Number of rows with 10% more work that were called NO-REGRESSION, which is always wrong."""
-        return self.this.tallies.get(10, Tally()).passed
-
-    @property
-    def supports_plan(self) -> bool:
-        """True if a gate under this plan is reliable on this machine."""
-        return (
-            self.supported <= self.threshold
-            and not self.missed
-            and not self.has_control_shifted
-            and not self.this.tallies.get(0, Tally()).regressed
-            and all(check.holds for check in self.memory)
-        )
-
-    @property
-    def sentence(self) -> str:
-        """The result in one sentence."""
-        if self.supports_plan:
-            return f"this machine supports the plan's threshold of {100 * self.threshold:g}%"
-        reasons = []
-        if self.supported > self.threshold:
-            can = f"{100 * self.supported:.1f}%" if math.isfinite(self.supported) else "none"
-            reasons.append(
-                f"its noise hides slowdowns below {can}, the plan asks for {100 * self.threshold:g}%:"
-                f" set latency_clear to {can} or use a quieter machine or a harder plan"
-            )
-        if self.this.tallies.get(0, Tally()).regressed:
-            reasons.append("unchanged work was called REGRESSED")
-        if self.missed:
-            reasons.append("10% more work was called NO-REGRESSION")
-        if self.has_control_shifted:
-            reasons.append("the negative control moved")
-        reasons += [f"{c.name} was not reported as it is" for c in self.memory if not c.holds]
-        return f"this machine does not support the plan's threshold: {'; '.join(reasons)}"
 
 
 def run_selftest(
@@ -100,10 +49,12 @@ def run_selftest(
     start: Start = Launcher,
     budget: Budget | None = None,
     select: Callable[[int], Selection] | None = None,
+    witness: str = TIME,
 ) -> SelfTest:
     """Run unchanged rows, positive and negative controls and memory controls, and add them to this environment's
     history for that plan in `out`/selftest. Raises GateError if the controls do not run.
     """
+    valgrind, without = witness_of(witness)
     budget = budget or BUDGETS[plan]
     selection = (select or control_selection)(threads)
     folder = out / "selftest" / "work"
@@ -130,6 +81,7 @@ def run_selftest(
         memory = memory_checks(arms)
         schedule = _schedule(arms, budget, say)
         schedule.run()
+        work = _count_controls(arms, valgrind, say) if valgrind is not None else {}
     broken = next((row for row in schedule.rows if row.broken or row.skipped), None)
     if broken is not None:
         raise GateError(
@@ -139,7 +91,7 @@ def run_selftest(
     before, note = load_history(out / "selftest", fingerprint, plan)
     total = before.plus(this)
     save_history(out / "selftest", total, plan)
-    return SelfTest(
+    result = SelfTest(
         this=this,
         total=total,
         detectable=detectable_shares(total, budget),
@@ -148,7 +100,32 @@ def run_selftest(
         has_control_shifted=control_shift(schedule.control, least=Limits().least) is not None,
         rows=schedule.rows,
         note=note,
+        work=work,
+        without=without,
     )
+    write_whole(out / "selftest" / THRESHOLDS, result.thresholds)
+    return result
+
+
+def _count_controls(
+    arms: Mapping[str, Arm], valgrind: Valgrind, say: Callable[[str], None]
+) -> dict[str, Work]:
+    """Count the work of every control model against that of its kind. Raises GateError if it cannot be counted."""
+    names = [controls.work_name(kind, more) for kind in controls.WORKLOADS for more in MORE]
+    found = {}
+    try:
+        with counting(arms, valgrind, say=say, what=f"{len(names)} controls") as counted:
+            for name in names:
+                cells = {
+                    "base": control_cell(name.partition("-plus-")[0]),
+                    "head": control_cell(name),
+                }
+                found[name] = count_cells(cells, counted, Limits())
+    except LauncherError as error:
+        raise GateError(why_not_started(valgrind.version, str(error))) from error
+    except NotCounted as error:
+        raise GateError(f"the controls cannot be counted in {error}") from error
+    return found
 
 
 def control_selection(threads: int) -> Selection:
@@ -193,7 +170,7 @@ def workload_of(row: Row) -> str:
 
 def percent_more_work(row: Row) -> int:
     """Return by how many percent the head arm of a control row does more work."""
-    return int(row.cell.model.partition("-plus-")[2] or 0)
+    return percent_of(row.cell.model)
 
 
 def history_of_rows(rows: Sequence[Row], fingerprint: str) -> SelftestHistory:

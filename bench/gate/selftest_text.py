@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.gate.control_models import WORKLOADS
-from bench.gate.selftest import SelfTest
 from bench.gate.selftest_history import SelftestHistory, Tally
+from bench.gate.selftest_result import SelfTest
+from bench.stats import median
 from suite import units
 
 WORDS = {0: "the same work", 5: "5% more work", 10: "10% more work"}
@@ -44,6 +45,12 @@ def render_selftest(found: SelfTest, console: Console) -> None:
             Text("found", style="green") if check.holds else Text("not found", style="red"),
         )
     console.print(table)
+    if found.work:
+        console.print(_work(found))
+    elif found.without:
+        console.print(Text(found.without, style="dim"))
+    console.print("The smallest thresholds that this machine supports, for pyproject.toml:")
+    console.print(Text(found.thresholds))
     console.print(Text(f"{found.total.runs} self-test(s) of this environment", style="dim"))
 
 
@@ -79,6 +86,18 @@ def _workloads(found: SelfTest) -> Table:
             units.percent(effect) if effect is not None and math.isfinite(effect) else "none",
             what,
         )
+    return table
+
+
+def _work(found: SelfTest) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("benchmark")
+    for name in ("instructions per pass", "more than without", "verdict"):
+        table.add_column(name, justify="right")
+    for name, work in found.work.items():
+        ends = (units.percent(end, sign=True) for end in (work.low, work.high))
+        growth = f"{units.percent(work.growth, sign=True)} ({' to '.join(ends)})"
+        table.add_row(name, units.shown(median(work.head), "1"), growth, work.verdict.value)
     return table
 
 

@@ -19,13 +19,14 @@ from bench.gate.cause import TIME
 from bench.gate.errors import GateError
 from bench.gate.pairing import run_in_both_arms
 from bench.gate.row import Row
-from bench.gate.thresholds import WORK, WORK_OPERATOR
+from bench.gate.thresholds import WORK, WORK_OPERATOR, Limits
 from bench.gate.valgrind import START_DEADLINE, Valgrind, find_valgrind, variables, why_not_started
 from bench.gate.verdict import Verdict
-from bench.gate.work import Count, judge_work
+from bench.gate.work import Count, Work, judge_work
 from bench.instruments.options import InstructionOptions
 from bench.instruments.results import InstructionsResult
 from suite.axes import CPU, EAGER, ONNXRUNTIME
+from suite.cell import Cell
 from suite.worker.client import Launcher, LauncherError
 
 INSTRUCTIONS, AUTO = "instructions", "auto"
@@ -78,17 +79,26 @@ def count_work(
         why = "its instructions were not counted: the base arm is measured by instruments of its own, which cannot"
         return _without(asked, why)
     shown = f"{len(todo)} row{'' if len(todo) == 1 else 's'}"
-    say(f"instructions of {shown}: importing the libraries under Valgrind {valgrind.version} ...")
-    with contextlib.ExitStack() as stack:
-        counted = {name: stack.enter_context(_under(valgrind, arm)) for name, arm in pair.items()}
-        try:
-            run_in_both_arms(lambda name: _wait(counted[name]))
-        except LauncherError as error:
-            return _without(asked, why_not_started(valgrind.version, str(error)))
-        for number, row in enumerate(todo):
-            say(f"instructions {number + 1} of {len(todo)}: {row.cell.id}")
-            _count_row(row, counted)
+    try:
+        with counting(pair, valgrind, say=say, what=shown) as counted:
+            for number, row in enumerate(todo):
+                say(f"instructions {number + 1} of {len(todo)}: {row.cell.id}")
+                _count_row(row, counted)
+    except LauncherError as error:
+        return _without(asked, why_not_started(valgrind.version, str(error)))
     return ()
+
+
+@contextmanager
+def counting(
+    arms: Mapping[str, Arm], valgrind: Valgrind, *, say: Say, what: str
+) -> Iterator[dict[str, Arm]]:
+    """Yield the arms with launchers under callgrind that have imported everything. Raises LauncherError."""
+    say(f"instructions of {what}: importing the libraries under Valgrind {valgrind.version} ...")
+    with contextlib.ExitStack() as stack:
+        counted = {name: stack.enter_context(_under(valgrind, arm)) for name, arm in arms.items()}
+        run_in_both_arms(lambda name: _wait(counted[name]))
+        yield counted
 
 
 def _is_open(row: Row) -> bool:
@@ -137,31 +147,44 @@ def _wait(arm: Arm) -> None:
 
 
 def _count_row(row: Row, arms: Mapping[str, Arm]) -> None:
-    """Count the row's work in PROCESSES processes of each arm, and in as many again if it regressed."""
-    limits = row.limits.shares
+    """Count the row's work in both arms; why it cannot be counted goes into its note."""
+    try:
+        row.work = count_cells({"base": row.cell, "head": row.cell}, arms, row.limits)
+    except NotCounted as error:
+        row.work_note = f"its instructions could not be counted in {error}"
+
+
+class NotCounted(RuntimeError):
+    """A process did not count; the message begins with its arm."""
+
+
+def count_cells(cells: Mapping[str, Cell], arms: Mapping[str, Arm], limits: Limits) -> Work:
+    """Count one cell per arm in PROCESSES processes each, and in as many again if the work regressed.
+
+    Raises NotCounted.
+    """
     taken: dict[str, list[Count]] = {"base": [], "head": []}
-    for _ in range(2):
-        for _ in range(PROCESSES):
-            found = run_in_both_arms(lambda name: _count(row, arms[name]))
-            for name, count in found.items():
-                if isinstance(count, str):
-                    row.work_note = f"its instructions could not be counted in {name}: {count}"
-                    return
-                taken[name].append(count)
-        row.work = judge_work(
-            taken["base"],
-            taken["head"],
-            limit=limits[WORK],
-            operator_limit=limits[WORK_OPERATOR],
-        )
-        if row.work.verdict is not Verdict.REGRESSED:
-            return
+    work = None
+    for number in range(2 * PROCESSES):
+        found = run_in_both_arms(lambda name: _count(cells[name], arms[name]))
+        for name, count in found.items():
+            if isinstance(count, str):
+                raise NotCounted(f"{name}: {count}")
+            taken[name].append(count)
+        if number + 1 < PROCESSES:
+            continue
+        shares = limits.shares
+        work = judge_work(*taken.values(), limit=shares[WORK], operator_limit=shares[WORK_OPERATOR])
+        if work.verdict is not Verdict.REGRESSED:
+            break
+    assert work is not None
+    return work
 
 
-def _count(row: Row, arm: Arm) -> Count | str:
+def _count(cell: Cell, arm: Arm) -> Count | str:
     """Return what one fresh process counts, or why it does not."""
     record = arm.session.attempt(
-        row.cell,
+        cell,
         "latency",
         runner=COUNT,
         result=InstructionsResult,

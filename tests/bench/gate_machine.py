@@ -1,11 +1,13 @@
 """Both arms of a gate on workers that run nothing."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import bench.gate.control_models as controls
 from bench.gate.budget import Budget
 from bench.gate.run import GateConfig, run_gate
+from bench.gate.selftest import run_selftest
 from bench.gate.thresholds import Thresholds
 from suite import spec_codec
 from suite.catalog import builtin_specs
@@ -122,3 +124,55 @@ def run_on(machine, out, **fields):
     assert all(worker.is_closed for _, _, worker in machine.workers)
     assert folder.is_dir()
     return gate
+
+
+def self_tested(machine, out, **fields):
+    """Return the self-test on that machine."""
+    specs = {spec.name: spec for spec in controls.MODELS}
+
+    def records(job):
+        return passed(
+            specs={n: spec_codec.to_dict(specs[n]) for n in job.options.extra["models"]},
+            versions={},
+        )
+
+    machine.catalogue = records
+    return run_selftest(
+        out=out,
+        plan="quick",
+        threads=1,
+        deadline=9.0,
+        fingerprint="f1",
+        start=machine.start,
+        budget=BUDGET,
+        select=in_process_selection,
+        **fields,
+    )
+
+
+def in_process_selection(threads):
+    selection = resolve(
+        Asked(models=["mlp"], size="tiny", backend="eager"), num_gpus=0, num_cores=1
+    )
+    options = replace(selection.job_options, models_from=controls.__file__)
+    return replace(selection, specs={s.name: s for s in controls.MODELS}, job_options=options)
+
+
+class Controls(Machine):
+    """Reports the memory controls as they are."""
+
+    def answer(self, arm, job, rng):
+        if job.runner.endswith("static_facts:run"):
+            model = job.cell.model
+            values = {
+                "peak_rss_delta": 2e8 if model == "greedy" else 0.0,
+                "peak_tensor_bytes": 2e8 if model == "greedy" else 0.0,
+                "parameters": {"narrow": 17_000.0, "wide": 17_510.0}.get(model, 1.0),
+            }
+            rows = [{"metric": m, "unit": "B", "samples": [v]} for m, v in values.items()]
+            leak = 1e6 if model == "leaky" else 0.0
+            rows.append(
+                {"metric": "live_bytes", "unit": "B", "samples": [leak * i for i in range(20)]}
+            )
+            return passed(measurements=rows)
+        return super().answer(arm, job, rng)

@@ -6,14 +6,21 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from gate_machine import BUDGET, SPECS, Machine, failed, passed, run_on
+from gate_machine import (
+    BUDGET,
+    SPECS,
+    Controls,
+    Machine,
+    failed,
+    passed,
+    run_on,
+    self_tested,
+)
 
 from bench.gate.errors import GateError
-from bench.gate.selftest import run_selftest
 from bench.gate.thresholds import parse_thresholds
 from bench.gate.verdict import Exit, Verdict
 from suite import spec_codec
-from suite.options import Asked, resolve
 from suite.worker.version import PROTOCOL
 
 ROOT = Path(__file__).parents[2]
@@ -259,66 +266,6 @@ def test_our_own_files_are_no_change_of_the_head_arm(gated, tmp_path):
     assert (tmp_path / ".vitals" / ".gitignore").read_text() == "*\n"
     gated(Machine(), out=tmp_path / "named")
     assert not (tmp_path / "named" / ".gitignore").exists()
-
-
-def self_tested(machine, out):
-    specs = {spec.name: spec for spec in control_models()}
-
-    def records(job):
-        return passed(
-            specs={n: spec_codec.to_dict(specs[n]) for n in job.options.extra["models"]},
-            versions={},
-        )
-
-    machine.catalogue = records
-    return run_selftest(
-        out=out,
-        plan="quick",
-        threads=1,
-        deadline=9.0,
-        fingerprint="f1",
-        start=machine.start,
-        budget=BUDGET,
-        select=in_process_selection,
-    )
-
-
-def control_models():
-    from bench.gate.control_models import MODELS
-
-    return MODELS
-
-
-def in_process_selection(threads):
-    from dataclasses import replace
-
-    import bench.gate.control_models as controls
-
-    selection = resolve(
-        Asked(models=["mlp"], size="tiny", backend="eager"), num_gpus=0, num_cores=1
-    )
-    options = replace(selection.job_options, models_from=controls.__file__)
-    return replace(selection, specs={s.name: s for s in controls.MODELS}, job_options=options)
-
-
-class Controls(Machine):
-    """Reports the memory controls as they are."""
-
-    def answer(self, arm, job, rng):
-        if job.runner.endswith("static_facts:run"):
-            model = job.cell.model
-            values = {
-                "peak_rss_delta": 2e8 if model == "greedy" else 0.0,
-                "peak_tensor_bytes": 2e8 if model == "greedy" else 0.0,
-                "parameters": {"narrow": 17_000.0, "wide": 17_510.0}.get(model, 1.0),
-            }
-            rows = [{"metric": m, "unit": "B", "samples": [v]} for m, v in values.items()]
-            leak = 1e6 if model == "leaky" else 0.0
-            rows.append(
-                {"metric": "live_bytes", "unit": "B", "samples": [leak * i for i in range(20)]}
-            )
-            return passed(measurements=rows)
-        return super().answer(arm, job, rng)
 
 
 def test_a_quiet_machine_supports_the_plan_and_finds_every_control(tmp_path):

@@ -1,15 +1,18 @@
 """A gate with instructions as second witness, on workers that run nothing."""
 
+import tomllib
 from functools import partial
 
 import pytest
-from gate_machine import Machine, failed, passed, run_on
+from gate_machine import Controls, Machine, failed, passed, run_on, self_tested
 
 from bench.gate.errors import GateError
 from bench.gate.markdown import to_markdown
+from bench.gate.thresholds import parse_thresholds
 from bench.gate.valgrind import Valgrind
 from bench.gate.verdict import Exit, Verdict
 from bench.gate.wording import growth_lines, witness_text
+from suite.cell import Cell
 
 WHOLE = 1e6
 
@@ -87,7 +90,6 @@ def test_the_bisect_line_asks_the_witness_that_saw_it(gated):
     from bench.gate.row import Row
     from bench.gate.source_tree import SourceTree
     from bench.gate.thresholds import Limits
-    from suite.cell import Cell
     from suite.import_root import TREE
 
     row = Row(cell=Cell(model="mlp", size="tiny"), limits=Limits())
@@ -119,3 +121,44 @@ def test_without_valgrind_counts_that_were_asked_for_are_an_error_before_anythin
     assert machine.jobs == []
     gate = gated(Counted(), witness="auto")
     assert any("not installed" in note for note in gate.notes)
+
+
+class CountedControls(Controls):
+    """The control models, counted: each takes the instructions that its name says; `blind` counts see no difference."""
+
+    blind = False
+
+    def answer(self, arm, job, rng):
+        if not job.runner.endswith("instructions:run"):
+            return super().answer(arm, job, rng)
+        more = 0 if self.blind else int(job.cell.model.partition("-plus-")[2] or 0)
+        return passed(counts=[WHOLE * (100 + more) / 100 * (1 + 0.0004 * rng.random())] * 3)
+
+
+def test_a_self_test_says_the_smallest_threshold_of_each_witness_and_writes_the_table(tmp_path):
+    found = self_tested(CountedControls(), tmp_path, witness="instructions")
+    assert found.supports_plan, found.sentence
+    assert found.supported_work < 0.002
+    text = (tmp_path / "selftest" / "thresholds.toml").read_text()
+    table = tomllib.loads(text)["tool"]["vitals"]["thresholds"]
+    assert table["work"] == "0.2%"
+    assert parse_thresholds(table, "[t]").for_cell(Cell(model="mlp", size="tiny")).shares["work"]
+
+
+def test_counts_that_do_not_see_more_work_fail_the_self_test(tmp_path):
+    machine = CountedControls()
+    machine.blind = True
+    found = self_tested(machine, tmp_path, witness="instructions")
+    assert not found.supports_plan
+    assert "did not show the work of dispatch-plus-5" in found.sentence
+
+
+def test_a_self_test_without_valgrind_has_no_threshold_of_work(tmp_path, monkeypatch):
+    def missing():
+        raise GateError("not installed; next: apt-get install valgrind")
+
+    monkeypatch.setattr("bench.gate.witness.find_valgrind", missing)
+    found = self_tested(CountedControls(), tmp_path, witness="auto")
+    assert found.supported_work is None
+    assert "not installed" in found.without
+    assert "work" not in found.thresholds
