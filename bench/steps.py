@@ -9,7 +9,7 @@ from bench.coldstart import cold_record
 from bench.generation import STEP as GENERATE
 from bench.generation import generate_record, generates
 from bench.pairs import pairs_record, references
-from suite.axes import EAGER, ONNXRUNTIME, QUANTIZE, VARIANTS
+from suite.axes import EAGER, QUANTIZE, VARIANTS
 from suite.cell import Cell
 from suite.engine import steps as suite_steps
 from suite.engine.steps import Step, is_original
@@ -39,10 +39,9 @@ def _is_trained(cell: Cell) -> bool:
 
 
 def _is_generated(cell: Cell) -> bool:
-    """Text is generated over depths of its own, by modules and by graphs; a quantized one has no precise twin."""
+    """Text is generated over depths of its own, from float weights; fewer bits are modes of the same step."""
     is_float = VARIANTS[cell.variant].stage != QUANTIZE
-    is_here = cell.backend in (EAGER, ONNXRUNTIME)
-    return _is_measured(cell) and is_float and is_here and not cell.length
+    return _is_measured(cell) and is_float and not cell.length
 
 
 TOGETHER: Final = "bench.instruments.together:run"

@@ -93,6 +93,8 @@ class MeasurementFacts:
     """Tokens of the prompt, for generation."""
     depth: int | None = None
     """Tokens in the cache before the prompt."""
+    mode: str = ""
+    """Kind of cache or format of the weights, for generation; empty = the backend's first."""
 
 
 NO_FACTS: Final = MeasurementFacts()

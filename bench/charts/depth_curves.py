@@ -94,9 +94,9 @@ def _plot(row: Row, rate: str) -> DepthPlot | None:
 
 
 def _series(points: Sequence[GeneratedPoint], rate: str) -> list[tuple[int, Estimate]]:
-    """Return (depth, rate) of the shortest prompt."""
+    """Return (depth, rate) of the shortest prompt in the backend's first mode."""
     shortest = min((point.prompt for point in points), default=0)
-    found = ((p.depth, getattr(p, rate)) for p in points if p.prompt == shortest)
+    found = ((p.depth, getattr(p, rate)) for p in points if p.prompt == shortest and not p.mode)
     return [(depth, estimate) for depth, estimate in found if estimate is not None]
 
 

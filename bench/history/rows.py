@@ -160,6 +160,7 @@ def _settings(
         "workers": facts.num_workers,
         "prompt": facts.prompt,
         "depth": facts.depth,
+        "mode": facts.mode,
     }
     if not is_exact:
         settings["threads"] = run.threads or options.get("threads")

@@ -12,28 +12,30 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 import torch
 
+from bench.instruments.generation_modes import MODES, Mode, Need, Opens
 from bench.instruments.generation_points import points_of
-from bench.instruments.generation_rounds import Reader, measure
+from bench.instruments.generation_rounds import Found, Reader, measure, room_for
 from bench.instruments.options import GenerateOptions
 from bench.plan import plan_of
 from diagnostics.facts.system import describe as describe_system
-from suite.axes import BUILD, EAGER, EXPORT, ONNXRUNTIME, is_accelerator
+from suite.axes import BUILD, ONNXRUNTIME, is_accelerator
 from suite.backends.eager import device_facts, require_device, use_threads
+from suite.claims import Claim
 from suite.data.bpe import PAD
 from suite.data.sources import source_for
 from suite.flat_tensors import cast
 from suite.generation import agreement, cache_formula
 from suite.generation.agreement import HIGHER
-from suite.generation.decoder import Decoder, bytes_read
+from suite.generation.decoder import Decoder
 from suite.generation.find import decoder_of
+from suite.generation.perplexity import perplexity_of
 from suite.generation.prompts import described, text_prompts
 from suite.origins.find import spec_of
-from suite.results.generate import GenerateResult, TokenAgreement
+from suite.results.generate import GenerateResult, GenerationMode, TokenAgreement
 from suite.results.step_output import StepOutput
 from suite.spec import ModelSpec
 from suite.states.store import module_of
@@ -43,14 +45,11 @@ from suite.worker.protocol import CellJob, Emit
 
 TEXT: Final = "text"
 """Kind of sample that prompts are made of, whatever the task."""
-FOLDER: Final = "generation"
-"""Folder of the run for graphs that carry a cache."""
-DYNAMIC: Final = "dynamic"
-CARRIED: Final = "carried"
-"""Kinds of cache: grown by concatenation, or tensors that go into a graph and come out of it."""
 AGREEING: Final = (48, 32, 16)
 """Tokens of the prompts whose continuations are compared: three real texts, padded to one batch."""
 AGREEING_SHORT: Final = (24, 12)
+PERPLEXITY_TOKENS: Final = 129
+"""Tokens of the text on which perplexity is computed, the first one included."""
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
@@ -70,92 +69,107 @@ def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
     is_pair = decoder_of(built, spec.name).is_encoder_decoder
     points = points_of(asked, limit, is_encoder_decoder=is_pair)
     config = built.config.to_dict() if hasattr(built, "config") else {}
-    # Weights of a graph are those of the module in float32.
-    wide = getattr(torch, cell.dtype).itemsize
-    read_bytes = bytes_read(built) * wide // 4
-    judge = cast(copy.deepcopy(built), cell.device, getattr(torch, HIGHER[cell.dtype]))
-    with torch.inference_mode():
-        decoder, setup = OPENED[cell.backend](job, spec, built, emit)
-        emit("phase", name="agreement")
-        agreed = agree(job, decoder, decoder_of(judge, spec.name), asked, limit, vocabulary)
-        del judge
-        emit("phase", name="input")
-        ids = text_prompts(
-            source_for(job.options.sources, TEXT),
-            vocabulary=vocabulary,
-            length=points.longest,
-            number=cell.batch,
-            seed=job.options.seed,
+    judge = decoder_of(
+        cast(copy.deepcopy(built), cell.device, getattr(torch, HIGHER[cell.dtype])), spec.name
+    )
+    ids = text_prompts(
+        source_for(job.options.sources, TEXT),
+        vocabulary=vocabulary,
+        length=max(points.longest, PERPLEXITY_TOKENS),
+        number=cell.batch,
+        seed=job.options.seed,
+    ).to(cell.device)
+    need = Need(
+        longest=max(room_for(depth, p, points.num_new) for depth, p in points.depths.items()),
+        agreeing=max(AGREEING) + asked.num_agreeing,
+        limit=limit,
+    )
+
+    def taken(name: str, opens: Opens) -> tuple[Mode, GenerationMode, Found]:
+        mode = opens(job, spec, built, emit, need)
+        emit("phase", name=f"agreement {name}".rstrip())
+        agreed = agree(job, mode, judge, asked, limit, vocabulary)
+        text = ids[0, : min(PERPLEXITY_TOKENS, limit or PERPLEXITY_TOKENS)]
+        surprise = None
+        if not is_pair and not asked.is_short:
+            emit("phase", name=f"perplexity {name}".rstrip())
+            surprise = perplexity_of(mode.open(len(text)), text)
+        told = replace(
+            mode.told,
+            name=name,
+            agreement=agreed,
+            perplexity=surprise,
+            perplexity_tokens=len(text) - 1 if surprise is not None else 0,
         )
         reader = Reader(
-            decoder=decoder,
-            ids=ids.to(cell.device),
+            open=mode.open,
+            decoder=mode.open(need.longest),
+            ids=ids,
             synchronize=waiter(cell.device),
             device=cell.device,
             bytes_of=cache_formula.bytes_of(config, dtype=cell.dtype, batch=cell.batch),
             free=lambda: free_bytes(cell.device),
+            mode=name,
         )
-        if cell.backend != EAGER:
+        threads = torch.get_num_threads()
+        if cell.backend == ONNXRUNTIME:
             torch.set_num_threads(1)  # its idle threads would take cores from the other runtime
-        found = measure(reader, points, plan, emit, is_short=asked.is_short)
+        few = points.few() if name else points
+        found = measure(reader, few, plan, emit, is_short=asked.is_short)
+        torch.set_num_threads(threads)
+        return mode, told, found
+
+    kept = Found(left_out=dict(points.left_out))
+    told: list[GenerationMode] = []
+    setup: dict[str, Any] = {}
+    claims: list[Claim] = []
+    for name, opens in MODES[cell.backend].items():
+        if name and asked.is_short:
+            continue
+        try:
+            with torch.inference_mode():
+                mode, one, found = taken(name, opens)
+        except Exception as error:  # what the first mode has measured is kept
+            if not name:
+                raise
+            kept.left_out[f"mode {name}"] = reason = reason_of(error)
+            if not isinstance(error, Unsupported):
+                claims.append(Claim(name=f"the mode {name} runs", holds=False, evidence=reason))
+            continue
+        kept.measurements += found.measurements
+        kept.points += found.points
+        kept.left_out.update(found.left_out)
+        kept.absent.update(found.absent)
+        setup = setup or dict(mode.setup)
+        told.append(one)
+        if one.is_exact and one.agreement:
+            claims.append(agreement.claim_of(one.agreement, name))
     result = GenerateResult(
         weights=job.options.weights,
         num_samples=cell.batch,
         plan=plan.name,
         num_new=points.num_new,
         positions=limit,
-        read_bytes=read_bytes,
-        points=tuple(found.points),
-        left_out=found.left_out,
-        absent=found.absent,
-        agreement=agreed,
+        cache=told[0].cache,
+        read_bytes=told[0].read_bytes,
+        modes=tuple(told),
+        points=tuple(kept.points),
+        left_out=kept.left_out,
+        absent=kept.absent,
+        agreement=told[0].agreement,
         prompts=described(vocabulary),
-        claims=(agreement.claim_of(agreed),),
+        claims=tuple(claims),
         **device_facts(cell.device),
     )
-    return StepOutput(measurements=tuple(found.measurements), result=replace(result, **setup))
+    return StepOutput(measurements=tuple(kept.measurements), result=replace(result, **setup))
 
 
-Opened = tuple[Decoder, dict[str, Any]]
-"""A decoder, and the fields of the result that say what runs it."""
-
-
-def in_eager(job: CellJob, spec: ModelSpec, built: Any, emit: Emit) -> Opened:
-    """Return the module on the cell's device in its dtype, with the cache that it makes itself."""
-    emit("phase", name="to_device")
-    module = cast(built, job.cell.device, getattr(torch, job.cell.dtype))
-    return decoder_of(module, spec.name), {"cache": DYNAMIC, "threads": torch.get_num_threads()}
-
-
-def in_onnxruntime(job: CellJob, spec: ModelSpec, built: Any, emit: Emit) -> Opened:
-    """Return a session of the graph that carries the cache; it is made once per run, and its exporting is a phase."""
-    import onnxruntime as ort
-
-    from suite.backends.onnxruntime import open_session
-    from suite.generation.cached_graph import export_cached, graph_decoder
-
-    cell = job.cell
-    if is_accelerator(cell.device):
-        raise Unsupported(
-            f"{cell.id}: in ONNX Runtime generation is measured on the CPU alone; next: --device cpu"
-        )
-    path = Path(job.options.run_dir, FOLDER, f"{cell.model}-{cell.size}-{cell.variant}.onnx")
-    if not path.exists():
-        emit("phase", name=EXPORT)
-        export_cached(built, path, spec.name)
-    emit("phase", name="session")
-    session = open_session(path, cell.device, job.options.threads)
-    setup = dict(  # noqa: C408 (the names are fields, not backends)
-        cache=CARRIED,
-        threads=session.get_session_options().intra_op_num_threads,
-        provider=session.get_providers()[0],
-        onnxruntime=ort.__version__,
-    )
-    return graph_decoder(session, decoder_of(built, spec.name).full), setup
-
-
-OPENED: Final = {EAGER: in_eager, ONNXRUNTIME: in_onnxruntime}
-"""Backend -> what opens a decoder on it."""
+def reason_of(error: Exception) -> str:
+    """Return the error in a line."""
+    text = str(error).strip().splitlines()
+    if isinstance(error, Unsupported) and text:
+        return text[0]
+    return f"{type(error).__name__}: {text[0] if text else 'no message'}"
 
 
 def extents(spec: ModelSpec, size: str, module: Any) -> tuple[int, int]:
@@ -168,7 +182,7 @@ def extents(spec: ModelSpec, size: str, module: Any) -> tuple[int, int]:
 
 def agree(
     job: CellJob,
-    decoder: Decoder,
+    mode: Mode,
     judge: Decoder,
     asked: GenerateOptions,
     limit: int,
@@ -186,6 +200,7 @@ def agree(
         seed=job.options.seed,
     ).to(job.cell.device)
     prompts = [row[:length] for row, length in zip(ids, lengths, strict=True)]
+    decoder = mode.open(max(lengths) + num_tokens)
     found = agreement.continued(decoder, prompts, num_tokens, PAD)
     is_float32 = job.cell.dtype == "float32"
     return agreement.agreement_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.instruments.options import GenerateOptions
 
@@ -22,6 +22,11 @@ class Points:
     def longest(self) -> int:
         """Most tokens that one request reads, context and prompt together."""
         return max(depth + max(prompts) for depth, prompts in self.depths.items())
+
+    def few(self) -> Points:
+        """Return what other modes than the first are measured at: the first prompt, at two depths."""
+        depths = {depth: self.depths[depth][:1] for depth in [*self.depths][:2]}
+        return replace(self, depths=depths, left_out={})
 
 
 def points_of(asked: GenerateOptions, limit: int, *, is_encoder_decoder: bool = False) -> Points:

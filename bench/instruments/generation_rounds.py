@@ -37,7 +37,10 @@ SHARE_OF_MEMORY: Final = 0.8
 class Reader:
     """A decoder, and the text that it reads."""
 
+    open: Callable[[int], Decoder]
+    """Most tokens of a sample -> the decoder, whose cache has room for as many."""
     decoder: Decoder
+    """The one in use."""
     ids: Tensor
     """[batch, tokens], as many as the longest request reads."""
     synchronize: Callable[[], None]
@@ -46,6 +49,8 @@ class Reader:
     """Tokens -> bytes of the cache by formula; None if it is not known."""
     free: Callable[[], int]
     """Bytes of memory that are free on the device; 0 = not known."""
+    mode: str = ""
+    """Kind of cache or format of the weights."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,9 +83,10 @@ def measure(
                 raise MemoryError(f"depth {depth}: {reason}")
             found.left_out[f"depth {depth}"] = reason
             break
-        emit("phase", name=f"depth_{depth}")
+        emit("phase", name=f"{reader.mode or 'depth'}_{depth}")
         try:
-            _measure_depth(reader, depth, prompts, points.num_new, plan, is_short, clock, found)
+            here = replace(reader, decoder=reader.open(room_for(depth, prompts, points.num_new)))
+            _measure_depth(here, depth, prompts, points.num_new, plan, is_short, clock, found)
         except (RuntimeError, MemoryError) as error:
             kind = outcome_of(type(error).__name__, str(error))
             if kind is not Outcome.OUT_OF_MEMORY or not found.points:
@@ -89,6 +95,11 @@ def measure(
             found.left_out[f"depth {depth}"] = f"out of memory: {line}"
             break
     return found
+
+
+def room_for(depth: int, prompts: Sequence[int], num_new: int) -> int:
+    """Return the tokens that a cache needs for the longest request at a depth."""
+    return depth + max(prompts) + num_new
 
 
 def too_large(reader: Reader, tokens: int) -> str:
@@ -140,6 +151,7 @@ def _measure_depth(
             ),
             prompt=prompt,
             depth=depth,
+            mode=reader.mode,
             batch=len(ids),
         )
         if not (
@@ -149,7 +161,7 @@ def _measure_depth(
                 _measured("prefill", "s", [one.prefill for one in begun], facts),
                 _measured("ttft", "s", [one.ttft for one in begun], facts),
             ]
-        place = MeasurementFacts(prompt=prompt, depth=depth, batch=len(ids))
+        place = MeasurementFacts(prompt=prompt, depth=depth, mode=reader.mode, batch=len(ids))
         if gaps:
             found.measurements.append(_measured("itl", "s", gaps, facts))
             if peak is not None:
@@ -167,6 +179,7 @@ def _measure_depth(
                 cache_bytes=total,
                 formula_bytes=reader.bytes_of(state.num_cached),
                 stopped_because=stopped,
+                mode=reader.mode,
             )
         )
 

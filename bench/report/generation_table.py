@@ -13,24 +13,26 @@ from bench.summary.generation import Generated, GeneratedPoint
 from bench.summary.labels import labels_of
 from bench.summary.model import Report
 from suite import units
+from suite.results.generate import TokenAgreement
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 HEADS: Final = (
-    "model", "backend", "prompt", "depth", "first token", "prefill", "decode", "between tokens", "p99",
-    "of bandwidth", "cache", "peak", "same tokens",
+    "model", "backend", "mode", "prompt", "depth", "first token", "prefill", "decode", "between tokens", "p99",
+    "of bandwidth", "perplexity", "graph", "cache", "peak", "same tokens",
 )  # fmt: skip
 """Headings of the columns, in their order."""
 IMPORTANT: Final = (
-    "model", "backend", "depth", "decode", "first token", "prompt", "same tokens", "prefill", "between tokens",
-    "of bandwidth", "cache", "p99", "peak",
+    "model", "backend", "mode", "depth", "decode", "first token", "prompt", "perplexity", "same tokens", "graph",
+    "prefill", "between tokens", "of bandwidth", "cache", "p99", "peak",
 )  # fmt: skip
 """The same, the most important first: what a narrow terminal shows."""
 LEGEND: Final = (
     "medians with half of their 95% interval; prompt tokens are read behind depth tokens in the cache; decode is of one"
     " user; of bandwidth: weights and cache read once per step, over the memory bandwidth"
-    " measured here; cache and peak of the whole batch; same tokens: as full recomputation chooses them"
+    " measured here; graph: bytes of its file with the weights; cache and peak of the whole batch; same tokens: as full"
+    " recomputation in float32 chooses them, weights in fewer bits may part"
 )
 
 
@@ -46,7 +48,7 @@ class Line:
 
 
 def lines_of(report: Report) -> tuple[Line, ...]:
-    """Return one line per model, backend, depth and prompt; empty if nothing was generated."""
+    """Return one line per model, backend, mode, depth and prompt; empty if nothing was generated."""
     labels = labels_of(report)
     return tuple(
         Line(row.id, lane.backend, (labels[row.id], lane.backend, *_texts(lane.generation, point)))
@@ -58,7 +60,9 @@ def lines_of(report: Report) -> tuple[Line, ...]:
 
 
 def _texts(found: Generated, point: GeneratedPoint) -> tuple[str, ...]:
+    mode = found.mode_of(point)
     return (
+        mode_text(mode.name),
         str(point.prompt),
         str(point.depth),
         _measured(point.ttft, units.seconds),
@@ -67,19 +71,32 @@ def _texts(found: Generated, point: GeneratedPoint) -> tuple[str, ...]:
         _measured(point.itl, units.seconds),
         units.seconds(point.itl_p99.value) if point.itl_p99 else "",
         units.percent(point.bandwidth_share) if point.bandwidth_share is not None else "",
+        units.significant(mode.perplexity, 4) if mode.perplexity is not None else "",
+        units.num_bytes(mode.file_bytes) if mode.file_bytes is not None else "",
         units.num_bytes(point.cache_bytes),
         units.num_bytes(point.peak) if point.peak is not None else "",
-        agreement_text(found),
+        agreement_text(mode.agreement),
     )
 
 
-def agreement_text(found: Generated) -> str:
-    """Return e.g. `192 of 192`, with the number of near-ties at which prompts part."""
-    agreed = found.agreement
+def mode_text(name: str) -> str:
+    """Return e.g. `int4, block 32`; empty for the backend's first mode."""
+    bits, _, block = name.partition("_")
+    return f"{bits}, block {block}" if block else bits
+
+
+def agreement_text(agreed: TokenAgreement | None) -> str:
+    """Return e.g. `192 of 192`, with the number of near-ties at which prompts part, or the widest other parting."""
     if agreed is None:
         return ""
     text = f"{agreed.num_equal} of {agreed.num_prompts * agreed.num_tokens}"
-    return f"{text}, {units.plural(len(agreed.partings), 'near-tie')}" if agreed.partings else text
+    if not agreed.partings:
+        return text
+    far = [parting for parting in agreed.partings if not parting.is_near_tie]
+    if not far:
+        return f"{text}, {units.plural(len(agreed.partings), 'near-tie')}"
+    widest = max(far, key=lambda parting: parting.margin)
+    return f"{text}, parts by {units.significant(widest.margin)} at {widest.step}"
 
 
 def _rate(value: float) -> str:

@@ -22,6 +22,8 @@ class GeneratedPoint:
     """Tokens of the prompt."""
     depth: int
     """Tokens in the cache before it."""
+    mode: str = ""
+    """Name of the `GeneratedMode`."""
     ttft: Estimate | None
     """Median time to the first token in seconds."""
     prefill_rate: Estimate | None
@@ -43,11 +45,31 @@ class GeneratedPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratedMode:
+    """One kind of cache with one format of the weights."""
+
+    name: str
+    """Empty for the backend's first one."""
+    cache: str
+    """dynamic, static, carried or in_place."""
+    read_bytes: int
+    """Bytes of the weights that one step of decoding reads; 0 = not known."""
+    file_bytes: int | None = None
+    """Bytes of the graph with its weights; None without one."""
+    perplexity: float | None = None
+    """On text that the model was not trained on; None where it was not computed."""
+    compile_seconds: float | None = None
+    """None if nothing is compiled."""
+    agreement: TokenAgreement | None = None
+    """The tokens against full recomputation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
     """One backend's generation."""
 
     cache: str
-    """Kind of cache: dynamic, or carried by a graph."""
+    """Kind of cache of the first mode."""
     num_new: int
     """Tokens generated per request."""
     positions: int
@@ -57,11 +79,24 @@ class Generated:
     read_bytes: int = 0
     """Bytes of the weights that one step of decoding reads; 0 = not known."""
     points: tuple[GeneratedPoint, ...]
-    """By depth, then by prompt, as measured."""
+    """By mode, depth and prompt, as measured."""
+    modes: tuple[GeneratedMode, ...] = ()
+    """The first one first."""
     agreement: TokenAgreement | None = None
     """The tokens against full recomputation."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Prompt or depth that was not measured -> reason."""
+
+    def mode_of(self, point: GeneratedPoint) -> GeneratedMode:
+        """Return the point's mode."""
+        return next((one for one in self.modes if one.name == point.mode), _first(self))
+
+
+def _first(found: Generated) -> GeneratedMode:
+    """Return the mode of a record that tells of none."""
+    return GeneratedMode(
+        name="", cache=found.cache, read_bytes=found.read_bytes, agreement=found.agreement
+    )
 
 
 def generated_of(records: Sequence[Record]) -> Generated | None:
@@ -72,23 +107,25 @@ def generated_of(records: Sequence[Record]) -> Generated | None:
         return None
     each = record.measurement("kv_bytes_per_token")
 
-    def at(metric: str, prompt: int, depth: int) -> Measurement | None:
-        found = (
-            m
-            for m in record.measurements
-            if (m.metric, m.facts.prompt, m.facts.depth) == (metric, prompt, depth) and m.samples
-        )
-        return next(found, None)
+    by_place = {
+        (m.metric, m.facts.prompt, m.facts.depth, m.facts.mode): m
+        for m in reversed(record.measurements)
+        if m.samples
+    }
+
+    def at(metric: str, *place: int | str) -> Measurement | None:
+        return by_place.get((metric, *place))  # type: ignore[arg-type]
 
     points = []
     for point in result.points:
-        place = (point.prompt, point.depth)
+        place = (point.prompt, point.depth, point.mode)
         ttft, prefill = at("ttft", *place), at("prefill", *place)
         itl, peak = at("itl", *place), at("generation_peak", *place)
         points.append(
             GeneratedPoint(
                 prompt=point.prompt,
                 depth=point.depth,
+                mode=point.mode,
                 ttft=percentile(ttft.samples, 0.5) if ttft else None,
                 prefill_rate=prefill_rate(prefill, result) if prefill else None,
                 decode_rate=decode_rate(itl, result) if itl else None,
@@ -106,6 +143,18 @@ def generated_of(records: Sequence[Record]) -> Generated | None:
         bytes_per_token=each.samples[0] if each and each.samples else None,
         read_bytes=result.read_bytes,
         points=tuple(points),
+        modes=tuple(
+            GeneratedMode(
+                name=one.name,
+                cache=one.cache,
+                read_bytes=one.read_bytes,
+                file_bytes=one.file_bytes,
+                perplexity=one.perplexity,
+                compile_seconds=one.compile_seconds,
+                agreement=one.agreement,
+            )
+            for one in result.modes
+        ),
         agreement=result.agreement,
         left_out=result.left_out,
     )
@@ -116,13 +165,14 @@ def with_bandwidth(found: Generated | None, bandwidth: float | None) -> Generate
 
     The bytes are the least: every weight that a step reads once, and the cache of the whole batch once.
     """
-    if found is None or not found.read_bytes or not bandwidth:
+    if found is None or not bandwidth:
         return found
 
     def share(point: GeneratedPoint) -> float | None:
-        if point.itl is None or not point.itl.value > 0:
+        read_bytes = found.mode_of(point).read_bytes
+        if point.itl is None or not point.itl.value > 0 or not read_bytes:
             return None
-        return (found.read_bytes + point.cache_bytes) / point.itl.value / bandwidth
+        return (read_bytes + point.cache_bytes) / point.itl.value / bandwidth
 
     return replace(
         found, points=tuple(replace(point, bandwidth_share=share(point)) for point in found.points)

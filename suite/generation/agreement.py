@@ -41,7 +41,7 @@ class Continued:
 
 def continued(decoder: Decoder, prompts: Sequence[Tensor], num_tokens: int, pad: int) -> Continued:
     """Return the greedy continuation of the prompts, read as one batch: padded on the left, for an encoder on the
-    right.
+    right. A decoder of one sample at a time reads the rows of that batch one after the other, with their padding.
     """
     longest = max(len(prompt) for prompt in prompts)
     ids = torch.full((len(prompts), longest), pad, dtype=torch.int64, device=prompts[0].device)
@@ -50,15 +50,26 @@ def continued(decoder: Decoder, prompts: Sequence[Tensor], num_tokens: int, pad:
         first = 0 if decoder.is_encoder_decoder else longest - len(prompt)
         ids[row, first : first + len(prompt)] = prompt
         mask[row, first : first + len(prompt)] = 1
+    size = 1 if decoder.is_single else len(prompts)
+    parts = [
+        _continued(decoder, ids[row : row + size], mask[row : row + size], num_tokens)
+        for row in range(0, len(prompts), size)
+    ]
+    tokens, logits = (torch.cat(found) for found in zip(*parts, strict=True))
+    return Continued(prompts=tuple(prompts), tokens=tokens, logits=logits)
+
+
+def _continued(
+    decoder: Decoder, ids: Tensor, mask: Tensor, num_tokens: int
+) -> tuple[Tensor, Tensor]:
+    """Return tokens [batch, n] and the logits [batch, n, vocabulary] from which they were chosen."""
     logits, state = decoder.read(ids, mask if bool((mask == 0).any()) else None)
     kept, tokens = [logits.float().cpu()], [logits.argmax(-1)]
     for _ in range(num_tokens - 1):
         logits = decoder.step(tokens[-1][:, None], state)
         kept.append(logits.float().cpu())
         tokens.append(logits.argmax(-1))
-    return Continued(
-        prompts=tuple(prompts), tokens=torch.stack(tokens, 1), logits=torch.stack(kept, 1)
-    )
+    return torch.stack(tokens, 1), torch.stack(kept, 1)
 
 
 Full = Callable[[Tensor, Tensor], Tensor]
@@ -131,8 +142,8 @@ def judging(module: Any, dtype: str) -> Any:
     return copy.deepcopy(module).to(getattr(torch, HIGHER[dtype]))
 
 
-def claim_of(found: TokenAgreement) -> Claim:
-    """Return the claim that the cache is right, with its figures."""
+def claim_of(found: TokenAgreement, mode: str = "") -> Claim:
+    """Return the claim that the cache is right, with its figures; `mode` names another than the first."""
     places = f"{found.num_prompts} prompts of {', '.join(map(str, found.lengths))} tokens"
     evidence = (
         f"{found.num_equal} of {found.num_prompts * found.num_tokens} tokens after {places} are those of full"
@@ -142,7 +153,7 @@ def claim_of(found: TokenAgreement) -> Claim:
     if found.partings:
         evidence += f"; {parting_text(found.partings[0])}"
     return Claim(
-        name="the cache gives the logits of full recomputation",
+        name=f"the {f'{mode} ' if mode else ''}cache gives the logits of full recomputation",
         holds=found.is_right,
         evidence=evidence,
     )

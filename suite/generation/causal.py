@@ -6,6 +6,8 @@ That is: it takes `input_ids`, `past_key_values` and `use_cache`, and returns an
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
@@ -15,12 +17,25 @@ from suite.generation.decoder import Decoder, State
 from suite.tasks.ready_inputs import forward_arguments
 from suite.worker.errors import Unsupported
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buffers:
+    """A cache of fixed size, in place of the one that a model makes itself."""
+
+    capacity: int
+    """Tokens that it has room for."""
+    make: Callable[[int], Any]
+    """Returns an empty one for so many samples."""
+    step: Callable[..., Any] | None = None
+    """The forward of one token, e.g. compiled; None = the module's own."""
+
+
 NEEDED: Final = ("input_ids", "past_key_values", "use_cache")
 """Arguments of forward without which a model has no cache that we know."""
 
 
-def causal_decoder(module: Any, name: str) -> Decoder:
-    """Return the decoder of a module in eager PyTorch, with the cache that it makes itself.
+def causal_decoder(module: Any, name: str, buffers: Buffers | None = None) -> Decoder:
+    """Return the decoder of a module in eager PyTorch, with the cache that it makes itself, or that of `buffers`.
 
     Raise Unsupported, naming the model, if its forward takes no cache or returns none.
     """
@@ -36,7 +51,10 @@ def causal_decoder(module: Any, name: str) -> Decoder:
 
     def run(ids: Tensor, state: State) -> Tensor:
         padding = _padding(state, ids.shape[1], takes)
-        result = module(
+        forward = module
+        if buffers and buffers.step is not None and ids.shape[1] == 1:
+            forward = buffers.step
+        result = forward(
             input_ids=ids, past_key_values=state.cache, use_cache=True, **last, **padding
         )
         state.cache = getattr(result, "past_key_values", None)
@@ -50,10 +68,16 @@ def causal_decoder(module: Any, name: str) -> Decoder:
 
     def read(ids: Tensor, mask: Tensor | None = None) -> tuple[Tensor, State]:
         state = State(cache=None, length=0, mask=mask)
+        if buffers:
+            # One shape of mask for every step: what follows is not seen yet, whatever the mask says.
+            state.cache, state.capacity = buffers.make(len(ids)), buffers.capacity
+            state.mask = ids.new_ones(len(ids), buffers.capacity)
+            if mask is not None:
+                state.mask[:, : mask.shape[1]] = mask
         return run(ids, state), state
 
     def step(ids: Tensor, state: State) -> Tensor:
-        if state.mask is not None:
+        if state.mask is not None and not buffers:
             state.mask = torch.cat([state.mask, torch.ones_like(ids)], dim=1)
         return run(ids, state)
 
@@ -69,6 +93,10 @@ def _padding(state: State, count: int, takes: list[str]) -> dict[str, Tensor]:
     """Return the arguments that tell the model of padding on the left: mask, and positions that do not count it."""
     if state.mask is None:
         return {}
-    places = (state.mask.cumsum(1) - 1).clamp(min=0)[:, -count:]
+    seen = state.mask[:, : state.length + count]
+    # A slice has other strides at every step (of one number, too), for which a compiled step is compiled anew.
+    places = (
+        (seen.cumsum(1) - 1).clamp(min=0)[:, -count:].clone(memory_format=torch.contiguous_format)
+    )
     given = {"attention_mask": state.mask, "position_ids": places}
     return {name: value for name, value in given.items() if name in takes}

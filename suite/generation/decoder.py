@@ -25,11 +25,13 @@ class State:
     """Tokens of the encoder's input, whose keys and values are in the cache too; 0 = there is no encoder."""
     encoded: Any = None
     """The encoder's output."""
+    capacity: int = 0
+    """Tokens that the cache's buffers have room for; 0 = they grow with every step."""
 
     @property
     def num_cached(self) -> int:
-        """Tokens of each sample whose keys and values are kept."""
-        return self.length + self.source
+        """Tokens of each sample that the cache's tensors have room for: those read, or, in buffers, the capacity."""
+        return (self.capacity or self.length) + self.source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,8 @@ class Decoder:
     growing texts give."""
     is_encoder_decoder: bool = False
     """Whether an encoder reads the prompt: then depth counts decoded tokens."""
+    is_single: bool = False
+    """Whether it reads one sample at a time: its graph was made for one user."""
 
 
 def copied(state: State) -> State:

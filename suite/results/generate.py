@@ -70,6 +70,31 @@ class GenerationPoint:
     """The same by formula, from the model's configuration; None if it tells too little."""
     stopped_because: str = ""
     """interval (the times are known well enough) or time_cap."""
+    mode: str = ""
+    """A `GenerationMode`; its measurements name it, too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationMode:
+    """One kind of cache with one format of the weights, as one backend runs them."""
+
+    name: str = ""
+    """Empty for the backend's first one."""
+    cache: str = ""
+    """dynamic (grown by concatenation), static (buffers of fixed size), carried (tensors that go into a graph and come
+    out of it), or in_place (buffers that a graph's attention writes into)."""
+    is_exact: bool = True
+    """Whether its tokens must be those of full recomputation; weights in fewer bits may part."""
+    file_bytes: int | None = None
+    """Bytes of the graph with its weights on disk; None without a graph."""
+    read_bytes: int = 0
+    """Bytes of the weights that one step of decoding reads; 0 = not known."""
+    perplexity: float | None = None
+    """On the first tokens of the prompts' text, decoded one by one; None where it was not computed."""
+    perplexity_tokens: int = 0
+    compile_seconds: float | None = None
+    """Time of the first decoded token more than that of the second: compilation; None if nothing is compiled."""
+    agreement: TokenAgreement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +107,18 @@ class GenerateResult(RunResult):
     positions: int = 0
     """Longest context of the model; 0 = no limit is known."""
     cache: str = ""
-    """Kind of cache: dynamic (grown by concatenation), or carried (tensors that go into a graph and come out of it)."""
+    """Kind of cache of the first mode."""
     read_bytes: int = 0
-    """Bytes of the weights that one step of decoding reads; 0 = not known."""
+    """Bytes of the weights that one step of decoding reads in the first mode; 0 = not known."""
+    modes: tuple[GenerationMode, ...] = ()
+    """Those that were measured, the first one first."""
     points: tuple[GenerationPoint, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
     """Prompt or depth that was not measured -> reason."""
     absent: dict[str, str] = field(default_factory=dict)
     """Metric that is unavailable here -> reason."""
     agreement: TokenAgreement | None = None
+    """Of the first mode."""
     prompts: str = ""
     """Where the ids come from."""
     claims: tuple[Claim, ...] = ()

@@ -40,7 +40,13 @@ from suite.generation.decoder import Decoder, State
 from suite.measurement import Measurement, MeasurementFacts
 from suite.outcome import Outcome
 from suite.record import Record, record_from_dict
-from suite.results.generate import GenerateResult, GenerationPoint, Parting, TokenAgreement
+from suite.results.generate import (
+    GenerateResult,
+    GenerationMode,
+    GenerationPoint,
+    Parting,
+    TokenAgreement,
+)
 from suite.runs.load import Run
 
 CELL = Cell(model="lm", size="base")
@@ -130,8 +136,10 @@ def scripted(machine: Machine, *, step: float = 0.01, dies_at: int = 10**9) -> D
 
 
 def reader_on(machine: Machine, free: int = 0, **given: Any) -> Reader:
+    decoder = scripted(machine, **given)
     return Reader(
-        decoder=scripted(machine, **given),
+        open=lambda capacity: decoder,
+        decoder=decoder,
         ids=torch.ones((2, 4000), dtype=torch.int64),
         synchronize=lambda: None,
         device="cpu",
@@ -211,7 +219,8 @@ def test_a_slow_prefill_is_taken_once_at_a_glance_and_within_the_stretch_otherwi
 def test_behind_an_encoder_a_depth_is_decoded_tokens_and_has_no_first_token() -> None:
     machine = Machine()
     reader = reader_on(machine)
-    reader = replace(reader, decoder=replace(reader.decoder, is_encoder_decoder=True))
+    pair = replace(reader.decoder, is_encoder_decoder=True)
+    reader = replace(reader, decoder=pair, open=lambda capacity: pair)
     points = points_of(options(prompts=(8,), depths=(0, 32), num_new=5), 0, is_encoder_decoder=True)
     found = measure(reader, points, PLAN, lambda *a, **k: None, clock=machine.clock)
     assert [(p.prompt, p.depth, p.num_decoded) for p in found.points] == [(8, 0, 4), (8, 32, 4)]
@@ -341,6 +350,69 @@ def test_decode_is_told_as_a_share_of_the_memory_bandwidth(tmp_path: Any) -> Non
     assert "50%" in to_markdown(report)
     without = build_report(Run(folder=tmp_path, records=(record(result=told),)))
     assert without.rows[0].lanes[0].generation.points[0].bandwidth_share is None
+
+
+def with_int4(**changes: Any) -> Record:
+    """The same with a mode that decodes twice as fast and parts."""
+    plain = record()
+    more = tuple(
+        replace(m, samples=tuple(s / 2 for s in m.samples), facts=replace(m.facts, mode="int4_32"))
+        for m in plain.measurements
+        if m.facts.depth == 0
+    )
+    far = Parting(prompt=0, step=9, token=4, expected=5, margin=0.25, is_near_tie=False)
+    agreed = replace(plain.result.agreement, num_equal=150, partings=(far,), error=0.1)
+    modes = (
+        GenerationMode(cache="in_place", file_bytes=500_000_000, perplexity=31.0),
+        GenerationMode(
+            name="int4_32",
+            cache="in_place",
+            is_exact=False,
+            file_bytes=90_000_000,
+            read_bytes=80_000_000,
+            perplexity=32.5,
+            agreement=agreed,
+        ),
+    )
+    points = (*plain.result.points, replace(plain.result.points[0], mode="int4_32"))
+    result = replace(plain.result, modes=modes, points=points)
+    return replace(plain, measurements=(*plain.measurements, *more), result=result, **changes)
+
+
+def test_every_mode_has_its_rate_perplexity_bytes_and_partings(tmp_path: Any) -> None:
+    report = report_of(with_int4(), tmp_path=tmp_path)
+    generated = report.rows[0].lanes[0].generation
+    *_, last = generated.points
+    assert (last.mode, last.depth) == ("int4_32", 0)
+    assert last.decode_rate.value == pytest.approx(2 / 0.051)
+    assert generated.mode_of(last).perplexity == 32.5
+    said = to_markdown(report)
+    for text in ("int4, block 32", "32.50", "90.0 MB", "150 of 192, parts by 0.250 at 9", "39.2/s"):
+        assert text in said, text
+    assert record_from_dict(with_int4().as_dict()) == with_int4()
+    (curve,) = depth_plots(report.rows)[0].curves  # of the first mode alone
+    assert len(curve.points) == 2
+    entry = record_entry(with_int4(), {}, at=datetime(2026, 11, 30, tzinfo=UTC))
+    rates = [p.value for p in entry.points if p.series.metric == "decode_rate"]
+    assert len(rates) == 3
+
+
+def test_other_modes_are_measured_at_the_first_prompt_and_two_depths() -> None:
+    assert points_of(CURVES, 2048).few().depths == {0: (128,), 512: (128,)}
+
+
+def test_a_cache_has_room_for_the_longest_request_of_its_depth() -> None:
+    machine = Machine()
+    reader = reader_on(machine)
+    asked: list[int] = []
+
+    def opens(capacity: int) -> Decoder:
+        asked.append(capacity)
+        return reader.decoder
+
+    points = points_of(options(prompts=(8, 16), depths=(0, 32), num_new=5), 0)
+    measure(replace(reader, open=opens), points, PLAN, lambda *a, **k: None, clock=machine.clock)
+    assert asked == [16 + 5, 32 + 16 + 5]
 
 
 def test_the_history_has_a_series_per_prompt_and_depth() -> None:

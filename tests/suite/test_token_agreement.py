@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ pytest.importorskip("transformers")
 import torch
 
 from suite.generation import agreement, cache_formula
-from suite.generation.causal import causal_decoder
+from suite.generation.causal import Buffers, causal_decoder
 from suite.generation.decoder import Decoder, State, bytes_read, copied, num_bytes
 from suite.generation.find import decoder_of
 from suite.results.generate import TokenAgreement
@@ -242,7 +243,8 @@ def test_an_encoder_reads_once_and_its_padding_is_seen(kind: str) -> None:
 def graph(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Decoder]:
     """A tiny llama, and its graph in a session."""
     from suite.backends.onnxruntime import open_session
-    from suite.generation.cached_graph import export_cached, graph_decoder
+    from suite.generation.cached_graph import export_cached
+    from suite.generation.graph_decoder import graph_decoder
 
     module = built("llama")
     path = tmp_path_factory.mktemp("generation") / "llama.onnx"
@@ -280,6 +282,170 @@ def test_the_graph_has_parity_at_prefills_and_depths(
         assert torch.allclose(found, exact, atol=2e-6)
     assert state.length == depth + prompt
     assert num_bytes(state) == 2 * 2 * 2 * 8 * 4 * 3 * state.length  # as by the formula
+
+
+# The same for one user, its cache in buffers, and its weights in fewer bits.
+
+ROOM = max(LENGTHS) + NUM
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """A tiny gpt2, whose layers are Gemm, and its graph for one user."""
+    from suite.generation.cached_graph import export_cached
+
+    module = built("gpt2")
+    path = tmp_path_factory.mktemp("generation") / "gpt2.onnx"
+    export_cached(module, path, "gpt2", is_single=True)
+    return module, path
+
+
+def opened(single: tuple[Any, Path], name: str = "", capacity: int = ROOM) -> Decoder:
+    """The decoder of that graph, in a format of the weights."""
+    from suite.backends.onnxruntime import open_session
+    from suite.generation.graph_decoder import graph_decoder
+    from suite.generation.weight_formats import write_format
+
+    module, graph = single
+    path = graph.with_name(f"{name or 'gpt2'}.onnx")
+    if not path.exists():
+        write_format(graph, path, name)
+    session = open_session(path, "cpu", 1)
+    return graph_decoder(session, decoder_of(module, "gpt2").full, capacity)
+
+
+def test_a_graph_for_one_user_writes_its_cache_in_place(single: tuple[Any, Path]) -> None:
+    decoder = opened(single)
+    assert decoder.is_single
+    ids = prompts()[0][None, :7]
+    _, state = decoder.read(ids, None)
+    before = {name: tensor.data_ptr() for name, tensor in state.cache.items()}
+    filled = {name: tensor[:, :, :7].clone() for name, tensor in state.cache.items()}
+    decoder.step(ids[:, :1], state)
+    assert {name: tensor.data_ptr() for name, tensor in state.cache.items()} == before
+    for name, tensor in state.cache.items():
+        assert torch.equal(tensor[:, :, :7], filled[name])
+        assert bool(tensor[:, :, 7].any())
+        assert not bool(tensor[:, :, 8:].any())
+    formula = cache_formula.bytes_of(single[0].config.to_dict(), dtype="float32", batch=1)
+    assert (state.length, state.num_cached) == (8, ROOM)
+    assert num_bytes(state) == formula(ROOM)
+    with pytest.raises(ValueError, match=f"{ROOM + 1} tokens do not fit into a cache of {ROOM}"):
+        decoder.step(prompts()[0].repeat(9)[None, : ROOM - 7], state)
+
+
+def test_two_states_in_buffers_go_their_own_ways(single: tuple[Any, Path]) -> None:
+    decoder = opened(single)
+    ids = prompts()[0][None]
+    _, state = decoder.read(ids[:, :9], None)
+    other = copied(state)
+    first = decoder.step(ids[:, 9:10], other)
+    decoder.step(ids[:, 3:4], state)
+    again = decoder.read(ids[:, :10], None)[0]
+    assert torch.allclose(first, again, atol=2e-6)
+
+
+def stale(decoder: Decoder) -> dict[str, Any]:
+    def step(ids: Any, state: State) -> Any:
+        logits = decoder.step(ids, state)
+        if state.length == max(LENGTHS) + 5:
+            tensor = next(iter(state.cache.values()))
+            tensor[:, :, state.length - 1] = tensor[:, :, state.length - 2]
+        return logits
+
+    return {"step": step}
+
+
+def unmasked(decoder: Decoder) -> dict[str, Any]:
+    return {"read": lambda ids, mask=None: decoder.read(ids, None)}
+
+
+def off_by_one(decoder: Decoder) -> dict[str, Any]:
+    def read(ids: Any, mask: Any = None) -> Any:
+        logits, state = decoder.read(ids, mask)
+        state.length += 1  # a slot that nothing was written to
+        return logits, state
+
+    return {"read": read}
+
+
+def test_its_tokens_are_those_of_full_recomputation_and_wrong_buffers_are_caught(
+    single: tuple[Any, Path],
+) -> None:
+    decoder = opened(single, capacity=ROOM + 1)
+    parts = {"read": decoder.read, "step": decoder.step, "is_single": True}
+    found = compared(single[0], **parts)
+    assert found.is_right, found
+    assert found.num_equal == 3 * NUM
+    for fault in (stale, unmasked, off_by_one):
+        wrong = compared(single[0], **{**parts, **fault(decoder)})
+        assert wrong.error > 10 * wrong.limit, fault
+
+
+def test_weights_in_fewer_bits_keep_perplexity_and_take_fewer_bytes(
+    single: tuple[Any, Path],
+) -> None:
+    import onnx
+
+    from suite.generation.perplexity import perplexity_of
+    from suite.generation.weight_formats import FORMATS, bytes_of_step
+
+    module, graph = single
+    text = prompts()[0]
+    exact = perplexity_of(decoder_of(module, "gpt2"), text)
+    assert perplexity_of(opened(single), text) == pytest.approx(exact, rel=1e-5)
+    whole = bytes_of_step(graph)
+    for name in FORMATS:
+        decoder = opened(single, name)
+        found = compared(module, read=decoder.read, step=decoder.step, is_single=True)
+        assert 0 < found.error < 0.5, name  # no float weights, and no noise
+        assert perplexity_of(decoder, text) == pytest.approx(exact, rel=0.05)
+        written = graph.with_name(f"{name}.onnx")
+        assert bytes_of_step(written) < 0.6 * whole
+        kinds = [node.op_type for node in onnx.load(written).graph.node]
+        assert not {"Gemm", "FusedMatMul", "MatMul"} & set(kinds)
+        assert sum(kind in ("MatMulNBits", "MatMulInteger") for kind in kinds) == 4 * 2 + 1
+
+
+# A cache of fixed size in PyTorch.
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "mistral"])
+def test_a_static_cache_decodes_the_same_tokens(kind: str) -> None:
+    from transformers import StaticCache
+
+    module = built(kind)
+    config = module.config
+
+    def make(samples: int) -> Any:
+        return StaticCache(config=config, max_cache_len=ROOM)
+
+    decoder = causal_decoder(module, "m", Buffers(capacity=ROOM, make=make))
+    found = compared(module, read=decoder.read, step=decoder.step)
+    assert found.is_right, found
+    assert found.num_equal == 3 * NUM
+    wrong = compared(module, read=lambda ids, mask=None: decoder.read(ids, None), step=decoder.step)
+    assert not wrong.is_right
+
+
+def test_a_compiled_step_is_compiled_once() -> None:
+    from torch._dynamo.testing import CompileCounter
+    from transformers import StaticCache
+
+    module, counter = built("llama"), CompileCounter()
+    config = module.config
+    decoder = causal_decoder(
+        module,
+        "m",
+        Buffers(
+            capacity=ROOM,
+            make=lambda samples: StaticCache(config=config, max_cache_len=ROOM),
+            step=torch.compile(module.forward, backend=counter, dynamic=False),
+        ),
+    )
+    found = compared(module, read=decoder.read, step=decoder.step, is_single=True)
+    assert found.is_right, found
+    assert counter.frame_count == 1
 
 
 def test_a_model_of_another_library_has_no_such_graph(tmp_path: Any) -> None:
