@@ -33,7 +33,7 @@ class GraphOptions:
     """Open axis -> extent, for a user's own files."""
     quiet: str = ""
     """Lock file under which workers side by side leave each other alone while one times: see `quiet`; empty = none."""
-    whole_seconds: float = 120.0
+    whole_seconds: float = 40.0
     """Seconds for the full drawings of all large graphs of this job."""
 
 

@@ -48,8 +48,9 @@ Done = Callable[[str, str, float], None]
 ANALYSIS: Final = "analysis"
 PICTURES_TASK: Final = "pictures"
 """Kinds of tasks: one analysis per model, one task of pictures per worker."""
-WHOLE_SECONDS: Final = 120.0
-"""Seconds of all workers together for the full drawings of large graphs."""
+WHOLE_SECONDS: Final = 40.0
+"""Seconds of all workers together for the full drawings of large graphs, the smallest first: the report shows such a
+graph as blocks, and the review draws every node of any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -23,9 +24,9 @@ nodes: saving copies all weights.
 """
 BESIDE: Final = "session.model_external_initializers_file_folder_path"
 """ONNX Runtime's option for the folder with the weights of a model passed as bytes."""
-PROFILED: Final = 0.5
+PROFILED: Final = 0.25
 """Seconds of profiled runs; at least three runs."""
-LONG: Final = 3.0
+LONG: Final = 1.5
 """Seconds after which one profiled run is enough: of a run of seconds the operators' shares do not scatter."""
 MOST_RUNS: Final = 20
 KERNEL: Final = "_kernel_time"
@@ -67,12 +68,19 @@ def values_of_a_run(path: Path, names: Sequence[str], feeds: Mapping[str, Any]) 
 
 
 def time_of_nodes(
-    path: Path, graph: Graph, feeds: Mapping[str, Any], *, threads: int = 0
+    path: Path,
+    graph: Graph,
+    feeds: Mapping[str, Any],
+    *,
+    threads: int = 0,
+    beside: AbstractContextManager[None] | None = None,
+    alone: AbstractContextManager[None] | None = None,
 ) -> tuple[dict[str, float], float]:
     """Return (key of a node -> seconds per run, seconds that belong to no node of the file).
 
     The graph is optimized as in a real session: a fused node's time is assigned to the node after which it is named.
-    Each time is the median over several runs. Raises what ONNX Runtime raises.
+    Each time is the median over several runs. `beside` is held while the session is made and runs once, `alone` while
+    it is timed (`bench.graph_analysis.quiet`). Raises what ONNX Runtime raises.
     """
     import onnx
     import onnxruntime
@@ -86,12 +94,16 @@ def time_of_nodes(
         optimized = Path(folder, "optimized.onnx")
         if graph.num_bytes < WRITTEN:
             options.optimized_model_filepath = str(optimized)
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        session.run(None, dict(feeds))
-        began, num_runs = perf_counter(), 1
-        while is_short(num_runs, perf_counter() - began):
+        with beside or nullcontext():
+            session = onnxruntime.InferenceSession(
+                path, options, providers=["CPUExecutionProvider"]
+            )
             session.run(None, dict(feeds))
-            num_runs += 1
+        with alone or nullcontext():
+            began, num_runs = perf_counter(), 1
+            while is_short(num_runs, perf_counter() - began):
+                session.run(None, dict(feeds))
+                num_runs += 1
         profile = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
         outputs = {}
         if optimized.is_file():

@@ -32,13 +32,15 @@ def anatomy_of(
     relative: str = "",
     sizes: Mapping[str, int] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
+    graph: Graph | None = None,
 ) -> tuple[Anatomy, Graph]:
     """Return the anatomy of the graph without running it, and the graph itself. Raises GraphError if it cannot be read.
 
-    `sizes` and `shapes`: see `bench.onnx_graph.read`. Weights whose bytes are missing are reported as a problem, not an
-    error.
+    `graph`: as it was read with these `sizes` and `shapes`; None = it is read here. `sizes` and `shapes`: see
+    `bench.onnx_graph.read`. Weights whose bytes are missing are reported as a problem, not an error.
     """
-    graph = read(path, sizes=sizes, shapes=shapes)
+    if graph is None:
+        graph = read(path, sizes=sizes, shapes=shapes)
     weights, problems = weights_in(path, graph)
     counts = Counter(node.operator for node in graph.nodes)
     dtypes: dict[str, tuple[int, int]] = {}

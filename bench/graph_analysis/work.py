@@ -131,7 +131,6 @@ def _read(job: Job, entry: AskedGraph, feeds: Mapping[str, Any]) -> tuple[Anatom
         "relative": entry.relative,
     }
     sizes: dict[str, int] | None = None
-    shapes: dict[str, tuple[int, ...]] | None = None
     problems: tuple[str, ...] = ()
     graph = read(path)
     if feeds and (not isinstance(job, CellJob) or graph.num_uncounted):
@@ -144,7 +143,9 @@ def _read(job: Job, entry: AskedGraph, feeds: Mapping[str, Any]) -> tuple[Anatom
             shapes = shapes_of_a_run(path, {n: a for n, a in feeds.items() if n in names})
         except Exception as error:  # the nodes that depend on it stay uncounted
             problems = (f"shapes that depend on the data are not known: {_told(error)}",)
-    anatomy, graph = anatomy_of(path, sizes=sizes, shapes=shapes, **named)
+        else:
+            graph = read(path, sizes=sizes, shapes=shapes)
+    anatomy, graph = anatomy_of(path, graph=graph, **named)
     problems += _unknown_axes(graph, job.read(GraphOptions).sizes)
     return replace(anatomy, problems=(*anatomy.problems, *problems)), graph
 
@@ -186,8 +187,9 @@ def _run(
         try:
             names = {value.name for value in graph.inputs}
             own = {n: array for n, array in feeds[entry.path].items() if n in names}
-            with alone(quiet):
-                spent, unassigned = time_of_nodes(path, graph, own, threads=threads)
+            spent, unassigned = time_of_nodes(
+                path, graph, own, threads=threads, beside=beside(quiet), alone=alone(quiet)
+            )
             with beside(quiet):
                 told = values_in(graph, shown)
                 values = values_of_a_run(path, list(told.values()), own)

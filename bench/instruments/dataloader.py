@@ -24,6 +24,8 @@ ENOUGH: Final = 10
 """Batches before which the interval on the median is not asked for."""
 PRECISE: Final = 0.05
 """Half width of that interval, as a share of the median, with which nobody chooses another number of workers."""
+SHARE: Final = 0.25
+"""Share of the plan's cap for one number of workers."""
 WARM: Final = 2
 """Batches before timing starts: workers start, caches fill."""
 
@@ -51,7 +53,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[DataLoaderResult]:
             num_workers=number,
             pin_memory=pinned,
         )
-        rates = rates_of(batches, plan.cap_seconds / 2)
+        rates = rates_of(batches, SHARE * plan.cap_seconds)
         rows.append(
             Measurement(
                 metric="loading",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import repeat
 
 from bench.instruments.latency import measure
+from bench.instruments.rounds import is_slow
 from bench.instruments.stopwatch import CLOCK, NS
 from bench.plan import Plan, plan_of
 from suite.axes import BUILD
@@ -26,6 +27,9 @@ from suite.worker.protocol import CellJob, Emit
 LEAST = 2
 """Fewest samples per batch: batch normalization over one sample has no variance."""
 
+SHARE = 0.5
+"""Share of the plan's times: nothing in a run is decided by a training step."""
+
 
 def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
     """Measurements `training_step` (seconds of forward, backward, clipping and optimizer on one batch that is already
@@ -35,6 +39,9 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
     use_threads(job)
     require_device(device)
     plan = plan_of(job.options)
+    plan = replace(
+        plan, cap_seconds=SHARE * plan.cap_seconds, warmup_seconds=SHARE * plan.warmup_seconds
+    )
     spec = spec_of(job)
     size = spec.sizes[job.cell.size]
     count = max(LEAST, job.cell.batch)
@@ -83,10 +90,11 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainingStepResult]:
 def steps_of(
     subject: Runnable, plan: Plan, emit: Emit, device: str, second: float
 ) -> list[Measurement]:
-    """Return the measured steps. If no two rounds fit the plan's stretched cap, the second step, of `second` seconds,
-    is the one round: nothing but memory was read beside it, and a third would give no interval either.
+    """Return the measured steps. If the rounds of an interval do not fit the plan's stretched cap, the second step, of
+    `second` seconds, is the one round: nothing but memory was read beside it, and a third would give no interval
+    either.
     """
-    if 2 * second > plan.cap_seconds * plan.cap_stretch:
+    if is_slow(plan, second):
         facts = MeasurementFacts(
             plan=plan.name, stopped_because="time_cap", threads=subject.setup.threads
         )

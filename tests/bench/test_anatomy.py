@@ -52,6 +52,16 @@ def test_a_spread_counts_every_element_once():
     assert found.sparsity == pytest.approx(2 / 6)
 
 
+def test_a_spread_counts_every_number_once_whatever_its_scale():
+    dice = np.random.default_rng(0)
+    for low, high in ((-1.0, 1.0), (1e8, 1e8 + 64), (-3e38, 3e38), (0.0, 1e-44)):
+        numbers = dice.uniform(low, high, 100_001).astype(np.float32)
+        assert sum(spread_of(numbers).counts) == numbers.size
+    flat = dice.normal(size=300_000)
+    expected, _ = np.histogram(flat, bins=40)
+    assert np.abs(np.array(spread_of(flat).counts) - expected).max() <= 1
+
+
 def test_a_spread_of_nothing_finite_is_none():
     assert spread_of(np.array([np.nan])) is None
     assert spread_of(np.zeros((0, 3))) is None

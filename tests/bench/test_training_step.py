@@ -21,10 +21,11 @@ def subject_of(calls):
     )
 
 
-def test_a_step_so_slow_that_one_round_fits_is_not_made_again():
+@pytest.mark.parametrize("second", [20.0, 0.8])
+def test_a_step_so_slow_that_no_interval_fits_is_not_made_again(second):
     calls = []
-    (step,) = training.steps_of(subject_of(calls), PLAN, lambda kind, **data: None, "cpu", 20.0)
-    assert (step.metric, step.samples, calls) == ("training_step", (20.0,), [])
+    (step,) = training.steps_of(subject_of(calls), PLAN, lambda kind, **data: None, "cpu", second)
+    assert (step.metric, step.samples, calls) == ("training_step", (second,), [])
     assert step.facts.stopped_because == "time_cap"
 
 
