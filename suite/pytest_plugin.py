@@ -23,7 +23,7 @@ from suite.data.errors import DataError
 from suite.engine.live_display import live_display, open_console
 from suite.engine.progress import Work, kind_of
 from suite.engine.run import Run, RunError, open_run
-from suite.engine.steps import STEPS, Step, step_name, steps_of, typical_seconds
+from suite.engine.steps import STEPS, Step, step_name, typical_seconds
 from suite.foundations.cases import CASES
 from suite.options import Asked, Selection, resolve
 from suite.outcome import Outcome
@@ -188,12 +188,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
         return
     cells = selection.life if _is_of_suite(metafunc.definition) else selection.cells
-    known = known_steps(metafunc.config)
-    suits = known[step].suits
+    row = known_steps(metafunc.config)[step]
     chosen = [
         cell
         for cell in cells
-        if step in steps_of(cell, known) and (suits is None or suits(selection.specs[cell.model]))
+        if row.applies(cell) and (row.suits is None or row.suits(selection.specs[cell.model]))
     ]
     metafunc.parametrize("cell", chosen, ids=[cell.id for cell in chosen])
 

@@ -19,6 +19,7 @@ EXPLAINED = {
     "the options in a run's document, run.json": {
         "bench/history/rows.py",
         "bench/report/terminal.py",
+        "bench/summary/advice_text.py",
         "bench/summary/build.py",
     },
 }

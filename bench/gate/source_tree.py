@@ -89,8 +89,9 @@ def resolve_base(
 ) -> Iterator[SourceTree]:
     """Yield the sources that `--against` names; a checkout is removed at the end of the block.
 
-    `file` is a file of the user's that `--models` names; it says, as `models_from` does, which project is compared. An
-    empty `against` means the working tree, for another interpreter. Raises GateError naming what is missing.
+    `file` is a file or saved folder of the user's that `--models` names; it says, as `models_from` does, which project
+    is compared. An empty `against` means the working tree, for another interpreter. Raises GateError naming what is
+    missing.
     """
     if not against:
         yield working_tree(models_from, file)
@@ -99,7 +100,8 @@ def resolve_base(
     if PREFIX and own is None:
         raise GateError(
             f"--against {against}: compares two versions of your own models here, for torch-vitals is installed and has"
-            " one version of the built-in ones; expected --models-from FILE, or --models FILE.py:build, beside it"
+            " one version of the built-in ones; expected --models-from FILE, or --models FILE.py:build or FILE.onnx,"
+            " beside it"
         )
     folder = (started_in / against).resolve()
     project = find_repository(own.parent) if own else find_repository(TREE)
@@ -168,14 +170,16 @@ def _place(
 
 
 def origins_in(sources: SourceTree, origins: Mapping[str, Origin]) -> dict[str, Origin]:
-    """Return the origins with each file of the project as it is in these sources; raise GateError if one is not."""
+    """Return the origins with each file or folder of the project as it is in these sources; raise GateError if it is
+    not there.
+    """
     if sources.moved is None:
         return dict(origins)
     found = {}
     for name, origin in origins.items():
         kind, _, target = origin.text.partition(":")
         path = Reference(kind=kind, target=target).path
-        if path is not None and path.is_file():
+        if path is not None and path.exists():
             there = _counterpart(path, *sources.moved, sources.label, option="--models")
             origin = replace(origin, text=f"{kind}:{there}{target.removeprefix(str(path))}")
         found[name] = origin
@@ -188,7 +192,7 @@ def _counterpart(models_from: Path, root: Path, folder: Path, asked: str, *, opt
         return models_from
     inside = models_from.relative_to(root)
     candidates = (folder / inside, folder / models_from.name)
-    found = next((path for path in candidates if path.is_file()), None)
+    found = next((path for path in candidates if path.exists()), None)
     if found is None:
         raise GateError(
             f"{option} {inside}: is not in {asked}; expected the file in both versions."

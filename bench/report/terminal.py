@@ -77,7 +77,7 @@ def render_terminal(
     for life_id, one in advice.items():
         console.print(Text.assemble((names[life_id], "bold"), f": {ship_text(one)}."))
     if report.lives and (command := next_command(report)):
-        console.print(Text(f"States to ship are missing; next: {command}"))
+        console.print(Text(f"States to ship are missing, or not measured; next: {command}"))
     console.print(_outcomes(report))
     if html is not None:
         place = (str(html), f"link {html.absolute().as_uri()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from bench.output.names import backend_name, variant_name
@@ -11,6 +12,8 @@ from bench.summary.lifecycle_records import Quality, State
 from bench.summary.model import Report
 from bench.summary.quality_text import change_text, drop_text, loss_of, metric_text
 from suite import units
+from suite.axes import INT8, ORIGINAL
+from suite.origins.reference import LIBRARIES
 
 MODELS_IN_COMMAND: Final = 6
 """Maximum number of models in a command, for readability."""
@@ -140,13 +143,27 @@ def none_text(advice: Advice) -> str:
 
 
 def next_command(report: Report) -> str:
-    """Return the command that makes the states to choose from; empty if they exist."""
+    """Return the command that makes the states to choose from, or measures them; empty if that is done.
+
+    Models of the catalogue go through their life. Those of names and files are judged as built, without one.
+    """
     made = {life.model for life in report.lives if any(s.ratio for s in life.states[1:])}
     missing = {row.model: row.size for row in report.rows if row.model not in made}
     missing |= {life.model: life.size for life in report.lives if life.model not in made}
-    if not missing:
-        return ""
-    sizes = sorted(set(missing.values()))
-    models = ",".join(list(missing)[:MODELS_IN_COMMAND])
-    more = ",..." if len(missing) > MODELS_IN_COMMAND else ""
-    return f"pytest suite --models {models}{more} --size {','.join(sizes)}"
+    origins = report.options.get("origins", {})
+    named = [_as_typed(str(origins[model])) for model in missing if model in origins]
+    models = [model for model in missing if model not in origins]
+    if models:
+        sizes = sorted({missing[model] for model in models})
+        return f"pytest suite --models {_some(models)} --size {','.join(sizes)}"
+    return f"pytest bench --models {_some(named)} --variant {ORIGINAL},{INT8}" if named else ""
+
+
+def _some(models: Sequence[str]) -> str:
+    return ",".join(models[:MODELS_IN_COMMAND]) + (",..." if models[MODELS_IN_COMMAND:] else "")
+
+
+def _as_typed(reference: str) -> str:
+    """Return a reference without the folder of its file."""
+    kind, _, target = reference.partition(":")
+    return reference if kind in LIBRARIES else target.rpartition("/")[2]

@@ -47,11 +47,11 @@ def files_facts(options: JobOptions, model: str) -> Any:
 
 
 def first_file(origins: Mapping[str, Origin]) -> Path | None:
-    """Return the first file that one of the origins names, or None: libraries and folders are none."""
+    """Return the first file or saved folder that one of the origins names, or None: libraries are none."""
     for origin in origins.values():
         kind, _, target = origin.text.partition(":")
         path = Reference(kind=kind, target=target).path
-        if path is not None and path.is_file():
+        if path is not None and path.exists():
             return path
     return None
 

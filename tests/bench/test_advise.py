@@ -1,6 +1,7 @@
 """Which state to ship: the fastest and the smallest within limits, and how sure that is."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from life_runs import write_suite_run
@@ -9,6 +10,7 @@ from bench.__main__ import main
 from bench.summary.advice import Limits, advice_for, advise
 from bench.summary.advice_text import (
     cost_text,
+    next_command,
     ship_text,
     size_text,
     speed_text,
@@ -61,6 +63,27 @@ def test_what_loses_too_much_is_refused_with_its_reason():
     assert [(r.state.name, r.reasons) for r in found.refused] == [
         ("int8", ("it loses 1.2 points",))
     ]
+
+
+@pytest.mark.parametrize(
+    ("origins", "command"),
+    [
+        ({}, "pytest suite --models net --size tiny"),
+        ({"net": "timm:net"}, "pytest bench --models timm:net --variant original,int8"),
+        (
+            {"net": "python:/my/net.py:Net"},
+            "pytest bench --models net.py:Net --variant original,int8",
+        ),
+    ],
+)
+def test_a_model_that_is_judged_as_built_is_not_sent_through_a_life_that_it_has_not(
+    origins, command
+):
+    unmeasured = replace(INT8, ratio=None)
+    report = SimpleNamespace(
+        rows=(), lives=(life(EAGER, unmeasured),), options={"origins": origins}
+    )
+    assert next_command(report) == command
 
 
 def test_a_state_whose_stage_failed_is_never_shipped():

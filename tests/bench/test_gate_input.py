@@ -113,6 +113,23 @@ def test_a_function_of_a_file_is_taken_from_each_arms_own_tree_and_a_librarys_na
     assert origins_in(working_tree(None, file), asked) == asked
 
 
+@pytest.mark.parametrize(("kind", "what"), [("onnx", "net.onnx"), ("hf", "saved")])
+def test_a_graph_and_a_saved_folder_are_taken_from_each_arms_own_tree(project, kind, what):
+    """A folder was the same in both arms, so that other weights in it could not show."""
+    place = project / "nets" / what
+    held = place if kind == "onnx" else place / "config.json"
+    held.parent.mkdir(exist_ok=True)
+    held.write_text("first")
+    git(project, "add", ".")
+    git(project, "commit", "-q", "-m", "A model")
+    held.write_text("second")
+    asked = {"net": Origin(text=f"{kind}:{place}")}
+    assert first_file(asked) == place
+    with resolve_base("HEAD", None, project, file=place) as base:
+        there = Path(origins_in(base, asked)["net"].text.partition(":")[2])
+        assert (there if kind == "onnx" else there / "config.json").read_text() == "first"
+
+
 def test_a_function_of_a_file_that_the_other_version_does_not_have_is_named(project):
     new = project / "new_file.py"
     new.write_text("def build(): ...")

@@ -83,6 +83,43 @@ def test_the_gate_gets_its_inputs_as_single_arguments_and_tells_code_and_folder(
     assert output == ["exit-code=1", "verdict=.vitals/gates/20261130-1"]
 
 
+def test_functions_and_graphs_need_no_file_of_records(step, tmp_path):
+    given = dict.fromkeys(("MODELS_FROM", "OPTIONS"), "")
+    assert step("gate", AGAINST="HEAD", MODELS="net.onnx", PLAN="quick", CODE="0", **given)
+    assert calls(tmp_path) == "gate|HEAD|--models|net.onnx|--plan|quick|-q".split("|")
+
+
+def test_it_is_installed_from_its_own_source_with_small_wheels_first(step, tmp_path):
+    script = '#!/usr/bin/env bash\necho "$*" >> "$CALLS"\n'
+    python = tmp_path / "vitals" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(script)
+    python.chmod(0o755)
+    given = {"INDEX": "https://wheels", "EXTRAS": "vision,text", "REQUIREMENTS": "needs.txt"}
+    done = step("install", SOURCE="/the/action", **given)
+    assert done.returncode == 0, done.stderr
+    pip = "-m pip --disable-pip-version-check --quiet install"
+    assert calls(tmp_path) == [
+        f"-m venv {tmp_path}/vitals",
+        f"{pip} torch torchvision --index-url https://wheels",
+        f"{pip} /the/action[vision,text]",
+        f"{pip} --requirement needs.txt",
+    ]
+
+
+def test_its_form_is_that_of_a_composite_action():
+    """https://docs.github.com/en/actions/reference/workflows-and-actions/metadata-syntax"""
+    assert ACTION["runs"]["using"] == "composite"
+    assert {"name", "description", "inputs", "outputs", "runs"} <= set(ACTION)
+    assert all({"name", "shell", "run", "env"} <= set(step) for step in STEPS.values())
+    text = (ROOT / "action.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r"\binputs\.([\w-]+)", text)) == set(ACTION["inputs"])
+    named = {step["id"] for step in STEPS.values() if "id" in step}
+    assert set(re.findall(r"\bsteps\.(\w+)", text)) <= named
+    written = set(re.findall(r'echo "([\w-]+)=', STEPS["gate"]["run"]))
+    assert set(re.findall(r"\bsteps\.gate\.outputs\.([\w-]+)", text)) == written
+
+
 def test_a_gate_without_a_verdict_names_no_folder_of_an_earlier_run(step, tmp_path):
     (tmp_path / ".vitals" / "gates").mkdir(parents=True)
     (tmp_path / ".vitals" / "gates" / "latest.txt").write_text("old\n")
