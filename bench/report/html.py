@@ -31,6 +31,7 @@ from bench.report import filters
 from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
 from bench.report.generation_table import HEADS, LEGEND, lines_of
+from bench.report.generation_words import generation_sentences
 from bench.report.lifecycle_view import foundations_view, life_views, stage_anchor
 from bench.report.view import MEMORY, PASSED, RowView, between, quantity_text, row_views
 from bench.steps import step_name
@@ -174,6 +175,7 @@ def html_parts(
             generation_heads=HEADS,
             depth_plots=depth_plots(report.rows),
             generation_legend=LEGEND,
+            generation_sentences=generation_sentences(report),
             has_scaling=any(scalings.values()),
             extents_of=lambda group: sorted({extent for one in group for extent in one.extents}),
             advice=advice,

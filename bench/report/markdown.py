@@ -14,6 +14,7 @@ from bench.output.names import (
     plural,
 )
 from bench.report.generation_table import generation_markdown
+from bench.report.generation_words import generation_sentences
 from bench.report.lifecycle_markdown import life_markdown
 from bench.report.lifecycle_table import life_legend
 from bench.steps import step_name
@@ -50,7 +51,8 @@ def to_markdown(report: Report) -> str:
             f"<sub>p50 with half of its 95% interval; {safe(legend)}"
             "peak RSS is the rise above the level before the passes.</sub>"
         )
-    blocks += generation_markdown(report)
+    if generated := generation_markdown(report):
+        blocks += [*generated, *map(safe, generation_sentences(report))]
     if report.lives:
         blocks += [life_markdown(report), f"<sub>{safe(life_legend(report))}</sub>"]
     blocks += _unfinished(report)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bench.output.names import MARKS, NOT_REACHED, STYLES, backend_short, outcome_name, plural
 from bench.report.generation_table import LEGEND, generation_table, lines_of
+from bench.report.generation_words import generation_sentences
 from bench.report.lifecycle_table import life_legend, life_table
 from bench.report.table import table_of
 from bench.steps import step_name
@@ -60,6 +61,8 @@ def render_terminal(
     if generated := lines_of(report):
         console.print(generation_table(generated, console.width))
         console.print(Text(LEGEND, style="dim"))
+        for sentence in generation_sentences(report):
+            console.print(Text(sentence))
     if report.lives:
         console.print(life_table(report, console.width))
         console.print(Text(life_legend(report), style="dim"))

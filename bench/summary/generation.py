@@ -85,7 +85,9 @@ class Generated:
     agreement: TokenAgreement | None = None
     """The tokens against full recomputation."""
     left_out: Mapping[str, str] = field(default_factory=dict)
-    """Prompt or depth that was not measured -> reason."""
+    """Prompt, depth or mode that was not measured -> reason."""
+    weights: str = ""
+    """random, pretrained, or a folder; of a model as built they say what its perplexity means."""
 
     def mode_of(self, point: GeneratedPoint) -> GeneratedMode:
         """Return the point's mode."""
@@ -157,6 +159,7 @@ def generated_of(records: Sequence[Record]) -> Generated | None:
         ),
         agreement=result.agreement,
         left_out=result.left_out,
+        weights=result.weights,
     )
 
 

@@ -28,10 +28,12 @@ from bench.instruments.generation_points import points_of
 from bench.instruments.generation_rounds import Reader, answered, decoded, measure
 from bench.instruments.options import GenerateOptions
 from bench.plan import PLANS
+from bench.report.generation_words import sentence
 from bench.report.html import to_html
 from bench.report.markdown import to_markdown
 from bench.report.terminal import render_terminal
 from bench.summary.build import build_report
+from bench.summary.generation_advice import generation_advice
 from suite.catalog import CatalogError, builtin_specs
 from suite.cell import Cell
 from suite.claims import Claim
@@ -395,6 +397,38 @@ def test_every_mode_has_its_rate_perplexity_bytes_and_partings(tmp_path: Any) ->
     entry = record_entry(with_int4(), {}, at=datetime(2026, 11, 30, tzinfo=UTC))
     rates = [p.value for p in entry.points if p.series.metric == "decode_rate"]
     assert len(rates) == 3
+
+
+def test_what_to_ship_is_the_fastest_mode_whose_perplexity_holds(tmp_path: Any) -> None:
+    graph = replace(CELL, backend="onnxruntime")
+    modes = with_int4(cell=graph)
+    report = report_of(record(), modes, tmp_path=tmp_path)
+    (advice,) = generation_advice(report.rows, "eager")
+    assert (advice.latency.backend, advice.latency.mode.name) == ("onnxruntime", "int4_32")
+    assert advice.latency.perplexity == pytest.approx(32.5 / 31)
+    assert advice.throughput is advice.latency
+    said = (
+        "Ship lm: for latency per token ONNX Runtime, int4, block 32 (39.2/s of one user at depth 0,"
+        " 2.00× Eager, perplexity +4.8%); the same for throughput (no larger batch was measured)."
+    )
+    text = io.StringIO()
+    render_terminal(report, Console(file=text, width=400))
+    for form in (text.getvalue(), to_markdown(report), to_html(report)):
+        assert said in form
+        assert "depth 1024 left out: 1024 + 128 + 64 tokens are more than its 1,024" in form
+    # A mode that costs too much is named, and a batch serves more users.
+    worse = replace(modes.result.modes[1], perplexity=40.0)
+    worse = replace(modes, result=replace(modes.result, modes=(modes.result.modes[0], worse)))
+    batch = record(cell=replace(CELL, batch=8))
+    (advice,) = generation_advice(
+        report_of(record(), worse, batch, tmp_path=tmp_path).rows, "eager"
+    )
+    assert advice.latency.mode.name == ""
+    assert {c.backend for c in (advice.latency, *advice.rivals)} == {"eager", "onnxruntime"}
+    assert (advice.throughput.row.batch, advice.throughput.backend) == (8, "eager")
+    said = sentence(advice)
+    assert "for throughput Eager at batch 8 (157/s of all users together)" in said
+    assert "ONNX Runtime, int4, block 32 is faster, but its perplexity is 29% above float's" in said
 
 
 def test_other_modes_are_measured_at_the_first_prompt_and_two_depths() -> None:
