@@ -8,7 +8,9 @@ ratios, the CPU seconds (a busy machine stretches the others), and the pairs of 
   measuring  to the end of the last step
   analysis   to the last file about a graph: spreads, profile, pictures
   report     to the prompt
-A phase that overlaps another counts up to where the next begins. Options that are not named here go to both runs as
+A phase that overlaps another counts up to where the next begins. Behind them come the seconds of steps by kind, and of
+the exports by phase, from both runs' records (exports overlap each other), and in how many moments the expected rest
+was within 30%, or a thirtieth of the run, from its first tenth on. Options that are not named here go to both runs as
 they are: `--models NAMES --size tiny --plan quick --data DIR`. Ends with 1 where a run broke, a step here did not pass,
 or a pair that the older commit decided is open here.
 """
@@ -17,6 +19,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from house import checkout
+from run_split import expected_rest, kinds_of, rest_hits, split_table
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP = re.compile(r"^\[\s*\d+/\d+\] \S+ (?P<outcome>.+?)  (?P<cell>\S+)  (?P<step>\S.*?)  ")
@@ -45,6 +49,10 @@ class Job:
     exit_code: int
     report: dict
     """Its own tree's JSON report."""
+    kinds: dict[str, float]
+    """Kind of step -> seconds of all its records."""
+    rest: tuple[int, int]
+    """Moments in which the expected rest was right, and moments."""
 
     @property
     def total(self) -> float:
@@ -73,7 +81,10 @@ def run_job(tree: Path, scratch: Path, options: list[str]) -> Job:
         assert process.stderr is not None
         ends: list[tuple[str, float]] = []
         first = 0.0
+        expected: list[tuple[float, float]] = []
         for line in process.stderr:  # a blocking read: nothing polls beside a timed cell
+            if (rest := expected_rest(line)) is not None:
+                expected.append((time.perf_counter() - began, rest))
             if found := STEP.match(line):
                 ends.append((found["step"], time.perf_counter() - began))
                 first = first or ends[0][1]
@@ -111,6 +122,8 @@ def run_job(tree: Path, scratch: Path, options: list[str]) -> Job:
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         exit_code=process.returncode,
         report=json.loads(text),
+        kinds=kinds_of(runs[-1]),
+        rest=rest_hits(expected, total),
     )
 
 
@@ -165,7 +178,11 @@ def table(ref: str, base: Job, head: Job) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("ref", help="the older commit")
-    parser.add_argument("--keep", metavar="FILE", help="write both reports there as JSON, too")
+    parser.add_argument(
+        "--keep",
+        metavar="FILE",
+        help="write both reports there as JSON, too, and both runs' records beside it",
+    )
     given, options = parser.parse_known_args()
     with (
         tempfile.TemporaryDirectory(prefix="vitals-speed-") as name,
@@ -177,8 +194,16 @@ def main() -> int:
             scratch.mkdir()
             jobs[arm] = run_job(place, scratch, options)
             print(f"{arm}: {jobs[arm].total:.0f} s, exit code {jobs[arm].exit_code}", flush=True)
+            shutil.rmtree(
+                scratch / "out"
+            )  # gigabytes of graphs, which must not crowd the other's page cache
     base, head = jobs["base"], jobs["head"]
     print("\n".join(table(given.ref, base, head)))
+    print("\n".join(["", *split_table(given.ref, base.kinds, head.kinds)]))
+    for name, job in ((given.ref[:12], base), ("here", head)):
+        right, moments = job.rest
+        share = f" ({right / moments:.0%})" if moments else ""
+        print(f"expected rest of {name} right in {right} of {moments} moments{share}")
     lines, lost = pair_lines(base, head)
     print(f"\n{'pair':56} {given.ref[:12]:>34} {'here':>34}")
     print("\n".join(lines))
