@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.instruments.options import GenerateOptions
+from bench.instruments.options import GENERATE, GenerateOptions
 from suite.axes import EXPORT
 from suite.catalog import CatalogError
 from suite.spec import ModelSpec
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from suite.engine.session import Session
     from suite.record import Record
 
-STEP: Final = "generate"
+STEP: Final = GENERATE
 
 CURVES: Final = GenerateOptions(
     prompts=(128, 512), depths=(0, 512, 1024, 2048), num_new=64, num_agreeing=64

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bench.gate.plugin import failure_reason
+from bench.gate.row import row_name
 
 
-def test_gate(cell, gate, record_property):
-    row = gate.rows[cell.id]
+def test_gate(cell, step, gate, record_property):
+    row = gate.rows[row_name(cell, step)]
     record_property("verdict", row.verdict.value if row.verdict else "")
     if reason := failure_reason(row, is_strict=gate.gate.is_strict):
         pytest.fail(reason, pytrace=False)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from bench.gate.arm import Arm
 from bench.gate.row import Cause, Row
 from bench.gate.source_tree import SourceTree
-from bench.instruments.options import GraphPairOptions, ProfileOptions
+from bench.instruments.options import LATENCY, GraphPairOptions, ProfileOptions
 from bench.instruments.results import GraphPairResult, ProfileResult
 from suite.axes import BACKENDS
 from suite.engine.steps import graph_cell
@@ -38,7 +38,7 @@ def find_cause(
     problems: list[str] = []
     snapshot = folder / f"{row.cell.file_stem}-memory.pickle"
     profiles = {}
-    for name, arm in arms.items():
+    for name, arm in arms.items() if row.step == LATENCY else ():
         wanted = ProfileOptions(snapshot=str(snapshot) if name == "head" else "")
         record = arm.session.attempt(
             row.cell,
@@ -56,7 +56,7 @@ def find_cause(
     base = arms["base"].sources
     return Cause(
         operators=tuple(operators[:MAX_OPERATORS]),
-        graph=_graphs(row, arms, problems),
+        graph=_graphs(row, arms, problems) if row.step == LATENCY else "",
         files=tuple(likely_files(base.changed))[:MAX_FILES],
         snapshot=snapshot.name if snapshot.exists() else "",
         bisect=bisect_command(row, base, arms["head"].sources, plan, witness),
@@ -121,6 +121,7 @@ def gate_command(
         *(("--length", str(cell.length)) if cell.length else ()),
         *("--plan", plan),
         *(("--witness", witness) if witness != TIME else ()),
+        *(("--gated", row.step) if row.step != LATENCY else ()),
     ]
     if base.models_from is not None:
         words += ["--models-from", _beside(base.models_from, _repository(base.models_from))]

@@ -53,6 +53,7 @@ def share(log_effect: float | None) -> float | None:
 def _row(row: Row) -> dict[str, Any]:
     return {
         "cell": row.cell.id,
+        "step": row.step,
         **row.cell.as_dict(),
         "verdict": row.verdict.value if row.verdict and row.is_timed else None,
         "broken": row.broken,

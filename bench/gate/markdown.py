@@ -78,7 +78,7 @@ def _summary(rows: list[Row]) -> list[str]:
     worse = [(row, text) for row in rows if (text := loss_text(row))]
     lines = []
     for row, text in worse[:MAX_SUMMARY]:
-        lines.append(f"- **{safe(where_text(row.cell))}** — {safe(text)}")
+        lines.append(f"- **{safe(where_text(row))}** — {safe(text)}")
         if row.cause and row.cause.files:
             lines.append(f"  - likely: {', '.join(safe(name) for name in row.cause.files[:3])}")
         if row.cause and row.cause.again:
@@ -98,7 +98,7 @@ def _table(rows: list[Row]) -> str:
         lines.append(
             line(
                 (
-                    f"`{row.cell.id}`",
+                    f"`{row.name}`",
                     f"**{name}**" if verdict is Verdict.REGRESSED else name,
                     effect_text(row),
                     times_text(row),
@@ -121,7 +121,7 @@ def _explained(row: Row) -> str:
         lines += cause_lines(row.cause)
     if not lines:
         return ""
-    text = f"**`{row.cell.id}`**\n\n" + "\n".join(f"- {safe(entry)}" for entry in lines)
+    text = f"**`{row.name}`**\n\n" + "\n".join(f"- {safe(entry)}" for entry in lines)
     if row.cause and row.cause.bisect:
         text += f"\n\n```sh\n{row.cause.bisect}\n```"
     return text

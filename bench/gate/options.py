@@ -6,13 +6,18 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bench.gate.cause import TIME
 from bench.gate.errors import GateError
 from bench.gate.witness import WITNESSES
+from bench.instruments.options import DATALOADER, GENERATE, LATENCY, TRAINING
 from diagnostics.did_you_mean import did_you_mean
 from suite.runs.folder import is_run
+
+GATED: Final = (LATENCY, TRAINING, DATALOADER, GENERATE)
+"""Steps whose time can be compared."""
+ALL: Final = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +31,8 @@ class GateOptions:
     witness: str = TIME
     is_forced: bool = False
     """Whether to measure although nothing that is measured differs."""
+    steps: tuple[str, ...] = (LATENCY,)
+    """Steps whose time is compared."""
 
     @property
     def is_gate(self) -> bool:
@@ -57,6 +64,12 @@ def add_options(parser: Any) -> None:
         " machine; auto: those of rows that time cannot judge",
     )
     group.addoption(
+        "--gated",
+        default=LATENCY,
+        metavar="STEPS",
+        help=f"steps whose time is compared: {', '.join(GATED)}, or all",
+    )
+    group.addoption(
         "--anyway",
         action="store_true",
         help="measure although no file that is measured differs between the versions",
@@ -80,6 +93,7 @@ def parse_options(option: Any, arguments: list[str], started_in: Path) -> GateOp
         is_strict="--strict" in arguments,
         witness=option.witness,
         is_forced=option.anyway,
+        steps=_steps(option.gated),
     )
     if asked.witness not in WITNESSES:
         raise GateError(
@@ -108,6 +122,17 @@ def parse_options(option: Any, arguments: list[str], started_in: Path) -> GateOp
             f"--against {asked.against}: is a file; expected a git ref or a folder with the other version"
         )
     return asked
+
+
+def _steps(text: str) -> tuple[str, ...]:
+    """Return the steps that are compared, in the order of GATED. Raises GateError for one that does not exist."""
+    asked = [name.strip() for name in text.split(",")]
+    for name in asked:
+        if name not in (*GATED, ALL):
+            raise GateError(
+                f"--gated {name}: expected {', '.join(GATED)} or {ALL}{did_you_mean(name, [*GATED, ALL])}"
+            )
+    return GATED if ALL in asked else tuple(name for name in GATED if name in asked)
 
 
 def _interpreter(path: str, started_in: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from bench.gate.arm import Arm
 from bench.gate.block import Block, summarize_block
 from bench.gate.budget import Budget
-from bench.instruments.options import TurnOptions
+from bench.instruments.options import LATENCY, TurnOptions
 from bench.instruments.results import Turns, TurnsResult
 from bench.instruments.turn_lock import GONE
 from diagnostics.codec import encode
@@ -66,6 +66,7 @@ def run_block(
     budget: Budget,
     runner: str = TURNS,
     label: str = "block",
+    step: str = LATENCY,
 ) -> Block:
     """Run one block of the cell (or of one cell per arm): two fresh processes that take turns. Raises BlockFailed.
 
@@ -77,7 +78,7 @@ def run_block(
     with tempfile.TemporaryDirectory(prefix="vitals-") as folder:
         records = run_in_both_arms(
             lambda name: _one(
-                arms[name], cells[name], runner, label, number, budget, begins, folder
+                arms[name], cells[name], runner, label, number, budget, begins, folder, step
             )
         )
     for name in ("head", "base"):
@@ -109,6 +110,7 @@ def _one(
     budget: Budget,
     begins: str,
     folder: str,
+    step: str,
 ) -> Record:
     options = arm.session.request.options
     shift = number if is_original(cell) else 0
@@ -119,6 +121,7 @@ def _one(
         begins=arm.name == begins,
         num_turns=budget.num_turns,
         block_seconds=budget.block_seconds,
+        step=step,
     )
     try:
         return arm.session.attempt(

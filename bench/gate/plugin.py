@@ -13,12 +13,13 @@ from rich.console import Console
 from bench.gate.errors import GateError
 from bench.gate.options import GateOptions
 from bench.gate.outcome import Gate
-from bench.gate.row import Row
+from bench.gate.row import Row, row_name
 from bench.gate.run import NEGATIVE_CONTROL, GateConfig, run_gate
 from bench.gate.thresholds import load_thresholds
 from bench.gate.verdict import Verdict
 from diagnostics.environment import Environment
 from suite.catalog import CatalogError
+from suite.cell import Cell
 from suite.options import Selection
 from suite.origins.find import first_file
 from suite.pytest_plugin import command_of
@@ -56,10 +57,23 @@ class GatePlugin:
         """One test per cell, or the self-test alone."""
         name = metafunc.definition.name
         if name == "test_gate" and self._asked.is_gate:
-            cells = self._selection.cells
-            metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells])
+            rows = self._rows()
+            metafunc.parametrize(("cell", "step"), rows, ids=[row_name(*row) for row in rows])
         if name == "test_selftest" and self._asked.selftest:
             metafunc.parametrize("cell", [NEGATIVE_CONTROL], ids=["machine"])
+
+    def _rows(self) -> list[tuple[Cell, str]]:
+        """Return the cells and steps that are compared: each step of the cells that have it."""
+        from bench.steps import STEPS
+
+        specs = self._selection.specs
+        return [
+            (cell, name)
+            for name in self._asked.steps
+            for cell in self._selection.cells
+            if STEPS[name].applies(cell)
+            and ((suits := STEPS[name].suits) is None or suits(specs[cell.model]))
+        ]
 
     def done(self, request: pytest.FixtureRequest) -> Done:
         """Run the gate or the self-test at the first call, and return its state."""
@@ -92,7 +106,7 @@ class GatePlugin:
         write_files(gate, folder)
         self._done.gate = gate
         self._done.code = int(gate.exit)
-        self._done.rows = {row.cell.id: row for row in gate.rows}
+        self._done.rows = {row.name: row for row in gate.rows}
         self._done.show = lambda console: render(gate, console, folder)
 
     def _selftest(self, config: pytest.Config) -> None:
@@ -120,10 +134,13 @@ class GatePlugin:
         get = config.getoption
         started_in = config.invocation_params.dir
         own = get("models_from")
-        chosen = {
-            item.callspec.params["cell"] for item in session.items if hasattr(item, "callspec")
-        }
-        cells = tuple(cell for cell in self._selection.cells if cell in chosen)
+        chosen = [
+            (item.callspec.params["cell"], item.callspec.params["step"])
+            for item in session.items
+            if hasattr(item, "callspec")
+        ]
+        kept = {cell for cell, _ in chosen}
+        cells = tuple(cell for cell in self._selection.cells if cell in kept)
         return GateConfig(
             selection=_narrowed(self._selection, cells),
             thresholds=load_thresholds(_pyproject(own, started_in, Path(config.rootpath))),
@@ -140,6 +157,7 @@ class GatePlugin:
             is_strict=self._asked.is_strict,
             witness=self._asked.witness,
             is_forced=self._asked.is_forced,
+            chosen=chosen,
             preload=preload_for(self._selection, STEPS),
         )
 

@@ -10,7 +10,13 @@ from bench.gate.block import Block
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Finding, Verdict
 from bench.gate.work import Work
+from bench.instruments.options import LATENCY
 from suite.cell import Cell
+
+
+def row_name(cell: Cell, step: str = LATENCY) -> str:
+    """Return the name of a row: `mlp-tiny-eager-cpu-float32-b1`, `mlp-tiny-eager-cpu-float32-b1/training`."""
+    return cell.id if step == LATENCY else f"{cell.id}/{step}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,8 @@ class Row:
 
     cell: Cell
     limits: Limits
+    step: str = LATENCY
+    """Step whose time is compared, see `bench.instruments.turn_subjects`; the cell's facts belong to its latency."""
     parity: str = ""
     """passed, failed, incomparable or off; empty before it is compared."""
     parity_note: str = ""
@@ -83,6 +91,11 @@ class Row:
     """Instructions per pass; None where they were not counted."""
     work_note: str = ""
     """Why instructions that were asked for were not counted."""
+
+    @property
+    def name(self) -> str:
+        """The cell's id, with the step behind it unless that is its latency."""
+        return row_name(self.cell, self.step)
 
     @property
     def has_more_work(self) -> bool:

@@ -32,6 +32,7 @@ from bench.gate.static_facts import compare_static_facts
 from bench.gate.thresholds import Thresholds
 from bench.gate.verdict import Verdict
 from bench.gate.witness import count_work, witness_of
+from bench.instruments.options import LATENCY
 from bench.plan import PLANS
 from diagnostics.facts import repository
 from suite.cell import Cell
@@ -71,6 +72,8 @@ class GateConfig:
     is_forced: bool = False
     """Whether to measure although nothing that is measured differs."""
     preload: Sequence[str] = ()
+    chosen: Sequence[tuple[Cell, str]] = ()
+    """Cells and steps that are compared; empty = the latency of every cell."""
 
 
 def run_gate(
@@ -98,8 +101,9 @@ def run_gate(
         raise GateError(
             f"--out {request.out}: cannot be written ({error.strerror}); name another folder"
         ) from error
+    chosen = request.chosen or [(cell, LATENCY) for cell in request.selection.cells]
     rows = [
-        Row(cell=cell, limits=request.thresholds.for_cell(cell)) for cell in request.selection.cells
+        Row(cell=cell, step=step, limits=request.thresholds.for_cell(cell)) for cell, step in chosen
     ]
     gate = Gate(
         gate_id=gate_id,
@@ -142,7 +146,7 @@ def run_gate(
                 notes += count_work(rows, arms, valgrind, asked=request.witness, say=say)
             regressed = [row for row in rows if row.is_timed and is_worse(row)]
             for row in regressed[:MAX_CAUSES]:
-                say(f"looking for the cause: {row.cell.id}")
+                say(f"looking for the cause: {row.name}")
                 row.cause = find_cause(row, found, folder, request.plan, request.witness)
             # Here, not after the block: the checkout of base, which they are about, is gone then.
             notes = [*notes_of(found, rows), *notes]
@@ -194,7 +198,9 @@ def _timed(
     schedule = Schedule(
         rows=rows,
         budget=budget,
-        take_block=lambda row, number: run_block(pair, row.cell, number=number, budget=budget),
+        take_block=lambda row, number: run_block(
+            pair, row.cell, number=number, budget=budget, step=row.step
+        ),
         take_control=control,
         say=say,
     )

@@ -21,6 +21,7 @@ from bench.gate.verdict import (
     screen_verdict,
     summarize_effects,
 )
+from suite.outcome import Outcome
 
 TakeBlock = Callable[[Row, int], Block]
 """Runs one block of a row; the number is unique in the run. Raises BlockFailed."""
@@ -30,6 +31,8 @@ Say = Callable[[str], None]
 ATTEMPTS: Final = 2
 """Attempts at a block before its row is given up: a single failure may be the machine's."""
 CONTROL_ALPHA: Final = 0.01
+NOT_TRIED: Final = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE)
+"""What a step that a model does not have ends with; that of its latency was seen among the facts."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -131,6 +134,9 @@ class Schedule:
                 taken.append(self.take_block(row, number))
                 return
             except BlockFailed as error:
+                if error.record.outcome in NOT_TRIED:
+                    row.skipped = f"{error.record.outcome.value}: {error}"
+                    return
                 if attempt + 1 < ATTEMPTS:
                     continue
                 if error.arm == "head":

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bench.gate.arm import Arm
+from bench.gate.arm import Arm, OlderWorker
 from bench.gate.exact import (
     NOISY,
     Values,
@@ -19,7 +19,7 @@ from bench.gate.exact import (
 from bench.gate.pairing import run_in_both_arms
 from bench.gate.row import Exact, Row
 from bench.gate.verdict import Verdict
-from bench.instruments.options import AgreementOptions, OutputPair, StaticFactsOptions
+from bench.instruments.options import LATENCY, AgreementOptions, OutputPair, StaticFactsOptions
 from bench.instruments.results import Agreement, AgreementResult, StaticFactsResult
 from suite.axes import BACKENDS, EXPORT
 from suite.cell import Cell
@@ -49,7 +49,7 @@ def compare_static_facts(
     for place in outputs.values():
         place.mkdir(parents=True, exist_ok=True)
     _leave_out(rows, arms)
-    timed = [row for row in rows if row.is_timed]
+    timed = [row for row in rows if row.is_timed and row.step == LATENCY]
     cells = [row.cell for row in timed]
     say(f"graphs, sizes and memory of {len(cells)} cells in both arms")
 
@@ -79,8 +79,11 @@ def compare_static_facts(
 
 
 def _leave_out(rows: Sequence[Row], arms: Mapping[str, Arm]) -> None:
-    """Mark the rows of models and sizes that one arm lacks."""
+    """Mark the rows of models and sizes that one arm lacks, and of steps that its own instruments do not know."""
+    is_older = any(isinstance(arm.worker, OlderWorker) for arm in arms.values())
     for row in rows:
+        if is_older and row.step != LATENCY:
+            row.skipped = "base is measured by instruments of its own, which compare latency alone"
         model, size = row.cell.model, row.cell.size
         specs = {name: arm.session.request.specs.get(model) for name, arm in arms.items()}
         if specs["base"] is None or size not in specs["base"].sizes:

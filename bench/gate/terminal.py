@@ -89,7 +89,7 @@ def _table(rows: list[Row]) -> Table:
         mark = f"{MARKS[verdict]} " if verdict else ""
         num = len(row.confirm or row.screen)
         table.add_row(
-            row.cell.id,
+            row.name,
             Text(f"{mark}{verdict_text(row)}", style=style),
             effect_text(row),
             times_text(row),
@@ -111,7 +111,7 @@ def _explain(row: Row, console: Console) -> None:
         lines += cause_lines(row.cause)
     if not lines:
         return
-    console.print(Text(f"\n{row.cell.id}", style="bold"))
+    console.print(Text(f"\n{row.name}", style="bold"))
     for text in lines:
         console.print(Text(f"  {text}"), soft_wrap=True)
     if row.cause and row.cause.bisect:

@@ -23,7 +23,7 @@ from bench.gate.thresholds import WORK, WORK_OPERATOR, Limits
 from bench.gate.valgrind import START_DEADLINE, Valgrind, find_valgrind, variables, why_not_started
 from bench.gate.verdict import Verdict
 from bench.gate.work import Count, Work, judge_work
-from bench.instruments.options import InstructionOptions
+from bench.instruments.options import LATENCY, InstructionOptions
 from bench.instruments.results import InstructionsResult
 from suite.axes import CPU, EAGER, ONNXRUNTIME
 from suite.cell import Cell
@@ -68,7 +68,8 @@ def count_work(
 
     A launcher that does not start under Valgrind is a note with `auto`, and raises GateError if counts were asked for.
     """
-    chosen = [row for row in rows if row.is_timed and (asked == INSTRUCTIONS or _is_open(row))]
+    passes = [row for row in rows if row.is_timed and row.step == LATENCY]
+    chosen = [row for row in passes if asked == INSTRUCTIONS or _is_open(row)]
     for row in chosen:
         row.work_note = why_not_counted(row)
     todo = [row for row in chosen if not row.work_note]

@@ -11,11 +11,12 @@ from bench.gate.outcome import Gate
 from bench.gate.row import Cause, Exact, Row
 from bench.gate.verdict import Verdict
 from bench.gate.work import Growth
+from bench.instruments.options import LATENCY
 from bench.metrics import METRICS
 from bench.stats import median
+from bench.steps import step_name
 from suite import units
 from suite.axes import BACKENDS, DTYPES, ORIGINAL
-from suite.cell import Cell
 
 MARKS: Final = {
     Verdict.REGRESSED: "✗",
@@ -118,14 +119,15 @@ def loss_text(row: Row) -> str:
     return "; ".join(said)
 
 
-def where_text(cell: Cell) -> str:
-    """Return the cell for a reader in a hurry: `cnn, tiny: ONNX Runtime on cpu, batch 1`."""
+def where_text(row: Row) -> str:
+    """Return the row for a reader in a hurry: `cnn, tiny: ONNX Runtime on cpu, batch 1`."""
+    cell = row.cell
     backend = BACKENDS[cell.backend].title if cell.backend in BACKENDS else cell.backend
     kind = "" if cell.dtype == DTYPES[0] else f", {cell.dtype}"
     variant = "" if cell.variant == ORIGINAL else f" {cell.variant}"
-    return (
-        f"{cell.model}{variant}, {cell.size}: {backend} on {cell.device}{kind}, batch {cell.batch}"
-    )
+    step = "" if row.step == LATENCY else f", {step_name(row.step)}"
+    place = f"{backend} on {cell.device}{kind}, batch {cell.batch}"
+    return f"{cell.model}{variant}, {cell.size}: {place}{step}"
 
 
 MAX_NAME: Final = 100

@@ -44,15 +44,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[DataLoaderResult]:
         if number > cores:
             break
         emit("phase", name=f"workers_{number}")
-        batches = stream(
-            spec,
-            job.cell.size,
-            store.source_of(job, spec),
-            batch=settings.batch,
-            seed=job.options.seed,
-            num_workers=number,
-            pin_memory=pinned,
-        )
+        batches = batches_of(job, num_workers=number, pin_memory=pinned)
         rates = rates_of(batches, SHARE * plan.cap_seconds)
         rows.append(
             Measurement(
@@ -64,6 +56,20 @@ def run(job: CellJob, emit: Emit) -> StepOutput[DataLoaderResult]:
         )
     return StepOutput(
         measurements=tuple(rows), result=DataLoaderResult(batch=settings.batch, pinned=pinned)
+    )
+
+
+def batches_of(job: CellJob, *, num_workers: int, pin_memory: bool = False) -> Iterator[Batch]:
+    """Return the model's training batches without end."""
+    spec = spec_of(job)
+    return stream(
+        spec,
+        job.cell.size,
+        store.source_of(job, spec),
+        batch=spec.sizes[job.cell.size].training.batch,
+        seed=job.options.seed,
+        num_workers=num_workers,
+        pin_memory=pin_memory,
     )
 
 

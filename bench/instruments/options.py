@@ -8,6 +8,9 @@ from suite.axes import CPU
 from suite.cell import Cell
 from suite.worker.job_options import JobOptions
 
+LATENCY, TRAINING, DATALOADER, GENERATE = "latency", "training", "dataloader", "generate"
+"""Steps whose time is taken in turns."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnOptions:
@@ -21,6 +24,8 @@ class TurnOptions:
     """Undisturbed turns wanted."""
     block_seconds: float
     """Time cap of the turns."""
+    step: str = LATENCY
+    """Step whose time is taken, see `bench.instruments.turn_subjects`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,11 +24,12 @@ from bench.instruments.results import Turns, TurnsResult
 from bench.instruments.sentinel import sentinel
 from bench.instruments.stopwatch import CLOCK, NS, Clock, overhead, time_round
 from bench.instruments.turn_lock import TurnLock, join
+from bench.instruments.turn_subjects import SUBJECTS
 from bench.instruments.warmup import Warmup, warm_up
 from bench.plan import Plan, plan_of
 from bench.stats import median
 from suite.axes import BUILD
-from suite.backends.runnable import Runnable, runnable_for
+from suite.backends.runnable import Runnable
 from suite.results.step_output import StepOutput
 from suite.timing import wait_for_idle_threads
 from suite.worker.protocol import CellJob, Emit
@@ -65,7 +66,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TurnsResult]:
 
     Options: TurnOptions, and `plan`, of which round_seconds and warmup_seconds count.
     """
-    return _run(job, emit, runnable_for(job, emit))
+    return _run(job, emit, SUBJECTS[job.read(TurnOptions).step](job, emit))
 
 
 def run_control(job: CellJob, emit: Emit) -> StepOutput[TurnsResult]:

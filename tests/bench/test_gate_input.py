@@ -66,6 +66,7 @@ def option(**fields):
             "resume": None,
             "witness": "time",
             "anyway": False,
+            "gated": "latency",
             **fields,
         }
     )
