@@ -12,6 +12,7 @@ from typing import Any, Final
 import torch
 
 from suite.axes import COMPILED, EAGER, EXPORT, ONNXRUNTIME, is_accelerator
+from suite.backends import inductor
 from suite.flat_tensors import cast
 from suite.generation.causal import Buffers, causal_decoder
 from suite.generation.decoder import Decoder, bytes_read
@@ -90,7 +91,7 @@ def compiled(job: CellJob, spec: ModelSpec, built: Any, emit: Emit, need: Need) 
     module = _placed(job, built, emit)
     make = _buffers_of(module, spec.name)
     emit("phase", name="compile")
-    step = torch.compile(module.forward, dynamic=False)
+    step = inductor.compiled(module.forward, dynamic=False)
     buffers = Buffers(capacity=need.most, make=partial(make, need.most), step=step)
     decoder = causal_decoder(module, spec.name, buffers)
     ids = torch.ones((job.cell.batch, 2), dtype=torch.int64, device=job.cell.device)

@@ -125,10 +125,12 @@ def compile_quantized(graph: GraphModule, inputs: Mapping[str, Any]) -> Compiled
     from torch._dynamo.utils import counters
     from torch._inductor import config
 
+    from suite.backends import inductor
+
     torch._dynamo.reset()
     counters.clear()
     begin = time.perf_counter()
-    program = torch.compile(graph)
+    program = inductor.compiled(graph)
     with torch.inference_mode(), config.patch(freezing=True):
         program(**inputs)
     seconds = time.perf_counter() - begin

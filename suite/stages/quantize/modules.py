@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from suite.axes import COMPILED, EAGER, TRAINED
+from suite.backends import inductor
 from suite.claims import Claim
 from suite.flat_tensors import flatten_inputs, flatten_outputs, move
 from suite.quantization.report import bytes_left
@@ -53,7 +54,7 @@ def quantize_pt2e(
     emit("phase", name="compile")
     compiled = compile_quantized(program, inputs)
     report = with_compiled(report, compiled)
-    plain = torch.compile(copy.deepcopy(module))
+    plain = inductor.compiled(copy.deepcopy(module))
     flat = list(flatten_inputs(inputs).values())
 
     def timed(of: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -110,8 +111,8 @@ def _convert_for_cuda(
     after = _num_bytes(converted)
     inputs = moved(setup.test()[0], device).inputs
     lower = move(inputs, device, torch.bfloat16)
-    fast: Any = torch.compile(converted)
-    plain: Any = torch.compile(module)
+    fast: Any = inductor.compiled(converted)
+    plain: Any = inductor.compiled(module)
 
     def forward(batch: Batch) -> list[Tensor]:
         with torch.inference_mode():
