@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, ge
 
 _Record = TypeVar("_Record")
 _SCALARS: Final = (str, int, float, bool)
+_PLAIN: Final = frozenset((*_SCALARS, type(None)))
 _Decoder = Callable[[Any, list[str] | None], Any]
 """Called with the data and the list that takes problems, or None where a problem raises."""
 
@@ -21,6 +22,8 @@ def encode(value: object, *, sparse: bool = False) -> Any:
 
     With `sparse` a field that has its default is left out where that is None, zero or empty: `decode` puts it back.
     """
+    if type(value) in _PLAIN:  # most of every record, and each question below takes its time
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         defaults = _empty_defaults(type(value)) if sparse else {}
         return {

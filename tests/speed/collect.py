@@ -22,7 +22,7 @@ from house import checkout
 
 ROUNDS = 7
 NUM_NAMES = 1000
-TURNS = 3
+TURNS = 5
 GOAL = 1.2
 ROOT = Path(__file__).parents[2]
 RECORDS = """
