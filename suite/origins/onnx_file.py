@@ -115,7 +115,7 @@ def inputs_for(target: str, *, axes: Mapping[str, int] | None = None) -> dict[st
     """Return the inputs: of the .npz file beside the graph if there is one, else random ones.
 
     Open axes have the extents of `axes`, by the file's names or "batch". Integers that index a table stay within it;
-    masks are ones. Raise CatalogError for an .npz without one of the inputs.
+    masks are ones. Raise CatalogError for an .npz without one of the inputs, or with another type or shape.
     """
     import torch
 
@@ -198,8 +198,8 @@ def _rows_of_tables(model: Any) -> dict[str, int]:
     return found
 
 
-def _stored(path: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the inputs of an .npz file; pickled objects are refused."""
+def _stored(path: Path, wanted: Mapping[str, tuple[int, list[int | str]]]) -> dict[str, Any]:
+    """Return the inputs of an .npz file; pickled objects are refused, and arrays that the graph does not take."""
     import numpy as np
     import torch
 
@@ -210,4 +210,16 @@ def _stored(path: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
                 f"{path.name}: it lacks the input `{missing[0]}`; expected the arrays {', '.join(wanted)}, and it has"
                 f" {', '.join(held)}"
             )
-        return {name: torch.from_numpy(held[name]) for name in wanted}
+        found = {name: held[name] for name in wanted}
+    for name, (kind, shape) in wanted.items():
+        array, fits = found[name], TYPES[kind]
+        is_alike = array.ndim == len(shape) and all(
+            isinstance(extent, str) or extent == given
+            for extent, given in zip(shape, array.shape, strict=False)
+        )
+        if str(array.dtype) != fits or not is_alike:
+            raise CatalogError(
+                f"{path.name}: `{name}` is {array.dtype} {list(array.shape)}; the graph takes {fits}"
+                f" [{', '.join(map(str, shape))}]"
+            )
+    return {name: torch.from_numpy(array) for name, array in found.items()}

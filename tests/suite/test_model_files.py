@@ -1,6 +1,7 @@
 """Files as models: ONNX graphs with their open axes and ranges, programs of torch.export, arrays beside them."""
 
 import json
+import re
 
 import pytest
 
@@ -85,6 +86,17 @@ def test_arrays_beside_the_file_are_its_inputs(graph):
     assert onnx_file.inputs_for(str(graph))["input_ids"].tolist() == [[1, 2, 3]]
     np.savez(graph.with_suffix(".npz"), input_ids=ids)
     with pytest.raises(CatalogError, match="lacks the input `mask`"):
+        onnx_file.inputs_for(str(graph))
+
+
+@pytest.mark.parametrize(("dtype", "shape"), [("int64", (1, 3)), ("int32", (3,))])
+def test_arrays_that_the_graph_does_not_take_are_told_with_what_it_takes(graph, dtype, shape):
+    import numpy as np
+
+    ids, mask = np.ones(shape, dtype=dtype), np.ones((1, 3), dtype="int64")
+    np.savez(graph.with_suffix(".npz"), input_ids=ids, mask=mask)
+    told = f"tokens.npz: `input_ids` is {dtype} {list(shape)}; the graph takes int32 [n, length]"
+    with pytest.raises(CatalogError, match=re.escape(told)):
         onnx_file.inputs_for(str(graph))
 
 
