@@ -13,6 +13,7 @@ from suite.results.step_result import DataSet
 from suite.results.train import TrainQuality, TrainResult
 from suite.spec import ModelSpec
 from suite.states import store
+from suite.tasks.pictures import prepared_once
 from suite.training.early_stopping import train_watched
 from suite.training.health import Signs, diagnose
 from suite.training.layers import dead_shares, gradients
@@ -38,7 +39,8 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TrainResult]:
     the loss is not finite or memory does not suffice for one sample.
     """
     use_threads(job)
-    return store.made(job, emit, train, TrainResult)
+    with prepared_once():
+        return store.made(job, emit, train, TrainResult)
 
 
 def train(job: CellJob, spec: ModelSpec, folder: Path, emit: Emit) -> StepOutput[TrainResult]:

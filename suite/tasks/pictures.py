@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields
 from functools import cache, partial
 from importlib import import_module
@@ -47,14 +49,21 @@ def picture_examples(
     `ready(sample, inputs=..., is_training=...)` scales a sample to about the model's size; its result is cached. Raise
     DataError if the split is empty.
     """
-    data: Dataset[Any] = import_module(f"suite.data.{source.name}").load(source.root, split)
-    must_hold(data, source, split, "at least one sample")
     given = {"inputs": inputs, "is_training": split == TRAIN_SPLIT}
+    key = (ready, repr(sorted(inputs.items())), source, split)
+    shared = _SHARED.get()
+    kept = None if shared is None else shared.get(key)
+    if kept is None:
+        data: Dataset[Any] = import_module(f"suite.data.{source.name}").load(source.root, split)
+        must_hold(data, source, split, "at least one sample")
+        kept = Kept(data, partial(ready, **given))
+        if shared is not None:
+            shared[key] = kept
     return Examples(
-        data=Kept(data, partial(ready, **given)),
+        data=kept,
         make=partial(make, **given),
         seed=seed,
-        indices=range(len(data)),
+        indices=range(len(kept)),
     )
 
 
@@ -148,6 +157,23 @@ class Kept(Generic[Sample]):
             self._left -= size
             self._samples[index] = sample
         return sample
+
+
+_SHARED: Final[ContextVar[dict[Any, Kept[Any]] | None]] = ContextVar("shared", default=None)
+"""(how samples are prepared, source, split) -> its samples; None = not shared."""
+
+
+@contextmanager
+def prepared_once() -> Iterator[None]:
+    """Share the prepared samples among all that reads the same split within: a training, and what repeats parts of it.
+
+    Outside, every stream prepares its own, as somebody's first epoch does; what measures loading relies on it.
+    """
+    token = _SHARED.set({})
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
 
 
 def _num_bytes(sample: Any) -> int:

@@ -24,13 +24,14 @@ from suite.training.quality import mean_loss
 from suite.training.setup import TrainingSetup
 from suite.weights import module_for
 
-PROBE: Final = 5
-"""Steps before, and steps after, the checkpoint that is resumed from."""
+PROBE: Final = 3
+"""Steps before, and steps after, the checkpoint that is resumed from: the first after it needs the weights, the place
+in the data and the random state; the second what the optimizer held; the third the schedule."""
 
 LOOKS: Final = 6
 """Times that the batch to overfit is judged: a net that has it by heart early need not go on to the last step."""
 
-SEED_SHARE: Final = 8
+SEED_SHARE: Final = 16
 """Another seed trains for this part of the steps, and for at least LEAST_SEED_STEPS."""
 LEAST_SEED_STEPS: Final = 8
 

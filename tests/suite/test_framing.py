@@ -121,3 +121,32 @@ def test_light_keeps_the_mean_but_for_its_brightness() -> None:
     found = lit(values.clone(), part)
     assert float(found.mean()) == pytest.approx(110)
     assert float(found[0, 1] - found[0, 0]) == pytest.approx(100 * 1.1 * 0.8)
+
+
+def test_samples_are_prepared_once_within_a_training_and_anew_outside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import sys
+    from types import SimpleNamespace
+
+    from suite.data.sources import Source
+    from suite.tasks.image_classification import examples
+    from suite.tasks.pictures import prepared_once
+
+    data = Counted()
+    fake = SimpleNamespace(load=lambda root, split: data)
+    monkeypatch.setitem(sys.modules, "suite.data.counted", fake)
+    source = Source(kind="image", name="counted")
+
+    def read(split: str, seed: int = 0) -> list[float]:
+        inputs = {"side": 4, "channels": 1, "classes": 1}
+        found = examples(inputs, source, seed=seed, split=split)
+        return [float(found[i].inputs["x"].sum()) for i in range(2)]
+
+    alone = [read("train"), read("train", seed=1), read("test")]
+    assert data.decoded == 6
+    with prepared_once():
+        assert [read("train"), read("train", seed=1), read("test")] == alone
+        assert data.decoded == 10  # of each split once, whatever the seed
+    read("test")
+    assert data.decoded == 12
