@@ -99,13 +99,14 @@ PLANS: Final = {
         ),
         Plan(
             name="standard",
-            warmup_seconds=0.5,
+            warmup_seconds=0.3,
             tail=0.9,
             target_interval=0.03,
-            cap_seconds=1.5,
+            cap_seconds=1.0,
+            cap_stretch=4.5,
             cold_replicates=1,
             memory_iterations=2,
-            memory_seconds=1.5,
+            memory_seconds=1.0,
         ),
         Plan(
             name="rigorous",

@@ -24,7 +24,7 @@ ENOUGH: Final = 10
 """Batches before which the interval on the median is not asked for."""
 PRECISE: Final = 0.05
 """Half width of that interval, as a share of the median, with which nobody chooses another number of workers."""
-SHARE: Final = 0.25
+SHARE: Final = 0.375
 """Share of the plan's cap for one number of workers."""
 WARM: Final = 2
 """Batches before timing starts: workers start, caches fill."""
