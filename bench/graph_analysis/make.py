@@ -19,8 +19,9 @@ from bench.graph_analysis.jobs import AskedGraph, GraphOptions, GraphProblems
 from bench.graph_analysis.record import stamp_of
 from bench.netron.devtools import has_browser
 from bench.output.text import distinct_names
-from suite.axes import ORIGINAL, TRAINED, VARIANTS
+from suite.axes import EXPORT, ORIGINAL, TRAINED, VARIANTS
 from suite.cell import Cell
+from suite.engine.typical_weights import weight_of
 from suite.outcome import Outcome
 from suite.runs.load import Run
 from suite.worker.client import Answer, Launcher, Worker
@@ -116,9 +117,7 @@ def make_anatomies(
     doers = [*workers, *([own] if own else [])]
     try:
         options = run.info.get("options")
-        groups = _by_model(kept, {g.path for g in todo})
-        # The largest first, so that no worker is left with one alone.
-        groups.sort(key=lambda group: -sum(graph.path.stat().st_size for graph in group))
+        groups = longest_first(_by_model(kept, {g.path for g in todo}))
         with tempfile.TemporaryDirectory(prefix="vitals-quiet-") as folder:
             quiet = str(Path(folder, "lock")) if len(doers) > 1 else ""
             tasks = [
@@ -265,6 +264,20 @@ def _by_model(kept: Sequence[Kept], stale: set[Path]) -> list[list[Kept]]:
         cell = graph.cell
         groups.setdefault((cell.model, cell.size, cell.device, cell.extent), []).append(graph)
     return [group for group in groups.values() if any(graph.path in stale for graph in group)]
+
+
+def longest_first(groups: Sequence[list[Kept]]) -> list[list[Kept]]:
+    """Return the groups in the order in which they are analysed, so that no worker is left with a long one alone.
+
+    A graph that took long to export takes long to run, however few bytes it has; among unknown models bytes decide.
+    """
+
+    def length(group: Sequence[Kept]) -> tuple[float, int]:
+        cell = group[0].cell
+        num_bytes = sum(graph.path.stat().st_size for graph in group)
+        return weight_of(cell.size, cell.model, EXPORT), num_bytes
+
+    return sorted(groups, key=length, reverse=True)
 
 
 def _take_apart(

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from bench.onnx_graph.names import family
+from bench.onnx_graph.observed import NO_SPINNING
 from bench.onnx_graph.record import Graph, Node
 
 LARGEST: Final = 1_500_000_000
@@ -58,6 +59,7 @@ def values_of_a_run(path: Path, names: Sequence[str], feeds: Mapping[str, Any]) 
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
+    options.add_session_config_entry(*NO_SPINNING)
     # External weights stay in their file: the session maps it.
     options.add_session_config_entry(BESIDE, str(path.parent.resolve()))
     content = model.SerializeToString()

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+NO_SPINNING: Final = ("session.intra_op.allow_spinning", "0")
+"""ONNX Runtime's option for threads that sleep as soon as they have nothing to do: for runs that are not timed and
+have others beside them.
+"""
 
 
 def shapes_of_a_run(path: Path, feeds: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
@@ -23,6 +28,7 @@ def shapes_of_a_run(path: Path, feeds: Mapping[str, Any]) -> dict[str, tuple[int
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
+    options.add_session_config_entry(*NO_SPINNING)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

@@ -17,7 +17,13 @@ from onnx import helper
 from bench.charts.histograms import HEIGHT, hill
 from bench.graph_analysis.activations import layers_from, shown_values, snr_db, values_in
 from bench.graph_analysis.folder import folder_of, is_fresh, load_anatomies
-from bench.graph_analysis.make import graphs_of, make_anatomies, take_files_apart
+from bench.graph_analysis.make import (
+    Kept,
+    graphs_of,
+    longest_first,
+    make_anatomies,
+    take_files_apart,
+)
 from bench.graph_analysis.record import anatomy_from
 from bench.graph_analysis.running import random_feeds, time_of_nodes, values_of_a_run, working_feeds
 from bench.graph_analysis.spread import Spread, spread_of
@@ -169,6 +175,18 @@ def test_signal_to_noise_is_a_ratio_of_powers():
     assert snr_db(a, a) is None
     assert snr_db(None, a) is None
     assert snr_db(a, np.ones(7, dtype=np.float32)) is None
+
+
+def test_the_longest_analysis_goes_first_and_bytes_decide_among_unknown_models(tmp_path):
+    def kept(model, num_bytes):
+        path = tmp_path / f"{model}.onnx"
+        path.write_bytes(bytes(num_bytes))
+        return [Kept(cell=Cell(model=model, size="base"), path=path, relative=path.name)]
+
+    sizes = {"gpt2": 500, "mvit_v2_s": 100, "small": 10, "large": 20, "mlp": 900}
+    groups = [kept(model, num_bytes) for model, num_bytes in sizes.items()]
+    order = [group[0].cell.model for group in longest_first(groups)]
+    assert order == ["mvit_v2_s", "gpt2", "large", "small", "mlp"]
 
 
 def test_inputs_that_are_no_tensors_are_refused(tmp_path):
