@@ -16,6 +16,7 @@ from suite.backends import inductor
 from suite.flat_tensors import cast
 from suite.generation.causal import Buffers, causal_decoder
 from suite.generation.decoder import Decoder, bytes_read
+from suite.generation.encoder_decoder import start_of
 from suite.generation.find import decoder_of
 from suite.generation.weight_formats import FORMATS, bytes_of_step, bytes_on_disk, write_format
 from suite.results.generate import GenerationMode
@@ -112,9 +113,8 @@ def compiled(job: CellJob, spec: ModelSpec, built: Any, emit: Emit, need: Need) 
 def graph(
     job: CellJob, spec: ModelSpec, built: Any, emit: Emit, need: Need, *, weights: str = ""
 ) -> Mode:
-    """A session of the graph that carries the cache, with weights of a format of `FORMATS`; empty = float32.
-
-    The graph is made once per run, and its exporting is a phase.
+    """Sessions of the graph that carries the cache (of an encoder-decoder of three), with weights of a format of
+    `FORMATS`; empty = float32. The graphs are made once per run, and their exporting is a phase.
     """
     import onnxruntime as ort
 
@@ -122,40 +122,53 @@ def graph(
     from suite.generation.cached_graph import export_cached
     from suite.generation.graph_decoder import graph_decoder
     from suite.generation.in_place import is_in_place
+    from suite.generation.pair_graphs import export_pair, pair_decoder, paths_of
 
     cell = job.cell
     if is_accelerator(cell.device):
         raise Unsupported(
             f"{cell.id}: in ONNX Runtime generation is measured on the CPU alone; next: --device cpu"
         )
-    is_single = cell.batch == 1
-    stem = f"{cell.model}-{cell.size}-{cell.variant}{'-one' if is_single else ''}"
-    path = Path(job.options.run_dir, FOLDER, f"{stem}.onnx")
-    if not path.exists():
+    eager = decoder_of(built, spec.name)
+    is_pair, is_single = eager.is_encoder_decoder, cell.batch == 1
+    stem = f"{cell.model}-{cell.size}-{cell.variant}"
+    path = Path(job.options.run_dir, FOLDER, f"{stem}{'-one' * (is_single and not is_pair)}.onnx")
+    paths = paths_of(path) if is_pair else (path,)
+    if not all(one.exists() for one in paths):
         emit("phase", name=EXPORT)
-        export_cached(built, path, spec.name, is_single=is_single)
+        if is_pair:
+            export_pair(built, path, spec.name)
+        else:
+            export_cached(built, path, spec.name, is_single=is_single)
     if weights:
         emit("phase", name=f"write {weights}")
-        source, path = path, path.with_name(f"{stem}-{weights}.onnx")
-        if not path.exists():
-            write_format(source, path, weights)
+        sources = paths
+        paths = tuple(one.with_name(f"{one.stem}-{weights}.onnx") for one in paths)
+        for source, target in zip(sources, paths, strict=True):
+            if not target.exists():
+                write_format(source, target, weights)
     emit("phase", name=f"session {weights}".rstrip())
-    session = open_session(path, cell.device, job.options.threads)
-    full = decoder_of(built, spec.name).full
+    sessions = tuple(open_session(one, cell.device, job.options.threads) for one in paths)
+    *_, session = sessions
+
+    def opened(capacity: int) -> Decoder:
+        if is_pair:
+            start = start_of(getattr(built, "config", None))
+            return pair_decoder(sessions, eager.full, start)
+        return graph_decoder(session, eager.full, capacity)
+
     told = GenerationMode(
         cache=IN_PLACE if is_in_place(session) else CARRIED,
         is_exact=not weights,
-        file_bytes=bytes_on_disk(path),
-        read_bytes=bytes_of_step(path),
+        file_bytes=sum(map(bytes_on_disk, paths)),
+        read_bytes=bytes_of_step(paths[-1]),
     )
     setup = dict(  # noqa: C408 (the names are fields, not backends)
         threads=session.get_session_options().intra_op_num_threads,
         provider=session.get_providers()[0],
         onnxruntime=ort.__version__,
     )
-    return Mode(
-        told=told, open=lambda capacity: graph_decoder(session, full, capacity), setup=setup
-    )
+    return Mode(told=told, open=opened, setup=setup)
 
 
 Opens = Callable[[CellJob, ModelSpec, Any, Emit, Need], Mode]

@@ -34,22 +34,11 @@ def graph_decoder(session: Any, full: Any, capacity: int = 0) -> Decoder:
 
 def _growing(session: Any, full: Any) -> Decoder:
     takes = {one.name: one for one in session.get_inputs()}
-    gives = [one.name for one in session.get_outputs()]
     past = _pairs(session)
 
     def run(ids: Tensor, state: State) -> Tensor:
         assert state.mask is not None
-        binding = session.io_binding()
-        given = {name: t for name, t in _given(ids, state.mask).items() if name in takes}
-        held = [_bind(binding, name, tensor) for name, tensor in {**given, **state.cache}.items()]
-        for name in gives:
-            binding.bind_output(name, CPU)
-        session.run_with_iobinding(binding)
-        del held  # it kept the inputs alive until here
-        found = {
-            name: from_dlpack(value._ortvalue.to_dlpack())
-            for name, value in zip(gives, binding.get_outputs(), strict=True)
-        }
+        found = run_bound(session, {**_given(ids, state.mask), **state.cache})
         state.cache = {past[name]: found[name] for name in past}
         state.length += ids.shape[1]
         return found[LOGITS][:, -1]
@@ -65,6 +54,25 @@ def _growing(session: Any, full: Any) -> Decoder:
         return run(ids, state)
 
     return Decoder(read=read, step=step, full=full, is_single=_is_single(takes))
+
+
+def run_bound(session: Any, given: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+    """Run the session on the memory of those tensors that it takes; return its outputs, in memory of ONNX Runtime."""
+    binding = session.io_binding()
+    held = []  # what has to stay alive until the run is over
+    for name in (one.name for one in session.get_inputs()):
+        tensor = given[name]
+        assert tensor is not None, name
+        kept = tensor.contiguous()
+        held += [kept, _bind(binding, name, kept)]
+    gives = [one.name for one in session.get_outputs()]
+    for name in gives:
+        binding.bind_output(name, CPU)
+    session.run_with_iobinding(binding)
+    return {
+        name: from_dlpack(value._ortvalue.to_dlpack())
+        for name, value in zip(gives, binding.get_outputs(), strict=True)
+    }
 
 
 def _in_place(session: Any, full: Any, capacity: int) -> Decoder:

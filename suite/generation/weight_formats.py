@@ -42,9 +42,11 @@ def _write_int4(model: Any, output: Path, name: str) -> None:
 
 
 def _write_int8(model: Any, output: Path, name: str) -> None:
+    from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.quant_utils import save_and_reload_model_with_shape_infer
 
+    del model.graph.value_info[:]  # the exporter's shapes, with which inference may not agree
     types = types_here() or U8S7
     quantize_dynamic(
         save_and_reload_model_with_shape_infer(model),
@@ -54,6 +56,7 @@ def _write_int8(model: Any, output: Path, name: str) -> None:
         reduce_range=types.reduce_range if types.weight == U8S8.weight else False,
         weight_type=QuantType[U8S8.weight],
         use_external_data_format=True,
+        extra_options={"DefaultTensorType": TensorProto.FLOAT},  # behind ONNX Runtime's operators
     )
 
 

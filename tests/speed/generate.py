@@ -5,7 +5,7 @@ graph with its cache in ONNX Runtime at float32, int8 and int4, onnxruntime-gena
 its own builder (`--genai PYTHON`: an interpreter that has it, e.g. of a temporary environment), llama.cpp on the same
 weights (`--llama-cpp PYTHON`). Each arm is a process; they take turns (A B C, C B A ...) of one request, and the others
 sleep. Printed: median latency between tokens, and the ratio of each arm to eager, of medians over pairs of
-neighbouring turns; bytes of the graph; perplexity on 512 tokens of the embedded prose.
+neighbouring turns; bytes of the graph; perplexity on the first `--tokens` of the prompt, embedded prose.
 
 `harness`: what the instrument measures against a loop that uses nothing of ours, in one process, request by request in
 turns: time to the first token and latency between tokens, in eager PyTorch and in ONNX Runtime.
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tokens", type=int, default=512, help="of the text for perplexity")
     parser.add_argument("--work", type=Path, default=Path(".vitals/generate-speed"))
     parser.add_argument("--weights", default="")
     parser.add_argument("--genai", default="")
@@ -104,6 +105,7 @@ def start(python: str, model: str, name: str, given: argparse.Namespace) -> subp
     """A process that loads an arm and then waits for its turns."""
     words = [python, __file__, "arm", "--arm", name, "--models", model, "--size", given.size]
     words += ["--threads", str(given.threads), "--work", str(given.work)]
+    words += ["--tokens", str(given.tokens)]
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -237,7 +239,7 @@ def open_eager(folder: Path, given: argparse.Namespace) -> Any:
         return gaps(seen[1:])  # the first value is the prompt
 
     with torch.inference_mode():
-        surprise = perplexity_of(causal_decoder(module, "m"), ids[0])
+        surprise = perplexity_of(causal_decoder(module, "m"), ids[0, : given.tokens])
     size = sum(p.numel() * 4 for p in module.parameters())
     return {"perplexity": surprise, "bytes": size}, request
 
@@ -266,7 +268,7 @@ def open_graph(folder: Path, given: argparse.Namespace) -> Any:
             seen.append(time.perf_counter())
         return gaps(seen)
 
-    surprise = perplexity_of(decoder, ids[0])
+    surprise = perplexity_of(decoder, ids[0, : given.tokens])
     return {"perplexity": surprise, "bytes": bytes_on_disk(path)}, request
 
 

@@ -407,6 +407,50 @@ def test_weights_in_fewer_bits_keep_perplexity_and_take_fewer_bytes(
         assert sum(kind in ("MatMulNBits", "MatMulInteger") for kind in kinds) == 4 * 2 + 1
 
 
+# An encoder-decoder in three graphs.
+
+
+def test_graphs_encode_once_and_decode_the_same_tokens(tmp_path: Path) -> None:
+    from suite.backends.onnxruntime import open_session
+    from suite.generation.encoder_decoder import start_of
+    from suite.generation.pair_graphs import export_pair, pair_decoder, paths_of
+    from suite.generation.weight_formats import write_format
+
+    module = built("t5")
+    eager, start = decoder_of(module, "t5"), start_of(module.config)
+    paths = paths_of(tmp_path / "t5.onnx")
+    export_pair(module, tmp_path / "t5.onnx", "t5")
+    sessions = tuple(open_session(path, "cpu", 1) for path in paths)
+    decoder = pair_decoder(sessions, eager.full, start)
+    found = compared(module, read=decoder.read, step=decoder.step)
+    assert found.is_right, found
+    assert found.num_equal == 3 * NUM
+    wrong = compared(module, read=lambda ids, mask=None: decoder.read(ids, None), step=decoder.step)
+    assert not wrong.is_right
+    # Keys and values of the source are made once, and the cache has the bytes of the formula.
+    ids = torch.ones((2, 11), dtype=torch.int64)
+    _, state = decoder.read(ids, None)
+    source = {n: t.data_ptr() for n, t in state.cache.items() if "cross" in n}
+    decoder.step(ids[:, :3], state)
+    assert source == {n: t.data_ptr() for n, t in state.cache.items() if "cross" in n}
+    formula = cache_formula.bytes_of(module.config.to_dict(), dtype="float32", batch=2)
+    assert (state.num_cached, num_bytes(state)) == (15, formula(15))
+    light = []
+    for path in paths:
+        written = path.with_name(f"{path.stem}-light.onnx")
+        write_format(path, written, "int8")
+        light.append(open_session(written, "cpu", 1))
+    lighter = pair_decoder(tuple(light), eager.full, start)
+    assert 0 < compared(module, read=lighter.read, step=lighter.step).error < 0.5
+
+
+def test_a_pair_of_another_library_has_no_such_graphs(tmp_path: Path) -> None:
+    from suite.generation.pair_graphs import export_pair
+
+    with pytest.raises(Unsupported, match="transformer: graphs with a cache are made of models of"):
+        export_pair(built("translator"), tmp_path / "x.onnx", "transformer")
+
+
 # A cache of fixed size in PyTorch.
 
 
