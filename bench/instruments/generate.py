@@ -91,7 +91,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
         agreed = agree(job, mode, judge, asked, limit, vocabulary)
         text = ids[0, : min(PERPLEXITY_TOKENS, limit or PERPLEXITY_TOKENS)]
         surprise = None
-        if not is_pair and not asked.is_short:
+        if not asked.is_short:
             emit("phase", name=f"perplexity {name}".rstrip())
             surprise = perplexity_of(mode.open(len(text)), text)
         told = replace(

@@ -57,13 +57,13 @@ def generation_advice(rows: Sequence[Row], reference: str) -> tuple[GenerationAd
 
 def _advice(rows: Sequence[Row], reference: str) -> GenerationAdvice | None:
     choices = [choice for row in rows for choice in _choices(row, reference)]
-    good = [c for c in choices if (c.perplexity or 1.0) <= MOST_PERPLEXITY]
+    good = [c for c in choices if _holds(c)]
     if not good:
         return None
     singles = [c for c in good if c.row.batch == min(one.row.batch for one in good)]
     latency = max(singles, key=lambda c: c.rate)
     throughput = max(good, key=lambda c: c.rate * c.row.batch)
-    refused = (c for c in choices if c not in good and c.rate > latency.rate)
+    refused = (c for c in choices if c.perplexity and not _holds(c) and c.rate > latency.rate)
     return GenerationAdvice(
         model=latency.row.model,
         latency=latency,
@@ -101,6 +101,14 @@ def _first(found: Generated, depth: int) -> GeneratedPoint | None:
     return next(
         (p for p in found.points if p.depth == depth and p.decode_rate and not p.mode), None
     )
+
+
+def _holds(choice: Choice) -> bool:
+    """Return whether the mode says what the float weights say: by its perplexity, or, without one, its logits."""
+    if choice.perplexity is not None:
+        return choice.perplexity <= MOST_PERPLEXITY
+    agreed = choice.mode.agreement
+    return agreed is None or agreed.is_right
 
 
 def _overlap(one: Choice, other: Choice) -> bool:

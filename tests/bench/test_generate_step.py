@@ -416,6 +416,11 @@ def test_what_to_ship_is_the_fastest_mode_whose_perplexity_holds(tmp_path: Any) 
     for form in (text.getvalue(), to_markdown(report), to_html(report)):
         assert said in form
         assert "depth 1024 left out: 1024 + 128 + 64 tokens are more than its 1,024" in form
+    # A glance has no perplexity, so that logits that part are not recommended.
+    blind = tuple(replace(mode, perplexity=None) for mode in modes.result.modes)
+    blind_record = replace(modes, result=replace(modes.result, modes=blind))
+    (advice,) = generation_advice(report_of(blind_record, tmp_path=tmp_path).rows, "eager")
+    assert (advice.latency.mode.name, advice.refused) == ("", ())
     # A mode that costs too much is named, and a batch serves more users.
     worse = replace(modes.result.modes[1], perplexity=40.0)
     worse = replace(modes, result=replace(modes.result, modes=(modes.result.modes[0], worse)))
