@@ -258,6 +258,31 @@ def test_a_command_breaks_between_its_words(run):
     assert text.startswith("pytest suite --models ")
 
 
+def test_a_phone_reads_whose_memory_it_is_and_values_at_the_right_edge(run):
+    with shown(run, width=390, height=800) as seen:
+        names = seen.run("""(memory => {
+            memory.scrollIntoView();
+            return [...memory.querySelectorAll('*')]
+                .filter(e => !e.childElementCount || e.matches('.legend span'))
+                .filter(e => e.getBoundingClientRect().height > 0).map(e => e.textContent).join();
+        })(document.querySelector('#memory'))""")
+        heights = seen.run(
+            "[...document.querySelectorAll('.meta code .word')].map(w => w.offsetHeight)"
+        )
+        gaps = seen.run("""[...document.querySelectorAll('.flat td')].flatMap((cell) => {
+            const range = document.createRange();
+            range.selectNodeContents(cell);
+            const last = cell.lastElementChild?.getBoundingClientRect() ?? [...range.getClientRects()].at(-1);
+            return last ? [cell.getBoundingClientRect().right - last.right] : [];
+        })""")
+    assert "Eager" in names
+    assert "ONNX Runtime" in names
+    assert len(heights) > 1
+    assert max(heights) < 30
+    assert len(gaps) > 3
+    assert max(gaps) < 4
+
+
 @pytest.mark.parametrize("width", [390, 320])
 def test_a_phone_needs_no_sideways_scrolling(run, width):
     with shown(run, width=width, height=800) as seen:
