@@ -173,6 +173,13 @@ def test_every_state_of_a_layer_has_a_histogram_of_the_same_width(run):
         )
         assert any(len(row) > 1 for row in widths)
         assert all(max(row) - min(row) <= 1 for row in widths if row)
+        outside = seen.run("""[...document.querySelectorAll('.layers td .stat')].filter((stat) => {
+            const figures = "-0.0061 ± 0.06|1.0% zero|43.4 dB".split('|');
+            stat.innerHTML = figures.map(one => `<span class="word">${one}</span>`).join(' · ');
+            stat.style.width = '8.5rem';  // the narrowest histogram
+            return stat.scrollWidth > stat.clientWidth;
+        }).length""")
+        assert outside == 0
 
 
 def test_a_drawing_wider_than_its_box_is_shown_from_its_middle(run):
