@@ -56,7 +56,9 @@ def resolve(
         if found.errors:
             text, message = next(iter(found.errors.items()))
             more = f" (and {len(found.errors) - 1} more)" if len(found.errors) > 1 else ""
-            raise CatalogError(f"--models {_short(text)}: {message}{more}")
+            own = f"--models {_short(text)}: "
+            told = message.removeprefix(own.removeprefix("--models "))
+            raise CatalogError(f"{'' if told.startswith('--models ') else own}{told}{more}")
         known |= found.specs
         store.keep({r: found.specs[r.text] for r in missing})
     origins: dict[str, tuple[Origin, ModelSpec]] = {}

@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 import queue
+import resource
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -237,6 +239,10 @@ def main() -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    used = resource.getrusage(
+        resource.RUSAGE_CHILDREN
+    )  # launchers, and the workers that they waited for
+    print(f"{used.ru_utime + used.ru_stime:.0f} s of processor time", file=sys.stderr)
 
 
 def held_in(file: Path) -> dict[str, dict[str, Any]]:

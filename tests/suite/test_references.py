@@ -104,6 +104,19 @@ def test_a_glob_without_a_match_and_a_name_that_is_not_there_are_errors(helper):
         resolve([timm("gone")], None)
 
 
+@pytest.mark.parametrize(
+    "message",
+    ["--models timm:gone: none", "timm:gone: none", "none"],
+    ids=["option", "name", "bare"],
+)
+def test_what_is_wrong_with_a_name_is_told_with_the_name_once(monkeypatch, message):
+    found = DescribeResult(errors={"timm:gone": message})
+    monkeypatch.setattr(resolving, "_ask", lambda options, worker=None: found)
+    with pytest.raises(CatalogError) as told:
+        resolve([timm("gone")], None)
+    assert str(told.value) == "--models timm:gone: none"
+
+
 def test_a_description_is_made_once_and_read_from_then_on(helper, tmp_path):
     first = resolve([timm("res*"), timm("vit_b")], tmp_path)
     count = len(helper)
