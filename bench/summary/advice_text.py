@@ -151,12 +151,15 @@ def next_command(report: Report) -> str:
     missing = {row.model: row.size for row in report.rows if row.model not in made}
     missing |= {life.model: life.size for life in report.lives if life.model not in made}
     origins = report.options.get("origins", {})
-    named = [_as_typed(str(origins[model])) for model in missing if model in origins]
+    named = [model for model in missing if model in origins]
     models = [model for model in missing if model not in origins]
+    sizes = ",".join(sorted({missing[model] for model in models or named}))
     if models:
-        sizes = sorted({missing[model] for model in models})
-        return f"pytest suite --models {_some(models)} --size {','.join(sizes)}"
-    return f"pytest bench --models {_some(named)} --variant {ORIGINAL},{INT8}" if named else ""
+        return f"pytest suite --models {_some(models)} --size {sizes}"
+    if not named:
+        return ""
+    typed = _some([_as_typed(str(origins[model])) for model in named])
+    return f"pytest bench --models {typed} --variant {ORIGINAL},{INT8} --size {sizes}"
 
 
 def _some(models: Sequence[str]) -> str:

@@ -69,10 +69,10 @@ def test_what_loses_too_much_is_refused_with_its_reason():
     ("origins", "command"),
     [
         ({}, "pytest suite --models net --size tiny"),
-        ({"net": "timm:net"}, "pytest bench --models timm:net --variant original,int8"),
+        ({"net": "timm:net"}, "pytest bench --models timm:net --variant original,int8 --size tiny"),
         (
             {"net": "python:/my/net.py:Net"},
-            "pytest bench --models net.py:Net --variant original,int8",
+            "pytest bench --models net.py:Net --variant original,int8 --size tiny",
         ),
     ],
 )
