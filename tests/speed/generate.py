@@ -40,6 +40,12 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tokens", type=int, default=512, help="of the text for perplexity")
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="cpu: seconds of processor of an arm, on a busy machine",
+    )
     parser.add_argument("--work", type=Path, default=Path(".vitals/generate-speed"))
     parser.add_argument("--weights", default="")
     parser.add_argument("--genai", default="")
@@ -105,7 +111,7 @@ def start(python: str, model: str, name: str, given: argparse.Namespace) -> subp
     """A process that loads an arm and then waits for its turns."""
     words = [python, __file__, "arm", "--arm", name, "--models", model, "--size", given.size]
     words += ["--threads", str(given.threads), "--work", str(given.work)]
-    words += ["--tokens", str(given.tokens)]
+    words += ["--tokens", str(given.tokens), "--clock", given.clock]
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -185,6 +191,11 @@ def built(model: str, given: argparse.Namespace) -> Any:
 # An arm: a process of its own.
 
 
+def now(given: argparse.Namespace) -> float:
+    """Seconds of the clock that was asked for."""
+    return time.process_time() if given.clock == "cpu" else time.perf_counter()
+
+
 def serve(given: argparse.Namespace) -> None:
     """Load the arm, tell its facts, and answer every line with the seconds between the tokens of a request."""
     folder = given.work / given.models
@@ -221,7 +232,7 @@ def open_eager(folder: Path, given: argparse.Namespace) -> Any:
 
     class Streamer:
         def put(self, value: Any) -> None:
-            seen.append(time.perf_counter())
+            seen.append(now(given))
 
         def end(self) -> None:
             pass
@@ -262,10 +273,10 @@ def open_graph(folder: Path, given: argparse.Namespace) -> Any:
     def request() -> list[float]:
         logits, state = decoder.read(ids, None)
         token = greedy(logits)
-        seen = [time.perf_counter()]
+        seen = [now(given)]
         for _ in range(NEW - 1):
             token = greedy(decoder.step(token, state))
-            seen.append(time.perf_counter())
+            seen.append(now(given))
         return gaps(seen)
 
     surprise = perplexity_of(decoder, ids[0, : given.tokens])
@@ -299,7 +310,7 @@ def open_genai(folder: Path, given: argparse.Namespace) -> Any:
                 break
             generator.generate_next_token()
             generator.get_next_tokens()
-            seen.append(time.perf_counter())
+            seen.append(now(given))
         return gaps(seen)
 
     return {"version": genai.__version__}, request
@@ -318,7 +329,7 @@ def open_llama_cpp(folder: Path, given: argparse.Namespace) -> Any:
         model.reset()
         seen = []
         for number, _ in enumerate(model.generate(ids, temp=0.0)):
-            seen.append(time.perf_counter())
+            seen.append(now(given))
             if number == NEW - 1:
                 break
         return gaps(seen)
