@@ -194,9 +194,10 @@ def main() -> int:
             scratch.mkdir()
             jobs[arm] = run_job(place, scratch, options)
             print(f"{arm}: {jobs[arm].total:.0f} s, exit code {jobs[arm].exit_code}", flush=True)
-            shutil.rmtree(
-                scratch / "out"
-            )  # gigabytes of graphs, which must not crowd the other's page cache
+            if given.keep:
+                (records,) = (scratch / "out" / "runs").glob("*/records.jsonl")
+                shutil.copy(records, f"{given.keep}.{arm}.jsonl")
+            shutil.rmtree(scratch / "out")  # gigabytes, which crowd the other's page cache
     base, head = jobs["base"], jobs["head"]
     print("\n".join(table(given.ref, base, head)))
     print("\n".join(["", *split_table(given.ref, base.kinds, head.kinds)]))
