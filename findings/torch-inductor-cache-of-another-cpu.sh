@@ -29,6 +29,26 @@ for tag in "" apart; do
     export TORCHINDUCTOR_CACHE_DIR="$folder/cache-$tag"
     for level in avx512 avx2 default; do
         ATEN_CPU_CAPABILITY=$level TORCH_COMPILE_CACHE_KEY_TAG=${tag:+$level} \
-            "$folder/venv/bin/python" "$folder/sum.py" 2>/dev/null
+            "$folder/venv/bin/python" "$folder/sum.py" 2>/dev/null | sed "s/^/${tag:-shared} /" | tee -a "$folder/seen"
     done
 done
+"$folder/venv/bin/python" - "$folder/seen" <<'PYTHON'
+import math
+import re
+import sys
+
+
+def is_near(found, eager):
+    return "error:" not in found and math.isclose(float(found), float(eager), rel_tol=1e-4)
+
+
+lines = open(sys.argv[1]).read().splitlines()
+seen = [re.match(r"(\w+) (\S+) compiled (.*) eager (.*)", line).groups() for line in lines]
+right = {(tag, level): is_near(found, eager) for tag, level, found, eager in seen}
+print(right)
+shared = [ok for (tag, _), ok in right.items() if tag == "shared"]
+apart = [ok for (tag, _), ok in right.items() if tag == "apart"]
+# The first fills the cache and is right; the second has other numbers, the third an error of the compiler.
+assert shared == [True, False, False], "the behaviour has changed"
+assert apart == [True, True, True], "the tag does not keep them apart any more"
+PYTHON
