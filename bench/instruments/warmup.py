@@ -18,6 +18,10 @@ MIN_WINDOW: Final = 3
 MAX_WINDOW: Final = 10
 GROWTH: Final = 10
 """Largest growth of the iterations from one attempt to the next: the first calls are slow and misleading."""
+LEAST: Final = 2
+"""Fewest rounds, those just before included: the first alone may be slow for reasons of its own."""
+LONG: Final = 1.0
+"""Seconds of a call that is not made again only to see whether the next is shorter."""
 SPARE: Final = 1.1
 """Factor above the target, so that rounds that become a little faster stay long enough."""
 
@@ -64,7 +68,7 @@ def warm_up(
     window = min(max(int(plan.warmup_seconds / taken / 2), MIN_WINDOW), MAX_WINDOW)
     flat_from = 0 if samples == [*before] else len(samples) - 1
     ended = "cap"
-    while clock() * NS < deadline:
+    while clock() * NS < deadline or (len(samples) < LEAST and samples[0] < LONG):
         samples.append(time_round(iterations) / iterations)
         recent = samples[flat_from:][-window:]
         if len(recent) < window:
