@@ -7,7 +7,7 @@ imports. Data files always count, since a model may read any of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -36,12 +36,22 @@ def files_that_differ(
         return found
     if base.moved is None or not base.sha:
         return None
-    project = base.moved[0].resolve()
-    read = {path for file in own for path in files_read_by(file, importable(project))}
+    project, other = base.moved[0].resolve(), base.moved[1]
+    read = {path for file in own for path in _read_of(file, importable(project))}
     if any(not path.is_relative_to(project) for path in read):
         return None
     names = {path.relative_to(project).as_posix() for path in read}
-    return [*found, *(name for name in base.changed if _reaches_user(name, names))]
+    # By content, not by what git tells: it says nothing of files that it ignores, and base may lack them.
+    differing = {name for name in names if not _same(other / name, project / name)}
+    changed = {name for name in base.changed if _reaches_user(name, names)}
+    return [*found, *sorted(differing | changed)]
+
+
+def _read_of(path: Path, roots: Sequence[Path]) -> list[Path]:
+    """Return the files that a file or folder of the user's consists of and imports."""
+    if path.is_dir():
+        return [file for file in path.rglob("*") if file.is_file()]
+    return files_read_by(path, roots)
 
 
 def _files_named(origins: Mapping[str, Origin]) -> Iterator[Path]:

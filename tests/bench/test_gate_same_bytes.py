@@ -12,6 +12,7 @@ from bench.gate.terminal import render
 from bench.gate.thresholds import Thresholds
 from bench.gate.verdict import Exit
 from suite.options import Asked, resolve
+from suite.worker.job_options import Origin
 
 FILES = {
     "models/mine.py": "from helper import width\nfrom package.net import Net\nMODELS = ()\n",
@@ -70,6 +71,21 @@ def test_a_file_that_imports_by_name_may_read_any_module_beside_it(project):
     own.write_text("import importlib\nimportlib.import_module('oth' + 'er')\n")
     with resolve_base("HEAD", own, project) as base:
         assert "models/other.py" in files_that_differ(base, working_tree(own), {})
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_named_file_that_git_ignores_is_not_the_same_as_its_absence(project, is_folder):
+    (project / ".gitignore").write_text("*.onnx\n")
+    subprocess.run(["git", "-C", project, "add", "-A"], check=True)
+    author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", "-C", project, *author, "commit", "-qm", "second"], check=True)
+    named = project / "saved" / "net.onnx"
+    named.parent.mkdir()
+    named.write_bytes(b"graph")
+    asked = f"hf:{named.parent}" if is_folder else f"onnx:{named}"
+    with resolve_base("HEAD", None, project, file=named) as base:
+        found = files_that_differ(base, working_tree(None), {"net": Origin(text=asked)})
+    assert found == ["saved/net.onnx"]
 
 
 def test_of_a_folder_with_a_users_project_nothing_is_known(project, tmp_path_factory):
