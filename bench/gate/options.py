@@ -60,7 +60,7 @@ def add_options(parser: Any) -> None:
         "--witness",
         default=TIME,
         metavar="NAME",
-        help="time (default); instructions: count those of every row under Valgrind too, which sees one per cent on any"
+        help="time (default); instructions: count those of every row too, which sees one per cent on any"
         " machine; auto: those of rows that time cannot judge",
     )
     group.addoption(

@@ -88,7 +88,7 @@ def run_gate(
     Checkouts are removed and processes ended on return and on exceptions, Ctrl-C and SIGTERM included.
     """
     began, started_at = time.monotonic(), datetime.now(UTC)
-    valgrind, without = witness_of(request.witness)
+    counter, without = witness_of(request.witness)
     gate_id = f"{started_at.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     folder = request.out / "gates" / gate_id
     try:
@@ -142,8 +142,8 @@ def run_gate(
             compare_static_facts(rows, found, folder, say)
             schedule = _timed(rows, arms, budget or BUDGETS[request.plan], say)
             notes = [f"--witness {request.witness}: {without}"] if without else []
-            if valgrind is not None:
-                notes += count_work(rows, arms, valgrind, asked=request.witness, say=say)
+            if counter is not None:
+                notes += count_work(rows, arms, counter, asked=request.witness, say=say)
             regressed = [row for row in rows if row.is_timed and is_worse(row)]
             for row in regressed[:MAX_CAUSES]:
                 say(f"looking for the cause: {row.name}")

@@ -13,6 +13,7 @@ from bench.gate.arm import Arm, Start, handshake, open_arm
 from bench.gate.budget import BUDGETS, Budget
 from bench.gate.cause import TIME
 from bench.gate.errors import GateError
+from bench.gate.instruction_counter import InstructionCounter
 from bench.gate.memory_control import control_cell, memory_checks
 from bench.gate.pairing import CONTROL, run_block, run_in_both_arms
 from bench.gate.power import spread_of
@@ -23,7 +24,6 @@ from bench.gate.selftest_history import Noise, SelftestHistory, Tally, load_hist
 from bench.gate.selftest_result import SelfTest, percent_of
 from bench.gate.source_tree import working_tree
 from bench.gate.thresholds import Limits
-from bench.gate.valgrind import Valgrind, why_not_started
 from bench.gate.verdict import Verdict, detectable_effect
 from bench.gate.witness import NotCounted, count_cells, counting, witness_of
 from bench.gate.work import Work
@@ -54,7 +54,7 @@ def run_selftest(
     """Run unchanged rows, positive and negative controls and memory controls, and add them to this environment's
     history for that plan in `out`/selftest. Raises GateError if the controls do not run.
     """
-    valgrind, without = witness_of(witness)
+    counter, without = witness_of(witness)
     budget = budget or BUDGETS[plan]
     selection = (select or control_selection)(threads)
     folder = out / "selftest" / "work"
@@ -81,7 +81,7 @@ def run_selftest(
         memory = memory_checks(arms)
         schedule = _schedule(arms, budget, say)
         schedule.run()
-        work = _count_controls(arms, valgrind, say) if valgrind is not None else {}
+        work = _count_controls(arms, counter, say) if counter is not None else {}
     broken = next((row for row in schedule.rows if row.broken or row.skipped), None)
     if broken is not None:
         raise GateError(
@@ -108,13 +108,13 @@ def run_selftest(
 
 
 def _count_controls(
-    arms: Mapping[str, Arm], valgrind: Valgrind, say: Callable[[str], None]
+    arms: Mapping[str, Arm], counter: InstructionCounter, say: Callable[[str], None]
 ) -> dict[str, Work]:
     """Count the work of every control model against that of its kind. Raises GateError if it cannot be counted."""
     names = [controls.work_name(kind, more) for kind in controls.WORKLOADS for more in MORE]
     found = {}
     try:
-        with counting(arms, valgrind, say=say, what=f"{len(names)} controls") as counted:
+        with counting(arms, counter, say=say, what=f"{len(names)} controls") as counted:
             for name in names:
                 cells = {
                     "base": control_cell(name.partition("-plus-")[0]),
@@ -122,7 +122,7 @@ def _count_controls(
                 }
                 found[name] = count_cells(cells, counted, Limits())
     except LauncherError as error:
-        raise GateError(why_not_started(valgrind.version, str(error))) from error
+        raise GateError(counter.why_not_started(str(error))) from error
     except NotCounted as error:
         raise GateError(f"the controls cannot be counted in {error}") from error
     return found

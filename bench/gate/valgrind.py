@@ -39,6 +39,12 @@ class Valgrind:
 
     path: str
     version: str
+    start_deadline: float = START_DEADLINE
+
+    @property
+    def title(self) -> str:
+        """Its name and version."""
+        return f"Valgrind {self.version}"
 
     def prefix(self, folder: Path) -> tuple[str, ...]:
         """Return the command that runs a program under callgrind, counting nothing until it asks itself.
@@ -53,12 +59,22 @@ class Valgrind:
             f"--callgrind-out-file={folder}/%p",
         )
 
+    def variables(self, folder: Path) -> dict[str, str]:
+        """Return the environment variables of a launcher under callgrind."""
+        has_avx2 = "avx2" in _processor_flags()
+        capability = "avx2" if has_avx2 else "default"
+        return {**KERNELS, "ATEN_CPU_CAPABILITY": capability, FOLDER: str(folder)}
 
-def variables(folder: Path) -> dict[str, str]:
-    """Return the environment variables of a launcher under callgrind."""
-    has_avx2 = "avx2" in _processor_flags()
-    capability = "avx2" if has_avx2 else "default"
-    return {**KERNELS, "ATEN_CPU_CAPABILITY": capability, FOLDER: str(folder)}
+    def why_not_started(self, message: str) -> str:
+        """Return one sentence on a launcher that did not come up under Valgrind."""
+        for line in message.splitlines():
+            if UNKNOWN_CODE.search(line):
+                return (
+                    f"{self.title} does not know an instruction that a library of this arm uses"
+                    f" ({line.strip()}); next: a newer Valgrind, or leave --witness out"
+                )
+        lines = [line for line in message.strip().splitlines() if line.strip()]
+        return f"the arm does not start under {self.title}: {lines[0] if lines else 'no answer'}"
 
 
 def find_valgrind(
@@ -93,18 +109,6 @@ def find_valgrind(
             " next: install a newer Valgrind, or leave --witness out"
         )
     return Valgrind(path=path, version=version)
-
-
-def why_not_started(version: str, message: str) -> str:
-    """Return one sentence on a launcher that did not come up under Valgrind."""
-    for line in message.splitlines():
-        if UNKNOWN_CODE.search(line):
-            return (
-                f"Valgrind {version} does not know an instruction that a library of this arm uses"
-                f" ({line.strip()}); next: a newer Valgrind, or leave --witness out"
-            )
-    lines = [line for line in message.strip().splitlines() if line.strip()]
-    return f"the arm does not start under Valgrind {version}: {lines[0] if lines else 'no answer'}"
 
 
 def _processor_flags() -> frozenset[str]:

@@ -1,7 +1,7 @@
 """The second witness: what the forward passes of both arms take in instructions, for rows that wall time cannot judge.
 
-The arms' launchers are started once more, under callgrind and on one thread. Counts are not disturbed by each other or
-by load, so both arms count at once, after everything that is timed.
+The arms' launchers are started once more, on one thread, so that the processor or callgrind counts what they do. Counts
+are not disturbed by each other or by load, so both arms count at once, after everything that is timed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import Final
 from bench.gate.arm import Arm, OlderWorker
 from bench.gate.cause import TIME
 from bench.gate.errors import GateError
+from bench.gate.instruction_counter import InstructionCounter, find_counter
 from bench.gate.pairing import run_in_both_arms
 from bench.gate.row import Row
 from bench.gate.thresholds import WORK, WORK_OPERATOR, Limits
-from bench.gate.valgrind import START_DEADLINE, Valgrind, find_valgrind, variables, why_not_started
+from bench.gate.valgrind import find_valgrind
 from bench.gate.verdict import Verdict
 from bench.gate.work import Count, Work, judge_work
 from bench.instruments.options import LATENCY, InstructionOptions
@@ -41,15 +42,15 @@ PROCESSES: Final = 2
 Say = Callable[[str], None]
 
 
-def witness_of(asked: str) -> tuple[Valgrind | None, str]:
-    """Return the Valgrind that `--witness` needs, or None and why there is none.
+def witness_of(asked: str) -> tuple[InstructionCounter | None, str]:
+    """Return the counter that `--witness` needs, or None and why there is none.
 
     Raises GateError if the user asked for counts and they cannot be had: better before anything is measured.
     """
     if asked == TIME:
         return None, ""
     try:
-        return find_valgrind(), ""
+        return find_counter(), ""
     except GateError as error:
         if asked == INSTRUCTIONS:
             raise GateError(f"--witness {asked}: {error}") from error
@@ -59,14 +60,14 @@ def witness_of(asked: str) -> tuple[Valgrind | None, str]:
 def count_work(
     rows: Sequence[Row],
     arms: Mapping[str, Arm],
-    valgrind: Valgrind,
+    counter: InstructionCounter,
     *,
     asked: str,
     say: Say,
 ) -> tuple[str, ...]:
     """Fill in `work` of the rows that the witness is asked for; returns notes on what could not be counted.
 
-    A launcher that does not start under Valgrind is a note with `auto`, and raises GateError if counts were asked for.
+    A launcher that does not start for it is a note with `auto`, and raises GateError if counts were asked for.
     """
     passes = [row for row in rows if row.is_timed and row.step == LATENCY]
     chosen = [row for row in passes if asked == INSTRUCTIONS or _is_open(row)]
@@ -81,23 +82,42 @@ def count_work(
         return _without(asked, why)
     shown = f"{len(todo)} row{'' if len(todo) == 1 else 's'}"
     try:
-        with counting(pair, valgrind, say=say, what=shown) as counted:
+        with counting(pair, counter, say=say, what=shown) as counted:
             for number, row in enumerate(todo):
                 say(f"instructions {number + 1} of {len(todo)}: {row.cell.id}")
-                _count_row(row, counted)
+                _count_row(row, counted, counter)
     except LauncherError as error:
-        return _without(asked, why_not_started(valgrind.version, str(error)))
+        return _without(asked, counter.why_not_started(str(error)))
+    unnamed = [row for row in todo if row.has_more_work and row.work and not row.work.functions]
+    return _name_growth(unnamed, pair, say) if unnamed else ()
+
+
+def _name_growth(rows: Sequence[Row], arms: Mapping[str, Arm], say: Say) -> tuple[str, ...]:
+    """Let Valgrind, which knows functions, say where the instructions went that the processor counted.
+
+    Returns a note if it cannot; the verdict stands without it.
+    """
+    try:
+        namer = find_valgrind()
+        with counting(arms, namer, say=say, what="what grew") as counted:
+            for row in rows:
+                say(f"what grew: {row.cell.id}")
+                named = count_cells({"base": row.cell, "head": row.cell}, counted, row.limits)
+                assert row.work is not None
+                row.work = replace(row.work, operators=named.operators, functions=named.functions)
+    except (GateError, LauncherError, NotCounted) as error:
+        return (f"where the instructions went is not known: {str(error).splitlines()[0]}",)
     return ()
 
 
 @contextmanager
 def counting(
-    arms: Mapping[str, Arm], valgrind: Valgrind, *, say: Say, what: str
+    arms: Mapping[str, Arm], counter: InstructionCounter, *, say: Say, what: str
 ) -> Iterator[dict[str, Arm]]:
-    """Yield the arms with launchers under callgrind that have imported everything. Raises LauncherError."""
-    say(f"instructions of {what}: importing the libraries under Valgrind {valgrind.version} ...")
+    """Yield the arms with launchers to be counted that have imported everything. Raises LauncherError."""
+    say(f"instructions of {what}: counted by {counter.title}; importing the libraries ...")
     with contextlib.ExitStack() as stack:
-        counted = {name: stack.enter_context(_under(valgrind, arm)) for name, arm in arms.items()}
+        counted = {name: stack.enter_context(_under(counter, arm)) for name, arm in arms.items()}
         run_in_both_arms(lambda name: _wait(counted[name]))
         yield counted
 
@@ -122,13 +142,16 @@ def _without(asked: str, why: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _under(valgrind: Valgrind, arm: Arm) -> Iterator[Arm]:
-    """Yield the arm with a launcher under callgrind; graphs, states and records stay those of the arm."""
+def _under(counter: InstructionCounter, arm: Arm) -> Iterator[Arm]:
+    """Yield the arm with a launcher to be counted; graphs, states and records stay those of the arm."""
     with tempfile.TemporaryDirectory(prefix="vitals-counts-") as folder:
         place = Path(folder)
         assert arm.launch is not None
         worker = arm.launch(
-            valgrind.prefix(place), variables(place), START_DEADLINE, arm.session.folder.logs
+            counter.prefix(place),
+            counter.variables(place),
+            counter.start_deadline,
+            arm.session.folder.logs,
         )
         try:
             request = arm.session.request
@@ -147,10 +170,11 @@ def _wait(arm: Arm) -> None:
         arm.worker.wait_until_ready()
 
 
-def _count_row(row: Row, arms: Mapping[str, Arm]) -> None:
+def _count_row(row: Row, arms: Mapping[str, Arm], counter: InstructionCounter) -> None:
     """Count the row's work in both arms; why it cannot be counted goes into its note."""
     try:
-        row.work = count_cells({"base": row.cell, "head": row.cell}, arms, row.limits)
+        found = count_cells({"base": row.cell, "head": row.cell}, arms, row.limits)
+        row.work = replace(found, counted_by=counter.title)
     except NotCounted as error:
         row.work_note = f"its instructions could not be counted in {error}"
 

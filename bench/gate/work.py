@@ -63,6 +63,8 @@ class Work:
     """Operators that grew, largest first."""
     functions: tuple[Growth, ...] = ()
     """Functions that grew, largest first."""
+    counted_by: str = ""
+    """Name and version of what counted; numbers of different ones are not comparable."""
     is_operators: bool = False
     """Whether an operator alone regressed: the pass as a whole stayed below its limit."""
 

@@ -17,6 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from bench.instruments.callgrind_profile import parse_profile
+from bench.instruments.instruction_profile import InstructionProfile
 from suite.worker.errors import Unavailable
 
 FOLDER: Final = "VITALS_CALLGRIND"
@@ -65,7 +67,7 @@ def _asker() -> Request:
     return ask
 
 
-class Counter:
+class CallgrindCounter:
     """Counts the instructions of this process between `start` and `stop`."""
 
     def __init__(self) -> None:
@@ -84,9 +86,14 @@ class Counter:
         self._ask(START)
         self._ask(ZERO)
 
-    def stop(self) -> Path:
-        """Stop, and return the file with the counts since `start`."""
+    def stop(self) -> InstructionProfile:
+        """Stop, and return the counts since `start`."""
         self._ask(DUMP_AS, ctypes.addressof(self._name))
         self._ask(STOP)
         self._number += 1
-        return Path(os.environ[FOLDER], f"{os.getpid()}.{self._number}")
+        file = Path(os.environ[FOLDER], f"{os.getpid()}.{self._number}")
+        try:
+            with file.open(encoding="utf-8", errors="replace") as lines:
+                return parse_profile(lines)
+        finally:
+            file.unlink(missing_ok=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final
+
+from bench.instruments.instruction_profile import InstructionProfile
 
 OPERATOR: Final = re.compile(r"^at::_ops::(\w+)::call\(")
 """The dispatcher's entry of an operator: what is called below it belongs to it."""
@@ -14,18 +15,7 @@ RECURSION: Final = re.compile(r"'\d+$")
 NO_SYMBOL: Final = re.compile(r"^(0x[0-9a-f]+|\?\?\?)$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallgrindProfile:
-    """The instructions of one counted stretch."""
-
-    total: int
-    functions: Counter[str] = field(default_factory=Counter)
-    """Function -> its own instructions; those of a library without symbols are together under its name."""
-    operators: Counter[str] = field(default_factory=Counter)
-    """Operator -> instructions in it and below it, those of the operators that it calls included."""
-
-
-def parse_profile(lines: Iterable[str]) -> CallgrindProfile:
+def parse_profile(lines: Iterable[str]) -> InstructionProfile:
     """Parse the lines of a callgrind file (format version 1, one event).
 
     A name is written once, as `fn=(12) name`, and is `(12)` from then on. A line of costs ends with the number of
@@ -64,7 +54,7 @@ def parse_profile(lines: Iterable[str]) -> CallgrindProfile:
             is_call = True
     if total is None:
         raise ValueError("no line `totals:`; the file of callgrind is cut off")
-    return CallgrindProfile(total=total, functions=functions, operators=operators)
+    return InstructionProfile(total=total, functions=functions, operators=operators)
 
 
 def _name(value: str, known: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Worker side. The instructions of a forward pass, counted in a process that runs under callgrind.
+"""Worker side. The instructions of a forward pass, counted by callgrind or by the processor.
 
 A count does not depend on what else the machine does, so that one per cent of work shows where wall time scatters by
 ten. It says nothing of waiting: for memory, for other processes, for the system.
@@ -6,15 +6,16 @@ ten. It says nothing of waiting: for memory, for other processes, for the system
 
 from __future__ import annotations
 
+import os
 import time
-from collections import Counter as Counts
+from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
-from bench.instruments.callgrind import Counter
-from bench.instruments.callgrind_profile import CallgrindProfile, parse_profile
+from bench.instruments.callgrind import FOLDER, CallgrindCounter
 from bench.instruments.garbage import paused_garbage_collector
+from bench.instruments.hardware_counter import HardwareCounter
+from bench.instruments.instruction_profile import InstructionCounter, InstructionProfile
 from bench.instruments.options import InstructionOptions
 from bench.instruments.results import InstructionsResult
 from suite.backends.runnable import runnable_for
@@ -26,7 +27,7 @@ WARM_PASSES: Final = 40
 WARM_SECONDS: Final = 8.0
 LEAST_WARM: Final = 3
 SHORT_PASS: Final = 0.05
-"""Seconds of a pass under Valgrind, not counted, below which a stretch has several passes."""
+"""Seconds of a pass, not counted, below which a stretch has several passes."""
 PASSES: Final = 10
 """Passes of a stretch if they are short: allocations that happen every few passes are spread over them."""
 LEAST_SHARE: Final = 0.0005
@@ -36,7 +37,7 @@ LEAST_SHARE: Final = 0.0005
 def run(job: CellJob, emit: Emit) -> StepOutput[InstructionsResult]:
     """Count the instructions of InstructionOptions.num_counts stretches of passes of the cell."""
     asked = job.read(InstructionOptions)
-    counter = Counter()
+    counter = counter_here()
     subject = runnable_for(job, emit)
 
     def call() -> None:
@@ -60,6 +61,11 @@ def run(job: CellJob, emit: Emit) -> StepOutput[InstructionsResult]:
     )
 
 
+def counter_here() -> InstructionCounter:
+    """Return the counter that the process was started for. Raises Unavailable where it does not count."""
+    return CallgrindCounter() if FOLDER in os.environ else HardwareCounter()
+
+
 def warm_up(call: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> float:
     """Call until the code is specialized or WARM_SECONDS are over; return the seconds of the last call."""
     began = last = clock()
@@ -71,21 +77,16 @@ def warm_up(call: Callable[[], None], clock: Callable[[], float] = time.monotoni
     return last - before
 
 
-def count(counter: Counter, call: Callable[[], None], passes: int) -> CallgrindProfile:
-    """Return what callgrind counts in so many passes; with none, what counting itself takes."""
+def count(counter: InstructionCounter, call: Callable[[], None], passes: int) -> InstructionProfile:
+    """Return what is counted in so many passes; with none, what counting itself takes."""
     stretch = range(passes)
     counter.start()
     for _ in stretch:
         call()
-    file = counter.stop()
-    try:
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            return parse_profile(lines)
-    finally:
-        Path(file).unlink(missing_ok=True)
+    return counter.stop()
 
 
-def per_pass(found: Counts[str], nothing: Counts[str], passes: int) -> dict[str, float]:
+def per_pass(found: Counter[str], nothing: Counter[str], passes: int) -> dict[str, float]:
     """Return name -> instructions per pass, largest first, without those that counting takes and the smallest."""
     shares = {name: (number - nothing[name]) / passes for name, number in found.items()}
     least = LEAST_SHARE * max(shares.values(), default=0.0)

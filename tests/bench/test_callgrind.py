@@ -9,24 +9,23 @@ import textwrap
 import pytest
 
 from bench.gate.errors import GateError
-from bench.gate.valgrind import find_valgrind, variables, why_not_started
-from bench.instruments.callgrind import Counter, is_running
+from bench.gate.valgrind import Valgrind, find_valgrind
+from bench.instruments.callgrind import CallgrindCounter, is_running
 from bench.instruments.callgrind_profile import parse_profile
 from suite.worker.errors import Unavailable
 
 COUNTS = """
     import json, os, sys
-    from bench.instruments.callgrind import Counter
-    from bench.instruments.callgrind_profile import parse_profile
+    from bench.instruments.callgrind import CallgrindCounter
 
     def count(number):
         counter.start()
         for _ in range(20):
             sum(range(number))
-        return parse_profile(counter.stop().open()).total
+        return counter.stop().total
 
     if os.fork() == 0:
-        counter = Counter()
+        counter = CallgrindCounter()
         nothing = [count(0) for _ in range(3)][-1]
         print(json.dumps([count(number) - nothing for number in (100, 100, 200)]))
         sys.stdout.flush()
@@ -36,13 +35,14 @@ COUNTS = """
 
 
 def test_a_forked_child_counts_its_own_work_and_nothing_else(tmp_path):
+    valgrind = find_valgrind()
     done = subprocess.run(
-        [*find_valgrind().prefix(tmp_path), sys.executable, "-c", textwrap.dedent(COUNTS)],
+        [*valgrind.prefix(tmp_path), sys.executable, "-c", textwrap.dedent(COUNTS)],
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
-        env={**os.environ, **variables(tmp_path), "PYTHONHASHSEED": "0"},
+        env={**os.environ, **valgrind.variables(tmp_path), "PYTHONHASHSEED": "0"},
     )
     first, again, double = json.loads(done.stdout)
     assert first == pytest.approx(again, rel=0.02)
@@ -52,7 +52,7 @@ def test_a_forked_child_counts_its_own_work_and_nothing_else(tmp_path):
 def test_outside_of_valgrind_nothing_is_counted_and_the_question_does_no_harm():
     assert not is_running()
     with pytest.raises(Unavailable, match="does not run under it"):
-        Counter()
+        CallgrindCounter()
 
 
 FILE = """
@@ -123,5 +123,6 @@ def test_a_missing_valgrind_is_one_sentence_with_the_command(monkeypatch):
 
 def test_an_instruction_that_valgrind_does_not_know_is_told_as_such():
     text = "the launcher did not start\nvex amd64->IR: unhandled instruction bytes: 0x62 0xF1\nmore"
-    assert "does not know an instruction" in why_not_started("3.19.0", text)
-    assert "0x62 0xF1" in why_not_started("3.19.0", text)
+    said = Valgrind(path="valgrind", version="3.19.0").why_not_started(text)
+    assert said.startswith("Valgrind 3.19.0 does not know an instruction")
+    assert "0x62 0xF1" in said

@@ -7,6 +7,7 @@ import pytest
 from gate_machine import Controls, Machine, failed, passed, run_on, self_tested
 
 from bench.gate.errors import GateError
+from bench.gate.instruction_counter import Hardware
 from bench.gate.markdown import to_markdown
 from bench.gate.thresholds import parse_thresholds
 from bench.gate.valgrind import Valgrind
@@ -20,6 +21,9 @@ WHOLE = 1e6
 class Counted(Machine):
     """A machine whose arms also count: `more` is head's share of work over base's; `noise` is that of wall time."""
 
+    is_named = True
+    """Whether functions and operators are known."""
+
     def __init__(self, more=0.0, fails="", **fields):
         super().__init__(**fields)
         self.more, self.fails = more, fails
@@ -32,6 +36,8 @@ class Counted(Machine):
             return failed(self.fails)
         whole = WHOLE * (1 + (self.more if arm == "head" else 0.0))
         counts = [whole * (1 + 0.0002 * rng.random()) for _ in range(5)]
+        if not self.is_named:
+            return passed(counts=counts)
         return passed(
             counts=counts, operators={"relu": whole - 0.9 * WHOLE}, functions={"max(float)": whole}
         )
@@ -46,7 +52,7 @@ def gated(tmp_path):
 @pytest.fixture(autouse=True)
 def valgrind(monkeypatch):
     found = Valgrind(path="valgrind", version="3.19.0")
-    monkeypatch.setattr("bench.gate.witness.find_valgrind", lambda: found)
+    monkeypatch.setattr("bench.gate.witness.find_counter", lambda: found)
 
 
 def test_work_that_grew_by_two_percent_fails_the_gate_where_time_sees_nothing(gated):
@@ -114,7 +120,7 @@ def test_without_valgrind_counts_that_were_asked_for_are_an_error_before_anythin
     def missing():
         raise GateError("not installed; next: apt-get install valgrind")
 
-    monkeypatch.setattr("bench.gate.witness.find_valgrind", missing)
+    monkeypatch.setattr("bench.gate.witness.find_counter", missing)
     machine = Counted()
     with pytest.raises(GateError, match="--witness instructions: not installed"):
         gated(machine, witness="instructions")
@@ -157,8 +163,41 @@ def test_a_self_test_without_valgrind_has_no_threshold_of_work(tmp_path, monkeyp
     def missing():
         raise GateError("not installed; next: apt-get install valgrind")
 
-    monkeypatch.setattr("bench.gate.witness.find_valgrind", missing)
+    monkeypatch.setattr("bench.gate.witness.find_counter", missing)
     found = self_tested(CountedControls(), tmp_path, witness="auto")
     assert found.supported_work is None
     assert "not installed" in found.without
     assert "work" not in found.thresholds
+
+
+class CountedByTheProcessor(Counted):
+    """A machine whose processor counts without knowing functions; under callgrind they are known."""
+
+    @property
+    def is_named(self):
+        return len(self.workers) > 4  # two arms, and the same two started again to be counted
+
+
+def test_what_the_processor_counted_more_is_named_by_valgrind(gated, monkeypatch):
+    monkeypatch.setattr("bench.gate.witness.find_counter", Hardware)
+    monkeypatch.setattr(
+        "bench.gate.witness.find_valgrind", lambda: Valgrind(path="valgrind", version="3.19.0")
+    )
+    machine = CountedByTheProcessor(more=0.02)
+    (row,) = gated(machine, witness="instructions").rows
+    assert (row.work.verdict, row.work.counted_by) == (Verdict.REGRESSED, "the processor")
+    assert any(line.startswith("operator relu: ") for line in growth_lines(row))
+    assert ["--tool=callgrind" in w["prefix"] for _, w, _ in machine.workers][2:] == [0, 0, 1, 1]
+
+
+def test_without_valgrind_the_processors_verdict_stands_and_a_note_tells_what_is_missing(
+    gated, monkeypatch
+):
+    def missing():
+        raise GateError("Valgrind is not installed; next: apt-get install valgrind")
+
+    monkeypatch.setattr("bench.gate.witness.find_counter", Hardware)
+    monkeypatch.setattr("bench.gate.witness.find_valgrind", missing)
+    gate = gated(CountedByTheProcessor(more=0.02), witness="instructions")
+    assert gate.exit is Exit.REGRESSED
+    assert any("where the instructions went is not known: Valgrind is" in n for n in gate.notes)

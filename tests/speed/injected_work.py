@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import repeat
 
-from bench.instruments.callgrind import Counter
 from bench.instruments.garbage import paused_garbage_collector
-from bench.instruments.instructions import PASSES, SHORT_PASS, count, warm_up
+from bench.instruments.instructions import PASSES, SHORT_PASS, count, counter_here, warm_up
 from suite.backends.runnable import runnable_for
 
 CALIBRATION = 20_000
@@ -29,7 +28,7 @@ def spin(turns):
 
 def run(job, emit):
     asked = job.read(InjectionOptions)
-    counter = Counter()
+    counter = counter_here()
     subject = runnable_for(job, emit)
 
     def with_turns(turns):

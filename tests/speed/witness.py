@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 from injected_work import InjectionOptions  # noqa: E402
 
 from bench.gate.thresholds import DEFAULTS, WORK, WORK_OPERATOR  # noqa: E402
-from bench.gate.valgrind import START_DEADLINE, find_valgrind, variables  # noqa: E402
+from bench.gate.valgrind import find_valgrind  # noqa: E402
 from bench.gate.verdict import Verdict  # noqa: E402
 from bench.gate.work import Count, judge_work  # noqa: E402
 from bench.stats import median  # noqa: E402
@@ -76,14 +76,15 @@ def counted(options):
         print(f"{EXPORT}: {cell.id}", flush=True)
         session.measure(cell, EXPORT)
     exporter.close()
+    valgrind = find_valgrind()
     with tempfile.TemporaryDirectory() as folder:
         launcher = Launcher(
             paths=(Path(__file__).parent,),
             preload=(*selection.preload(), "injected_work"),
             log=run.logs / "callgrind.log",
-            prefix=find_valgrind().prefix(Path(folder)),
-            variables={"PYTHONHASHSEED": "0", **variables(Path(folder))},
-            start_deadline=START_DEADLINE,
+            prefix=valgrind.prefix(Path(folder)),
+            variables={"PYTHONHASHSEED": "0", **valgrind.variables(Path(folder))},
+            start_deadline=valgrind.start_deadline,
         )
         session.worker = launcher
         for cell in missing:
