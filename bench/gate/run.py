@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from bench.gate.arm import Arm, Start, handshake, open_arm
@@ -42,7 +41,6 @@ from suite.worker.client import Launcher
 NEGATIVE_CONTROL: Final = Cell(model="negative-control", size="tiny")
 OUT: Final = ".vitals"
 """The default output folder; one that the user named gets no .gitignore."""
-NONE: Final[Mapping[str, str]] = MappingProxyType({})
 MAX_CAUSES: Final = 8
 """Most regressions whose cause is searched for; further ones usually share it."""
 
@@ -263,13 +261,13 @@ def sigterm_as_interrupt() -> Iterator[None]:
 
 
 def _side(
-    sources: SourceTree, *, python: str = sys.executable, versions: Mapping[str, str] = NONE
+    sources: SourceTree, *, python: str = sys.executable, versions: Mapping[str, str] | None = None
 ) -> Side:
     return Side(
         label=sources.label,
         sha=sources.sha,
         python=python,
-        versions=versions,
+        versions=dict(versions or {}),
         changed=sources.changed,
         uncommitted=sources.uncommitted,
     )

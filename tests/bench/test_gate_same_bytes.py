@@ -1,10 +1,12 @@
 """A change that cannot reach the measured code ends a gate at once, and any other one does not."""
 
+import json
 import subprocess
 
 import pytest
 from gate_machine import Machine, run_on
 
+from bench.gate.files import write_files
 from bench.gate.run import GateConfig, run_gate
 from bench.gate.same_bytes import files_that_differ
 from bench.gate.source_tree import resolve_base, working_tree
@@ -108,8 +110,12 @@ def test_a_gate_over_the_same_bytes_starts_no_process_passes_and_says_so(tmp_pat
         out=tmp_path,
         against=str(working_tree(None).tree),
     )
-    gate, _ = run_gate(request, start=machine.start)
+    gate, folder = run_gate(request, start=machine.start)
     assert (gate.exit, machine.workers) == (Exit.PASS, [])
+    write_files(gate, folder)
+    assert json.loads((folder / "verdict.json").read_text())["exit_code"] == 0
+    assert "same bytes" in (folder / "verdict.md").read_text()
+    assert "same bytes" in (folder / "verdict.html").read_text()
     render(gate, Console())
     assert "same bytes, nothing to measure" in " ".join(capsys.readouterr().out.split())
 
