@@ -1,8 +1,8 @@
 """What the gate says of changes whose truth is known: `python tests/speed/planted_changes.py [--only NAME ...]`.
 
 Every change is made in a fresh checkout of this commit, and `pytest bench --against HEAD` is run there as a user runs
-it, while a second process loads one core on and off. Printed are the exit code, the seconds and what was said; ends with 1
-if a change was judged wrongly, named nothing it should name, or took longer than it may.
+it, while a second process loads one core on and off. Printed are the exit code, the seconds and what was said; ends
+with 1 if a change was judged wrongly, named nothing it should name, or took longer than it may.
 
 With the second witness a gate takes two to eight minutes: the libraries are imported under Valgrind.
 """
