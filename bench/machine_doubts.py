@@ -83,6 +83,17 @@ def oversubscribed(measurement: Measurement, plan: Plan) -> Found:
     )
 
 
+def emulated(measurement: Measurement, plan: Plan) -> Found:
+    """The CPU has no instructions for the cell's dtype, and computes it by detours."""
+    lack = measurement.facts.emulated
+    if not lack:
+        return None
+    return (
+        f"{lack}, so that it is computed by detours: another CPU's ratio is another one",
+        "measure this dtype on a CPU that has it, or take float32 or int8 here",
+    )
+
+
 def busy_machine(measurement: Measurement, plan: Plan) -> Found:
     """Other processes used the machine."""
     facts = measurement.facts

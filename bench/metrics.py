@@ -147,6 +147,16 @@ METRICS: Final = {
             ),
         ),
         Metric(
+            name="relative_error",
+            title="error",
+            unit="1",
+            instrument="fidelity",
+            meaning=(
+                "Root mean square of the difference of the outputs from those of eager float32 on the cell's input,"
+                " over the root mean square of eager's outputs."
+            ),
+        ),
+        Metric(
             name="import",
             title="import",
             unit="s",

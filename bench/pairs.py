@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from suite.axes import ORIGINAL, QUANTIZE, REFERENCE, VARIANTS, root_of
+from suite.axes import BACKENDS, DTYPES, ORIGINAL, QUANTIZE, REFERENCE, VARIANTS, root_of
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Failure, Record
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 RUNNER: Final = "bench.instruments.sitting:run"
 STEP: Final = "pairs"
+FLOAT32: Final = DTYPES[0]
 MAX_ARMS: Final = 6
 """Arms of one sitting: each is a process with a model in it, and all are loaded at once."""
 
@@ -47,16 +48,18 @@ BUDGETS: Final = {
 
 
 def references(cell: Cell) -> tuple[Cell, ...]:
-    """Return the cells that a cell is compared with: its state in eager PyTorch; the trained model there, or the model
-    as built for what is made from that; and for a quantized state the float state that it was made from, on the same
-    backend.
+    """Return the cells that a cell is compared with: its state in eager PyTorch, in its dtype and in float32; the
+    trained model there, or the model as built for what is made from that; and for a quantized state the float state
+    that it was made from, on the same backend.
     """
     row = VARIANTS[cell.variant]
+    # Weights of a graph are float32 whatever it computes in: eager in that dtype is another program.
+    own = FLOAT32 if BACKENDS[cell.backend].needs_graph else cell.dtype
     found = []
     if not row.backends or REFERENCE in row.backends:
-        found.append(replace(cell, backend=REFERENCE))
+        found += [replace(cell, backend=REFERENCE, dtype=dtype) for dtype in (own, FLOAT32)]
     if (root := root_of(cell.variant)) != cell.variant:
-        found.append(replace(cell, variant=root, backend=REFERENCE))
+        found.append(replace(cell, variant=root, backend=REFERENCE, dtype=own))
     if row.stage == QUANTIZE:
         found.append(replace(cell, variant=row.parent))
     return tuple(one for one in dict.fromkeys(found) if one != cell)
@@ -143,8 +146,8 @@ def _chosen(session: Session, group: Sequence[Cell]) -> tuple[list[Cell], list[C
 
 
 def _place(cell: Cell) -> Cell:
-    """Return the cell without backend and state: what those of one sitting have in common."""
-    return replace(cell, backend=REFERENCE, variant=ORIGINAL)
+    """Return the cell without backend, dtype and state: what those of one sitting have in common."""
+    return replace(cell, backend=REFERENCE, dtype=FLOAT32, variant=ORIGINAL)
 
 
 def _own(session: Session, sitting: Record, cell: Cell) -> Record:

@@ -9,10 +9,10 @@ from bench.coldstart import cold_record
 from bench.generation import STEP as GENERATE
 from bench.generation import generate_record, generates
 from bench.pairs import pairs_record, references
-from suite.axes import EAGER, QUANTIZE, VARIANTS
+from suite.axes import BACKENDS, DTYPES, EAGER, QUANTIZE, REFERENCE, VARIANTS
 from suite.cell import Cell
 from suite.engine import steps as suite_steps
-from suite.engine.steps import Step, is_original
+from suite.engine.steps import Step, graph_cell, is_original
 
 
 def _is_measured(cell: Cell) -> bool:
@@ -33,6 +33,12 @@ def _is_compared(cell: Cell) -> bool:
     return _is_measured(cell) and bool(references(cell))
 
 
+def _is_judged(cell: Cell) -> bool:
+    """Every cell but the reference in float32, and the graphs that the export stage judges itself."""
+    is_reference = (cell.backend, cell.dtype) == (REFERENCE, DTYPES[0])
+    return _is_measured(cell) and not is_reference and cell != graph_cell(cell)
+
+
 def _is_trained(cell: Cell) -> bool:
     """Training is measured from the model as built, in eager PyTorch, by the record's own length."""
     return is_original(cell) and cell.backend == EAGER and not cell.length
@@ -41,7 +47,8 @@ def _is_trained(cell: Cell) -> bool:
 def _is_generated(cell: Cell) -> bool:
     """Text is generated over depths of its own, from float weights; fewer bits are modes of the same step."""
     is_float = VARIANTS[cell.variant].stage != QUANTIZE
-    return _is_measured(cell) and is_float and not cell.length
+    writes = BACKENDS[cell.backend].generates
+    return _is_measured(cell) and is_float and writes and not cell.length
 
 
 TOGETHER: Final = "bench.instruments.together:run"
@@ -78,6 +85,14 @@ MEASURING: Final = (
         together=TOGETHER,
         typical_seconds={"tiny": (0.8, 0.35), "base": (2.1, 1.8)},
         applies=_is_measured,
+        needs_graph=True,
+    ),
+    Step(
+        name="fidelity",
+        runner="bench.instruments.fidelity:run",
+        together=TOGETHER,
+        typical_seconds={"tiny": (0.4, 0.4), "base": (3.0, 3.0)},
+        applies=_is_judged,
         needs_graph=True,
     ),
     Step(

@@ -22,6 +22,15 @@ def flatten_inputs(inputs: Mapping[str, Any]) -> dict[str, Tensor]:
     return flat
 
 
+def feeds_of(names: Sequence[str], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return graph input name -> NumPy array; inputs that the exporter removed as unused are left out."""
+    tensors = flatten_inputs(inputs)
+    missing = [name for name in names if name not in tensors]
+    if missing:
+        raise ValueError(f"the graph wants the inputs {missing}; the batch has {sorted(tensors)}")
+    return {name: tensors[name].contiguous().numpy() for name in names}
+
+
 def flatten_outputs(result: Any, names: Sequence[str] = ()) -> list[Tensor]:
     """Return the tensors in a model's (nested) result, in their order there.
 

@@ -35,6 +35,8 @@ class MeasurementFacts:
     threads: int | None = None
     """Intra-op threads of the measured work."""
     torch_threads: int | None = None
+    emulated: str = ""
+    """What the CPU has no instructions for, see `RunResult.emulated`."""
     float32_matmul_precision: str = ""
     cudnn_benchmark: bool | None = None
     deterministic_algorithms: bool | None = None

@@ -12,6 +12,7 @@ from suite.results.generate import GenerateResult
 from suite.results.measuring import (
     ColdStartResult,
     DataLoaderResult,
+    FidelityResult,
     LatencyResult,
     MemoryResult,
     PairsResult,
@@ -25,6 +26,7 @@ RESULTS: Final[Mapping[str, type[StepResult]]] = {
     **{name: row.result for name, row in STAGE_ROWS.items()},
     "size": SizeResult,
     "latency": LatencyResult,
+    "fidelity": FidelityResult,
     "pairs": PairsResult,
     "memory": MemoryResult,
     "coldstart": ColdStartResult,

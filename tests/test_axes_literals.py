@@ -31,7 +31,7 @@ ANOTHER_THING = {
         "bench/summary/machine.py": {"onnxruntime"},
         "suite/origins/onnx_file.py": {"onnxruntime"},
         "suite/provenance.py": {"onnxruntime", "torchao"},
-        "suite/worker/errors.py": {"torchao"},
+        "suite/worker/errors.py": {"openvino", "torchao"},
     },
     "a control group of Linux": {
         "bench/instruments/counters.py": {"cpu"},
@@ -42,6 +42,8 @@ ANOTHER_THING = {
         "bench/history/benchmark_file.py": {"cpu"},
     },
     "a type of numbers": {
+        "bench/instruments/fidelity.py": {"int8"},
+        "suite/backends/openvino.py": {"bf16"},
         "suite/origins/onnx_file.py": {"int8"},
         "suite/stages/export/quantized.py": {"int8"},
         "suite/stages/export/rounding_errors.py": {"int8"},

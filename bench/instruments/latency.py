@@ -69,7 +69,7 @@ def measure(
 
     `calls` are the seconds of calls just before: see `before` of `warm_up`.
     """
-    before = replace(settings(), threads=subject.setup.threads)
+    before = replace(settings(), threads=subject.setup.threads, emulated=subject.setup.emulated)
     marks = CudaEvents(device) if is_accelerator(device) else None
     reasons = throttle_reader(device)
     read_sentinel = sentinel(clock)

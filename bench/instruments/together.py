@@ -1,4 +1,4 @@
-"""Worker side. Size, memory and latency of one cell from one fresh process, with the cold start that it had.
+"""Worker side. Size, memory, latency and fidelity of one cell from one fresh process, with the cold start that it had.
 
 The order keeps each number what it is in a process of its own: the memory's peak comes first, around the first pass;
 then the warm rounds; what instruments the process (profiler, garbage collections between calls) comes after them.
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bench.instruments import latency, memory, size
+from bench.instruments import fidelity, latency, memory, size
 from bench.instruments.phases import COLD_PHASES, Phases
 from bench.plan import plan_of
 from suite.axes import CPU
@@ -71,6 +71,8 @@ def run(job: CellJob, emit: Emit) -> dict[str, Any]:
                     data=subject.data,
                 ),
             )
+        if "fidelity" in asked:
+            done("fidelity", fidelity.measure(job, subject, Named(phases, "fidelity")))
     if "size" in asked:
         done("size", _size(job, subject, Named(phases, "size")))
     return {}

@@ -83,6 +83,7 @@ def comparisons_of(record: Record | None) -> tuple[Comparison, ...]:
                 Comparison(
                     variant=cell.variant,
                     backend=cell.backend,
+                    dtype=cell.dtype,
                     ratio=ratio.value,
                     low=ratio.low,
                     high=ratio.high,

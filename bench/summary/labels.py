@@ -12,7 +12,7 @@ from bench.summary.elements import Step
 from bench.summary.lifecycle_records import Ratio
 from bench.summary.model import Mean, Report, Row, Speedup
 from suite import units
-from suite.axes import BACKENDS, ORIGINAL, REFERENCE, VARIANTS
+from suite.axes import BACKENDS, DTYPES, ORIGINAL, REFERENCE, VARIANTS
 
 AXES: Final = ("size", "device", "dtype", "batch")
 """Axes of rows and of lives."""
@@ -125,7 +125,12 @@ def ratio_legend(report: Report) -> str:
     """Return what the marks of this report's speed-ups mean: `▲ faster, ▼ slower than eager, ...`."""
     kinds = {speedup.verdict for row in report.rows for speedup in row.speedups}
     found = [f"{mark} {words}" for name, (mark, words, _) in COMPARISONS.items() if name in kinds]
-    return f"{', '.join(found)}; against {REFERENCE}" if found else ""
+    narrow = [lane for row in report.rows if row.dtype != DTYPES[0] for lane in row.lanes]
+    of_graphs = any(
+        lane.backend in BACKENDS and BACKENDS[lane.backend].needs_graph for lane in narrow
+    )
+    which = f" (for graphs in {DTYPES[0]})" if of_graphs else ""
+    return f"{', '.join(found)}; against {REFERENCE}{which}" if found else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from bench.summary.generation import Generated
 from bench.summary.lifecycle_records import Foundation, Life
 from bench.summary.roofline_records import Roofline
 from bench.summary.verdicts import GateVerdict
-from suite.axes import ORIGINAL
+from suite.axes import DTYPES, ORIGINAL
 
 SCHEMA: Final = 3
 
@@ -38,6 +38,8 @@ class Comparison:
     num_pairs: int
     num_void: int
     """Pairs that were disturbed."""
+    dtype: str = DTYPES[0]
+    """Dtype of the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ class Lane:
         )
 
     def against(self, variant: str, backend: str) -> Comparison | None:
-        """Return the comparison with that state on that backend, or None."""
+        """Return the comparison with that state on that backend, or None; of two, that in the lane's own dtype."""
         found = (c for c in self.comparisons if (c.variant, c.backend) == (variant, backend))
         return next(found, None)
 

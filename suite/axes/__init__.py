@@ -12,6 +12,7 @@ from suite.axes.backends import (
     DTYPES,
     EAGER,
     ONNXRUNTIME,
+    OPENVINO,
     REFERENCE,
     Backend,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "MEASURED",
     "ONNXRUNTIME",
     "OPEN",
+    "OPENVINO",
     "ORIGINAL",
     "OWN",
     "PARALLEL",

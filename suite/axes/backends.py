@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from suite.axes.devices import CPU, DEVICE_KINDS
+
 EAGER: Final = "eager"
 COMPILED: Final = "compiled"
 ONNXRUNTIME: Final = "onnxruntime"
+OPENVINO: Final = "openvino"
 
 DTYPES: Final = ("float32", "bfloat16", "float16")
 """Floating-point types a model can be converted to."""
@@ -40,10 +43,16 @@ class Backend:
     """Whether it is measured if the user names no backend."""
     needs_graph: bool = False
     """Whether it runs the exported ONNX graph, so that the export has to come first."""
+    generates: bool = False
+    """Whether text is generated on it token by token (bench/instruments/generation_modes.py)."""
     dtypes: tuple[str, ...] = DTYPES
     """Supported dtypes; the rest is unsupported with `dtypes_reason`."""
     dtypes_reason: str = ""
     dtypes_url: str = ""
+    devices: tuple[str, ...] = tuple(DEVICE_KINDS)
+    """Kinds of devices on which it runs; the rest is unsupported with `devices_reason`."""
+    devices_reason: str = ""
+    devices_url: str = ""
 
 
 BACKENDS: Final = {
@@ -58,6 +67,7 @@ BACKENDS: Final = {
             module="suite.backends.eager",
             imports=("torch",),
             by_default=True,
+            generates=True,
         ),
         Backend(
             name=COMPILED,
@@ -69,6 +79,7 @@ BACKENDS: Final = {
             module="suite.backends.compiled",
             imports=("torch",),
             by_default=False,
+            generates=True,
         ),
         Backend(
             name=ONNXRUNTIME,
@@ -82,9 +93,26 @@ BACKENDS: Final = {
             preload=("torch", "torch.onnx._internal.exporter._core", "onnx", "onnxscript"),
             by_default=True,
             needs_graph=True,
+            generates=True,
             dtypes=("float32",),
             dtypes_reason="graphs are exported in float32; lower precision comes from quantization",
             dtypes_url="https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html",
+        ),
+        Backend(
+            name=OPENVINO,
+            title="OpenVINO",
+            short="OV",
+            meaning="the exported graph, in OpenVINO on the CPU; the dtype is its inference precision, read back",
+            colours=("#8a5fb4", "#b795dc"),
+            mark="diamond",
+            module="suite.backends.openvino",
+            imports=("openvino",),
+            preload=("torch", "torch.onnx._internal.exporter._core", "onnx", "onnxscript"),
+            by_default=False,
+            needs_graph=True,
+            devices=(CPU,),
+            devices_reason="measured on the CPU; OpenVINO has no plugin for CUDA",
+            devices_url="https://docs.openvino.ai/2026/documentation/compatibility-and-support/supported-devices.html",
         ),
     )
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
 
-from suite.axes.backends import COMPILED, EAGER, ONNXRUNTIME
+from suite.axes.backends import COMPILED, EAGER, ONNXRUNTIME, OPENVINO
 from suite.axes.devices import CPU, CUDA, DEVICE_KINDS
 from suite.axes.stages import FINETUNE, PARALLEL, PRUNE, QUANTIZE, TRAIN
 
@@ -134,7 +134,7 @@ VARIANTS: Final = {
             stage=QUANTIZE,
             parent=TRAINED,
             backend=ONNXRUNTIME,
-            backends=(ONNXRUNTIME,),
+            backends=(ONNXRUNTIME, OPENVINO),
             devices=(CPU,),
             is_exported=True,
             is_measured=True,
@@ -148,7 +148,7 @@ VARIANTS: Final = {
             stage=QUANTIZE,
             parent=PRUNED,
             backend=ONNXRUNTIME,
-            backends=(ONNXRUNTIME,),
+            backends=(ONNXRUNTIME, OPENVINO),
             devices=(CPU,),
             is_exported=True,
             is_measured=True,
@@ -236,7 +236,7 @@ VARIANTS: Final = {
             parent=ORIGINAL,
             replaces=INT8,
             backend=ONNXRUNTIME,
-            backends=(ONNXRUNTIME,),
+            backends=(ONNXRUNTIME, OPENVINO),
             devices=(CPU,),
             is_exported=True,
             is_measured=True,

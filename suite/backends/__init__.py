@@ -1,1 +1,1 @@
-"""Worker side. Execution backends: eager, compiled, onnxruntime."""
+"""Worker side. Execution backends: one module with `load(job, emit) -> Runnable` each."""

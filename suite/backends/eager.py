@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -56,10 +56,30 @@ def load(
             weights=job.options.weights,
             num_samples=subject.batch.num_samples,
             num_tokens=subject.batch.num_tokens,
+            emulated="" if is_accelerator(device) else emulation_of(job.cell.dtype),
             **device_facts(device),
         ),
         data=subject.batch.data,
     )
+
+
+INSTRUCTIONS: Final = {
+    "bfloat16": {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"},
+    "float16": {"amx_fp16": "AMX-FP16", "avx512_fp16": "AVX512-FP16"},
+}
+"""Dtype -> name in torch.cpu.get_capabilities() of what multiplies it on x86 -> what the vendors call it."""
+
+
+def emulation_of(dtype: str) -> str:
+    """Return what this CPU lacks for products in the dtype, so that they are computed through float32; empty if it
+    lacks nothing, or if it is not known.
+    """
+    wanted = INSTRUCTIONS.get(dtype, {})
+    # Before torch 2.10 the list is missing.
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    if known.get("architecture") != "x86_64" or any(known.get(name) for name in wanted):
+        return ""
+    return f"{dtype}: this CPU has no {' or '.join(wanted.values())}" if wanted else ""
 
 
 def use_threads(job: CellJob) -> None:

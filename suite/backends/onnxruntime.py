@@ -12,7 +12,7 @@ from torch import Tensor
 from suite.axes import is_accelerator
 from suite.backends.runnable import Runnable
 from suite.built_model import batch_of
-from suite.flat_tensors import flatten_inputs
+from suite.flat_tensors import feeds_of
 from suite.origins.find import spec_of
 from suite.results.measuring import RunResult
 from suite.worker.errors import Unavailable
@@ -85,12 +85,7 @@ def open_session(graph: Path, device: str, threads: int) -> Any:
 
 def feeds_for(session: Any, inputs: Any) -> dict[str, Any]:
     """Return graph input name -> NumPy array; inputs that the exporter removed as unused are left out."""
-    tensors = flatten_inputs(inputs)
-    names = [node.name for node in session.get_inputs()]
-    missing = [name for name in names if name not in tensors]
-    if missing:
-        raise ValueError(f"the graph wants the inputs {missing}; the batch has {sorted(tensors)}")
-    return {name: tensors[name].contiguous().numpy() for name in names}
+    return feeds_of([node.name for node in session.get_inputs()], inputs)
 
 
 def _nothing() -> None:

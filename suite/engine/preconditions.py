@@ -88,4 +88,6 @@ def _gap(request: RunConfig, cell: Cell, step: str, is_of_model: bool) -> Gap | 
         gap = gap_of(spec, cell, EXPORT, data)
     if gap is None and cell.dtype not in backend.dtypes:
         gap = Gap(reason=f"{cell.backend}: {backend.dtypes_reason}", url=backend.dtypes_url)
+    if gap is None and cell.device.partition(":")[0] not in backend.devices:
+        gap = Gap(reason=f"{cell.backend}: {backend.devices_reason}", url=backend.devices_url)
     return gap

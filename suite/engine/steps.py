@@ -127,11 +127,12 @@ def graph_cell(cell: Cell) -> Cell:
 
 def maker_cell(cell: Cell, variant: str, train_on: str = "") -> Cell:
     """Return the cell whose stage makes that variant of the cell's model; weights on device `train_on`, if not
-    empty.
+    empty. What a graph runs in says nothing about the weights: they are made in float32.
     """
     row = VARIANTS[variant]
     device = train_on if train_on and row.stage in LEARNED else cell.device
-    return replace(cell, variant=variant, backend=row.backend, device=device)
+    dtype = graph_cell(cell).dtype if BACKENDS[cell.backend].needs_graph else cell.dtype
+    return replace(cell, variant=variant, backend=row.backend, device=device, dtype=dtype)
 
 
 def typical_seconds(cell: Cell, step: str, steps: Mapping[str, Step] = STEPS) -> float:

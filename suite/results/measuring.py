@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from suite.results.step_result import DeviceResult, StepResult
+from suite.results.step_result import DeviceResult, StageResult, StepResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,14 @@ class RunResult(DeviceResult):
     """ONNX Runtime's execution provider."""
     onnxruntime: str = ""
     """ONNX Runtime's version."""
+    library: str = ""
+    """Another library that runs the graph, with its version: `OpenVINO 2026.4.1`."""
+    precision: str = ""
+    """What that library says it computes in, after it has opened the graph."""
+    precisions: dict[str, int] = field(default_factory=dict)
+    """Precision -> number of the opened graph's products (convolutions, matrix products, recurrent layers) in it."""
+    emulated: str = ""
+    """What of the dtype the CPU has no instructions for, so that it is computed by detours; empty = nothing."""
     num_samples: int | None = None
     """Samples per call."""
     num_tokens: int | None = None
@@ -80,6 +88,22 @@ class ColdStartResult(RunResult):
 
     workers: int | None = None
     """Number of fresh processes, with one observation each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FidelityResult(StageResult):
+    """Whether a cell answers like eager float32; see `bench.instruments.fidelity`."""
+
+    kind: str = ""
+    """Type that the outputs are judged for: the cell's dtype, or int8 for a quantized state."""
+    judge: str = ""
+    """What the outputs are held against, as in `ShapeParity.judge`."""
+    relative_error: float | None = None
+    """Root mean square of the difference from eager float32, over that of eager's outputs."""
+    times_eager: float | None = None
+    """In float32: the error against float64 over eager's own."""
+    argmax_agreement: float | None = None
+    """Share (0..1) of the rows of the first output whose largest element is at eager's place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ EXTRAS: Final = {
     "torch_pruning": "optimize",
     "torchao": "optimize",
     "peft": "optimize",
+    "openvino": "openvino",
 }
 """Library that not every installation has -> the extra that brings it."""
 

@@ -53,6 +53,7 @@ CASES = {
     "throttled": latency(gpu_throttle=["hardware thermal slowdown"]),
     "quota": latency(throttled_periods=3, quota_cores=1.5),
     "oversubscribed": latency(threads=8),
+    "emulated": latency(emulated="bfloat16: this CPU has no AMX or AVX512-BF16"),
     "busy_machine": latency(void_rounds=40, void_reasons={"delayed": 38, "sentinel": 2}),
     "no_steady_state": latency(RISING, warmup_ended_because="cap"),
     "drifting": latency(RISING),

@@ -215,7 +215,7 @@ def test_size_is_of_the_module_and_a_graph_is_made_once_for_all_devices():
     )
     assert steps_of(ORT) == ("export", "latency", "pairs", "memory", "coldstart", "generate")
     on_gpu = steps_of(replace(ORT, device="cuda"))
-    assert on_gpu == ("latency", "pairs", "memory", "coldstart", "generate")
+    assert on_gpu == ("latency", "pairs", "memory", "fidelity", "coldstart", "generate")
     assert graph_cell(replace(ORT, device="cuda", dtype="float16")) == ORT
 
 

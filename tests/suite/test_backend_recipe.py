@@ -68,7 +68,9 @@ def seen(tree):
 
 
 def test_a_new_backend_is_offered_and_not_measured_unasked(seen):
-    assert seen["help"] == "eager, onnxruntime, compiled, toy (default: eager,onnxruntime)"
+    assert (
+        seen["help"] == "eager, onnxruntime, compiled, openvino, toy (default: eager,onnxruntime)"
+    )
     assert seen["default"] == ["eager", "onnxruntime"]
 
 
@@ -83,8 +85,14 @@ def test_a_new_backend_has_its_title_in_the_report(seen):
 
 def test_a_new_backend_is_in_the_tables_of_the_docs(seen):
     assert "| `toy` | Toy Runtime | the module, called through a lambda |" in seen["pages"]
-    assert "| `--backend NAMES` | `eager`, `onnxruntime`, `compiled`, `toy` |" in seen["pages"]
-    assert "how a model is executed: `eager`, `compiled`, `onnxruntime`, `toy` |" in seen["pages"]
+    assert (
+        "| `--backend NAMES` | `eager`, `onnxruntime`, `compiled`, `openvino`, `toy` |"
+        in seen["pages"]
+    )
+    assert (
+        "how a model is executed: `eager`, `compiled`, `onnxruntime`, `openvino`, `toy` |"
+        in seen["pages"]
+    )
 
 
 def test_pytest_collects_the_cells_of_a_new_backend(tree):
