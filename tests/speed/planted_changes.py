@@ -65,7 +65,7 @@ CHANGES = (
         before=FORWARD,
         after=f"{FORWARD}  # as in the example",
         exit_code=0,
-        words=("NO-REGRESSION", "0 more work"),
+        words=("1 NO-REGRESSION", "more work by"),
         options=WITNESS,
     ),
     Change(
