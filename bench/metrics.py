@@ -174,13 +174,23 @@ METRICS: Final = {
             ),
         ),
         Metric(
+            name="compile",
+            title="compile",
+            unit="s",
+            instrument="coldstart",
+            meaning=(
+                "Compiling the model ahead of time into a package (AOTInductor): by the first worker of a run, the"
+                " others load it. `torch.compile` compiles in the first forward pass."
+            ),
+        ),
+        Metric(
             name="session",
             title="session",
             unit="s",
             instrument="coldstart",
             meaning=(
-                "Creating the ONNX Runtime session from the saved graph: reading, optimizing,"
-                " planning."
+                "Creating the session from the saved graph (ONNX Runtime, OpenVINO: reading, optimizing, planning), or"
+                " loading the package (AOTInductor)."
             ),
         ),
         Metric(

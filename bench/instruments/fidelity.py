@@ -15,7 +15,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from suite.axes import CPU, ONNXRUNTIME, QUANTIZE, VARIANTS
+from suite.axes import BACKENDS, CPU, ONNXRUNTIME, QUANTIZE, VARIANTS
 from suite.backends.runnable import Runnable, runnable_for
 from suite.built_model import source_of
 from suite.claims import Claim
@@ -160,7 +160,10 @@ def _answers(
         answers = Answers(eager=first, judge=first, judged_by=ONNXRUNTIME)
         others = run_on
     else:
-        reference = Reference(module_of(job, spec, state), spec.outputs)
+        # The weights of a graph were made in float32, whatever it computes in.
+        dtype = FLOAT32 if BACKENDS[job.cell.backend].needs_graph else job.cell.dtype
+        maker = replace(job, cell=replace(job.cell, dtype=dtype))
+        reference = Reference(module_of(maker, spec, state), spec.outputs)
         reference.eager(draw(0))
         reference.judge([draw(0)])
         answers, others = reference.answers(draw(0)), reference.eager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from suite.axes.backends import (
+    AOTINDUCTOR,
     BACKENDS,
     BACKENDS_OFFERED,
     COMPILED,
@@ -66,6 +67,7 @@ from suite.axes.variants import (
 )
 
 __all__ = [
+    "AOTINDUCTOR",
     "AUTO",
     "BACKENDS",
     "BACKENDS_OFFERED",

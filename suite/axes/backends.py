@@ -11,6 +11,7 @@ EAGER: Final = "eager"
 COMPILED: Final = "compiled"
 ONNXRUNTIME: Final = "onnxruntime"
 OPENVINO: Final = "openvino"
+AOTINDUCTOR: Final = "aotinductor"
 
 DTYPES: Final = ("float32", "bfloat16", "float16")
 """Floating-point types a model can be converted to."""
@@ -80,6 +81,17 @@ BACKENDS: Final = {
             imports=("torch",),
             by_default=False,
             generates=True,
+        ),
+        Backend(
+            name=AOTINDUCTOR,
+            title="AOTInductor",
+            short="AOTI",
+            meaning="the module compiled ahead of time into a `.pt2` package, which is loaded",
+            colours=("#8f7a2e", "#c9b35e"),
+            mark="square",
+            module="suite.backends.aotinductor",
+            imports=("torch",),
+            by_default=False,
         ),
         Backend(
             name=ONNXRUNTIME,

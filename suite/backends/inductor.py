@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import torch
+import torch._inductor
 from torch.compiler import config
 
 TAG: Final = "TORCH_COMPILE_CACHE_KEY_TAG"
@@ -22,6 +24,13 @@ def compiled(program: Callable[..., Any], **settings: Any) -> Any:
     """Return the module or function through torch.compile, with its `settings`; it is compiled in its first pass."""
     config.cache_key_tag = cache_tag()
     return torch.compile(program, **settings)
+
+
+def packaged(program: torch.export.ExportedProgram, path: Path) -> None:
+    """Compile an exported program ahead of time and write its package to `path`, which ends in `.pt2`."""
+    config.cache_key_tag = cache_tag()
+    with torch.no_grad():
+        torch._inductor.aoti_compile_and_package(program, package_path=str(path))
 
 
 def cache_tag() -> str:

@@ -25,6 +25,8 @@ class RunResult(DeviceResult):
     """What that library says it computes in, after it has opened the graph."""
     precisions: dict[str, int] = field(default_factory=dict)
     """Precision -> number of the opened graph's products (convolutions, matrix products, recurrent layers) in it."""
+    package_bytes: int | None = None
+    """Bytes of the compiled package."""
     emulated: str = ""
     """What of the dtype the CPU has no instructions for, so that it is computed by detours; empty = nothing."""
     num_samples: int | None = None
