@@ -100,7 +100,7 @@ def _hold(session: Session, cell: Cell) -> Record:
     from bench.instruments.options import SittingArm, SittingOptions
     from bench.instruments.results import SittingResult
 
-    group = [one for one in session.cells if _place(one) == _place(cell) and references(one)]
+    group = [one for one in session.cells if place_of(one) == place_of(cell) and references(one)]
     first = group.index(cell) if cell in group else 0
     members, arms = _chosen(session, [cell, *group[first + 1 :]])
     budget = BUDGETS.get(str(session.request.options.plan.get("name")), BUDGETS["standard"])
@@ -145,7 +145,7 @@ def _chosen(session: Session, group: Sequence[Cell]) -> tuple[list[Cell], list[C
     return members, list(arms)
 
 
-def _place(cell: Cell) -> Cell:
+def place_of(cell: Cell) -> Cell:
     """Return the cell without backend, dtype and state: what those of one sitting have in common."""
     return replace(cell, backend=REFERENCE, dtype=FLOAT32, variant=ORIGINAL)
 

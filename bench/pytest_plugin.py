@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from bench.fleet.errors import FleetError
+from bench.fleet.options import add_options as add_fleet_options
+from bench.fleet.options import check_options
 from bench.gate.errors import GateError
 from bench.gate.options import add_options as add_gate_options
 from bench.gate.options import parse_options
@@ -35,6 +38,7 @@ from suite.pytest_plugin import (
 )
 
 if TYPE_CHECKING:
+    from bench.fleet.plugin import OpenFleet
     from bench.run import FinishedRun
 
 BENCH: Final = Path(__file__).parent
@@ -43,6 +47,8 @@ DEADLINE: Final = 600.0
 
 GATE: Final = "vitals-gate"
 """Name under which the gate's plugin is registered."""
+FLEET: Final = "vitals-fleet"
+"""Name under which the fleet's plugin is registered."""
 
 ASKED: pytest.StashKey[Asked] = pytest.StashKey()
 """What the options say about generation."""
@@ -53,6 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds what `pytest bench` alone takes."""
     add_options(parser)
     add_gate_options(parser)
+    add_fleet_options(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -63,24 +70,30 @@ def pytest_configure(config: pytest.Config) -> None:
     if not wants(config, BENCH):
         if option.against or option.against_python or option.selftest:
             raise pytest.UsageError("--against and --selftest go with `pytest bench`")
+        if option.fleet:
+            raise pytest.UsageError("--fleet goes with `pytest bench`")
         return
     if option.help:
         return
     hide_benchmark_table(option)
     try:
         gate = parse_options(option, [*config.invocation_params.args], config.invocation_params.dir)
-    except GateError as error:
+        check_options(option)
+        fleet = _opened(config) if option.fleet else None
+    except (GateError, FleetError) as error:
         raise pytest.UsageError(str(error)) from error
     compares = gate.is_gate or gate.selftest
     # A gate leaves one core to whatever else runs here: it compares, and absolute speed is not its matter.
-    selection = configure_selection(
+    selections = configure_selection(
         config,
         size="base",
         deadline=DEADLINE,
         num_spared_cores=1 if compares else 0,
         # Installed, the built-in models are the same in both arms: only a user's own can differ.
         own_alone=bool(PREFIX and gate.against and option.models_from),
+        machines=fleet.machines if fleet is not None else (),
     )
+    selection = selections[0]
     try:
         asked = asked_of(option.prompt, option.depth, option.new)
         check_positions(
@@ -89,10 +102,22 @@ def pytest_configure(config: pytest.Config) -> None:
     except CatalogError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[ASKED] = asked
+    if fleet is not None:
+        config.stash[HAS_OWN_CELLS] = True
+        config.pluginmanager.register(fleet.plugin(selections), FLEET)
     if compares:
         config.stash[HAS_OWN_CELLS] = True
         plugin = GatePlugin(gate, selection, config.stash[ENVIRONMENT], config.stash[CONSOLE])
         config.pluginmanager.register(plugin, GATE)
+
+
+def _opened(config: pytest.Config) -> OpenFleet:
+    """Return the fleet that `--fleet` names; its connection ends with the session."""
+    from bench.fleet.plugin import open_fleet
+
+    fleet = open_fleet(config.option.fleet, config.option.fleet_kinds)
+    config.add_cleanup(fleet.cluster.close)
+    return fleet
 
 
 @pytest.hookimpl(trylast=True)

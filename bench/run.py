@@ -40,14 +40,15 @@ class FinishedRun:
     """One sentence: what became of the run in the history; empty when nothing was measured."""
 
 
-def finish_run(run: Run, *, store: str) -> FinishedRun:
+def finish_run(run: Run, *, store: str, is_elsewhere: bool = False) -> FinishedRun:
     """Close the run and write its outputs; see `bench.run_outputs`.
 
-    `store` is the database of the history: a file or an address.
+    `store` is the database of the history: a file or an address. A run that was measured on another machine has its
+    peaks from there; its graphs are not taken apart here, where their operations would take other times.
     """
     run.session.stop()
     try:
-        _look_back(run)
+        _look_back(run, is_elsewhere=is_elsewhere)
     finally:
         run.close()
     folder = run.folder.path
@@ -93,7 +94,7 @@ def closing_tasks(run: Run) -> list[Work]:
     ]
 
 
-def _look_back(run: Run) -> None:
+def _look_back(run: Run, *, is_elsewhere: bool) -> None:
     """Measures the machine's peaks and analyses the run's graphs, for the report; not after an interrupted run."""
     records = run.session.records
     if not records or not is_whole(run.info.get("planned", ()), records):
@@ -103,7 +104,8 @@ def _look_back(run: Run) -> None:
         run.info["roofline"] = peaks
         run.display.task(PEAKS_TASK, "of this machine", time.monotonic() - began)
     run.write_info()
-    take_apart(run.folder.path, run.workers, run.display.task)
+    if not is_elsewhere:
+        take_apart(run.folder.path, run.workers, run.display.task)
 
 
 # What is done once everything is measured: the machine's peaks, and the run's graphs taken apart and drawn.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -91,8 +91,10 @@ def configure_selection(
     deadline: float,
     num_spared_cores: int = 0,
     own_alone: bool = False,
-) -> Selection:
-    """Return the selection for the options, and store it in the config's stash.
+    machines: Sequence[Environment] = (),
+) -> list[Selection]:
+    """Return the selection for the options on each of the `machines` (none = on this one), and store the first in the
+    config's stash.
 
     `size` and `deadline` (seconds) are the defaults of the command; `num_spared_cores` are left to other work;
     `own_alone` leaves the built-in models out. Raise pytest.UsageError naming the option.
@@ -122,12 +124,15 @@ def configure_selection(
         },
     )
     try:
-        selection = resolve(
-            asked,
-            num_gpus=len(environment.gpus),
-            num_cores=max(1, environment.system.num_cores - num_spared_cores),
-            worker=partial(_launcher_of, config),
-        )
+        selections = [
+            resolve(
+                asked,
+                num_gpus=len(machine.gpus),
+                num_cores=max(1, machine.system.num_cores - num_spared_cores),
+                worker=partial(_launcher_of, config),
+            )
+            for machine in machines or (environment,)
+        ]
     except USER_ERRORS as error:
         raise pytest.UsageError(str(error)) from error
     # Hypothesis imports itself for its terminal summary even if no test used it: 0.8 s of a
@@ -135,9 +140,9 @@ def configure_selection(
     if plugin := config.pluginmanager.get_plugin("hypothesispytest"):
         config.pluginmanager.unregister(plugin)
     config.stash[ENVIRONMENT] = environment
-    config.stash[SELECTION] = selection
+    config.stash[SELECTION] = selections[0]
     config.stash[CONSOLE] = open_console()
-    return selection
+    return selections
 
 
 def _launcher_of(config: pytest.Config) -> Launcher:
@@ -369,18 +374,22 @@ def measure(vitals_run: Run, record_property: Callable[[str, object], None]) -> 
     """`measure(cell, step) -> Record`: fails, skips or xfails the test according to the record's outcome."""
 
     def measured(cell: Cell, step: str) -> Record:
-        record = vitals_run.session.measure(cell, step)
-        record_property("outcome", record.outcome.value)
-        text = reason_of(record)
-        if record.outcome.is_bad:
-            pytest.fail(text, pytrace=False)
-        if record.outcome in (Outcome.NOT_RUN, Outcome.UNSUPPORTED, Outcome.UNAVAILABLE):
-            pytest.skip(text)
-        if record.outcome is Outcome.KNOWN_BUG:
-            pytest.xfail(text)
-        return record
+        return told(vitals_run.session.measure(cell, step), record_property)
 
     return measured
+
+
+def told(record: Record, record_property: Callable[[str, object], None]) -> Record:
+    """Return the record; fail, skip or xfail the test according to its outcome."""
+    record_property("outcome", record.outcome.value)
+    text = reason_of(record)
+    if record.outcome.is_bad:
+        pytest.fail(text, pytrace=False)
+    if record.outcome in (Outcome.NOT_RUN, Outcome.UNSUPPORTED, Outcome.UNAVAILABLE):
+        pytest.skip(text)
+    if record.outcome is Outcome.KNOWN_BUG:
+        pytest.xfail(text)
+    return record
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ class Session:
             self.on_begin(cell, step)
         if refusal is None and self._share(cell, step):
             return self.records[key]
-        return self._kept(refusal or self._run(cell, step, worker))
+        return self.keep(refusal or self._run(cell, step, worker))
 
     def _share(self, cell: Cell, step: str) -> bool:
         """Take the step in one process with the others of the cell that may share it; each record is kept when its
@@ -112,7 +112,7 @@ class Session:
             done.append(part)
             own = replace(answer, phases=phases)
             record = judged(record_of(own, self.blank(cell, part, own.outcome, None)), spec)
-            self._kept(
+            self.keep(
                 replace(
                     record,
                     task=spec.task if spec is not None else "",
@@ -224,7 +224,8 @@ class Session:
         )
         self.join()
 
-    def _kept(self, record: Record) -> Record:
+    def keep(self, record: Record) -> Record:
+        """Store the record and tell whoever waits for it; return it."""
         with self.changed:
             if self.is_stopped:
                 return record

@@ -1,0 +1,37 @@
+"""The fleet's options of `pytest bench`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.fleet.errors import FleetError
+from bench.fleet.kinds import ALL
+
+
+def add_options(parser: Any) -> None:
+    """Add `--fleet` and `--fleet-kinds` to pytest's parser."""
+    add = parser.getgroup("torch-vitals").addoption
+    add(
+        "--fleet",
+        default="",
+        metavar="WHERE",
+        help="measure on the nodes of a Ray cluster: ray://HOST:PORT, HOST:PORT, or auto for the one of this machine",
+    )
+    add(
+        "--fleet-kinds",
+        dest="fleet_kinds",
+        default=ALL,
+        metavar="NAMES",
+        help="kinds of machine of the fleet that each measure every cell, e.g. xeon-amx,epyc (default: all)",
+    )
+
+
+def check_options(option: Any) -> None:
+    """Raise FleetError if the fleet's options do not go with the others."""
+    if option.fleet_kinds != ALL and not option.fleet:
+        raise FleetError(f"--fleet-kinds {option.fleet_kinds}: goes with --fleet ray://HOST:PORT")
+    if option.fleet and (option.against or option.against_python or option.selftest):
+        raise FleetError(
+            "--fleet measures, and a gate compares two versions on one machine; next: run the gate on a node"
+            " itself: pytest bench --against REF, without --fleet"
+        )

@@ -1,0 +1,36 @@
+"""The source tree that nodes import: staged for Ray's runtime environment, and its version."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Final
+
+from suite.import_root import PREFIX, TREE
+
+PACKAGES: Final = ("bench", "diagnostics", "suite")
+SKIPPED: Final = ("__pycache__", "*.pyc", ".*")
+
+
+def stage_tree(folder: Path) -> Path:
+    """Copy these packages, and nothing of what lies beside them, into `folder`; return it.
+
+    From a checkout the three packages; from a wheel the one that holds them.
+    """
+    top = TREE.parent if PREFIX else TREE
+    for name in (TREE.name,) if PREFIX else PACKAGES:
+        shutil.copytree(
+            top / name, folder / name, ignore=shutil.ignore_patterns(*SKIPPED), dirs_exist_ok=True
+        )
+    return folder
+
+
+def version_of(tree: Path) -> str:
+    """Return 12 hex digits over the source files of the packages in `tree`: equal on driver and nodes."""
+    digest = hashlib.sha256()
+    for package in PACKAGES:
+        for path in sorted((tree / package).rglob("*.py")):
+            digest.update(path.relative_to(tree).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
