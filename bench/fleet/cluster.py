@@ -19,7 +19,7 @@ from bench.fleet.kinds import LABEL, NodeFacts
 from bench.fleet.task import JobTask, Message, UnitTask
 from bench.fleet.tree import stage_tree, version_of
 from diagnostics.codec import decode_as, encode
-from suite.import_root import TREE
+from suite.import_root import PREFIX, TREE
 
 AUTO: Final = "auto"
 REMOTE: Final = "ray://"
@@ -58,6 +58,8 @@ class RayCluster:
 
     ray: Any
     inbox: Any
+    version: str
+    """Digest of the source tree that was sent to the nodes."""
     refs: dict[str, list[Any]] = field(default_factory=dict)
     """Hash -> parts of the content in Ray's object store: each file is put there once."""
     digests: dict[tuple[str, int, int], str] = field(default_factory=dict)
@@ -90,7 +92,7 @@ class RayCluster:
             for n in nodes
         }
         done, _ = self.ray.wait([*asked], num_returns=len(asked), timeout=PREPARE_SECONDS)
-        version, found = version_of(TREE), []
+        found = []
         for ref, n in asked.items():
             problem = f"gave no answer in {PREPARE_SECONDS:g} s"
             if ref in done:
@@ -99,10 +101,10 @@ class RayCluster:
                 except Exception as error:  # whatever stops a node from starting our code
                     problem = reason_of(error)
                 else:
-                    if facts.version == version:
+                    if facts.version == self.version:
                         found.append(facts)
                         continue
-                    problem = f"imports another version of the source tree ({facts.version}, here {version})"
+                    problem = f"imports another source tree than it was sent ({facts.version}, not {self.version})"
             else:
                 self.ray.cancel(ref, force=True)
             found.append(NodeFacts(node=n.id, host=n.host, label=n.label, problem=problem))
@@ -196,12 +198,14 @@ def connect(address: str, *, variables: Mapping[str, str] | None = None) -> RayC
         ) from error
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     with tempfile.TemporaryDirectory(prefix="torch-vitals-tree-") as folder:
+        tree = stage_tree(Path(folder))
+        version = version_of(tree / TREE.name if PREFIX else tree)
         try:
             _start(
                 ray,
                 address,
                 runtime_env={
-                    "working_dir": str(stage_tree(Path(folder))),
+                    "working_dir": str(tree),
                     "env_vars": {**VARIABLES, **(variables or {})},
                 },
                 log_to_driver=False,
@@ -218,7 +222,7 @@ def connect(address: str, *, variables: Mapping[str, str] | None = None) -> RayC
     inbox = (
         ray.remote(Inbox).options(num_cpus=0, max_concurrency=1000, **_beside_head(ray)).remote()
     )
-    return RayCluster(ray=ray, inbox=inbox)
+    return RayCluster(ray=ray, inbox=inbox, version=version)
 
 
 def _start(ray: Any, address: str, **options: Any) -> None:

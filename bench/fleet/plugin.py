@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,7 @@ from suite.record import Record
 from suite.runs.store import RunFolder, StoreError
 from suite.worker.client import Worker
 
+USER_ERRORS: Final = (FleetError, RunError, StoreError)
 KIND: Final = "fleet_kind"
 """Name of the fixture by which a test knows its kind."""
 
@@ -96,6 +98,8 @@ class FleetPlugin:
     """See `UnitTask.worker`."""
     runs: dict[str, Run] = field(default_factory=dict)
     fleet: Fleet | None = None
+    closing: ExitStack = field(default_factory=ExitStack)
+    """What ends the fleet's work, in this order: stop, wait, report, display."""
     page: Path | None = None
     summary: list[str] = field(default_factory=list)
 
@@ -119,61 +123,61 @@ class FleetPlugin:
         """The kind of machine that a test is about; set by `pytest_generate_tests`."""
         return ""
 
-    @pytest.fixture(scope="session")
-    def fleet_runs(self, request: pytest.FixtureRequest) -> Iterator[Mapping[str, Run]]:
-        """The runs of this session by kind, measured in the background; the report is written at the end."""
+    def _begin(self, session: pytest.Session) -> None:
+        """Open the runs and start to measure in the background; `pytest_sessionfinish` writes the report."""
+        config = session.config
         items = [
             (item.callspec.params[KIND], cell, step_of(item))
-            for item in request.session.items
+            for item in session.items
             if (cell := cell_of(item)) and hasattr(item, "callspec")
         ]
         try:
-            file = self._open(request.config, items)
-        except (RunError, StoreError, ValueError) as error:
-            self.cluster.close()
+            file = self._open(config, items)
+        except USER_ERRORS as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
         fleet = self.fleet
         assert fleet is not None
-        request.config.stash[RUN] = next(iter(self.runs.values()))
+        config.stash[RUN] = next(iter(self.runs.values()))
         work = [
             Work(kind=kind_of(step, cell), seconds=typical_seconds(cell, step, STEPS))
             for name, cell, step in items
             if f"{cell.id}/{step}" not in self.runs[name].session.records
         ]
-        console, many = (
-            request.config.stash[CONSOLE],
-            sum(len(k.nodes) for k in self.kinds.values()),
-        )
+        many = sum(len(kind.nodes) for kind in self.kinds.values())
         lanes = dict.fromkeys((one.kind for one in work), many)
         names = partial(step_name, steps=STEPS)
-        with live_display(len(work), console, work=work, name_of=names, lanes=lanes) as live:
-            fleet.on_begin = live.begin
-            for run in self.runs.values():
-                run.session.on_end = live.end
-                run.display = live
-            thread = Thread(target=fleet.serve, daemon=True)
-            thread.start()
-            try:
-                yield self.runs
-            finally:
-                fleet.stop()
-                thread.join(timeout=60)
-                try:
-                    self._finish(request.config, file)
-                finally:
-                    self.cluster.close()
+        display = live_display(
+            len(work), config.stash[CONSOLE], work=work, name_of=names, lanes=lanes
+        )
+        live = self.closing.enter_context(display)
+        self.closing.callback(self._finish, config, file)
+        fleet.on_begin = live.begin
+        for run in self.runs.values():
+            run.session.on_end = live.end
+            run.display = live
+        thread = Thread(target=fleet.serve, daemon=True)
+        self.closing.callback(thread.join, timeout=60)
+        self.closing.callback(fleet.stop)
+        thread.start()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """End what goes on and write the report, also after Ctrl-C."""
+        self.closing.close()
 
     @pytest.fixture
     def measure(
         self,
-        fleet_runs: Mapping[str, Run],
+        request: pytest.FixtureRequest,
         fleet_kind: str,
         record_property: Callable[[str, object], None],
     ) -> Measure:
         """`measure(cell, step) -> Record` of the test's kind, when a node has sent it."""
+        if self.fleet is None:
+            self._begin(request.session)
 
         def measured(cell: Cell, step: str) -> Record:
-            session, key = fleet_runs[fleet_kind].session, f"{cell.id}/{step}"
+            session, key = self.runs[fleet_kind].session, f"{cell.id}/{step}"
             with session.changed:
                 while key in session.pending:
                     session.changed.wait()
