@@ -204,6 +204,33 @@ METRICS: Final = {
             ),
         ),
         Metric(
+            name="compile_cold",
+            title="compile, cold",
+            unit="s",
+            instrument="compilation",
+            meaning=(
+                "First forward pass through `torch.compile` in a fresh process with an empty cache: tracing, generating"
+                " and compiling code, and the pass."
+            ),
+        ),
+        Metric(
+            name="compile_warm",
+            title="compile, warm",
+            unit="s",
+            instrument="compilation",
+            meaning=(
+                "The same once more in that process, after torch.compile has forgotten the model: libraries are warm"
+                " and the cache is filled."
+            ),
+        ),
+        Metric(
+            name="compile_cached",
+            title="compile, cached",
+            unit="s",
+            instrument="compilation",
+            meaning="The same in another fresh process that finds the cache of the first.",
+        ),
+        Metric(
             name="parameters",
             title="parameters",
             unit="1",

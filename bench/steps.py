@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from bench.coldstart import cold_record
+from bench.compilation import STEP as COMPILATION
+from bench.compilation import compilation_record
 from bench.generation import STEP as GENERATE
 from bench.generation import generate_record, generates
 from bench.pairs import pairs_record, references
-from suite.axes import BACKENDS, DTYPES, EAGER, QUANTIZE, REFERENCE, VARIANTS
+from suite.axes import BACKENDS, COMPILED, DTYPES, EAGER, QUANTIZE, REFERENCE, VARIANTS
 from suite.cell import Cell
 from suite.engine import steps as suite_steps
 from suite.engine.steps import Step, graph_cell, is_original
@@ -37,6 +39,11 @@ def _is_judged(cell: Cell) -> bool:
     """Every cell but the reference in float32, and the graphs that the export stage judges itself."""
     is_reference = (cell.backend, cell.dtype) == (REFERENCE, DTYPES[0])
     return _is_measured(cell) and not is_reference and cell != graph_cell(cell)
+
+
+def _is_compiled(cell: Cell) -> bool:
+    """torch.compile works in the first pass, behind a cache that other runs have filled: it is taken apart here."""
+    return _is_measured(cell) and cell.backend == COMPILED
 
 
 def _is_trained(cell: Cell) -> bool:
@@ -103,6 +110,13 @@ MEASURING: Final = (
         applies=_is_measured,
         needs_graph=True,
         compose=cold_record,
+    ),
+    Step(
+        name=COMPILATION,
+        runner="bench.instruments.compilation:run",
+        typical_seconds={"tiny": (20.0, 0.0), "base": (90.0, 0.0)},
+        applies=_is_compiled,
+        compose=compilation_record,
     ),
     Step(
         name=GENERATE,

@@ -11,6 +11,7 @@ from suite.results.foundations import FoundationResult
 from suite.results.generate import GenerateResult
 from suite.results.measuring import (
     ColdStartResult,
+    CompilationResult,
     DataLoaderResult,
     FidelityResult,
     LatencyResult,
@@ -30,6 +31,7 @@ RESULTS: Final[Mapping[str, type[StepResult]]] = {
     "pairs": PairsResult,
     "memory": MemoryResult,
     "coldstart": ColdStartResult,
+    "compilation": CompilationResult,
     "generate": GenerateResult,
     "training": TrainingStepResult,
     "dataloader": DataLoaderResult,

@@ -23,7 +23,7 @@ from suite.flat_tensors import flatten_outputs
 from suite.measurement import Measurement
 from suite.origins.find import spec_of
 from suite.results.export import PASSED, ShapeParity
-from suite.results.measuring import FidelityResult
+from suite.results.measuring import FidelityResult, NodeShare
 from suite.results.quantize import Fidelity
 from suite.results.step_output import StepOutput
 from suite.spec import ModelSpec
@@ -75,6 +75,7 @@ def measure(job: CellJob, subject: Runnable, emit: Emit) -> StepOutput[FidelityR
         judge=answers.judged_by,
         relative_error=found.relative_error,
         argmax_agreement=found.argmax_agreement,
+        fallen_back=_fallen_back(job, subject),
     )
     if kind == FLOAT32:
         row = _parity(answers, actual, spread, names, spec)
@@ -187,6 +188,15 @@ def _session(graph: Path, threads: int) -> Callable[[Mapping[str, Any]], list[An
 
     session = open_session(graph, CPU, threads)
     return lambda inputs: list(session.run(None, feeds_for(session, inputs)))
+
+
+def _fallen_back(job: CellJob, subject: Runnable) -> tuple[NodeShare, ...]:
+    """Return the nodes that another execution provider ran, of a session with several."""
+    if len(subject.setup.assigned) < 2:
+        return ()
+    from suite.backends.onnxruntime import fallbacks_of
+
+    return fallbacks_of(job, subject)
 
 
 def _parity(

@@ -29,6 +29,16 @@ class TurnOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompilationOptions:
+    """Options of `bench.instruments.compilation`."""
+
+    cache: str
+    """Folder of Inductor's cache."""
+    is_kept: bool = False
+    """Whether another process has filled it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StaticFactsOptions:
     """Options of `bench.instruments.static_facts`."""
 

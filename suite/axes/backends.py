@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from suite.axes.devices import CPU, DEVICE_KINDS
+from suite.axes.devices import CPU, CUDA, DEVICE_KINDS
 
 EAGER: Final = "eager"
 COMPILED: Final = "compiled"
@@ -44,6 +44,8 @@ class Backend:
     """Whether it is measured if the user names no backend."""
     needs_graph: bool = False
     """Whether it runs the exported ONNX graph, so that the export has to come first."""
+    provider: str = ""
+    """ONNX Runtime's execution provider, if it is not the device's own."""
     generates: bool = False
     """Whether text is generated on it token by token (bench/instruments/generation_modes.py)."""
     dtypes: tuple[str, ...] = DTYPES
@@ -55,6 +57,38 @@ class Backend:
     devices_reason: str = ""
     devices_url: str = ""
 
+
+def _provider(
+    name: str, title: str, colours: tuple[str, str], devices: tuple[str, ...] = (CPU,)
+) -> Backend:
+    """Return the row of one of ONNX Runtime's execution providers beside the CPU's and CUDA's own."""
+    return Backend(
+        name=name,
+        title=f"ONNX Runtime, {title}",
+        short=f"ORT {title}",
+        meaning=f"the exported graph, in ONNX Runtime with its execution provider for {title}, if it has it",
+        colours=colours,
+        mark="diamond",
+        module="suite.backends.onnxruntime",
+        imports=("onnxruntime",),
+        preload=GRAPH_PRELOAD,
+        by_default=False,
+        needs_graph=True,
+        provider=f"{PROVIDERS[title]}ExecutionProvider",
+        dtypes=("float32",),
+        dtypes_reason=GRAPH_DTYPES,
+        dtypes_url=GRAPH_URL,
+        devices=devices,
+        devices_reason=f"the execution provider for {title} runs on {' and '.join(devices)}",
+        devices_url="https://onnxruntime.ai/docs/execution-providers/",
+    )
+
+
+PROVIDERS: Final = {"OpenVINO": "OpenVINO", "XNNPACK": "Xnnpack", "TensorRT": "Tensorrt"}
+"""Library -> how ONNX Runtime spells it."""
+GRAPH_PRELOAD: Final = ("torch", "torch.onnx._internal.exporter._core", "onnx", "onnxscript")
+GRAPH_DTYPES: Final = "graphs are exported in float32; lower precision comes from quantization"
+GRAPH_URL: Final = "https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html"
 
 BACKENDS: Final = {
     row.name: row
@@ -102,14 +136,21 @@ BACKENDS: Final = {
             mark="diamond",
             module="suite.backends.onnxruntime",
             imports=("onnxruntime",),
-            preload=("torch", "torch.onnx._internal.exporter._core", "onnx", "onnxscript"),
+            preload=GRAPH_PRELOAD,
             by_default=True,
             needs_graph=True,
             generates=True,
             dtypes=("float32",),
-            dtypes_reason="graphs are exported in float32; lower precision comes from quantization",
-            dtypes_url="https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html",
+            dtypes_reason=GRAPH_DTYPES,
+            dtypes_url=GRAPH_URL,
         ),
+        _provider(
+            "ort_openvino",
+            "OpenVINO",
+            ("#a0527f", "#d08bb2"),
+        ),
+        _provider("ort_xnnpack", "XNNPACK", ("#5c8a8f", "#8fbcc1")),
+        _provider("ort_tensorrt", "TensorRT", ("#6f8f3a", "#a3c46a"), devices=(CUDA,)),
         Backend(
             name=OPENVINO,
             title="OpenVINO",
@@ -119,7 +160,7 @@ BACKENDS: Final = {
             mark="diamond",
             module="suite.backends.openvino",
             imports=("openvino",),
-            preload=("torch", "torch.onnx._internal.exporter._core", "onnx", "onnxscript"),
+            preload=GRAPH_PRELOAD,
             by_default=False,
             needs_graph=True,
             devices=(CPU,),

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import onnxruntime as ort
 import torch
 from torch import Tensor
 
-from suite.axes import is_accelerator
+from suite.axes import BACKENDS, is_accelerator
+from suite.backends.providers import (
+    RECORD,
+    assigned_nodes,
+    fallen_back,
+    profiled_nodes,
+    settings_of,
+)
 from suite.backends.runnable import Runnable
 from suite.built_model import batch_of
 from suite.flat_tensors import feeds_of
 from suite.origins.find import spec_of
-from suite.results.measuring import RunResult
-from suite.worker.errors import Unavailable
+from suite.results.measuring import NodeShare, RunResult
+from suite.worker.errors import Unavailable, Unsupported
 from suite.worker.protocol import CellJob, Emit
+
+INSTALL: Final = {
+    "CUDAExecutionProvider": "pip install onnxruntime-gpu in place of onnxruntime",
+    "OpenVINOExecutionProvider": "pip install onnxruntime-openvino in place of onnxruntime",
+    "TensorrtExecutionProvider": "pip install onnxruntime-gpu in place of onnxruntime, and tensorrt",
+    "XnnpackExecutionProvider": "build ONNX Runtime with --use_xnnpack; no wheel for desktops or servers has it",
+}
+"""Execution provider -> how to get it."""
 
 
 def load(job: CellJob, emit: Emit) -> Runnable:
@@ -28,7 +43,14 @@ def load(job: CellJob, emit: Emit) -> Runnable:
     graph = Path(job.options.graph)
     batch = batch_of(job, spec_of(job), emit)
     emit("phase", name="session")
-    session = open_session(graph, job.cell.device, job.options.threads)
+    provider = BACKENDS[job.cell.backend].provider
+    session = open_session(graph, job.cell.device, job.options.threads, provider)
+    assigned = assigned_nodes(session)
+    if provider and assigned and provider not in assigned:
+        raise Unsupported(
+            f"{provider} takes no node of this graph: all {sum(assigned.values())} fell back to"
+            f" {', '.join(assigned)}"
+        )
     feeds = feeds_for(session, batch.inputs)
 
     def call() -> Any:
@@ -46,6 +68,7 @@ def load(job: CellJob, emit: Emit) -> Runnable:
             threads=session.get_session_options().intra_op_num_threads,
             provider=session.get_providers()[0],
             onnxruntime=ort.__version__,
+            assigned=assigned,
             num_samples=batch.num_samples,
             num_tokens=batch.num_tokens,
         ),
@@ -53,34 +76,54 @@ def load(job: CellJob, emit: Emit) -> Runnable:
     )
 
 
-def open_session(graph: Path, device: str, threads: int) -> Any:
-    """Return a session on the provider for `device`; raise Unavailable if it would run elsewhere.
+def open_session(graph: Path, device: str, threads: int, provider: str = "") -> Any:
+    """Return a session on that provider, or the one for `device`; raise Unavailable if it would run elsewhere.
 
-    ONNX Runtime falls back to the CPU silently if the CUDA provider does not load.
+    ONNX Runtime falls back to the CPU silently if a provider does not load.
     """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    wanted: list[Any] = ["CPUExecutionProvider"]
-    if is_accelerator(device):
-        index = int(device.partition(":")[2] or 0)
-        wanted.insert(0, ("CUDAExecutionProvider", {"device_id": index}))
-        if "CUDAExecutionProvider" not in ort.get_available_providers():
-            raise Unavailable(
-                "this ONNX Runtime has no CUDA provider (it has"
-                f" {', '.join(ort.get_available_providers())}); install onnxruntime-gpu in place of onnxruntime"
-            )
-        if hasattr(ort, "preload_dlls"):
-            ort.preload_dlls()  # finds the CUDA libraries of PyTorch's wheels
-    session = ort.InferenceSession(graph, options, providers=wanted)
-    got = session.get_providers()[0]
-    expected = wanted[0] if isinstance(wanted[0], str) else wanted[0][0]
+    wanted = wanted_providers(device, threads, provider)
+    session = ort.InferenceSession(graph, options_for(threads), providers=wanted)
+    got, expected = session.get_providers()[0], wanted[0][0]
     if got != expected:
         raise Unavailable(
             f"ONNX Runtime was asked for {expected} and took {got}: the provider's libraries did not load;"
             " next: python -m diagnostics"
         )
     return session
+
+
+def options_for(threads: int) -> Any:
+    """Return the options of a quiet session that remembers which provider has which node."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.add_session_config_entry(RECORD, "1")
+    return options
+
+
+def wanted_providers(device: str, threads: int, provider: str = "") -> list[Any]:
+    """Return (provider, options) of a session, best first; raise Unavailable if this ONNX Runtime lacks one."""
+    names = [provider] if provider else []
+    names += ["CUDAExecutionProvider"] if is_accelerator(device) else []
+    has = ort.get_available_providers()
+    for name in names:
+        if name not in has:
+            raise Unavailable(
+                f"this ONNX Runtime has no {name} (it has {', '.join(has)}); next: {INSTALL[name]}"
+            )
+    if is_accelerator(device) and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()  # finds the CUDA libraries of PyTorch's wheels
+    return [(name, settings_of(name, device, threads)) for name in (*names, "CPUExecutionProvider")]
+
+
+def fallbacks_of(job: CellJob, subject: Runnable) -> tuple[NodeShare, ...]:
+    """Return the nodes of the cell's graph that another provider ran than the one that was asked for."""
+    wanted = wanted_providers(
+        job.cell.device, job.options.threads, BACKENDS[job.cell.backend].provider
+    )
+    options = options_for(job.options.threads)
+    events = profiled_nodes(Path(job.options.graph), wanted, options, subject.inputs)
+    return fallen_back(events, wanted[0][0])
 
 
 def feeds_for(session: Any, inputs: Any) -> dict[str, Any]:

@@ -8,6 +8,17 @@ from suite.results.step_result import DeviceResult, StageResult, StepResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeShare:
+    """A node of a graph that another execution provider ran than the one that was asked for."""
+
+    name: str
+    operator: str
+    provider: str
+    share: float
+    """Of the time of all nodes (0..1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult(DeviceResult):
     """A model that was run: its setup, and the input of one call."""
 
@@ -19,6 +30,8 @@ class RunResult(DeviceResult):
     """ONNX Runtime's execution provider."""
     onnxruntime: str = ""
     """ONNX Runtime's version."""
+    assigned: dict[str, int] = field(default_factory=dict)
+    """Execution provider -> number of nodes of the optimized graph that it runs; empty if the release cannot tell."""
     library: str = ""
     """Another library that runs the graph, with its version: `OpenVINO 2026.4.1`."""
     precision: str = ""
@@ -104,8 +117,40 @@ class FidelityResult(StageResult):
     """Root mean square of the difference from eager float32, over that of eager's outputs."""
     times_eager: float | None = None
     """In float32: the error against float64 over eager's own."""
+    fallen_back: tuple[NodeShare, ...] = ()
+    """Nodes that another execution provider ran than the one that was asked for, the longest first."""
     argmax_agreement: float | None = None
     """Share (0..1) of the rows of the first output whose largest element is at eager's place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphBreak:
+    """A place where torch.compile leaves its graph for Python."""
+
+    place: str
+    """File and line: `torchvision/ops/boxes.py:41`."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recompilation:
+    """A function that was compiled again for the same input."""
+
+    place: str
+    """File, line and function."""
+    reason: str
+    """The first guard that failed."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompilationResult(RunResult):
+    """What torch.compile made of the model; the seconds are in the measurements."""
+
+    num_graphs: int | None = None
+    """Graphs that were compiled; one if nothing breaks it."""
+    breaks: tuple[GraphBreak, ...] = ()
+    recompilations: tuple[Recompilation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
