@@ -24,6 +24,10 @@ COMMANDS: Final = {
         "bench.advise",
         "which state of a model to ship under limits, from stored runs",
     ),
+    "why": (
+        "bench.why.command",
+        "why a graph is slow in ONNX Runtime: the cause, its evidence, the cure",
+    ),
     "history": (
         "bench.history.command",
         "draw trends over many runs, find what changed; record, import, export",

@@ -101,13 +101,13 @@ def _feeds(
                 problems.append(f"{path.name} was not run: {_told(error)}")
         return found, "random numbers", problems
     try:
-        tensors, fed = _batch(job, emit)
+        tensors, fed = batch_arrays(job, emit)
     except Exception as error:
         return {}, "", [f"nothing was run: {_told(error)}"]
     return {str(path): tensors for path in paths}, fed, []
 
 
-def _batch(job: CellJob, emit: Emit) -> tuple[dict[str, Any], str]:
+def batch_arrays(job: CellJob, emit: Emit) -> tuple[dict[str, Any], str]:
     """Return (input -> array of the model's own batch, its description)."""
     from suite.built_model import batch_of
     from suite.flat_tensors import flatten_inputs

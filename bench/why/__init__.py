@@ -1,0 +1,1 @@
+"""Why a graph is slow: causes with evidence and cure, from a profile of its nodes."""
