@@ -28,6 +28,10 @@ COMMANDS: Final = {
         "bench.why.command",
         "why a graph is slow in ONNX Runtime: the cause, its evidence, the cure",
     ),
+    "tune": (
+        "bench.tune.command",
+        "which lane to ship under limits, measured now, with a bundle that repeats it",
+    ),
     "history": (
         "bench.history.command",
         "draw trends over many runs, find what changed; record, import, export",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 
+from bench.limit_options import add_limit_options, limits_of
 from bench.output.console import print_to
 from bench.report.command import RUNS
-from bench.summary.advice import DEFAULT_DROP, Advice, Limits, advice_for
+from bench.summary.advice import Advice, Limits, advice_for
 from bench.summary.advice_text import (
     cost_text,
     limits_text,
@@ -30,10 +30,6 @@ from suite.runs.load import load_run
 
 NONE: Final = 1
 TROUBLE: Final = 2
-UNITS: Final = {
-    "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30,
-}  # fmt: skip
-TIMES: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}
 SEARCHED: Final = 50
 """Newest runs that are looked through for a model."""
 
@@ -43,26 +39,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL")
     add("--size", default="", help="tiny or base (default: the largest that the run has)")
-    add(
-        "--max-drop",
-        type=float,
-        default=DEFAULT_DROP,
-        metavar="POINTS",
-        help=f"loss of quality that is fine; percent for perplexity (default: {DEFAULT_DROP:g})",
-    )
-    add("--max-size", type=_bytes, metavar="SIZE", help="e.g. 50MB, 1.5GiB")
-    add("--max-latency", type=_seconds, metavar="TIME", help="e.g. 10ms")
+    add_limit_options(parser)
     add("--run", default="", metavar="RUN", help="from this run (default: the newest that has it)")
     add("--runs-dir", type=Path, default=RUNS, metavar="DIR", help=f"default: {RUNS}")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Say what to ship: 0 when a state qualifies, 1 when none does, 2 when nothing is known of the model."""
-    limits = Limits(
-        max_drop=arguments.max_drop,
-        max_bytes=arguments.max_size,
-        max_seconds=arguments.max_latency,
-    )
+    limits = limits_of(arguments)
     try:
         folders = (
             [find_run(arguments.run, arguments.runs_dir)]
@@ -140,20 +124,3 @@ def _unknown(arguments: argparse.Namespace, known: set[str]) -> str:
         f"{where}: no states of {arguments.model}{did_you_mean(arguments.model, sorted(known))}."
         f" Next: pytest suite --models {arguments.model}"
     )
-
-
-def _bytes(text: str) -> float:
-    return _scaled(text, UNITS, "a size such as 50MB")
-
-
-def _seconds(text: str) -> float:
-    return _scaled(text, TIMES, "a time such as 10ms")
-
-
-def _scaled(text: str, scales: dict[str, float], what: str) -> float:
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zµ]*)\s*", text.lower())
-    if not found or (found[2] and found[2] not in scales):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no {what.removeprefix('a ')}; expected {what}"
-        )
-    return float(found[1]) * (scales[found[2]] if found[2] else 1.0)

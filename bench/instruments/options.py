@@ -143,3 +143,54 @@ class GenerateOptions:
     """Whether this is a glance beside other steps: two prompts agree, and a slow prefill is taken fewer times."""
     has_own_prompts: bool = False
     """Whether the user chose the lengths: otherwise they are shortened for a model with few positions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityOptions:
+    """Options of `bench.instruments.quality`."""
+
+    reference: str
+    """File with the answers of the float32 model on the same inputs."""
+    is_reference: bool = False
+    """Whether this job writes that file."""
+    has_metric: bool = False
+    """Whether the task's metric is computed on its test samples; else the agreement with the reference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchArm:
+    """One arm of a search."""
+
+    label: str
+    cell: Cell
+    options: JobOptions
+    """Those of a job on that cell: its graph, its threads."""
+    is_anchor: bool = False
+    """Whether it stays to the end: eager PyTorch in float32, with which the others are compared."""
+    is_contender: bool = True
+    """Whether it could be chosen; one that breaks a limit is timed in one round, for the record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """Options of `bench.instruments.search`."""
+
+    arms: tuple[SearchArm, ...]
+    seconds: float
+    """Time cap of all turns."""
+    load_seconds: float = 300.0
+    """Time cap of loading one arm: a compilation is part of it."""
+    max_seconds: float | None = None
+    """Median seconds of a call above which an arm cannot be chosen."""
+    halves: bool = True
+    """Whether arms that are slower leave; False = all take every turn."""
+    passes: int = 0
+    """Passes after which it ends; 0 = when the choice is clear, or `seconds` are used up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleOptions:
+    """Options of `bench.instruments.bundle`."""
+
+    folder: str
+    """Folder that takes the files; it exists."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from suite.results.measuring import PairedArm
+from suite.results.measuring import PairedArm, SearchedArm
+from suite.results.quantize import Fidelity
 from suite.results.step_result import StepResult
 
 
@@ -134,3 +135,42 @@ class RooflineResult(StepResult):
     """Dtype without a kernel -> PyTorch's error."""
     float32_precision: str = ""
     """highest, high or medium: see torch.set_float32_matmul_precision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityResult(StepResult):
+    """The result of `bench.instruments.quality`: what one way to run a model costs in quality and in bytes."""
+
+    metric: float | None = None
+    """The task's metric on its test samples, in its unit."""
+    num_samples: int = 0
+    """Test samples."""
+    fidelity: Fidelity | None = None
+    """Agreement with float32, where the metric is not asked for."""
+    num_bytes: int | None = None
+    """Bytes of what is shipped: the graph's files, or weights and buffers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult(StepResult):
+    """The result of `bench.instruments.search`; of a search that goes on, what it has so far."""
+
+    arms: tuple[SearchedArm, ...] = ()
+    lost: dict[str, str] = field(default_factory=dict)
+    """Label of an arm that failed -> its error."""
+    passes: int = 0
+    rounds: int = 0
+    stopped_because: str = ""
+    """decided (more turns would change no verdict), time_cap, passes; empty = it was broken off."""
+    load_seconds: float = 0.0
+    turn_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleResult(StepResult):
+    """The result of `bench.instruments.bundle`: how the files in the folder are run."""
+
+    imports: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    """Distribution -> version."""

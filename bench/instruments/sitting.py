@@ -27,12 +27,14 @@ from bench.paired_ratio import MIN_PAIRS, is_decided, relative_width
 from bench.plan import plan_of
 from suite.axes import COMPILED
 from suite.backends.runnable import runnable_for
+from suite.cell import Cell
 from suite.results.measuring import PairedArm
 from suite.results.step_output import StepOutput
 from suite.timing import wait_for_idle_threads
 from suite.worker.child import die_with_parent
 from suite.worker.errors import Unavailable
 from suite.worker.gpu import forks_can_use_it
+from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob, Emit
 
 EARLY: Final = 1 / 3
@@ -63,10 +65,10 @@ def run(job: CellJob, emit: Emit) -> StepOutput[SittingResult]:
         raise Unavailable(
             "cells cannot be measured in turns here: a process cannot be forked, or not with this GPU"
         )
-    streams = [_start(arm, job.deadline) for arm in asked.arms]
+    streams = [start_arm(arm.cell, arm.options, job.deadline)[0] for arm in asked.arms]
 
     def ask(number: int, word: str) -> Mapping[str, Any]:
-        return _ask(streams[number], word)
+        return ask_arm(streams[number], word)
 
     found = sit(ask, asked.arms, emit, seconds=asked.seconds, precision=asked.precision)
     for stream in streams:
@@ -155,29 +157,34 @@ def _arms(arms: Sequence[SittingArm], taken: Mapping[int, _Arm]) -> dict[int, Pa
 # One arm: a forked process that answers questions on its end of a stream, one JSON line each.
 
 
-def _start(arm: SittingArm, deadline: float) -> socket.socket:
-    """Fork the arm's process; returns the stream to it."""
+def start_arm(cell: Cell, options: JobOptions, deadline: float) -> tuple[socket.socket, int]:
+    """Fork the arm's process; returns the stream to it and its id."""
     ours, theirs = socket.socketpair()
-    if os.fork() == 0:
+    if (child := os.fork()) == 0:
         status = 1
         try:
             die_with_parent()
             ours.close()
-            job = CellJob(runner="", cell=arm.cell, options=arm.options, deadline=deadline)
+            job = CellJob(runner="", cell=cell, options=options, deadline=deadline)
             serve(theirs, job)
             status = 0
         finally:
             os._exit(status)
     theirs.close()
-    return ours
+    return ours, child
 
 
-def _ask(stream: socket.socket, word: str) -> Mapping[str, Any]:
+def ask_arm(stream: socket.socket, word: str) -> Mapping[str, Any]:
+    """Return the arm's answer to one word. Raises ArmFailed with its error."""
     line = b""
-    with suppress(OSError):
+    try:
         stream.sendall(word.encode() + b"\n")
         while not line.endswith(b"\n") and (more := stream.recv(65536)):
             line += more
+    except TimeoutError:
+        raise ArmFailed(f"no answer within {stream.gettimeout():g} s") from None
+    except OSError:
+        pass  # it has died: what it said before that counts
     answer: Mapping[str, Any] = json.loads(line) if line.endswith(b"\n") else {"error": GONE}
     if "error" in answer:
         raise ArmFailed(answer["error"])

@@ -143,9 +143,14 @@ def _may_be_as_fast(state: State, fastest: State) -> bool:
 
 def _chance(life: Life, samples: int | None) -> float | None:
     trained = life.training.trained if life.training else None
-    if not samples or trained is None or not life.quality or life.quality.name not in SHARES:
+    return chance_of(life.quality.name, trained, samples) if life.quality else None
+
+
+def chance_of(metric: str, value: float | None, samples: int | None) -> float | None:
+    """Return the random variation in points, 95%, of a metric (in %) over that many samples; None if not known."""
+    if not samples or value is None or metric not in SHARES:
         return None
-    share = min(max(trained / 100, 0.0), 1.0)
+    share = min(max(value / 100, 0.0), 1.0)
     # At 100% the formula gives no variation; one sample more or less is always possible.
     return 100 * max(Z * sqrt(share * (1 - share) / samples), 1 / samples)
 

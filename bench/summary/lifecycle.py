@@ -28,9 +28,9 @@ from suite.axes import (
     PRUNED,
     QUANTIZE,
     STAGE_ROWS,
-    TASKS,
     TRAIN,
     TRAINED,
+    task_row,
 )
 from suite.cell import Cell
 from suite.quality import change_unit, gain
@@ -156,7 +156,12 @@ def _quality(model: str, records: Sequence[Record]) -> Quality | None:
     task = next((record.task for record in records if record.task), "") or _catalogue().get(
         model, ""
     )
-    row = TASKS.get(task)
+    return quality_of(task)
+
+
+def quality_of(task: str) -> Quality | None:
+    """Return the metric of a task; None for an unknown one."""
+    row = task_row(task)
     if row is None:
         return None
     return Quality(

@@ -184,17 +184,18 @@ def _judged(states: Sequence[State], quality: Quality | None) -> tuple[State, ..
     return tuple(replace(s, is_best=True) if id(s) in best else s for s in states)
 
 
-# Pareto frontier of points in two dimensions.
+# Pareto frontier of points.
 
 
-def pareto_frontier(points: Sequence[tuple[float, float]]) -> tuple[bool, ...]:
-    """Return for each (x, y), larger being better: whether no other point is as good in both and better in one.
+def pareto_frontier(points: Sequence[tuple[float, ...]]) -> tuple[bool, ...]:
+    """Return for each point, larger being better on every axis: whether no other is as good in all and better in one.
 
     Equal points are on the front together.
     """
     return tuple(
         not any(
-            other[0] >= point[0] and other[1] >= point[1] and other != point for other in points
+            other != point and all(a >= b for a, b in zip(other, point, strict=True))
+            for other in points
         )
         for point in points
     )

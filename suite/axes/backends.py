@@ -34,6 +34,10 @@ class Backend:
     """Marker of its points in charts: circle, diamond or square."""
     module: str
     """Worker-side module with `load(request) -> Runnable` (see suite/backends/runnable.py)."""
+    package: str = ""
+    """Worker-side function `package.module:function` that writes a model so that it runs without this project (see
+    suite/bundles); empty = it cannot be taken along.
+    """
     imports: tuple[str, ...]
     """Libraries that a cold start of this backend has to import."""
     preload: tuple[str, ...] = ("torch",)
@@ -100,6 +104,7 @@ BACKENDS: Final = {
             meaning="the module as it is, in PyTorch",
             colours=("#5f7fae", "#86a5d6"),
             module="suite.backends.eager",
+            package="suite.bundles.program:write",
             imports=("torch",),
             by_default=True,
             generates=True,
@@ -112,6 +117,7 @@ BACKENDS: Final = {
             colours=("#2f9a7c", "#58c2a2"),
             mark="square",
             module="suite.backends.compiled",
+            package="suite.bundles.program:write",
             imports=("torch",),
             by_default=False,
             generates=True,
@@ -135,6 +141,7 @@ BACKENDS: Final = {
             colours=("#d8812a", "#eda04e"),
             mark="diamond",
             module="suite.backends.onnxruntime",
+            package="suite.bundles.graph:write",
             imports=("onnxruntime",),
             preload=GRAPH_PRELOAD,
             by_default=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -44,10 +44,20 @@ def load(
             tensors = flatten_outputs(function(**inputs))
         return [t.to(CPU, torch.float32) for t in tensors]
 
+    def forward(other: Mapping[str, Any]) -> list[Tensor]:
+        with torch.random.fork_rng(devices=[device] if is_accelerator(device) else []):
+            torch.manual_seed(0)
+            with torch.inference_mode():
+                found = flatten_outputs(
+                    function(**move(other, device, dtype)), subject.spec.outputs
+                )
+        return [t.to(CPU, torch.float32) if t.is_floating_point() else t.cpu() for t in found]
+
     return Runnable(
         call=partial(function, **inputs),
         inference=torch.inference_mode,
         outputs=outputs,
+        forward=forward,
         synchronize=synchronize,
         module=module,
         inputs=inputs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,9 +60,14 @@ def load(job: CellJob, emit: Emit) -> Runnable:
     def outputs() -> list[Tensor]:
         return [torch.from_numpy(array).to(torch.float32) for array in call()]
 
+    def forward(other: Mapping[str, Any]) -> list[Tensor]:
+        found = [torch.from_numpy(array) for array in session.run(None, feeds_for(session, other))]
+        return [t.to(torch.float32) if t.is_floating_point() else t for t in found]
+
     return Runnable(
         call=call,
         outputs=outputs,
+        forward=forward,
         synchronize=_nothing,
         inputs=feeds,
         setup=RunResult(

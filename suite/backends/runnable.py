@@ -31,6 +31,9 @@ class Runnable:
     """Context that a user opens once around many passes (torch.inference_mode); it costs 3 us, an eighth of a pass of
     `mlp`.
     """
+    forward: Callable[[Mapping[str, Any]], list[Tensor]] | None = None
+    """Runs one forward pass on other inputs, as the task gives them, and returns its flattened output tensors on the
+    CPU, floating-point ones in float32: for quality, never timed. None = the backend runs the bound input only."""
     module: Any = None
     """The torch module, if there is one (not for ONNX Runtime)."""
     inputs: Mapping[str, Any] = field(default_factory=dict)

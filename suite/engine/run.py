@@ -131,15 +131,17 @@ def open_run(
     steps: Mapping[str, Step] = STEPS,
     worker: Callable[[RunFolder], Worker] | None = None,
     launcher: Launcher | None = None,
+    runs: Path | None = None,
 ) -> Run:
     """Return a run that is ready to measure: a new one below `out`/runs, or the one named by `resume` ("" = the
     newest).
 
     `options` are added to every job's options; `steps` are the steps available for a cell. The launcher starts at once
-    and imports in the background; a `launcher` that was started before goes on as that of the run. Raises RunError if
-    the run to resume does not exist or was made with other options, StoreError if `out` cannot be written.
+    and imports in the background; a `launcher` that was started before goes on as that of the run. `runs` is the folder
+    of runs in place of `out`/runs, in which reports and trends look. Raises RunError if the run to resume does not
+    exist or was made with other options, StoreError if `out` cannot be written.
     """
-    runs = out / "runs"
+    runs = runs or out / "runs"
     all_options = selection.job_options.extended(options or {})
     records: tuple[Record, ...] = ()
     started_at = _now()

@@ -75,6 +75,24 @@ class PairedArm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SearchedArm:
+    """An arm of a search, and how long it stayed."""
+
+    label: str
+    turns: PairedArm
+    """Its turns; the first one is of pass `first_pass`."""
+    first_pass: int = 0
+    threads: int = 1
+    """Intra-op threads; 0 = it runs on an accelerator."""
+    num_samples: int = 1
+    """Samples per call."""
+    left_because: str = ""
+    """slower, limit or cost; empty = it stayed to the end."""
+    left_after: int = 0
+    """Round after which it left, counted from 1; 0 = it stayed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PairsResult(StepResult):
     """A cell measured in turns with the cells that it is compared with; ratios are derived from these turns."""
 

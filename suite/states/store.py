@@ -190,7 +190,7 @@ def ingredients_of(job: CellJob, spec: ModelSpec, variant: str) -> dict[str, Any
         "model": spec.name,
         "size": cell.size,
         "device": maker_device(job, row.stage).partition(":")[0],
-        "dtype": cell.dtype,
+        "dtype": options.made_in or cell.dtype,
         "seed": options.seed,
         "processes": options.nproc if row.stage == PARALLEL else 1,
         "record": [

@@ -39,6 +39,8 @@ class JobOptions:
     """Processes of the stage `parallel`."""
     train_on: str = ""
     """Device on which weights are made for all devices; empty = on each."""
+    made_in: str = ""
+    """Dtype in which states were made, where a job runs them in another; empty = the cell's."""
     plan: Mapping[str, Any] = field(default_factory=dict)
     """Fields of bench.plan.Plan; empty = the standard plan."""
     generation: Mapping[str, Any] = field(default_factory=dict)

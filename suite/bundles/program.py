@@ -1,0 +1,53 @@
+"""Worker side. A module as a `.pt2` program of torch.export, run by eager PyTorch or compiled by Inductor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from suite.axes import COMPILED, is_accelerator
+from suite.backends.runnable import Runnable
+from suite.bundles.package import Package
+from suite.flat_tensors import move
+from suite.spec import ModelSpec
+from suite.stages.export.pt2 import program_of
+from suite.worker.protocol import CellJob
+
+FILE: Final = "model.pt2"
+
+
+def write(
+    job: CellJob, spec: ModelSpec, subject: Runnable, inputs: Mapping[str, Any], folder: Path
+) -> Package:
+    """Save the module to `folder`; it takes the flat inputs in their order. Raises torch.export's errors."""
+    device, dtype = job.cell.device, job.cell.dtype
+    traced = move(inputs, device, getattr(torch, dtype))
+    torch.export.save(program_of(spec, subject.module, traced), folder / FILE)
+    place = f'"{device}", ' if is_accelerator(device) else ""
+    wait = ["    torch.cuda.synchronize()"] if is_accelerator(device) else []
+    moved = f'.to("{device}")' if place else ""
+    own = (
+        f"tensors = [t.to({place}torch.{dtype}) if t.is_floating_point() else t{moved} for t in tensors]",
+    )
+    is_plain = not place and dtype == "float32"
+    return Package(
+        imports=("import torch",),
+        lines=(
+            f"torch.set_num_threads({torch.get_num_threads()})",
+            f'program = torch.export.load(here / "{FILE}").module()',
+            *(["program = torch.compile(program)"] if job.cell.backend == COMPILED else []),
+            "tensors = [torch.from_numpy(array) for array in inputs.values()]",
+            *(() if is_plain else own),
+            "def call():",
+            "    with torch.inference_mode():",
+            "        answer = program(*tensors)",
+            *wait,
+            "    return answer",
+            "def arrays(answer):",
+            "    return [(t.float() if t.is_floating_point() else t).cpu().numpy() for t in answer]",
+        ),
+        libraries=("torch", "numpy"),
+    )
