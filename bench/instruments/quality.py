@@ -86,9 +86,11 @@ def _answer(subject: Runnable, batch: Batch) -> list[Tensor]:
 
 
 def bytes_of(job: CellJob, subject: Runnable) -> int | None:
-    """Return the bytes of the graph's files, or of the module's weights and buffers; None if there is neither."""
+    """Return the bytes of the graph's files, of a package, or of the module's weights and buffers; None without any."""
     if BACKENDS[job.cell.backend].needs_graph:
         return sum(file.stat().st_size for file in files_of(Path(job.options.graph)))
+    if subject.setup.package_bytes is not None:
+        return subject.setup.package_bytes
     if subject.module is None:
         return None
     counted = sizes(subject.module)

@@ -30,6 +30,7 @@ from bench.summary.labels import (
 from bench.summary.machine import HEADLINE_PACKAGES
 from bench.summary.model import Report
 from bench.summary.quality_text import training_warnings
+from bench.summary.ship import ship_lines
 from bench.summary.step_outcomes import outcome_counts
 from suite import units
 
@@ -81,6 +82,8 @@ def render_terminal(
         console.print(Text.assemble((names[life_id], "bold"), f": {ship_text(one)}."))
     if report.lives and (command := next_command(report)):
         console.print(Text(f"States to ship are missing, or not measured; next: {command}"))
+    for line in ship_lines(report):
+        console.print(Text(line))
     console.print(_outcomes(report))
     if html is not None:
         place = (str(html), f"link {html.absolute().as_uri()}")

@@ -158,7 +158,7 @@ def next_command(report: Report) -> str:
         return f"pytest suite --models {_some(models)} --size {sizes}"
     if not named:
         return ""
-    typed = _some([_as_typed(str(origins[model])) for model in named])
+    typed = _some([as_typed(str(origins[model])) for model in named])
     return f"pytest bench --models {typed} --variant {ORIGINAL},{INT8} --size {sizes}"
 
 
@@ -166,7 +166,7 @@ def _some(models: Sequence[str]) -> str:
     return ",".join(models[:MODELS_IN_COMMAND]) + (",..." if models[MODELS_IN_COMMAND:] else "")
 
 
-def _as_typed(reference: str) -> str:
+def as_typed(reference: str) -> str:
     """Return a reference without the folder of its file."""
     kind, _, target = reference.partition(":")
     return reference if kind in LIBRARIES else target.rpartition("/")[2]

@@ -261,9 +261,9 @@ def _selection(
         worker=launcher,
     )
     if len(selection.specs) != 1:
+        some = ", ".join([*selection.specs][:5]) + (", ..." if len(selection.specs) > 5 else "")
         raise CatalogError(
-            f"MODEL {arguments.model}: names {len(selection.specs)} models ({', '.join([*selection.specs][:5])} ...);"
-            " expected one"
+            f"MODEL {arguments.model}: names {len(selection.specs)} models ({some}); expected one"
         )
     places = {(cell.size, cell.device, cell.length) for cell in selection.cells}
     if len(places) != 1:

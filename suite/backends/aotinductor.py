@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,10 +57,15 @@ def load(job: CellJob, emit: Emit) -> Runnable:
     def outputs() -> list[Tensor]:
         return [tensor.to(CPU, torch.float32) for tensor in loaded(*flat)]
 
+    def forward(other: Mapping[str, Any]) -> list[Tensor]:
+        found = loaded(*flatten_inputs(move(other, device, dtype)).values())
+        return [t.to(CPU, torch.float32) if t.is_floating_point() else t.cpu() for t in found]
+
     return Runnable(
         call=partial(loaded, *flat),
         inference=torch.inference_mode,
         outputs=outputs,
+        forward=forward,
         synchronize=waiter(device),
         inputs=inputs,
         setup=RunResult(

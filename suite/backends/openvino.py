@@ -76,9 +76,16 @@ def load(job: CellJob, emit: Emit) -> Runnable:
         found = call()
         return [torch.from_numpy(found[port]).to(torch.float32) for port in compiled.outputs]
 
+    def forward(other: Mapping[str, Any]) -> list[Tensor]:
+        names = [port.get_any_name() for port in compiled.inputs]
+        found = request.infer(feeds_of(names, other))
+        tensors = [torch.from_numpy(found[port]) for port in compiled.outputs]
+        return [t.to(torch.float32) if t.is_floating_point() else t for t in tensors]
+
     return Runnable(
         call=call,
         outputs=outputs,
+        forward=forward,
         synchronize=lambda: None,  # `infer` returns when its results are there
         inputs=feeds,
         setup=RunResult(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 import torch
 
 from suite.axes import COMPILED, is_accelerator
+from suite.backends.aotinductor import FOLDER as PACKAGES
 from suite.backends.runnable import Runnable
 from suite.bundles.package import Package
 from suite.flat_tensors import move
@@ -26,9 +28,28 @@ def write(
     device, dtype = job.cell.device, job.cell.dtype
     traced = move(inputs, device, getattr(torch, dtype))
     torch.export.save(program_of(spec, subject.module, traced), folder / FILE)
+    return _package(
+        job,
+        f'program = torch.export.load(here / "{FILE}").module()',
+        *(["program = torch.compile(program)"] if job.cell.backend == COMPILED else []),
+    )
+
+
+def write_compiled(
+    job: CellJob, spec: ModelSpec, subject: Runnable, inputs: Mapping[str, Any], folder: Path
+) -> Package:
+    """Copy the package that AOTInductor has made in the run's folder; it runs on CPUs with the same instructions."""
+    name = f"{job.cell.file_stem}-{torch.get_num_threads()}.pt2"
+    shutil.copyfile(Path(job.options.run_dir) / PACKAGES / name, folder / FILE)
+    return _package(job, f'program = torch._inductor.aoti_load_package(str(here / "{FILE}"))')
+
+
+def _package(job: CellJob, *load: str) -> Package:
+    """Return the lines that run the program which `load` loads, on the tensors of the inputs in their order."""
+    device, dtype = job.cell.device, job.cell.dtype
     place = f'"{device}", ' if is_accelerator(device) else ""
-    wait = ["    torch.cuda.synchronize()"] if is_accelerator(device) else []
     moved = f'.to("{device}")' if place else ""
+    wait = ["    torch.cuda.synchronize()"] if is_accelerator(device) else []
     own = (
         f"tensors = [t.to({place}torch.{dtype}) if t.is_floating_point() else t{moved} for t in tensors]",
     )
@@ -37,8 +58,7 @@ def write(
         imports=("import torch",),
         lines=(
             f"torch.set_num_threads({torch.get_num_threads()})",
-            f'program = torch.export.load(here / "{FILE}").module()',
-            *(["program = torch.compile(program)"] if job.cell.backend == COMPILED else []),
+            *load,
             "tensors = [torch.from_numpy(array) for array in inputs.values()]",
             *(() if is_plain else own),
             "def call():",

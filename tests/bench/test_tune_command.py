@@ -54,7 +54,7 @@ def run_elsewhere(folder: Path) -> subprocess.CompletedProcess[str]:
 
 REQUEST = (
     "mlp", "--size", "tiny", "--plan", "quick", "--variant", "original", "--dtype", "float32", "--threads", "1",
-    "--backend", "eager,onnxruntime",
+    "--backend", "eager,onnxruntime,openvino",
 )  # fmt: skip
 
 
@@ -80,12 +80,13 @@ def bundled(tmp_path_factory):
     asked.run.close()
 
 
-def test_a_graphs_bundle_runs_without_this_project(bundled):
-    folder = bundled("onnxruntime")
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_a_graphs_bundle_runs_without_this_project(bundled, backend):
+    folder = bundled(backend)
     assert {file.name for file in folder.iterdir()} == {
         "run.py", "requirements.txt", "bundle.json", "inputs.npz", "outputs.npz", "model.onnx",
     }  # fmt: skip
-    assert "onnxruntime==" in (folder / "requirements.txt").read_text()
+    assert f"{backend}==" in (folder / "requirements.txt").read_text()
     done = run_elsewhere(folder)
     assert "outputs agree" in done.stdout
     assert done.returncode in (0, 2)  # a machine with other work may be slower
@@ -115,6 +116,7 @@ def test_a_model_is_tuned_from_its_name_to_the_answer(tmp_path, capsys):
     assert {lane["label"]: lane["cost"]["drop"] < 0.01 for lane in document["lanes"]} == {
         "mlp-tiny-eager-cpu-float32-b1-t1": True,
         "mlp-tiny-onnxruntime-cpu-float32-b1-t1": True,
+        "mlp-tiny-openvino-cpu-float32-b1-t1": True,
     }
     assert min(lane["num_turns"] for lane in document["lanes"]) >= 4
     # On a machine with other work nothing may be known, and then it has to say so.
@@ -128,7 +130,7 @@ def test_a_model_is_tuned_from_its_name_to_the_answer(tmp_path, capsys):
     ("options", "said"),
     [
         (["mlpp"], "did you mean mlp"),
-        (["res*", "--size", "tiny"], "expected one"),
+        (["mlp,cnn", "--size", "tiny"], "names 2 models (mlp, cnn); expected one"),
         (["mlp", "--threads", "99999"], "--threads '99999': expected one or more numbers from 1 to"),
         (["mlp", "--threads", "0"], "--threads '0'"),
         (["mlp", "--backend", "egaer"], "did you mean eager"),
