@@ -31,6 +31,8 @@ ANOTHER_THING = {
         "bench/summary/machine.py": {"onnxruntime"},
         "suite/origins/onnx_file.py": {"onnxruntime"},
         "suite/provenance.py": {"onnxruntime", "torchao"},
+        "suite/bundles/graph.py": {"onnxruntime"},
+        "suite/bundles/openvino.py": {"openvino"},
         "suite/worker/errors.py": {"openvino", "torchao"},
     },
     "a control group of Linux": {

@@ -131,7 +131,7 @@ def write_bundle(
         "seconds": 1.0,
         **facts,
     }
-    (folder / SCRIPT).write_text(script_of(known, made), encoding="utf-8")
+    (folder / SCRIPT).write_text(script_of(title, made), encoding="utf-8")
     pins = "".join(f"{name}=={version}\n" for name, version in made.versions.items())
     (folder / "requirements.txt").write_text(pins, encoding="utf-8")
     (folder / FACTS).write_text(to_json(known), encoding="utf-8")
@@ -141,11 +141,11 @@ def write_bundle(
     return Bundle(folder=folder, latency=interval, error=max(answer["error"] for answer in answers))
 
 
-def script_of(facts: Mapping[str, Any], made: BundleResult) -> str:
+def script_of(title: str, made: BundleResult) -> str:
     """Return the script that replays the bundle."""
     return TEMPLATE.format(
-        title=facts["title"],
-        python=facts["python"],
+        title=title,
+        python=platform.python_version(),
         pins=", ".join(f"{name} {version}" for name, version in made.versions.items()),
         imports="\n".join(made.imports),
         lines="\n".join(made.lines),

@@ -17,6 +17,7 @@ from bench.output.json_text import to_json
 from bench.plan import PLANS
 from bench.steps import STEPS
 from bench.summary.lifecycle import quality_of
+from bench.summary.machine import HEADLINE_PACKAGES
 from bench.tune.bundle import BundleError, write_bundle
 from bench.tune.choice import choose, is_busy
 from bench.tune.document import to_document
@@ -315,10 +316,9 @@ def threads_of(text: str, num_cores: int) -> tuple[int, ...]:
 def machine_of(environment: Environment) -> dict[str, str]:
     """Return what the figures depend on, in a few words each."""
     system, known = environment.system, environment.versions
-    packages = ("torch", "onnxruntime")
     return {
         "processor": f"{system.cpu_model}, {system.num_cores} cores",
-        **{name: f"{name} {known[name]}" for name in packages if name in known},
+        **{name: f"{name} {known[name]}" for name in HEADLINE_PACKAGES if name in known},
     }
 
 
