@@ -74,6 +74,7 @@ def _provider(
         colours=colours,
         mark="diamond",
         module="suite.backends.onnxruntime",
+        package="suite.bundles.graph:write",
         imports=("onnxruntime",),
         preload=GRAPH_PRELOAD,
         by_default=False,

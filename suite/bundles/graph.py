@@ -32,12 +32,13 @@ def write(
 
     copy_graph(Path(job.options.graph), folder)
     names = ("onnxruntime-gpu", "onnxruntime")
+    providers = [*dict.fromkeys((subject.setup.provider, "CPUExecutionProvider"))]
     return Package(
         imports=("import onnxruntime as ort",),
         lines=(
             "options = ort.SessionOptions()",
             f"options.intra_op_num_threads = {job.options.threads}",
-            f'session = ort.InferenceSession(here / "{FILE}", options, providers=["{subject.setup.provider}"])',
+            f'session = ort.InferenceSession(here / "{FILE}", options, providers={providers})',
             "feeds = {node.name: inputs[node.name] for node in session.get_inputs()}",
             "def call():",
             "    return session.run(None, feeds)",
