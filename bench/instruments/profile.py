@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.instruments.options import ProfileOptions
 from bench.instruments.results import ProfileResult
-from suite.axes import is_accelerator
+from suite.axes import OPENVINO, is_accelerator
 from suite.backends.runnable import Runnable, runnable_for
 from suite.results.step_output import StepOutput
 from suite.worker.protocol import CellJob, Emit
@@ -28,8 +28,10 @@ def run(job: CellJob, emit: Emit) -> StepOutput[ProfileResult]:
     """Profile the operators of a forward pass; the profiler's own cost is in the seconds. Options: ProfileOptions."""
     subject = runnable_for(job, emit)
     emit("phase", name="profile")
-    if subject.module is None:
+    if subject.setup.provider:
         rows, passes = _onnxruntime(job, subject)
+    elif job.cell.backend == OPENVINO:
+        rows, passes = _openvino(job, subject)
     else:
         with subject.inference():
             rows, passes = _torch(subject, job.cell.device)
@@ -87,6 +89,24 @@ def _onnxruntime(job: CellJob, subject: Runnable) -> tuple[Rows, int]:
         row = rows[str(event.get("args", {}).get("op_name") or event["name"])]
         row[0] += event["dur"] * 1e-6
         row[1] += 1
+    return dict(rows), WARM + PASSES
+
+
+def _openvino(job: CellJob, subject: Runnable) -> tuple[Rows, int]:
+    """Profile with OpenVINO's counters of layers, in a separate compiled model."""
+    from suite.backends.openvino import open_model
+
+    rows: Rows = defaultdict(lambda: [0.0, 0.0])
+    compiled = open_model(
+        Path(job.options.graph), job.cell.dtype, job.options.threads, counts_layers=True
+    )
+    request = compiled.create_infer_request()
+    for _ in range(WARM + PASSES):
+        request.infer(dict(subject.inputs))
+        for layer in request.get_profiling_info():
+            row = rows[layer.node_type]
+            row[0] += layer.real_time.total_seconds()
+            row[1] += 1
     return dict(rows), WARM + PASSES
 
 

@@ -112,9 +112,13 @@ def settings_of(dtype: str, threads: int) -> dict[str, Any]:
     }
 
 
-def open_model(graph: Path, dtype: str, threads: int) -> Any:
-    """Return the compiled model of a graph; raise Unavailable if it has other settings than asked."""
-    compiled = ov.Core().compile_model(graph, PLUGIN, settings_of(dtype, threads))
+def open_model(graph: Path, dtype: str, threads: int, *, counts_layers: bool = False) -> Any:
+    """Return the compiled model of a graph; raise Unavailable if it has other settings than asked.
+
+    With `counts_layers` its requests give the time of every layer, which costs some.
+    """
+    settings = settings_of(dtype, threads) | ({"PERF_COUNT": True} if counts_layers else {})
+    compiled = ov.Core().compile_model(graph, PLUGIN, settings)
     got = compiled.get_property("INFERENCE_PRECISION_HINT").type_name
     if got != HINTS[dtype]:
         name = next((name for name, hint in HINTS.items() if hint == got), got)

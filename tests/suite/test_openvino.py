@@ -132,6 +132,27 @@ def test_threads_are_read_back(graph):
 
 
 @pytest.mark.heavy
+def test_the_cause_of_a_regression_is_found_in_the_layers_of_the_opened_graph(graph, monkeypatch):
+    import numpy as np
+
+    from bench.instruments import profile
+    from suite.backends.runnable import Runnable
+    from suite.worker.protocol import CellJob
+
+    subject = Runnable(
+        call=lambda: None, outputs=list, synchronize=lambda: None,
+        inputs={"x": np.ones((2, 64), dtype=np.float32)},
+    )  # fmt: skip
+    monkeypatch.setattr(profile, "runnable_for", lambda job, emit: subject)
+    cell = replace(CELL, dtype="float32")
+    job = CellJob(runner="", cell=cell, options=JobOptions(graph=str(graph), threads=1))
+    operators = profile.run(job, lambda kind, /, **data: None).result.operators
+    seconds, calls = operators["FullyConnected"]
+    assert seconds >= 0
+    assert calls == 1
+
+
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "dtype, counts, is_quantized, reason",
     [
