@@ -25,7 +25,7 @@ COMMANDS: Final = {
         "which state of a model to ship under limits, from stored runs",
     ),
     "why": (
-        "bench.why.command",
+        "bench.why",
         "why a graph is slow in ONNX Runtime: the cause, its evidence, the cure",
     ),
     "tune": (

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench.graph_analysis.causes import Finding
 from bench.graph_analysis.spread import Spread
 from bench.onnx_graph.names import bare
 from diagnostics.codec import decode_as
@@ -88,6 +89,8 @@ class Anatomy:
     """Source of activations and times: `digits, 1 sample` or `random numbers`; empty if nothing was run."""
     seconds: float | None = None
     """Seconds of one profiled run, over all nodes."""
+    causes: tuple[Finding, ...] = ()
+    """What slows it down, the largest first; see `bench.graph_analysis.causes`."""
     sizes: tuple[tuple[str, int], ...] = ()
     """(open axis, extent) assumed for `macs`."""
     problems: tuple[str, ...] = ()

@@ -6,11 +6,14 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any, Final
 
+from bench.graph_analysis.evidence import ProfiledNode
+from bench.graph_analysis.profiled import KERNEL, nodes_of
 from bench.onnx_graph.names import family
 from bench.onnx_graph.observed import NO_SPINNING
 from bench.onnx_graph.record import Graph, Node
@@ -30,7 +33,6 @@ PROFILED: Final = 0.25
 LONG: Final = 1.5
 """Seconds after which one profiled run is enough: of a run of seconds the operators' shares do not scatter."""
 MOST_RUNS: Final = 20
-KERNEL: Final = "_kernel_time"
 OPEN: Final = (8, 128, 2048, 16_000)
 """Extents tried for open axes, shortest first."""
 FUSED: Final = 4
@@ -69,6 +71,18 @@ def values_of_a_run(path: Path, names: Sequence[str], feeds: Mapping[str, Any]) 
     return dict(zip(wanted, session.run(wanted, dict(feeds)), strict=True))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeTimes:
+    """Where the time of a session goes."""
+
+    spent: dict[str, float]
+    """Key of a node of the file -> seconds per run."""
+    unassigned: float
+    """Seconds that belong to no node of the file."""
+    nodes: tuple[ProfiledNode, ...]
+    """The nodes that ran, after the session's optimizations."""
+
+
 def time_of_nodes(
     path: Path,
     graph: Graph,
@@ -77,8 +91,8 @@ def time_of_nodes(
     threads: int = 0,
     beside: AbstractContextManager[None] | None = None,
     alone: AbstractContextManager[None] | None = None,
-) -> tuple[dict[str, float], float]:
-    """Return (key of a node -> seconds per run, seconds that belong to no node of the file).
+) -> NodeTimes:
+    """Return the seconds per run of the nodes.
 
     The graph is optimized as in a real session: a fused node's time is assigned to the node after which it is named.
     Each time is the median over several runs. `beside` is held while the session is made and runs once, `alone` while
@@ -119,7 +133,8 @@ def time_of_nodes(
             own.append(float(event["dur"]) * 1e-6)
     # The first run is the cold one; the runs of a node follow each other.
     warm = {key: own[len(own) // num_runs :] for key, own in spent.items()}
-    return _assigned(warm, graph, outputs, num_runs - 1)
+    found, unassigned = _assigned(warm, graph, outputs, num_runs - 1)
+    return NodeTimes(spent=found, unassigned=unassigned, nodes=nodes_of(profile, num_runs))
 
 
 def is_short(num_runs: int, seconds: float) -> bool:

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.graph_analysis.activations import layers_from, shown_values, values_in
+from bench.graph_analysis.causes import causes_of
+from bench.graph_analysis.evidence import Evidence
 from bench.graph_analysis.folder import ANATOMY, BETWEEN, DIFFERENCE, METRICS
 from bench.graph_analysis.jobs import AskedGraph, GraphOptions, GraphProblems
 from bench.graph_analysis.modules import scopes_in, weight_names
+from bench.graph_analysis.profiled import CPU_PROVIDER, product_rate
 from bench.graph_analysis.quiet import alone, beside
 from bench.graph_analysis.record import Anatomy, Layer, Part, layer_name
 from bench.graph_analysis.running import time_of_nodes, values_of_a_run, working_feeds
@@ -179,6 +182,8 @@ def _run(
     shown = shown_values([graph for _, _, graph in found])
     kept: dict[str, dict[str, Any]] = {}
     result: Graphs = []
+    with alone(quiet):
+        peak = product_rate(threads) if feeds else 0.0
     for entry, anatomy, graph in found:
         path = Path(entry.path)
         if entry.path not in feeds:
@@ -187,9 +192,10 @@ def _run(
         try:
             names = {value.name for value in graph.inputs}
             own = {n: array for n, array in feeds[entry.path].items() if n in names}
-            spent, unassigned = time_of_nodes(
+            times = time_of_nodes(
                 path, graph, own, threads=threads, beside=beside(quiet), alone=alone(quiet)
             )
+            evidence = Evidence(nodes=times.nodes, provider=CPU_PROVIDER, peak=peak)
             with beside(quiet):
                 told = values_in(graph, shown)
                 values = values_of_a_run(path, list(told.values()), own)
@@ -197,8 +203,9 @@ def _run(
                 anatomy = replace(
                     anatomy,
                     fed=fed,
-                    parts=_timed(anatomy, graph, spent),
-                    seconds=sum(spent.values()) + unassigned,
+                    parts=_timed(anatomy, graph, times.spent),
+                    seconds=sum(times.spent.values()) + times.unassigned,
+                    causes=causes_of(evidence),
                     activations=layers_from(values, told, kept.get(entry.parent, {})),
                 )
         except Exception as error:

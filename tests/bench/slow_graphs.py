@@ -347,9 +347,10 @@ CASES = {
 
 def found_in(model, folder):
     """The evidence of one session, on one thread."""
+    from bench.graph_analysis.evidence import Evidence
+    from bench.graph_analysis.profiled import product_rate
     from bench.graph_analysis.running import working_feeds
-    from bench.why.evidence import Evidence
-    from bench.why.session_profile import product_rate, profiled
+    from bench.graph_analysis.session_profile import profiled
 
     path = Path(folder, "graph.onnx")
     onnx.save(model, path)
@@ -358,7 +359,7 @@ def found_in(model, folder):
 
 
 def main(asked):
-    from bench.why.causes import causes_of
+    from bench.graph_analysis.causes import causes_of
 
     lost = 0
     answers = {}

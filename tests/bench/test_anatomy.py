@@ -114,7 +114,8 @@ def test_quantized_weights_are_told_in_the_float_domain_under_the_same_name(tmp_
 def test_times_go_to_the_nodes_of_the_file_whatever_is_fused(tmp_path):
     path = net(tmp_path / "net.onnx")
     _, graph = anatomy_of(path, model="net", sizes={"batch": 1})
-    spent, unassigned = time_of_nodes(path, graph, random_feeds(path, {}), threads=1)
+    times = time_of_nodes(path, graph, random_feeds(path, {}), threads=1)
+    spent, unassigned = times.spent, times.unassigned
     assert spent["conv"] > 0
     # Which processors have a kernel of both differs: `relu` is fused into the convolution, or has a time of its own.
     assert set(spent) <= {"conv", "relu", "pool", "flatten", "fc"}

@@ -3,14 +3,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from slow_graphs import CASES, HEALTHY
 
-from bench.why.causes import CAUSES, causes_of, products
-from bench.why.evidence import Array, Evidence, ProfiledNode
-from bench.why.session_profile import nodes_of
+from bench.graph_analysis.causes import CAUSES, causes_of, products
+from bench.graph_analysis.evidence import Array, Evidence, ProfiledNode
+from bench.graph_analysis.profiled import nodes_of
 
 CPU = "CPUExecutionProvider"
 
@@ -183,3 +184,27 @@ def test_a_file_that_is_no_graph_is_one_sentence_with_the_doctor_as_next_step(tm
     assert done.returncode == 2
     assert "it does not run in ONNX Runtime" in done.stderr
     assert "next: python -m diagnostics model" in done.stderr
+
+
+def test_the_report_tells_of_each_graph_what_slows_it_down(tmp_path):
+    import onnx
+    from report_runs import MODELS, write_run
+
+    from bench.graph_analysis.folder import Anatomies, folder_of, load_anatomies
+    from bench.graph_analysis.make import take_files_apart
+    from bench.report.html import to_html
+    from bench.summary.build import build_report
+    from suite.runs.load import load_run
+
+    onnx.save(CASES["windows cut out"].model, tmp_path / "net.onnx")
+    take_files_apart({"net": tmp_path / "net.onnx"}, folder_of(tmp_path))
+    (found,) = load_anatomies(tmp_path).by_stem.values()
+    assert found.causes[0].cause == "layout copies"
+    write_run(tmp_path / "run", models=MODELS[:1])
+    of_the_row = replace(found, model=MODELS[0][0], size="base", variant="original")
+    page = to_html(
+        build_report(load_run(tmp_path / "run")), anatomies=Anatomies(by_stem={"net": of_the_row})
+    )
+    assert "What slows" in page
+    assert "copies of whole tensors into another layout" in page
+    assert "move permutes out of forward" in page

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bench.graph_analysis.evidence import PRODUCTS, Evidence, ProfiledNode
 from bench.paired_ratio import paired_ratio
-from bench.why.evidence import PRODUCTS, Evidence, ProfiledNode
 from suite import units
 from suite.results.measuring import PairedArm
 

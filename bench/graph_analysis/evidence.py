@@ -22,7 +22,7 @@ PRODUCTS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionProfileOptions:
-    """Options of `bench.why.session_profile`."""
+    """Options of `bench.graph_analysis.session_profile`."""
 
     file: str
     """Path of the ONNX graph, not the job's own: any of a run's states, or a user's file."""
@@ -100,7 +100,7 @@ class ProfiledNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence(StepResult):
-    """What a session of one graph tells; the result of `bench.why.session_profile`."""
+    """What a session of one graph tells; the result of `bench.graph_analysis.session_profile`."""
 
     nodes: tuple[ProfiledNode, ...] = ()
     provider: str = ""

@@ -14,6 +14,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.markup import escape
 
+from bench.graph_analysis.causes import LEAST, Finding, causes_of, products, thread_ratio
+from bench.graph_analysis.evidence import Evidence, SessionProfileOptions
 from bench.graph_analysis.make import graphs_of
 from bench.instruments.results import ProfileResult
 from bench.onnx_graph.axes import parse_sizes
@@ -23,8 +25,6 @@ from bench.output.names import variant_name
 from bench.report.command import RUNS
 from bench.summary.build import build_report
 from bench.summary.model import Speedup
-from bench.why.causes import LEAST, Finding, causes_of, products, thread_ratio
-from bench.why.evidence import Evidence, SessionProfileOptions
 from diagnostics.codec import encode
 from diagnostics.did_you_mean import did_you_mean
 from suite import units
@@ -38,7 +38,7 @@ from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob, Job
 
 TROUBLE: Final = 2
-PROFILE: Final = "bench.why.session_profile:run"
+PROFILE: Final = "bench.graph_analysis.session_profile:run"
 EAGER_PROFILE: Final = "bench.instruments.profile:run"
 DEADLINE: Final = 600.0
 SEARCHED: Final = 50
@@ -223,7 +223,7 @@ def _evidence(subject: Subject, arguments: argparse.Namespace) -> Evidence:
     asked = options.extended(
         SessionProfileOptions(file=str(subject.path.resolve()), sizes=parse_sizes(arguments.axes))
     )
-    preload = ("onnx", "bench.why.session_profile")
+    preload = ("onnx", "bench.graph_analysis.session_profile")
     launcher = Launcher(preload=preload if subject.cell is None else ("torch", *preload))
     try:
         job = (

@@ -1,1 +1,0 @@
-"""Why a graph is slow: causes with evidence and cure, from a profile of its nodes."""
