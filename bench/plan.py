@@ -137,3 +137,7 @@ def next_harder_plan(name: str) -> str | None:
     if name not in names or name == names[-1]:
         return None
     return names[names.index(name) + 1]
+
+
+HASTY: Final = ("quick",)
+"""Plans in which what explains a number, and decides nothing, is not worth its seconds."""

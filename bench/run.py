@@ -14,6 +14,7 @@ from bench.graph_analysis.make import ANALYSIS, PICTURES_TASK, Done, make_anatom
 from bench.instruments.options import RooflineOptions
 from bench.instruments.results import RooflineResult
 from bench.netron.devtools import has_browser
+from bench.plan import HASTY
 from bench.run_outputs import PAGE, write_outputs_apart
 from bench.summary.build import build_report
 from bench.summary.model import Report
@@ -113,8 +114,6 @@ def _look_back(run: Run, *, is_elsewhere: bool) -> None:
 PEAKS: Final = "bench.instruments.roofline:run"
 DEADLINE: Final = 120.0
 """Seconds for the peaks of one device; 5 s on two cores."""
-HASTY: Final = ("quick",)
-"""Plans after which the peaks are not worth their seconds."""
 
 
 def peaks_for(

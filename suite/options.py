@@ -44,6 +44,7 @@ from suite.worker.job_options import JobOptions, Origin
 from suite.worker.protocol import Job
 
 PRETRAINED: Final = "pretrained"
+RANDOM: Final = "random"
 NO_FILE: Final = (
     "--axes: none of the chosen models is an ONNX file; next: --length, or leave it out"
 )

@@ -11,19 +11,23 @@ step, however fast it is.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
 import torch
+from torch import Tensor
 
+from bench.instruments.decode_profile import MOST_STEPS
 from bench.instruments.generation_modes import MODES, Mode, Need, Opens
 from bench.instruments.generation_points import points_of
 from bench.instruments.generation_rounds import Found, Reader, measure, room_for
 from bench.instruments.options import GenerateOptions
-from bench.plan import plan_of
+from bench.plan import HASTY, plan_of
 from diagnostics.facts.system import describe as describe_system
-from suite.axes import BUILD, ONNXRUNTIME, is_accelerator
+from suite.axes import BUILD, ONNXRUNTIME, ORIGINAL, is_accelerator
 from suite.backends.eager import device_facts, require_device, use_threads
+from suite.backends.native_dtypes import emulated
 from suite.claims import Claim
 from suite.data.bpe import PAD
 from suite.data.sources import source_for
@@ -32,8 +36,10 @@ from suite.generation import agreement, cache_formula
 from suite.generation.agreement import HIGHER
 from suite.generation.decoder import Decoder
 from suite.generation.find import decoder_of
+from suite.generation.own_tokenizer import own_tokenizer
 from suite.generation.perplexity import perplexity_of
 from suite.generation.prompts import described, text_prompts
+from suite.options import RANDOM
 from suite.origins.find import spec_of
 from suite.results.generate import GenerateResult, GenerationMode, TokenAgreement
 from suite.results.step_output import StepOutput
@@ -68,30 +74,39 @@ def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
     limit, vocabulary = extents(spec, cell.size, built)
     is_pair = decoder_of(built, spec.name).is_encoder_decoder
     points = points_of(asked, limit, is_encoder_decoder=is_pair)
-    config = built.config.to_dict() if hasattr(built, "config") else {}
+    config = cache_formula.config_of(built)
     judge = decoder_of(
         cast(copy.deepcopy(built), cell.device, getattr(torch, HIGHER[cell.dtype])), spec.name
     )
-    ids = text_prompts(
-        source_for(job.options.sources, TEXT),
-        vocabulary=vocabulary,
-        length=max(points.longest, PERPLEXITY_TOKENS),
-        number=cell.batch,
-        seed=job.options.seed,
-    ).to(cell.device)
+    # What a variant has learnt, it has learnt in the ids of our own tokenizer.
+    weights = job.options.weights if cell.variant == ORIGINAL else RANDOM
+    own = own_tokenizer(weights, spec.name, built, vocabulary)
+
+    def prompts(length: int, number: int) -> Tensor:
+        return text_prompts(
+            source_for(job.options.sources, TEXT),
+            vocabulary=vocabulary,
+            length=length,
+            number=number,
+            seed=job.options.seed,
+            tokens=own.tokens,
+        ).to(cell.device)
+
+    ids = prompts(max(points.longest, PERPLEXITY_TOKENS), cell.batch)
     need = Need(
         longest=max(room_for(depth, p, points.num_new) for depth, p in points.depths.items()),
         agreeing=max(AGREEING) + asked.num_agreeing,
         limit=limit,
+        vocabulary=vocabulary,
     )
 
     def taken(name: str, opens: Opens) -> tuple[Mode, GenerationMode, Found]:
         mode = opens(job, spec, built, emit, need)
         emit("phase", name=f"agreement {name}".rstrip())
-        agreed = agree(job, mode, judge, asked, limit, vocabulary)
+        agreed = agree(job, mode, judge, asked, limit, prompts)
         text = ids[0, : min(PERPLEXITY_TOKENS, limit or PERPLEXITY_TOKENS)]
         surprise = None
-        if not asked.is_short:
+        if not asked.is_short and not own.missing:
             emit("phase", name=f"perplexity {name}".rstrip())
             surprise = perplexity_of(mode.open(len(text)), text)
         told = replace(
@@ -111,6 +126,10 @@ def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
             free=lambda: free_bytes(cell.device),
             mode=name,
         )
+        room = need.most - MOST_STEPS
+        if plan.name not in HASTY and not asked.is_short and room > 0:
+            emit("phase", name=f"operators {name}".rstrip())
+            told = replace(told, operators=mode.operators(ids[:, : min(points.prompts[0], room)]))
         threads = torch.get_num_threads()
         if cell.backend == ONNXRUNTIME:
             torch.set_num_threads(1)  # its idle threads would take cores from the other runtime
@@ -120,6 +139,8 @@ def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
         return mode, told, found
 
     kept = Found(left_out=dict(points.left_out))
+    if own.missing:
+        kept.left_out["perplexity"] = own.missing
     told: list[GenerationMode] = []
     setup: dict[str, Any] = {}
     claims: list[Claim] = []
@@ -157,7 +178,8 @@ def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
         left_out=kept.left_out,
         absent=kept.absent,
         agreement=told[0].agreement,
-        prompts=described(vocabulary),
+        emulated=emulated(cell.device, cell.dtype),
+        prompts=described(vocabulary, own.tokens),
         claims=tuple(claims),
         **device_facts(cell.device),
     )
@@ -186,19 +208,13 @@ def agree(
     judge: Decoder,
     asked: GenerateOptions,
     limit: int,
-    vocabulary: int,
+    prompts_of: Callable[[int, int], Tensor],
 ) -> TokenAgreement:
     """Return how greedy decoding agrees with full recomputation, which `judge` does in a higher precision."""
     num_tokens = min(asked.num_agreeing, limit // 2) if limit else asked.num_agreeing
     room = limit - num_tokens if limit else max(AGREEING)
     lengths = [min(n, room) for n in (AGREEING_SHORT if asked.is_short else AGREEING)]
-    ids = text_prompts(
-        source_for(job.options.sources, TEXT),
-        vocabulary=vocabulary,
-        length=max(lengths),
-        number=len(lengths),
-        seed=job.options.seed,
-    ).to(job.cell.device)
+    ids = prompts_of(max(lengths), len(lengths))
     prompts = [row[:length] for row, length in zip(ids, lengths, strict=True)]
     decoder = mode.open(max(lengths) + num_tokens)
     found = agreement.continued(decoder, prompts, num_tokens, PAD)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from torch import Tensor
 
+from bench.instruments.decode_profile import MOST_STEPS, session_operators, torch_operators
 from suite.axes import COMPILED, EAGER, EXPORT, ONNXRUNTIME, is_accelerator
 from suite.backends import inductor
 from suite.flat_tensors import cast
@@ -43,6 +45,7 @@ class Need:
     """In the comparison of tokens."""
     limit: int
     """Positions of the model; 0 = no limit is known."""
+    vocabulary: int
 
     @property
     def most(self) -> int:
@@ -58,6 +61,8 @@ class Mode:
     told: GenerationMode
     open: Callable[[int], Decoder]
     """Most tokens of a sample -> decoder."""
+    operators: Callable[[Tensor], dict[str, float]]
+    """Ids of a prompt -> operator -> its seconds per token decoded behind it."""
     setup: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the result that say what runs it."""
 
@@ -67,7 +72,7 @@ def dynamic(job: CellJob, spec: ModelSpec, built: Any, emit: Emit, need: Need) -
     module = _placed(job, built, emit)
     decoder = decoder_of(module, spec.name)
     told = GenerationMode(cache=DYNAMIC, read_bytes=bytes_read(module))
-    return Mode(told=told, open=lambda capacity: decoder, setup=_torch_threads())
+    return _in_torch(job, told, lambda capacity: decoder)
 
 
 def static(job: CellJob, spec: ModelSpec, built: Any, emit: Emit, need: Need) -> Mode:
@@ -75,12 +80,12 @@ def static(job: CellJob, spec: ModelSpec, built: Any, emit: Emit, need: Need) ->
     module = _placed(job, built, emit)
     make = _buffers_of(module, spec.name)
     told = GenerationMode(cache=STATIC, read_bytes=bytes_read(module))
-    return Mode(
-        told=told,
-        open=lambda capacity: causal_decoder(
+    return _in_torch(
+        job,
+        told,
+        lambda capacity: causal_decoder(
             module, spec.name, Buffers(capacity=capacity, make=partial(make, capacity))
         ),
-        setup=_torch_threads(),
     )
 
 
@@ -107,7 +112,7 @@ def compiled(job: CellJob, spec: ModelSpec, built: Any, emit: Emit, need: Need) 
         read_bytes=bytes_read(module),
         compile_seconds=max(0.0, seconds[0] - seconds[1]),
     )
-    return Mode(told=told, open=lambda capacity: decoder, setup=_torch_threads())
+    return _in_torch(job, told, lambda capacity: decoder)
 
 
 def graph(
@@ -137,7 +142,7 @@ def graph(
     if not all(one.exists() for one in paths):
         emit("phase", name=EXPORT)
         if is_pair:
-            export_pair(built, path, spec.name)
+            export_pair(built, path, spec.name, need.vocabulary)
         else:
             export_cached(built, path, spec.name, is_single=is_single)
     if weights:
@@ -149,13 +154,20 @@ def graph(
                 write_format(source, target, weights)
     emit("phase", name=f"session {weights}".rstrip())
     sessions = tuple(open_session(one, cell.device, job.options.threads) for one in paths)
-    *_, session = sessions
+    *others, session = sessions
 
-    def opened(capacity: int) -> Decoder:
+    def decoder_of_session(last: Any, capacity: int) -> Decoder:
         if is_pair:
             start = start_of(getattr(built, "config", None))
-            return pair_decoder(sessions, eager.full, start)
-        return graph_decoder(session, eager.full, capacity)
+            return pair_decoder((*others, last), eager.full, start)
+        return graph_decoder(last, eager.full, capacity)
+
+    def operators(ids: Tensor) -> dict[str, float]:
+        def timed(prefix: str) -> tuple[Any, Decoder]:
+            last = open_session(paths[-1], cell.device, job.options.threads, profile=prefix)
+            return last, decoder_of_session(last, ids.shape[1] + MOST_STEPS)
+
+        return session_operators(timed, ids)
 
     told = GenerationMode(
         cache=IN_PLACE if is_in_place(session) else CARRIED,
@@ -168,7 +180,9 @@ def graph(
         provider=session.get_providers()[0],
         onnxruntime=ort.__version__,
     )
-    return Mode(told=told, open=opened, setup=setup)
+    return Mode(
+        told=told, open=partial(decoder_of_session, session), operators=operators, setup=setup
+    )
 
 
 Opens = Callable[[CellJob, ModelSpec, Any, Emit, Need], Mode]
@@ -198,5 +212,13 @@ def _buffers_of(module: Any, name: str) -> Callable[[int, int], Any]:
     return lambda capacity, samples: StaticCache(config=config, max_cache_len=capacity)
 
 
-def _torch_threads() -> dict[str, Any]:
-    return {"threads": torch.get_num_threads()}
+def _in_torch(job: CellJob, told: GenerationMode, opens: Callable[[int], Decoder]) -> Mode:
+    """Return a mode that PyTorch runs."""
+    return Mode(
+        told=told,
+        open=opens,
+        operators=lambda ids: torch_operators(
+            opens(ids.shape[1] + MOST_STEPS), job.cell.device, ids
+        ),
+        setup={"threads": torch.get_num_threads()},
+    )

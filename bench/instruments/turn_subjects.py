@@ -51,7 +51,7 @@ def generated_text(job: CellJob, emit: Emit) -> Runnable:
     limit, vocabulary = extents(spec, job.cell.size, built)
     new = min(NEW, limit // 2) if limit else NEW
     length = min(PROMPT, limit - new) if limit else PROMPT
-    need = Need(longest=length + new, agreeing=0, limit=limit)
+    need = Need(longest=length + new, agreeing=0, limit=limit, vocabulary=vocabulary)
     with torch.inference_mode():
         decoder = MODES[job.cell.backend][""](job, spec, built, emit, need).open(length + new)
     emit("phase", name="input")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from bench.output.names import backend_name
@@ -16,8 +17,13 @@ from bench.summary.labels import labels_of, times
 from bench.summary.model import Report
 from suite import units
 from suite.axes import ORIGINAL, REFERENCE
+from suite.options import RANDOM
 
-RANDOM: Final = "random"
+GOOD_SHARE: Final = 0.6
+"""Share of the memory bandwidth below which the operators of a step are named."""
+MOST_OPERATORS: Final = 4
+PRODUCTS: Final = ("MatMul", "Gemm", "::mm", "::addmm", "::linear", "gemm", "::_int_mm")
+"""Parts of the names of operators that multiply by weights."""
 
 
 def generation_sentences(report: Report) -> tuple[str, ...]:
@@ -31,7 +37,58 @@ def generation_sentences(report: Report) -> tuple[str, ...]:
         if lane.generation is not None
         for what, reason in lane.generation.left_out.items()
     )
-    return (*advice, *left_out)
+    return (*advice, *_slow(report), *_emulated(report), *left_out)
+
+
+def _slow(report: Report) -> Iterator[str]:
+    """Yield where the time goes of every mode whose decode is far below the memory bandwidth, at its first depth."""
+    labels = labels_of(report)
+    for row in report.rows:
+        for lane in row.lanes:
+            found = lane.generation
+            for mode in found.modes if found else ():
+                shares = (
+                    point.bandwidth_share
+                    for point in found.points  # type: ignore[union-attr]
+                    if point.mode == mode.name and point.bandwidth_share is not None
+                )
+                share = next(shares, None)
+                if share is None or share >= GOOD_SHARE or not mode.operators:
+                    continue
+                named = ", ".join(filter(None, (backend_name(lane.backend), mode_text(mode.name))))
+                yield f"{labels[row.id]}, {named}: {where_time_goes(share, mode.operators)}."
+
+
+def where_time_goes(share: float, operators: Mapping[str, float]) -> str:
+    """Return e.g. `decode reaches 41% of the memory bandwidth: of a step's time in operators MatMul takes 70%, ...`."""
+    total = sum(operators.values())
+    longest = sorted(operators.items(), key=lambda item: -item[1])[:MOST_OPERATORS]
+    parts = ", ".join(f"{name} {units.percent(seconds / total)}" for name, seconds in longest)
+    text = (
+        f"decode reaches {units.percent(share)} of the memory bandwidth: of {units.seconds(total)} in operators per"
+        f" token {parts}"
+    )
+    products = sum(seconds for name, seconds in operators.items() if is_product(name))
+    if not products:
+        return text
+    alone = share * total / products
+    return f"{text}; its matrix products alone, which read the weights, would reach {units.percent(alone)}"
+
+
+def is_product(operator: str) -> bool:
+    """Return whether the operator multiplies by stored weights."""
+    return any(mark in operator for mark in PRODUCTS)
+
+
+def _emulated(report: Report) -> Iterator[str]:
+    labels = labels_of(report)
+    for row in report.rows:
+        for lane in row.lanes:
+            if lane.generation is not None and lane.generation.emulated:
+                yield (
+                    f"{labels[row.id]}, {backend_name(lane.backend)}: {lane.generation.emulated}, which is emulated:"
+                    " its times say nothing of a device that has them."
+                )
 
 
 def sentence(advice: GenerationAdvice) -> str:

@@ -60,6 +60,8 @@ class GeneratedMode:
     """On text that the model was not trained on; None where it was not computed."""
     compile_seconds: float | None = None
     """None if nothing is compiled."""
+    operators: Mapping[str, float] = field(default_factory=dict)
+    """Operator -> its own seconds per decoded token; empty if that was not measured."""
     agreement: TokenAgreement | None = None
     """The tokens against full recomputation."""
 
@@ -86,6 +88,8 @@ class Generated:
     """The tokens against full recomputation."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Prompt, depth or mode that was not measured -> reason."""
+    emulated: str = ""
+    """Why the dtype is emulated on the device; empty if it is not."""
     weights: str = ""
     """random, pretrained, or a folder; of a model as built they say what its perplexity means."""
 
@@ -153,12 +157,14 @@ def generated_of(records: Sequence[Record]) -> Generated | None:
                 file_bytes=one.file_bytes,
                 perplexity=one.perplexity,
                 compile_seconds=one.compile_seconds,
+                operators=one.operators,
                 agreement=one.agreement,
             )
             for one in result.modes
         ),
         agreement=result.agreement,
         left_out=result.left_out,
+        emulated=result.emulated,
         weights=result.weights,
     )
 

@@ -82,13 +82,18 @@ def load(job: CellJob, emit: Emit) -> Runnable:
     )
 
 
-def open_session(graph: Path, device: str, threads: int, provider: str = "") -> Any:
+def open_session(
+    graph: Path, device: str, threads: int, provider: str = "", profile: str = ""
+) -> Any:
     """Return a session on that provider, or the one for `device`; raise Unavailable if it would run elsewhere.
 
-    ONNX Runtime falls back to the CPU silently if a provider does not load.
+    With `profile` it times its operators, into a file whose name begins so. ONNX Runtime falls back to the CPU silently
+    if a provider does not load.
     """
-    wanted = wanted_providers(device, threads, provider)
-    session = ort.InferenceSession(graph, options_for(threads), providers=wanted)
+    wanted, options = wanted_providers(device, threads, provider), options_for(threads)
+    if profile:
+        options.enable_profiling, options.profile_file_prefix = True, profile
+    session = ort.InferenceSession(graph, options, providers=wanted)
     got, expected = session.get_providers()[0], wanted[0][0]
     if got != expected:
         raise Unavailable(

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from diagnostics.fit.memory import Use, cache
 from diagnostics.fit.source import transformer_of
+
+DECODERS: Final = {
+    "hidden_size": "d_model",
+    "num_attention_heads": "decoder_attention_heads",
+    "num_hidden_layers": "decoder_layers",
+}
+"""Extent -> what the family of BART calls that of its decoder."""
+
+
+def config_of(module: Any) -> dict[str, Any]:
+    """Return the extents by which the bytes are computed: of a model of transformers its configuration, of any other
+    its `cache_extents`, by the same names; empty if it tells none.
+    """
+    if not hasattr(module, "config"):
+        return dict(getattr(module, "cache_extents", {}))
+    told = dict(module.config.to_dict())
+    return {**told, **{name: told[own] for name, own in DECODERS.items() if own in told}}
 
 
 def bytes_of(config: Mapping[str, Any], *, dtype: str, batch: int) -> Callable[[int], int | None]:

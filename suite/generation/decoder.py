@@ -76,7 +76,8 @@ def bytes_read(module: Any) -> int:
     told = [*module.parameters(), *module.buffers()]
     output = getattr(module.get_output_embeddings(), "weight", None)
     left_out = {id(module.get_input_embeddings().weight)} - {id(output)}
-    if getattr(module.config, "is_encoder_decoder", False):
+    config = getattr(module, "config", None)
+    if getattr(config, "is_encoder_decoder", hasattr(module, "get_encoder")):
         shared = {id(tensor) for tensor in module.get_decoder().parameters()} | {id(output)}
         left_out |= {id(tensor) for tensor in module.get_encoder().parameters()} - shared
     return sum(t.numel() * t.element_size() for t in told if id(t) not in left_out)

@@ -7,6 +7,7 @@ the others take them in, and give out no more than the keys and values of what w
 from __future__ import annotations
 
 import copy
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from suite.generation.decoder import Decoder, State
 from suite.generation.encoder_decoder import start_of
 from suite.generation.graph_decoder import LOGITS, run_bound
 from suite.generation.in_place import IDS, MASK, PAST, PRESENT
+from suite.generation.pair_parts import Names, export_part, parts_of
 from suite.worker.errors import Unsupported
 
 ENCODER: Final = "encoder"
@@ -30,6 +32,18 @@ HIDDEN: Final = "last_hidden_state"
 ENCODED: Final = f"encoder_outputs.{HIDDEN}"
 CACHE: Final = "past_key_values."
 CROSS: Final = "cross_attention_cache"
+NAMES: Final = Names(
+    ids=IDS,
+    mask=MASK,
+    target=TARGET,
+    encoded_out=HIDDEN,
+    encoded_in=ENCODED,
+    logits=LOGITS,
+    first=CACHE,
+    past=f"{PAST}{CACHE}",
+    present=f"{PRESENT}{CACHE}",
+)
+"""As transformers' exporter names them."""
 
 
 def paths_of(path: Path) -> tuple[Path, ...]:
@@ -37,20 +51,39 @@ def paths_of(path: Path) -> tuple[Path, ...]:
     return tuple(path.with_name(f"{path.stem}-{part}.onnx") for part in PARTS)
 
 
-def export_pair(module: Any, path: Path, name: str) -> None:
-    """Write the three graphs of an encoder-decoder of transformers beside `path`, for any number of samples.
+def export_pair(module: Any, path: Path, name: str, vocabulary: int) -> None:
+    """Write the three graphs of an encoder-decoder beside `path`, for any number of samples: a model of transformers
+    through its own exporter, any other through torch.onnx.
 
-    Raise Unsupported, naming the model, if it is none: the exporter asks for the library's own classes.
+    Raise Unsupported, naming the model, if its cache cannot be taken apart into tensors.
     """
+    module = copy.deepcopy(module)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if _is_of_transformers(module):
+        _export_transformers(module, path)
+        return
+    try:
+        parts = parts_of(module, vocabulary=vocabulary, names=NAMES)
+    except ValueError as error:
+        raise Unsupported(f"{name}: {error}; next: --backend eager") from None
+    for part, target in zip(parts, paths_of(path), strict=True):
+        export_part(part, target)
+        _without_what_stays(target)
+
+
+def _is_of_transformers(module: Any) -> bool:
+    """Return whether the module is of the library's own classes, which its exporter asks for."""
+    if "transformers" not in sys.modules:  # nor could a class of it be there
+        return False
     from transformers import PreTrainedModel
+
+    return isinstance(module, PreTrainedModel)
+
+
+def _export_transformers(module: Any, path: Path) -> None:
     from transformers.exporters import OnnxConfig, OnnxExporter
     from transformers.exporters.utils import decompose_for_generation
 
-    if not isinstance(module, PreTrainedModel):
-        raise Unsupported(
-            f"{name}: graphs with a cache are made of models of transformers alone; next: --backend eager"
-        )
-    module = copy.deepcopy(module)
     module.config.use_cache = module.generation_config.use_cache = True
     module.generation_config.eos_token_id = None  # a token that ends would end the trace
     module.generation_config.decoder_start_token_id = start_of(module.config)
@@ -69,7 +102,6 @@ def export_pair(module: Any, path: Path, name: str) -> None:
         NEXT: (part, {**inputs, TARGET: ids[:, 3:5], "past_key_values": behind}),
     }
     exporter = OnnxExporter()
-    path.parent.mkdir(parents=True, exist_ok=True)
     for target, (one, inputs) in zip(paths_of(path), made.values(), strict=True):
         program = exporter.export(one, inputs, OnnxConfig(dynamic=True, ort_fusions=CPU)).program
         exporter.save_program(program, target)

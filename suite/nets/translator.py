@@ -96,6 +96,33 @@ class Translator(nn.Module):
         )
         return nn.functional.linear(decoded, self.embedding.weight)
 
+    def get_encoder(self) -> nn.Module:
+        """Return the encoder; this and the next three are named as in transformers' models."""
+        return cast(nn.Module, self.transformer.encoder)
+
+    def get_decoder(self) -> nn.Module:
+        """Return the decoder."""
+        return cast(nn.Module, self.transformer.decoder)
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """Return the one embedding."""
+        return self.embedding
+
+    def get_output_embeddings(self) -> nn.Embedding:
+        """Return the same one: its weight is the output layer's."""
+        return self.embedding
+
+    @property
+    def cache_extents(self) -> dict[str, object]:
+        """Extents of the cache, by the names of transformers' configurations."""
+        decoder = self.get_decoder()
+        return {
+            "is_encoder_decoder": True,
+            "hidden_size": self.transformer.d_model,
+            "num_attention_heads": self.transformer.nhead,
+            "num_hidden_layers": len(cast(nn.ModuleList, decoder.layers)),
+        }
+
     def _encode(self, ids: Tensor | None, mask: Tensor) -> Tensor:
         """Return the encoder's output [batch, source, width]."""
         assert ids is not None, "a first pass has a source"

@@ -22,6 +22,7 @@ class Layer:
     source_values: Tensor
 
 
+torch.export.register_dataclass(Layer)  # an exported decoder takes such layers, and returns them
 Layers = tuple[Layer, ...]
 
 
@@ -48,37 +49,40 @@ def continued(
     """
     start = past[0].keys.shape[2] if past else 0
     count = target.shape[1]
-    allowed = torch.ones(count, start + count, dtype=torch.bool, device=target.device).tril(start)
+    tokens = torch.arange(start + count, device=target.device)
+    allowed = tokens <= tokens[start:, None]
     source = (mask != 0)[:, None, None, :]
     kept = []
     for number, layer in enumerate(decoder.layers):
         block: Any = layer
         own, cross = block.self_attn, block.multihead_attn
-        query, keys, values = _projected(own, target, (0, 1, 2))
+        query, keys, values = _projected(own, target, 0, 3)
         if past:
             keys = torch.cat([past[number].keys, keys], dim=2)
             values = torch.cat([past[number].values, values], dim=2)
             source_keys, source_values = past[number].source_keys, past[number].source_values
         else:
-            source_keys, source_values = _projected(cross, memory, (1, 2))
+            keys, values = keys.clone(), values.clone()  # else the query's memory stays with them
+            source_keys, source_values = _projected(cross, memory, 1, 2)
         kept.append(
             Layer(keys=keys, values=values, source_keys=source_keys, source_values=source_values)
         )
         target = block.norm1(target + _attended(own, query, keys, values, allowed))
-        (query,) = _projected(cross, target, (0,))
+        (query,) = _projected(cross, target, 0)
         target = block.norm2(target + _attended(cross, query, source_keys, source_values, source))
         target = block.norm3(target + block.linear2(block.activation(block.linear1(target))))
     return target if decoder.norm is None else decoder.norm(target), tuple(kept)
 
 
-def _projected(attention: Any, tokens: Tensor, parts: tuple[int, ...]) -> list[Tensor]:
-    """Return query (0), keys (1) or values (2) of tokens [batch, n, width] as [batch, heads, n, width of a head]."""
-    weights, biases = attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3)
-    batch, count, width = tokens.shape
-    heads = (batch, count, attention.num_heads, width // attention.num_heads)
-    return [
-        linear(tokens, weights[part], biases[part]).view(heads).transpose(1, 2) for part in parts
-    ]
+def _projected(attention: Any, tokens: Tensor, first: int, count: int = 1) -> list[Tensor]:
+    """Return `count` of query (0), keys (1) and values (2) of tokens [batch, n, width], from `first` on and by one
+    product, as [batch, heads, n, width of a head] each.
+    """
+    batch, number, width = tokens.shape
+    rows = slice(first * width, (first + count) * width)
+    made = linear(tokens, attention.in_proj_weight[rows], attention.in_proj_bias[rows])
+    heads = (batch, number, count, attention.num_heads, width // attention.num_heads)
+    return list(made.view(heads).permute(2, 0, 3, 1, 4).unbind())
 
 
 def _attended(

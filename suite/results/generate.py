@@ -94,6 +94,8 @@ class GenerationMode:
     perplexity_tokens: int = 0
     compile_seconds: float | None = None
     """Time of the first decoded token more than that of the second: compilation; None if nothing is compiled."""
+    operators: dict[str, float] = field(default_factory=dict)
+    """Operator -> its own seconds per decoded token, from a profile apart; empty if none was made."""
     agreement: TokenAgreement | None = None
 
 
@@ -119,6 +121,8 @@ class GenerateResult(RunResult):
     """Metric that is unavailable here -> reason."""
     agreement: TokenAgreement | None = None
     """Of the first mode."""
+    emulated: str = ""
+    """Why the cell's dtype is slower on this device than on one that has it; empty if the device has it."""
     prompts: str = ""
     """Where the ids come from."""
     claims: tuple[Claim, ...] = ()

@@ -354,6 +354,104 @@ def test_decode_is_told_as_a_share_of_the_memory_bandwidth(tmp_path: Any) -> Non
     assert without.rows[0].lanes[0].generation.points[0].bandwidth_share is None
 
 
+def test_a_decode_far_below_the_bandwidth_is_explained_by_its_operators(tmp_path: Any) -> None:
+    operators = {
+        "MatMul": 0.030,
+        "GroupQueryAttention": 0.006,
+        "Add": 0.002,
+        "Mul": 0.001,
+        "Cast": 0.001,
+    }
+    mode = GenerationMode(cache="in_place", read_bytes=300_000_000, operators=operators)
+    told = replace(record().result, read_bytes=300_000_000, modes=(mode,))
+    peaks = [{"device": "cpu", "threads": 2, "bandwidth": 2e10, "matmul": {"float32": 1e11}}]
+    run = Run(folder=tmp_path, records=(record(result=told),), info={"roofline": peaks})
+    said = (
+        "decode reaches 30% of the memory bandwidth: of 40.0 ms in operators per token MatMul 75%,"
+        " GroupQueryAttention 15%, Add 5.0%, Mul 2.5%; its matrix products alone, which read the weights, would reach"
+        " 40%"
+    )
+    assert said in to_markdown(build_report(run))
+    fast = [{**peaks[0], "bandwidth": 1e10}]
+    run = Run(folder=tmp_path, records=(record(result=told),), info={"roofline": fast})
+    assert "decode reaches" not in to_markdown(build_report(run))
+
+
+def test_a_dtype_that_the_device_emulates_is_told_in_every_form(tmp_path: Any) -> None:
+    why = "this CPU has no instructions for bfloat16"
+    told = replace(record().result, emulated=why)
+    report = report_of(record(result=told), tmp_path=tmp_path)
+    text = io.StringIO()
+    render_terminal(report, Console(file=text, width=400))
+    for form in (text.getvalue(), to_markdown(report), to_html(report)):
+        assert f"{why}, which is emulated" in form
+
+
+def test_whether_a_cpu_has_a_dtype_is_read_from_its_instructions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from suite.backends.native_dtypes import emulated
+
+    def cpu(**has: bool) -> None:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
+
+    cpu(avx512_f=True, avx512_bf16=False, f16c=True)
+    assert emulated("cpu", "bfloat16") == "this CPU has no instructions for bfloat16"
+    assert emulated("cpu", "float16") == "this CPU has no instructions for float16"
+    assert emulated("cpu", "float32") == ""
+    cpu(avx512_bf16=True, amx_fp16=True)
+    assert (emulated("cpu", "bfloat16"), emulated("cpu", "float16")) == ("", "")
+    cpu()
+    assert emulated("cpu", "bfloat16") == ""  # not known
+
+
+# Text in the ids of the weights.
+
+
+def words(folder: Path, count: int) -> None:
+    """Write a tokenizer of that many words."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+
+    table = {"the": 0, **{f"w{n}": n for n in range(1, count)}}
+    Tokenizer(WordLevel(table, unk_token="w1")).save(str(folder / "tokenizer.json"))
+
+
+def test_weights_that_were_trained_elsewhere_read_text_in_ids_of_their_own_tokenizer(
+    tmp_path: Path,
+) -> None:
+    from suite.data.sources import source_for, sources_in
+    from suite.generation.own_tokenizer import own_tokenizer
+    from suite.generation.prompts import described, text_prompts
+
+    (tmp_path / "config.json").write_text("{}")
+    assert own_tokenizer("random", "lm", None, 50).missing == ""
+    found = own_tokenizer(str(tmp_path), "lm", None, 50)
+    assert found.tokens is None
+    assert f"there is no {tmp_path / 'tokenizer.json'}" in found.missing
+    assert "next: the tokenizer's tokenizer.json beside the weights" in found.missing
+    words(tmp_path, 50)
+    found = own_tokenizer(str(tmp_path), "lm", None, 50)
+    assert found.missing == ""
+    assert "of 50 tokens" in described(50, found.tokens)
+    ids = text_prompts(
+        source_for(sources_in(None), "text"),
+        vocabulary=50,
+        length=7,
+        number=2,
+        seed=0,
+        tokens=found.tokens,
+    )
+    assert ids.shape == (2, 7)
+    assert set(ids.unique().tolist()) <= {0, 1}  # the prose has none of the other words
+    assert (
+        "has ids up to 49, and lm a vocabulary of 40"
+        in own_tokenizer(str(tmp_path), "lm", None, 40).missing
+    )
+    (tmp_path / "tokenizer.json").write_text("no JSON")
+    assert "tokenizer.json cannot be read" in own_tokenizer(str(tmp_path), "lm", None, 50).missing
+
+
 def with_int4(**changes: Any) -> Record:
     """The same with a mode that decodes twice as fast and parts."""
     plain = record()

@@ -4,11 +4,14 @@
 graph with its cache in ONNX Runtime at float32, int8 and int4, onnxruntime-genai on the same graph and on the graph of
 its own builder (`--genai PYTHON`: an interpreter that has it, e.g. of a temporary environment), llama.cpp on the same
 weights (`--llama-cpp PYTHON`). Each arm is a process; they take turns (A B C, C B A ...) of one request, and the others
-sleep. Printed: median latency between tokens, and the ratio of each arm to eager, of medians over pairs of
-neighbouring turns; bytes of the graph; perplexity on the first `--tokens` of the prompt, embedded prose.
+sleep. Printed: median latency between tokens, and the ratio of each arm to eager: the median over pairs of
+neighbouring turns with its 95% interval; bytes of the graph; the bytes that a step reads over that latency as a share
+of the memory bandwidth, which is measured before and after the turns; perplexity on the first `--tokens` of the prompt,
+embedded prose. `prepare` makes the graphs for it, and nothing else.
 
 `harness`: what the instrument measures against a loop that uses nothing of ours, in one process, request by request in
-turns: time to the first token and latency between tokens, in eager PyTorch and in ONNX Runtime.
+turns: time to the first token and latency between tokens, in eager PyTorch and in ONNX Runtime, as the median ratio
+over the turns with its 95% interval.
 
 Weights are random with seed 0, or a folder of `save_pretrained` per model: `--weights FOLDER/{model}`.
 """
@@ -33,12 +36,15 @@ PAST = "input.past_key_values.layers.%d."
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", nargs="?", choices=("decode", "harness", "arm"), default="decode")
+    parser.add_argument(
+        "part", nargs="?", choices=("decode", "harness", "prepare", "arm"), default="decode"
+    )
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--size", default="base")
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--backends", default="eager,ort", help="of the harness")
     parser.add_argument("--tokens", type=int, default=512, help="of the text for perplexity")
     parser.add_argument(
         "--clock",
@@ -56,7 +62,7 @@ def main() -> None:
         serve(given)
         return
     for model in given.models.split(","):
-        run = {"decode": decode, "harness": harness}[given.part]
+        run = {"decode": decode, "harness": harness, "prepare": prepare}[given.part]
         print(
             f"\n{model}, {given.size}, {given.threads} threads\n\n{run(model, given)}", flush=True
         )
@@ -80,6 +86,7 @@ def decode(model: str, given: argparse.Namespace) -> str:
             arms[name] = (arm, json.loads(told))
         else:
             failed.append(name)
+    peak = bandwidth(given)
     taken: dict[str, list[float]] = {name: [] for name in arms}
     for turn in range(given.turns):
         for name in [*arms] if turn % 2 == 0 else [*arms][::-1]:
@@ -87,23 +94,28 @@ def decode(model: str, given: argparse.Namespace) -> str:
     for arm, _ in arms.values():
         arm.stdin.close()  # type: ignore[union-attr]
         arm.wait(timeout=60)
+    peak = max(peak, bandwidth(given))
     lines = [
-        "| arm | ms per token | tokens/s | over eager | bytes | perplexity |",
-        "|:--|--:|--:|--:|--:|--:|",
+        f"memory bandwidth {peak / 1e9:.1f} GB/s",
+        "",
+        "| arm | ms per token | tokens/s | over eager | bytes | bytes a step reads | of bandwidth | perplexity |",
+        "|:--|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, times in taken.items():
         ratios = [a / b for a, b in zip(taken[names[0]], times, strict=True)]
         told = arms[name][1]
-        size, surprise = told.get("bytes"), told.get("perplexity")
+        size, read, surprise = (told.get(key) for key in ("bytes", "read", "perplexity"))
+        share = read / statistics.median(times) / peak if read else 0
         lines.append(
             f"| {name} | {1e3 * statistics.median(times):.2f} | {1 / statistics.median(times):.1f}"
-            f" | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-            f" | {f'{size:,}' if size else ''} | {f'{surprise:,.1f}' if surprise else ''} |"
+            f" | {spread(ratios, 2)}"
+            f" | {f'{size:,}' if size else ''} | {f'{read:,}' if read else ''} | {f'{share:.0%}' if share else ''}"
+            f" | {f'{surprise:,.1f}' if surprise else ''} |"
         )
     if "genai" in taken and "ort" in taken:
         for peer in {"genai", "genai_own"} & taken.keys():
             ratios = [a / b for a, b in zip(taken[peer], taken["ort"], strict=True)]
-            lines.append(f"\nort over {peer}: {statistics.median(ratios):.2f}")
+            lines.append(f"\nort over {peer}: {spread(ratios, 2)}")
     return "\n".join([*lines, *(f"\n{name} did not start; its error is above" for name in failed)])
 
 
@@ -124,7 +136,17 @@ def ask(arm: subprocess.Popen[str]) -> float:
     return statistics.median(json.loads(arm.stdout.readline()))
 
 
-def prepare(model: str, given: argparse.Namespace) -> None:
+def bandwidth(given: argparse.Namespace) -> float:
+    """Bytes per second of copying memory, read and written, as the roofline of a run has it."""
+    import torch
+
+    from bench.instruments.roofline import copy_rate
+
+    torch.set_num_threads(given.threads)
+    return copy_rate("cpu")
+
+
+def prepare(model: str, given: argparse.Namespace) -> str:
     """Write the model's weights, its graphs, and the folder that onnxruntime-genai opens, unless they are there."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
@@ -173,6 +195,7 @@ def prepare(model: str, given: argparse.Namespace) -> None:
         "search": {"max_length": DEPTH + NEW, "do_sample": False, "past_present_share_buffer": True},
     }  # fmt: skip
     (folder / "genai_config.json").write_text(json.dumps(told, indent=1))
+    return f"{folder} is ready"
 
 
 def built(model: str, given: argparse.Namespace) -> Any:
@@ -222,6 +245,7 @@ def open_eager(folder: Path, given: argparse.Namespace) -> Any:
     from transformers import AutoModelForCausalLM
 
     from suite.generation.causal import causal_decoder
+    from suite.generation.decoder import bytes_read
     from suite.generation.perplexity import perplexity_of
 
     torch.set_num_threads(given.threads)
@@ -252,7 +276,7 @@ def open_eager(folder: Path, given: argparse.Namespace) -> Any:
     with torch.inference_mode():
         surprise = perplexity_of(causal_decoder(module, "m"), ids[0, : given.tokens])
     size = sum(p.numel() * 4 for p in module.parameters())
-    return {"perplexity": surprise, "bytes": size}, request
+    return {"perplexity": surprise, "bytes": size, "read": bytes_read(module)}, request
 
 
 def open_graph(folder: Path, given: argparse.Namespace) -> Any:
@@ -263,7 +287,7 @@ def open_graph(folder: Path, given: argparse.Namespace) -> Any:
     from suite.backends.onnxruntime import open_session
     from suite.generation.graph_decoder import graph_decoder
     from suite.generation.perplexity import perplexity_of
-    from suite.generation.weight_formats import bytes_on_disk
+    from suite.generation.weight_formats import bytes_of_step, bytes_on_disk
 
     torch.set_num_threads(1)
     path = folder / f"{given.arm}.onnx"
@@ -280,7 +304,8 @@ def open_graph(folder: Path, given: argparse.Namespace) -> Any:
         return gaps(seen)
 
     surprise = perplexity_of(decoder, ids[0, : given.tokens])
-    return {"perplexity": surprise, "bytes": bytes_on_disk(path)}, request
+    told = {"bytes": bytes_on_disk(path), "read": bytes_of_step(path)}
+    return {"perplexity": surprise, **told}, request
 
 
 def open_genai(folder: Path, given: argparse.Namespace) -> Any:
@@ -357,7 +382,7 @@ def harness(model: str, given: argparse.Namespace) -> str:
     """The table of both, as Markdown."""
     prepare(model, given)
     lines = ["| backend | TTFT, harness over loop | decode, harness over loop |", "|:--|--:|--:|"]
-    for backend in ("eager", "ort"):
+    for backend in given.backends.split(","):
         ours, own = HARNESS[backend](given.work / model, given)
         pairs = []
         for turn in range(given.turns + 1):
@@ -370,10 +395,15 @@ def harness(model: str, given: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
-def spread(ratios: list[float]) -> str:
-    """The median of the ratios with the quartiles of a single one."""
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
+def spread(ratios: list[float], digits: int = 3) -> str:
+    """The median of the ratios with its 95% interval; with too few for one, their extremes."""
+    from bench.stats import percentile
+
+    found = percentile(ratios, 0.5)
+    low = found.low if found and found.low is not None else min(ratios)
+    high = found.high if found and found.high is not None else max(ratios)
+    middle = statistics.median(ratios)
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def by_harness(decoder: Any, ids: Any) -> Any:

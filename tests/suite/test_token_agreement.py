@@ -229,9 +229,8 @@ def test_an_encoder_reads_once_and_its_padding_is_seen(kind: str) -> None:
     assert (state.length, state.source) == (4, 11)
     assert before > 0
     assert num_bytes(state) * 12 == before * 15  # 11 of the source and 1, then 4, decoded
-    if kind == "t5":
-        formula = cache_formula.bytes_of(module.config.to_dict(), dtype="float32", batch=2)
-        assert formula(state.num_cached) == num_bytes(state)
+    formula = cache_formula.bytes_of(cache_formula.config_of(module), dtype="float32", batch=2)
+    assert formula(state.num_cached) == num_bytes(state)
     wrong = compared(module, read=lambda ids, mask=None: decoder.read(ids, None))
     assert not wrong.is_right
 
@@ -407,19 +406,39 @@ def test_weights_in_fewer_bits_keep_perplexity_and_take_fewer_bytes(
         assert sum(kind in ("MatMulNBits", "MatMulInteger") for kind in kinds) == 4 * 2 + 1
 
 
+def test_a_decoded_token_is_timed_by_operator(single: tuple[Any, Path]) -> None:
+    from bench.instruments.decode_profile import MOST_STEPS, session_operators, torch_operators
+    from suite.backends.onnxruntime import open_session
+    from suite.generation.graph_decoder import graph_decoder
+
+    module, graph = single
+    ids = prompts()[0][None, :7]
+
+    def opens(prefix: str) -> tuple[Any, Decoder]:
+        session = open_session(graph, "cpu", 1, profile=prefix)
+        return session, graph_decoder(session, None, 7 + MOST_STEPS)
+
+    found = session_operators(opens, ids)
+    assert found["GroupQueryAttention"] > 0
+    assert all(seconds >= 0 for seconds in found.values())
+    plain = torch_operators(decoder_of(module, "gpt2"), "cpu", ids)
+    assert plain["aten::addmm"] > 0
+
+
 # An encoder-decoder in three graphs.
 
 
-def test_graphs_encode_once_and_decode_the_same_tokens(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["t5", "translator"])
+def test_graphs_encode_once_and_decode_the_same_tokens(kind: str, tmp_path: Path) -> None:
     from suite.backends.onnxruntime import open_session
     from suite.generation.encoder_decoder import start_of
     from suite.generation.pair_graphs import export_pair, pair_decoder, paths_of
     from suite.generation.weight_formats import write_format
 
-    module = built("t5")
-    eager, start = decoder_of(module, "t5"), start_of(module.config)
-    paths = paths_of(tmp_path / "t5.onnx")
-    export_pair(module, tmp_path / "t5.onnx", "t5")
+    module = built(kind)
+    eager, start = decoder_of(module, kind), start_of(getattr(module, "config", None))
+    paths = paths_of(tmp_path / "pair.onnx")
+    export_pair(module, tmp_path / "pair.onnx", kind, 97)
     sessions = tuple(open_session(path, "cpu", 1) for path in paths)
     decoder = pair_decoder(sessions, eager.full, start)
     found = compared(module, read=decoder.read, step=decoder.step)
@@ -430,10 +449,12 @@ def test_graphs_encode_once_and_decode_the_same_tokens(tmp_path: Path) -> None:
     # Keys and values of the source are made once, and the cache has the bytes of the formula.
     ids = torch.ones((2, 11), dtype=torch.int64)
     _, state = decoder.read(ids, None)
-    source = {n: t.data_ptr() for n, t in state.cache.items() if "cross" in n}
+    before = {name: tensor.data_ptr() for name, tensor in state.cache.items()}
     decoder.step(ids[:, :3], state)
-    assert source == {n: t.data_ptr() for n, t in state.cache.items() if "cross" in n}
-    formula = cache_formula.bytes_of(module.config.to_dict(), dtype="float32", batch=2)
+    same = {name for name, tensor in state.cache.items() if tensor.data_ptr() == before[name]}
+    assert same == {name for name in before if "cross" in name or "source" in name}
+    assert len(same) == 4
+    formula = cache_formula.bytes_of(cache_formula.config_of(module), dtype="float32", batch=2)
     assert (state.num_cached, num_bytes(state)) == (15, formula(15))
     light = []
     for path in paths:
@@ -444,11 +465,19 @@ def test_graphs_encode_once_and_decode_the_same_tokens(tmp_path: Path) -> None:
     assert 0 < compared(module, read=lighter.read, step=lighter.step).error < 0.5
 
 
-def test_a_pair_of_another_library_has_no_such_graphs(tmp_path: Path) -> None:
+def test_a_pair_whose_cache_is_no_tensors_has_no_such_graphs(tmp_path: Path) -> None:
     from suite.generation.pair_graphs import export_pair
 
-    with pytest.raises(Unsupported, match="transformer: graphs with a cache are made of models of"):
-        export_pair(built("translator"), tmp_path / "x.onnx", "transformer")
+    module = built("translator")
+    forward = module.forward
+
+    def hidden(**given: Any) -> Any:
+        found = forward(**{**given, "past_key_values": None, "input_ids": prompts()[0][None]})
+        return replace(found, past_key_values=object())
+
+    module.forward = hidden
+    with pytest.raises(Unsupported, match="mine: its cache cannot be taken apart into tensors"):
+        export_pair(module, tmp_path / "x.onnx", "mine", 97)
 
 
 # A cache of fixed size in PyTorch.
@@ -510,7 +539,11 @@ def test_a_decoded_token_reads_neither_the_encoder_nor_a_separate_input_embeddin
     encoder = sum(size for key, size in own.items() if key not in shared)
     assert encoder > 0
     assert bytes_read(pair) == whole[pair] + buffers[pair] - encoder
-    assert bytes_read(built("translator")) == 0
+    ours = built("translator")
+    encoder = sum(p.numel() * 4 for p in ours.get_encoder().parameters())
+    every = [*ours.parameters(), *ours.buffers()]
+    assert bytes_read(ours) == sum(t.numel() * 4 for t in every) - encoder
+    assert bytes_read(torch.nn.Linear(2, 2)) == 0
 
 
 def test_a_copy_of_a_state_goes_its_own_way() -> None:
