@@ -34,7 +34,6 @@ from suite.data.sources import source_for
 from suite.flat_tensors import cast
 from suite.generation import agreement, cache_formula
 from suite.generation.agreement import HIGHER
-from suite.generation.decoder import Decoder
 from suite.generation.find import decoder_of
 from suite.generation.own_tokenizer import own_tokenizer
 from suite.generation.perplexity import perplexity_of
@@ -56,6 +55,8 @@ AGREEING: Final = (48, 32, 16)
 AGREEING_SHORT: Final = (24, 12)
 PERPLEXITY_TOKENS: Final = 129
 """Tokens of the text on which perplexity is computed, the first one included."""
+HASTY_TOKENS: Final = 65
+"""The same in a hasty plan."""
 
 
 def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
@@ -75,9 +76,11 @@ def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
     is_pair = decoder_of(built, spec.name).is_encoder_decoder
     points = points_of(asked, limit, is_encoder_decoder=is_pair)
     config = cache_formula.config_of(built)
-    judge = decoder_of(
-        cast(copy.deepcopy(built), cell.device, getattr(torch, HIGHER[cell.dtype])), spec.name
-    )
+    higher = cast(copy.deepcopy(built), cell.device, getattr(torch, HIGHER[cell.dtype]))
+    # Modes that choose the same tokens are held against the same recomputation.
+    judge = agreement.remembered(decoder_of(higher, spec.name).full)
+    own_full: list[agreement.Full] = []
+    is_hasty = plan.name in HASTY
     # What a variant has learnt, it has learnt in the ids of our own tokenizer.
     weights = job.options.weights if cell.variant == ORIGINAL else RANDOM
     own = own_tokenizer(weights, spec.name, built, vocabulary)
@@ -103,10 +106,13 @@ def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
     def taken(name: str, opens: Opens) -> tuple[Mode, GenerationMode, Found]:
         mode = opens(job, spec, built, emit, need)
         emit("phase", name=f"agreement {name}".rstrip())
-        agreed = agree(job, mode, judge, asked, limit, prompts)
-        text = ids[0, : min(PERPLEXITY_TOKENS, limit or PERPLEXITY_TOKENS)]
+        own_full[:] = own_full or [agreement.remembered(mode.open(need.most).full)]
+        agreed = agree(job, mode, (own_full[0], judge), asked, limit, prompts)
+        most = HASTY_TOKENS if is_hasty else PERPLEXITY_TOKENS
+        text = ids[0, : min(most, limit or most)]
         surprise = None
-        if not asked.is_short and not own.missing:
+        # A mode with float weights that agrees has the perplexity of the first one.
+        if not asked.is_short and not own.missing and not (name and mode.told.is_exact):
             emit("phase", name=f"perplexity {name}".rstrip())
             surprise = perplexity_of(mode.open(len(text)), text)
         told = replace(
@@ -127,13 +133,13 @@ def run(job: CellJob, emit: Emit) -> StepOutput[GenerateResult]:
             mode=name,
         )
         room = need.most - MOST_STEPS
-        if plan.name not in HASTY and not asked.is_short and room > 0:
+        if not is_hasty and not asked.is_short and room > 0:
             emit("phase", name=f"operators {name}".rstrip())
             told = replace(told, operators=mode.operators(ids[:, : min(points.prompts[0], room)]))
         threads = torch.get_num_threads()
         if cell.backend == ONNXRUNTIME:
             torch.set_num_threads(1)  # its idle threads would take cores from the other runtime
-        few = points.few() if name else points
+        few = points.few(1 if is_hasty else 2) if name else points
         found = measure(reader, few, plan, emit, is_short=asked.is_short)
         torch.set_num_threads(threads)
         return mode, told, found
@@ -205,12 +211,15 @@ def extents(spec: ModelSpec, size: str, module: Any) -> tuple[int, int]:
 def agree(
     job: CellJob,
     mode: Mode,
-    judge: Decoder,
+    full: tuple[agreement.Full, agreement.Full],
     asked: GenerateOptions,
     limit: int,
     prompts_of: Callable[[int, int], Tensor],
 ) -> TokenAgreement:
-    """Return how greedy decoding agrees with full recomputation, which `judge` does in a higher precision."""
+    """Return how greedy decoding agrees with full recomputation; `full` does it in the cell's precision and in a higher
+    one. Weights in fewer bits, which nothing is claimed of, are held against the first alone.
+    """
+    own, judge = full
     num_tokens = min(asked.num_agreeing, limit // 2) if limit else asked.num_agreeing
     room = limit - num_tokens if limit else max(AGREEING)
     lengths = [min(n, room) for n in (AGREEING_SHORT if asked.is_short else AGREEING)]
@@ -221,9 +230,9 @@ def agree(
     is_float32 = job.cell.dtype == "float32"
     return agreement.agreement_of(
         found,
-        decoder.full,
-        judge=judge.full,
-        reference=decoder.full if is_float32 else judge.full,
+        own,
+        judge=judge if mode.told.is_exact else None,
+        reference=own if is_float32 else judge,
         dtype=job.cell.dtype,
     )
 

@@ -23,9 +23,9 @@ class Points:
         """Most tokens that one request reads, context and prompt together."""
         return max(depth + max(prompts) for depth, prompts in self.depths.items())
 
-    def few(self) -> Points:
-        """Return what other modes than the first are measured at: the first prompt, at two depths."""
-        depths = {depth: self.depths[depth][:1] for depth in [*self.depths][:2]}
+    def few(self, num_depths: int = 2) -> Points:
+        """Return what other modes than the first are measured at: the first prompt, at the first depths."""
+        depths = {depth: self.depths[depth][:1] for depth in [*self.depths][:num_depths]}
         return replace(self, depths=depths, left_out={})
 
 

@@ -76,6 +76,19 @@ Full = Callable[[Tensor, Tensor], Tensor]
 """`Decoder.full`."""
 
 
+def remembered(full: Full) -> Full:
+    """Return the function with its results kept: for a prompt and tokens that it has seen nothing is computed again."""
+    seen: dict[tuple[tuple[int, ...], tuple[int, ...]], Tensor] = {}
+
+    def found(prompt: Tensor, tokens: Tensor) -> Tensor:
+        key = (tuple(prompt.tolist()), tuple(tokens.tolist()))
+        if key not in seen:
+            seen[key] = full(prompt, tokens).cpu()
+        return seen[key]
+
+    return found
+
+
 def agreement_of(
     found: Continued, own: Full, *, judge: Full | None, reference: Full, dtype: str
 ) -> TokenAgreement:

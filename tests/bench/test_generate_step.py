@@ -536,6 +536,7 @@ def test_what_to_ship_is_the_fastest_mode_whose_perplexity_holds(tmp_path: Any) 
 
 def test_other_modes_are_measured_at_the_first_prompt_and_two_depths() -> None:
     assert points_of(CURVES, 2048).few().depths == {0: (128,), 512: (128,)}
+    assert points_of(CURVES, 2048).few(1).depths == {0: (128,)}
 
 
 def test_a_cache_has_room_for_the_longest_request_of_its_depth() -> None:

@@ -178,6 +178,22 @@ def test_a_wrong_cache_is_caught_by_its_logits(kind: str, fault: Any) -> None:
     assert "expected at most" in claim.evidence
 
 
+def test_the_same_tokens_are_recomputed_once() -> None:
+    passes = []
+
+    def full(prompt: Any, tokens: Any) -> Any:
+        passes.append(len(tokens))
+        return tokens[:, None].double()
+
+    kept = agreement.remembered(full)
+    prompt, tokens = torch.tensor([1, 2]), torch.tensor([3, 4, 5])
+    first = kept(prompt, tokens)
+    assert torch.equal(kept(prompt.clone(), tokens.clone()), first)
+    assert passes == [3]
+    assert not torch.equal(kept(prompt, tokens + 1), first)
+    assert passes == [3, 3]
+
+
 def test_where_tokens_part_the_step_both_tokens_and_the_margin_are_told() -> None:
     logits = torch.tensor([[[0.0, 2.0, 1.0], [0.0, 1.0, 1.0 + 1e-6]]])
     found = agreement.Continued(
