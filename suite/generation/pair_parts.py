@@ -172,7 +172,7 @@ def parts_of(module: nn.Module, *, vocabulary: int, names: Names) -> tuple[Part,
         ),
         part(
             _Next(module, layout, changed),
-            lambda one: (one.mask, one.target, one.encoded, pytree.tree_leaves(one.past)),
+            lambda one: (one.mask, one.target, one.encoded, _leaves(one.past)),
             (*decoding, *(f"{names.past}{name}" for name in cache)),
             (names.logits, *(f"{names.present}{cache[number]}" for number in changed)),
         ),
@@ -233,6 +233,11 @@ def _sample(module: nn.Module, vocabulary: int, extents: tuple[int, int, int, in
         past=read.past_key_values,
         after=after.past_key_values,
     )
+
+
+def _leaves(cache: Any) -> list[Tensor]:
+    """Return the cache's tensors, each in memory of its own: strides of a view would be traced, which ONNX lacks."""
+    return [leaf.contiguous() for leaf in pytree.tree_leaves(cache)]
 
 
 def _changing(small: Any, wide: Any) -> Any:

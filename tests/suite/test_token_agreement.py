@@ -487,9 +487,14 @@ def test_a_pair_whose_cache_is_no_tensors_has_no_such_graphs(tmp_path: Path) -> 
     module = built("translator")
     forward = module.forward
 
-    def hidden(**given: Any) -> Any:
-        found = forward(**{**given, "past_key_values": None, "input_ids": prompts()[0][None]})
-        return replace(found, past_key_values=object())
+    class Hidden:
+        def __init__(self, layers: Any) -> None:
+            self.layers = layers
+
+    def hidden(past_key_values: Any = None, **given: Any) -> Any:
+        layers = past_key_values.layers if past_key_values else None
+        found = forward(past_key_values=layers, **given)
+        return replace(found, past_key_values=Hidden(found.past_key_values))
 
     module.forward = hidden
     with pytest.raises(Unsupported, match="mine: its cache cannot be taken apart into tensors"):
