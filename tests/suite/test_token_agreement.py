@@ -194,6 +194,26 @@ def test_the_same_tokens_are_recomputed_once() -> None:
     assert passes == [3, 3]
 
 
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "translator"])
+def test_bfloat16_is_held_against_float32_and_a_wrong_cache_is_caught_there_too(kind: str) -> None:
+    exact, module = built(kind), built(kind).to(torch.bfloat16)
+    decoder, judge = decoder_of(module, "m"), decoder_of(exact, "m").full
+
+    def agreed(decoder: Decoder) -> TokenAgreement:
+        found = agreement.continued(decoder, prompts(), NUM, 0)
+        return agreement.agreement_of(
+            found, decoder.full, judge=judge, reference=judge, dtype="bfloat16"
+        )
+
+    right = agreed(decoder)
+    assert right.is_right, right
+    assert right.judged_by == "float32"
+    assert right.error > 1e-4  # it was 16 bits that decoded
+    assert all(parting.is_near_tie for parting in right.partings)
+    blind = replace(decoder, read=lambda ids, mask=None: decoder.read(ids, None))
+    assert not agreed(blind).is_right
+
+
 def test_where_tokens_part_the_step_both_tokens_and_the_margin_are_told() -> None:
     logits = torch.tensor([[[0.0, 2.0, 1.0], [0.0, 1.0, 1.0 + 1e-6]]])
     found = agreement.Continued(
