@@ -12,7 +12,6 @@ from typing import Final
 from bench.paired_ratio import (
     LEAST_UNDISTURBED,
     PairedRatio,
-    is_decided,
     paired_ratio,
     usable_turns,
 )
@@ -168,9 +167,16 @@ def _undisturbed(arm: SearchedArm) -> list[float]:
 
 
 def is_clear(
-    arms: Sequence[SearchedArm], anchors: Collection[str], contenders: Collection[str]
+    arms: Sequence[SearchedArm],
+    anchors: Collection[str],
+    contenders: Collection[str],
+    *,
+    most_turns: int,
 ) -> bool:
-    """Return whether more turns would not change who is as fast as the leader; void arms are not waited for."""
+    """Return whether every rival of the leader is surely slower, or has shared `most_turns` with it: a tie by then.
+
+    Void arms are not waited for.
+    """
     first = leader(arms, anchors, contenders)
     if first is None:
         return False
@@ -181,7 +187,14 @@ def is_clear(
         and (arm.label in contenders or arm.label in anchors)
         and not (is_void(arm) and len(arm.turns.seconds) >= 2 * FIRST)
     ]
-    return all(is_decided(*overlap(first, arm)) for arm in rivals)
+    return all(_is_settled(first, arm, most_turns) for arm in rivals)
+
+
+def _is_settled(first: SearchedArm, arm: SearchedArm, most_turns: int) -> bool:
+    if min(len(one.seconds) for one in overlap(first, arm)) >= most_turns:
+        return True
+    strict = ratio_of(first, arm, is_strict=True)
+    return strict is not None and (strict.high < 1 or strict.low > 1)
 
 
 def next_length(num_passes: int) -> int:

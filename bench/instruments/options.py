@@ -182,6 +182,8 @@ class SearchOptions:
     """Time cap of loading one arm: a compilation is part of it."""
     max_seconds: float | None = None
     """Median seconds of a call above which an arm cannot be chosen."""
+    most_turns: int = 32
+    """Turns that the fastest arms take before they are a tie."""
     halves: bool = True
     """Whether arms that are slower leave; False = all take every turn."""
     passes: int = 0

@@ -200,7 +200,8 @@ def search(
         elif turning >= asked.seconds and (not waiting or turning >= 2 * asked.seconds):
             because = "time_cap"
         elif not asked.passes and not waiting and passes - since >= FIRST:
-            because = "decided" if is_clear(live, anchors, contenders) else ""
+            is_over = is_clear(live, anchors, contenders, most_turns=asked.most_turns)
+            because = "decided" if is_over else ""
         emit("part", name="round", output=encode_output(StepOutput(result=found(because))))
     for number in [*here]:
         stop(number)

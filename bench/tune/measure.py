@@ -39,12 +39,14 @@ class Budget:
     """Time cap of the turns."""
     warmup_seconds: float
     """Cap of each arm's warm-up."""
+    most_turns: int
+    """Turns after which the fastest lanes are a tie."""
 
 
 BUDGETS: Final = {
-    "quick": Budget(seconds=15.0, warmup_seconds=0.1),
-    "standard": Budget(seconds=60.0, warmup_seconds=0.2),
-    "rigorous": Budget(seconds=300.0, warmup_seconds=1.0),
+    "quick": Budget(seconds=15.0, warmup_seconds=0.1, most_turns=16),
+    "standard": Budget(seconds=60.0, warmup_seconds=0.2, most_turns=32),
+    "rigorous": Budget(seconds=300.0, warmup_seconds=1.0, most_turns=128),
 }
 """Plan -> budget."""
 
@@ -193,6 +195,7 @@ def time_in_turns(
         ),
         seconds=budget.seconds,
         max_seconds=limits.max_seconds,
+        most_turns=budget.most_turns,
         halves=halves,
         passes=passes,
     )

@@ -35,7 +35,7 @@ def test_what_is_surely_slower_leaves_and_what_cannot_be_told_apart_stays():
 def test_eager_stays_however_slow_it_is():
     arms = [arm("eager", 5.0), arm("fast", 0.5)]
     assert leaving(arms, ["eager"], ["eager", "fast"]) == {}
-    assert is_clear(arms, ["eager"], ["eager", "fast"])
+    assert is_clear(arms, ["eager"], ["eager", "fast"], most_turns=32)
 
 
 def test_of_eager_with_one_thread_and_with_two_the_surely_slower_one_leaves():
@@ -50,7 +50,8 @@ def test_halving_does_not_throw_out_by_noise_alone():
     other = [1.0 + 0.4 * dice.random() for _ in range(8)]
     arms = [arm("eager", 2.0), arm("a", noise=noisy, num=8), arm("b", noise=other, num=8)]
     assert leaving(arms, ["eager"], ["eager", "a", "b"]) == {}
-    assert not is_clear(arms, ["eager"], ["eager", "a", "b"])
+    assert not is_clear(arms, ["eager"], ["eager", "a", "b"], most_turns=32)
+    assert is_clear(arms, ["eager"], ["eager", "a", "b"], most_turns=8)
 
 
 def test_two_threads_on_a_busy_machine_are_void_and_not_ranked():
@@ -167,9 +168,9 @@ def test_arms_without_room_wait_until_another_has_left():
 
 
 def test_a_search_ends_at_its_cap_and_says_so():
-    found, _, _, _ = hold([1.0, 1.0], cap=10.0)
-    assert found.stopped_because in ("time_cap", "decided")
-    noisy, _, _, _ = hold([1.0, 1.03], cap=6.0)
+    found, order, _, _ = hold([1.0, 1.0])
+    assert (found.stopped_because, len(order)) == ("decided", 64)
+    noisy, _, _, _ = hold([1.0, 1.0], cap=6.0)
     assert noisy.stopped_because == "time_cap"
 
 
