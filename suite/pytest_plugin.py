@@ -321,10 +321,13 @@ def vitals_run(request: pytest.FixtureRequest) -> Iterator[Run]:
             run.exports_ahead(graphs)
             yield run
         finally:
-            if not config.hook.pytest_vitals_finish_run(config=config, run=run):
-                run.close()
-                file = run.folder.records_file
-                console.print(f"Records: {file}", soft_wrap=True, highlight=False)
+            try:
+                if not config.hook.pytest_vitals_finish_run(config=config, run=run):
+                    run.close()
+                    file = run.folder.records_file
+                    console.print(f"Records: {file}", soft_wrap=True, highlight=False)
+            except OSError as error:
+                pytest.exit(not_written(error, run), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -374,9 +377,22 @@ def measure(vitals_run: Run, record_property: Callable[[str, object], None]) -> 
     """`measure(cell, step) -> Record`: fails, skips or xfails the test according to the record's outcome."""
 
     def measured(cell: Cell, step: str) -> Record:
-        return told(vitals_run.session.measure(cell, step), record_property)
+        try:
+            record = vitals_run.session.measure(cell, step)
+        except OSError as error:  # the disk is full, or was taken away
+            pytest.exit(not_written(error, vitals_run), returncode=pytest.ExitCode.USAGE_ERROR)
+        return told(record, record_property)
 
     return measured
+
+
+def not_written(error: OSError, run: Run) -> str:
+    """Return what to do when the run folder cannot be written any more."""
+    place = error.filename or run.folder.path
+    return (
+        f"{place}: {error.strerror or error}; what was recorded before is kept."
+        f" Next: free some disk space, then the same command with --resume {run.folder.run_id}"
+    )
 
 
 def told(record: Record, record_property: Callable[[str, object], None]) -> Record:

@@ -57,7 +57,7 @@ def _run(
     commit = _mapping(data, "commit_info")
     machine = _mapping(data, "machine_info")
     fingerprint = str(ours.get("fingerprint") or fingerprint_of(machine))
-    facts = ours.get("environments") or {fingerprint: machine_facts(machine)}
+    facts = _mapping(ours, "environments") or {fingerprint: machine_facts(machine)}
     rest = {key: value for key, value in data.items() if key != "benchmarks"}
     return RunEntry(
         key=str(ours.get("key") or f"{SOURCE}-{digest[:24]}"),
@@ -69,7 +69,7 @@ def _run(
         commit=str(commit.get("id") or "")[:12],
         is_dirty=commit.get("dirty") if isinstance(commit.get("dirty"), bool) else None,
         facts=_mapping(ours, "facts") if ours else {"document": rest},
-        environments={str(name): dict(known) for name, known in facts.items()},
+        environments={str(name): dict(_mapping(facts, name)) for name in facts},
         records=tuple(_records(path, benchmarks, at or now, fingerprint)),
         problems=()
         if at
@@ -152,8 +152,13 @@ def _point(
     sentinel: float | None = None,
 ) -> Point:
     """Return the point of one benchmark: from its samples, or from its statistics if it has no samples."""
-    data = stats.get("data")
-    samples = tuple(float(sample) for sample in data) if data else ()
+    try:
+        samples = tuple(float(sample) for sample in stats.get("data") or ())
+        num_rounds, iterations = int(stats.get("rounds") or 1), int(stats.get("iterations") or 1)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise HistoryError(
+            f"{path}: benchmark {number} has samples or rounds that are no numbers ({error}); {EXPECTED}"
+        ) from error
     found = percentile(samples, 0.5)
     value = found.value if found else stats.get("median")
     if not isinstance(value, (int, float)) or not math.isfinite(value):
@@ -166,11 +171,11 @@ def _point(
         high=found.high if found else None,
         p90=tails[0].value if tails[0] else None,
         p99=tails[1].value if tails[1] else None,
-        num_samples=len(samples) or int(stats.get("rounds") or 1),
+        num_samples=len(samples) or num_rounds,
         sentinel=sentinel,
         ratio=sentinel_ratio(float(value), series.unit, sentinel),
         samples=samples if len(samples) > 1 else (),
-        iterations=int(stats.get("iterations") or 1),
+        iterations=iterations,
     )
 
 

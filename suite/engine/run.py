@@ -149,6 +149,7 @@ def open_run(
         folder = RunFolder.create(runs)
     else:
         folder, records, started_at = _resumed(runs, resume, all_options.asked())
+        folder.clear_drafts()
     folder.write_json(MACHINE, described(environment))
     modules = preload_for(selection, steps)
 

@@ -10,17 +10,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from diagnostics.atomic_write import write_whole
 from suite.record import Record
+
+try:
+    import fcntl
+except ImportError:  # Windows, where one process writes to a run
+    fcntl = None  # type: ignore[assignment]
 
 
 class StoreError(ValueError):
@@ -68,24 +74,39 @@ class RunFolder:
         return self.path / "records.jsonl"
 
     def append(self, record: Record) -> None:
-        """Write the record as one line with a single write, then sync it to disk."""
+        """Add the record as one line, synced to disk; raise OSError, with the file as it was, if it does not fit."""
         line = (json.dumps(record.as_dict()) + "\n").encode()
         descriptor = os.open(self.records_file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
+            _hold(descriptor)
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 line = b"\n" + line  # the previous run was killed in the middle of a line
-            os.write(descriptor, line)
+            if (written := os.write(descriptor, line)) < len(
+                line
+            ):  # the disk is full: a part fitted
+                _take_back(descriptor, written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.records_file))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
+    def clear_drafts(self) -> None:
+        """Remove what a killed process had begun to write beside its files."""
+        for path in self.path.glob(".*.json.*"):
+            path.unlink(missing_ok=True)
+
     def write_json(self, name: str, data: Mapping[str, Any]) -> None:
-        """Write `name` atomically."""
-        text = json.dumps(data, indent=1)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=self.path, prefix=f".{name}-", delete=False, encoding="utf-8"
-        ) as file:
-            file.write(text)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(self.path / name)
+        """Write `name` atomically; raise OSError, leaving nothing of it, if it cannot be written."""
+        write_whole(self.path / name, json.dumps(data, indent=1))
+
+
+def _hold(descriptor: int) -> None:
+    """Wait until no other process writes to the file, and keep them away until it is closed."""
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _take_back(descriptor: int, num_bytes: int) -> None:
+    """Cut off the bytes that were written last."""
+    os.ftruncate(descriptor, os.fstat(descriptor).st_size - num_bytes)
