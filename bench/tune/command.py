@@ -210,10 +210,8 @@ def _bundled(
 ) -> Tuned:
     """Return the choice with its bundle, or with the reason why there is none."""
     pick = tuned.choice.pick
-    if pick is None or tuned.is_broken_off:
+    if pick is None or tuned.is_broken_off or arguments.no_bundle:
         return tuned
-    if arguments.no_bundle:
-        return replace(tuned, no_bundle="not asked for")
     say("the bundle is written, and replayed in fresh processes")
     folder = arguments.bundle or run.folder.path / "bundle"
     facts = {"model": tuned.model, "size": tuned.size, "machine": tuned.machine}

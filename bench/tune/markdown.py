@@ -13,6 +13,7 @@ from bench.tune.wording import (
     latency_text,
     limits_text,
     names,
+    speed_head,
     speed_text,
     verdict,
     why_left_out,
@@ -42,7 +43,7 @@ def to_markdown(tuned: Tuned) -> str:
         (one for one in choice.every if one.latency), key=lambda one: one.per_sample or float("inf")
     )
     if timed:
-        head = ("lane", "latency", "× eager", "size", "quality", "front", "")
+        head = ("lane", "latency", speed_head(tuned), "size", "quality", "front", "")
         lines += ["", line(head), line(["---"] * len(head))]
         lines += [
             line(

@@ -21,6 +21,7 @@ from bench.tune.wording import (
     latency_text,
     limits_text,
     names,
+    speed_head,
     speed_text,
     verdict,
     why_left_out,
@@ -111,7 +112,7 @@ def _table(rows: list[Ranked], tuned: Tuned) -> Table:
     table.add_column("")
     for name in axes:
         table.add_column(name, justify="right" if name in NUMBERS else "left")
-    for name in ("latency", "× eager", "size"):
+    for name in ("latency", speed_head(tuned), "size"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("quality")
     table.add_column("why not", style="dim")

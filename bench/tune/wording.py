@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bench.output.names import OUTCOMES
+from bench.output.names import OUTCOMES, backend_short
 from bench.summary.advice import Limits, chance_of
 from bench.summary.labels import interval_text, times
 from bench.summary.lifecycle_records import Quality
@@ -13,6 +13,7 @@ from bench.tune.choice import Choice, Ranked
 from bench.tune.lanes import Candidate, Cost, title_of
 from bench.tune.tuned import Tuned
 from suite import units
+from suite.axes import REFERENCE
 
 
 def limits_text(limits: Limits, quality: Quality | None) -> str:
@@ -65,6 +66,12 @@ def speed_text(one: Ranked) -> str:
     if one.ratio is None:
         return units.ABSENT
     return times(one.ratio.value) + interval_text(one.ratio.low, one.ratio.high)
+
+
+def speed_head(tuned: Tuned) -> str:
+    """Return the head of the column of speeds: against eager, or against what stands in for it, by its backend."""
+    found = (one.cell.backend for one in tuned.candidates if one.label == tuned.choice.reference)
+    return f"× {backend_short(next(found, REFERENCE))}"
 
 
 def names(tuned: Tuned) -> dict[str, str]:

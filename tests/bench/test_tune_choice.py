@@ -13,7 +13,7 @@ from bench.tune.document import to_document
 from bench.tune.markdown import to_markdown
 from bench.tune.terminal import render_terminal
 from bench.tune.tuned import Tuned
-from bench.tune.wording import doubts, verdict, why_left_out
+from bench.tune.wording import doubts, speed_head, verdict, why_left_out
 
 EAGER = candidate()
 ORT = candidate("onnxruntime", drop=0.1)
@@ -156,6 +156,8 @@ def test_a_graph_without_a_module_is_set_against_its_float_lane():
     choice = choose([missing, own, int8], found, Limits())
     assert choice.reference == own.label
     assert choice.pick.candidate is int8
+    assert speed_head(tuned([missing, own, int8], found)) == "× ORT"
+    assert speed_head(tuned([EAGER, ORT], searched([(EAGER, 1.0), (ORT, 0.5)]))) == "× eager"
 
 
 def test_batches_are_ranked_per_sample_and_limited_per_call():
