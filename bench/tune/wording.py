@@ -137,7 +137,7 @@ def doubts(tuned: Tuned) -> list[str]:
             "its time was up before the ties were told apart; --plan rigorous takes longer"
         )
     pick, quality = tuned.choice.pick, tuned.quality
-    cost = pick.candidate.cost if pick else None
+    cost = pick.candidate.cost if pick and not pick.candidate.is_eager else None
     chance = chance_of(quality.name, cost.metric, cost.num_samples) if quality and cost else None
     if cost and chance is not None and cost.drop + chance > tuned.choice.limits.max_drop:
         found.append(

@@ -175,6 +175,11 @@ def test_chance_in_the_metric_is_a_doubt():
     )
 
 
+def test_of_eager_itself_no_chance_is_doubted():
+    few = replace(EAGER, cost=replace(EAGER.cost, num_samples=100))
+    assert doubts(tuned([few], searched([(few, 1.0)]))) == []
+
+
 def test_the_same_answer_stands_in_every_output(capsys):
     from rich.console import Console
 
