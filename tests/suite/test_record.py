@@ -56,7 +56,7 @@ def test_a_record_of_schema_1_is_read_without_losing_a_value(data: dict[str, Any
 
 def test_the_stored_records_have_every_step_of_a_model() -> None:
     assert {data["step"] for data in STORED} >= set(RESULTS) - {
-        *("foundations", "parallel", "pairs", "generate")
+        *("foundations", "parallel", "pairs", "generate", "fidelity", "compilation")
     }
 
 
