@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "review": Command(runner=RUNS, prefix=("review",), text="look at graphs in Netron"),
     "graphs": Command(runner=RUNS, prefix=("graphs",), text="compare two ONNX graphs"),
     "advise": Command(runner=RUNS, prefix=("advise",), text="which state of a model to ship"),
+    "why": Command(runner=RUNS, prefix=("why",), text="why a graph is slow in ONNX Runtime"),
     "tune": Command(runner=RUNS, prefix=("tune",), text="measure which lane of a model to ship"),
     "history": Command(runner=RUNS, prefix=("history",), text="trends over many runs"),
     "list": Command(runner=MODELS, prefix=("list",), text="the models that are built in"),
