@@ -19,6 +19,12 @@ from suite.stages.export.pt2 import program_of
 from suite.worker.protocol import CellJob
 
 FILE: Final = "model.pt2"
+COMPILING: Final = (
+    "# Inductor's own key leaves the CPU's instructions out, and a cache may be that of another machine.",
+    "torch.compiler.config.cache_key_tag = torch.backends.cpu.get_cpu_capability()",
+    "program = torch.compile(program)",
+)
+"""Lines of a bundle's script that compile its program; see `suite.backends.inductor`."""
 
 
 def write(
@@ -31,7 +37,7 @@ def write(
     return _package(
         job,
         f'program = torch.export.load(here / "{FILE}").module()',
-        *(["program = torch.compile(program)"] if job.cell.backend == COMPILED else []),
+        *(COMPILING if job.cell.backend == COMPILED else ()),
     )
 
 

@@ -41,9 +41,13 @@ def rays():
 
 @pytest.fixture(scope="module")
 def connected(rays):
-    cluster = connect(
-        rays[0].address, variables={"PYTHONPATH": os.path.dirname(fleet_twin.__file__)}
-    )
+    variables = {"PYTHONPATH": os.path.dirname(fleet_twin.__file__)}
+    # These nodes share a host, and so the folder into which each unpacks the source tree: some import what is still
+    # being unpacked. A second connection finds it whole. Nodes of a real fleet have a host each.
+    first = connect(rays[0].address, variables=variables)
+    first.prepare(first.nodes())
+    first.close()
+    cluster = connect(rays[0].address, variables=variables)
     facts = cluster.prepare(cluster.nodes())
     yield cluster, facts
     cluster.close()
@@ -103,7 +107,7 @@ def test_a_node_killed_in_the_middle_costs_no_record_and_the_last_one_of_a_kind_
     thread.start()
     first_amx, _, only_arm = rays[1]
     for run, node in ((runs["amx"], first_amx), (runs["arm"], only_arm)):
-        while len(run.session.records) < 3:
+        while len(run.session.records) < 3 and thread.is_alive():
             time.sleep(0.05)
         os.kill(node.all_processes["raylet"][0].process.pid, signal.SIGKILL)
     thread.join(400)

@@ -330,4 +330,5 @@ def test_the_judge_is_a_float64_run_and_the_record_says_so(export):
     assert [shape.judge for shape in shapes] == ["float64", *["eager"] * (len(shapes) - 1)]
     assert 0 < shapes[0].eager_error < 1e-6
     assert {shape.eager_error for shape in shapes[1:]} == {None}
-    assert all(0 < shape.graph_error < 1e-6 for shape in shapes)
+    assert 0 < shapes[0].graph_error < 1e-6
+    assert all(0 < shape.graph_error < 1e-5 for shape in shapes)

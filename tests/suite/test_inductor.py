@@ -41,4 +41,5 @@ def test_nothing_is_compiled_past_it():
         for path in sources
         if re.search(r"torch\.compile\(|=torch\.compile\b", path.read_text(encoding="utf-8"))
     }
-    assert found == {"suite/backends/inductor.py"}
+    # The other is a line of a bundle's own script, behind one that tags the cache.
+    assert found == {"suite/backends/inductor.py", "suite/bundles/program.py"}

@@ -43,9 +43,10 @@ def test_weights_come_from_a_save_pretrained_folder(tmp_path):
     spec = spec_for("bert_classifier")
     trained = module_for(spec, "tiny", seed=9)
     trained.save_pretrained(tmp_path / "bert_classifier")
-    ids = torch.arange(8)[None]
     loaded = module_for(spec, "tiny", weights=str(tmp_path))
-    assert torch.equal(trained(ids).logits, loaded(ids).logits)
+    # Not their answers: kernels round by where a tensor lies in memory.
+    stored = loaded.state_dict()
+    assert all(torch.equal(value, stored[name]) for name, value in trained.state_dict().items())
     assert not loaded.training
 
 
