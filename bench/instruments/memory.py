@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 from bench.instruments.cuda import cuda_peaks, live_cuda_bytes
+from bench.instruments.garbage import frozen_heap
 from bench.instruments.stopwatch import CLOCK, NS, Clock
 from bench.plan import Plan, plan_of
 from suite.axes import CPU, is_accelerator
@@ -158,11 +159,8 @@ def live_levels(
     """Return the live bytes after each of up to `plan.leak_iterations` calls; fewer if the plan's time is
     up or the first SETTLED are equal, none if too few would fit.
     """
-    was_on = gc.isenabled()
-    gc.collect()
-    gc.freeze()  # objects that are live now are no leak, and scanning them 20 times is slow
     levels: list[int] = []
-    try:
+    with frozen_heap():  # objects that are live now are no leak, and scanning them 20 times is slow
         started = clock()
         deadline = started * NS + plan.memory_seconds
         call()  # what the first call after a pause keeps is no leak
@@ -173,10 +171,6 @@ def live_levels(
             levels.append(level())
             if len(levels) == SETTLED and len({*levels}) == 1:
                 break
-    finally:
-        gc.unfreeze()
-        if was_on:
-            gc.enable()
     return levels
 
 

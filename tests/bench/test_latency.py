@@ -126,6 +126,16 @@ def test_garbage_is_not_collected_inside_a_round():
     assert gc.get_freeze_count() == 0
 
 
+def test_what_a_launcher_has_frozen_stays_frozen_behind_a_pause():
+    gc.freeze()
+    try:
+        with latency.paused_garbage_collector():
+            pass
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+
+
 def test_the_collector_is_left_as_it_was_found_when_a_call_fails():
     with pytest.raises(ValueError, match="broken"), latency.paused_garbage_collector():
         raise ValueError("broken")
