@@ -58,11 +58,14 @@ def test_many_models_are_counted(tmp_path):
     )
 
 
-def test_a_model_of_the_users_own_is_named_as_it_was_typed(tmp_path):
-    named = report_of(tmp_path, row("net"), origins={"net": "onnx:/home/me/net.onnx"})
+def test_a_model_of_the_users_own_is_named_so_that_the_command_finds_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    named = report_of(tmp_path, row("net"), origins={"net": f"onnx:{tmp_path}/net.onnx"})
     assert "bench tune net.onnx --size tiny" in ship_lines(named)[-1]
-    own = report_of(tmp_path, row("net"), models_from="/home/me/my_models.py")
+    own = report_of(tmp_path, row("net"), models_from=f"{tmp_path}/my_models.py")
     assert "bench tune net --models-from my_models.py --size tiny" in ship_lines(own)[-1]
+    elsewhere = report_of(tmp_path, row("net"), models_from="/home/me/my nets.py")
+    assert "--models-from '/home/me/my nets.py' --size tiny" in ship_lines(elsewhere)[-1]
 
 
 def test_without_a_comparison_nothing_is_said(tmp_path):
