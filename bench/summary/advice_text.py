@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from bench.output.names import backend_name, variant_name
@@ -155,7 +157,9 @@ def next_command(report: Report) -> str:
     models = [model for model in missing if model not in origins]
     sizes = ",".join(sorted({missing[model] for model in models or named}))
     if models:
-        return f"pytest suite --models {_some(models)} --size {sizes}"
+        own = report.options.get("models_from", "")
+        where = f" --models-from {quote(from_here(own))}" if own else ""
+        return f"pytest suite{where} --models {_some(models)} --size {sizes}"
     if not named:
         return ""
     typed = _some([as_typed(str(origins[model])) for model in named])
@@ -164,6 +168,14 @@ def next_command(report: Report) -> str:
 
 def _some(models: Sequence[str]) -> str:
     return ",".join(models[:MODELS_IN_COMMAND]) + (",..." if models[MODELS_IN_COMMAND:] else "")
+
+
+def from_here(path: str) -> str:
+    """Return the path below the working folder, and one elsewhere as it is: a command must find the file."""
+    try:
+        return Path(path).relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path
 
 
 def as_typed(reference: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from shlex import quote
 from typing import Final
 
 from bench.output.names import backend_name, plural
+from bench.summary.advice_text import from_here
 from bench.summary.labels import interval_text, times
 from bench.summary.model import Report, Row
 from suite.axes import ORIGINAL, REFERENCE
@@ -45,22 +45,14 @@ def tune_command(report: Report, row: Row) -> str:
     origin = report.options.get("origins", {}).get(row.model, "")
     own = report.options.get("models_from", "")
     parts = ["python -m bench tune", quote(_named(origin)) if origin else row.model]
-    parts += [f"--models-from {quote(_from_here(own))}"] if own and not origin else []
+    parts += [f"--models-from {quote(from_here(own))}"] if own and not origin else []
     return " ".join((*parts, f"--size {row.size} --max-drop 1"))
 
 
 def _named(reference: str) -> str:
     """Return a reference as `--models` takes it: of a file without the kind."""
     kind, _, target = reference.partition(":")
-    return reference if kind in LIBRARIES else _from_here(target)
-
-
-def _from_here(path: str) -> str:
-    """Return the path below the working folder, and one elsewhere as it is: the command must find the file."""
-    try:
-        return Path(path).relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return path
+    return reference if kind in LIBRARIES else from_here(target)
 
 
 def _rows(report: Report) -> list[Row]:

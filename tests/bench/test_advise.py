@@ -86,6 +86,14 @@ def test_a_model_that_is_judged_as_built_is_not_sent_through_a_life_that_it_has_
     assert next_command(report) == command
 
 
+def test_the_life_of_a_model_of_the_users_own_is_asked_for_with_its_file():
+    unmeasured = replace(INT8, ratio=None)
+    report = SimpleNamespace(
+        rows=(), lives=(life(EAGER, unmeasured),), options={"models_from": "/my/nets.py"}
+    )
+    assert next_command(report) == "pytest suite --models-from /my/nets.py --models net --size tiny"
+
+
 def test_a_state_whose_stage_failed_is_never_shipped():
     found = advise(life(EAGER, replace(INT8, outcome="failed")))
     assert found.fastest.name == "trained"
