@@ -172,6 +172,12 @@ def test_privileged_and_manual_fixes_are_marked() -> None:
             assert cure.is_argv is False or cure.safety is Safety.SAFE
 
 
+def test_no_cure_begins_with_the_word_that_stands_before_the_second() -> None:
+    assert not [
+        (row.code, cure.line) for row in ROWS for cure in row.cures if cure.line.startswith("or ")
+    ]
+
+
 def test_a_sentence_drops_an_aside_without_value() -> None:
     assert sentence("Broken ({what}).", {"what": ""}) == "Broken."
     assert sentence("Broken ({what}).", {"what": "x"}) == "Broken (x)."

@@ -183,7 +183,12 @@ def main() -> int:
         metavar="FILE",
         help="write both reports there as JSON, too, and both runs' records beside it",
     )
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="the option of both runs, which run elsewhere"
+    )
     given, options = parser.parse_known_args()
+    if given.data:
+        options += ["--data", os.path.abspath(given.data)]
     with (
         tempfile.TemporaryDirectory(prefix="vitals-speed-") as name,
         checkout(given.ref, Path(name)) as tree,

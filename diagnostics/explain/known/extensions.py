@@ -292,7 +292,7 @@ ROWS = rows(
                 "one major version under both",
             ),
             do(
-                "or torch's build for CUDA {major}: pip install torch==<release> --index-url "
+                "take torch's build for CUDA {major}: pip install torch==<release> --index-url "
                 "https://download.pytorch.org/whl/cu{major}x",
                 "the other way round",
             ),

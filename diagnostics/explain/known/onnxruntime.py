@@ -88,7 +88,7 @@ ROWS = rows(
                 "brings ONNX Runtime to torch's CUDA, and leaves torch alone",
             ),
             do(
-                "or torch for CUDA {major}: pip install torch torchvision --index-url "
+                "take torch for CUDA {major}: pip install torch torchvision --index-url "
                 "https://download.pytorch.org/whl/cu{major}x (x: see the index)",
                 "brings torch to ONNX Runtime's CUDA",
             ),

@@ -301,7 +301,7 @@ ROWS = rows(
         "another package moved one of the two.",
         cures=(
             pip('install "huggingface-hub{want}"', "takes a release that fits this transformers"),
-            do("or upgrade transformers to 5 (pip install --upgrade transformers)", "fits 1.x"),
+            do("upgrade transformers to 5 (pip install --upgrade transformers)", "fits 1.x"),
         ),
     ),
     row(

@@ -63,7 +63,7 @@ ROWS = rows(
         cause="uv resolves for every Python that the project allows, not only for the running one.",
         cures=(
             do('requires-python = ">=3.11" in pyproject.toml', "drops the old Pythons"),
-            do("or an older release of the dependency", "supports them"),
+            do("take an older release of the dependency", "supports them"),
         ),
         explains=("uv-no-solution",),
     ),
