@@ -19,6 +19,7 @@ import torch
 
 from suite.axes import CPU
 from suite.generation.in_place import keep_in_place
+from suite.stages.export.quick_exporter import quick_exporter
 from suite.tasks.ready_inputs import forward_arguments
 from suite.worker.errors import Unsupported
 
@@ -56,7 +57,8 @@ def export_cached(module: Any, path: Path, name: str, *, is_single: bool = False
     if "logits_to_keep" in forward_arguments(part):
         inputs = {**inputs, "logits_to_keep": 1}
     exporter = OnnxExporter()
-    made = exporter.export(part, inputs, OnnxConfig(dynamic=True, ort_fusions=CPU))
+    with quick_exporter():
+        made = exporter.export(part, inputs, OnnxConfig(dynamic=True, ort_fusions=CPU))
     path.parent.mkdir(parents=True, exist_ok=True)
     exporter.save_program(made.program, path)
     if is_single:

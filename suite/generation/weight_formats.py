@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from suite.axes import INT8
+from suite.quantization.quick_channels import quick_channels
 from suite.quantization.types import U8S7, U8S8, types_here
 
 LEVEL: Final = 4
@@ -44,20 +45,22 @@ def _write_int4(model: Any, output: Path, name: str) -> None:
 def _write_int8(model: Any, output: Path, name: str) -> None:
     from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.quant_utils import save_and_reload_model_with_shape_infer
 
     del model.graph.value_info[:]  # the exporter's shapes, with which inference may not agree
     types = types_here() or U8S7
-    quantize_dynamic(
-        save_and_reload_model_with_shape_infer(model),
-        output,
-        op_types_to_quantize=["MatMul"],
-        per_channel=True,
-        reduce_range=types.reduce_range if types.weight == U8S8.weight else False,
-        weight_type=QuantType[U8S8.weight],
-        use_external_data_format=True,
-        extra_options={"DefaultTensorType": TensorProto.FLOAT},  # behind ONNX Runtime's operators
-    )
+    with quick_channels():
+        quantize_dynamic(
+            model,
+            output,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            reduce_range=types.reduce_range if types.weight == U8S8.weight else False,
+            weight_type=QuantType[U8S8.weight],
+            use_external_data_format=True,
+            extra_options={
+                "DefaultTensorType": TensorProto.FLOAT
+            },  # behind ONNX Runtime's operators
+        )
 
 
 PRODUCTS: Final = ("Gemm", "FusedMatMul")

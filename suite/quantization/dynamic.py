@@ -14,6 +14,7 @@ from suite.quantization.count import TABLE, weights_by_operator
 from suite.quantization.embeddings import tables_in
 from suite.quantization.errors import QuantizationError
 from suite.quantization.prepare import Prepared, prepare
+from suite.quantization.quick_channels import quick_channels
 from suite.quantization.report import completed
 from suite.quantization.types import U8S7, U8S8, types_here
 from suite.results.quantize import EightBitTypes, QuantizationReport
@@ -100,16 +101,17 @@ def _chosen(prepared: Prepared, operators: Collection[str]) -> list[str]:
 def _quantize(prepared: Prepared, output: Path, chosen: list[str], types: EightBitTypes) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    quantize_dynamic(
-        prepared.path,
-        output,
-        op_types_to_quantize=["MatMul", "LSTM"],
-        per_channel=True,
-        reduce_range=types.reduce_range,
-        weight_type=QuantType[types.weight],
-        # Gemm is first decomposed into MatMul and Add under this name.
-        nodes_to_quantize=[*chosen, *(f"{name}_MatMul" for name in chosen)],
-    )
+    with quick_channels():
+        quantize_dynamic(
+            prepared.path,
+            output,
+            op_types_to_quantize=["MatMul", "LSTM"],
+            per_channel=True,
+            reduce_range=types.reduce_range,
+            weight_type=QuantType[types.weight],
+            # Gemm is first decomposed into MatMul and Add under this name.
+            nodes_to_quantize=[*chosen, *(f"{name}_MatMul" for name in chosen)],
+        )
 
 
 def _refuse_convolutions(graph: Path, prepared: Prepared) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from suite.flat_tensors import flatten_inputs
 from suite.stages.export.dynamo import limits_of, save
-from suite.stages.export.quick_exporter import OPSET
+from suite.stages.export.quick_exporter import OPSET, quick_exporter
 
 if TYPE_CHECKING:
     from suite.stages.export.recipes import ExportRequest, Limits
@@ -28,7 +28,8 @@ def export(request: ExportRequest) -> Limits:
         dynamic_shapes=shapes if request.dynamic else None,
         opset_version=OPSET,
     )
-    exported = OnnxExporter().export(request.module, dict(flat), config)
+    with quick_exporter():
+        exported = OnnxExporter().export(request.module, dict(flat), config)
     # transformers 5.17 returns torch's ONNXProgram with `.model`, later versions a wrapper with `.program`.
     model = exported.program if hasattr(exported, "program") else exported.model
     outputs = model.graph.outputs
