@@ -20,6 +20,7 @@ from bench.summary.build import build_report
 from bench.summary.model import Report
 from diagnostics.codec import encode
 from suite.axes import BACKENDS
+from suite.cell import Cell
 from suite.engine.progress import Work
 from suite.engine.run import Run
 from suite.outcome import Outcome
@@ -140,8 +141,7 @@ def peaks_for(
 
 def is_whole(planned: Sequence[Mapping[str, Any]], records: Mapping[str, Record]) -> bool:
     """Whether every planned step has its record: after one that was broken off nobody wants to wait."""
-    done = {(tuple(sorted(r.cell.as_dict().items())), r.step) for r in records.values()}
-    return all((tuple(sorted(p["cell"].items())), p["step"]) in done for p in planned)
+    return all(f"{Cell(**p['cell']).id}/{p['step']}" in records for p in planned)
 
 
 def take_apart(folder: Path, workers: Sequence[Worker], done: Done) -> None:

@@ -12,7 +12,10 @@ from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, ge
 
 _Record = TypeVar("_Record")
 _SCALARS: Final = (str, int, float, bool)
+_ANYTHING: Final = (Any, object)
 _PLAIN: Final = frozenset((*_SCALARS, type(None)))
+_Encoder = Callable[[Any, bool], Any]
+"""Called with the value, and whether it is to be sparse."""
 _Decoder = Callable[[Any, list[str] | None], Any]
 """Called with the data and the list that takes problems, or None where a problem raises."""
 
@@ -22,23 +25,59 @@ def encode(value: object, *, sparse: bool = False) -> Any:
 
     With `sparse` a field that has its default is left out where that is None, zero or empty: `decode` puts it back.
     """
-    if type(value) in _PLAIN:  # most of every record, and each question below takes its time
+    kind: Any = type(value)
+    return value if kind in _PLAIN else _encoder(kind)(value, sparse)
+
+
+# Encoders are made once per type, as decoders are.
+@cache
+def _encoder(kind: type) -> _Encoder:
+    if is_dataclass(kind):
+        return _dataclass_encoder(kind)
+    if issubclass(kind, Enum):
+        return lambda value, sparse: encode(value.value)
+    if issubclass(kind, Mapping):
+        return _encode_mapping
+    if issubclass(kind, (list, tuple)):
+        return _encode_sequence
+    if issubclass(kind, (set, frozenset)):
+        return lambda value, sparse: sorted((encode(item) for item in value), key=repr)
+    return _encode_scalar
+
+
+def _dataclass_encoder(kind: type) -> _Encoder:
+    names = tuple(item.name for item in fields(kind))
+    defaults = _empty_defaults(kind)
+
+    def encoded(value: Any, sparse: bool) -> dict[str, Any]:
+        found = {}
+        for name in names:
+            held = getattr(value, name)
+            if sparse and _is_default(held, name, defaults):
+                continue
+            own: Any = type(held)
+            found[name] = held if own in _PLAIN else _encoder(own)(held, sparse)
+        return found
+
+    return encoded
+
+
+def _encode_mapping(value: Mapping[Any, Any], sparse: bool) -> dict[str, Any]:
+    return {
+        key if type(key) is str else str(encode(key)): encode(item, sparse=sparse)
+        for key, item in value.items()
+    }
+
+
+def _encode_sequence(value: Sequence[Any], sparse: bool) -> list[Any]:
+    if _PLAIN.issuperset(map(type, value)):  # samples
+        return list(value)
+    return [encode(item, sparse=sparse) for item in value]
+
+
+def _encode_scalar(value: Any, sparse: bool) -> Any:
+    if isinstance(value, type):
         return value
-    if is_dataclass(value) and not isinstance(value, type):
-        defaults = _empty_defaults(type(value)) if sparse else {}
-        return {
-            item.name: encode(held, sparse=sparse)
-            for item in fields(value)
-            if not _is_default(held := getattr(value, item.name), item.name, defaults)
-        }
-    if isinstance(value, Enum):
-        return encode(value.value)
-    if isinstance(value, Mapping):
-        return {str(encode(key)): encode(item, sparse=sparse) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [encode(item, sparse=sparse) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted((encode(item) for item in value), key=repr)
     return str(value) if isinstance(value, PurePath) else value
 
 
@@ -168,7 +207,9 @@ def _mapping_decoder(key_kind: Any, member: Any) -> _Decoder:
     def decoded(data: Any, problems: list[str] | None) -> Any:
         if not isinstance(data, dict):
             raise ValueError(f"expected an object, got {_name(data)}")
-        if key_kind is str and unchanged.issuperset(map(type, data.values())):
+        if key_kind is str and (
+            member in _ANYTHING or unchanged.issuperset(map(type, data.values()))
+        ):
             return dict(data)
         found: dict[Any, Any] = {}
 
@@ -281,6 +322,8 @@ def _unchanged(kind: Any) -> frozenset[type]:
 
 
 def _scalar_decoder(kind: Any) -> _Decoder:
+    if kind in _ANYTHING:
+        return lambda data, problems: data
     return lambda data, problems: _decode_scalar(kind, data)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Final, Self
 
 from suite.axes import BACKENDS, CPU, DEVICE_KINDS, DTYPES, EAGER, ORIGINAL, SIZES, VARIANTS
@@ -84,4 +84,7 @@ class Cell:
 
     def as_dict(self) -> dict[str, object]:
         """Return the cell as JSON-able data; `Cell(**cell.as_dict()) == cell`."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _FIELDS}
+
+
+_FIELDS: Final = tuple(item.name for item in fields(Cell))

@@ -8,7 +8,7 @@ Schema history
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from diagnostics.codec import decode, decode_as, encode
@@ -87,12 +87,23 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as JSON-able data."""
-        plain = encode(replace(self, measurements=(), result=None, unread=()))
-        del plain["unread"]
-        measurements = [
-            {**encode(m), "facts": encode(m.facts, sparse=True)} for m in self.measurements
-        ]
-        return {**plain, "measurements": measurements, "result": encode_result(self.result)}
+        found = {name: encode(getattr(self, name)) for name in _AS_THEY_ARE}
+        found["measurements"] = [_measurement_dict(m) for m in self.measurements]
+        found["result"] = encode_result(self.result)
+        return found
+
+
+_AS_THEY_ARE: Final = tuple(
+    item.name for item in fields(Record) if item.name not in ("measurements", "result", "unread")
+)
+
+
+def _measurement_dict(measurement: Measurement) -> dict[str, Any]:
+    """Return the measurement as data, of its facts those that it has: they are many, and most do not apply."""
+    return {
+        item.name: encode(getattr(measurement, item.name), sparse=item.name == "facts")
+        for item in fields(Measurement)
+    }
 
 
 def record_from_dict(data: Mapping[str, Any]) -> Record:

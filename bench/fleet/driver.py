@@ -119,8 +119,8 @@ class KindRun:
     ledger: Ledger
     todo: deque[str]
     """Names of units to be tried, in order."""
-    known: dict[str, list[Record]] = field(default_factory=dict)
-    """Unit -> records of its cells."""
+    known: dict[str, list[str]] = field(default_factory=dict)
+    """Unit that is not done -> keys of the records of its cells."""
     preload: tuple[str, ...] = ()
     """Modules that every node's launcher imports."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -131,9 +131,10 @@ class KindRun:
     def of(cls, kind: Kind, run: Run, planned: Sequence[tuple[Cell, str]]) -> KindRun:
         """Return the kind's part of the fleet's work; steps of a resumed run that have their record are not owed."""
         session = run.session
-        known: dict[str, list[Record]] = {}
-        for record in session.records.values():
-            known.setdefault(unit_name(record.cell), []).append(record)
+        known: dict[str, list[str]] = {}
+        for key in session.records:
+            name = unit_name(Cell.parse(key.rpartition("/")[0]))
+            known.setdefault(name, []).append(key)
         units = units_of(planned)
         ledger = Ledger.of(units, set(session.records))
         session.pending |= {key for account in ledger.accounts.values() for key in account.owed}
@@ -245,7 +246,7 @@ class Fleet:
     def _task(self, kind: KindRun, unit: Unit, attempt: int) -> UnitTask:
         run, session = kind.run, kind.run.session
         specs, models = session.request.specs, dict.fromkeys(cell.model for cell in unit.cells)
-        known = kind.known.get(unit.name, [])
+        known = [session.records[key] for key in kind.known.get(unit.name, ())]
         if self.shared is None:
             self.shared = tuple(self.cluster.share(path, str(path)) for path in self.inputs)
         return UnitTask(
@@ -293,7 +294,7 @@ class Fleet:
         elif message.record is not None:
             record = record_from_dict(message.record)
             if kind.ledger.accept(message.unit, message.attempt, record.key):
-                kind.known.setdefault(message.unit, []).append(record)
+                kind.known.setdefault(message.unit, []).append(record.key)
                 kind.run.session.keep(record)
         elif message.is_end:
             self._close(kind, handle)
@@ -324,6 +325,7 @@ class Fleet:
         del kind.attempts[handle]
         self.cluster.forget(handle)
         kind.ledger.finish(handle[1])
+        kind.known.pop(handle[1], None)
 
     def _lose(self, kind: KindRun, handle: Handle, reason: str) -> None:
         """Close an attempt as lost; the unit is tried again, or its steps get their record as crashed."""

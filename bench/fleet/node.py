@@ -253,6 +253,7 @@ def _session(task: UnitTask, place: Place, run: RunFolder) -> Session:
         records={r.key: r for r in map(record_from_dict, task.known)},
         cells=tuple(dict.fromkeys(cell for cell, _ in steps)),
         planned=frozenset(f"{cell.id}/{step}" for cell, step in steps),
+        sync_seconds=float("inf"),  # the driver keeps them
     )
 
 

@@ -31,6 +31,7 @@ from suite.origins.reference import parse
 from suite.pytest_plugin import CONSOLE, RUN, Measure, cell_of, command_of, step_of, told
 from suite.record import Record
 from suite.runs.store import RunFolder, StoreError
+from suite.runs.stored_records import StoredRecords
 from suite.worker.client import Worker
 
 USER_ERRORS: Final = (FleetError, RunError, StoreError)
@@ -225,6 +226,7 @@ class FleetPlugin:
                 **more,
             )
             _must_be_same_machine(run, kind, resumed=name in file.runs)
+            run.session.records = StoredRecords.of(run.folder, run.session.records)
             run.info["fleet"] = {"name": file.name, "kind": name}
             run.begin([{"cell": cell.as_dict(), "step": step} for cell, step in planned])
             self.runs[name] = run

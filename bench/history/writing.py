@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bench.history.compression import pack
 from bench.history.entry import Point, RecordEntry, RunEntry
 from bench.history.tables import ENVIRONMENTS, MEASUREMENTS, RECORDS, RUNS, SAMPLES, SERIES
+from diagnostics.codec import encode
 
 CHUNK: Final = 500
 """Values in one IN list: SQLite allows 32,766 in all."""
@@ -158,7 +159,7 @@ def _insert_points(
 
 
 def _series_row(point: Point) -> dict[str, Any]:
-    return {"name": point.series.name, **asdict(point.series)}
+    return {"name": point.series.name, **encode(point.series)}
 
 
 def _ids(

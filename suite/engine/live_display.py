@@ -132,7 +132,13 @@ def _lines(progress: Progress, console: Console) -> Display:
     def put(line: Text) -> None:
         if rest := progress.rest():
             line.append(f"  {_about(rest)} left")
-        console.print(line, soft_wrap=True)
+        if (
+            console.color_system is None
+        ):  # a pipe; to render what has no style takes six times as long
+            console.file.write(f"{line.plain}\n")
+            console.file.flush()
+        else:
+            console.print(line, soft_wrap=True)
 
     def task(kind: str, name: str, seconds: float) -> None:
         progress.finish(kind, seconds)
@@ -146,7 +152,8 @@ def _lines(progress: Progress, console: Console) -> Display:
 def _task(progress: Progress, kind: str) -> str:
     """Return `analysis 3 of 28`."""
     done = progress.tasks[kind]
-    total = done + len(progress.left.get(kind, ()))
+    to_come = progress.left.get(kind)
+    total = done + (len(to_come.pieces) if to_come else 0)
     return f"{kind} {done} of {total}" if total > 1 else kind
 
 

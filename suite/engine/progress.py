@@ -6,7 +6,7 @@ much slower or faster this machine was at other kinds.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -32,13 +32,59 @@ class Work:
     """Whether every worker of the run takes some of this kind."""
 
 
+@dataclass(slots=True)
+class ToCome:
+    """Pieces of work of one kind to come. A run asks for the expected rest after every step, so that it is summed up
+    here and not there.
+    """
+
+    pieces: deque[float] = field(default_factory=deque)
+    """Typical seconds of each, in order; 0 = not known."""
+    seconds: float = 0.0
+    """Their sum, a piece that is not known as 1."""
+    num_known: int = 0
+
+    def add(self, typical: float) -> None:
+        """Plan one more."""
+        self.pieces.append(typical)
+        self._sum(typical, 1)
+
+    def take(self) -> float:
+        """Return the typical seconds of the next, which is done; 0 if there is none."""
+        if not self.pieces:
+            return 0.0
+        typical = self.pieces.popleft()
+        self._sum(typical, -1)
+        return typical
+
+    def _sum(self, typical: float, sign: int) -> None:
+        self.seconds += sign * (typical or 1.0)
+        self.num_known += sign * bool(typical)
+
+
+@dataclass(slots=True)
+class Spent:
+    """Finished work, summed up."""
+
+    number: int = 0
+    seconds: float = 0.0
+    typical: float = 0.0
+    """What it typically takes, a piece that is not known as 1 s."""
+
+    def add(self, seconds: float, typical: float) -> None:
+        """Take one more piece into account."""
+        self.number += 1
+        self.seconds += seconds
+        self.typical += typical or 1.0
+
+
 @dataclass(slots=True, kw_only=True)
 class Progress:
     """Progress of a run of `total` steps and its closing tasks; changed by `count` and `finish` alone."""
 
     total: int
-    left: dict[str, list[float]]
-    """Kind -> typical seconds of each piece of work to come, in order; empty if the planned steps are not known."""
+    left: dict[str, ToCome]
+    """Kind -> work to come; empty if the planned steps are not known."""
     lanes: Mapping[str, int] = field(default_factory=dict)
     """Kind -> how many go on at a time; 1 for others."""
     outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -46,8 +92,10 @@ class Progress:
     """Formats a step's name."""
     tasks: Counter[str] = field(default_factory=Counter)
     """Kind -> number of finished closing tasks."""
-    spent: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    """Kind -> (seconds, typical seconds) of what is finished."""
+    spent: dict[str, Spent] = field(default_factory=dict)
+    """Kind -> what is finished."""
+    total_spent: Spent = field(default_factory=Spent)
+    """The same over all kinds."""
 
     @property
     def num_done(self) -> int:
@@ -69,34 +117,33 @@ class Progress:
     def _took(self, kind: str, seconds: float) -> bool:
         """Return whether it was planned."""
         planned = self.left.get(kind)
-        typical = planned.pop(0) if planned else 0.0
-        self.spent.setdefault(kind, []).append((seconds, typical or 1.0))
-        return bool(typical) or planned is not None
+        typical = planned.take() if planned else 0.0
+        for spent in (self.spent.setdefault(kind, Spent()), self.total_spent):
+            spent.add(seconds, typical)
+        return planned is not None
 
     def rest(self) -> float | None:
         """Return the expected seconds to the prompt, or None before anything is finished."""
-        done = [pair for pairs in self.spent.values() for pair in pairs]
-        if not done:
+        if not self.total_spent.number:
             return None
-        speed = sum(seconds for seconds, _ in done) / sum(typical for _, typical in done)
+        speed = self.total_spent.seconds / self.total_spent.typical
         if not self.left:
             return speed * max(0, self.total - self.num_done)
         return sum(
-            sum(typical or 1.0 for typical in pieces)
-            * self._scale(kind, speed, TRUST if any(pieces) else 0.0)
+            work.seconds
+            * self._scale(kind, speed, TRUST if work.num_known else 0.0)
             / self.lanes.get(kind, 1)
-            for kind, pieces in self.left.items()
-            if pieces
+            for kind, work in self.left.items()
+            if work.pieces
         )
 
     def _scale(self, kind: str, speed: float, trust: float) -> float:
         """Return seconds per typical second of that kind."""
-        own = self.spent.get(kind, [])
-        if not own:
+        own = self.spent.get(kind)
+        if own is None:
             return speed
-        typical = sum(typical for _, typical in own)
-        weight = trust * typical / len(own)
-        return (sum(seconds for seconds, _ in own) + weight * speed) / (typical + weight)
+        weight = trust * own.typical / own.number
+        return (own.seconds + weight * speed) / (own.typical + weight)
 
     def counts(self) -> list[tuple[Outcome, int]]:
         """Return (outcome, count) in reading order, without outcomes that did not occur."""
@@ -115,8 +162,8 @@ def progress_of(
     lanes: Mapping[str, int] | None = None,
 ) -> Progress:
     """Return the progress of a run that has not started; `work` has the planned steps, if they are known, and tasks."""
-    left: dict[str, list[float]] = {}
+    left: dict[str, ToCome] = {}
     for piece in work:
         piece = Work(kind=piece) if isinstance(piece, str) else piece
-        left.setdefault(piece.kind, []).append(piece.seconds)
+        left.setdefault(piece.kind, ToCome()).add(piece.seconds)
     return Progress(total=total, left=left, lanes=lanes or {}, name_of=name_of)

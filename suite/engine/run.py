@@ -114,6 +114,7 @@ class Run:
         self.session.stop()
         for worker in self.workers:
             worker.close()
+        self.folder.sync()
         self.info["finished_at"] = _now()
         self.write_info()
 

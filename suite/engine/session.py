@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Condition, Thread
+from typing import Final
 
 from diagnostics.finding import Finding
 from suite.axes import BACKENDS, CPU, EXPORT, ORIGINAL, QUANTIZE, VARIANTS
@@ -32,6 +33,11 @@ from suite.worker.client import Answer, Worker
 from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob
 
+SYNC_SECONDS: Final = 1.0
+"""How often records are synced to the disk at most. A killed process loses none; a machine that loses its power may
+lose those of the last second, or of half a minute if nothing followed, when the kernel writes them down itself. Each
+sync takes 3 to 30 ms, longer than all else that a run does for a cell."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Session:
@@ -47,7 +53,7 @@ class Session:
     on_end: Callable[[Record], None] = lambda record: None
     diagnose: Callable[[str], Sequence[Finding]] = lambda text: ()
     """Returns the doctor's findings in the text of a failure, best first."""
-    records: dict[str, Record] = field(default_factory=dict)
+    records: MutableMapping[str, Record] = field(default_factory=dict)
     """Key -> record: the `settled` ones of a resumed run, then those of this one."""
     pending: set[str] = field(default_factory=set)
     """Keys of steps scheduled ahead that are not finished."""
@@ -57,6 +63,10 @@ class Session:
     share: int = 0
     """Intra-op threads of each worker while several run concurrently; 0 = the user's setting."""
     is_stopped: bool = False
+    sync_seconds: float = SYNC_SECONDS
+    """See SYNC_SECONDS."""
+    synced_at: float = 0.0
+    """Monotonic time at which the records were last synced to the disk."""
     cells: Sequence[Cell] = ()
     """Cells of this run in order; a step that compares cells takes its partners from them."""
     shared: dict[str, Record] = field(default_factory=dict)
@@ -231,7 +241,10 @@ class Session:
                 return record
             self.records[record.key] = record
             self.pending.discard(record.key)
-            self.folder.append(record)
+            now = time.monotonic()
+            syncs = now - self.synced_at >= self.sync_seconds
+            self.folder.append(record, syncs=syncs)
+            self.synced_at = now if syncs else self.synced_at
             self.on_end(record)
             self.changed.notify_all()
         return record
@@ -316,14 +329,14 @@ class Session:
     def options_for(self, cell: Cell, step: str) -> JobOptions:
         """Return the run's options with the cell's graphs and folders."""
         parent = VARIANTS[cell.variant].parent
-        options = self.request.options
+        options, graph = self.request.options, str(self.graph_of(cell))
         return replace(
             options,
             origins={n: o for n, o in options.origins.items() if n == cell.model},
             threads=self.share or options.threads,
             case=step.partition(":")[2],
-            graph=str(self.graph_of(cell)),
-            output=str(self.graph_of(cell)),
+            graph=graph,
+            output=graph,
             parent_graph=str(self.graph_of(parent_graph_cell(cell))) if parent else "",
             cache_dir=self.request.cache,
             states_dir=self.request.states,

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -73,8 +74,11 @@ class RunFolder:
         """Append-only file of results."""
         return self.path / "records.jsonl"
 
-    def append(self, record: Record) -> None:
-        """Add the record as one line, synced to disk; raise OSError, with the file as it was, if it does not fit."""
+    def append(self, record: Record, *, syncs: bool = True) -> None:
+        """Add the record as one line; raise OSError, with the file as it was, if it does not fit.
+
+        The line survives the process at once, and with `syncs` the machine, too, as do those before it.
+        """
         line = (json.dumps(record.as_dict()) + "\n").encode()
         descriptor = os.open(self.records_file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
@@ -87,9 +91,19 @@ class RunFolder:
             ):  # the disk is full: a part fitted
                 _take_back(descriptor, written)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.records_file))
-            os.fsync(descriptor)
+            if syncs:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def sync(self) -> None:
+        """Wait until the records are on the disk, if there are any."""
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(self.records_file, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
     def clear_drafts(self) -> None:
         """Remove what a killed process had begun to write beside its files."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Self
 
 from diagnostics.codec import decode_as, encode
@@ -71,9 +71,8 @@ class JobOptions:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Return the deserialized options; raise ValueError with the invalid field. Unknown fields go into `extra`."""
-        known = {item.name for item in fields(cls)}
-        own = {name: value for name, value in data.items() if name in known}
-        extra = {name: value for name, value in data.items() if name not in known}
+        own = {name: value for name, value in data.items() if name in _NAMES}
+        extra = {name: value for name, value in data.items() if name not in _NAMES}
         return decode_as(cls, {**own, "extra": {**own.get("extra", {}), **extra}})
 
     def as_dict(self) -> dict[str, Any]:
@@ -83,7 +82,12 @@ class JobOptions:
 
     def extended(self, more: object) -> Self:
         """Return these options overridden by a mapping, or by a dataclass of options specific to one runner."""
-        return type(self).from_dict({**self.as_dict(), **encode(more)})
+        data = encode(more)
+        if not data:
+            return self
+        if _NAMES.isdisjoint(data):  # as most runners' own options are: nothing of these changes
+            return replace(self, extra={**self.extra, **data})
+        return type(self).from_dict({**self.as_dict(), **data})
 
     def asked(self) -> dict[str, Any]:
         """Return the user's options as stored in `run.json`: a resumed run must have the same."""
@@ -96,4 +100,5 @@ class JobOptions:
         }
 
 
+_NAMES: Final = frozenset(item.name for item in fields(JobOptions))
 _ASKED: Final = ("models_from", "weights", "sources", "seed", "threads", "nproc", "train_on")

@@ -37,22 +37,45 @@ def answer(job: Job) -> Answer:
     return Answer(outcome=Outcome.PASSED, result=encode_output(output), phases={"measure": 0.02})
 
 
+class Forgetful(FakeWorker):
+    """Remembers no jobs: in a twin they would be the driver's memory."""
+
+    def run(self, job: Job, *rest) -> Answer:
+        found = super().run(job, *rest)
+        self.jobs.clear()
+        return found
+
+
 SLOW = "fleet_twin:make_slow_worker"
 
 
-def make_slow_worker(logs: Path) -> FakeWorker:
+def make_slow_worker(logs: Path) -> Forgetful:
     """A worker that takes a moment, in which nodes can die."""
 
     def slow(job: Job) -> Answer:
         time.sleep(0.2)
         return answer(job)
 
-    return FakeWorker(answer=slow)
+    return Forgetful(answer=slow)
 
 
-def make_worker(logs: Path) -> FakeWorker:
+def make_worker(logs: Path) -> Forgetful:
     """A worker that answers at once; see `UnitTask.worker`."""
-    return FakeWorker(answer=answer)
+    return Forgetful(answer=answer)
+
+
+SLEEPER = "fleet_twin:make_sleeper"
+SLEEP_SECONDS = 2.0
+
+
+def make_sleeper(logs: Path) -> Forgetful:
+    """A worker whose cells take their time and no processor: nodes that share a machine do not disturb each other."""
+
+    def asleep(job: Job) -> Answer:
+        time.sleep(SLEEP_SECONDS)
+        return answer(job)
+
+    return Forgetful(answer=asleep)
 
 
 class Dies(Exception):
