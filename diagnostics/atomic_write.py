@@ -19,3 +19,19 @@ def write_whole(path: Path, text: str | Iterable[str]) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def is_abandoned_draft(path: Path) -> bool:
+    """Return whether the file is a draft of `write_whole` whose process is gone."""
+    number = path.suffix.removeprefix(".")
+    if not (path.name.startswith(".") and path.name.count(".") > 2 and number.isdigit()):
+        return False
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return (
+        int(number) == os.getpid()
+    )  # of an earlier process of that number: this one writes none now

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from diagnostics.codec import encode
 from suite.cell import Cell
 from suite.engine.steps import is_original
 from suite.record import Record
+from suite.scratch_folder import scratch_folder
 
 TURNS: Final = "bench.instruments.turns:run"
 CONTROL: Final = "bench.instruments.turns:run_control"
@@ -75,7 +75,7 @@ def run_block(
     """
     begins = ("base", "head")[number % 2]
     cells = {"base": cell, "head": cell} if isinstance(cell, Cell) else cell
-    with tempfile.TemporaryDirectory(prefix="vitals-") as folder:
+    with scratch_folder() as folder:
         records = run_in_both_arms(
             lambda name: _one(
                 arms[name], cells[name], runner, label, number, budget, begins, folder, step
@@ -109,13 +109,13 @@ def _one(
     number: int,
     budget: Budget,
     begins: str,
-    folder: str,
+    folder: Path,
     step: str,
 ) -> Record:
     options = arm.session.request.options
     shift = number if is_original(cell) else 0
     plan = {**options.plan, "warmup_seconds": budget.warmup_seconds}
-    meeting = Path(folder, "meeting")
+    meeting = folder / "meeting"
     asked = TurnOptions(
         meeting=str(meeting),
         begins=arm.name == begins,

@@ -7,11 +7,9 @@ are not disturbed by each other or by load, so both arms count at once, after ev
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from bench.gate.arm import Arm, OlderWorker
@@ -28,6 +26,7 @@ from bench.instruments.options import LATENCY, InstructionOptions
 from bench.instruments.results import InstructionsResult
 from suite.axes import CPU, EAGER, ONNXRUNTIME
 from suite.cell import Cell
+from suite.scratch_folder import scratch_folder
 from suite.worker.client import Launcher, LauncherError
 
 INSTRUCTIONS, AUTO = "instructions", "auto"
@@ -144,8 +143,7 @@ def _without(asked: str, why: str) -> tuple[str, ...]:
 @contextmanager
 def _under(counter: InstructionCounter, arm: Arm) -> Iterator[Arm]:
     """Yield the arm with a launcher to be counted; graphs, states and records stay those of the arm."""
-    with tempfile.TemporaryDirectory(prefix="vitals-counts-") as folder:
-        place = Path(folder)
+    with scratch_folder() as place:
         assert arm.launch is not None
         worker = arm.launch(
             counter.prefix(place),

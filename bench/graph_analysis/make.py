@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from suite.cell import Cell
 from suite.engine.typical_weights import weight_of
 from suite.outcome import Outcome
 from suite.runs.load import Run
+from suite.scratch_folder import scratch_folder
 from suite.worker.client import Answer, Launcher, Worker
 from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob, Job
@@ -118,8 +118,8 @@ def make_anatomies(
     try:
         options = run.info.get("options")
         groups = longest_first(_by_model(kept, {g.path for g in todo}))
-        with tempfile.TemporaryDirectory(prefix="vitals-quiet-") as folder:
-            quiet = str(Path(folder, "lock")) if len(doers) > 1 else ""
+        with scratch_folder() as folder:
+            quiet = str(folder / "lock") if len(doers) > 1 else ""
             tasks = [
                 Task(
                     kind=ANALYSIS,

@@ -9,7 +9,6 @@ import select
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from bench.netron.errors import BrowserFailed, BrowserMissing, PictureTimedOut
+from suite.scratch_folder import Scratch
 
 PROGRAMS: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 """Names of the browser on PATH, in order of preference."""
@@ -68,8 +68,9 @@ class Browser:
     """One browser process and its pipe; a context manager. Raises BrowserFailed if it cannot start."""
 
     def __init__(self, program: Path, *, deadline: float) -> None:
-        self._profile = tempfile.mkdtemp(prefix="vitals-browser-")
-        self._errors = Path(self._profile, "stderr")
+        self._scratch = Scratch()
+        self._profile = self._scratch.path
+        self._errors = self._profile / "stderr"
         self._answers: dict[int, dict[str, Any]] = {}
         self._buffer = bytearray()
         self._number = 0
@@ -160,7 +161,7 @@ class Browser:
     def close(self) -> None:
         """End the browser and all its processes, and delete its profile; may be called twice."""
         self._end()
-        shutil.rmtree(self._profile, ignore_errors=True)
+        self._scratch.close()
 
     def _start(self, program: Path, *, no_sandbox: bool) -> None:
         # Far above 3 and 4, to which the ends move, so that neither is overwritten early.

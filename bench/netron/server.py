@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import socket
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +23,12 @@ POLICY: Final = (
 )
 """Content security policy: only the listed scripts, connections only to this server."""
 CHUNK: Final = 1 << 20
+SILENCE = 60.0
+"""Seconds in which a client has to take what it asked for, a piece of it at a time."""
+HEAD_SECONDS = 30.0
+"""Seconds in which a client has to say what it wants; an idle connection of a browser is ended by it too."""
+MOST_CLIENTS: Final = 400
+"""Connections at a time: far more than a page opens, and fewer than a process may have descriptors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +58,7 @@ class Server:
         """Path without its secret part -> answer; may change while serving."""
         self._secret = secrets.token_urlsafe(12)
         handler = type("Handler", (_Handler,), {"owner": self})
-        self._http = ThreadingHTTPServer((ADDRESS, 0), handler)
-        self._http.daemon_threads = True
+        self._http = _Http((ADDRESS, 0), handler)
         self.host = f"{ADDRESS}:{self._http.server_address[1]}"
         """Required value of the Host header."""
         self.address = f"http://{self.host}/{self._secret}/"
@@ -89,12 +97,55 @@ class Server:
         return self.answers.get(path[len(start) :])
 
 
+class _Http(ThreadingHTTPServer):
+    """Threads for clients of which each has only so long to say what it wants."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, *given: Any) -> None:
+        self.speaking: dict[socket.socket, float] = {}
+        """Connection on which a request is awaited -> the moment by which it must be whole."""
+        self.clients: set[int] = set()
+        super().__init__(*given)
+
+    def service_actions(self) -> None:
+        """End the connections that are overdue; called some times a second."""
+        now = time.monotonic()
+        for connection, until in [*self.speaking.items()]:
+            if now > until:
+                self.speaking.pop(connection, None)
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Return whether there is room for one more client."""
+        return len(self.clients) < MOST_CLIENTS
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve one client, in its thread."""
+        self.clients.add(id(request))
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.clients.discard(id(request))
+            self.speaking.pop(request, None)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print nothing: what a client does wrong is no error of the review."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     owner: Server
+    server: _Http
     protocol_version = "HTTP/1.1"
     server_version = "vitals"
     sys_version = ""
-    timeout = 60
+
+    def setup(self) -> None:
+        """Prepare the streams of one connection."""
+        self.timeout = SILENCE
+        super().setup()
 
     def do_GET(self) -> None:
         self._answer(with_body=True)
@@ -151,7 +202,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         """Handle one request; a browser that ended during one is not an error."""
+        self.server.speaking[self.connection] = time.monotonic() + HEAD_SECONDS
         try:
             super().handle_one_request()
-        except (ConnectionError, TimeoutError):
+        except OSError:  # also of a file that has just gone: half an answer is no whole one
             self.close_connection = True
+
+    def parse_request(self) -> bool:
+        """Read the head of a request; the client has then said what it wants."""
+        is_valid = super().parse_request()
+        self.server.speaking.pop(self.connection, None)
+        return is_valid

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from bench.summary.places import life_id, row_id, variant_rank
 from suite import units
 from suite.runs.folder import NoSuchRun, find_run
 from suite.runs.load import Run, load_run
+from suite.scratch_folder import scratch_folder
 
 TROUBLE: Final = 2
 
@@ -67,9 +67,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Serve or write the review; return 0 on success, 2 on an error."""
     try:
-        with tempfile.TemporaryDirectory(prefix="vitals-review-") as scratch:
+        with scratch_folder() as scratch:
             if any(Path(what).suffix.lower() in SUFFIXES for what in arguments.what):
-                site = _site_of_files(arguments, Path(scratch))
+                site = _site_of_files(arguments, scratch)
             else:
                 site = _site_of_run(arguments)
             if arguments.bundle is not None:

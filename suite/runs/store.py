@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from diagnostics.atomic_write import write_whole
+from diagnostics.atomic_write import is_abandoned_draft, write_whole
 from suite.record import Record
 
 try:
@@ -106,9 +106,10 @@ class RunFolder:
                 os.close(descriptor)
 
     def clear_drafts(self) -> None:
-        """Remove what a killed process had begun to write beside its files."""
-        for path in self.path.glob(".*.json.*"):
-            path.unlink(missing_ok=True)
+        """Remove what killed processes had begun to write beside the run's files."""
+        for path in self.path.rglob(".*"):
+            if is_abandoned_draft(path) or path.suffix == ".partial":
+                path.unlink(missing_ok=True)
 
     def write_json(self, name: str, data: Mapping[str, Any]) -> None:
         """Write `name` atomically; raise OSError, leaving nothing of it, if it cannot be written."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +23,7 @@ from diagnostics.codec import decode_as
 from suite.import_root import OWN, python_path
 from suite.outcome import Outcome
 from suite.record import Failure
+from suite.scratch_folder import Scratch
 from suite.worker.errors import num_oom_kills, outcome_of, signal_name, tail_of
 from suite.worker.protocol import MORE, Job
 
@@ -105,12 +109,15 @@ class Launcher:
         self._process: subprocess.Popen[bytes] | None = None
         self._ready: dict[str, Any] | None = None
         self._child: int | None = None
+        self._scratch: Scratch | None = None
         self.start()
 
     def start(self) -> None:
         """Start the process and return at once, so that its imports run in parallel with the caller's work."""
         self._lines = queue.SimpleQueue()
         self._ready = None
+        if self._scratch is None:
+            self._scratch = Scratch()
         with contextlib.ExitStack() as stack:
             log: IO[bytes] | int = subprocess.DEVNULL
             if self._log is not None:
@@ -121,7 +128,7 @@ class Launcher:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=self._environment,
+                env={**self._environment, **temporary_in(self._scratch.path)},
                 start_new_session=True,  # Ctrl-C reaches the parent, which then ends this process
             )
         threading.Thread(
@@ -247,16 +254,40 @@ class Launcher:
         if at_once:
             self._kill_launcher()
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(OSError):
-            assert process.stdin is not None
-            process.stdin.close()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            with contextlib.suppress(OSError):
+                assert process.stdin is not None
+                process.stdin.close()
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._scratch is not None:  # what killed workers have left in it goes with it
+            self._scratch.close()
+            self._scratch = None
+
+
+LONGEST_SOCKET = 107
+"""Bytes of a Unix socket's address on Linux; 104 on macOS."""
+SOCKET_BELOW = 40
+"""Bytes that multiprocessing adds to the temporary folder's path for the address of a socket."""
+
+
+def temporary_in(folder: Path) -> dict[str, str]:
+    """Return the variables that make `folder` the temporary folder of a process and of all that it starts.
+
+    The cache of torch.compile stays where it would be, for it is to outlive the process. Empty for a folder whose path
+    would be too long for sockets.
+    """
+    if len(os.fsencode(folder)) + SOCKET_BELOW > LONGEST_SOCKET:
+        return {}
+    variables = {"TMPDIR": str(folder)}
+    with contextlib.suppress(KeyError, OSError):  # a user without a name
+        user = re.sub(r'[\\/:*?"<>|]', "_", getpass.getuser())
+        cache = str(Path(tempfile.gettempdir(), f"torchinductor_{user}"))
+        variables["TORCHINDUCTOR_CACHE_DIR"] = os.environ.get("TORCHINDUCTOR_CACHE_DIR") or cache
+    return variables
 
 
 def _environment(paths: Sequence[Path]) -> dict[str, str]:

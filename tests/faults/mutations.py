@@ -11,6 +11,13 @@ from hypothesis import strategies as st
 
 FACTOR = int(os.environ.get("FAULTS", "1"))
 """How many times as many examples as in CI."""
+IS_WHOLE = FACTOR > 1
+"""Whether this is the whole suite (`python tests/faults/run.py`), not the part of it that every change has to pass."""
+
+
+def count(bounded: int, whole: int) -> int:
+    """How many of something slow: a few in CI, more in the whole suite."""
+    return whole if IS_WHOLE else bounded
 
 
 def bounded(examples: int) -> settings:

@@ -9,7 +9,7 @@ import sysconfig
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from suite.axes import EXPORT
 from suite.onnx_summary import files_of
 from suite.results.export import FAILED, Attempt, ShapeParity
+from suite.scratch_folder import PREFIX
 from suite.stages.export.failures import ExportError, Reason, one_line, reason_of, summary_line
 from suite.stages.export.recipes import ExportRequest, Limits, Recipe
 from suite.worker.protocol import Emit
@@ -139,10 +140,17 @@ def machine_paths() -> tuple[str, ...]:
         str(Path(__file__).resolve().parents[3]),
         str(Path.home()),
         sysconfig.get_paths()["purelib"],
-        tempfile.gettempdir(),
+        *_temporary_folders(),
         str(Path.cwd()),
     )
     return tuple(dict.fromkeys(f for f in folders if Path(f) != Path(Path(f).anchor)))
+
+
+def _temporary_folders() -> Iterator[str]:
+    folder = Path(tempfile.gettempdir())
+    yield str(folder)
+    if folder.name.startswith(PREFIX):  # a worker's own, inside the one of the user
+        yield str(folder.parent)
 
 
 def find_paths(file: Path, folders: Iterable[str]) -> list[str]:
