@@ -91,14 +91,15 @@ def to_markdown(specs: Sequence[ModelSpec]) -> str:
 
 
 def _print_table(specs: Sequence[ModelSpec]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from suite.calm_console import calm_console
 
     table = Table(*HEAD, box=None, pad_edge=False)
     table.columns[2].justify = "right"
     for row in rows_of(specs):
         table.add_row(*row)
-    Console().print(table)
+    calm_console().print(table)
 
 
 if __name__ == "__main__":

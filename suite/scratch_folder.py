@@ -21,6 +21,8 @@ except ImportError:  # Windows: folders of dead processes are told by their age 
 
 PREFIX: Final = "vitals."
 """Of every scratch folder in the system's temporary folder, and of nothing else there."""
+PARTIAL: Final = ".partial-"
+"""Of folders beside a file that is written in one of them and then renamed."""
 STALE: Final = 24 * 3600.0
 """Age in seconds beyond which a folder counts as abandoned where no lock can tell."""
 
@@ -41,6 +43,8 @@ class Scratch:
     def close(self) -> None:
         """Remove the folder; may be called twice, and after it has been moved elsewhere."""
         shutil.rmtree(self.path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # it takes no descriptor, as emptying a folder does
+            self.path.rmdir()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -61,8 +65,12 @@ def scratch_folder(prefix: str = PREFIX, parent: Path | None = None) -> Iterator
 
 def remove_abandoned(parent: Path, prefix: str) -> list[Path]:
     """Remove the folders of that prefix whose maker is gone, and return them."""
-    gone = []
-    for folder in parent.glob(f"{prefix}*"):
+    gone: list[Path] = []
+    try:
+        found = [*parent.glob(f"{prefix}*")]
+    except OSError:  # no descriptor left: the next one will
+        return gone
+    for folder in found:
         with contextlib.suppress(OSError):
             if folder.is_symlink() or not folder.is_dir() or not _is_ours(folder):
                 continue

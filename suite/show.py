@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 from rich.tree import Tree
 
 from diagnostics.did_you_mean import did_you_mean
 from suite.axes import BACKENDS, BASE, EAGER, SIZES
+from suite.calm_console import calm_console
 from suite.catalog import CatalogError, builtin_specs
 from suite.cell import Cell
 from suite.data.sources import sources_in
@@ -57,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"python -m suite show: {error}", file=sys.stderr)
         return 2
     is_bare = not sys.stdout.isatty()
-    console = Console(width=PIPED_WIDTH if is_bare else None)
+    console = calm_console(width=PIPED_WIDTH if is_bare else None)
     for part in (*headline(subject.model, subject.size, found), tree_of(arguments, found)):
         console.print(part)
     return 0

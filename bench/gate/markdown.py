@@ -25,7 +25,7 @@ from bench.gate.wording import (
     witness_text,
     work_text,
 )
-from bench.output.markdown import line, safe
+from bench.output.markdown import code, fenced, line, safe
 from suite import units
 
 HEAD: Final = ("cell", "verdict", "slower by (95% bounds)", "base → head", "would see")
@@ -82,7 +82,7 @@ def _summary(rows: list[Row]) -> list[str]:
         if row.cause and row.cause.files:
             lines.append(f"  - likely: {', '.join(safe(name) for name in row.cause.files[:3])}")
         if row.cause and row.cause.again:
-            lines.append(f"  - again: `{row.cause.again}`")
+            lines.append(f"  - again: {code(row.cause.again)}")
     if len(worse) > MAX_SUMMARY:
         lines.append(f"- and {len(worse) - MAX_SUMMARY} more below")
     return ["\n".join(lines)] if lines else []
@@ -98,7 +98,7 @@ def _table(rows: list[Row]) -> str:
         lines.append(
             line(
                 (
-                    f"`{row.name}`",
+                    code(row.name, in_table=True),
                     f"**{name}**" if verdict is Verdict.REGRESSED else name,
                     effect_text(row),
                     times_text(row),
@@ -121,7 +121,7 @@ def _explained(row: Row) -> str:
         lines += cause_lines(row.cause)
     if not lines:
         return ""
-    text = f"**`{row.name}`**\n\n" + "\n".join(f"- {safe(entry)}" for entry in lines)
+    text = f"**{code(row.name)}**\n\n" + "\n".join(f"- {safe(entry)}" for entry in lines)
     if row.cause and row.cause.bisect:
-        text += f"\n\n```sh\n{row.cause.bisect}\n```"
+        text += f"\n\n{fenced(row.cause.bisect)}"
     return text

@@ -18,6 +18,7 @@ from bench.gate.run import NEGATIVE_CONTROL, GateConfig, run_gate
 from bench.gate.thresholds import load_thresholds
 from bench.gate.verdict import Verdict
 from diagnostics.environment import Environment
+from suite.calm_console import calm_console
 from suite.catalog import CatalogError
 from suite.cell import Cell
 from suite.options import Selection
@@ -173,7 +174,7 @@ class GatePlugin:
         """The table."""
         if self._done.show is not None:
             terminalreporter.ensure_newline()
-            self._done.show(Console(file=terminalreporter._tw._file, width=_width()))
+            self._done.show(calm_console(file=terminalreporter._tw._file, width=_width()))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(

@@ -10,6 +10,7 @@ from bench.history.entry import RunEntry
 from bench.history.errors import HistoryError
 from bench.history.rows import run_entry
 from bench.history.writing import write_entry
+from diagnostics.control_codes import without_codes
 from suite.runs.load import load_run
 
 
@@ -31,10 +32,10 @@ class Recorded:
     def sentence(self) -> str:
         """The result as a sentence."""
         if not self.num_records:
-            return f"run {self.run} is in {self.store} already; nothing was written"
+            return f"run {without_codes(self.run)} is in {self.store} already; nothing was written"
         known = f" ({self.num_known} were there already)" if self.num_known else ""
         return (
-            f"run {self.run} recorded in {self.store}: {self.num_records} records,"
+            f"run {without_codes(self.run)} recorded in {self.store}: {self.num_records} records,"
             f" {self.num_points} values{known}"
         )
 

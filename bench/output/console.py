@@ -26,25 +26,25 @@ ERRORS: Final = "torch-vitals-plain"
 
 def console_on(file: TextIO) -> Console:
     """Return a console that writes to `file`, whatever its encoding is."""
-    from rich.console import Console
+    from suite.calm_console import calm_console
 
     tolerate_encoding(file)
-    return Console(file=file)
+    return calm_console(file=file)
 
 
 def print_to(
     out: Path | None, render: Callable[[Console], None], *, highlight: bool = True
 ) -> None:
     """Let `render` print to the file `out`, or to standard output; raise OSError if it cannot be written."""
-    from rich.console import Console
+    from suite.calm_console import calm_console
 
     if out is not None:
         with out.open("w", encoding="utf-8", errors="replace") as file:
-            render(Console(file=file, width=PIPED_WIDTH, highlight=highlight))
+            render(calm_console(file=file, width=PIPED_WIDTH, highlight=highlight))
         return
     tolerate_encoding(sys.stdout)
     is_piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    render(Console(width=PIPED_WIDTH if is_piped else None, highlight=highlight))
+    render(calm_console(width=PIPED_WIDTH if is_piped else None, highlight=highlight))
     sys.stdout.flush()
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from diagnostics.control_codes import calmed
 from diagnostics.finding import Finding, Fix, Level, Safety
 from diagnostics.redact import Redactor
 
@@ -88,6 +89,7 @@ def show(
     colour = out.isatty() and "NO_COLOR" not in os.environ
     paint = ansi if colour else plain
     unicode = "utf" in (getattr(out, "encoding", None) or "").lower()
+    findings = calmed(tuple(findings))
     for row in lines(findings, paint=paint, unicode=unicode) or [nothing]:
         print(row if unicode else row.encode("ascii", "replace").decode(), file=out)
 

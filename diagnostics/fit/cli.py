@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 
+from diagnostics.control_codes import without_codes
 from diagnostics.explain.output import USAGE
 from diagnostics.fit.answer import Answer, Verdict, answer
 from diagnostics.fit.cards import Card, UnknownCard, found, named
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> int:
         print(json.dumps(document(answers, code), indent=1))
         return code
     unicode = "utf" in (sys.stdout.encoding or "").lower()
-    for row in lines(answers, unicode=unicode):
+    for row in map(without_codes, lines(answers, unicode=unicode)):
         print(row if unicode else row.encode("ascii", "replace").decode())
     return code
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from diagnostics.checkup import Checkup
+from diagnostics.control_codes import calmed, without_codes
 from diagnostics.doctor import Diagnosis
 from diagnostics.finding import Finding, Level, Safety
 from diagnostics.install_commands import line
@@ -37,7 +38,10 @@ def lines(
         # Information is no problem: the overview stays green.
         shown = Level.OK if level is Level.INFO and not verbose else level
         about = detail(checkup.environment, key)
-        found.append(f"{_mark(shown, paint, unicode)} {title}" + (f" ({about})" if about else ""))
+        found.append(
+            f"{_mark(shown, paint, unicode)} {title}"
+            + (f" ({without_codes(about)})" if about else "")
+        )
         if verbose:
             found += [
                 f"      {_mark(item.status, paint, unicode)} {paint(item.code, 'bold')}: "
@@ -52,7 +56,7 @@ def lines(
     for item in crashed:
         found += [
             "",
-            f"{_mark(Level.CRASH, paint, unicode)} the check {item.code} crashed: {item.reason}",
+            f"{_mark(Level.CRASH, paint, unicode)} the check {item.code} crashed: {without_codes(item.reason)}",
         ]
     return [*found, "", summary(checkup, paint)]
 
@@ -63,9 +67,8 @@ def _mark(level: Level, paint: Paint, unicode: bool) -> str:
 
 
 def _said(item: CheckResult) -> str:
-    if item.findings:
-        return "; ".join(finding.summary for finding in item.findings)
-    return item.title if item.status is Level.OK else item.reason
+    said = "; ".join(finding.summary for finding in item.findings)
+    return without_codes(said or (item.title if item.status is Level.OK else item.reason))
 
 
 def _is_problem(diagnosis: Diagnosis) -> bool:
@@ -73,7 +76,7 @@ def _is_problem(diagnosis: Diagnosis) -> bool:
 
 
 def _diagnosis(checkup: Checkup, diagnosis: Diagnosis, paint: Paint, unicode: bool) -> list[str]:
-    finding = diagnosis.finding
+    finding = calmed(diagnosis.finding)
     head = f"{_mark(finding.level, paint, unicode)} {paint(finding.summary, 'bold')}"
     found = [f"{head}  {paint(finding.code, 'dim')}"]
     if finding.cause:
@@ -81,7 +84,7 @@ def _diagnosis(checkup: Checkup, diagnosis: Diagnosis, paint: Paint, unicode: bo
     found += [f"      {paint(f'{item.source}: {item.value}', 'dim')}" for item in finding.evidence]
     found += _fixes(finding, paint)
     if diagnosis.consequences:
-        also = "; ".join(item.summary for item in diagnosis.consequences)
+        also = "; ".join(without_codes(item.summary) for item in diagnosis.consequences)
         found.append(f"      also explained: {also}")
     if finding.fixes:
         found.append(f"      {paint(f'then: {verify(checkup, finding.code)}', 'dim')}")

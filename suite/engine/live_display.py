@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from suite import units
+from suite.calm_console import calm_console
 from suite.engine.progress import Progress, Work, progress_of
 from suite.engine.steps import step_name
 from suite.outcome import WORDING
@@ -54,8 +55,10 @@ def open_console() -> Console:
     """Return a console on the real standard error, even while pytest captures it. Call it in `pytest_configure`."""
     stream = sys.__stderr__
     if stream is None:  # a process without a console
-        return Console(file=open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123
-    return Console(file=os.fdopen(os.dup(stream.fileno()), "w", encoding="utf-8", errors="replace"))
+        return calm_console(file=open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123
+    return calm_console(
+        file=os.fdopen(os.dup(stream.fileno()), "w", encoding="utf-8", errors="replace")
+    )
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from diagnostics.atomic_write import is_abandoned_draft, write_whole
 from suite.record import Record
+from suite.scratch_folder import PARTIAL, remove_abandoned
 
 try:
     import fcntl
@@ -108,8 +109,10 @@ class RunFolder:
     def clear_drafts(self) -> None:
         """Remove what killed processes had begun to write beside the run's files."""
         for path in self.path.rglob(".*"):
-            if is_abandoned_draft(path) or path.suffix == ".partial":
+            if is_abandoned_draft(path):
                 path.unlink(missing_ok=True)
+            elif path.name.startswith(PARTIAL):
+                remove_abandoned(path.parent, PARTIAL)
 
     def write_json(self, name: str, data: Mapping[str, Any]) -> None:
         """Write `name` atomically; raise OSError, leaving nothing of it, if it cannot be written."""

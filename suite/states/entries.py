@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from suite.scratch_folder import remove_abandoned, scratch_folder
+
 SCHEMA: Final = 2
 """2: `result` is an encoded StepOutput; entries of another schema are recomputed."""
+UNFINISHED: Final = ".unfinished-"
+"""Prefix of the folders of entries that are being made."""
 MANIFEST: Final = "manifest.json"
 MAX_BYTES: Final = 30 * 1024**3
 """The whole catalogue at base needs about a third."""
@@ -87,8 +91,7 @@ def keep(
     or the process dies, no entry is left. Raises OSError when the disk is full.
     """
     store.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=store, prefix=".unfinished-"))
-    try:
+    with scratch_folder(UNFINISHED, store) as unfinished:
         result = dict(write(unfinished))
         files = {
             path.relative_to(unfinished).as_posix(): [path.stat().st_size, sha256_of(path)]
@@ -104,17 +107,27 @@ def keep(
         }
         (unfinished / MANIFEST).write_text(json.dumps(held, indent=1), encoding="utf-8")
         folder = store / f"{stem}-{key[:24]}"
-        shutil.rmtree(folder, ignore_errors=True)
-        unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        _put(unfinished, folder)
     return Entry(folder=folder, key=key, content=result)
+
+
+def _put(unfinished: Path, folder: Path) -> None:
+    """Rename the folder; another process may put the same entry there at the same time."""
+    for last in (*[False] * 20, True):
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            unfinished.replace(folder)
+            return
+        except OSError as error:
+            if last or error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
 
 
 def prune(store: Path, max_bytes: int = MAX_BYTES) -> list[str]:
     """Delete the least recently used entries until the rest is within `max_bytes`; return the names of the deleted."""
     if not store.is_dir():
         return []
+    remove_abandoned(store, UNFINISHED)
     now, found = time.time(), []
     for folder in store.iterdir():
         with contextlib.suppress(FileNotFoundError):

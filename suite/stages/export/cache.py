@@ -11,11 +11,12 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from suite.scratch_folder import PARTIAL, remove_abandoned, scratch_folder
 
 SCHEMA: Final = 2
 """Version of the data stored with a graph; entries of other versions are replaced."""
@@ -23,7 +24,7 @@ MAX_BYTES: Final = 20 * 1024**3
 """Four times the size of the whole catalogue at base size."""
 
 STALE: Final = 3600.0
-"""Seconds after which a temporary file is considered abandoned."""
+"""Seconds after which a graph without its JSON is considered abandoned."""
 
 
 def entry_of(folder: Path, stem: str, key: str) -> Path:
@@ -44,10 +45,12 @@ def load(entry: Path, key: str, output: Path) -> dict[str, Any] | None:
             print(f"export cache: {entry.name} is of another version; exporting again")
             remove(entry)
             return None
+        # Other processes may replace or delete the entry at any moment: what is placed is what is checked.
+        put(graph, output)
         sound = (
             held["key"] == key
-            and held["num_bytes"] == graph.stat().st_size
-            and held["sha256"] == sha256_of(graph)
+            and held["num_bytes"] == output.stat().st_size
+            and held["sha256"] == sha256_of(output)
         )
     except FileNotFoundError:
         return None
@@ -56,9 +59,10 @@ def load(entry: Path, key: str, output: Path) -> dict[str, Any] | None:
     if not sound:
         print(f"export cache: {entry.name} is damaged; exporting again")
         remove(entry)
+        output.unlink(missing_ok=True)
         return None
-    put(graph, output)
-    os.utime(entry)  # time of last use, for prune
+    with contextlib.suppress(OSError):  # deleted meanwhile, or a cache that may only be read
+        os.utime(entry)  # time of last use, for prune
     stored: dict[str, Any] = held["stored"]
     return stored
 
@@ -82,10 +86,11 @@ def store(entry: Path, key: str, graph: Path, stored: Mapping[str, Any]) -> None
 def prune(folder: Path, max_bytes: int = MAX_BYTES) -> list[str]:
     """Delete the least recently used entries until the rest is within `max_bytes`; return the deleted names.
 
-    Stale temporary files and graphs without their JSON are deleted too.
+    What killed processes have left, and stale graphs without their JSON, is deleted too.
     """
     if not folder.is_dir():
         return []
+    remove_abandoned(folder, PARTIAL)
     now = time.time()
     for path in folder.iterdir():
         orphan = path.suffix == ".onnx" and not path.with_suffix(".json").exists()
@@ -125,7 +130,6 @@ def put(source: Path, target: Path) -> None:
     """Atomically replace `target` with a hard link to `source`, or with a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(target) as path:
-        path.unlink()
         try:
             os.link(source, path)
         except OSError:  # another file system, or one without links
@@ -134,14 +138,7 @@ def put(source: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _temporary(target: Path) -> Any:
-    """Yield a new empty file in the folder of `target`; it is deleted at the end unless it was renamed."""
-    descriptor, name = tempfile.mkstemp(
-        dir=target.parent, prefix=f".{target.stem}-", suffix=".partial"
-    )
-    os.close(descriptor)
-    path = Path(name)
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+def _temporary(target: Path) -> Iterator[Path]:
+    """Yield the path of a file to write, on the file system of `target`; it is deleted unless it is renamed."""
+    with scratch_folder(PARTIAL, target.parent) as folder:
+        yield folder / target.name
