@@ -7,11 +7,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from bench.gate.errors import GateError
 from bench.gate.power import probability_bound
 from diagnostics.atomic_write import write_whole
+from diagnostics.codec import decode_as
 
 SCHEMA: Final = 1
 PROCEDURE: Final = 1
@@ -100,7 +101,7 @@ def load_history(folder: Path, fingerprint: str, plan: str) -> tuple[SelftestHis
         return _from(data), ""
     except FileNotFoundError:
         return SelftestHistory(fingerprint=fingerprint), ""
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         note = f"{path} could not be read ({error}); earlier self-tests are left out"
         return SelftestHistory(fingerprint=fingerprint), note
 
@@ -119,13 +120,25 @@ def save_history(folder: Path, ledger: SelftestHistory, plan: str) -> Path:
     return path
 
 
+C = TypeVar("C", Tally, Noise)
+
+
 def _from(data: Mapping[str, Any]) -> SelftestHistory:
     return SelftestHistory(
         fingerprint=data["fingerprint"],
         runs=int(data["runs"]),
-        tallies={int(k): Tally(**v) for k, v in data["tallies"].items()},
-        noise={k: Noise(**v) for k, v in data["noise"].items()},
+        tallies={int(k): _counts(Tally, v) for k, v in data["tallies"].items()},
+        noise={k: _counts(Noise, v) for k, v in data["noise"].items()},
     )
+
+
+def _counts(kind: type[C], data: object) -> C:
+    """Return the record; raise ValueError for anything but numbers from 0 on."""
+    found = decode_as(kind, data)
+    values = [getattr(found, entry.name) for entry in fields(found)]
+    if not all(0 <= value < math.inf for value in values):
+        raise ValueError(f"{kind.__name__.lower()} of {values}; expected numbers from 0 on")
+    return found
 
 
 def _path(folder: Path, fingerprint: str, plan: str) -> Path:

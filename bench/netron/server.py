@@ -144,8 +144,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         """Prepare the streams of one connection."""
-        self.timeout = SILENCE
         super().setup()
+        self.connection.settimeout(SILENCE)
 
     def do_GET(self) -> None:
         self._answer(with_body=True)

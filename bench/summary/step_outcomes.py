@@ -11,6 +11,7 @@ from bench.output.names import MEANINGS, NOT_REACHED, OUTCOMES
 from bench.summary.elements import Step
 from bench.summary.findings import findings_from
 from bench.summary.places import place_of
+from diagnostics.codec import decode_as
 from suite.axes import ORIGINAL
 from suite.cell import Cell
 from suite.record import Record
@@ -126,6 +127,6 @@ def outcome_counts(steps: Iterable[Step]) -> dict[str, int]:
 def _cell(data: Any) -> Cell | None:
     """Return a planned cell, given as a cell's fields or its id; None for anything else."""
     try:
-        return Cell(**data) if isinstance(data, Mapping) else Cell.parse(str(data))
+        return decode_as(Cell, data) if isinstance(data, Mapping) else Cell.parse(str(data))
     except (TypeError, ValueError):
         return None

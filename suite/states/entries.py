@@ -52,10 +52,11 @@ def find(store: Path, stem: str, key: str) -> Entry | None:
         held = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if held["schema"] != SCHEMA:
             return None
+        content = dict(held["result"])
         sound = held["key"] == key and _is_whole(folder, held["files"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         sound = False
     if not sound:
         print(f"state store: {folder.name} is damaged; it is made again")
@@ -63,7 +64,7 @@ def find(store: Path, stem: str, key: str) -> Entry | None:
         return None
     with contextlib.suppress(OSError):
         os.utime(folder / MANIFEST)  # records the last use, for `prune`
-    return Entry(folder=folder, key=key, content=held["result"])
+    return Entry(folder=folder, key=key, content=content)
 
 
 def newest_parts(store: Path, stem: str) -> dict[str, str]:
@@ -71,7 +72,9 @@ def newest_parts(store: Path, stem: str) -> dict[str, str]:
     found: list[tuple[float, dict[str, str]]] = []
     for folder in store.glob(f"{stem}-*"):
         if re.fullmatch(r"[0-9a-f]{24}", folder.name.removeprefix(f"{stem}-")):
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(
+                OSError, ValueError, TypeError, AttributeError, RecursionError
+            ):
                 manifest = folder / MANIFEST
                 held = json.loads(manifest.read_text(encoding="utf-8"))
                 found.append((manifest.stat().st_mtime, dict(held.get("parts", {}))))

@@ -47,6 +47,7 @@ def load(entry: Path, key: str, output: Path) -> dict[str, Any] | None:
             return None
         # Other processes may replace or delete the entry at any moment: what is placed is what is checked.
         put(graph, output)
+        stored = dict(held["stored"])
         sound = (
             held["key"] == key
             and held["num_bytes"] == output.stat().st_size
@@ -54,7 +55,7 @@ def load(entry: Path, key: str, output: Path) -> dict[str, Any] | None:
         )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         sound = False
     if not sound:
         print(f"export cache: {entry.name} is damaged; exporting again")
@@ -63,7 +64,6 @@ def load(entry: Path, key: str, output: Path) -> dict[str, Any] | None:
         return None
     with contextlib.suppress(OSError):  # deleted meanwhile, or a cache that may only be read
         os.utime(entry)  # time of last use, for prune
-    stored: dict[str, Any] = held["stored"]
     return stored
 
 
