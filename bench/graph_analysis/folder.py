@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.graph_analysis.record import Anatomy, anatomy_from, stamp_of
+from suite.runs.folder import is_inside
 
 FOLDER: Final = "anatomy"
 """Name of the folder in the run folder."""
@@ -40,7 +41,8 @@ class Drawn:
     def whole(self) -> Path | None:
         """Path of the drawing of every node, if this one is a summary and it could be made in time."""
         path = self.path.with_name(f"{self.path.name.removesuffix(PICTURE)}{WHOLE}")
-        return path if self.is_summary and path.is_file() else None
+        is_ours = path.is_file() and is_inside(path, self.path.parent)
+        return path if self.is_summary and is_ours else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,9 @@ def load_anatomies(run: Path) -> Anatomies:
         name = path.name
         if name.endswith(METRICS):
             continue
+        if not is_inside(path, run):
+            problems.append(f"{FOLDER}/{name} is a link that leads out of the run.")
+            continue
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             if name.endswith(DIFFERENCE):
@@ -85,13 +90,15 @@ def load_anatomies(run: Path) -> Anatomies:
             elif name.endswith(DRAWN):
                 stem = name.removesuffix(DRAWN)
                 picture = Drawn(path=folder / f"{stem}{PICTURE}", **data)
-                if picture.path.is_file():
+                if picture.path.is_file() and is_inside(picture.path, run):
                     pictures[stem] = picture
             else:
                 by_stem[path.stem] = anatomy_from(data)
         except (OSError, ValueError, TypeError, RecursionError) as error:
             problems.append(f"{FOLDER}/{name} cannot be read ({str(error)[:160]}).")
     try:
+        if not is_inside(folder / MISSING, run):
+            raise ValueError
         missing = (folder / MISSING).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         missing = ""

@@ -22,6 +22,7 @@ from suite.axes import EXPORT, ORIGINAL, TRAINED, VARIANTS
 from suite.cell import Cell
 from suite.engine.typical_weights import weight_of
 from suite.outcome import Outcome
+from suite.runs.folder import is_inside
 from suite.runs.load import Run
 from suite.scratch_folder import scratch_folder
 from suite.worker.client import Answer, Launcher, Worker
@@ -78,7 +79,7 @@ def graphs_of(run: Run) -> tuple[Kept, ...]:
             kept = Kept(cell=cell, path=run.folder / pure, relative=artifact.path)
             place = (cell.model, cell.size, cell.device, cell.variant)
             known = found.get(place)
-            if kept.path.is_file() and (
+            if kept.path.is_file() and is_inside(kept.path, run.folder) and (
                 known is None or (cell.batch, cell.length) < (known.cell.batch, known.cell.length)
             ):
                 found[place] = kept

@@ -29,7 +29,7 @@ from bench.summary.build import build_report
 from bench.summary.model import Report
 from bench.summary.places import life_id, row_id, variant_rank
 from suite import units
-from suite.runs.folder import NoSuchRun, find_run
+from suite.runs.folder import NoSuchRun, find_run, is_inside
 from suite.runs.load import Run, load_run
 from suite.scratch_folder import scratch_folder
 
@@ -180,7 +180,9 @@ def rooms_of_run(run: Run, report: Report, anatomies: Anatomies) -> tuple[Room, 
                     variant=variant,
                     files=_files(path),
                     stem=path.stem if path.stem in anatomies.by_stem else "",
-                    attachment=metrics if metrics.is_file() else None,
+                    attachment=metrics
+                    if metrics.is_file() and is_inside(metrics, run.folder)
+                    else None,
                 )
             )
         model, size, place = titles[key]

@@ -20,6 +20,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from diagnostics.control_codes import without_codes
 from suite import units
 from suite.calm_console import calm_console
 from suite.engine.progress import Progress, Work, progress_of
@@ -138,7 +139,7 @@ def _lines(progress: Progress, console: Console) -> Display:
         if (
             console.color_system is None
         ):  # a pipe; to render what has no style takes six times as long
-            console.file.write(f"{line.plain}\n")
+            console.file.write(f"{without_codes(line.plain)}\n")
             console.file.flush()
         else:
             console.print(line, soft_wrap=True)

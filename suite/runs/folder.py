@@ -18,6 +18,14 @@ def is_run(folder: Path) -> bool:
     return folder.is_dir() and any((folder / mark).is_file() for mark in MARKS)
 
 
+def is_inside(path: Path, folder: Path) -> bool:
+    """Return whether the path is in the folder, links followed: a run of others may hold some that lead out."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a name that cannot be
+        return False
+
+
 def runs_in(runs_dir: Path) -> list[Path]:
     """Return all run folders, newest first; folder names begin with their time, so names sort by age."""
     try:
