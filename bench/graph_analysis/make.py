@@ -79,8 +79,13 @@ def graphs_of(run: Run) -> tuple[Kept, ...]:
             kept = Kept(cell=cell, path=run.folder / pure, relative=artifact.path)
             place = (cell.model, cell.size, cell.device, cell.variant)
             known = found.get(place)
-            if kept.path.is_file() and is_inside(kept.path, run.folder) and (
-                known is None or (cell.batch, cell.length) < (known.cell.batch, known.cell.length)
+            if (
+                kept.path.is_file()
+                and is_inside(kept.path, run.folder)
+                and (
+                    known is None
+                    or (cell.batch, cell.length) < (known.cell.batch, known.cell.length)
+                )
             ):
                 found[place] = kept
     return tuple(found.values())

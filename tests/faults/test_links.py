@@ -48,8 +48,12 @@ def run(tmp_path):
         for ending in (".metrics.json", ".svg", ".whole.svg"):
             (folder / "anatomy" / f"{place.stem}{ending}").symlink_to(text)
         drawn = {
-            **{"width": 9, "height": 9, "num_nodes": 3, "is_summary": True},
-            **{"coloured_by": "MACs", "stamp": "1"},
+            "width": 9,
+            "height": 9,
+            "num_nodes": 3,
+            "is_summary": True,
+            "coloured_by": "MACs",
+            "stamp": "1",
         }
         (folder / "anatomy" / f"{place.stem}.picture.json").write_text(json.dumps(drawn))
     (folder / "anatomy" / "stolen.json").symlink_to(text)
