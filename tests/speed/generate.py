@@ -3,11 +3,12 @@
 `decode`: llama (135 M) and gpt2, one user, 64 new tokens behind 512: transformers' own `generate` in eager float32, the
 graph with its cache in ONNX Runtime at float32, int8 and int4, onnxruntime-genai on the same graph and on the graph of
 its own builder (`--genai PYTHON`: an interpreter that has it, e.g. of a temporary environment), llama.cpp on the same
-weights (`--llama-cpp PYTHON`). Each arm is a process; they take turns (A B C, C B A ...) of one request, and the others
-sleep. Printed: median latency between tokens, and the ratio of each arm to eager: the median over pairs of
-neighbouring turns with its 95% interval; bytes of the graph; the bytes that a step reads over that latency as a share
-of the memory bandwidth, which is measured before and after the turns; perplexity on the first `--tokens` of the prompt,
-embedded prose. `prepare` makes the graphs for it, and nothing else.
+weights in float32 and in its 4 bits (`--llama-cpp PYTHON`, with `gguf`). Each arm is a process; they take turns (A B C,
+C B A ...) of one request, and the others sleep. Printed: median latency between tokens, and the ratio of each arm to
+eager: the median over pairs of neighbouring turns with its 95% interval; bytes of the graph; the bytes that a step
+reads over that latency as a share of the memory bandwidth, which is measured before and after the turns; perplexity on
+the first `--tokens` of the prompt, embedded prose; how many of the first tokens are eager's. `prepare` makes the graphs
+for it, and nothing else.
 
 `harness`: what the instrument measures against a loop that uses nothing of ours, in one process, request by request in
 turns: time to the first token and latency between tokens, in eager PyTorch and in ONNX Runtime, as the median ratio
@@ -24,14 +25,18 @@ import statistics
 import subprocess
 import sys
 import time
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
 DEPTH, NEW = 512, 64
 MODELS = ("llama", "gpt2")
 ARMS = ("eager", "ort", "int8", "int4_32", "int4_128")
+PEERS = {"genai": "ort", "genai_own": "ort", "llama_cpp": "ort", "llama_cpp_q4": "int4_32"}
+"""Arm of another project -> ours at the same precision."""
 PAST = "input.past_key_values.layers.%d."
+Answer = tuple[list[float], list[int]]
+"""Seconds between the tokens of a request, and the tokens."""
 
 
 def main() -> None:
@@ -76,8 +81,11 @@ def decode(model: str, given: argparse.Namespace) -> str:
     prepare(model, given)
     names = given.arms.split(",")
     names += ["genai", "genai_own"] if given.genai else []
-    names += ["llama_cpp"] if given.llama_cpp else []
-    pythons = {"genai": given.genai, "genai_own": given.genai, "llama_cpp": given.llama_cpp}
+    names += ["llama_cpp", "llama_cpp_q4"] if given.llama_cpp else []
+    pythons = {
+        **dict.fromkeys(("genai", "genai_own"), given.genai),
+        **dict.fromkeys(("llama_cpp", "llama_cpp_q4"), given.llama_cpp),
+    }
     arms, failed = {}, []
     for name in names:
         arm = start(pythons.get(name) or sys.executable, model, name, given)
@@ -98,24 +106,27 @@ def decode(model: str, given: argparse.Namespace) -> str:
     lines = [
         f"memory bandwidth {peak / 1e9:.1f} GB/s",
         "",
-        "| arm | ms per token | tokens/s | over eager | bytes | bytes a step reads | of bandwidth | perplexity |",
-        "|:--|--:|--:|--:|--:|--:|--:|--:|",
+        f"| arm | ms per token | tokens/s | over {names[0]} | bytes | bytes a step reads | of bandwidth | perplexity"
+        f" | first tokens as {names[0]}'s |",
+        "|:--|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, times in taken.items():
         ratios = [a / b for a, b in zip(taken[names[0]], times, strict=True)]
         told = arms[name][1]
+        alike = zip(arms[names[0]][1]["tokens"], told["tokens"], strict=False)
+        same = len([*takewhile(lambda pair: pair[0] == pair[1], alike)])
         size, read, surprise = (told.get(key) for key in ("bytes", "read", "perplexity"))
         share = read / statistics.median(times) / peak if read else 0
         lines.append(
             f"| {name} | {1e3 * statistics.median(times):.2f} | {1 / statistics.median(times):.1f}"
             f" | {spread(ratios, 2)}"
             f" | {f'{size:,}' if size else ''} | {f'{read:,}' if read else ''} | {f'{share:.0%}' if share else ''}"
-            f" | {f'{surprise:,.1f}' if surprise else ''} |"
+            f" | {f'{surprise:,.1f}' if surprise else ''} | {same} of {NEW} |"
         )
-    if "genai" in taken and "ort" in taken:
-        for peer in {"genai", "genai_own"} & taken.keys():
-            ratios = [a / b for a, b in zip(taken[peer], taken["ort"], strict=True)]
-            lines.append(f"\nort over {peer}: {spread(ratios, 2)}")
+    for peer, ours in PEERS.items():
+        if {peer, ours} <= taken.keys():
+            ratios = [a / b for a, b in zip(taken[peer], taken[ours], strict=True)]
+            lines.append(f"\n{ours} over {peer}: {spread(ratios, 2)}")
     return "\n".join([*lines, *(f"\n{name} did not start; its error is above" for name in failed)])
 
 
@@ -220,13 +231,12 @@ def now(given: argparse.Namespace) -> float:
 
 
 def serve(given: argparse.Namespace) -> None:
-    """Load the arm, tell its facts, and answer every line with the seconds between the tokens of a request."""
+    """Load the arm, tell its facts and tokens, and answer every line with the seconds between those of a request."""
     folder = given.work / given.models
     told, request = OPENS.get(given.arm, open_graph)(folder, given)
-    request()
-    print(json.dumps(told), flush=True)
+    print(json.dumps({**told, "tokens": request()[1]}), flush=True)
     for _ in sys.stdin:
-        print(json.dumps(request()), flush=True)
+        print(json.dumps(request()[0]), flush=True)
 
 
 def text(folder: Path, length: int) -> Any:
@@ -253,16 +263,19 @@ def open_eager(folder: Path, given: argparse.Namespace) -> Any:
     module.generation_config.eos_token_id = None
     ids = text(folder, DEPTH)
     seen: list[float] = []
+    tokens: list[int] = []
 
     class Streamer:
         def put(self, value: Any) -> None:
             seen.append(now(given))
+            tokens.extend(value.flatten().tolist())
 
         def end(self) -> None:
             pass
 
-    def request() -> list[float]:
+    def request() -> Answer:
         seen.clear()
+        tokens.clear()
         module.generate(
             ids,
             attention_mask=torch.ones_like(ids),
@@ -271,7 +284,7 @@ def open_eager(folder: Path, given: argparse.Namespace) -> Any:
             use_cache=True,
             streamer=Streamer(),
         )
-        return gaps(seen[1:])  # the first value is the prompt
+        return gaps(seen[1:]), tokens[-NEW:]  # the first value is the prompt
 
     with torch.inference_mode():
         surprise = perplexity_of(causal_decoder(module, "m"), ids[0, : given.tokens])
@@ -294,14 +307,15 @@ def open_graph(folder: Path, given: argparse.Namespace) -> Any:
     decoder = graph_decoder(open_session(path, "cpu", given.threads), None, DEPTH + NEW)
     ids = text(folder, DEPTH)
 
-    def request() -> list[float]:
+    def request() -> Answer:
         logits, state = decoder.read(ids, None)
         token = greedy(logits)
-        seen = [now(given)]
+        seen, tokens = [now(given)], [token]
         for _ in range(NEW - 1):
             token = greedy(decoder.step(token, state))
             seen.append(now(given))
-        return gaps(seen)
+            tokens.append(token)
+        return gaps(seen), [int(one) for one in tokens]
 
     surprise = perplexity_of(decoder, ids[0, : given.tokens])
     told = {"bytes": bytes_on_disk(path), "read": bytes_of_step(path)}
@@ -324,42 +338,60 @@ def open_genai(folder: Path, given: argparse.Namespace) -> Any:
     model = genai.Model(str(place))
     ids = text(folder, DEPTH).numpy().astype("int32")
 
-    def request() -> list[float]:
+    def request() -> Answer:
         options = genai.GeneratorParams(model)
         options.set_search_options(max_length=DEPTH + NEW, do_sample=False)
         generator = genai.Generator(model, options)
         generator.append_tokens(ids)
-        seen = []
+        seen, tokens = [], []
         for _ in range(NEW):
             if generator.is_done():
                 break
             generator.generate_next_token()
-            generator.get_next_tokens()
+            tokens.append(int(generator.get_next_tokens()[0]))
             seen.append(now(given))
-        return gaps(seen)
+        return gaps(seen), tokens
 
     return {"version": genai.__version__}, request
 
 
 def open_llama_cpp(folder: Path, given: argparse.Namespace) -> Any:
-    """llama.cpp through its Python binding, on a GGUF file of the same weights beside them."""
-    from llama_cpp import Llama
+    """llama.cpp through its Python binding, on the same weights in float32, or in its 4 bits (Q4_0)."""
+    import llama_cpp
 
-    model = Llama(
-        str(folder / "weights.gguf"), n_ctx=DEPTH + NEW, n_threads=given.threads, verbose=False
+    path = folder / "weights.gguf"
+    if not path.exists():
+        sys.path.insert(0, str(Path(__file__).parent))
+        from as_gguf import write
+
+        write(folder / "weights", path)
+    if given.arm == "llama_cpp_q4":
+        whole, path = path, folder / "q4.gguf"
+        if not path.exists():
+            settings = llama_cpp.llama_model_quantize_default_params()
+            settings.ftype = llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_0
+            if llama_cpp.llama_model_quantize(str(whole).encode(), str(path).encode(), settings):
+                raise RuntimeError(f"{whole} was not quantized")
+    model = llama_cpp.Llama(
+        str(path),
+        n_ctx=DEPTH + NEW,
+        n_threads=given.threads,
+        n_threads_batch=given.threads,
+        verbose=False,
     )
     ids = text(folder, DEPTH)[0].tolist()
 
-    def request() -> list[float]:
+    def request() -> Answer:
         model.reset()
-        seen = []
-        for number, _ in enumerate(model.generate(ids, temp=0.0)):
+        seen, tokens = [], []
+        for token in model.generate(ids, temp=0.0):
             seen.append(now(given))
-            if number == NEW - 1:
+            tokens.append(int(token))
+            if len(tokens) == NEW:
                 break
-        return gaps(seen)
+        return gaps(seen), tokens
 
-    return {"bytes": (folder / "weights.gguf").stat().st_size}, request
+    return {"version": llama_cpp.__version__, "bytes": path.stat().st_size}, request
 
 
 OPENS = {
@@ -367,6 +399,7 @@ OPENS = {
     "genai": open_genai,
     "genai_own": open_genai,
     "llama_cpp": open_llama_cpp,
+    "llama_cpp_q4": open_llama_cpp,
 }
 
 
