@@ -57,14 +57,17 @@ def asked_of(prompt: str, depth: str, new: int | None) -> Asked:
 
 def check_positions(asked: Asked, specs: Iterable[ModelSpec], sizes: Iterable[str]) -> None:
     """Raise CatalogError if prompt and new tokens that were asked for are more than a model has positions for."""
-    wanted = max(asked.prompts, default=0) + asked.num_new
+    longest = max(asked.prompts, default=0)
+    wanted = longest + asked.num_new
+    given = {"--prompt": longest, "--new": asked.num_new}
+    words = " ".join(f"{option} {value}" for option, value in given.items() if value)
     for spec in specs:
         for size in sizes:
             limit = positions(spec, size)
             if generates(spec) and limit and wanted > limit:
                 raise CatalogError(
-                    f"--prompt {max(asked.prompts, default=0)} --new {asked.num_new}: {spec.name} at {size} has"
-                    f" positions for {limit} tokens at most; next: smaller numbers, or --models without it"
+                    f"{words}: {spec.name} at {size} has positions for {limit} tokens at most;"
+                    " next: smaller numbers, or --models without it"
                 )
 
 

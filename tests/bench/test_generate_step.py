@@ -110,7 +110,9 @@ def test_a_number_that_cannot_be_is_one_sentence(given: Any, said: str) -> None:
 def test_a_prompt_longer_than_the_positions_is_refused_before_anything_is_measured() -> None:
     specs = {spec.name: spec for spec in builtin_specs()}
     check_positions(Asked(prompts=(2000,), num_new=48), [specs["llama"], specs["bert"]], ["base"])
-    with pytest.raises(CatalogError, match="gpt2 at base has positions for 1024 tokens at most"):
+    with pytest.raises(
+        CatalogError, match="^--prompt 2000: gpt2 at base has positions for 1024 tokens"
+    ):
         check_positions(Asked(prompts=(2000,)), [specs["llama"], specs["gpt2"]], ["base"])
 
 
