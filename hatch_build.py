@@ -34,6 +34,9 @@ LEFT_OUT: Final = (
 )
 """Files that only a checkout needs: they write its docs and are its `pytest diagnostics`."""
 
+KINDS: Final = (".py", ".j2", ".css", ".js", ".svg", ".json", ".ini", ".typed")
+"""Endings of the files that are installed; another one comes in here, and with its licence into the tests."""
+
 COMMANDS: Final = (
     (re.compile(r"(?<![\w/])python -m (?:bench|suite)\b(?!\.)"), NAME),
     (re.compile(r"(?<![\w/])python -m diagnostics\b(?!\.)"), f"{NAME} doctor"),
@@ -129,17 +132,20 @@ def in_text(text: str, modules: dict[str, frozenset[str]]) -> str:
     return re.sub(rf"(?<![\w./-])({ANY})\.(\w+|\{{)", named, text)
 
 
+def is_needed(name: Path) -> bool:
+    """Return whether the file is a part of the packages, and not what an editor or a run has left beside them."""
+    is_hidden = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
+    is_known = name.suffix in KINDS or name.name.endswith("LICENSE")
+    return is_known and not is_hidden and name.as_posix() not in LEFT_OUT
+
+
 def contents(root: Path) -> Iterator[tuple[Path, Path]]:
     """Yield file, and its place in the wheel, of everything that is installed, in a fixed order."""
     for package in (NAME, *PACKAGES):
         inside = Path() if package == NAME else Path(NAME)
         for path in sorted((root / package).rglob("*")):
             name = path.relative_to(root)
-            if (
-                path.is_file()
-                and "__pycache__" not in path.parts
-                and name.as_posix() not in LEFT_OUT
-            ):
+            if path.is_file() and is_needed(name):
                 yield path, inside / name
 
 
