@@ -20,6 +20,11 @@ MARKERS: Final = (
     ("PNG", b"\x89PNG\r\n\x1a\n", b"IEND"),
 )
 
+MOST_PIXELS: Final = 2000
+"""Pixels that a byte of a file may stand for. Photographs have 2 to 50; a damaged header claims any number, and the
+memory for it would be taken before the damage is noticed.
+"""
+
 TAIL: Final = 1024
 """Bytes at the end that must hold the end marker; cameras and editors append a little to a whole picture."""
 
@@ -67,6 +72,9 @@ def decode(path: Path) -> NDArray[np.uint8]:
 
     try:
         with Image.open(path) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS * path.stat().st_size:
+                raise ValueError(f"{width} x {height} pixels in {path.stat().st_size} bytes")
             return np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 PATIENCE = 240.0
 """Seconds after which a run counts as hanging; one takes two seconds on an idle machine."""
-GONE = 30.0
+GONE = 60.0
 """Seconds in which the processes of a killed run have to end: what writes a report finishes it first."""
 
 ROLES = ("parent", "launcher", "worker", "outputs", "browser")
@@ -59,9 +59,10 @@ class Place:
     scratch: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="faults-")))
     """Temporary folder; with a short path, as real ones have: sockets lie in it."""
 
-    def start(self, *more: str) -> subprocess.Popen[str]:
+    def start(self, *more: str, without_out: bool = False) -> subprocess.Popen[str]:
+        out = () if without_out else ("--out", str(self.out))
         return subprocess.Popen(
-            [sys.executable, "-m", *self.arguments, "--out", str(self.out), *more],
+            [sys.executable, "-m", *self.arguments, *out, *more],
             cwd=ROOT,
             env={
                 **os.environ,
@@ -140,11 +141,16 @@ def kill_at(place: Place, role: str, draw: random.Random, num_steps: int) -> str
                 killed = f"{role} after {place.lines()} records"
             break
     end(started, place)
+    wait_until_gone(place)
+    return killed
+
+
+def wait_until_gone(place: Place) -> None:
+    """Until no process of the place runs any more; an error when one does not end."""
     until = time.monotonic() + GONE
     while left := place.processes():
         assert time.monotonic() < until, f"still running: {left}"
         time.sleep(0.05)
-    return killed
 
 
 def kept(place: Place) -> dict[str, str]:

@@ -57,6 +57,19 @@ def test_a_large_file_takes_no_more_than_ten_times_its_size(name):
         accept(reader, data)
 
 
+def test_a_small_file_that_claims_a_huge_picture_takes_no_memory_for_it(tmp_path):
+    from suite.data.errors import DataError
+    from suite.data.pictures import decode
+
+    (whole,) = READERS["JPEG"].sources
+    start = whole.index(b"\xff\xc0") + 5  # height and width in the header of the frame
+    assert whole[start : start + 4] == bytes((0, 24, 0, 24))
+    path = tmp_path / "a.jpg"
+    path.write_bytes(whole[:start] + (6000).to_bytes(2, "big") * 2 + whole[start + 4 :])
+    with Guard("JPEG", len(whole)), pytest.raises(DataError, match="6000 x 6000 pixels in"):
+        decode(path)
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"data": 7}, {"data": [":"]}, {"rounds": "x"}, {"iterations": 1e400}, {"data": [None]}],
