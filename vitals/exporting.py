@@ -24,7 +24,8 @@ from suite.stages.export.failures import refuse_unsteady
 from suite.stages.export.parity import verdict_of
 from suite.stages.export.recipes import ExportRequest, recipes_for
 from suite.stages.export.reference import Reference
-from suite.stages.export.variants import BATCH, axis_names, extent_of, flat_axes, resized
+from suite.stages.export.variants import extent_of, resized
+from suite.tracing.dynamic_axes import BATCH, axis_names, flat_axes
 
 Axes = Mapping[str, Mapping[int, str]]
 """Argument of forward -> axis -> name of the axis."""

@@ -28,7 +28,6 @@ from suite.results.quantize import Fidelity
 from suite.results.step_output import StepOutput
 from suite.spec import ModelSpec
 from suite.stages.export.detection_matching import aligned, found_again, lists_detections
-from suite.stages.export.flat import names_of_outputs, num_results
 from suite.stages.export.own_graph import graph_file
 from suite.stages.export.parity import VACUOUS_BELOW, Spread, compare, spread_of
 from suite.stages.export.quantized import LEAST_FOUND, MOST_ROUNDOFFS
@@ -38,6 +37,7 @@ from suite.stages.quantize.fidelity import fidelity_of
 from suite.states.store import module_of
 from suite.tasks.batch import Batch
 from suite.tasks.task_of import batch_for
+from suite.tracing.flat import names_of_outputs, num_results
 from suite.worker.protocol import CellJob, Emit
 
 FLOAT32: Final = "float32"

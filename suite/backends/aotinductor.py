@@ -24,8 +24,8 @@ from suite.backends.runnable import Runnable
 from suite.built_model import Subject, subject_for
 from suite.flat_tensors import cast, flatten_inputs, move
 from suite.results.measuring import RunResult
-from suite.stages.export.pt2 import program_of
 from suite.timing import waiter
+from suite.tracing.program import program_of
 from suite.worker.errors import Unavailable
 from suite.worker.protocol import CellJob, Emit
 

@@ -15,7 +15,7 @@ from suite.backends.runnable import Runnable
 from suite.bundles.package import Package
 from suite.flat_tensors import move
 from suite.spec import ModelSpec
-from suite.stages.export.pt2 import program_of
+from suite.tracing.program import program_of
 from suite.worker.protocol import CellJob
 
 FILE: Final = "model.pt2"

@@ -139,11 +139,12 @@ def measure(name: str, size: str, folder: Path, threads: int, is_plain: bool) ->
     from suite.catalog import spec_for
     from suite.data.sources import sources_in
     from suite.stages.export.comparison import Comparison
-    from suite.stages.export.flat import names_of_outputs, num_results
     from suite.stages.export.recipes import ExportRequest, recipes_for
     from suite.stages.export.reference import Reference
-    from suite.stages.export.variants import BATCH, Variant, axis_names, flat_axes
+    from suite.stages.export.variants import Variant
     from suite.tasks.task_of import batch_for
+    from suite.tracing.dynamic_axes import BATCH, axis_names, flat_axes
+    from suite.tracing.flat import names_of_outputs, num_results
     from suite.weights import module_for
 
     spec = spec_for(name, "")

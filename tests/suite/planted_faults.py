@@ -67,11 +67,11 @@ class Subject:
         from suite.catalog import spec_for
         from suite.data.sources import sources_in
         from suite.stages.export.comparison import Comparison
-        from suite.stages.export.flat import names_of_outputs, num_results
         from suite.stages.export.recipes import ExportRequest, recipes_for
         from suite.stages.export.reference import Reference
-        from suite.stages.export.variants import BATCH, axis_names, flat_axes
         from suite.tasks.task_of import batch_for
+        from suite.tracing.dynamic_axes import BATCH, axis_names, flat_axes
+        from suite.tracing.flat import names_of_outputs, num_results
         from suite.weights import module_for
 
         torch.set_num_threads(2)

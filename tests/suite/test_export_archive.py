@@ -12,7 +12,7 @@ def test_a_recurrent_program_takes_another_number_of_steps(name):
     import torch
 
     from suite.catalog import spec_for
-    from suite.stages.export.pt2 import program_of
+    from suite.tracing.program import program_of
     from suite.weights import module_for
 
     spec = spec_for(name, "")

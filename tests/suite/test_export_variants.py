@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from suite.spec import Export, ModelSpec, Size
-from suite.stages.export.flat import names_of_outputs
-from suite.stages.export.variants import axis_names, flat_axes, second_extent, variants
+from suite.stages.export.variants import second_extent, variants
+from suite.tracing.dynamic_axes import axis_names, flat_axes
+from suite.tracing.flat import names_of_outputs
 
 
 def record(export):

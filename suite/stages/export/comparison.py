@@ -19,15 +19,14 @@ from suite.stages.export.recipes import Limits
 from suite.stages.export.reference import Reference, as_array
 from suite.stages.export.rounding_errors import UNMEASURED, Answers, typical_errors
 from suite.stages.export.variants import (
-    BATCH,
     Draw,
     Variant,
     at_extents,
-    axis_names,
     extent_of,
     masked,
     variants,
 )
+from suite.tracing.dynamic_axes import BATCH, axis_names
 
 MOST_OTHERS: Final = 4
 """Number of second batches tried until the answer differs from the example's: a classifier may give two texts of one

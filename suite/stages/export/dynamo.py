@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from suite.flat_tensors import flatten_inputs
-from suite.stages.export.flat import flat_forward
 from suite.stages.export.quick_exporter import OPSET, quick_exporter
-from suite.stages.export.recurrent import recurrent_loops
+from suite.tracing.flat import flat_forward
+from suite.tracing.recurrent import recurrent_loops
 
 if TYPE_CHECKING:
     from suite.stages.export.recipes import ExportRequest, Limits

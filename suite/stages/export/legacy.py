@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from suite.flat_tensors import flatten_inputs, flatten_outputs
 from suite.stages.export.dynamo import limits_of, save
-from suite.stages.export.flat import flat_forward
+from suite.tracing.flat import flat_forward
 
 if TYPE_CHECKING:
     from suite.stages.export.recipes import ExportRequest, Limits

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,14 +14,7 @@ from suite.claims import Claim
 from suite.onnx_summary import files_of
 from suite.results.export import PASSED, ShapeParity
 from suite.spec import ModelSpec
-from suite.stages.export.detection import (
-    branch_free_decoding,
-    branch_free_nms,
-    symbolic_lengths,
-)
-from suite.stages.export.flat import flat_forward
-from suite.stages.export.recurrent import recurrent_loops
-from suite.stages.export.variants import flat_axes
+from suite.tracing.program import program_of
 from suite.worker.protocol import CellJob
 
 CLOSE: Final = 1e-4
@@ -95,34 +87,6 @@ def archive_claim(
         evidence=f"{num_bytes:,} B, {len(inputs)} inputs, largest difference {worst:.2g} of an output's magnitude;"
         f" expected up to {CLOSE:g}",
     )
-
-
-def program_of(spec: ModelSpec, module: Any, traced: Mapping[str, Any]) -> Any:
-    """Return the module as a torch.export program, called with its flat inputs in order; the record's axes are
-    dynamic.
-    """
-    import torch
-
-    from suite.flat_tensors import flatten_inputs
-
-    flat, axes = flatten_inputs(traced), flat_axes(spec, traced)
-    auto = torch.export.Dim.AUTO
-    shapes = tuple(dict.fromkeys(axes.get(name, ()), auto) or None for name in flat)
-    with ExitStack() as patches:
-        if spec.task == "detection":
-            patches.enter_context(branch_free_nms())
-            patches.enter_context(branch_free_decoding())
-            patches.enter_context(symbolic_lengths())
-        if any(shapes):
-            patches.enter_context(recurrent_loops())
-        patches.enter_context(torch.no_grad())
-        patches.enter_context(flat_forward(module, traced, spec.outputs))
-        return torch.export.export(
-            module,
-            tuple(flat.values()),
-            dynamic_shapes=shapes if any(shapes) else None,
-            strict=False,
-        )
 
 
 def _difference(expected: Any, answered: Any) -> float:

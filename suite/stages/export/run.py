@@ -26,15 +26,15 @@ from suite.stages.export.attempts import first_that_works
 from suite.stages.export.comparison import Comparison
 from suite.stages.export.dynamo import translation_table
 from suite.stages.export.failures import refuse_unsteady
-from suite.stages.export.flat import names_of_outputs, num_results
 from suite.stages.export.own_graph import graph_file, place
 from suite.stages.export.parity import verdict_of
 from suite.stages.export.pt2 import life_claims
 from suite.stages.export.recipes import ExportRequest, recipes_for
 from suite.stages.export.reference import Reference
-from suite.stages.export.variants import BATCH, axis_names, flat_axes
 from suite.states.store import module_of, state_key
 from suite.tasks.task_of import batch_for
+from suite.tracing.dynamic_axes import BATCH, axis_names, flat_axes
+from suite.tracing.flat import names_of_outputs, num_results
 from suite.worker.protocol import CellJob, Emit
 
 
