@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Final
 
 from bench.output.console import tolerate_encoding
+from diagnostics.control_codes import calm_errors
 
 COMMANDS: Final = {
     "report": ("bench.report.command", "show an earlier run: terminal, HTML, Markdown or JSON"),
@@ -57,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         tolerate_encoding(stream)
     arguments = parser.parse_args(argv)
     module, _ = COMMANDS[arguments.command]
-    return int(import_module(module).main(arguments))
+    with calm_errors():
+        return int(import_module(module).main(arguments))
 
 
 if __name__ == "__main__":

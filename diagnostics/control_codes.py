@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sys
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 T = TypeVar("T")
 
@@ -35,3 +38,28 @@ def _calmed(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{f.name: _calmed(getattr(value, f.name)) for f in fields(value)})
     return value
+
+
+@contextlib.contextmanager
+def calm_errors() -> Iterator[None]:
+    """Let no control code reach standard error in the block: an error may quote a name out of a file of others."""
+    before = sys.stderr
+    sys.stderr = _CalmStream(before)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.stderr = before
+
+
+class _CalmStream:
+    """A stream that takes everything but control codes."""
+
+    def __init__(self, inner: TextIO) -> None:
+        self._inner = inner
+
+    def write(self, text: str) -> int:
+        self._inner.write(without_codes(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from diagnostics.control_codes import calm_errors
 from suite import check, new, show
 from suite.catalog import CatalogError, builtin_specs, select
 from suite.origins.reference import Reference, parse
@@ -31,6 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     new.configure(commands.add_parser("new", help=NEW, description=NEW))
     check.configure(commands.add_parser("check", help=CHECK, description=CHECK))
     asked = parser.parse_args(arguments)
+    with calm_errors():
+        return _run(asked)
+
+
+def _run(asked: argparse.Namespace) -> int:
     if asked.command == "new":
         return new.main(asked)
     if asked.command == "check":

@@ -267,6 +267,18 @@ def test_in_the_progress_of_a_run(tmp_path):
     check_terminal(out.getvalue())
 
 
+def test_in_an_error_about_a_file_of_others(tmp_path, capsys):
+    from bench.__main__ import main
+
+    path = tmp_path / f"{EVIL[0]}.onnx".replace("\0", "")
+    path.write_bytes(b"no graph")
+    assert main(["graphs", str(path), str(path)]) == 2
+    said = capsys.readouterr()
+    assert "steers.onnx" in said.err
+    check_terminal(said.err)
+    check_terminal(said.out)
+
+
 def test_a_terminal_is_still_coloured_by_us():
     out = io.StringIO()
     console = console_on(out)
