@@ -117,7 +117,9 @@ class Launcher:
         self._lines = queue.SimpleQueue()
         self._ready = None
         if self._scratch is None:
-            self._scratch = Scratch()
+            with contextlib.suppress(OSError):  # no room there: workers may need none
+                self._scratch = Scratch()
+        own = temporary_in(self._scratch.path) if self._scratch is not None else {}
         with contextlib.ExitStack() as stack:
             log: IO[bytes] | int = subprocess.DEVNULL
             if self._log is not None:
@@ -128,7 +130,7 @@ class Launcher:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**self._environment, **temporary_in(self._scratch.path)},
+                env={**self._environment, **own},
                 start_new_session=True,  # Ctrl-C reaches the parent, which then ends this process
             )
         threading.Thread(

@@ -113,11 +113,14 @@ def fork_job(job: Job, events: int, emit: Callable[..., None]) -> int:
     # A child must not flush the launcher's buffered text a second time.
     sys.stdout.flush()
     sys.stderr.flush()
+    launcher = os.getpid()
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
             die_with_parent()
+            if os.getppid() != launcher:  # killed before this process could ask to die with it
+                os._exit(status)
             os.setsid()  # its own process group, so that its children can be killed with it
             redirect_output(job.log)
             volunteer_for_oom()

@@ -6,14 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from machines import read_only
 
 from diagnostics.atomic_write import write_whole
 from suite.runs.store import RunFolder
 from suite.scratch_folder import PREFIX, Scratch, remove_abandoned, scratch_folder
-from suite.worker.client import temporary_in
+from suite.worker.client import Launcher, temporary_in
+from suite.worker.protocol import Job
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,6 +85,17 @@ def test_drafts_of_dead_processes_are_cleared_and_those_of_living_ones_stay(tmp_
     run.clear_drafts()
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
     assert left == {"run.json", "anatomy", *alive}
+
+
+def test_without_room_for_temporary_files_workers_run_all_the_same(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    with read_only() as folder:
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        launcher = Launcher(preload=["failing_jobs"])
+        try:
+            assert launcher.run(Job(runner="failing_jobs:adds", deadline=60)).result
+        finally:
+            launcher.close()
 
 
 def test_workers_have_a_temporary_folder_of_their_own_unless_its_path_is_too_long_for_sockets():
