@@ -44,7 +44,7 @@ def _calmed(value: Any) -> Any:
 def calm_errors() -> Iterator[None]:
     """Let no control code reach standard error in the block: an error may quote a name out of a file of others."""
     before = sys.stderr
-    sys.stderr = _CalmStream(before)  # type: ignore[assignment]
+    sys.stderr = _CalmStream(before)
     try:
         yield
     finally:
