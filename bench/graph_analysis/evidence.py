@@ -16,6 +16,7 @@ MOST_EXTENTS: Final = 64
 PRODUCTS: Final = (
     "Conv", "FusedConv", "ConvTranspose", "MatMul", "Gemm", "FusedMatMul", "FusedGemm", "QLinearConv", "QLinearMatMul",
     "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "ConvInteger", "QGemm",
+    "MatMulNBits", "MatMulBnb4",
 )  # fmt: skip
 """Operators in which the multiply-accumulates are."""
 

@@ -216,17 +216,19 @@ def working_feeds(path: Path, sizes: Mapping[str, int] | None = None) -> dict[st
     # It runs once: prepacked weights would only take memory.
     options.add_session_config_entry("session.disable_prepacking", "1")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    for number, open_size in enumerate(OPEN, start=1):
-        feeds = _feeds_of(session, sizes or {}, open_size)
+    first: Exception | None = None
+    for open_size in OPEN:
         try:
+            feeds = _feeds_of(session, sizes or {}, open_size)
             session.run(None, feeds)
-        except Exception:
-            # A speech model, for example, produces nothing from eight samples.
-            if number == len(OPEN):
-                raise
+        except Exception as error:
+            # A speech model, for example, produces nothing from eight samples. What the shortest said is the reason;
+            # the longest may only lack memory.
+            first = first or error
         else:
             return feeds
-    raise AssertionError("OPEN is not empty")
+    assert first is not None, "OPEN is not empty"
+    raise first
 
 
 def random_feeds(path: Path, sizes: Mapping[str, int], open_size: int = 8) -> dict[str, Any]:
@@ -255,22 +257,63 @@ def _feeds_of(session: Any, sizes: Mapping[str, int], open_size: int) -> dict[st
         for place, name in enumerate(_named_dims(port)):
             if isinstance(name, str) and f"{port.name}:{place}" in sizes:
                 chosen.setdefault(name, sizes[f"{port.name}:{place}"])
-    for port in session.get_inputs():
-        shape = [
-            d
-            if isinstance(d, int) and d > 0
-            else chosen.get(str(d), 1 if place == 0 else open_size)
+    ports = session.get_inputs()
+    shapes = {
+        port.name: [
+            _extent(d, chosen, 1 if place == 0 else open_size)
             for place, d in enumerate(_named_dims(port))
         ]
+        for port in ports
+    }
+    mask = _mask_of_cache(ports, shapes, sizes)
+    for port in ports:
         kind = TYPES.get(port.type)
         if kind is None:
             raise ValueError(f"input {port.name!r} is {port.type}; expected a tensor of numbers")
+        shape = shapes[port.name]
         if kind.startswith("float"):
             feeds[port.name] = dice.standard_normal(shape).astype(kind)
         else:
-            feeds[port.name] = np.zeros(shape, dtype=kind)
+            feeds[port.name] = np.full(shape, int(port.name == mask), dtype=kind)
     return feeds
 
+
+def _extent(dim: int | str, chosen: Mapping[str, int], open_size: int) -> int:
+    """Return the extent of an axis: its own, the one chosen for its name, for `past + new` the sum of both, else
+    `open_size`.
+    """
+    if isinstance(dim, int):
+        return dim
+    if dim in chosen or "+" not in dim:
+        return chosen.get(dim, open_size)
+    return sum(
+        int(part) if part.isdecimal() else chosen.get(part, open_size)
+        for part in map(str.strip, dim.split("+"))
+    )
+
+
+def _mask_of_cache(
+    ports: Sequence[Any], shapes: dict[str, list[int]], sizes: Mapping[str, int]
+) -> str:
+    """Return the name of a language model's mask over the tokens in its cache and the new ones, "" for none; make it as
+    long as both, unless its extent is given: it says so itself only where the exporter named the axis as a sum.
+    """
+    past = [port.name for port in ports if "past" in port.name and len(shapes[port.name]) == 4]
+    if not past or not {IDS, MASK} <= shapes.keys():
+        return ""
+    axis = next(port.shape[-1] for port in ports if port.name == MASK)
+    if (
+        isinstance(axis, str)
+        and axis not in sizes
+        and f"{MASK}:{len(shapes[MASK]) - 1}" not in sizes
+    ):
+        shapes[MASK][-1] = shapes[past[0]][2] + shapes[IDS][-1]
+    return MASK
+
+
+IDS: Final = "input_ids"
+MASK: Final = "attention_mask"
+"""Inputs of a language model's graph, under the names that every exporter gives them."""
 
 TYPES: Final = {
     "tensor(float)": "float32",
@@ -288,8 +331,15 @@ TYPES: Final = {
 
 
 def _named_dims(port: Any) -> list[int | str]:
-    """Return the axes of an input: extents, names of open axes, `INPUT:AXIS` for one without a name."""
+    """Return the axes of an input: extents, names of open axes, `INPUT:AXIS` for one without a name.
+
+    An axis whose name is a number has that extent: transformers' exporter writes fixed axes so.
+    """
     return [
-        d if (isinstance(d, int) and d > 0) or isinstance(d, str) else f"{port.name}:{place}"
+        int(d)
+        if isinstance(d, str) and d.isdecimal()
+        else d
+        if (isinstance(d, int) and d > 0) or isinstance(d, str)
+        else f"{port.name}:{place}"
         for place, d in enumerate(port.shape)
     ]
