@@ -60,6 +60,17 @@ def export_cached(module: Any, path: Path, name: str, *, is_single: bool = False
     with quick_exporter():
         made = exporter.export(part, inputs, OnnxConfig(dynamic=True, ort_fusions=CPU))
     path.parent.mkdir(parents=True, exist_ok=True)
+    _number_fixed_axes(made.program.graph)
     exporter.save_program(made.program, path)
     if is_single:
         keep_in_place(path)
+
+
+def _number_fixed_axes(graph: Any) -> None:
+    """Give the fixed axes of the graph's inputs and outputs their extent, in place: torch.onnx (2.15) writes an axis
+    that it found to be fixed as an open one, named by its number.
+    """
+    for value in (*graph.inputs, *graph.outputs):
+        for place, axis in enumerate(value.shape or ()):
+            if not isinstance(axis, int) and str(axis.value).isdecimal():
+                value.shape[place] = int(axis.value)

@@ -349,6 +349,26 @@ def opened(single: tuple[Any, Path], name: str = "", capacity: int = ROOM) -> De
     return graph_decoder(session, decoder_of(module, "gpt2").full, capacity)
 
 
+def test_only_the_axes_of_tokens_are_open_in_the_file(single: tuple[Any, Path]) -> None:
+    import onnx
+
+    model = onnx.load(single[1], load_external_data=False).graph
+    named = {
+        (value.name.partition(".")[0], place)
+        for value in (*model.input, *model.output)
+        for place, axis in enumerate(value.type.tensor_type.shape.dim)
+        if axis.dim_param
+    }
+    tokens = {
+        ("input_ids", 1),
+        ("attention_mask", 1),
+        ("position_ids", 1),
+        ("input", 2),
+        ("output", 2),
+    }
+    assert named == tokens
+
+
 def test_a_graph_for_one_user_writes_its_cache_in_place(single: tuple[Any, Path]) -> None:
     decoder = opened(single)
     assert decoder.is_single
