@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -80,6 +81,10 @@ class Asked:
     """Device on which weights are trained, fine-tuned and pruned for all devices; empty = on each."""
     nproc: int = 1
     """Processes of the stage `parallel`; 1 = skip that stage."""
+    max_drop: float | None = None
+    """Loss of the metric that quantization may cost; None = each record's own."""
+    sensitivity: float = 0.0
+    """Seconds for ranking the layers of a quantized graph; 0 = only where it loses too much."""
 
     own_alone: bool = False
     """Whether the built-in models stay out."""
@@ -153,6 +158,10 @@ def resolve(
         )
     if asked.threads < 0:
         raise CatalogError(f"--threads {asked.threads}: expected 1 or more, or 0 for every core")
+    if asked.max_drop is not None and not (math.isfinite(asked.max_drop) and asked.max_drop >= 0):
+        raise CatalogError(f"--max-drop {asked.max_drop:g}: expected points of 0 or more, e.g. 1")
+    if not (math.isfinite(asked.sensitivity) and asked.sensitivity >= 0):
+        raise CatalogError(f"--sensitivity {asked.sensitivity:g}: expected seconds, e.g. 60")
     _check_weights(asked.weights, specs, sizes)
     excluded = []
     if CUDA not in asked.device and not num_gpus:
@@ -173,6 +182,8 @@ def resolve(
             threads=asked.threads or num_cores,
             nproc=asked.nproc,
             train_on=train_on,
+            max_drop=asked.max_drop,
+            sensitivity=asked.sensitivity,
         ),
         excluded=tuple(excluded),
     )

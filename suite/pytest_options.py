@@ -102,6 +102,23 @@ def add_options(parser: Any) -> None:
         help=f"suite: {_listed(LIFE)} (default: all)",
     )
     add(
+        "--max-drop",
+        type=float,
+        default=None,
+        metavar="POINTS",
+        help="suite: loss of quality that 8 bits may cost; percent for perplexity (default: each record's own)",
+    )
+    add(
+        "--sensitivity",
+        nargs="?",
+        type=float,
+        const=60.0,
+        default=0.0,
+        metavar="SECONDS",
+        help="suite: rank the layers of every 8-bit graph by what they cost, in so many seconds (60 if none are given;"
+        " default: only of graphs that lose too much)",
+    )
+    add(
         "--nproc",
         type=int,
         default=1,

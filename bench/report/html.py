@@ -32,6 +32,7 @@ from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
 from bench.report.generation_table import HEADS, LEGEND, lines_of
 from bench.report.generation_words import generation_sentences
+from bench.report.layers_view import harm_rows, layers_note, mending_text
 from bench.report.lifecycle_view import foundations_view, life_views, stage_anchor
 from bench.report.view import MEMORY, PASSED, RowView, between, quantity_text, row_views
 from bench.steps import step_name
@@ -150,6 +151,9 @@ def html_parts(
             change_text=change_text,
             drop_text=drop_text,
             loss_of=loss_of,
+            harm_rows=harm_rows,
+            layers_note=layers_note,
+            mending_text=mending_text,
             between=between,
             quantity_text=quantity_text,
             link=lambda path: _link(path, base),

@@ -12,6 +12,7 @@ from rich.text import Text
 from bench.output.names import MARKS, NOT_REACHED, STYLES, backend_short, outcome_name, plural
 from bench.report.generation_table import LEGEND, generation_table, lines_of
 from bench.report.generation_words import generation_sentences
+from bench.report.layers_view import layer_lines
 from bench.report.lifecycle_table import life_legend, life_table
 from bench.report.table import table_of
 from bench.steps import step_name
@@ -70,6 +71,8 @@ def render_terminal(
         for life in report.lives:
             for warning in training_warnings(life):
                 console.print(Text.assemble(("! ", "yellow"), f"{life.model}: {warning}"))
+            for line in layer_lines(life):
+                console.print(Text(line))
     _print_foundations(report, console)
     (_print_doubts_line if is_brief else _print_doubts)(report, console)
     _print_unfinished(report, console)

@@ -192,6 +192,47 @@ class State:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Harm:
+    """What 8 bits of one layer alone cost."""
+
+    key: str
+    """Node, as the record's `excluded` takes it."""
+    operator: str = ""
+    scope: str = ""
+    place: int = 0
+    """Among the layers, in the order of the graph."""
+    error: float | None = None
+    """Relative error of the outputs; None for no number."""
+    drop: float | None = None
+    share: float | None = None
+    """Of the float graph's time."""
+    group: int | None = None
+    """Group of neighbours that were judged together."""
+    is_excluded: bool = False
+    """Whether it was left in float for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mended:
+    """How a quantized graph that lost too much was brought within its limit, or not."""
+
+    limit: float
+    before: float | None
+    after: float | None
+    kept: str
+    """The way of quantizing that was kept."""
+    ways: tuple[tuple[str, float | None, str], ...] = ()
+    """(way, loss on held-out samples, why it could not be made) in the order of trial."""
+    num_excluded: int = 0
+    num_layers: int = 0
+    num_quantized: tuple[int, int] = (0, 0)
+    num_conversions: tuple[int, int] = (0, 0)
+    speed: tuple[float, float] | None = None
+    """Times the float graph's speed: of the plain graph and of the one that was kept."""
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quantized:
     """What was quantized, and how."""
 
@@ -203,6 +244,18 @@ class Quantized:
     num_float: int | None = None
     operators: Mapping[str, int] = field(default_factory=dict)
     """Operator -> number that are quantized, most frequent first."""
+    layers: tuple[Harm, ...] = ()
+    """Layers by what their 8 bits cost, the worst first; empty if that was not measured."""
+    layers_by: str = ""
+    """metric or error: what they are ranked by."""
+    num_layer_samples: int = 0
+    """Held-out samples on which that was measured."""
+    num_layers_left: int = 0
+    """Layers that were not reached in time."""
+    mended: Mended | None = None
+    """None if the plain graph is within its limit."""
+    choice: str = ""
+    """quantized, float or tie: which is faster on the same runtime, by turns; empty if they do not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from bench.stats import percentile
 from bench.summary.backend_results import quantity_of
-from bench.summary.lifecycle_records import Ailment, Curve, Parallel, Quantized, Training, Tuning
+from bench.summary.lifecycle_records import (
+    Ailment,
+    Curve,
+    Harm,
+    Mended,
+    Parallel,
+    Quantized,
+    Training,
+    Tuning,
+)
 from bench.summary.numbers import by_count, durations, finite
 from suite.axes import TASKS
 from suite.quality import gain
@@ -124,6 +133,56 @@ def quantized_of(record: Record) -> Quantized | None:
         num_quantized=report.num_quantized,
         num_float=sum(report.count.floating.values()) if report.count else None,
         operators=by_count(report.count.quantized) if report.count else {},
+        choice=result.choice,
+        mended=_mended(result),
+        **_layers(result),
+    )
+
+
+def _layers(result: QuantizeResult) -> dict[str, Any]:
+    found = result.sensitivity
+    if found is None:
+        return {}
+    excluded = set(result.mending.excluded) if result.mending else set()
+    return {
+        "layers": tuple(
+            Harm(
+                key=row.name,
+                operator=row.operator,
+                scope=row.scope,
+                place=row.place,
+                error=finite(row.error),
+                drop=finite(row.drop),
+                share=finite(row.share),
+                group=row.group,
+                is_excluded=row.name in excluded,
+            )
+            for row in found.layers
+        ),
+        "layers_by": found.by,
+        "num_layer_samples": found.num_samples,
+        "num_layers_left": found.num_left,
+    }
+
+
+def _mended(result: QuantizeResult) -> Mended | None:
+    done = result.mending
+    if done is None:
+        return None
+    speeds = [result.speedup.get(arm) for arm in ("plain", "quantized")]
+    plain, kept = (speed.ratio if speed else None for speed in speeds)
+    return Mended(
+        limit=done.limit,
+        before=finite(done.before),
+        after=finite(done.after),
+        kept=done.kept,
+        ways=tuple((way.name, finite(way.loss), way.failure) for way in done.ways),
+        num_excluded=len(done.excluded),
+        num_layers=done.num_layers,
+        num_quantized=done.num_quantized,
+        num_conversions=done.num_conversions,
+        speed=(plain, kept) if plain is not None and kept is not None else None,
+        failure=done.failure,
     )
 
 

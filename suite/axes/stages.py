@@ -138,7 +138,7 @@ STAGE_ROWS: Final[Mapping[str, Stage]] = {
             meaning="ONNX Runtime static QDQ or dynamic",
             claims=(
                 "operators quantized; ONNX Runtime runs 8-bit kernels; fewer bytes; drop within "
-                "tolerance"
+                "tolerance; what was left in float for it had its effect, and the rest is in 8 bits"
             ),
         ),
         Stage(

@@ -31,6 +31,9 @@ WEIGHTED: Final = frozenset(
 )
 """Operators that multiply by weights, in float; the second line lists ONNX Runtime's fused variants of the first."""
 
+CONVERSIONS: Final = ("DequantizeLinear", "DynamicQuantizeLinear", "QuantizeLinear")
+"""Operators that convert between 8 bits and float."""
+
 TABLE: Final = "Gather"
 """Looks up rows of a table: an embedding, if the table is a stored matrix."""
 
@@ -53,8 +56,10 @@ def count(graph: Path) -> OperatorCount:
     quantized: Counter[str] = Counter()
     floating: Counter[str] = Counter()
     without: Counter[str] = Counter()
+    conversions = 0
     for node in _nodes(model):
         kind = node.op_type
+        conversions += kind in CONVERSIONS
         if kind in INTEGER:
             quantized[kind] += 1
         elif kind in WEIGHTED:
@@ -74,6 +79,7 @@ def count(graph: Path) -> OperatorCount:
         without_weights=dict(sorted(without.items())),
         weight_bytes=_bytes_by_type(model),
         num_bytes=graph.stat().st_size,
+        num_conversions=conversions,
     )
 
 

@@ -13,7 +13,7 @@ from suite.lifecycle import Quantization
 from suite.quantization.count import TABLE, weights_by_operator
 from suite.quantization.embeddings import tables_in
 from suite.quantization.errors import QuantizationError
-from suite.quantization.prepare import Prepared, prepare
+from suite.quantization.prepare import Prepared, prepare_apart
 from suite.quantization.quick_channels import quick_channels
 from suite.quantization.report import completed
 from suite.quantization.types import U8S7, U8S8, types_here
@@ -59,7 +59,7 @@ def quantize_dynamic_graph(
         types = U8S8
     with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
         begin = time.perf_counter()
-        prepared = prepare(graph, Path(folder), settings.excluded)
+        prepared = prepare_apart(graph, Path(folder), settings.excluded)
         if not settings.operators:
             _refuse_convolutions(graph, prepared)
         chosen = _chosen(prepared, operators)

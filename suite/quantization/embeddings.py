@@ -33,15 +33,20 @@ def tables_in(graph: Path, prepared: Prepared) -> list[str]:
 
     model = onnx.load(graph)
     restore_scopes(prepared.model, model)
-    tables = quantize_embeddings(prepared.model, model, prepared.excluded)
+    tables = quantize_embeddings(
+        prepared.model, model, prepared.excluded, base=str(prepared.path.parent)
+    )
     onnx.save(model, graph)
     return tables
 
 
-def quantize_embeddings(prepared: Any, model: Any, excluded: Collection[str] = ()) -> list[str]:
+def quantize_embeddings(
+    prepared: Any, model: Any, excluded: Collection[str] = (), *, base: str = ""
+) -> list[str]:
     """Convert the tables of Gather nodes to int8 with a scale per row; return the tables' names.
 
-    `prepared` is the graph before its other weights were quantized, `model` the one after, which is changed.
+    `prepared` is the graph before its other weights were quantized, with `base` as the folder of weights that lie
+    beside it, `model` the one after, which is changed.
     Gather(table, ids) becomes Cast(Gather(bytes, ids)) * Gather(scales, ids). If a quantized weight is the same table
     transposed (a language model's last layer), the bytes are stored once and that weight becomes their Transpose, which
     ONNX Runtime folds when it loads the graph.
@@ -57,7 +62,7 @@ def quantize_embeddings(prepared: Any, model: Any, excluded: Collection[str] = (
     new: list[Any] = []
     for name, nodes in lookups.items():
         table = numpy_helper.to_array(stored[name])
-        tied = next(_tied(table, prepared, stored), None)
+        tied = next(_tied(table, prepared, stored, base), None)
         values, scales = quantize_rows(table) if tied is None else _shared(tied, stored)
         new += [
             numpy_helper.from_array(values, name + ROWS),
@@ -102,7 +107,9 @@ def _is_table(node: Any, stored: dict[str, Any]) -> bool:
     )
 
 
-def _tied(table: NDArray[Any], prepared: Any, stored: dict[str, Any]) -> Iterator[str]:
+def _tied(
+    table: NDArray[Any], prepared: Any, stored: dict[str, Any], base: str = ""
+) -> Iterator[str]:
     """Yield the names of the weights that are this table transposed, quantized to int8 symmetrically per column."""
     from onnx import numpy_helper
 
@@ -112,7 +119,7 @@ def _tied(table: NDArray[Any], prepared: Any, stored: dict[str, Any]) -> Iterato
         zeros = numpy_helper.to_array(stored[tensor.name + ZERO])
         scales = numpy_helper.to_array(stored[tensor.name + SCALE])
         is_shareable = zeros.dtype == np.int8 and not zeros.any() and scales.size == len(table)
-        if is_shareable and np.array_equal(numpy_helper.to_array(tensor).T, table):
+        if is_shareable and np.array_equal(numpy_helper.to_array(tensor, base).T, table):
             yield tensor.name
 
 

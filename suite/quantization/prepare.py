@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from suite.quantization.apart import LARGE, set_apart
 from suite.quantization.count import WEIGHTED, bytes_of
 from suite.quantization.errors import QuantizationError
 from suite.quantization.nodes import name_all, named, scope_note
@@ -76,12 +77,93 @@ def prepare(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prep
             skip_symbolic_shape=bool(symbolic_failure),
         )
     model = onnx.load(path)
+    _finish(original, model)
+    onnx.save(model, path)
+    return _prepared(path, model, exclusions, symbolic_failure, is_optimized)
+
+
+def prepare_apart(graph: Path, folder: Path, exclusions: Collection[str] = ()) -> Prepared:
+    """Prepare the graph as `prepare` does, with its weights in files of `folder` all the time.
+
+    `quant_pre_process` holds several copies of a graph at once; here the shapes are inferred on the nodes alone, and
+    the optimizer reads weights from one file and writes them to another. The model has no large weights: read them with
+    `folder` as their base. Raises QuantizationError when ONNX Runtime cannot optimize it, and when an exclusion matches
+    no node.
+    """
+    import onnx
+    from onnxruntime.quantization.quant_utils import add_pre_process_metadata
+
+    small = set_apart(graph, folder)
+    if small == graph:
+        return prepare(graph, folder, exclusions)  # its weights lie in a file of their own already
+    original = onnx.load(small, load_external_data=False)
+    inferred, symbolic_failure = _with_shapes(original)
+    onnx.save(inferred, folder / "inferred.onnx")
+    try:
+        optimized = _optimized(folder)
+    except Exception as error:  # what the optimizer raises is not documented
+        raise QuantizationError(
+            f"{graph.name}: ONNX Runtime could not optimize the graph before quantizing it: {str(error).strip()[:300]};"
+            " next: open a session on the graph, the export has to work first"
+        ) from error
+    is_optimized = True
+    if folded_bytes(original, onnx.load(optimized, load_external_data=False)) > FOLDED * (
+        graph.stat().st_size
+    ):
+        is_optimized, optimized = False, folder / "inferred.onnx"
+    path = folder / "prepared.onnx"
+    onnx.shape_inference.infer_shapes_path(str(optimized), str(path))
+    model = onnx.load(path, load_external_data=False)
+    add_pre_process_metadata(model)
+    _finish(original, model)
+    onnx.save(model, path)
+    return _prepared(path, model, exclusions, symbolic_failure, is_optimized)
+
+
+def _with_shapes(model: Any) -> tuple[Any, str]:
+    """Return the model with the shapes that can be inferred symbolically, and why not; it is unchanged then."""
+    from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
+
+    try:
+        with time_limit(SYMBOLIC_SECONDS):
+            return SymbolicShapeInference.infer_shapes(model, 2**31 - 1, True, False, 0), ""
+    except Exception as error:  # a bare Exception, or sympy's: shapes that it cannot infer
+        return model, f"{type(error).__name__}: {str(error)[:200]}"
+
+
+def _optimized(folder: Path) -> Path:
+    """Let ONNX Runtime fold and fuse `inferred.onnx`; return the path of the result, its weights beside it."""
+    import onnxruntime
+
+    path = folder / "optimized.onnx"
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(path)
+    for key, value in (
+        ("session.optimized_model_external_initializers_file_name", "optimized.data"),
+        ("session.optimized_model_external_initializers_min_size_in_bytes", str(LARGE)),
+        ("session.disable_prepacking", "1"),  # a second layout of every weight, and it runs nothing
+    ):
+        options.add_session_config_entry(key, value)
+    onnxruntime.InferenceSession(
+        folder / "inferred.onnx", options, providers=["CPUExecutionProvider"]
+    )
+    return path
+
+
+def _finish(original: Any, model: Any) -> None:
+    """Name every node, and restore what the tools have dropped or changed, in place."""
     name_all(model)
     restore_scopes(original, model)
     restore_outputs(original, model)
+    forget_shapes(model, {tensor.name for tensor in model.graph.initializer})
+
+
+def _prepared(
+    path: Path, model: Any, exclusions: Collection[str], symbolic_failure: str, is_optimized: bool
+) -> Prepared:
     stored = {tensor.name for tensor in model.graph.initializer}
-    forget_shapes(model, stored)
-    onnx.save(model, path)
     return Prepared(
         path=path,
         model=model,

@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from suite.claims import Claim
 from suite.lifecycle import Quantization
 from suite.onnx_summary import nodes_of
-from suite.quantization.count import INTEGER, WEIGHTED, count
+from suite.quantization.count import CONVERSIONS, INTEGER, WEIGHTED, count
 from suite.quantization.errors import QuantizationError
 from suite.quantization.sessions import open_quietly
 from suite.results.quantize import KernelCount, QuantizationReport
@@ -92,8 +91,6 @@ def listed(numbers: Mapping[str, int]) -> str:
 
 
 # The kernels that ONNX Runtime runs for a graph after its optimizer, in 8 bits and in float.
-
-CONVERSIONS: Final = ("DequantizeLinear", "DynamicQuantizeLinear", "QuantizeLinear")
 
 
 def kernels(graph: Path) -> KernelCount:

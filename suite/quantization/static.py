@@ -117,9 +117,24 @@ class Calibration:
         self.num_feeds = 0
         self.num_samples = 0
         self._rest: Iterator[Feeds] = iter(feeds)
+        self._left: int | None = None
+
+    def __len__(self) -> int:
+        """Return the number of feeds, at least one: without any, the first request fails with a reason."""
+        feeds = list(self._rest)
+        self._rest = iter(feeds)
+        return max(1, len(feeds))
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Give the feeds from one to before the other, which follow those that were given."""
+        self._left = end_index - start_index
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
         """Return the next feed, or None at the end."""
+        if self._left is not None:
+            if not self._left:
+                return None
+            self._left -= 1
         feed = next(self._rest, None)
         if feed is None:
             if not self.num_feeds:
@@ -144,6 +159,32 @@ class Calibration:
         return chosen
 
 
+MIN_MAX: Final = "min-max"
+
+
+def _percentile(share: float) -> tuple[str, dict[str, Any]]:
+    """Return the method that leaves out the rarest values on both sides, of which `share` per cent are kept.
+
+    By default ONNX Runtime makes these ranges symmetric, which wastes half of the codes behind a Relu, and keeps the
+    outputs of all feeds in memory at once; here a feed at a time.
+    """
+    return "Percentile", {
+        "CalibPercentile": share,
+        "CalibTensorRangeSymmetric": False,
+        "CalibStridedMinMax": 1,
+    }
+
+
+RANGES: Final = {
+    MIN_MAX: ("MinMax", {}),
+    "percentile 99.99": _percentile(99.99),
+    "percentile 99.9": _percentile(99.9),
+}
+"""How the range of an activation follows from the values seen -> (member of onnxruntime.quantization.CalibrationMethod,
+its options). Not Entropy: as `quantize_static` calls it, its 128 bins leave one candidate, the whole range
+(findings/onnxruntime-entropy-calibration.sh).
+"""
+
 TRANSPOSED: Final = "ConvTranspose"
 
 OPERATORS: Final = (*LAYERS, TRANSPOSED, *CARRIERS, TABLE)
@@ -159,11 +200,13 @@ def quantize_static_graph(
     types: EightBitTypes | None = None,
     keeps_eight_bits: bool = False,
     threads: int = 1,
+    ranges: str = MIN_MAX,
 ) -> QuantizationReport:
     """Write the quantized graph; return what was done to it.
 
-    Ranges are the smallest and the largest value seen (MinMax). Weights get a scale per channel. `types`: by default
-    those of this CPU (never of seven bits with `keeps_eight_bits`), or the fastest if its flags do not determine them.
+    `ranges`: how those of activations follow from the values seen, a row of RANGES. Weights get a scale per channel.
+    `types`: by default those of this CPU (never of seven bits with `keeps_eight_bits`), or the fastest if its flags do
+    not determine them.
     Raises QuantizationError when there is nothing to calibrate on, when the graph has other inputs, when a value is not
     finite, and when an exclusion matches no node. A graph with nothing quantized is not an error here: see
     `suite.quantization.report.check`.
@@ -192,7 +235,7 @@ def quantize_static_graph(
             )
         middle = time.perf_counter()
         reader = Calibration(feeds, prepared.inputs, graph.name)
-        _quantize(prepared, output, reader, region, types)
+        _quantize(prepared, output, reader, region, types, ranges)
         tables = tables_in(output, prepared) if TABLE in operators else []
         end = time.perf_counter()
     report = QuantizationReport(
@@ -220,10 +263,21 @@ def _rewritten(prepared: Prepared) -> list[str]:
 
 
 def _quantize(
-    prepared: Prepared, output: Path, reader: Calibration, region: list[str], types: EightBitTypes
+    prepared: Prepared,
+    output: Path,
+    reader: Calibration,
+    region: list[str],
+    types: EightBitTypes,
+    ranges: str,
 ) -> None:
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization import (
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
 
+    method, options = RANGES[ranges]
     operators = {node.op_type for node in prepared.model.graph.node if node.name in set(region)}
     quantize_static(
         prepared.path,
@@ -236,7 +290,8 @@ def _quantize(
         reduce_range=types.reduce_range,
         op_types_to_quantize=sorted(operators),
         nodes_to_quantize=region,
+        calibrate_method=CalibrationMethod[method],
         # A layer's output stays float if a float kernel reads it: ONNX Runtime has kernels with float output for
         # these two, and the last of them gives the model's output.
-        extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"]},
+        extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"], **options},
     )

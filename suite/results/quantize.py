@@ -78,6 +78,8 @@ class OperatorCount:
     """Type -> bytes of the stored tensors."""
     num_bytes: int = 0
     """Bytes of the file."""
+    num_conversions: int = 0
+    """Nodes that convert between 8 bits and float."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,86 @@ class QuantizationReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerHarm:
+    """What a model loses when one of its layers alone is computed in 8 bits."""
+
+    name: str
+    """Node, as `Quantization.excluded` takes it."""
+    scope: str = ""
+    """Module; empty if unknown."""
+    operator: str = ""
+    place: int = 0
+    """Among the layers, in the order of the graph."""
+    error: float = 0.0
+    """Norm of the outputs' difference from float over the norm of the float outputs; infinite for no number."""
+    drop: float | None = None
+    """Loss of the metric on the samples; None where only the error was measured."""
+    share: float | None = None
+    """Share (0..1) of the float graph's time that the layer takes."""
+    group: int | None = None
+    """Number of the group with which it was switched, if time did not suffice for each by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """Layers by what their 8 bits cost, the worst first."""
+
+    layers: tuple[LayerHarm, ...] = ()
+    by: str = "error"
+    """metric or error: what they are ranked by; ties of the metric by the error."""
+    num_samples: int = 0
+    """Held-out samples on which it was measured."""
+    num_left: int = 0
+    """Layers that were not reached within the budget."""
+    budget: float = 0.0
+    """Seconds that were allowed."""
+    seconds: float = 0.0
+    """Seconds that it took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way of quantizing the whole graph that was tried because the plain one lost too much."""
+
+    name: str
+    """plain, or a row of `suite.stages.quantize.ways.WAYS`."""
+    loss: float | None = None
+    """Drop of the metric, or relative error, on held-out samples; None if it could not be made."""
+    seconds: float = 0.0
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mending:
+    """How a quantized graph that lost too much was brought within its limit, or that it could not be."""
+
+    limit: float
+    """Allowed loss: of the metric, or the relative error."""
+    before: float
+    """Loss of the plain graph, measured as the stage judges."""
+    after: float
+    """Loss of the graph that was kept."""
+    ways: tuple[Way, ...] = ()
+    kept: str = "plain"
+    """The way of quantizing from which layers were left out, if any were."""
+    excluded: tuple[str, ...] = ()
+    """Layers that were left in float because of their harm."""
+    num_layers: int = 0
+    """Layers that the plain graph has in 8 bits."""
+    num_quantized: tuple[int, int] = (0, 0)
+    """8-bit operators before and after."""
+    num_conversions: tuple[int, int] = (0, 0)
+    """Nodes in the file that convert between 8 bits and float, before and after."""
+    num_samples: int = 0
+    """Held-out samples of the search."""
+    num_trials: int = 0
+    """Sets of layers that were judged."""
+    seconds: float = 0.0
+    failure: str = ""
+    """Why no set of layers was found; empty if one was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fidelity:
     """Agreement of two models' outputs on the same inputs."""
 
@@ -160,3 +242,10 @@ class QuantizeResult(StageResult):
     is_starved: bool = False
     """Whether those were taken while a thread had less than 80% of a core, so that no ratio can be told."""
     speedup: dict[str, SpeedRatio] = field(default_factory=dict)
+    """Arm -> how many times faster than float; `plain` is the graph before layers were left in float."""
+    sensitivity: Sensitivity | None = None
+    """What each layer costs; measured where the plain graph loses too much, and on request."""
+    mending: Mending | None = None
+    """None where the plain graph is within its limit."""
+    choice: str = ""
+    """quantized, float or tie: which of the two graphs the turns say to ship, if the loss is within the limit."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from suite.axes import FINETUNE, LEARNED, ORIGINAL, PARALLEL, TASKS, VARIANTS
+from suite.axes import FINETUNE, LEARNED, ORIGINAL, PARALLEL, QUANTIZE, TASKS, VARIANTS
 from suite.axes.stages import STAGE_ROWS
 from suite.claims import Claim
 from suite.data.sources import Source, second_source, source_for
@@ -27,6 +27,7 @@ from suite.spec import ModelSpec
 from suite.states import entries
 from suite.states.entries import Entry
 from suite.weights import module_for
+from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob, Emit
 
 S = TypeVar("S", bound=StageResult)
@@ -203,7 +204,14 @@ def ingredients_of(job: CellJob, spec: ModelSpec, variant: str) -> dict[str, Any
         "second": second_source_of(job, spec).as_dict() if row.stage == FINETUNE else None,
         "source": source_digest(spec, own, (*COMMON, *STAGE_ROWS[row.stage].sources)),
         "versions": versions(),
+        **(asked_of_quantization(options) if row.stage == QUANTIZE else {}),
     }
+
+
+def asked_of_quantization(options: JobOptions) -> dict[str, float]:
+    """Return what the user asked of quantization beyond the record; empty for the record alone."""
+    given = {"max_drop": options.max_drop, "sensitivity": options.sensitivity or None}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def maker_device(job: CellJob, stage: str) -> str:

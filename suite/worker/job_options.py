@@ -41,6 +41,10 @@ class JobOptions:
     """Device on which weights are made for all devices; empty = on each."""
     made_in: str = ""
     """Dtype in which states were made, where a job runs them in another; empty = the cell's."""
+    max_drop: float | None = None
+    """Loss of the metric that a quantized state may have; None = the record's own."""
+    sensitivity: float = 0.0
+    """Seconds in which the layers of a quantized graph are judged one by one; 0 = only if it loses too much."""
     plan: Mapping[str, Any] = field(default_factory=dict)
     """Fields of bench.plan.Plan; empty = the standard plan."""
     generation: Mapping[str, Any] = field(default_factory=dict)
@@ -97,6 +101,8 @@ class JobOptions:
             **{name: encode(getattr(self, name)) for name in _ASKED},
             **({"plan": dict(self.plan)} if self.plan else {}),
             **({"generation": dict(self.generation)} if self.generation else {}),
+            **({"max_drop": self.max_drop} if self.max_drop is not None else {}),
+            **({"sensitivity": self.sensitivity} if self.sensitivity else {}),
         }
 
 

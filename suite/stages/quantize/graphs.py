@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -13,16 +13,18 @@ import torch
 
 from suite.axes import EAGER, ORIGINAL, VARIANTS
 from suite.data.splits import TRAIN_SPLIT
+from suite.flat_tensors import flatten_inputs
 from suite.lifecycle import Quantization
 from suite.quantization.count import weights_by_operator
 from suite.quantization.dynamic import quantize_dynamic_graph
 from suite.quantization.report import claims_of
 from suite.quantization.sessions import open_quietly
 from suite.quantization.static import quantize_static_graph
+from suite.results.quantize import QuantizationReport
 from suite.spec import ModelSpec
 from suite.stages.export.own_graph import graph_file
 from suite.stages.export.quantized import GRAPH
-from suite.stages.quantize.quantized_pair import QuantizedPair
+from suite.stages.quantize.quantized_pair import GraphRecipe, QuantizedPair
 from suite.states.store import StateMissing, module_of, source_of
 from suite.tasks.batch import Batch
 from suite.tasks.task_of import batch_for
@@ -54,21 +56,28 @@ def quantize_graph(
     threads = job.options.threads
     settings = with_method(spec.sizes[job.cell.size].quantization, graph)
     is_as_built = VARIANTS[job.cell.variant].parent == ORIGINAL
-    reference = open_quietly(graph, threads)
-    if settings.method == STATIC:
+
+    def make(
+        written: Path, chosen: Quantization, changes: Mapping[str, Any], /
+    ) -> QuantizationReport:
+        if chosen.method != STATIC:
+            return quantize_dynamic_graph(graph, written, chosen, **changes)
         samples = drawn(job, spec) if is_as_built else setup.batches(batch=batch_size(setup))
-        feeds = calibration(samples, reference, settings.calibration_samples)
-        report = quantize_static_graph(
+        return quantize_static_graph(
             graph,
-            output,
-            feeds,
-            settings,
-            keeps_eight_bits=job.cell.variant in settings.eight_bits,
-            threads=threads,
+            written,
+            calibration(samples, chosen.calibration_samples),
+            chosen,
+            **{
+                "keeps_eight_bits": job.cell.variant in chosen.eight_bits,
+                "threads": threads,
+                **changes,
+            },
         )
-    else:
-        report = quantize_dynamic_graph(graph, output, settings)
-    quantized = open_quietly(output, threads)
+
+    # Sessions hold the weights once more: they are opened when the quantizer has let go of its copies.
+    report = make(output, settings, {})
+    reference, quantized = open_quietly(graph, threads), open_quietly(output, threads)
     samples = drawn(job, spec) if is_as_built else setup.batches(batch=job.cell.batch)
     inputs = next(iter(samples)).inputs
     has_module = graph_file(job.options, spec.name) is None
@@ -88,6 +97,9 @@ def quantize_graph(
         },
         claims=claims_of(report, settings),
         report=report,
+        recipe=GraphRecipe(
+            graph=graph, output=output, settings=settings, threads=threads, make=make
+        ),
     )
 
 
@@ -122,15 +134,12 @@ def drawn(job: CellJob, spec: ModelSpec) -> Iterator[Batch]:
         )
 
 
-def calibration(
-    samples: Iterable[Batch], session: Any, num_samples: int
-) -> Iterator[dict[str, Any]]:
-    """Yield feeds for calibration until there are `num_samples`."""
-    from suite.backends.onnxruntime import feeds_for
-
+def calibration(samples: Iterable[Batch], num_samples: int) -> Iterator[dict[str, Any]]:
+    """Yield feeds for calibration until there are `num_samples`; a graph may read some of their entries only."""
     given = 0
     for batch in samples:
-        yield feeds_for(session, batch.inputs)
+        flat = flatten_inputs(batch.inputs)
+        yield {name: tensor.contiguous().numpy() for name, tensor in flat.items()}
         given += batch.num_samples
         if given >= num_samples:
             return

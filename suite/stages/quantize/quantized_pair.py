@@ -4,11 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from suite.claims import Claim
+from suite.lifecycle import Quantization
 from suite.results.quantize import QuantizationReport
 from suite.training.quality import Forward
+
+
+class Make(Protocol):
+    """Writes the quantized graph in one of several ways."""
+
+    def __call__(
+        self, output: Path, settings: Quantization, changes: Mapping[str, Any], /
+    ) -> QuantizationReport:
+        """Return the report; `changes` are further arguments of the function that quantizes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphRecipe:
+    """What it takes to quantize a graph again."""
+
+    graph: Path
+    """The float graph."""
+    output: Path
+    """The quantized graph, in the state's folder."""
+    settings: Quantization
+    threads: int
+    make: Make
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +50,5 @@ class QuantizedPair:
     report: QuantizationReport
     """What the recipe did."""
     synchronize: Callable[[], None] = lambda: None
+    recipe: GraphRecipe | None = None
+    """How to make the graph once more in another way; None for a recipe that has one way only."""
