@@ -16,6 +16,7 @@ from bench.output.console import console_on, print_to, write_text
 from bench.output.json_text import to_json
 from bench.plan import PLANS
 from bench.steps import STEPS
+from bench.summary.advice import DEFAULT_DROP
 from bench.summary.lifecycle import quality_of
 from bench.summary.machine import HEADLINE_PACKAGES
 from bench.tune.bundle import BundleError, write_bundle
@@ -252,6 +253,7 @@ def _selection(
         seed=arguments.seed,
         data=arguments.data,
         weights=arguments.weights,
+        max_drop=drop_of(arguments.max_drop),
     )
     selection = resolve(
         asked,
@@ -270,6 +272,13 @@ def _selection(
             "--size, --device, --length: one of each can be tuned for at a time; expected e.g. --size base"
         )
     return selection
+
+
+def drop_of(limit: float) -> float | None:
+    """Return the drop at which 8-bit graphs are made to aim: the user's limit; None, each record's own, where it is the
+    default or below zero, which asks for a better model and no quantization can aim at.
+    """
+    return limit if limit >= 0 and limit != DEFAULT_DROP else None
 
 
 def lanes_for(arguments: argparse.Namespace, selection: Selection) -> tuple[ModelSpec, list[Cell]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import onnx
 import pytest
+from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from quantization_graphs import language_model, recurrent
@@ -75,9 +78,6 @@ def test_a_file_that_is_cut_off_or_no_graph_is_refused_and_never_read_on(tmp_pat
     length = data.draw(st.integers(0, len(whole) - 1))
     cut = folder / "cut.onnx"
     cut.write_bytes(whole[:length])
-    try:
-        set_apart(cut, folder)
-    except Exception as error:
-        assert isinstance(error, ValueError) or type(error).__name__ == "DecodeError"
-    else:  # cut between two fields of the model, a file like any other
-        onnx.load(cut)
+    with suppress(ValueError, DecodeError):
+        small = set_apart(cut, folder)
+        onnx.load(small)  # cut between two fields of the model: a file like any other

@@ -1,0 +1,137 @@
+"""The best lane within a drop of one point against eager float32, over models: `python tests/speed/best_lane.py`.
+
+Every model is tuned by `python -m bench tune --max-drop 1`: its lanes are judged by the task's metric on the trained
+model and measured in turns in one sitting. Prints a line per model with the chosen lane, its speed over eager and what
+it costs, then geometric means with their intervals: of the best lanes, and of ONNX Runtime's 8-bit graphs alone.
+`--again` reads the choices of earlier calls in OUT and tunes what is missing. `--markdown FILE` writes the table.
+Goals: 5x on a CPU with AMX, 4x with VNNI alone, 2.5x with AVX2; 8 bits alone 4x.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from bench.paired_ratio import mean_ratio
+from bench.summary.labels import interval_text, times
+from suite import units
+from suite.axes import INT8, ONNXRUNTIME
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT = (
+    "resnet18,inception_v3,unet,fcn_resnet50,pspnet,yolo,"
+    "vit_b_16,bert_classifier,roberta_classifier,bert,gpt2,llama"
+)
+
+
+def tuned(model: str, given: argparse.Namespace) -> dict[str, Any] | None:
+    """The document of the choice for a model; None if there is none, which the command has then explained."""
+    path = given.out / f"{model}-{given.size}.json"
+    if given.again and path.is_file():
+        return json.loads(path.read_text(encoding="utf-8"))
+    words = [sys.executable, "-m", "bench", "tune", model, "--size", given.size]
+    words += ["--max-drop", f"{given.max_drop:g}", "--plan", given.plan, "--no-bundle"]
+    words += ["--threads", given.threads, "--format", "json", "--out", str(given.out.resolve())]
+    words += ["--backend", given.backend] if given.backend else []
+    words += ["--weights", given.weights]
+    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    if not done.stdout.strip():
+        return None
+    given.out.mkdir(parents=True, exist_ok=True)
+    path.write_text(done.stdout, encoding="utf-8")
+    return json.loads(done.stdout)
+
+
+def lane_of(document: Mapping[str, Any], label: str | None) -> Mapping[str, Any] | None:
+    """The lane of that label, with a speed."""
+    found = (lane for lane in document["lanes"] if lane["label"] == label and lane["ratio"])
+    return next(found, None)
+
+
+def eight_bits(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The fastest lane of the 8-bit graph in ONNX Runtime alone, within the limits."""
+    own = [
+        lane
+        for lane in document["lanes"]
+        if lane["cell"].get("variant") == INT8
+        and lane["cell"].get("backend") == ONNXRUNTIME
+        and lane["ratio"]
+        and not lane["limits"]
+    ]
+    return max(own, key=lambda lane: lane["ratio"]["value"], default=None)
+
+
+def triple(lane: Mapping[str, Any]) -> tuple[float, float, float]:
+    """The speed over eager with its interval."""
+    ratio = lane["ratio"]
+    return ratio["value"], ratio["low"], ratio["high"]
+
+
+def table(documents: Mapping[str, dict[str, Any] | None]) -> str:
+    """The choices as Markdown, with the geometric means."""
+    rows = ["| model | best lane | times eager float32 | cost | median |", "|---|---|--:|--:|--:|"]
+    best: list[tuple[float, float, float]] = []
+    small: list[tuple[float, float, float]] = []
+    for model, document in documents.items():
+        lane = lane_of(document, document["ship"]) if document else None
+        if document is None or lane is None:
+            why = document["verdict"] if document else "it could not be tuned; see above"
+            rows.append(f"| {model} | none: {why} | | | |")
+            continue
+        best.append(triple(lane))
+        value, low, high = triple(lane)
+        cost = lane["cost"] or {}
+        told = ", ".join(
+            f"{name} {units.significant(v)}" for name, v in cost.items() if isinstance(v, float)
+        )
+        seconds = units.seconds((lane["latency"] or {}).get("value"))
+        rows.append(
+            f"| {model} | {lane['title']} | {times(value)}{interval_text(low, high)} | {told} | {seconds} |"
+        )
+        if own := eight_bits(document):
+            small.append(triple(own))
+    rows.append("")
+    rows += [mean_line("best lane", best), mean_line("8 bits in ONNX Runtime alone", small)]
+    return "\n".join(rows)
+
+
+def mean_line(what: str, ratios: Sequence[tuple[float, float, float]]) -> str:
+    """A geometric mean in a line."""
+    if not ratios:
+        return f"{what}: no model."
+    value, low, high = mean_ratio(list(ratios))
+    return f"{what}: {times(value)}{interval_text(low, high)} over {len(ratios)} models.  "
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", default=DEFAULT)
+    parser.add_argument("--size", default="base", choices=("tiny", "base"))
+    parser.add_argument("--max-drop", type=float, default=1.0)
+    parser.add_argument("--backend", default="")
+    parser.add_argument("--threads", default="1")
+    parser.add_argument("--weights", default="random")
+    parser.add_argument("--plan", default="standard")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--out", type=Path, default=ROOT / ".vitals" / "best-lane")
+    parser.add_argument("--markdown", type=Path)
+    given = parser.parse_args()
+    documents: dict[str, dict[str, Any] | None] = {}
+    for model in given.models.split(","):
+        documents[model] = tuned(model, given)
+        print(table(documents), flush=True)
+    if given.markdown:
+        machine = next((d["machine"] for d in documents.values() if d), {})
+        head = f"# Best lane within {given.max_drop:g} at {given.size}\n\n{', '.join(machine.values())}."
+        given.markdown.write_text(f"{head}\n\n{table(documents)}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
