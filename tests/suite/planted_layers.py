@@ -47,14 +47,16 @@ def chain_of_convolutions(path, *, planted=2, layers=4, width=12):
     return save(path, nodes, weights, inputs, outputs)
 
 
-def chain_of_products(path, *, planted=2, layers=4, width=64):
-    """Matrix products `m0`, `m1` ...; the input of the planted one has one huge channel."""
+def chain_of_products(path, *, planted=2, layers=4, width=64, is_norm=False):
+    """Matrix products `m0`, `m1` ...; the input of the planted one has one huge channel, of the weight of a norm if
+    `is_norm`: a vector, which can be changed with the weights that read it.
+    """
     nodes, weights, before = [], {}, "x"
     for number in range(layers):
         weight = random(width, width, seed=number, scale=0.15)
         if number == planted:
             scale, inverse = uneven(width)
-            weights["scale"] = scale
+            weights["scale"] = scale if is_norm else scale.reshape(1, -1)
             weight = weight * inverse.reshape(-1, 1)
             nodes.append(node("Mul", [before, "scale"], "scaled", "uneven"))
             before = "scaled"

@@ -167,13 +167,15 @@ def pair_of(graph, feeds, settings):
     from suite.stages.quantize.quantized_pair import GraphRecipe, QuantizedPair
     from suite.training.quality import session_forward
 
-    def make(output: Path, chosen, changes, /):
+    def make(source: Path, output: Path, chosen, changes, /):
         if chosen.method == "static":
-            return quantize_static_graph(graph, output, feeds, chosen, **{"types": U8S8, **changes})
-        return quantize_dynamic_graph(graph, output, chosen, **{"types": U8S8, **changes})
+            return quantize_static_graph(
+                source, output, feeds, chosen, **{"types": U8S8, **changes}
+            )
+        return quantize_dynamic_graph(source, output, chosen, **{"types": U8S8, **changes})
 
     output = graph.with_name("quantized.onnx")
-    report = make(output, settings, {})
+    report = make(graph, output, settings, {})
     session = open_quietly(output)
     return QuantizedPair(
         reference=session_forward(open_quietly(graph)),
@@ -181,7 +183,14 @@ def pair_of(graph, feeds, settings):
         calls={"quantized": partial(session.run, None, feeds[0])},
         claims=claims_of(report, settings),
         report=report,
-        recipe=GraphRecipe(graph=graph, output=output, settings=settings, threads=1, make=make),
+        recipe=GraphRecipe(
+            graph=graph,
+            output=output,
+            settings=settings,
+            threads=1,
+            make=make,
+            samples=lambda: feeds,
+        ),
     )
 
 
@@ -250,6 +259,15 @@ def test_the_planted_layer_alone_is_left_in_float_and_the_rest_is_in_8_bits(
     operators = {node.name for node in onnx.load(pair.recipe.output).graph.node}
     assert layer in operators, "its float form is what lies in the state"
     assert set(made.calls) == {"quantized", "plain"}
+
+
+@pytest.mark.parametrize("settings", [DYNAMIC, STATIC], ids=["dynamic", "static"])
+def test_a_huge_channel_of_a_norm_is_smoothed_away_without_a_layer_in_float(tmp_path, settings):
+    graph = chain_of_products(tmp_path / "net.onnx", is_norm=True)
+    _, made, done, sensitivity, final = mended(graph, rows(), rows(5, seed=9), settings, 0.1)
+    assert (done.kept, done.excluded, sensitivity) == ("smooth", (), None)
+    assert final(made.quantized) < 0.1 < done.before
+    assert done.num_quantized == (4, 4)
 
 
 def test_a_rare_value_is_mended_by_other_ranges_without_a_layer_in_float(tmp_path):

@@ -57,16 +57,19 @@ def quantize_graph(
     settings = with_method(spec.sizes[job.cell.size].quantization, graph)
     is_as_built = VARIANTS[job.cell.variant].parent == ORIGINAL
 
+    def samples_to_calibrate() -> Iterator[dict[str, Any]]:
+        samples = drawn(job, spec) if is_as_built else setup.batches(batch=batch_size(setup))
+        return calibration(samples, settings.calibration_samples)
+
     def make(
-        written: Path, chosen: Quantization, changes: Mapping[str, Any], /
+        source: Path, written: Path, chosen: Quantization, changes: Mapping[str, Any], /
     ) -> QuantizationReport:
         if chosen.method != STATIC:
-            return quantize_dynamic_graph(graph, written, chosen, **changes)
-        samples = drawn(job, spec) if is_as_built else setup.batches(batch=batch_size(setup))
+            return quantize_dynamic_graph(source, written, chosen, **changes)
         return quantize_static_graph(
-            graph,
+            source,
             written,
-            calibration(samples, chosen.calibration_samples),
+            samples_to_calibrate(),
             chosen,
             **{
                 "keeps_eight_bits": job.cell.variant in chosen.eight_bits,
@@ -76,7 +79,7 @@ def quantize_graph(
         )
 
     # Sessions hold the weights once more: they are opened when the quantizer has let go of its copies.
-    report = make(output, settings, {})
+    report = make(graph, output, settings, {})
     reference, quantized = open_quietly(graph, threads), open_quietly(output, threads)
     samples = drawn(job, spec) if is_as_built else setup.batches(batch=job.cell.batch)
     inputs = next(iter(samples)).inputs
@@ -98,7 +101,12 @@ def quantize_graph(
         claims=claims_of(report, settings),
         report=report,
         recipe=GraphRecipe(
-            graph=graph, output=output, settings=settings, threads=threads, make=make
+            graph=graph,
+            output=output,
+            settings=settings,
+            threads=threads,
+            make=make,
+            samples=samples_to_calibrate,
         ),
     )
 

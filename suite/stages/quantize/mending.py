@@ -19,6 +19,7 @@ from suite.quantization.exclusion import Search, order_of, search
 from suite.quantization.report import claims_of
 from suite.quantization.sensitivity import BUDGET, Loss, sensitivity_of
 from suite.quantization.sessions import open_quietly
+from suite.quantization.smooth import smooth
 from suite.quantization.switched import Feeds, Switched, open_for, shares_of_time
 from suite.results.quantize import Mending, QuantizationReport, Sensitivity, Way
 from suite.stages.quantize.quantized_pair import GraphRecipe, QuantizedPair
@@ -76,7 +77,7 @@ def mended(
     begin, recipe = time.perf_counter(), recipe_of(pair)
     with tempfile.TemporaryDirectory(prefix="mending-") as name:
         folder = Path(name)
-        plain = _tried(PLAIN, pair.report, recipe.output, held, recipe.threads, begin)
+        plain = _tried(PLAIN, pair.report, recipe.output, held, recipe, begin)
         ways, best = [plain.way], plain
         for way in WAYS.values():
             if not way.applies(recipe.settings, pair.report):
@@ -100,10 +101,10 @@ def mended(
         made = best if best is not plain else None
         after = _judged(made, final, recipe.threads) if made else before
         if made is None or after > allowed:
-            switched = opened(recipe, best.path, best.report, folder)
+            switched = opened(best.recipe, best.path, best.report, folder)
             sensitivity = _sensitivity(switched, held, budget)
             made, found, after = _without_layers(
-                recipe, best, switched, sensitivity, held, allowed, final, folder
+                best, switched, sensitivity, held, allowed, final, folder
             )
             mending = replace(
                 mending,
@@ -204,28 +205,39 @@ class _Made:
     loss: float
     path: Path
     report: QuantizationReport
+    recipe: GraphRecipe
+    """That made it: of the float graph, or of a smoothed one."""
 
 
 def _tried(
-    name: str, report: QuantizationReport, path: Path, held: HeldOut, threads: int, begin: float
+    name: str,
+    report: QuantizationReport,
+    path: Path,
+    held: HeldOut,
+    recipe: GraphRecipe,
+    begin: float,
 ) -> _Made:
-    session = open_quietly(path, threads)
+    session = open_quietly(path, recipe.threads)
     names = {value.name for value in session.get_inputs()}
     outputs = [
         session.run(None, {k: v for k, v in feed.items() if k in names}) for feed in held.feeds
     ]
     loss = held.loss(outputs)
     way = Way(name=name, loss=loss, seconds=time.perf_counter() - begin)
-    return _Made(way=way, loss=loss, path=path, report=report)
+    return _Made(way=way, loss=loss, path=path, report=report, recipe=recipe)
 
 
 def _way(name: str, recipe: GraphRecipe, folder: Path, held: HeldOut) -> tuple[Way, _Made | None]:
     """Return another way and the graph made in it; one that cannot be made so tells why."""
-    begin = time.perf_counter()
+    begin, way = time.perf_counter(), WAYS[name]
     path = folder / f"{name.replace(' ', '-')}.onnx"
     try:
-        report = recipe.make(path, recipe.settings, WAYS[name].changes)
-        made = _tried(name, report, path, held, recipe.threads, begin)
+        if way.is_smoothed:
+            even = folder / "even.onnx"
+            smooth(recipe.graph, even, recipe.samples())
+            recipe = replace(recipe, graph=even)
+        report = recipe.make(recipe.graph, path, recipe.settings, way.changes)
+        made = _tried(name, report, path, held, recipe, begin)
     except Exception as error:  # the library's calibrators raise what NumPy raises
         why = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
         return Way(name=name, seconds=time.perf_counter() - begin, failure=why), None
@@ -237,7 +249,6 @@ def _judged(made: _Made, final: Callable[[Forward], float], threads: int) -> flo
 
 
 def _without_layers(
-    recipe: GraphRecipe,
     best: _Made,
     switched: Switched,
     sensitivity: Sensitivity,
@@ -249,7 +260,7 @@ def _without_layers(
     """Return the graph with the fewest of the worst layers in float that the stage finds within the limit, or None and
     why not.
     """
-    until = time.perf_counter() + SEARCH
+    until, recipe = time.perf_counter() + SEARCH, best.recipe
 
     def judge(in_8_bits: Collection[str]) -> float:
         return held.loss([switched.run(feed, in_8_bits) for feed in held.feeds])
@@ -271,7 +282,7 @@ def _without_layers(
         names = tuple(map(glob.escape, found.excluded))
         settings = replace(recipe.settings, excluded=(*recipe.settings.excluded, *names))
         try:
-            report = recipe.make(path, settings, changes)
+            report = recipe.make(recipe.graph, path, settings, changes)
         except QuantizationError as error:
             failure = f"with {len(found.excluded)} layers in float: {error}"
             return (
@@ -279,7 +290,7 @@ def _without_layers(
                 Search(excluded=(), loss=reached, num_trials=trials, failure=failure),
                 reached,
             )
-        made = _tried("layers in float", report, path, held, recipe.threads, time.perf_counter())
+        made = _tried("layers in float", report, path, held, recipe, time.perf_counter())
         reached = _judged(made, final, recipe.threads)
         if reached <= allowed:
             return made, replace(found, num_trials=trials), reached

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from suite.claims import Claim
 from suite.lifecycle import Quantization
+from suite.quantization.switched import Feeds
 from suite.results.quantize import QuantizationReport
 from suite.training.quality import Forward
 
@@ -17,9 +18,11 @@ class Make(Protocol):
     """Writes the quantized graph in one of several ways."""
 
     def __call__(
-        self, output: Path, settings: Quantization, changes: Mapping[str, Any], /
+        self, graph: Path, output: Path, settings: Quantization, changes: Mapping[str, Any], /
     ) -> QuantizationReport:
-        """Return the report; `changes` are further arguments of the function that quantizes."""
+        """Return the report on the float `graph` in 8 bits; `changes` are further arguments of the function that
+        quantizes.
+        """
         ...
 
 
@@ -34,6 +37,8 @@ class GraphRecipe:
     settings: Quantization
     threads: int
     make: Make
+    samples: Callable[[], Iterable[Feeds]]
+    """Feeds that calibrate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from suite.lifecycle import Quantization
@@ -20,8 +20,10 @@ class WayRow:
     name: str
     applies: Callable[[Quantization, QuantizationReport], bool]
     """Whether it differs from the plain way, given the record's settings and the plain graph's report."""
-    changes: Mapping[str, Any]
+    changes: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of the function that quantizes."""
+    is_smoothed: bool = False
+    """Whether the float graph is smoothed first: it computes the same, with evener activations."""
     meaning: str
 
 
@@ -41,6 +43,12 @@ WAYS: Final = {
             applies=_has_seven_bits,
             changes={"types": U8U8},
             meaning="weights of eight bits where this CPU is fast with seven alone: slower, exact",
+        ),
+        WayRow(
+            name="smooth",
+            applies=lambda settings, report: report.method in ("static", "dynamic"),
+            is_smoothed=True,
+            meaning="channels of activations made even in the layers and norms around them (SmoothQuant, equalization)",
         ),
         WayRow(
             name="percentile 99.99",
