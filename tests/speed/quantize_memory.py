@@ -16,6 +16,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,23 +25,25 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 OLDER = "2c9357a"
+SAMPLED = 0.05
+"""Seconds between two looks at the anonymous memory of a process."""
 HEAD = "graph|MB|peak MB|older|ratio|grown MB|older|ratio|anonymous MB|older|CPU s|older".split("|")
 
 
-def field(name: str) -> int:
-    """A field of this process's status, in bytes."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+def field(name: str, process: int | str = "self") -> int:
+    """A field of a process's status, in bytes; 0 for one that has ended."""
+    path = Path(f"/proc/{process}/status")
+    if not path.exists():
+        return 0
+    for line in path.read_text(encoding="ascii").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
-    raise SystemExit(f"/proc/self/status has no {name}: this needs Linux")
+    return 0
 
 
 def child(tree: str, graph: str, when: str) -> None:
     """Quantize the graph with that tree, and print what it took as JSON."""
     sys.path.insert(0, tree)
-    import threading
-    import time
-
     import onnx  # noqa: F401
     import onnxruntime
     import onnxruntime.quantization
@@ -51,14 +54,7 @@ def child(tree: str, graph: str, when: str) -> None:
     from suite.quantization.types import U8S8
 
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    before, anonymous, is_over = field("VmRSS"), [0], threading.Event()
-
-    def watch() -> None:
-        while not is_over.wait(0.02):
-            anonymous[0] = max(anonymous[0], field("RssAnon"))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    before = field("VmRSS")
     session: Any = None
     if when == "before":
         session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
@@ -71,15 +67,9 @@ def child(tree: str, graph: str, when: str) -> None:
     cpu = time.process_time() - begin
     if when == "after":
         session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    is_over.set()
-    watcher.join()
     peak = field("VmHWM")
     del session
-    print(
-        json.dumps(
-            {"before": before, "peak": peak, "anonymous": anonymous[0], "cpu": cpu, "size": size}
-        )
-    )
+    print(json.dumps({"before": before, "peak": peak, "cpu": cpu, "size": size}))
 
 
 @contextmanager
@@ -98,11 +88,18 @@ def worktree(commit: str) -> Iterator[Path]:
 def measured(tree: Path, graph: Path, when: str) -> dict[str, float]:
     """What one fresh process took."""
     words = [sys.executable, __file__, "--child", str(tree), str(graph), when]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{graph.name}: {done.stderr.strip()[-600:]}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    anonymous = 0.0
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(words, stdout=output, stderr=errors)
+        while process.poll() is None:
+            anonymous = max(anonymous, field("RssAnon", process.pid))
+            time.sleep(SAMPLED)
+        output.seek(0)
+        errors.seek(0)
+        if process.returncode:
+            raise SystemExit(f"{graph.name}: {errors.read().strip()[-600:]}")
+        found: dict[str, float] = json.loads(output.read().splitlines()[-1])
+    return {**found, "anonymous": anonymous}
 
 
 def row_of(graph: Path, runs: dict[str, list[dict[str, float]]]) -> list[str]:
