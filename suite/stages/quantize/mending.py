@@ -29,6 +29,9 @@ from suite.training.quality import Forward, session_forward
 ROUNDS: Final = 3
 """Searches, each with half the held-out limit of the one before: the samples that the stage judges on are others."""
 
+HALVINGS: Final = 3
+"""Graphs that are made with fewer layers in float after their number was doubled."""
+
 SEARCH: Final = 600.0
 """Seconds after which no further set of layers is judged."""
 
@@ -258,7 +261,7 @@ def _without_layers(
     folder: Path,
 ) -> tuple[_Made | None, Search, float]:
     """Return the graph with the fewest of the worst layers in float that the stage finds within the limit, or None and
-    why not.
+    why not; the search; and the loss that the stage found last.
     """
     until, recipe = time.perf_counter() + SEARCH, best.recipe
 
@@ -266,7 +269,17 @@ def _without_layers(
         return held.loss([switched.run(feed, in_8_bits) for feed in held.feeds])
 
     changes = WAYS[best.way.name].changes if best.way.name in WAYS else {}
-    ordered, least, trials, reached = order_of(sensitivity, allowed), 1, 0, float("inf")
+
+    def build(names: Sequence[str]) -> tuple[_Made, float]:
+        path = folder / f"without-{len(names)}.onnx"
+        excluded = (*recipe.settings.excluded, *map(glob.escape, names))
+        settings = replace(recipe.settings, excluded=excluded)
+        report = recipe.make(recipe.graph, path, settings, changes)
+        made = _tried("layers in float", report, path, held, recipe, time.perf_counter())
+        return made, _judged(made, final, recipe.threads)
+
+    ordered = order_of(sensitivity, allowed)
+    least, trials, too_few, reached = 1, 0, 0, float("inf")
     for number in range(ROUNDS):
         found = search(
             ordered,
@@ -278,28 +291,36 @@ def _without_layers(
         trials += found.num_trials
         if found.failure:
             return None, replace(found, num_trials=trials), reached
-        path = folder / f"without-{len(found.excluded)}.onnx"
-        names = tuple(map(glob.escape, found.excluded))
-        settings = replace(recipe.settings, excluded=(*recipe.settings.excluded, *names))
         try:
-            report = recipe.make(recipe.graph, path, settings, changes)
+            made, reached = build(found.excluded)
         except QuantizationError as error:
-            failure = f"with {len(found.excluded)} layers in float: {error}"
-            return (
-                None,
-                Search(excluded=(), loss=reached, num_trials=trials, failure=failure),
-                reached,
-            )
-        made = _tried("layers in float", report, path, held, recipe, time.perf_counter())
-        reached = _judged(made, final, recipe.threads)
+            why = f"with {len(found.excluded)} layers in float: {error}"
+            failed = Search(excluded=(), loss=reached, num_trials=trials, failure=why)
+            return None, failed, reached
         if reached <= allowed:
-            return made, replace(found, num_trials=trials), reached
-        least = 2 * len(found.excluded)
-    failure = (
-        f"with {len(found.excluded)} of {len(ordered)} layers in float the held-out samples lose"
-        f" {found.loss:.4g}, those that are judged {reached:.4g}"
-    )
-    return None, Search(excluded=(), loss=reached, num_trials=trials, failure=failure), reached
+            break
+        too_few = len(found.excluded)
+        least = max(too_few + 1, min(2 * too_few, len(ordered) - 1))
+    else:
+        why = (
+            f"with {too_few} of {len(ordered)} layers in float the held-out samples lose {found.loss:.4g},"
+            f" those that are judged {reached:.4g}"
+        )
+        failed = Search(excluded=(), loss=reached, num_trials=trials, failure=why)
+        return None, failed, reached
+    enough = found.excluded
+    for _ in range(HALVINGS):  # what was doubled may be more than it takes
+        middle = (too_few + len(enough)) // 2
+        if not too_few < middle < len(enough) or time.perf_counter() > until:
+            break
+        fewer = tuple(row.name for row in ordered[:middle])
+        other, loss = build(fewer)
+        trials += 1
+        if loss <= allowed:
+            made, reached, enough = other, loss, fewer
+        else:
+            too_few = middle
+    return made, replace(found, excluded=enough, num_trials=trials), reached
 
 
 def _replaced(
