@@ -80,6 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
         gate = parse_options(option, [*config.invocation_params.args], config.invocation_params.dir)
         check_options(option)
         fleet = _opened(config) if option.fleet else None
+        judge = fleet.judge() if fleet is not None and gate.is_gate else None
     except (GateError, FleetError) as error:
         raise pytest.UsageError(str(error)) from error
     compares = gate.is_gate or gate.selftest
@@ -102,12 +103,13 @@ def pytest_configure(config: pytest.Config) -> None:
     except CatalogError as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[ASKED] = asked
-    if fleet is not None:
+    if fleet is not None and not compares:
         config.stash[HAS_OWN_CELLS] = True
         config.pluginmanager.register(fleet.plugin(selections), FLEET)
     if compares:
         config.stash[HAS_OWN_CELLS] = True
-        plugin = GatePlugin(gate, selection, config.stash[ENVIRONMENT], config.stash[CONSOLE])
+        machine = fleet.machines[0] if fleet is not None else config.stash[ENVIRONMENT]
+        plugin = GatePlugin(gate, selection, machine, config.stash[CONSOLE], judge)
         config.pluginmanager.register(plugin, GATE)
 
 

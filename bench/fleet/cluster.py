@@ -16,7 +16,7 @@ from bench.fleet.content import SentFile, parts_of, sha256_of
 from bench.fleet.errors import FleetError
 from bench.fleet.inbox import Inbox
 from bench.fleet.kinds import LABEL, NodeFacts
-from bench.fleet.task import JobTask, Message, UnitTask
+from bench.fleet.task import GateTask, JobTask, Message, UnitTask
 from bench.fleet.tree import stage_tree, version_of
 from diagnostics.codec import decode_as, encode
 from suite.import_root import PREFIX, TREE
@@ -46,10 +46,11 @@ class ClusterNode:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of an attempt, by its handle; the reason if it was lost."""
+    """The end of an attempt, by its handle; the reason if it was lost, or what it returned."""
 
     handle: Any
     reason: str = ""
+    answer: Any = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,11 +123,17 @@ class RayCluster:
         return SentFile(path=name, sha256=digest, size=state.st_size)
 
     def submit(
-        self, handle: Any, task: UnitTask, nodes: Sequence[str], num_cpus: float, num_gpus: float
+        self,
+        handle: Any,
+        task: UnitTask | GateTask,
+        nodes: Sequence[str],
+        num_cpus: float,
+        num_gpus: float,
     ) -> None:
         """Start an attempt on one of the nodes, as soon as Ray has that many processors and GPUs free there."""
         refs = {file.sha256: self.refs[file.sha256] for file in task.files}
-        call = self.ray.remote(_run_unit).options(**_at(nodes, num_cpus, num_gpus))
+        run = _run_gate if isinstance(task, GateTask) else _run_unit
+        call = self.ray.remote(run).options(**_at(nodes, num_cpus, num_gpus))
         self.running[handle] = call.remote(encode(task), refs, self.inbox)
 
     def messages(self, seconds: float) -> list[Message]:
@@ -145,8 +152,7 @@ class RayCluster:
             handle = refs[ref]
             del self.running[handle]
             try:
-                self.ray.get(ref)
-                found.append(Ended(handle))
+                found.append(Ended(handle, answer=self.ray.get(ref)))
             except Exception as error:  # whatever Ray or the node's code raises
                 found.append(Ended(handle, reason_of(error)))
         return found
@@ -276,7 +282,23 @@ def reason_of(error: BaseException) -> str:
 
 
 def _run_unit(task: Mapping[str, Any], refs: Mapping[str, list[Any]], inbox: Any) -> None:
-    """On a node: run the unit; messages go to the inbox one by one, each when the one before has arrived."""
+    """On a node: run the unit."""
+    node.run_unit(task, *_here(refs, inbox))
+
+
+def _run_gate(
+    task: Mapping[str, Any], refs: Mapping[str, list[Any]], inbox: Any
+) -> Mapping[str, Any]:
+    """On a node: judge the rows of a gate; return what was found."""
+    from bench.fleet.gate_node import run_gate_part  # the gate's modules, for whom it is about
+
+    return run_gate_part(task, *_here(refs, inbox))
+
+
+def _here(refs: Mapping[str, list[Any]], inbox: Any) -> tuple[str, node.Send, node.Fetch]:
+    """On a node: return its id, what sends a message to the inbox, when the one before has arrived, and what fetches a
+    file's content.
+    """
     import ray
 
     def fetch(sha256: str) -> Iterable[bytes]:
@@ -285,7 +307,7 @@ def _run_unit(task: Mapping[str, Any], refs: Mapping[str, list[Any]], inbox: Any
     def send(message: Message) -> None:
         ray.get(inbox.put.remote(message))
 
-    node.run_unit(task, ray.get_runtime_context().get_node_id(), send, fetch)
+    return ray.get_runtime_context().get_node_id(), send, fetch
 
 
 def _run_job(task: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.fleet.errors import FleetError
 from bench.fleet.kinds import ALL
+from suite.import_root import PREFIX
 
 
 def add_options(parser: Any) -> None:
@@ -30,8 +31,15 @@ def check_options(option: Any) -> None:
     """Raise FleetError if the fleet's options do not go with the others."""
     if option.fleet_kinds != ALL and not option.fleet:
         raise FleetError(f"--fleet-kinds {option.fleet_kinds}: goes with --fleet ray://HOST:PORT")
-    if option.fleet and (option.against or option.against_python or option.selftest):
+    if option.fleet and (option.against_python or option.selftest):
+        what = "--selftest" if option.selftest else "--against-python"
         raise FleetError(
-            "--fleet measures, and a gate compares two versions on one machine; next: run the gate on a node"
-            " itself: pytest bench --against REF, without --fleet"
+            f"{what} with --fleet: is about one machine and what is installed there; next: run it on a node itself,"
+            " without --fleet"
+        )
+    is_own = option.models_from or any(":" in text or "/" in text for text in option.models or ())
+    if option.fleet and option.against and (is_own or PREFIX):
+        raise FleetError(
+            "--against with --fleet: compares the built-in models of two source trees of torch-vitals; next: for models"
+            " of your own run the gate on a node itself, without --fleet"
         )

@@ -16,6 +16,7 @@ from bench.fleet.cluster import RayCluster, connect
 from bench.fleet.content import input_files
 from bench.fleet.driver import Fleet, KindRun
 from bench.fleet.errors import FleetError
+from bench.fleet.gate import FleetJudge, check_gate
 from bench.fleet.kinds import Kind, chosen_kinds, kinds_of
 from bench.fleet.peaks import NodeWorker
 from bench.fleet.state import FleetFile, load_fleet
@@ -51,6 +52,11 @@ class OpenFleet:
     def machines(self) -> tuple[Environment, ...]:
         """The machine of each kind."""
         return tuple(kind.environment for kind in self.kinds.values())
+
+    def judge(self) -> FleetJudge:
+        """Return what measures a gate's rows on the one kind that is asked for; raise GateError if there are more."""
+        check_gate(self.kinds)
+        return FleetJudge(cluster=self.cluster, kind=next(iter(self.kinds.values())))
 
     def plugin(self, selections: Sequence[Selection]) -> FleetPlugin:
         """Return the plugin that measures each kind's selection."""

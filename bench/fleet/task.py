@@ -80,3 +80,29 @@ class JobTask:
     """`Job.to_json()`."""
     preload: tuple[str, ...] = ()
     worker: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateTask:
+    """A part of a gate's rows, measured in both arms on one node."""
+
+    gate_id: str
+    part: str
+    attempt: int
+    rows: tuple[Mapping[str, Any], ...]
+    """Each a `bench.gate.row.Row` as data."""
+    options: Mapping[str, Any]
+    """JobOptions of the gate."""
+    specs: Mapping[str, Mapping[str, Any]]
+    """Model -> its record without functions."""
+    preload: tuple[str, ...]
+    plan: str
+    deadline: float
+    witness: str
+    fingerprint: str
+    base: Mapping[str, Any]
+    """What the driver knows of base: label, sha, changed, uncommitted."""
+    files: tuple[SentFile, ...]
+    """The archive of base's source tree; head is what the node imports."""
+    judge: str = ""
+    """`module:function` that judges, in tests; empty = `bench.gate.run.judge_here`."""

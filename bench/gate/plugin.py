@@ -14,7 +14,7 @@ from bench.gate.errors import GateError
 from bench.gate.options import GateOptions
 from bench.gate.outcome import Gate
 from bench.gate.row import Row, row_name
-from bench.gate.run import NEGATIVE_CONTROL, GateConfig, run_gate
+from bench.gate.run import NEGATIVE_CONTROL, GateConfig, Judge, run_gate
 from bench.gate.thresholds import load_thresholds
 from bench.gate.verdict import Verdict
 from diagnostics.environment import Environment
@@ -46,12 +46,18 @@ class GatePlugin:
     """Registered only when `--against`, `--against-python` or `--selftest` was given."""
 
     def __init__(
-        self, asked: GateOptions, selection: Selection, environment: Environment, console: Console
+        self,
+        asked: GateOptions,
+        selection: Selection,
+        environment: Environment,
+        console: Console,
+        judge: Judge | None = None,
     ) -> None:
         self._asked = asked
         self._selection = selection
         self._environment = environment
         self._console = console
+        self._judge = judge
         self._done = Done()
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -103,7 +109,7 @@ class GatePlugin:
         from bench.gate.terminal import render
 
         request = self._request(config, session)
-        gate, folder = run_gate(request, say=self._say)
+        gate, folder = run_gate(request, say=self._say, judge=self._judge)
         write_files(gate, folder)
         self._done.gate = gate
         self._done.code = int(gate.exit)

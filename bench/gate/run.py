@@ -10,8 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,19 +75,73 @@ class GateConfig:
     """Cells and steps that are compared; empty = the latency of every cell."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What measuring has found."""
+
+    rows: tuple[Row, ...]
+    control: tuple[Block, ...] = ()
+    notes: tuple[str, ...] = ()
+    versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Arm -> package -> version."""
+
+
+Say = Callable[[str], None]
+Judge = Callable[[GateConfig, Sequence[Row], SourceTree, SourceTree, Path, Say], Judged]
+"""Measures the rows in both arms, base and head, with the folder for files: `judge_here`, or a fleet."""
+
+
+def judge_here(
+    request: GateConfig,
+    rows: Sequence[Row],
+    base: SourceTree,
+    head: SourceTree,
+    folder: Path,
+    say: Say,
+    *,
+    start: Start = Launcher,
+    budget: Budget | None = None,
+) -> Judged:
+    """Measure the rows on this machine. Raises GateError for user errors."""
+    counter, without = witness_of(request.witness)
+    with _arms(request, base, head, folder, start) as arms:
+        say("importing the libraries in both arms ...")
+        found = run_in_both_arms(lambda name: handshake(arms[name], list(request.selection.specs)))
+        arms = {**arms, **found}
+        compare_static_facts(rows, found, folder, say)
+        schedule = _timed(rows, arms, budget or BUDGETS[request.plan], say)
+        notes = [f"--witness {request.witness}: {without}"] if without else []
+        if counter is not None:
+            notes += count_work(rows, arms, counter, asked=request.witness, say=say)
+        regressed = [row for row in rows if row.is_timed and is_worse(row)]
+        for row in regressed[:MAX_CAUSES]:
+            say(f"looking for the cause: {row.name}")
+            row.cause = find_cause(row, found, folder, request.plan, request.witness)
+        # Here, not after the block: the checkout of base, which they are about, is gone then.
+        notes = [*notes_of(found, rows), *notes]
+    return Judged(
+        rows=tuple(rows),
+        control=tuple(schedule.control),
+        notes=tuple(notes),
+        versions={name: arm.versions for name, arm in found.items()},
+    )
+
+
 def run_gate(
     request: GateConfig,
     *,
-    say: Callable[[str], None] = lambda text: None,
+    say: Say = lambda text: None,
     start: Start = Launcher,
     budget: Budget | None = None,
+    judge: Judge | None = None,
 ) -> tuple[Gate, Path]:
     """Run the gate; returns its result and the folder for its files. Raises GateError for user errors.
 
-    Checkouts are removed and processes ended on return and on exceptions, Ctrl-C and SIGTERM included.
+    Rows are measured here, or by another `judge`. Checkouts are removed and processes ended on return and on
+    exceptions, Ctrl-C and SIGTERM included.
     """
     began, started_at = time.monotonic(), datetime.now(UTC)
-    counter, without = witness_of(request.witness)
+    judge = judge or partial(judge_here, start=start, budget=budget)
     gate_id = f"{started_at.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     folder = request.out / "gates" / gate_id
     try:
@@ -131,35 +186,19 @@ def run_gate(
                     ),
                     folder,
                 )
-        with _arms(request, base, head, folder, start) as arms:
-            say("importing the libraries in both arms ...")
-            found = run_in_both_arms(
-                lambda name: handshake(arms[name], list(request.selection.specs))
-            )
-            arms = {**arms, **found}
-            compare_static_facts(rows, found, folder, say)
-            schedule = _timed(rows, arms, budget or BUDGETS[request.plan], say)
-            notes = [f"--witness {request.witness}: {without}"] if without else []
-            if counter is not None:
-                notes += count_work(rows, arms, counter, asked=request.witness, say=say)
-            regressed = [row for row in rows if row.is_timed and is_worse(row)]
-            for row in regressed[:MAX_CAUSES]:
-                say(f"looking for the cause: {row.name}")
-                row.cause = find_cause(row, found, folder, request.plan, request.witness)
-            # Here, not after the block: the checkout of base, which they are about, is gone then.
-            notes = [*notes_of(found, rows), *notes]
-    sides = {
-        name: _side(arm.sources, python=arm.python, versions=arm.versions)
-        for name, arm in found.items()
-    }
+        found = judge(request, rows, base, head, folder, say)
+    versions = found.versions
     return (
         replace(
             gate,
-            base=sides["base"],
-            head=replace(sides["head"], sha=commit),
-            control=schedule.control,
+            base=_side(
+                base, python=request.python or sys.executable, versions=versions.get("base")
+            ),
+            head=replace(_side(head, versions=versions.get("head")), sha=commit),
+            rows=found.rows,
+            control=found.control,
             seconds=time.monotonic() - began,
-            notes=tuple(notes),
+            notes=found.notes,
         ),
         folder,
     )
@@ -170,9 +209,7 @@ def is_worse(row: Row) -> bool:
     return row.verdict is Verdict.REGRESSED or row.has_more_work
 
 
-def _timed(
-    rows: list[Row], arms: Mapping[str, Arm], budget: Budget, say: Callable[[str], None]
-) -> Schedule:
+def _timed(rows: Sequence[Row], arms: Mapping[str, Arm], budget: Budget, say: Say) -> Schedule:
     pair = {name: arms[name] for name in ("base", "head")}
     twin = arms.get("control")
     same = {"base": replace(twin, name="base"), "head": pair["head"]} if twin else pair

@@ -69,6 +69,12 @@ class Schedule:
         if open_rows and self.budget.most > self.budget.confirm:
             self._confirm(open_rows, until=self.budget.most, deadline=more_until, family=flagged)
 
+    def decide(self, rows: Sequence[Row]) -> None:
+        """Decide the verdicts of rows that were confirmed elsewhere, from the blocks that they have: Holm's correction
+        is over all that were flagged, wherever each was measured.
+        """
+        self._confirm([row for row in rows if row.is_timed and row.confirm], until=0)
+
     def _confirm(
         self,
         rows: Sequence[Row],
