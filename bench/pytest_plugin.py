@@ -71,7 +71,10 @@ def pytest_configure(config: pytest.Config) -> None:
         if option.against or option.against_python or option.selftest:
             raise pytest.UsageError("--against and --selftest go with `pytest bench`")
         if option.fleet:
-            raise pytest.UsageError("--fleet goes with `pytest bench`")
+            raise pytest.UsageError(
+                f"--fleet {option.fleet}: goes with `pytest bench`; the lives of `pytest suite` stay on one machine,"
+                " side by side there with --jobs. Next: leave --fleet out"
+            )
         return
     if option.help:
         return

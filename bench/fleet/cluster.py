@@ -223,7 +223,7 @@ def connect(address: str, *, variables: Mapping[str, str] | None = None) -> RayC
         ) as error:  # ConnectionError, RuntimeError, ValueError, by the kind of address
             raise FleetError(
                 f"--fleet {address}: no Ray cluster answers there ({reason_of(error)}); expected auto, ray://HOST:10001"
-                " or HOST:6379. Next: `ray status` on the head node"
+                " or HOST:6379. Next: `ray status` on the head node; if it wants a token, RAY_AUTH_MODE=token here, too"
             ) from error
     inbox = (
         ray.remote(Inbox).options(num_cpus=0, max_concurrency=1000, **_beside_head(ray)).remote()

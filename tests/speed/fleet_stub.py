@@ -32,19 +32,21 @@ class Stub(fleet_twin.TwinCluster):
         pass
 
 
-def pytest_configure(config):
-    """Take the place of Ray."""
-    folder = Path(os.environ["FLEET_STUB"])
-    Place.of = classmethod(lambda cls, node: cls(folder=folder / "nodes" / node))
-    plugin.connect = lambda address: Stub(ids=list("abcdefgh"))
-    made = plugin.OpenFleet.plugin
+# Before bench's own plugin is configured, which connects.
+FOLDER = Path(os.environ["FLEET_STUB"])
+MADE = plugin.OpenFleet.plugin
 
-    def with_twin(self, selections):
-        found = made(self, selections)
-        found.worker = fleet_twin.MAKER
-        return found
 
-    plugin.OpenFleet.plugin = with_twin
+def with_twin(self, selections):
+    """The fleet's plugin, whose nodes have the twin's worker."""
+    found = MADE(self, selections)
+    found.worker = fleet_twin.MAKER
+    return found
+
+
+Place.of = classmethod(lambda cls, node: cls(folder=FOLDER / "nodes" / node))
+plugin.connect = lambda address: Stub(ids=list("abcdefgh"))
+plugin.OpenFleet.plugin = with_twin
 
 
 def pytest_runtest_logfinish(nodeid):
