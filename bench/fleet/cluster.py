@@ -65,6 +65,8 @@ class RayCluster:
     """Hash -> parts of the content in Ray's object store: each file is put there once."""
     digests: dict[tuple[str, int, int], str] = field(default_factory=dict)
     """(path, size, time of change) -> hash of a file that was read already."""
+    calls: dict[Any, Any] = field(default_factory=dict)
+    """Function -> what Ray makes of it: each is sent to the cluster once."""
     running: dict[Any, Any] = field(default_factory=dict)
     """Handle -> Ray's reference of each attempt that goes on."""
 
@@ -133,7 +135,9 @@ class RayCluster:
         """Start an attempt on one of the nodes, as soon as Ray has that many processors and GPUs free there."""
         refs = {file.sha256: self.refs[file.sha256] for file in task.files}
         run = _run_gate if isinstance(task, GateTask) else _run_unit
-        call = self.ray.remote(run).options(**_at(nodes, num_cpus, num_gpus))
+        if run not in self.calls:
+            self.calls[run] = self.ray.remote(run)
+        call = self.calls[run].options(**_at(nodes, num_cpus, num_gpus))
         self.running[handle] = call.remote(encode(task), refs, self.inbox)
 
     def messages(self, seconds: float) -> list[Message]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -65,14 +66,15 @@ def make_worker(logs: Path) -> Forgetful:
 
 
 SLEEPER = "fleet_twin:make_sleeper"
-SLEEP_SECONDS = 2.0
+SLEEP = "VITALS_TWIN_SLEEPS"
+"""Environment variable with the seconds of such a cell."""
 
 
 def make_sleeper(logs: Path) -> Forgetful:
     """A worker whose cells take their time and no processor: nodes that share a machine do not disturb each other."""
 
     def asleep(job: Job) -> Answer:
-        time.sleep(SLEEP_SECONDS)
+        time.sleep(float(os.environ.get(SLEEP, "2")))
         return answer(job)
 
     return Forgetful(answer=asleep)
@@ -193,3 +195,25 @@ def open_twin_run(out: Path, *, models: str = "mlp,cnn", resume: str | None = No
 
 def planned_of(run: Run, *steps: str):
     return [(cell, step) for cell in run.selection.cells for step in steps]
+
+
+@dataclass
+class TimedTwin(TwinCluster):
+    """Nodes whose attempts take 1 s each, of the twin's own time; a free node gets what waited longest, as with Ray."""
+
+    now: float = 0.0
+    going: dict[str, tuple[float, tuple]] = field(default_factory=dict)
+    """Node -> when it is done, and with what."""
+
+    def messages(self, seconds):
+        for unit in [*self.waiting]:
+            free = [one for one in unit[2] if one in self.alive and one not in self.going]
+            if free:
+                self.waiting.remove(unit)
+                self.going[free[0]] = (self.now + 1.0, unit)
+        if self.going and not self.inbox:
+            node_id = min(self.going, key=lambda one: self.going[one][0])
+            self.now, (handle, task, _) = self.going.pop(node_id)
+            self._run(handle, task, [node_id])
+        found, self.inbox = self.inbox, []
+        return found

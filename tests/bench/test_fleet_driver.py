@@ -2,9 +2,10 @@
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
-from fleet_twin import MAKER, TwinCluster, kind_of_nodes, open_twin_run, planned_of
+from fleet_twin import MAKER, TimedTwin, TwinCluster, kind_of_nodes, open_twin_run, planned_of
 
 from bench.fleet import driver as driver_module
 from bench.fleet.driver import Fleet, KindRun
@@ -14,6 +15,7 @@ from bench.fleet.task import Message
 from bench.fleet.units import units_of
 from suite.outcome import Outcome
 from suite.runs.load import load_run
+from suite.runs.stored_records import MOST_RECENT, StoredRecords
 
 
 @pytest.fixture(autouse=True)
@@ -234,3 +236,29 @@ def test_a_file_that_would_leave_the_run_folder_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="leads out of the run folder"):
         fleet._take(message)
     assert not (kind.run.folder.path / "../../outside").exists()
+
+
+def test_eight_nodes_measure_eight_times_as_fast_as_one(tmp_path):
+    taken = {}
+    for ids in ("abcdefgh", "a"):
+        run = open_twin_run(tmp_path, models="mlp")
+        first = run.selection.cells[0]
+        cells = [(replace(first, batch=n), "latency") for n in range(1, 41)]
+        kind = KindRun.of(kind_of_nodes("box", list(ids)), run, cells)
+        twin = TimedTwin(ids=list(ids))
+        Fleet(cluster=twin, kinds=[kind], worker=MAKER, clock=lambda t=twin: t.now).serve()
+        assert len(stored(kind)) == 40
+        taken[len(ids)] = twin.now
+    assert taken == {8: 5.0, 1: 40.0}
+
+
+def test_a_driver_holds_few_of_the_records_that_it_has_stored(tmp_path):
+    run = open_twin_run(tmp_path, models="mlp")
+    run.session.records = StoredRecords(run.folder)
+    first = run.selection.cells[0]
+    cells = [(replace(first, batch=n), "latency") for n in range(1, 4 * MOST_RECENT)]
+    kind = KindRun.of(kind_of_nodes("box", ["a", "b"]), run, cells)
+    Fleet(cluster=TwinCluster(ids=["a", "b"]), kinds=[kind], worker=MAKER).serve()
+    assert len(run.session.records) == len(cells)
+    assert len(run.session.records.recent) <= MOST_RECENT
+    assert kind.known == {}

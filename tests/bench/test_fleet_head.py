@@ -109,3 +109,17 @@ def test_ctrl_c_leaves_nothing_running_on_the_nodes(head, tmp_path):
         assert time.monotonic() < until, "cells go on after Ctrl-C"
         time.sleep(0.2)
     assert all(r["outcome"] != "crashed" for r in records_in(tmp_path))
+
+
+def test_a_gate_on_a_node_judges_its_rows_in_both_arms(head, tmp_path):
+    options = ("--against", "HEAD", "--anyway", "--plan", "quick")
+    process = bench(tmp_path, f"127.0.0.1:{head[0]}", *options)
+    told, _ = process.communicate(timeout=SECONDS)
+    (found,) = tmp_path.glob("gates/*/verdict.json")
+    verdict = json.loads(found.read_text())
+    assert process.returncode == verdict["exit_code"], told[-3000:]
+    (row,) = verdict["rows"]
+    assert (row["model"], row["broken"], row["skipped"]) == ("mlp", "", "")
+    assert row["verdict"]
+    assert verdict["base"]["versions"] == verdict["head"]["versions"] != {}
+    assert verdict["control"]["blocks"]

@@ -28,7 +28,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "bench")]
 
 from fleet_twin import (  # noqa: E402
     MAKER,
-    SLEEP_SECONDS,
+    SLEEP,
     SLEEPER,
     TwinCluster,
     kind_of_nodes,
@@ -44,8 +44,6 @@ from suite.outcome import Outcome  # noqa: E402
 from suite.runs.stored_records import StoredRecords  # noqa: E402
 
 NODES = list("abcdefgh")
-TURNS = 5
-"""Cells per node and arm of `--nodes`."""
 
 
 @dataclass
@@ -131,7 +129,7 @@ def under_pytest(number: int, out: Path) -> None:
     print("\n".join(done.stdout.splitlines()[-8:]))
 
 
-def nodes(number: int, out: Path) -> None:
+def nodes(number: int, sleep: float, turns: int, out: Path) -> None:
     """Measure sleeping cells on that many nodes of a Ray cluster on this machine, and on one of them."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster
@@ -146,25 +144,28 @@ def nodes(number: int, out: Path) -> None:
         rays.wait_for_nodes()
         # Nodes that share a host unpack the source tree into one folder, and some import what is not whole yet.
         for _ in range(3):
-            cluster = connect(rays.address, variables={"PYTHONPATH": str(ROOT / "tests" / "bench")})
+            cluster = connect(
+                rays.address,
+                variables={"PYTHONPATH": str(ROOT / "tests" / "bench"), SLEEP: str(sleep)},
+            )
             kinds, left_out = kinds_of(cluster.prepare(cluster.nodes()))
             if not left_out:
                 break
             cluster.close()
         print(f"{len(kinds[0].nodes)} nodes of {number}", flush=True)
         try:
-            _nodes(cluster, kinds[0], out)
+            _nodes(cluster, kinds[0], sleep, turns, out)
         finally:
             cluster.close()
     finally:
         rays.shutdown()
 
 
-def _nodes(cluster, kind, out: Path) -> None:
+def _nodes(cluster, kind, sleep: float, most: int, out: Path) -> None:
     taken = {}
     for members in (kind.nodes, kind.nodes[:1]):
         # Once to start Ray's workers, which go on for the next units, then the measured cells.
-        for turns in (1, TURNS):
+        for turns in (1, most):
             run = open_twin_run(out, models="mlp")
             part = KindRun.of(
                 replace(kind, nodes=members), run, many_cells(run, turns * len(members))
@@ -178,7 +179,7 @@ def _nodes(cluster, kind, out: Path) -> None:
             assert outcomes == [Outcome.PASSED] * (turns * len(members)), outcomes
     (many, fleet), (_, one) = taken.items()
     print(
-        f"{many} nodes: {fleet:.3f} s a cell, one node: {one:.3f} s (cells sleep {SLEEP_SECONDS:g} s):"
+        f"{many} nodes: {fleet:.3f} s a cell, one node: {one:.3f} s (cells sleep {sleep:g} s):"
         f" {one / fleet:.2f} times; load {os.getloadavg()[0]:.1f}"
     )
 
@@ -214,12 +215,14 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=0)
     parser.add_argument("--pytest", type=int, default=0)
     parser.add_argument("--nodes", type=int, default=0)
+    parser.add_argument("--sleep", type=float, default=2.0, help="seconds of a cell of --nodes")
+    parser.add_argument("--turns", type=int, default=5, help="cells per node of --nodes")
     parser.add_argument("--kills", type=int, default=0)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         if asked.nodes:
-            nodes(asked.nodes, out / "nodes")
+            nodes(asked.nodes, asked.sleep, asked.turns, out / "nodes")
         Place.of = classmethod(lambda cls, node: cls(folder=out / "nodes" / node))  # type: ignore[method-assign]
         if asked.cells:
             cells(asked.cells, out / "cells")
