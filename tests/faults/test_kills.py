@@ -76,6 +76,7 @@ LIFE = (
 LIFE_KEYS = {
     "mlp-tiny-eager-cpu-float32-b1/build",
     "mlp-tiny-eager-cpu-float32-b1-trained/train",
+    "mlp-tiny-onnxruntime-cpu-float32-b1-trained/export",
 }
 
 
