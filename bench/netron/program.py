@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +17,12 @@ from bench.netron.step import Step, Steps
 MODEL: Final = "models/model.json"
 WEIGHTS: Final = ("data/weights/", "data/constants/", "data/sample_inputs/")
 """Folders whose files a picture does not need, except for the files that describe them."""
+DAMAGE: Final = (
+    *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError),
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(NotImplementedError, RuntimeError, OverflowError),  # other compression, a password, nesting
+)
+"""What a damaged archive, or a graph of another shape in it, raises."""
 LARGEST: Final = 500_000_000
 """Maximum size in bytes of a graph's JSON."""
 
@@ -28,7 +37,7 @@ def program_of(path: Path) -> tuple[bytes, int]:
                 inner = entry.filename.partition("/")[2]
                 is_weight = inner.startswith(WEIGHTS) and not inner.endswith(".json")
                 new.writestr(entry.filename, b"" if is_weight else old.read(entry))
-    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+    except DAMAGE as error:
         raise _unreadable(path, error) from error
     return out.getvalue(), num_nodes
 
@@ -51,7 +60,7 @@ def steps_of_program(path: Path) -> Steps:
             inputs=tuple(_names(graph["inputs"])),
             outputs=tuple(_names(graph["outputs"])),
         )
-    except (OSError, zipfile.BadZipFile, KeyError, TypeError, AttributeError, ValueError) as error:
+    except DAMAGE as error:
         raise _unreadable(path, error) from error
 
 

@@ -57,6 +57,30 @@ def test_a_large_file_takes_no_more_than_ten_times_its_size(name):
         accept(reader, data)
 
 
+@pytest.mark.parametrize(
+    "offset, value",
+    [(45, 0xFF), (8, 99), (6, 1)],
+    ids=["compressed bytes that are none", "another compression", "a password"],
+)
+def test_an_archive_that_cannot_be_unpacked_is_told(tmp_path, offset, value):
+    from bench.netron.errors import NotDrawn
+    from bench.netron.program import program_of, steps_of_program
+
+    (whole,) = READERS["program"].sources
+    data = bytearray(whole)
+    start = data.index(b"PK\x03\x04", data.index(b"m/version") + 9)  # the header of the graph
+    named = start + 30 + len("m/models/model.json")
+    data[(named if offset == 45 else start + offset)] = value
+    central = data.rindex(b"m/models/model.json") - 46
+    if offset != 45:  # the directory at the end tells it too
+        data[central + offset + 2] = value
+    path = tmp_path / "p.pt2"
+    path.write_bytes(data)
+    for read in (program_of, steps_of_program):
+        with pytest.raises(NotDrawn, match="expected a program that torch.export.save wrote"):
+            read(path)
+
+
 def test_a_small_file_that_claims_a_huge_picture_takes_no_memory_for_it(tmp_path):
     from suite.data.errors import DataError
     from suite.data.pictures import decode
