@@ -33,6 +33,12 @@ from bench.report.anchor import anchor
 from bench.report.generation_table import HEADS, LEGEND, lines_of
 from bench.report.generation_words import generation_sentences
 from bench.report.layers_view import harm_rows, layers_note, mending_text
+from bench.report.lane_tables import (
+    AnswerLine,
+    CompilationLine,
+    answer_lines,
+    compilation_lines,
+)
 from bench.report.lifecycle_view import foundations_view, life_views, stage_anchor
 from bench.report.view import MEMORY, PASSED, RowView, between, quantity_text, row_views
 from bench.steps import step_name
@@ -49,6 +55,7 @@ from bench.summary.quality_text import (
     training_warnings,
 )
 from bench.summary.scaling import AXES, scalings_of
+from bench.summary.ship import answers_of, next_steps
 from bench.summary.step_outcomes import outcome_counts
 from diagnostics.atomic_write import write_whole
 from suite import units
@@ -59,6 +66,8 @@ DRAWN: Final = 60
 """Maximum number of rows in the overview chart; a longer run shows its slowest there, and all in the tables."""
 TABLES: Final = {
     "latency": "Latency",
+    "answers": "Answers",
+    "compilation": "Compilation",
     "memory": "Memory",
     "coldstart": "Cold start",
     "generation": "Generation",
@@ -66,6 +75,8 @@ TABLES: Final = {
     "size": "Size and graph",
 }
 """Template of a benchmark table -> its title, in the order of the page."""
+SHIPPED: Final = 30
+"""Maximum number of models at the top whose answer is in sight; the others' open with a click."""
 LOGS: Final = 4_000_000
 """Maximum number of characters of log tails in one file; every full log is in the run folder."""
 LEAST_LOG: Final = 600
@@ -110,6 +121,7 @@ def html_parts(
     life_groups, states, lives = life_views(report)
     cases = foundations_view(report)
     advice = advice_for(report.lives)
+    lane_answers, compilations = answer_lines(report), compilation_lines(report)
     num_logs = sum(bool(group.first.log_tail) for group in groups) or 1
     return (
         _templates()
@@ -132,7 +144,9 @@ def html_parts(
             cold=tuple(dict.fromkeys(m for v in rows for lane in v.lanes for m in lane.cold)),
             target=targets_of(report, rows),
             followers=labels.followers_of(report.unfinished),
-            tables=_tables(rows),
+            tables=_tables(rows, lane_answers, compilations),
+            answer_lines=lane_answers,
+            compilation_lines=compilations,
             lives=lives,
             groups_of_life=life_groups,
             life_states=states,
@@ -182,9 +196,10 @@ def html_parts(
             generation_sentences=generation_sentences(report),
             has_scaling=any(scalings.values()),
             extents_of=lambda group: sorted({extent for one in group for extent in one.extents}),
-            advice=advice,
+            answers=answers_of(report),
+            shipped=SHIPPED,
+            next_steps=next_steps(report),
             advice_at=advice.get,
-            life_names=labels.life_names(report),
             advice_text=advice_text,
             pictures=pictures,
             no_pictures=anatomies.no_pictures,
@@ -256,11 +271,17 @@ def _memory_columns(rows: tuple[RowView, ...]) -> tuple[str, ...]:
     return tuple(metric for metric in MEMORY if metric in found)
 
 
-def _tables(rows: tuple[RowView, ...]) -> tuple[tuple[str, str], ...]:
+def _tables(
+    rows: tuple[RowView, ...],
+    answers: Sequence[AnswerLine],
+    compilations: Sequence[CompilationLine],
+) -> tuple[tuple[str, str], ...]:
     """Return (template, title) of the benchmark tables that are not empty."""
     steps = {step.step for view in rows for step in view.steps}
     wanted = {
         "latency": "latency" in steps,
+        "answers": bool(answers),
+        "compilation": bool(compilations),
         "memory": "memory" in steps,
         "coldstart": "coldstart" in steps,
         "generation": any(lane.generation for view in rows for lane in view.row.lanes),

@@ -13,30 +13,33 @@ from bench.output.names import MARKS, NOT_REACHED, STYLES, backend_short, outcom
 from bench.report.generation_table import LEGEND, generation_table, lines_of
 from bench.report.generation_words import generation_sentences
 from bench.report.layers_view import layer_lines
+from bench.report.lane_tables import answer_lines, compilation_lines
 from bench.report.lifecycle_table import life_legend, life_table
 from bench.report.table import table_of
 from bench.steps import step_name
-from bench.summary.advice import advice_for
-from bench.summary.advice_text import next_command, ship_text
 from bench.summary.headline import average, headline
 from bench.summary.labels import (
     common_axes,
     doubts_of,
     followers_of,
     grouped,
-    life_names,
+    labels_of,
     ratio_legend,
     stage_name,
 )
 from bench.summary.machine import HEADLINE_PACKAGES
 from bench.summary.model import Report
 from bench.summary.quality_text import training_warnings
-from bench.summary.ship import ship_lines
+from bench.summary.ship import next_steps, ship_lines
 from bench.summary.step_outcomes import outcome_counts
 from suite import units
 
 LISTED: Final = 40
 """Maximum number of listed cells that did not pass; the rest is counted, and the HTML has all."""
+
+
+BREAKS: Final = 5
+"""Most graph breaks that are listed of one lane; the HTML has more."""
 
 
 def render_terminal(
@@ -65,6 +68,7 @@ def render_terminal(
         console.print(Text(LEGEND, style="dim"))
         for sentence in generation_sentences(report):
             console.print(Text(sentence))
+    _print_lanes(report, console)
     if report.lives:
         console.print(life_table(report, console.width))
         console.print(Text(life_legend(report), style="dim"))
@@ -80,13 +84,10 @@ def render_terminal(
     console.print(Text(headline(report), style="bold"))
     if text := average(report):
         console.print(Text(text))
-    names, advice = life_names(report), advice_for(report.lives)
-    for life_id, one in advice.items():
-        console.print(Text.assemble((names[life_id], "bold"), f": {ship_text(one)}."))
-    if report.lives and (command := next_command(report)):
-        console.print(Text(f"States to ship are missing, or not measured; next: {command}"))
     for line in ship_lines(report):
         console.print(Text(line))
+    for told, command in next_steps(report):
+        console.print(Text(f"{told}: {command}"), soft_wrap=True)
     console.print(_outcomes(report))
     if html is not None:
         place = (str(html), f"link {html.absolute().as_uri()}")
@@ -156,6 +157,20 @@ def _print_unfinished(report: Report, console: Console) -> None:
         console.print(Text.assemble((f"  {MARKS[NOT_REACHED]} not reached", "dim"), text))
     for what, reason in report.excluded:
         console.print(Text.assemble(("  – left out", "dim"), f"  {what}: {reason}"))
+
+
+def _print_lanes(report: Report, console: Console) -> None:
+    """Print what compiling took, and the lanes that compute otherwise than their name says."""
+    for one in compilation_lines(report):
+        console.print(Text(f"{one.label}, {backend_short(one.backend)}: {one.text}"))
+        for place in one.places[:BREAKS]:
+            console.print(Text(f"    {place.what} {place.place}: {place.reason}"))
+    labels = labels_of(report)
+    for line in answer_lines(report):
+        told = [line.fallen, line.verdict if line.holds is False else ""]
+        for text in filter(None, told):
+            where = f"{labels[line.row]}, {backend_short(line.backend)}"
+            console.print(Text.assemble(("! ", "yellow"), f"{where}: {text}"))
 
 
 def _print_foundations(report: Report, console: Console) -> None:

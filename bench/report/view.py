@@ -11,11 +11,14 @@ from bench.charts.bars import Diverging, Strip, diverging, share, strip_of
 from bench.output.names import COMPARISONS, NOT_REACHED, backend_name, metric_name, plural
 from bench.output.text import shortened
 from bench.report.anchor import anchor
+from bench.report.lane_tables import computed_text, fallen_text, over_text
 from bench.steps import step_name
+from bench.summary.answers import verdict_text
 from bench.summary.elements import Quantity, Step, Timing
 from bench.summary.labels import axes_by_row, labels_of, name_of, times
 from bench.summary.model import Lane, Report, Row, Speedup
 from suite import units
+from suite.axes import DTYPES, REFERENCE
 from suite.outcome import Outcome
 
 MEMORY = ("peak_rss_delta", "peak_tensor_bytes", "cuda_allocated", "cuda_reserved")
@@ -74,6 +77,8 @@ class SpeedupView:
     bar: Diverging
     middle: float
     """Position of ratio 1 in percent from the left."""
+    against: str
+    """`against eager float32` where the row is in another dtype; else empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +159,7 @@ def _row(
         name=shortened(name_of(row), 80),
         axes=axes,
         lanes=tuple(_lane(row, lane, scales) for lane in row.lanes),
-        speedups=tuple(_speedup(s, scales.ratios) for s in row.speedups),
+        speedups=tuple(_speedup(s, scales.ratios, row.dtype) for s in row.speedups),
         outcomes=tuple(dict.fromkeys(step.outcome for step in steps)),
         search=shortened(
             " ".join(
@@ -218,6 +223,7 @@ def _lane(row: Row, lane: Lane, scales: _Scales) -> LaneView:
         ),
         ("", "cold start", cold_total),
         *(("part", metric_name(metric), bar.text) for metric, bar in cold.items()),
+        *(_more_facts(row, lane) if lane.likeness or lane.ran or lane.compiled else ()),
     ]
     return LaneView(
         lane=lane,
@@ -241,6 +247,20 @@ def _lane(row: Row, lane: Lane, scales: _Scales) -> LaneView:
         facts=tuple(fact for fact in facts if fact[2]),
         doubted="; ".join(doubt.summary for doubt in lane.doubts),
     )
+
+
+def _more_facts(row: Row, lane: Lane) -> list[tuple[str, str, str]]:
+    """Return what is known of a lane beside its speed, memory and cold start."""
+    ran, likeness, compiled = lane.ran, lane.likeness, lane.compiled
+    return [
+        ("", f"against {REFERENCE} {DTYPES[0]}", over_text(row, lane)),
+        ("", "computed", computed_text(ran) if ran else ""),
+        ("", "answers", verdict_text(likeness) if likeness else ""),
+        ("", "fell back", fallen_text(likeness) if likeness else ""),
+        ("", "compile, no cache", units.seconds(compiled.cold) if compiled else ""),
+        ("part", "again in that process", units.seconds(compiled.warm) if compiled else ""),
+        ("part", "new process, cache kept", units.seconds(compiled.cached) if compiled else ""),
+    ]
 
 
 def _strip_label(strip: Strip | None, timing: Timing | None) -> str:
@@ -282,7 +302,7 @@ def _bar(quantity: Quantity, most: float) -> Bar:
     return Bar(text=quantity_text(quantity), percent=share(quantity.value, most))
 
 
-def _speedup(speedup: Speedup, axis: Axis) -> SpeedupView:
+def _speedup(speedup: Speedup, axis: Axis, dtype: str) -> SpeedupView:
     interval = ""
     if speedup.low is not None and speedup.high is not None:
         interval = f"{times(speedup.low)[:-1]}–{times(speedup.high)}"
@@ -292,6 +312,9 @@ def _speedup(speedup: Speedup, axis: Axis) -> SpeedupView:
         interval=interval,
         bar=diverging(speedup.ratio, speedup.low, speedup.high, axis),
         middle=axis.place(1.0),
+        against=f"against {speedup.over} {speedup.over_dtype}"
+        if speedup.over_dtype != dtype
+        else "",
     )
 
 

@@ -17,8 +17,8 @@ from suite import units
 from suite.axes import INT8, ORIGINAL
 from suite.origins.reference import LIBRARIES
 
-MODELS_IN_COMMAND: Final = 6
-"""Maximum number of models in a command, for readability."""
+MODELS_IN_COMMAND: Final = 40
+"""Maximum number of models in a command that is to be copied: the whole catalogue; of more, the first ones."""
 
 
 def limits_text(limits: Limits, quality: Quality | None) -> str:
@@ -123,18 +123,6 @@ def loss_text(state: State, quality: Quality | None) -> str:
     return f"{drop_text(quality, state.drop) if state.drop >= 0.05 else 'none'} (now {now})"
 
 
-def ship_text(advice: Advice) -> str:
-    """Return the answer for a model in one line: what to ship, its speed, its cost, and how certain that is."""
-    fastest = advice.fastest
-    if fastest is None:
-        return none_text(advice)
-    lost = loss_text(fastest, advice.life.quality)
-    return (
-        f"ship {state_text(fastest)}: {ratio_text(fastest)} as fast; lost {lost};"
-        f" {sureness_text(advice)}"
-    )
-
-
 def none_text(advice: Advice) -> str:
     """Return why no state of the model is named: none keeps the limits, or none is known well enough to say."""
     if any(refused.state.is_comparable for refused in advice.refused):
@@ -167,7 +155,7 @@ def next_command(report: Report) -> str:
 
 
 def _some(models: Sequence[str]) -> str:
-    return ",".join(models[:MODELS_IN_COMMAND]) + (",..." if models[MODELS_IN_COMMAND:] else "")
+    return ",".join(models[:MODELS_IN_COMMAND])
 
 
 def from_here(path: str) -> str:
@@ -179,6 +167,6 @@ def from_here(path: str) -> str:
 
 
 def as_typed(reference: str) -> str:
-    """Return a reference without the folder of its file."""
+    """Return a reference as `--models` takes it in the working folder, quoted: of a file its path, without the kind."""
     kind, _, target = reference.partition(":")
-    return reference if kind in LIBRARIES else target.rpartition("/")[2]
+    return quote(reference if kind in LIBRARIES else from_here(target))

@@ -12,10 +12,11 @@ from bench.paired_ratio import paired_ratio, verdict_of
 from bench.stats import CONFIDENCE, Estimate, median
 from bench.summary.elements import Doubt, Quantity, Timing
 from bench.summary.generation import generated_of
+from bench.summary.lane_facts import compiled_of, likeness_of, ran_of
 from bench.summary.model import Comparison, Lane, Speedup
 from bench.summary.numbers import ratio_ends
 from bench.summary.step_outcomes import step_of
-from suite.axes import ORIGINAL, REFERENCE
+from suite.axes import DTYPES, ORIGINAL, REFERENCE
 from suite.cell import Cell
 from suite.record import Measurement, Record
 from suite.results.measuring import MemoryResult, PairedArm, PairsResult
@@ -60,6 +61,9 @@ def lane_of(
         generation=generated_of(ran),
         comparisons=comparisons_of(next((r for r in ran if r.step == "pairs"), None)),
         absent=_absent(ran),
+        ran=ran_of(ran),
+        likeness=likeness_of(records),
+        compiled=compiled_of(ran),
         doubts=tuple(
             doubt
             for record in ran
@@ -94,9 +98,11 @@ def comparisons_of(record: Record | None) -> tuple[Comparison, ...]:
     return tuple(found)
 
 
-def speedups_of(lanes: Sequence[Lane], variant: str = ORIGINAL) -> tuple[Speedup, ...]:
+def speedups_of(
+    lanes: Sequence[Lane], variant: str = ORIGINAL, dtype: str = DTYPES[0]
+) -> tuple[Speedup, ...]:
     """Return the speedup of every other backend over eager: in turns if both were measured so, else from the medians of
-    their own processes; empty if there is neither.
+    their own processes; empty if there is neither. `dtype` is that of all lanes.
     """
     reference = next((lane for lane in lanes if lane.backend == REFERENCE), None)
     found = []
@@ -114,14 +120,15 @@ def speedups_of(lanes: Sequence[Lane], variant: str = ORIGINAL) -> tuple[Speedup
                     high=pair.high,
                     verdict=verdict_of(pair.low, pair.high),
                     num_pairs=pair.num_pairs,
+                    over_dtype=pair.dtype,
                 )
             )
-        elif reference and (speedup := _across(reference, lane)):
+        elif reference and (speedup := _across(reference, lane, dtype)):
             found.append(speedup)
     return tuple(found)
 
 
-def _across(reference: Lane, lane: Lane) -> Speedup | None:
+def _across(reference: Lane, lane: Lane, dtype: str) -> Speedup | None:
     """Return the ratio of the medians of two processes; None if one has none."""
     before, after = reference.timing, lane.timing
     if not (before and after and before.p50 > 0 and after.p50 > 0):
@@ -136,6 +143,7 @@ def _across(reference: Lane, lane: Lane) -> Speedup | None:
         low=low,
         high=high,
         verdict=verdict_of(low, high),
+        over_dtype=dtype,
     )
 
 

@@ -5,7 +5,8 @@ Schema history
   2  `lives` and `foundations`. `rows` holds the benchmark alone, one row per variant (its id ends with it); the
      stages of a model's life, `build` among them, are in `lives`. Steps name their variant.
   3  ratios are taken in turns: `comparisons` of a lane; a speed-up's `verdict` is faster, slower, same or few; means
-     have their interval; `like_for_like` of a state; `cautions` of the run.
+     have their interval; `like_for_like` of a state; `cautions` of the run. Later: `ran`, `likeness` and `compiled` of
+     a lane, `over_dtype` of a speed-up.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from bench.summary.elements import Doubt, Finding, Graph, Parity, Quantity, Step, Timing
 from bench.summary.generation import Generated
+from bench.summary.lane_facts import Compiled, Likeness, Ran
 from bench.summary.lifecycle_records import Foundation, Life
 from bench.summary.roofline_records import Roofline
 from bench.summary.verdicts import GateVerdict
@@ -60,6 +62,12 @@ class Lane:
     """Metric that this backend cannot provide -> reason."""
     generation: Generated | None = None
     """Text generated token by token; None for a model that generates none, and where it was not measured."""
+    ran: Ran | None = None
+    """What ran it: another library, its precision, ONNX Runtime's providers; None if there is nothing to say."""
+    likeness: Likeness | None = None
+    """How far its answers are from eager float32's; None where that was not asked, as of the reference itself."""
+    compiled: Compiled | None = None
+    """What torch.compile took and made; None where it was not measured."""
 
     def quantity(self, metric: str) -> float | None:
         """Return the value of that memory or cold-start metric, or None."""
@@ -97,6 +105,8 @@ class Speedup:
     """faster, slower, same or few: see `bench.paired_ratio.verdict_of`."""
     num_pairs: int | None = None
     """Pairs of turns that it is taken from; None if the two were measured one after the other."""
+    over_dtype: str = DTYPES[0]
+    """Dtype of the reference: a graph in fewer bits is held against eager float32, whose weights it has."""
 
     @property
     def is_known(self) -> bool:
@@ -170,6 +180,14 @@ class Row:
         if all(speedup.verdict == "slower" for speedup in self.speedups):
             return self.speedups[0].over
         faster = [speedup for speedup in self.speedups if speedup.verdict == "faster"]
+        if len({speedup.over_dtype for speedup in self.speedups}) > 1:
+            # Ratios to eager in two dtypes say nothing of each other.
+            medians = {
+                s.backend: lane.timing.p50
+                for s in faster
+                if (lane := self.lane(s.backend)) and lane.timing
+            }
+            return min(medians, key=lambda name: medians[name], default="")
         return max(faster, key=lambda speedup: speedup.ratio).backend if faster else ""
 
 

@@ -102,7 +102,7 @@ def _row(group: Sequence[Record], shared: _Shared, doubter: Doubter) -> Row:
         length=cell.length,
         variant=cell.variant,
         lanes=lanes,
-        speedups=speedups_of(lanes, cell.variant),
+        speedups=speedups_of(lanes, cell.variant, cell.dtype),
         parameters=count_of(size, "parameters"),
         parameter_bytes=count_of(size, "parameter_bytes"),
         macs=count_of(size, "macs"),

@@ -1,6 +1,7 @@
 """Which state to ship: the fastest and the smallest within limits, and how sure that is."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,13 +12,13 @@ from bench.summary.advice import Limits, advice_for, advise
 from bench.summary.advice_text import (
     cost_text,
     next_command,
-    ship_text,
     size_text,
     speed_text,
     sureness_text,
     verdict,
 )
 from bench.summary.lifecycle_records import Clock, Life, Quality, Ratio, State, Training
+from bench.summary.ship import of_life
 
 ACCURACY = Quality(
     task="image_classification", name="accuracy", unit="%", direction="higher", change_unit="points"
@@ -72,7 +73,15 @@ def test_what_loses_too_much_is_refused_with_its_reason():
         ({"net": "timm:net"}, "pytest bench --models timm:net --variant original,int8 --size tiny"),
         (
             {"net": "python:/my/net.py:Net"},
-            "pytest bench --models net.py:Net --variant original,int8 --size tiny",
+            "pytest bench --models /my/net.py:Net --variant original,int8 --size tiny",
+        ),
+        (
+            {"net": "onnx:/my nets/net.onnx"},
+            "pytest bench --models '/my nets/net.onnx' --variant original,int8 --size tiny",
+        ),
+        (
+            {"net": "python:HERE/nets/net.py:Net"},
+            "pytest bench --models nets/net.py:Net --variant original,int8 --size tiny",
         ),
     ],
 )
@@ -80,10 +89,17 @@ def test_a_model_that_is_judged_as_built_is_not_sent_through_a_life_that_it_has_
     origins, command
 ):
     unmeasured = replace(INT8, ratio=None)
-    report = SimpleNamespace(
-        rows=(), lives=(life(EAGER, unmeasured),), options={"origins": origins}
-    )
+    here = {name: told.replace("HERE", str(Path.cwd())) for name, told in origins.items()}
+    report = SimpleNamespace(rows=(), lives=(life(EAGER, unmeasured),), options={"origins": here})
     assert next_command(report) == command
+
+
+def test_a_command_to_copy_names_models_and_nothing_else():
+    """An ellipsis after the sixth name was taken for a model."""
+    rows = [SimpleNamespace(model=f"m{n}", size="tiny") for n in range(9)]
+    report = SimpleNamespace(rows=rows, lives=(), options={})
+    named = ",".join(f"m{n}" for n in range(9))
+    assert next_command(report) == f"pytest suite --models {named} --size tiny"
 
 
 def test_the_life_of_a_model_of_the_users_own_is_asked_for_with_its_file():
@@ -131,7 +147,7 @@ def test_the_only_state_with_a_known_speed_is_no_sure_answer_and_has_no_interval
     few = Ratio(value=4.0, low=None, high=None, is_paired=True)
     itself = replace(EAGER, ratio=Ratio(value=1.0, low=1.0, high=1.0, is_paired=True))
     found = advise(life(itself, replace(INT8, ratio=few), replace(PRUNED, ratio=None)))
-    assert ship_text(found) == (
+    assert of_life("", "net", found).text == (
         "ship trained on Eager: 1.00× as fast; lost none (now 95.0%);"
         " not sure: the speed of 2 others is not known"
     )

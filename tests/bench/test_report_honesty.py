@@ -19,12 +19,11 @@ from bench.output.names import COMPARISON_STYLES, COMPARISONS
 from bench.output.text import distinct_names
 from bench.paired_ratio import verdict_of
 from bench.report.html import to_html
-from bench.summary.advice import advice_for
-from bench.summary.advice_text import ship_text, sureness_text
 from bench.summary.build import build_report
 from bench.summary.labels import ratio_text
 from bench.summary.model import Speedup
 from bench.summary.quality_text import training_warnings
+from bench.summary.ship import answers_of
 from suite.runs.load import load_run
 
 
@@ -177,9 +176,9 @@ def test_what_to_ship_is_one_line_however_many_states_are_as_fast(tmp_path):
     records = [r for row in LIVES for r in life_records(row, bad={})]
     write_folder(tmp_path / "run", records, [])
     report = build_report(load_run(tmp_path / "run"))
-    for advice in advice_for(report.lives).values():
-        assert len(ship_text(advice)) < 200
-        assert len(sureness_text(advice)) < 75
+    for answer in answers_of(report):
+        assert len(answer.text) < 200
+        assert len(answer.sure) < 75
 
 
 def test_a_state_that_was_not_measured_neither_qualifies_nor_fails(tmp_path):
@@ -187,7 +186,7 @@ def test_a_state_that_was_not_measured_neither_qualifies_nor_fails(tmp_path):
     left = [r for r in records if r.step not in ("pairs", "latency", "quantize", "prune")]
     write_folder(tmp_path / "run", left, [])
     report = build_report(load_run(tmp_path / "run"))
-    told = {ship_text(advice) for advice in advice_for(report.lives).values()}
+    told = {answer.text for answer in answers_of(report) if answer.is_of_life}
     assert told == {"not known: no state has both a quality and a speed"}
 
 
@@ -199,4 +198,4 @@ def test_where_no_states_were_made_the_command_that_makes_them_is_told(tmp_path)
     assert "<code>pytest suite --models mlp,cnn --size base</code>" in told
     records = life_records(LIVES[1], bad={})
     write_folder(tmp_path / "made", records, [])
-    assert "Next: <code>pytest suite" not in to_html(build_report(load_run(tmp_path / "made")))
+    assert "<code>pytest suite" not in to_html(build_report(load_run(tmp_path / "made")))
