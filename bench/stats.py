@@ -176,6 +176,8 @@ def percentile(
     """
     if not values:
         return None
+    if len(values) == 1:  # of most metrics there is one
+        return Estimate(value=values[0], num_samples=1) if q == 0.5 else None
     ranks = interval_ranks(len(values), q, confidence)
     if ranks is None:
         return Estimate(value=median(values), num_samples=len(values)) if q == 0.5 else None

@@ -39,13 +39,12 @@ from suite.expand import (
 from suite.origins.reference import ONNX, PYTHON, parse
 from suite.origins.resolve import resolve as resolve_references
 from suite.spec import ModelSpec
+from suite.weight_sources import PRETRAINED, RANDOM
 from suite.weights import weights_in
 from suite.worker.client import Launcher
 from suite.worker.job_options import JobOptions, Origin
 from suite.worker.protocol import Job
 
-PRETRAINED: Final = "pretrained"
-RANDOM: Final = "random"
 NO_FILE: Final = (
     "--axes: none of the chosen models is an ONNX file; next: --length, or leave it out"
 )
@@ -74,7 +73,7 @@ class Asked:
     """0 = every core available to this process."""
     seed: int = 0
     data: Path | None = None
-    weights: str = "random"
+    weights: str = RANDOM
     variant: str = ORIGINAL
     stages: str = "all"
     train_on: str = ""
@@ -175,7 +174,7 @@ def resolve(
             models_from=str(asked.models_from.resolve()) if asked.models_from else "",
             origins=origins,
             weights=asked.weights
-            if asked.weights in ("random", PRETRAINED)
+            if asked.weights in (RANDOM, PRETRAINED)
             else str(Path(asked.weights).resolve()),
             sources=sources_in(asked.data),
             seed=asked.seed,
@@ -268,7 +267,7 @@ def user_specs(path: Path, worker: Callable[[], Launcher] | None = None) -> tupl
 
 
 def _check_weights(weights: str, specs: Sequence[ModelSpec], sizes: Sequence[str]) -> None:
-    if weights == "random":
+    if weights == RANDOM:
         return
     if weights != PRETRAINED:
         for spec in specs:

@@ -8,7 +8,9 @@ Schema history
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any, Final
 
 from diagnostics.codec import decode, decode_as, encode
@@ -140,9 +142,20 @@ def record_from_dict(data: Mapping[str, Any]) -> Record:
             _or_none(tuple[Finding, ...], diagnosis, problems) or () if diagnosis else ()
         )
         found["unread"] = tuple(problems)
+        if isinstance(cell := rest.get("cell"), dict):
+            with suppress(
+                TypeError
+            ):  # a list among its fields: the record is read again to name it
+                rest["cell"] = _cell(tuple(cell.items()))
         return decode_as(Record, {**rest, **found, "measurements": measurements, "schema": SCHEMA})
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a record of schema {schema}: {error}") from error
+
+
+@lru_cache(maxsize=64)
+def _cell(items: tuple[tuple[str, Any], ...]) -> Cell:
+    """Return the cell with these fields: the steps of a cell stand side by side in a file, and share it."""
+    return decode_as(Cell, dict(items))
 
 
 def _result(step: str, data: Any, problems: list[str]) -> StepResult | None:

@@ -8,6 +8,8 @@ from typing import Final
 
 ABSENT: Final = "-"
 SIGNIFICANT: Final = 3
+ROUNDS_UP: Final = 0.9995
+"""Least share of a unit that three figures round to one of it: 999.7 ms is 1.00 s, not 1,000 ms."""
 
 _TIME: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _DECIMAL: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -102,19 +104,14 @@ def _scaled(value: float | None, scales: Sequence[tuple[float, str]], unit: str)
     if not value:
         base = next(prefix for scale, prefix in scales if scale == 1.0)
         return f"0 {base}{unit}".strip()
-    # Round first: 999.7 ms is 1.00 s, not 1,000 ms.
-    rounded = f"{value:.{SIGNIFICANT - 1}e}"
-    size = abs(float(rounded))
-    scale, prefix = scales[-1]
-    for row in scales:
-        if size >= row[0]:
-            scale, prefix = row
+    size = abs(value)
+    for scale, prefix in scales:  # noqa: B007
+        number = size / scale
+        if number >= ROUNDS_UP:
             break
     if scale == 1.0 and unit == "B":
         return f"{round(value)} B"
-    number = size / scale
-    if 1 <= number < 999.5:
-        # The digits are there; only the point moves.
+    if ROUNDS_UP <= number < 999.5:
         digits = f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f}"
         return f"{'-' if value < 0 else ''}{digits} {prefix}{unit}".rstrip()
     return f"{significant(value / scale)} {prefix}{unit}".strip()

@@ -38,13 +38,13 @@ from suite.generation.find import decoder_of
 from suite.generation.own_tokenizer import own_tokenizer
 from suite.generation.perplexity import perplexity_of
 from suite.generation.prompts import described, text_prompts
-from suite.options import RANDOM
 from suite.origins.find import spec_of
 from suite.results.generate import GenerateResult, GenerationMode, TokenAgreement
 from suite.results.step_output import StepOutput
 from suite.spec import ModelSpec
 from suite.states.store import module_of
 from suite.timing import waiter
+from suite.weight_sources import RANDOM
 from suite.worker.errors import Unsupported
 from suite.worker.protocol import CellJob, Emit
 

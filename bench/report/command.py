@@ -6,18 +6,17 @@ import argparse
 import gc
 import os
 import sys
-import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench.output.console import print_to, write_text
-from bench.summary.build import build_report
-from bench.summary.model import Report
 from suite.runs.folder import NoSuchRun, find_run
-from suite.runs.load import load_run
+
+if TYPE_CHECKING:
+    from bench.summary.model import Report
 
 RUNS: Final = Path(".vitals", "runs")
 
@@ -57,6 +56,10 @@ def main(arguments: argparse.Namespace) -> int:
         return 2
     try:
         with _without_collector():
+            # Imported here: hundreds of modules are objects that stay, too.
+            from bench.summary.build import build_report
+            from suite.runs.load import load_run
+
             return _show(build_report(load_run(folder)), folder, arguments)
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
@@ -81,6 +84,9 @@ def _without_collector() -> Iterator[None]:
     try:
         yield
     finally:
+        # All that is left becomes old without being looked through, which takes a tenth of the report's time.
+        gc.freeze()
+        gc.unfreeze()
         if was_on:
             gc.enable()
 
@@ -101,6 +107,8 @@ def _show(report: Report, folder: Path, arguments: argparse.Namespace) -> int:
 
 def _open(html: Path) -> None:
     """Open the file if there is a graphical display; a browser inside a terminal would hide the table."""
+    import webbrowser  # as long to import as a small report takes to draw
+
     has_screen = sys.platform in ("darwin", "win32") or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )

@@ -17,7 +17,7 @@ from bench.summary.labels import labels_of, times
 from bench.summary.model import Report
 from suite import units
 from suite.axes import ORIGINAL, REFERENCE
-from suite.options import RANDOM
+from suite.weight_sources import RANDOM
 
 GOOD_SHARE: Final = 0.6
 """Share of the memory bandwidth below which the operators of a step are named."""

@@ -27,7 +27,7 @@ from bench.output import names
 from bench.output.page import style_of, templates_in
 from bench.output.text import shortened
 from bench.paired_ratio import CLOSE
-from bench.report import filters
+from bench.report import filters, row_markup
 from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
 from bench.report.generation_table import HEADS, LEGEND, lines_of
@@ -205,6 +205,7 @@ def html_parts(
             no_pictures=anatomies.no_pictures,
             repeated_of=_repeated(rows),
             badges=_badges(rows),
+            missing=_missing(rows),
             metric_titles=lambda metrics: [(m, names.metric_name(m)) for m in metrics],
             home_of=lambda row: homes.get((row.model, row.size), ""),
             tail=filters.tail,
@@ -239,6 +240,14 @@ def _badges(rows: Sequence[RowView]) -> dict[str, Markup]:
     return {name: Markup("✓ passed") if name == PASSED else parts.badge(name) for name in found}
 
 
+def _missing(rows: Sequence[RowView]) -> dict[str, Markup]:
+    """Return outcome of a step -> what stands in place of its numbers."""
+    parts: Any = _templates().get_template("parts.html.j2").make_module({"words": names})
+    lanes = [lane for view in rows for lane in view.lanes]
+    found = {o for lane in lanes for o in (lane.missing, lane.memory_missing, lane.cold_missing)}
+    return {outcome: parts.missing(outcome) for outcome in found}
+
+
 @cache
 def _templates() -> Environment:
     environment = templates_in(TEMPLATES)
@@ -248,6 +257,14 @@ def _templates() -> Environment:
     environment.filters["name_of"] = labels.name_of
     environment.filters["step_name"] = step_name
     environment.filters["metric_name"] = names.metric_name
+    environment.filters["latency_bars"] = row_markup.latency_bars
+    environment.filters["lane_speed"] = row_markup.lane_speed
+    environment.filters["cold_stacks"] = row_markup.cold_stacks
+    environment.filters["memory_meters"] = row_markup.memory_meters
+    environment.filters["ratios"] = row_markup.ratios
+    environment.filters["medians"] = row_markup.medians
+    environment.filters["half_widths"] = row_markup.half_widths
+    environment.filters["cold_totals"] = row_markup.cold_totals
     environment.filters["operator_bars"] = filters.operator_bars
     environment.filters["cold_lines"] = filters.cold_lines
     environment.filters["lane_texts"] = filters.lane_texts

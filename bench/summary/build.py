@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import is_
 from typing import Any, Final
 
 from bench.doubts import doubts, doubts_of_turns
@@ -140,7 +141,8 @@ def without_run_doubts(rows: Sequence[Row]) -> tuple[tuple[Row, ...], tuple[str,
                     found.setdefault(doubt.code, []).append((lane.cell, doubt))
             own = tuple(doubt for doubt in lane.doubts if not doubt.is_of_run)
             lanes.append(lane if own == lane.doubts else replace(lane, doubts=own))
-        kept.append(replace(row, lanes=tuple(lanes)))
+        is_same = all(map(is_, lanes, row.lanes))
+        kept.append(row if is_same else replace(row, lanes=tuple(lanes)))
     num_cells = sum(len(row.lanes) for row in rows)
     return tuple(kept), tuple(_caution(code, seen, num_cells) for code, seen in found.items())
 

@@ -24,6 +24,7 @@ from bench.summary.answers import is_wrong, likeness_text
 from bench.summary.labels import interval_text, life_names, times
 from bench.summary.model import Report, Row, Speedup
 from suite.axes import DTYPES, ORIGINAL, REFERENCE
+from suite.weight_sources import RANDOM
 
 LINES: Final = 4
 """Most models with a line of their own on a terminal, of those without a life; more are counted."""
@@ -71,7 +72,7 @@ def answers_of(report: Report) -> tuple[Answer, ...]:
     return (
         *(of_life(place, names[place], one) for place, one in advice.items()),
         *(
-            _of_row(row, str(report.options.get("weights") or "random"))
+            _of_row(row, str(report.options.get("weights") or RANDOM))
             for row in _rows(report)
             if (row.model, row.size) not in with_life
         ),
@@ -140,7 +141,7 @@ def of_life(place: str, name: str, advice: Advice) -> Answer:
 
 def _of_row(row: Row, weights: str) -> Answer:
     """Return the fastest measured lane whose answers are not known to differ from eager's."""
-    lost = f"{UNKNOWN}: its weights are random" if weights == "random" else "not measured"
+    lost = f"{UNKNOWN}: its weights are random" if weights == RANDOM else "not measured"
     wrong = [one for one in row.speedups if is_wrong(row, one.backend)]
     left = [one for one in row.speedups if one not in wrong]
     faster = sorted((s for s in left if s.verdict == "faster"), key=lambda s: -s.ratio)

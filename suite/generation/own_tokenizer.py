@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from suite.options import PRETRAINED, RANDOM
+from suite.weight_sources import PRETRAINED, RANDOM
 from suite.weights import weights_in
 
 if TYPE_CHECKING:
