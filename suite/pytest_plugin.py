@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -235,7 +236,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def command_of(config: pytest.Config) -> str:
     """Return the command line that a user types to repeat the run."""
     typed: str | None = config.hook.pytest_vitals_command(config=config)
-    return typed or " ".join(["pytest", *config.invocation_params.args])
+    return typed or shlex.join(["pytest", *map(str, config.invocation_params.args)])
 
 
 def known_steps(config: pytest.Config) -> Mapping[str, Step]:

@@ -66,6 +66,15 @@ def percent(share: float | None, *, sign: bool = False) -> str:
     return f"{number:{'+' if sign else ''}.{digits}f}%"
 
 
+def half_width(share: float | None) -> str:
+    """Return half of an interval as a share of its middle, e.g. `±1.4%`; `>±100%` for one that says nothing more, and
+    nothing without an interval.
+    """
+    if share is None or not math.isfinite(share):
+        return ""
+    return f"±{percent(share)}" if share <= 1 else ">±100%"
+
+
 def shown(value: float | None, unit: str, what: str = "samples") -> str:
     """Format a value by its unit: s, B, 1 (a count), 1/s (a rate of `what`), MAC, B/iteration.
 

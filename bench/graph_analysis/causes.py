@@ -91,9 +91,7 @@ def _loop(evidence: Evidence) -> tuple[float, str] | None:
 
 def _qdq(evidence: Evidence) -> tuple[float, str] | None:
     nodes = evidence.chosen(lambda n: n.operator in QDQ)
-    return _told(
-        evidence, nodes, "left unfused: values are rounded to 8 bits and back by themselves"
-    )
+    return _told(evidence, nodes, "rounding to 8 bits and back stands alone, beside the products")
 
 
 def _half(evidence: Evidence) -> tuple[float, str] | None:

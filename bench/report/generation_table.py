@@ -59,6 +59,15 @@ def lines_of(report: Report) -> tuple[Line, ...]:
     )
 
 
+def filled_heads(lines: Sequence[Line]) -> list[tuple[int, str]]:
+    """Return (place, heading) of the columns in which any line has something."""
+    return [
+        (place, head)
+        for place, head in enumerate(HEADS)
+        if place < 2 or any(one.cells[place] not in ("", units.ABSENT) for one in lines)
+    ]
+
+
 def _texts(found: Generated, point: GeneratedPoint) -> tuple[str, ...]:
     mode = found.mode_of(point)
     return (
@@ -107,8 +116,7 @@ def _measured(found: Estimate | None, text: object) -> str:
     if found is None:
         return ""
     assert callable(text)
-    width = found.relative_half_width
-    return f"{text(found.value)}{f' ±{units.percent(width)}' if width is not None else ''}"
+    return f"{text(found.value)} {units.half_width(found.relative_half_width)}".rstrip()
 
 
 def generation_table(lines: Sequence[Line], width: int) -> Table:

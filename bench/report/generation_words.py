@@ -13,7 +13,7 @@ from bench.summary.generation_advice import (
     GenerationAdvice,
     generation_advice,
 )
-from bench.summary.labels import labels_of, times
+from bench.summary.labels import labels_of, name_of, times
 from bench.summary.model import Report
 from suite import units
 from suite.axes import ORIGINAL, REFERENCE
@@ -29,7 +29,9 @@ PRODUCTS: Final = ("MatMul", "Gemm", "::mm", "::addmm", "::linear", "gemm", "::_
 def generation_sentences(report: Report) -> tuple[str, ...]:
     """Return what to ship of each model, then what was left out and why."""
     labels = labels_of(report)
-    advice = (sentence(one) for one in generation_advice(report.rows, REFERENCE))
+    advice = (
+        sentence(one) for one in generation_advice(report.rows, REFERENCE) if one.num_choices > 1
+    )
     left_out = (
         f"{labels[row.id]}, {backend_name(lane.backend)}: {what} left out: {reason}."
         for row in report.rows
@@ -95,7 +97,7 @@ def sentence(advice: GenerationAdvice) -> str:
     """Return e.g. `Ship gpt2: for latency per token ONNX Runtime, int8 (71.2/s ...); for throughput Eager at ...`."""
     best, most = advice.latency, advice.throughput
     text = (
-        f"Ship {advice.model}: for latency per token {name(best)} ({units.significant(best.rate)}/s of one user at"
+        f"Ship {name_of(best.row)}: for latency per token {name(best)} ({units.significant(best.rate)}/s of one user at"
         f" depth {best.point.depth}{_against(best)}{_loss(best)})"
     )
     if advice.rivals:

@@ -30,7 +30,7 @@ from bench.paired_ratio import CLOSE
 from bench.report import filters, row_markup
 from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
-from bench.report.generation_table import HEADS, LEGEND, lines_of
+from bench.report.generation_table import LEGEND, filled_heads, lines_of
 from bench.report.generation_words import generation_sentences
 from bench.report.layers_view import harm_rows, layers_note, mending_text
 from bench.report.lane_tables import (
@@ -121,6 +121,7 @@ def html_parts(
     life_groups, states, lives = life_views(report)
     cases = foundations_view(report)
     advice = advice_for(report.lives)
+    generation_lines = lines_of(report)
     lane_answers, compilations = answer_lines(report), compilation_lines(report)
     num_logs = sum(bool(group.first.log_tail) for group in groups) or 1
     return (
@@ -189,8 +190,8 @@ def html_parts(
             roof_plots=roof_plots(report.roofline, labels.labels_of(report)),
             limits=LIMITS,
             scalings_by_axis=scalings,
-            generation_lines=lines_of(report),
-            generation_heads=HEADS,
+            generation_lines=generation_lines,
+            generation_heads=filled_heads(generation_lines),
             depth_plots=depth_plots(report.rows),
             generation_legend=LEGEND,
             generation_sentences=generation_sentences(report),

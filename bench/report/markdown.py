@@ -111,7 +111,7 @@ def _latency(row: Row, lane: Lane | None) -> str:
     width = lane.timing.relative_half_width
     text = units.seconds(lane.timing.p50)
     text = f"**{text}**" if row.fastest == lane.backend else text
-    return f"{text} ±{units.percent(width)}" if width is not None else text
+    return f"{text} {units.half_width(width)}".rstrip()
 
 
 def _unfinished(report: Report) -> list[str]:

@@ -131,7 +131,7 @@ def _latency(row: Row, backend: str) -> Text:
         return Text(outcome_name(outcome), style=STYLES.get(outcome, "")) if step else Text("-")
     text = Text(units.seconds(timing.p50), style="bold green" if row.fastest == backend else "")
     width = timing.relative_half_width
-    interval = f"±{units.percent(width)}" if width is not None else ""
+    interval = units.half_width(width)
     text.append(f" {interval:>5}", style="not bold dim")
     # Always reserve space for the mark, so that the numbers of a column stay aligned.
     is_doubted = any(doubt.metric == "latency" for doubt in lane.doubts)

@@ -64,6 +64,8 @@ class LaneView:
     """(`part` of the number above or empty, name, text) of every other number of this backend."""
     doubted: str
     """The doubts about its numbers in one line; empty for none."""
+    spoiled: tuple[tuple[Step, str], ...]
+    """(first step, names) of those that did not pass, by outcome and reason: one cause is told once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,8 @@ class RowView:
     axes: tuple[str, ...]
     lanes: tuple[LaneView, ...]
     speedups: tuple[SpeedupView, ...]
+    told: SpeedupView | None
+    """The one that stands for the row at a glance: of the fastest, else the highest that is known, else the first."""
     outcomes: tuple[str, ...]
     search: str
     sort: Mapping[str, float]
@@ -150,6 +154,7 @@ def _row(
         *row.shared,
         *waiting.get(row.id, ()),
     )
+    speedups = tuple(_speedup(s, scales.ratios, row.dtype) for s in row.speedups)
     return RowView(
         row=row,
         anchor=anchor(row.id),
@@ -157,7 +162,8 @@ def _row(
         name=shortened(name_of(row), 80),
         axes=axes,
         lanes=tuple(_lane(row, lane, scales) for lane in row.lanes),
-        speedups=tuple(_speedup(s, scales.ratios, row.dtype) for s in row.speedups),
+        speedups=speedups,
+        told=max(speedups, key=lambda s: _weight(row, s.speedup), default=None),
         outcomes=tuple(dict.fromkeys(step.outcome for step in steps)),
         search=shortened(
             " ".join(
@@ -169,6 +175,10 @@ def _row(
         steps=steps,
         step_lines=tuple(map(_step_line, steps)),
     )
+
+
+def _weight(row: Row, speedup: Speedup) -> tuple[bool, bool, float]:
+    return speedup.backend == row.fastest, speedup.is_known, speedup.ratio
 
 
 def _step_line(step: Step) -> StepLine:
@@ -232,7 +242,7 @@ def _lane(row: Row, lane: Lane, scales: _Scales) -> LaneView:
         missing="" if timing else ends.get("latency", ""),
         latency=latency,
         interval=between(timing.low, timing.high) if timing else "",
-        half_width=f"±{units.percent(width)}" if width is not None else "",
+        half_width=units.half_width(width),
         p90=p90,
         rate=rate,
         memory=memory,
@@ -245,6 +255,17 @@ def _lane(row: Row, lane: Lane, scales: _Scales) -> LaneView:
         strip_caption=caption,
         facts=tuple(fact for fact in facts if fact[2]),
         doubted="; ".join(doubt.summary for doubt in lane.doubts),
+        spoiled=_spoiled(lane.steps),
+    )
+
+
+def _spoiled(steps: Sequence[Step]) -> tuple[tuple[Step, str], ...]:
+    found: dict[tuple[str, str], list[Step]] = {}
+    for step in steps:
+        if step.outcome != PASSED:
+            found.setdefault((step.outcome, step.reason), []).append(step)
+    return tuple(
+        (own[0], ", ".join(step_name(step.step) for step in own)) for own in found.values()
     )
 
 

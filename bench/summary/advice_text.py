@@ -12,7 +12,7 @@ from bench.summary.advice import Advice, Limits
 from bench.summary.labels import interval_text, known_text, times
 from bench.summary.lifecycle_records import Quality, State
 from bench.summary.model import Report
-from bench.summary.quality_text import change_text, drop_text, loss_of, metric_text
+from bench.summary.quality_text import change_text, drop_text, loss_of, named_metric_text
 from suite import units
 from suite.axes import INT8, ORIGINAL
 from suite.origins.reference import LIBRARIES
@@ -57,7 +57,9 @@ def size_text(state: State, reference: State | None) -> str:
     before = reference.num_bytes if reference else None
     if not state.num_bytes or not before:
         return text
-    if state.num_bytes <= before:
+    if state.num_bytes == before:
+        return text
+    if state.num_bytes < before:
         return f"{text}, {times(before / state.num_bytes)} smaller"
     return f"{text}, {times(state.num_bytes / before)} larger"
 
@@ -66,8 +68,10 @@ def cost_text(state: State, quality: Quality | None) -> str:
     """Return `loses 0.4 points (95.3% to 94.9%)`; `gains ...` if it is better."""
     if state.drop is None:
         return loss_of(quality, state) or "quality unknown"
-    now = metric_text(quality, state.metric)
-    if state.drop <= 0:
+    now = named_metric_text(quality, state.metric)
+    if state.drop == 0:
+        return f"no loss ({now})"
+    if state.drop < 0:
         return f"no loss ({now}, {change_text(quality, -state.drop)})"
     return f"loses {drop_text(quality, state.drop)} (now {now})"
 
@@ -77,6 +81,8 @@ def verdict(advice: Advice) -> str:
     if advice.fastest is None:
         known = any(refused.state.is_comparable for refused in advice.refused)
         return "No state qualifies." if known else "What to ship is not known."
+    if told := not_found_out(advice):
+        return f"What to ship is not known: {told}."
     fastest, smallest = advice.fastest, advice.smallest
     if smallest is None or smallest is fastest:
         both = "the fastest and the smallest" if smallest else "the fastest"
@@ -101,6 +107,19 @@ def sureness_text(advice: Advice) -> str:
     return f"not sure: {'; '.join(parts)}" if parts else "sure: no other interval reaches it"
 
 
+def not_found_out(advice: Advice) -> str:
+    """Return why the reference is not named though it is the fastest: nothing else has a known speed. To name it would
+    say that nothing is faster. Empty where there is something to compare.
+    """
+    unknown = sum(is_unknown(refused.state, advice.limits) for refused in advice.refused)
+    best = advice.fastest
+    others = any(s.is_comparable for s in advice.life.states if s is not best)
+    if best is None or best is not advice.reference or others or not unknown:
+        return ""
+    states = units.plural(unknown, "other state")
+    return f"the speed of {states} was not found out, too few pairs of turns"
+
+
 def is_unknown(state: State, limits: Limits) -> bool:
     """Return whether the state might be shipped, had it been found out how fast it is."""
     is_good = state.drop is not None and state.drop <= limits.max_drop
@@ -118,7 +137,7 @@ def loss_text(state: State, quality: Quality | None) -> str:
     """Return the quality lost: `0.4 points (now 95.3%)`, or `none (now 96.1%)`."""
     if state.drop is None:
         return loss_of(quality, state) or "unknown"
-    now = metric_text(quality, state.metric)
+    now = named_metric_text(quality, state.metric)
     # Less than the last digit shown is none: "0.0% lost" leaves the reader in doubt.
     return f"{drop_text(quality, state.drop) if state.drop >= 0.05 else 'none'} (now {now})"
 

@@ -40,6 +40,8 @@ class GenerationAdvice:
     """Others whose interval overlaps that of the fastest."""
     throughput: Choice
     """Most tokens per second of all users of a batch together."""
+    num_choices: int
+    """Backends, modes and batches among which it was chosen."""
     refused: tuple[Choice, ...]
     """Faster ones whose perplexity is too high."""
 
@@ -69,6 +71,7 @@ def _advice(rows: Sequence[Row], reference: str) -> GenerationAdvice | None:
         latency=latency,
         rivals=tuple(c for c in singles if c is not latency and _overlap(c, latency)),
         throughput=throughput,
+        num_choices=len(choices),
         refused=tuple(refused),
     )
 

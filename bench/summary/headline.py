@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bench.output.names import COMPARISONS, backend_name, plural, variant_name
 from bench.summary.labels import mean_text
@@ -29,7 +29,14 @@ def headline(report: Report) -> str:
         first = f"{totals.num_measured} of {plural(totals.num_planned, noun)} measured."
     counts = (totals.num_faster, totals.num_slower, totals.num_same, totals.num_few)
     backends = dict.fromkeys(backend for count in counts for backend in count)
-    return " ".join((first, *(_comparison(report, name) for name in backends)))
+    told = [name for name in backends if any(name in count for count in counts[:3])]
+    unknown = [backend_name(name) for name in backends if name not in told]
+    more = [f"Too few pairs to compare {_listed(unknown)} with {REFERENCE}."] if unknown else []
+    return " ".join((first, *(_comparison(report, name) for name in told), *more))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def average(report: Report) -> str:

@@ -20,6 +20,12 @@ def metric_text(quality: Quality | None, value: float | None) -> str:
     return units.significant(value)
 
 
+def named_metric_text(quality: Quality | None, value: float | None) -> str:
+    """Return `91.0%`, and with its name what is no share: `perplexity 115`."""
+    text = metric_text(quality, value)
+    return text if quality is None or quality.unit == "%" else f"{quality.name} {text}"
+
+
 def change_text(quality: Quality | None, change: float | None, *, sign: bool = True) -> str:
     """Return `+23.4 points`, `-4.2%`: a gain with its sign; `-` without one."""
     if change is None or math.isnan(change):

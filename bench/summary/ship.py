@@ -16,6 +16,7 @@ from bench.summary.advice_text import (
     loss_text,
     next_command,
     none_text,
+    not_found_out,
     ratio_text,
     state_text,
     sureness_text,
@@ -128,6 +129,8 @@ def of_life(place: str, name: str, advice: Advice) -> Answer:
     best = advice.fastest
     if best is None:
         return Answer(place=place, name=name, sure=none_text(advice), is_of_life=True)
+    if told := not_found_out(advice):
+        return Answer(place=place, name=name, sure=f"{UNKNOWN}: {told}", is_of_life=True)
     return Answer(
         place=place,
         name=name,

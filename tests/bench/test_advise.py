@@ -11,6 +11,7 @@ from bench.__main__ import main
 from bench.summary.advice import Limits, advice_for, advise
 from bench.summary.advice_text import (
     cost_text,
+    loss_text,
     next_command,
     size_text,
     speed_text,
@@ -143,14 +144,14 @@ def test_states_whose_intervals_meet_are_called_about_as_fast():
     assert [s.name for s in found.rivals] == ["trained"]
 
 
-def test_the_only_state_with_a_known_speed_is_no_sure_answer_and_has_no_interval_against_itself():
+def test_the_only_state_with_a_known_speed_is_no_answer():
     few = Ratio(value=4.0, low=None, high=None, is_paired=True)
     itself = replace(EAGER, ratio=Ratio(value=1.0, low=1.0, high=1.0, is_paired=True))
     found = advise(life(itself, replace(INT8, ratio=few), replace(PRUNED, ratio=None)))
     assert of_life("", "net", found).text == (
-        "ship trained on Eager: 1.00× as fast; lost none (now 95.0%);"
-        " not sure: the speed of 2 others is not known"
+        "not known: the speed of 2 other states was not found out, too few pairs of turns"
     )
+    assert verdict(found).startswith("What to ship is not known: the speed of 2 other states")
     lossy = replace(INT8, ratio=few, drop=3.0)
     assert sureness_text(advise(life(itself, lossy))).startswith("sure")
 
@@ -198,3 +199,12 @@ def test_stored_runs_are_asked_newest_first(tmp_path, capsys):
     assert "No state qualifies." in capsys.readouterr().out
     assert main(["advise", "cmn", "--runs-dir", str(tmp_path)]) == 2
     assert "did you mean cnn" in capsys.readouterr().err
+
+
+def test_a_metric_that_is_no_share_is_named_and_the_reference_is_not_compared_with_itself():
+    perplexity = Quality(
+        task="language_modeling", name="perplexity", unit="1", direction="lower", change_unit="%"
+    )
+    assert loss_text(replace(EAGER, metric=115.0), perplexity) == "none (now perplexity 115)"
+    assert cost_text(EAGER, ACCURACY) == "no loss (95.0%)"
+    assert size_text(EAGER, EAGER) == "4.00 kB"
