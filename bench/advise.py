@@ -13,7 +13,6 @@ from rich.markup import escape
 
 from bench.limit_options import add_limit_options, limits_of
 from bench.output.console import print_to
-from bench.report.command import RUNS
 from bench.summary.advice import Advice, Limits, advice_for
 from bench.summary.advice_text import (
     cost_text,
@@ -25,7 +24,7 @@ from bench.summary.advice_text import (
 )
 from bench.summary.build import build_report
 from diagnostics.did_you_mean import did_you_mean
-from suite.runs.folder import NoSuchRun, find_run, runs_in
+from suite.runs.folder import RUNS, NoSuchRun, find_run, runs_in
 from suite.runs.load import load_run
 
 NONE: Final = 1

@@ -22,7 +22,6 @@ from bench.onnx_graph.axes import parse_sizes
 from bench.output.console import print_to, write_text
 from bench.output.json_text import to_json
 from bench.output.names import variant_name
-from bench.report.command import RUNS
 from bench.summary.build import build_report
 from bench.summary.model import Speedup
 from diagnostics.codec import encode
@@ -31,7 +30,7 @@ from suite import units
 from suite.axes import ONNXRUNTIME, ORIGINAL, REFERENCE
 from suite.cell import Cell
 from suite.outcome import Outcome
-from suite.runs.folder import NoSuchRun, find_run, runs_in
+from suite.runs.folder import RUNS, NoSuchRun, find_run, runs_in
 from suite.runs.load import Run, load_run
 from suite.worker.client import Launcher, Worker
 from suite.worker.job_options import JobOptions

@@ -11,7 +11,7 @@ from jinja2.compiler import CodeGenerator
 from markupsafe import Markup, escape
 
 from bench.output.template_cache import TemplateCache
-from bench.output.text import shortened
+from bench.output.text import sentence, shortened
 from suite import units
 from suite.axes import BACKENDS
 
@@ -31,6 +31,7 @@ FILTERS: Final = {
     "words": lambda text: Markup(" ").join(
         Markup('<span class="word">{}</span>').format(word) for word in text.split(" ")
     ),
+    "sentence": sentence,
     "pct": lambda value: f"{value:.4g}",
     "nowrap": lambda text: str(text).replace(" ", "\u00a0"),
 }

@@ -29,3 +29,8 @@ def shortened(text: str, limit: int) -> str:
         return text
     half = (limit - 1) // 2
     return f"{text[:half]}…{text[-half:]}"
+
+
+def sentence(text: str) -> str:
+    """Return the text with a capital first letter, unless it is a name such as mIoU."""
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]

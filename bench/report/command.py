@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench.output.console import print_to, write_text
-from suite.runs.folder import NoSuchRun, find_run
+from suite.runs.folder import RUNS, NoSuchRun, find_run
 
 if TYPE_CHECKING:
     from bench.summary.model import Report
-
-RUNS: Final = Path(".vitals", "runs")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -162,11 +162,6 @@ def with_code(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def sentence(text: str) -> str:
-    """Return the text with a capital first letter, unless it is a name such as mIoU."""
-    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
-
-
 def when(moment: str) -> str:
     """Return `2026-11-23 18:04 UTC` for an ISO time, or the text itself."""
     found: Any = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*?(Z|\+00:00)?", moment)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
+from shlex import quote as quoted
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -44,6 +45,7 @@ from bench.report.view import MEMORY, PASSED, RowView, between, quantity_text, r
 from bench.steps import step_name
 from bench.summary import advice_text, labels
 from bench.summary.advice import advice_for
+from bench.summary.advice_text import from_here
 from bench.summary.elements import Step
 from bench.summary.headline import average, headline
 from bench.summary.model import Report
@@ -60,6 +62,7 @@ from bench.summary.step_outcomes import outcome_counts
 from diagnostics.atomic_write import write_whole
 from suite import units
 from suite.axes import EXPORT
+from suite.runs.folder import RUNS
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 DRAWN: Final = 60
@@ -199,6 +202,7 @@ def html_parts(
             extents_of=lambda group: sorted({extent for one in group for extent in one.extents}),
             answers=answers_of(report),
             shipped=SHIPPED,
+            again=_again(report),
             next_steps=next_steps(report),
             advice_at=advice.get,
             advice_text=advice_text,
@@ -275,13 +279,20 @@ def _templates() -> Environment:
     environment.filters["parity_table"] = filters.parity_table
     environment.filters["sort_keys"] = filters.sort_keys
     environment.filters["code"] = filters.with_code
-    environment.filters["sentence"] = filters.sentence
     return environment
 
 
 @cache
 def _text(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _again(report: Report) -> str:
+    """Return how `python -m bench report` finds the run: by its name where runs lie, else by its path."""
+    is_at_home = Path(report.location).parent == RUNS.absolute()
+    return (
+        report.folder if is_at_home or not report.location else quoted(from_here(report.location))
+    )
 
 
 def _memory_columns(rows: tuple[RowView, ...]) -> tuple[str, ...]:

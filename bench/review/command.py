@@ -18,7 +18,6 @@ from bench.onnx_graph.errors import GraphError
 from bench.onnx_graph.external import files_of
 from bench.output.names import variant_name
 from bench.output.text import distinct_names
-from bench.report.command import RUNS
 from bench.report.html import to_html
 from bench.review.graphs import Exhibit, Room
 from bench.review.marking import marked_in
@@ -29,7 +28,7 @@ from bench.summary.build import build_report
 from bench.summary.model import Report
 from bench.summary.places import life_id, row_id, variant_rank
 from suite import units
-from suite.runs.folder import NoSuchRun, find_run, is_inside
+from suite.runs.folder import RUNS, NoSuchRun, find_run, is_inside
 from suite.runs.load import Run, load_run
 from suite.scratch_folder import scratch_folder
 

@@ -30,6 +30,9 @@ from suite.weight_sources import RANDOM
 LINES: Final = 4
 """Most models with a line of their own on a terminal, of those without a life; more are counted."""
 UNKNOWN: Final = "not known"
+MORE_TURNS: Final = "--plan rigorous"
+REPEATED: Final = ("pytest bench", "vitals bench")
+"""Commands that have plans."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,8 @@ class Answer:
     """Quality lost, or why that is not known."""
     sure: str = ""
     """How sure the choice is; of an empty `what`, why nothing is named."""
+    has_few_pairs: bool = False
+    """Whether more turns would tell more."""
     is_of_life: bool = False
     """Whether it was chosen among the states of a life, by quality and speed; else among lanes, by speed alone."""
 
@@ -88,6 +93,9 @@ def next_steps(report: Report) -> tuple[tuple[str, str], ...]:
     found = []
     if command := next_command(report):
         found.append(("States to ship were not made, or not measured", command))
+    if any(one.has_few_pairs for one in answers) and report.command.startswith(REPEATED):
+        again = f"{report.command} {MORE_TURNS}"
+        found.append(("With more turns, on a machine that does nothing else", again))
     rows = _rows(report)
     if rows and any(not one.is_of_life for one in answers):
         found.append(("Over dtypes, threads, 8 bits and quality", tune_command(report, rows[0])))
@@ -130,7 +138,8 @@ def of_life(place: str, name: str, advice: Advice) -> Answer:
     if best is None:
         return Answer(place=place, name=name, sure=none_text(advice), is_of_life=True)
     if told := not_found_out(advice):
-        return Answer(place=place, name=name, sure=f"{UNKNOWN}: {told}", is_of_life=True)
+        sure = f"{UNKNOWN}: {told}"
+        return Answer(place=place, name=name, sure=sure, has_few_pairs=True, is_of_life=True)
     return Answer(
         place=place,
         name=name,
@@ -170,7 +179,9 @@ def _of_row(row: Row, weights: str) -> Answer:
             lost=lost,
             sure=f"nothing measured is faster{told}",
         )
-    return Answer(place=row.id, name=row.model, sure=f"no lane is surely faster than eager{told}")
+    few = any(one.verdict == "few" for one in left)
+    sure = f"no lane is surely faster than eager{': too few pairs of turns' if few else ''}{told}"
+    return Answer(place=row.id, name=row.model, sure=sure, has_few_pairs=few)
 
 
 def _left_out(wrong: Sequence[Speedup]) -> str:

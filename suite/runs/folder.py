@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+RUNS: Final = Path(".vitals", "runs")
+"""Where runs lie if nobody says otherwise."""
 MARKS: Final = ("records.jsonl", "run.json", "environment.json")
 """Files of which any marks a folder as a run."""
 

@@ -1,6 +1,7 @@
 """`python -m bench review`: what it serves and refuses, what Netron shows of it, and the folder it leaves."""
 
 import http.client
+import itertools
 import json
 import os
 import re
@@ -169,6 +170,14 @@ def test_nothing_in_the_pages_leads_elsewhere(served):
     assert not re.search(rb"""(?:src|action)=["'](?:https?:)?//""", served.ask("netron/1.html")[1])
     assert b'name="date"' not in served.ask("netron/1.html")[1]
     assert b'name="version" content="0.0.0"' in served.ask("netron/1.html")[1]
+
+
+@pytest.mark.parametrize("path", ["index.html", "model-1.html", "compare-1-2.html"])
+def test_every_page_has_one_title_and_its_headings_skip_no_level(served, path):
+    levels = [int(n) for n in re.findall(r"<h([1-6])", served.ask(path)[1].decode())]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

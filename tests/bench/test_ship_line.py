@@ -139,3 +139,21 @@ def test_the_terminal_ends_with_it_and_the_page_begins_with_the_same(tmp_path, c
         assert f"{told}: {command}" in end
         assert f"{told}: {command}" in top
     assert "bench tune mlp" in end
+
+
+def test_where_more_turns_would_tell_the_same_run_with_more_of_them_is_named(tmp_path):
+    report = replace(report_of(tmp_path, row("a", verdict="few")), command="pytest bench -k 'a b'")
+    told = "With more turns, on a machine that does nothing else"
+    assert dict(next_steps(report))[told] == "pytest bench -k 'a b' --plan rigorous"
+    assert told not in dict(next_steps(replace(report, rows=(row("a", verdict="same"),))))
+
+
+def test_the_page_names_the_command_that_draws_it_again_from_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    report = report_of(tmp_path, row("a"))
+    for place, told in (
+        (".vitals/runs/x", report.folder),
+        ("elsewhere/my runs/x", "'elsewhere/my runs/x'"),
+    ):
+        page = to_html(replace(report, location=str(tmp_path / place)))
+        assert f"<code>python -m bench report {told}</code>" in unescape(page)
