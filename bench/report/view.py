@@ -79,7 +79,7 @@ class SpeedupView:
     middle: float
     """Position of ratio 1 in percent from the left."""
     against: str
-    """`against eager float32` where the row is in another dtype; else empty."""
+    """`against float32` where the row is in another dtype; else empty."""
 
 
 class StepLine(NamedTuple):
@@ -325,9 +325,7 @@ def _speedup(speedup: Speedup, axis: Axis, dtype: str) -> SpeedupView:
         interval=interval,
         bar=diverging(speedup.ratio, speedup.low, speedup.high, axis),
         middle=axis.place(1.0),
-        against=f"against {speedup.over} {speedup.over_dtype}"
-        if speedup.over_dtype != dtype
-        else "",
+        against=f"against {speedup.over_dtype}" if speedup.over_dtype != dtype else "",
     )
 
 

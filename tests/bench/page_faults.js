@@ -48,6 +48,8 @@
   }
   for (const { box, own, text } of texts) {
     if (!own.closest(".scroll,pre,.jump,.why") && (box.right > wide + 1 || box.left < -1)) say(`${name(own)} runs out of the window: ${text.slice(0, 50)}`);
+    const cell = own.closest("td,th");
+    if (cell && box.right > cell.getBoundingClientRect().right + 2) say(`${name(own)} runs out of its cell: ${text.slice(0, 50)}`);
     const cut = own.closest("a,td,th,dd,dt,span,div");
     const style = cut && getComputedStyle(cut);
     if (cut && style.overflowX === "hidden" && cut.scrollWidth > cut.clientWidth + 1 && style.textOverflow !== "ellipsis") say(`${name(cut)} cuts ${text.slice(0, 50)}`);

@@ -148,7 +148,7 @@ def test_a_narrow_lane_shows_its_precision_its_error_and_its_speed_against_float
         "2.00×",
     ):
         assert words in told
-    assert "against eager float32" in words_of(page, "latency")
+    assert "▲ faster against float32" in words_of(page, "latency")
     assert 'href="#answers"' in page
 
 

@@ -67,7 +67,16 @@ def report_of_measurements(folder):
     return build_report(load_run(folder))
 
 
-KINDS = (report_of_lanes, report_of_lives, report_of_measurements)
+def report_of_two_references(folder):
+    """A narrow lane that is held against eager in float32: its words ran out of their cell."""
+    wide, narrow = cell_of("eager"), cell_of("openvino", "bfloat16")
+    records = [latency(wide), latency(cell_of("eager", "bfloat16")), latency(narrow, 0.5)]
+    records += [pairs(narrow, wide), fidelity(narrow)]
+    write_folder(folder, records, [])
+    return build_report(load_run(folder))
+
+
+KINDS = (report_of_lanes, report_of_lives, report_of_measurements, report_of_two_references)
 
 
 @contextmanager
@@ -86,7 +95,7 @@ def seen(report, folder, **size):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("make", KINDS, ids=["lanes", "lives", "measurements"])
+@pytest.mark.parametrize("make", KINDS, ids=["lanes", "lives", "measurements", "two_references"])
 class TestInABrowser:
     pytestmark = heavy
 
