@@ -179,3 +179,19 @@ def test_a_table_of_generation_has_no_empty_columns(tmp_path):
     cells = ("gpt2", "eager", "", "128", "0", "196 ms", *("" for _ in HEADS[6:]))
     heads = filled_heads([Line("gpt2-tiny-cpu-float32-b1", "eager", cells)])
     assert [head for _, head in heads] == ["model", "backend", "prompt", "depth", "first token"]
+
+
+def test_a_life_of_which_only_the_reference_has_a_speed_names_no_fastest(tmp_path):
+    write_folder(tmp_path, life_records(LIVES[1], bad={}), [])
+    report = build_report(load_run(tmp_path))
+    assert "<b>Fastest</b>" in to_html(report)
+    (life,) = report.lives
+    few = [
+        replace(state, ratio=replace(state.ratio, low=None, high=None))
+        if state.ratio and (state.name, state.backend) != ("trained", "eager")
+        else state
+        for state in life.states
+    ]
+    page_of = to_html(replace(report, lives=(replace(life, states=tuple(few)),)))
+    assert "What to ship is not known: the speed of" in page_of
+    assert "<b>Fastest</b>" not in page_of
