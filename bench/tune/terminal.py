@@ -58,12 +58,8 @@ def render_terminal(tuned: Tuned, console: Console) -> None:
     timed = [one for one in tuned.choice.every if one.latency is not None]
     if timed:
         console.print(_table(timed, tuned))
-        console.print(
-            Text(
-                "▸ ship, ≈ cannot be told apart from it, · best of its latency, quality and size",
-                style="dim",
-            )
-        )
+        legend = "▸ ship, ≈ cannot be told apart from it, · best of its latency, quality and size"
+        console.print(Text(f"{_common(timed)}{legend}", style="dim"))
     if reasons := grouped_reasons(tuned.choice, tuned):
         console.print(Text("Without a figure", style="bold"))
         for reason, members in reasons.items():
@@ -103,6 +99,16 @@ def render_terminal(tuned: Tuned, console: Console) -> None:
         ),
         soft_wrap=True,
     )
+
+
+def _common(rows: list[Ranked]) -> str:
+    """Return on what all timed lanes agree, so that it has no column: `all on OpenVINO, threads 1; `."""
+    words = {"backend": "on {}", "threads": "threads {}", "batch": "batch {}"}
+    same = {
+        name: texts for name, of in AXES.items() if len(texts := {of(one) for one in rows}) == 1
+    }
+    told = ", ".join(words.get(name, "{}").format(*texts) for name, texts in same.items())
+    return f"all {told}; " if told and rows[1:] else ""
 
 
 def _table(rows: list[Ranked], tuned: Tuned) -> Table:

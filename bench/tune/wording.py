@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bench.output.names import OUTCOMES, backend_short
+from bench.output.names import OUTCOMES, backend_short, variant_name
 from bench.summary.advice import Limits, chance_of
 from bench.summary.labels import interval_text, times
 from bench.summary.lifecycle_records import Quality
-from bench.summary.quality_text import change_text, drop_text, metric_text
+from bench.summary.quality_text import change_text, drop_text, named_metric_text
 from bench.tune.choice import Choice, Ranked
 from bench.tune.lanes import Candidate, Cost, title_of
 from bench.tune.tuned import Tuned
 from suite import units
-from suite.axes import REFERENCE
+from suite.axes import ORIGINAL, REFERENCE
 
 
 def limits_text(limits: Limits, quality: Quality | None) -> str:
@@ -47,7 +47,7 @@ def cost_text(cost: Cost | None, quality: Quality | None) -> str:
         agreement = cost.fidelity.argmax_agreement if cost.fidelity else None
         same = "" if agreement is None else f", {agreement:.0%} same"
         return f"{cost.drop:.2g}% off{same}" if cost.drop >= 0.005 else f"answers as float32{same}"
-    now = metric_text(quality, cost.metric)
+    now = named_metric_text(quality, cost.metric)
     if cost.drop < 0.05:
         better = f", {change_text(quality, -cost.drop)}" if cost.drop <= -0.05 else ""
         return f"no loss ({now}{better})"
@@ -55,10 +55,11 @@ def cost_text(cost: Cost | None, quality: Quality | None) -> str:
 
 
 def latency_text(one: Ranked) -> str:
-    """Return `1.23 ms (1.20–1.25)`."""
+    """Return `1.23 ms ±2.0%`: the median with half of its 95% interval."""
     if one.latency is None:
         return units.ABSENT
-    return units.seconds(one.latency.value)
+    half = units.half_width(one.latency.relative_half_width)
+    return f"{units.seconds(one.latency.value)} {half}".rstrip()
 
 
 def speed_text(one: Ranked) -> str:
@@ -95,12 +96,17 @@ def verdict(tuned: Tuned) -> str:
         return f"{what}: no other speed within the limits is known; {rest}."
     if pick.candidate.label == choice.reference:
         return f"{what}: it is the fastest; {rest}."
-    return f"{what}: {speed_text(pick)} as fast as {title[choice.reference]}; {rest}."
+    # `as fast as as built on Eager` reads as a slip.
+    reference = title[choice.reference].removeprefix(f"{variant_name(ORIGINAL)} ")
+    return f"{what}: {speed_text(pick)} as fast as {reference}; {rest}."
 
 
 def _no_pick(tuned: Tuned) -> str:
     choice = tuned.choice
     limits = limits_text(choice.limits, tuned.quality)
+    if choice.nearest is not None and (unknown := unranked(choice)):
+        lanes = units.plural(len(unknown), "lane")
+        return f"What to ship is not known: of {lanes} within the limits ({limits}) no speed is."
     if choice.nearest is not None:
         near = choice.nearest
         return (

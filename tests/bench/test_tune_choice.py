@@ -109,7 +109,16 @@ def test_impossible_limits_name_the_nearest():
     assert text.startswith(
         "Nothing is within the limits (loses at most 1.0 points, at most 100 ms)."
     )
-    assert "The nearest is int8 on ONNX Runtime, 1 thread: 200 ms; loses 3.0 points" in text
+    assert "The nearest is int8 on ONNX Runtime, 1 thread: 200 ms ±0.8%; loses 3.0 points" in text
+    arms = [
+        replace(arm, turns=replace(arm.turns, void=tuple(range(8))))
+        if ORT.label in arm.label
+        else arm
+        for arm in found.arms
+    ]
+    void = replace(found, arms=tuple(arms))
+    unknown = verdict(tuned([ORT, INT8], void, Limits(max_drop=0.5)))
+    assert unknown.startswith("What to ship is not known: of 1 lane within the limits")
     by_size = tuned([EAGER, ORT], searched([(EAGER, 1.0), (ORT, 0.5)]), Limits(max_bytes=10.0))
     assert "Nothing is within the limits" in verdict(by_size)
 
@@ -194,6 +203,9 @@ def test_the_same_answer_stands_in_every_output(capsys):
     shown = capsys.readouterr().out
     assert answer in " ".join(shown.split())
     assert "python runs/1/bundle/run.py" in shown
+    assert "all float32, threads 1, batch 1; ▸ ship" in shown
+    assert "500 ms ±0.8%" in shown
+    assert "as fast as on Eager, 1 thread" in answer
     text = to_markdown(whole)
     assert "2.00×" in text
     assert "loses 3.0 points" in text
