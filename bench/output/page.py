@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -27,9 +28,13 @@ FILTERS: Final = {
     "breakable": lambda name: Markup(
         str(escape(name)).replace(".", ".<wbr>").replace("_", "_<wbr>")
     ),
-    # A command breaks between its words, never behind the hyphens of an option.
+    # A command breaks between its words and behind commas, never behind the hyphens of an option.
     "words": lambda text: Markup(" ").join(
-        Markup('<span class="word">{}</span>').format(word) for word in text.split(" ")
+        Markup("").join(
+            Markup('<span class="word">{}</span>').format(part)
+            for part in re.findall(r"[^,]*,|[^,]+$", word)
+        )
+        for word in text.split(" ")
     ),
     "sentence": sentence,
     "pct": lambda value: f"{value:.4g}",

@@ -124,7 +124,7 @@ def html_parts(
     life_groups, states, lives = life_views(report)
     cases = foundations_view(report)
     advice = advice_for(report.lives)
-    generation_lines = lines_of(report)
+    generation_lines, answers = lines_of(report), answers_of(report)
     lane_answers, compilations = answer_lines(report), compilation_lines(report)
     num_logs = sum(bool(group.first.log_tail) for group in groups) or 1
     return (
@@ -200,10 +200,10 @@ def html_parts(
             generation_sentences=generation_sentences(report),
             has_scaling=any(scalings.values()),
             extents_of=lambda group: sorted({extent for one in group for extent in one.extents}),
-            answers=answers_of(report),
+            answers=answers,
             shipped=SHIPPED,
             again=_again(report),
-            next_steps=next_steps(report),
+            next_steps=next_steps(report, answers),
             advice_at=advice.get,
             advice_text=advice_text,
             pictures=pictures,
@@ -270,6 +270,7 @@ def _templates() -> Environment:
     environment.filters["medians"] = row_markup.medians
     environment.filters["half_widths"] = row_markup.half_widths
     environment.filters["cold_totals"] = row_markup.cold_totals
+    environment.filters["ship_rows"] = row_markup.ship_rows
     environment.filters["operator_bars"] = filters.operator_bars
     environment.filters["cold_lines"] = filters.cold_lines
     environment.filters["lane_texts"] = filters.lane_texts

@@ -10,7 +10,32 @@ from markupsafe import Markup
 
 from bench.output.names import COMPARISONS, backend_name
 from bench.output.page import escaped
+from bench.output.text import shortened
+from bench.report.anchor import anchor
 from bench.report.view import LaneView, RowView, SpeedupView
+from bench.summary.ship import Answer
+
+
+def ship_rows(answers: Sequence[Answer]) -> Markup:
+    """Return a row for every answer: model, what to ship, how fast, at what cost, how sure; or why nothing is named."""
+    return Markup("".join(map(_ship_row, answers)))
+
+
+def _ship_row(one: Answer) -> str:
+    name = escaped(shortened(one.name, 80))
+    head = (
+        '<tr role="row"><th scope="row" role="rowheader">'
+        f'<a href="#{escaped(anchor(one.place))}"><bdi>{name}</bdi></a></th>'
+    )
+    sure = escaped(one.sure)
+    if not one.what:
+        return f'{head}<td role="cell" class="none" colspan="4">{sure}</td></tr>'
+    lost = escaped(one.lost) if one.has_unknown_quality else _unbroken(one.lost)
+    return (
+        f'{head}<td role="cell">{escaped(one.what)}</td><td role="cell" class="fast">{_unbroken(one.fast)}</td>'
+        f'<td role="cell" class="lost{" unknown" if one.has_unknown_quality else ""}">{lost}</td>'
+        f'<td role="cell" class="sure">{sure}</td></tr>'
+    )
 
 
 def medians(view: RowView, missing: Mapping[str, Markup], doubt: Markup) -> Markup:

@@ -85,9 +85,11 @@ def answers_of(report: Report) -> tuple[Answer, ...]:
     )
 
 
-def next_steps(report: Report) -> tuple[tuple[str, str], ...]:
+def next_steps(
+    report: Report, answers: Sequence[Answer] | None = None
+) -> tuple[tuple[str, str], ...]:
     """Return (what it would tell, command): those that make or measure more, to be run where this was called."""
-    answers = answers_of(report)
+    answers = answers_of(report) if answers is None else answers
     if not answers and not report.lives:
         return ()
     found = []

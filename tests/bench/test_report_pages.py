@@ -257,9 +257,9 @@ def test_too_few_pairs_at_a_glance_stay_on_a_phone(run):
 def test_a_command_breaks_between_its_words(run):
     with shown(run, width=390, height=800) as seen:
         heights = seen.run(
-            "[...document.querySelectorAll('.ship code .word')].map(w => w.offsetHeight)"
+            "[...document.querySelectorAll('.next code .word')].map(w => w.offsetHeight)"
         )
-        text = seen.run("document.querySelector('.ship code').textContent")
+        text = seen.run("document.querySelector('.next code').textContent")
     assert len(heights) > 3
     assert max(heights) < 30
     assert text.startswith("pytest suite --models ")
