@@ -33,13 +33,13 @@ from bench.report.anatomies import inlined, placed
 from bench.report.anchor import anchor
 from bench.report.generation_table import LEGEND, filled_heads, lines_of
 from bench.report.generation_words import generation_sentences
-from bench.report.layers_view import harm_rows, layers_note, mending_text
 from bench.report.lane_tables import (
     AnswerLine,
     CompilationLine,
     answer_lines,
     compilation_lines,
 )
+from bench.report.layers_view import harm_rows, layers_note, mending_text
 from bench.report.lifecycle_view import foundations_view, life_views, stage_anchor
 from bench.report.view import MEMORY, PASSED, RowView, between, quantity_text, row_views
 from bench.steps import step_name

@@ -12,8 +12,8 @@ from rich.text import Text
 from bench.output.names import MARKS, NOT_REACHED, STYLES, backend_short, outcome_name, plural
 from bench.report.generation_table import LEGEND, generation_table, lines_of
 from bench.report.generation_words import generation_sentences
-from bench.report.layers_view import layer_lines
 from bench.report.lane_tables import answer_lines, compilation_lines
+from bench.report.layers_view import layer_lines
 from bench.report.lifecycle_table import life_legend, life_table
 from bench.report.table import table_of
 from bench.steps import step_name
