@@ -10,6 +10,7 @@ from typing import Final
 
 from suite.axes import QUANTIZE
 from suite.lifecycle import Quantization
+from suite.quantization.beside import weights_beside
 from suite.quantization.count import TABLE, weights_by_operator
 from suite.quantization.embeddings import tables_in
 from suite.quantization.errors import QuantizationError
@@ -70,8 +71,9 @@ def quantize_dynamic_graph(
                 " `operators` and `excluded` of the model's Quantization"
             )
         middle = time.perf_counter()
-        _quantize(prepared, output, chosen, types)
-        tables = tables_in(output, prepared) if TABLE in operators else []
+        made = prepared.path.with_name("quantized.onnx")
+        _quantize(prepared, made, chosen, types)
+        tables = tables_in(made, output, prepared, has_tables=TABLE in operators)
         end = time.perf_counter()
     report = QuantizationReport(
         method="dynamic",
@@ -101,7 +103,7 @@ def _chosen(prepared: Prepared, operators: Collection[str]) -> list[str]:
 def _quantize(prepared: Prepared, output: Path, chosen: list[str], types: EightBitTypes) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    with quick_channels():
+    with quick_channels(), weights_beside(prepared.path.parent):
         quantize_dynamic(
             prepared.path,
             output,

@@ -27,16 +27,21 @@ ZERO: Final = "_zero_point"
 """Suffix that onnxruntime.quantization appends to the name of a weight."""
 
 
-def tables_in(graph: Path, prepared: Prepared) -> list[str]:
-    """Apply `quantize_embeddings` to a file made from a prepared graph, and restore its nodes' module names."""
+def tables_in(
+    graph: Path, output: Path, prepared: Prepared, *, has_tables: bool = True
+) -> list[str]:
+    """Write a file made from a prepared graph to `output`, with its nodes' module names; quantize its embeddings before
+    if `has_tables`, and return those.
+    """
     import onnx
 
     model = onnx.load(graph)
     restore_scopes(prepared.model, model)
-    tables = quantize_embeddings(
-        prepared.model, model, prepared.excluded, base=str(prepared.path.parent)
-    )
-    onnx.save(model, graph)
+    tables = []
+    if has_tables:
+        base = str(prepared.path.parent)
+        tables = quantize_embeddings(prepared.model, model, prepared.excluded, base=base)
+    onnx.save(model, output)
     return tables
 
 

@@ -236,7 +236,7 @@ def quantize_static_graph(
         middle = time.perf_counter()
         reader = Calibration(feeds, prepared.inputs, graph.name)
         _quantize(prepared, output, reader, region, types, ranges)
-        tables = tables_in(output, prepared) if TABLE in operators else []
+        tables = tables_in(output, output, prepared) if TABLE in operators else []
         end = time.perf_counter()
     report = QuantizationReport(
         method="static",

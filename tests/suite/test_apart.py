@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from importlib import import_module
 
 import numpy as np
 import onnx
@@ -12,8 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from quantization_graphs import language_model, recurrent
 
+from suite.lifecycle import Quantization
+from suite.quantization import dynamic
 from suite.quantization.apart import LARGE, PAGE, set_apart
+from suite.quantization.beside import weights_beside
+from suite.quantization.dynamic import quantize_dynamic_graph
 from suite.quantization.sessions import run
+from suite.quantization.types import U8S7
 
 pytestmark = pytest.mark.heavy
 
@@ -81,3 +87,31 @@ def test_a_file_that_is_cut_off_or_no_graph_is_refused_and_never_read_on(tmp_pat
     with suppress(ValueError, DecodeError):
         small = set_apart(cut, folder)
         onnx.load(small)  # cut between two fields of the model: a file like any other
+
+
+def test_a_quantizer_that_reads_weights_one_by_one_writes_the_same_numbers(
+    graph, tmp_path, monkeypatch
+):
+    settings = Quantization(method="dynamic")
+    one_by_one, at_once = tmp_path / "one_by_one.onnx", tmp_path / "at_once.onnx"
+    quantize_dynamic_graph(graph, one_by_one, settings, types=U8S7)
+    monkeypatch.setattr(dynamic, "weights_beside", lambda folder: nullcontext())
+    quantize_dynamic_graph(graph, at_once, settings, types=U8S7)
+    held, kept = tensors(at_once), tensors(one_by_one)
+    assert held.keys() == kept.keys()
+    for name, values in held.items():
+        np.testing.assert_array_equal(values, kept[name])
+
+
+def test_within_the_block_no_weight_is_loaded_and_after_it_the_library_is_as_before(
+    graph, tmp_path
+):
+    module = import_module("onnxruntime.quantization.quantize")
+    small = set_apart(graph, tmp_path)
+    before = module.load_model_with_shape_infer, onnx.numpy_helper.to_array
+    with weights_beside(tmp_path):
+        model = module.load_model_with_shape_infer(small)
+        assert model.ByteSize() < LARGE
+        table = next(t for t in model.graph.initializer if t.name == "table")
+        assert onnx.numpy_helper.to_array(table).shape == (512, 128)
+    assert (module.load_model_with_shape_infer, onnx.numpy_helper.to_array) == before
