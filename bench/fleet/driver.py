@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -30,10 +31,6 @@ LOOK_SECONDS: Final = 2.0
 """How often the driver asks which nodes are alive."""
 SILENCE_SECONDS: Final = 120.0
 """Beyond the deadline of a job: an attempt that tells nothing for so long is given up, its node may hang."""
-WINDOW: Final = 2
-"""Attempts per node that Ray knows of at a time: one that goes on and one to begin next. The driver's memory does not
-grow with the length of the run."""
-
 Handle = tuple[str, str, int]
 """Run, unit and attempt."""
 
@@ -225,22 +222,30 @@ class Fleet:
                     self._lose(kind, handle, f"told nothing for {limit:g} s and was given up")
 
     def _hand_out(self, kind: KindRun) -> None:
-        """Give Ray as many units as the kind's nodes can take next."""
+        """Give each of the kind's nodes that is free its next unit, and keep the others.
+
+        The node is named here: what waits at a node that Ray chose when none was free may wait beside an idle one.
+        """
         here = [node.node for node in kind.kind.nodes if node.node in self.alive]
         while kind.todo and not here:
             self._give_up(kind, kind.todo.popleft())
-        while kind.todo and len(kind.attempts) < WINDOW * len(here):
-            name = kind.todo.popleft()
-            lost_on = kind.ledger.accounts[name].lost_on
-            nodes = tuple(node for node in here if node not in lost_on) or tuple(here)
+        taken = Counter(attempt.node or attempt.nodes[0] for attempt in kind.attempts.values())
+        most = max(1, int(kind.kind.num_cpus))
+        for name in [*islice(kind.todo, 2 * most * len(here))]:
+            unit, lost_on = kind.units[name], kind.ledger.accounts[name].lost_on
+            may_take = [node for node in here if node not in lost_on] or here
+            node = min(may_take, key=lambda one: taken[one])
+            if taken[node] >= (1 if unit.is_timed else most):
+                continue
+            taken[node] += 1
+            kind.todo.remove(name)
             handle = (kind.run.folder.run_id, name, kind.ledger.open(name))
-            kind.attempts[handle] = Attempt(nodes=nodes, heard_at=self.clock())
-            unit = kind.units[name]
+            kind.attempts[handle] = Attempt(nodes=(node,), heard_at=self.clock())
             # All of a node's processors: Ray then gives none of it to anybody while a cell is measured there.
             num_cpus = kind.kind.num_cpus if unit.is_timed else 1.0
             num_gpus = kind.kind.num_gpus if unit.device != CPU else 0.0
             self.cluster.submit(
-                handle, self._task(kind, unit, handle[2]), nodes, num_cpus, num_gpus
+                handle, self._task(kind, unit, handle[2]), (node,), num_cpus, num_gpus
             )
 
     def _task(self, kind: KindRun, unit: Unit, attempt: int) -> UnitTask:

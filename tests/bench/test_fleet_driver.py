@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from fleet_twin import MAKER, TimedTwin, TwinCluster, kind_of_nodes, open_twin_run, planned_of
 
-from bench.fleet import driver as driver_module
 from bench.fleet.driver import Fleet, KindRun
 from bench.fleet.ledger import MAX_ATTEMPTS, Ledger
 from bench.fleet.node import Place
@@ -203,7 +202,7 @@ def test_ray_knows_of_no_more_attempts_than_nodes_can_take_soon(tmp_path):
     cluster.submit = counted
     fleet.serve()
     assert len(kind.units) > 20
-    assert max(most) == 2 * driver_module.WINDOW
+    assert max(most) == 2
 
 
 def test_an_input_file_travels_once_to_each_node_and_paths_in_options_become_the_nodes_own(
