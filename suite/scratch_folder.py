@@ -74,8 +74,7 @@ def remove_abandoned(parent: Path, prefix: str) -> list[Path]:
         with contextlib.suppress(OSError):
             if folder.is_symlink() or not folder.is_dir() or not _is_ours(folder):
                 continue
-            if _is_abandoned(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+            if _remove_if_abandoned(folder):
                 gone.append(folder)
     return gone
 
@@ -102,16 +101,21 @@ def _lock(folder: Path, *, waits: bool) -> int | None:
     return descriptor
 
 
-def _is_abandoned(folder: Path) -> bool:
-    """Return whether the maker of the folder is gone."""
+def _remove_if_abandoned(folder: Path) -> bool:
+    """Remove the folder if its maker is gone, and return whether it was."""
     try:
         descriptor = _lock(folder, waits=False)
     except BlockingIOError:
         return False
-    if descriptor is None:
-        return time.time() - folder.stat().st_mtime > STALE
-    os.close(descriptor)
-    return True
+    try:
+        if descriptor is None and time.time() - folder.stat().st_mtime <= STALE:
+            return False
+        # The lock is held meanwhile: a maker that has only just made the folder waits for it, and then finds it gone.
+        shutil.rmtree(folder, ignore_errors=True)
+        return True
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -86,16 +86,21 @@ def test_a_fleet_that_is_missing_or_damaged_is_one_sentence(tmp_path, text, said
 
 
 def options(**given):
-    names = ("fleet", "against", "against_python", "selftest")
+    names = ("fleet", "against", "against_python", "selftest", "models_from", "models")
     return SimpleNamespace(**{**dict.fromkeys(names, ""), "fleet_kinds": "all", **given})
 
 
-def test_kinds_without_a_fleet_and_a_gate_with_one_are_refused():
+def test_kinds_without_a_fleet_and_what_is_about_one_machine_are_refused():
     with pytest.raises(FleetError, match="goes with --fleet"):
         check_options(options(fleet_kinds="amx"))
-    with pytest.raises(FleetError, match="run the gate on a node"):
-        check_options(options(fleet="auto", against="main"))
+    for given in ({"selftest": "5"}, {"against_python": "python3"}):
+        with pytest.raises(FleetError, match="run it on a node itself"):
+            check_options(options(fleet="auto", **given))
+    for given in ({"models_from": "mine.py"}, {"models": ["mine.py:Net"]}):
+        with pytest.raises(FleetError, match="run the gate on a node itself"):
+            check_options(options(fleet="auto", against="main", **given))
     check_options(options(fleet="auto", fleet_kinds="amx"))
+    check_options(options(fleet="auto", against="main"))
 
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:1", "ray://nowhere", "ray://:x"])

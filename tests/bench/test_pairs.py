@@ -394,7 +394,7 @@ def test_a_ratio_from_single_rounds_is_no_headline_anywhere():
     assert average(report) == ""
     for text in (headline(report), terminal_of(report), to_markdown(report)):
         assert "1,234" not in text
-        assert "too few pairs" in text
+        assert "too few pairs" in text.lower()
 
 
 def busy(record):

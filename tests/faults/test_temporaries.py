@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,6 +54,30 @@ def test_the_folder_of_a_killed_process_is_removed_and_that_of_a_living_one_stay
     living.communicate()
     assert remove_abandoned(tmp_path, PREFIX) == [second]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_removed_under_its_lock_so_that_a_new_maker_does_not_lose_it(
+    tmp_path, monkeypatch
+):
+    killed, first = holder(tmp_path)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    held = []
+    remove = shutil.rmtree
+
+    def removed(folder, **options):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held.append(Path(folder))
+        finally:
+            os.close(descriptor)
+        remove(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", removed)
+    assert remove_abandoned(tmp_path, PREFIX) == [first]
+    assert held == [first]
 
 
 def test_a_link_that_is_called_like_a_scratch_folder_is_not_followed(tmp_path):
