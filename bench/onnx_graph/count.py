@@ -31,7 +31,7 @@ from bench.onnx_graph.operators import SHAPED_AS_INPUT, reason_not_counted
 from bench.onnx_graph.reasons import AXIS, causes_of, reason_of
 from bench.onnx_graph.sequences import joined_shape
 from bench.onnx_graph.tally import Count, Counts, opened
-from bench.onnx_graph.values import shape_of
+from bench.onnx_graph.values import opsets_of, shape_of
 
 
 def count_macs(model: Any, axes: Iterable[str], seen: Mapping[str, Sequence[int]]) -> Counts:
@@ -46,7 +46,7 @@ def count_macs(model: Any, axes: Iterable[str], seen: Mapping[str, Sequence[int]
 
 class _Walk:
     def __init__(self, model: Any, axes: Iterable[str]) -> None:
-        self.opsets = {o.domain or "ai.onnx": int(o.version) for o in model.opset_import}
+        self.opsets = opsets_of(model)
         self._axes = frozenset(axes)
         self._facts: dict[str, dict[str, Fact]] = {}
         self._keys: dict[str, list[str]] = {}

@@ -18,7 +18,7 @@ from bench.onnx_graph.record import Body, Graph, Node, Tensor, Value
 from bench.onnx_graph.skeleton import Skeleton, body_place, skeleton_of
 from bench.onnx_graph.stored import BadTensor, file_beside
 from bench.onnx_graph.tally import Count, Counts
-from bench.onnx_graph.values import value_of, values_of
+from bench.onnx_graph.values import opsets_of, value_of, values_of
 
 SCOPES: Final = "pkg.torch.onnx.name_scopes"
 """Metadata key under which torch.onnx writes a node's module path."""
@@ -48,7 +48,7 @@ def read(
     sized = infer(with_sizes(model, taken))
     counts = count_macs(sized, axes, shapes or {})
     values = _named_values(model.graph, axes)
-    opsets = {o.domain or "ai.onnx": int(o.version) for o in model.opset_import}
+    opsets = opsets_of(model)
     bodies: list[Body] = []
     nodes = tuple(_Nodes(counts, opsets, bodies).of(model.graph, values, {}))
     stored = {t.name for t in skeleton.tensors if t.is_initializer}

@@ -1,4 +1,4 @@
-"""Types and shapes of ONNX values as records."""
+"""Types, shapes and versions of operators of ONNX graphs as records."""
 
 from __future__ import annotations
 
@@ -39,3 +39,17 @@ def dtype_name(number: int) -> str:
         return str(onnx.TensorProto.DataType.Name(number)).lower() if number else ""
     except ValueError:
         return f"type {number}"
+
+
+def opsets_of(model: Any) -> dict[str, int]:
+    """Return domain of operators -> version, ONNX's own as `ai.onnx`.
+
+    Protobuf gives a name that is no UTF-8 as bytes.
+    """
+    found = {}
+    for one in model.opset_import:
+        domain = (
+            one.domain.decode(errors="replace") if isinstance(one.domain, bytes) else one.domain
+        )
+        found[domain or "ai.onnx"] = int(one.version)
+    return found

@@ -47,8 +47,8 @@ def fuzz(name: str, inputs: int, seeds: Path) -> None:
             with Guard(reader.name, len(data)):
                 counts[1] += accept(reader, data)
         except BaseException:
-            traceback.print_exc()
             print(f"@@found {data!r}", file=sys.stderr)
+            traceback.print_exc()  # last: the end is what is kept
             raise
         finally:
             if counts[0] % 10 == 0:

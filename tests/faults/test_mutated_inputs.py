@@ -9,7 +9,7 @@ from guards import Guard
 from hypothesis import given
 from hypothesis import strategies as st
 from mutations import bounded, damaged_bytes, damaged_json
-from readers import _benchmark, _whole_benchmark, accept, readers, remove_folder, slug
+from readers import GRAPH, _benchmark, _whole_benchmark, accept, readers, remove_folder, slug
 
 from bench.history.errors import HistoryError
 
@@ -79,6 +79,14 @@ def test_an_archive_that_cannot_be_unpacked_is_told(tmp_path, offset, value):
     for read in (program_of, steps_of_program):
         with pytest.raises(NotDrawn, match="expected a program that torch.export.save wrote"):
             read(path)
+
+
+def test_a_graph_is_read_whose_import_of_operators_has_a_name_that_is_no_text():
+    whole = GRAPH.read_bytes()
+    imported = b"ai.onnx.ml\x10\x01"
+    assert whole.endswith(imported)
+    damaged = whole.removesuffix(imported) + b"ai.onnx\xbe\xaa<\x10\x01"
+    assert accept(READERS["graph"], damaged)
 
 
 def test_a_small_file_that_claims_a_huge_picture_takes_no_memory_for_it(tmp_path):
