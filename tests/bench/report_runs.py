@@ -343,3 +343,19 @@ def _spoiled(record: Record, bad: tuple[Outcome, str, str, str]) -> Record:
         started_at=record.started_at,
         seconds=record.seconds,
     )
+
+
+def write_failing_run(folder, texts):
+    """A run whose models, and the failures of every third record, are named by these texts."""
+    write_run(folder, models=tuple((name, *MODELS[0][1:]) for name in texts), bad={})
+    lines = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    found = []
+    for number, line in enumerate(lines):
+        record = json.loads(line)
+        if number % 3 == 0:
+            text = texts[number % len(texts)]
+            fields = dict.fromkeys(("kind", "message", "log_tail", "log", "phase"), text)
+            failure = {**fields, "url": "javascript:alert(1)"}
+            record |= {"outcome": "failed", "failure": failure}
+        found.append(json.dumps(record))
+    (folder / "records.jsonl").write_text("\n".join(found) + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 from graph_files import EVIL, net
 from life_runs import LIVES, benched_records, life_records, write_folder, write_suite_run
 from pages import page
-from report_runs import MODELS, write_run
+from report_runs import write_failing_run, write_run
 
 from bench.graph_analysis.folder import folder_of
 from bench.graph_analysis.static import anatomy_of
@@ -314,18 +314,7 @@ def test_lives_are_shown_on_a_phone_and_in_the_dark(tmp_path):
 
 def test_names_errors_and_logs_are_shown_and_not_run(tmp_path):
     folder = tmp_path / "20261124-000000-evil"
-    write_run(folder, models=tuple((name, *MODELS[0][1:]) for name in EVIL), bad={})
-    lines = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
-    spoiled = []
-    for number, line in enumerate(lines):
-        record = json.loads(line)
-        if number % 3 == 0:
-            evil = EVIL[number % len(EVIL)]
-            fields = dict.fromkeys(("kind", "message", "log_tail", "log", "phase"), evil)
-            failure = {**fields, "url": "javascript:alert(1)"}
-            record |= {"outcome": "failed", "failure": failure}
-        spoiled.append(json.dumps(record))
-    (folder / "records.jsonl").write_text("\n".join(spoiled) + "\n", encoding="utf-8")
+    write_failing_run(folder, EVIL)
     folder_of(folder).mkdir()
     found, _ = anatomy_of(net(tmp_path / "net.onnx"), model=EVIL[0], size="base")
     data = json.dumps(found.as_dict()).replace("conv.weight", "<img src=x onerror=window.pwned=3>")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from graph_files import net
-from report_runs import MODELS, write_run
+from report_runs import write_failing_run
 from rich.console import Console
 
 from bench.gate.block import Block
@@ -116,18 +116,7 @@ def spoiled(value, texts):
 @pytest.fixture(scope="module")
 def evil_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evil") / "runs" / "20261124-000000-evil"
-    write_run(folder, models=tuple((name, *MODELS[0][1:]) for name in EVIL), bad={})
-    lines = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
-    found = []
-    for number, line in enumerate(lines):
-        record = json.loads(line)
-        if number % 3 == 0:
-            evil = EVIL[number % len(EVIL)]
-            fields = dict.fromkeys(("kind", "message", "log_tail", "log", "phase"), evil)
-            failure = {**fields, "url": "javascript:alert(1)"}
-            record |= {"outcome": "failed", "failure": failure}
-        found.append(json.dumps(record))
-    (folder / "records.jsonl").write_text("\n".join(found) + "\n", encoding="utf-8")
+    write_failing_run(folder, EVIL)
     for name in ("environment.json", "run.json"):
         data = json.loads((folder / name).read_text())
         texts = iter(EVIL * 1000)

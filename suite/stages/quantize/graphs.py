@@ -129,16 +129,19 @@ def batch_size(setup: TrainingSetup) -> int:
     return min(CALIBRATION_BATCH, setup.test()[0].num_samples)
 
 
-def drawn(job: CellJob, spec: ModelSpec) -> Iterator[Batch]:
+def drawn(
+    job: CellJob, spec: ModelSpec, *, first: int = FIRST_DRAW, split: str = TRAIN_SPLIT
+) -> Iterator[Batch]:
     """Yield batches of the cell's size without targets, each of another seed: for models that nothing is trained on."""
-    for number in count(FIRST_DRAW):
+    for number in count(first):
         yield batch_for(
             spec,
             job.cell.size,
             source_of(job, spec),
             num_samples=job.cell.batch,
             seed=job.options.seed + number,
-            split=TRAIN_SPLIT,
+            split=split,
+            overrides=job.cell.overrides,
         )
 
 

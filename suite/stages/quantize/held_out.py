@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import count, islice
+from itertools import islice
 from typing import Final
 
 import torch
@@ -16,10 +15,9 @@ from suite.quantization.sensitivity import Outputs, relative_error
 from suite.quantization.switched import Feeds
 from suite.spec import ModelSpec
 from suite.stages.quantize.fidelity import NUM_DRAWS
+from suite.stages.quantize.graphs import drawn
 from suite.stages.quantize.mending import HeldOut
-from suite.states.store import source_of
 from suite.tasks.batch import Batch
-from suite.tasks.task_of import batch_for
 from suite.training.quality import Forward, quality
 from suite.training.setup import TrainingSetup, num_samples_of
 from suite.worker.protocol import CellJob
@@ -45,7 +43,7 @@ def held_out_of_task(
 
         return drop(spec.scale, float32, quality(spec, forward, batches))
 
-    few = list(islice(_drawn(job, spec), NUM_FEW))
+    few = list(islice(drawn(job, spec, first=FIRST_HELD_OUT, split=VALIDATION_SPLIT), NUM_FEW))
     return HeldOut(
         feeds=[_feeds(batch) for batch in batches],
         num_samples=num_samples_of(batches),
@@ -58,7 +56,9 @@ def held_out_of_task(
 
 def held_out_as_built(job: CellJob, spec: ModelSpec, reference: Forward) -> HeldOut:
     """Return drawn samples with the relative error of the outputs: no task judges the model."""
-    batches = list(islice(_drawn(job, spec), NUM_DRAWS))
+    batches = list(
+        islice(drawn(job, spec, first=FIRST_HELD_OUT, split=VALIDATION_SPLIT), NUM_DRAWS)
+    )
     expected = [[tensor.numpy() for tensor in reference(batch)] for batch in batches]
     feeds = [_feeds(batch) for batch in batches]
     return HeldOut(
@@ -69,19 +69,6 @@ def held_out_as_built(job: CellJob, spec: ModelSpec, reference: Forward) -> Held
         num_few=num_samples_of(batches),
         is_metric=False,
     )
-
-
-def _drawn(job: CellJob, spec: ModelSpec) -> Iterator[Batch]:
-    for number in count(FIRST_HELD_OUT):
-        yield batch_for(
-            spec,
-            job.cell.size,
-            source_of(job, spec),
-            num_samples=job.cell.batch,
-            seed=job.options.seed + number,
-            split=VALIDATION_SPLIT,
-            overrides=job.cell.overrides,
-        )
 
 
 def _feeds(batch: Batch) -> Feeds:
