@@ -3,7 +3,8 @@
 Every model is tuned by `python -m bench tune --max-drop 1`: its lanes are judged by the task's metric on the trained
 model and measured in turns in one sitting. Prints a line per model with the chosen lane, its speed over eager and what
 it costs, then geometric means with their intervals: of the best lanes, and of ONNX Runtime's 8-bit graphs alone.
-`--again` reads the choices of earlier calls in OUT and tunes what is missing. `--markdown FILE` writes the table.
+`--again` reads the choices of earlier calls in OUT and tunes what is missing. Models called NAME_brief are those of
+`briefly_trained.py`: what of a life takes hours at base is cut short. `--markdown FILE` writes the table.
 Goals: 5x on a CPU with AMX, 4x with VNNI alone, 2.5x with AVX2; 8 bits alone 4x.
 """
 
@@ -26,9 +27,11 @@ from suite.axes import INT8, ONNXRUNTIME
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = (
-    "resnet18,inception_v3,unet,fcn_resnet50,pspnet,yolo,"
-    "vit_b_16,bert_classifier,roberta_classifier,bert,gpt2,llama"
+    "mlp,cnn,rnn,lstm,gru,resnet18,inception_v3,unet_brief,"
+    "bert_brief,gpt2_brief,llama_brief,t5_brief,transformer_brief"
 )
+BRIEF = Path(__file__).parent / "briefly_trained.py"
+"""Records of models that take hours to train on a CPU as the catalogue has them."""
 
 
 def tuned(model: str, given: argparse.Namespace) -> dict[str, Any] | None:
@@ -39,7 +42,9 @@ def tuned(model: str, given: argparse.Namespace) -> dict[str, Any] | None:
     words = [sys.executable, "-m", "bench", "tune", model, "--size", given.size]
     words += ["--max-drop", f"{given.max_drop:g}", "--plan", given.plan, "--no-bundle"]
     words += ["--threads", given.threads, "--format", "json", "--out", str(given.out.resolve())]
+    words += ["--models-from", str(given.models_from)]
     words += ["--backend", given.backend] if given.backend else []
+    words += ["--variant", given.variant] if given.variant else []
     words += ["--weights", given.weights]
     done = subprocess.run(words, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if not done.stdout.strip():
@@ -116,6 +121,8 @@ def main() -> None:
     parser.add_argument("--size", default="base", choices=("tiny", "base"))
     parser.add_argument("--max-drop", type=float, default=1.0)
     parser.add_argument("--backend", default="")
+    parser.add_argument("--variant", default="")
+    parser.add_argument("--models-from", type=Path, default=BRIEF)
     parser.add_argument("--threads", default="1")
     parser.add_argument("--weights", default="random")
     parser.add_argument("--plan", default="standard")

@@ -1,12 +1,17 @@
 """Whole lives of tiny models over seeds and instruction sets: which step is red, how often.
 
-    python tests/suite/lives_over_seeds.py --rows rows.jsonl [--models mlp,cnn] [--seeds 0-3] [--data FOLDER]
+    python tests/suite/lives_over_seeds.py --rows rows.jsonl --changes changes.jsonl [--models mlp,cnn] [--seeds 0-3]
+                                           [--data FOLDER] [--run FOLDER]
     ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 python tests/suite/lives_over_seeds.py --rows rows.jsonl ...
     python tests/suite/lives_over_seeds.py --table rows.jsonl
 
 A life is `pytest suite --models NAME --size tiny --seed SEED` from nothing, with one thread. Every step becomes a row
 when its life is over, and a life that has rows is not run again, so a stopped script goes on where it was. Goal: 99.5%
-of the steps that were tried are green. A step behind a red one was not tried.
+of the steps that were tried are green. A step behind a red one was not tried. `--run` takes the records of a run that
+is there in place of running.
+
+To `--changes` goes what each step did to the metric, in rows of spread_over_seeds.py, whose `--table` shows how far
+from the records' limits they are.
 """
 
 from __future__ import annotations
@@ -21,6 +26,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+from spread_over_seeds import changed
 
 from suite.catalog import builtin_specs
 
@@ -37,7 +44,7 @@ def instructions() -> str:
 
 
 def live(name: str, seed: int, data: Path | None) -> list[dict[str, Any]]:
-    """Run one life and return a row per step; raise RuntimeError if nothing was recorded."""
+    """Run one life and return its records; raise RuntimeError if nothing was recorded."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pytest", "suite", "-q", "-p", "no:cacheprovider"]
         options = ["--models", name, "--size", "tiny", "--seed", str(seed), "--threads", "1"]
@@ -52,9 +59,12 @@ def live(name: str, seed: int, data: Path | None) -> list[dict[str, Any]]:
         files = list(Path(folder).glob("runs/*/records.jsonl"))
         if not files:
             raise RuntimeError(f"{name}, seed {seed}: no record; run it by hand to see why")
-        records = [json.loads(line) for line in files[0].read_text().splitlines()]
-    about = {"model": name, "seed": seed, "data": data is not None, "instructions": instructions()}
-    return [{**about, **row_of(record)} for record in records]
+        return records_in(files[0])
+
+
+def records_in(file: Path) -> list[dict[str, Any]]:
+    """The records of a run, as JSON."""
+    return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 def row_of(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,6 +119,8 @@ def main() -> None:
     parser.add_argument("--seeds", default="0-3")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--rows", type=Path)
+    parser.add_argument("--changes", type=Path)
+    parser.add_argument("--run", type=Path)
     parser.add_argument("--table", type=Path)
     asked = parser.parse_args()
     file = asked.table or asked.rows
@@ -120,13 +132,35 @@ def main() -> None:
     first, _, last = asked.seeds.partition("-")
     for seed in range(int(first), int(last or first) + 1) if not asked.table else ():
         for name in names:
-            if (name, seed, asked.data is not None, instructions()) in known:
+            about = {
+                "model": name,
+                "seed": seed,
+                "data": asked.data is not None,
+                "instructions": instructions(),
+            }
+            if tuple(about.values()) in known:
                 continue
-            found = live(name, seed, asked.data)
+            if asked.run:
+                records = [
+                    one
+                    for one in records_in(asked.run / "records.jsonl")
+                    if one["cell"]["model"] == name
+                ]
+            else:
+                records = live(name, seed, asked.data)
+            found = [{**about, **row_of(record)} for record in records]
             rows += found
-            with file.open("a") as out:
-                out.writelines(json.dumps(row) + "\n" for row in found)
+            append(file, found)
+            if asked.changes:
+                changes = (changed(record, seed, instructions()) for record in records)
+                append(asked.changes, [one for one in changes if one])
     print("\n".join(table(rows)))
+
+
+def append(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Add rows to a file of JSON lines."""
+    with file.open("a") as out:
+        out.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 if __name__ == "__main__":

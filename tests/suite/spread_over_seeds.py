@@ -29,7 +29,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from suite.axes import FINETUNE, ORIGINAL, PRUNE, TRAIN, VARIANTS, load_route
+from suite.axes import FINETUNE, ORIGINAL, PRUNE, QUANTIZE, TRAIN, VARIANTS, load_route
 from suite.catalog import builtin_specs, spec_for
 from suite.cell import Cell
 from suite.data.sources import Source, second_source, sources_in
@@ -153,9 +153,43 @@ def measure(subject: Subject, what: str) -> tuple[float, float] | None:
     return table[what](subject)
 
 
+def changed(record: Mapping[str, Any], seed: int, under: str) -> dict[str, Any] | None:
+    """Return what a record of a life says of its step's change, as a row of this script; None if it says nothing.
+
+    `under`: the instruction set that the life was held to.
+    """
+    result, step, variant = record["result"] or {}, record["step"], record["cell"]["variant"]
+    metric = result.get("metric")
+    if not isinstance(metric, Mapping) or step not in (TRAIN, PRUNE, FINETUNE, QUANTIZE):
+        return None
+    spec = spec_for(record["cell"]["model"], "")
+    what = step if step in (TRAIN, PRUNE) else variant
+    values = {
+        TRAIN: lambda: min(
+            gain(spec.scale, metric[before], metric["trained"])
+            for before in ("untrained", "trivial")
+        ),
+        FINETUNE: lambda: gain(spec.scale, metric["scratch"], metric["finetuned"]),
+        PRUNE: lambda: result["drop"],
+        QUANTIZE: lambda: result["drop"],
+    }
+    return {
+        "model": spec.name,
+        "data": record["data"]["name"],
+        "instructions": under,
+        "what": what,
+        "seed": seed,
+        "key": key_of(settings_of(spec.sizes["tiny"], what)),
+        "value": values[step](),
+        "metric": metric,
+    }
+
+
 def settings_of(size: Size, what: str) -> dict[str, Any]:
     """Return what the outcome of a step depends on, as JSON-able data."""
-    own = {PRUNE: size.pruning, TRAIN: size.training}.get(what, size.finetuning)
+    own: Any = {PRUNE: size.pruning, TRAIN: size.training}.get(what, size.finetuning)
+    if is_quantized(what):
+        own = size.quantization
     facts = [size.build, size.inputs, asdict(size.training), asdict(own)]
     found: dict[str, Any] = json.loads(json.dumps({"facts": facts}, default=str))
     # A limit changes nothing but the verdict.
@@ -171,10 +205,17 @@ def instructions() -> str:
     return " ".join((torch.backends.cpu.get_cpu_capability(), *([f"oneDNN {limit}"] * bool(limit))))
 
 
+def is_quantized(what: str) -> bool:
+    """Whether `what` names a state in 8 bits (int8, pruned_int8, pt2e)."""
+    return what in VARIANTS and VARIANTS[what].stage == QUANTIZE
+
+
 def limit_of(size: Size, what: str) -> float:
     """The least gain, or the largest drop, that the record of a tiny model allows."""
     if what == PRUNE:
         return size.pruning.max_drop
+    if is_quantized(what):
+        return size.quantization.max_drop
     return size.training.margin if what == TRAIN else size.finetuning.margin
 
 
@@ -202,9 +243,11 @@ def table(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         limit = limit_of(spec_for(key[0], "").sizes["tiny"], key[1])
         mean = statistics.mean(values)
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        room = limit - mean if key[1] == PRUNE else mean - limit
+        room = limit - mean if key[1] == PRUNE or is_quantized(key[1]) else mean - limit
         away = f"{room / spread:.1f}{' (!)' * (room < SPREADS * spread)}" if spread else "unknown"
         shown = f"{spread:.2g}" if spread else "unknown"
+        if len(values) > 1 and not spread:
+            shown, away = "0", "all alike"
         yield (f"| {' | '.join(key)} | {len(values)} | {mean:.3g} | {shown} | {limit:g} | {away} |")
 
 
