@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
@@ -19,6 +21,8 @@ from suite.origins.reference import LIBRARIES
 
 MODELS_IN_COMMAND: Final = 40
 """Maximum number of models in a command that is to be copied: the whole catalogue; of more, the first ones."""
+SAID_AGAIN: Final = ("--data", "--weights", "--seed")
+"""Options that a proposed command repeats as they were typed."""
 
 
 def limits_text(limits: Limits, quality: Quality | None) -> str:
@@ -166,11 +170,26 @@ def next_command(report: Report) -> str:
     if models:
         own = report.options.get("models_from", "")
         where = f" --models-from {quote(from_here(own))}" if own else ""
-        return f"pytest suite{where} --models {_some(models)} --size {sizes}"
+        return f"pytest suite{where} --models {_some(models)} --size {sizes}{said_again(report)}"
     if not named:
         return ""
     typed = _some([as_typed(str(origins[model])) for model in named])
-    return f"pytest bench --models {typed} --variant {ORIGINAL},{INT8} --size {sizes}"
+    states = f"--variant {ORIGINAL},{INT8}"
+    return f"pytest bench --models {typed} {states} --size {sizes}{said_again(report)}"
+
+
+def said_again(report: Report) -> str:
+    """Return the options of the run's command without which the next one would be of other samples or weights, each
+    after a space.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in SAID_AGAIN:
+        parser.add_argument(name)
+    try:
+        given, _ = parser.parse_known_args(shlex.split(report.command))
+    except (argparse.ArgumentError, ValueError):  # a command of another tool, or one cut short
+        return ""
+    return "".join(f" --{name} {quote(value)}" for name, value in vars(given).items() if value)
 
 
 def _some(models: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from bench.summary.advice_text import (
     none_text,
     not_found_out,
     ratio_text,
+    said_again,
     state_text,
     sureness_text,
 )
@@ -122,7 +123,7 @@ def tune_command(report: Report, row: Row) -> str:
     own = report.options.get("models_from", "")
     parts = ["python -m bench tune", as_typed(origin) if origin else row.model]
     parts += [f"--models-from {quote(from_here(own))}"] if own and not origin else []
-    return " ".join((*parts, f"--size {row.size} --max-drop 1"))
+    return " ".join((*parts, f"--size {row.size} --max-drop 1")) + said_again(report)
 
 
 def _rows(report: Report) -> list[Row]:

@@ -91,14 +91,16 @@ def test_a_model_that_is_judged_as_built_is_not_sent_through_a_life_that_it_has_
 ):
     unmeasured = replace(INT8, ratio=None)
     here = {name: told.replace("HERE", str(Path.cwd())) for name, told in origins.items()}
-    report = SimpleNamespace(rows=(), lives=(life(EAGER, unmeasured),), options={"origins": here})
+    report = SimpleNamespace(
+        rows=(), lives=(life(EAGER, unmeasured),), options={"origins": here}, command=""
+    )
     assert next_command(report) == command
 
 
 def test_a_command_to_copy_names_models_and_nothing_else():
     """An ellipsis after the sixth name was taken for a model."""
     rows = [SimpleNamespace(model=f"m{n}", size="tiny") for n in range(9)]
-    report = SimpleNamespace(rows=rows, lives=(), options={})
+    report = SimpleNamespace(rows=rows, lives=(), options={}, command="")
     named = ",".join(f"m{n}" for n in range(9))
     assert next_command(report) == f"pytest suite --models {named} --size tiny"
 
@@ -106,9 +108,27 @@ def test_a_command_to_copy_names_models_and_nothing_else():
 def test_the_life_of_a_model_of_the_users_own_is_asked_for_with_its_file():
     unmeasured = replace(INT8, ratio=None)
     report = SimpleNamespace(
-        rows=(), lives=(life(EAGER, unmeasured),), options={"models_from": "/my/nets.py"}
+        rows=(),
+        lives=(life(EAGER, unmeasured),),
+        options={"models_from": "/my/nets.py"},
+        command="",
     )
     assert next_command(report) == "pytest suite --models-from /my/nets.py --models net --size tiny"
+
+
+@pytest.mark.parametrize(
+    ("typed", "again"),
+    [
+        ("pytest bench --data '/my data' --seed=3 -k latency", " --data '/my data' --seed 3"),
+        ("pytest bench --weights pretrained --size base", " --weights pretrained"),
+        ("pytest bench --data", ""),
+        ("pytest bench 'cut", ""),
+    ],
+)
+def test_a_command_to_copy_is_of_the_same_samples_and_weights(typed, again):
+    unmeasured = replace(INT8, ratio=None)
+    report = SimpleNamespace(rows=(), lives=(life(EAGER, unmeasured),), options={}, command=typed)
+    assert next_command(report) == f"pytest suite --models net --size tiny{again}"
 
 
 def test_a_state_whose_stage_failed_is_never_shipped():
