@@ -189,8 +189,8 @@ MODELS: Final = (
                 pruning=Pruning(
                     parameters_left=0.4,
                     macs_left=0.4,
-                    recovery_steps=80,
-                    learning_rate=0.0015,
+                    recovery_steps=150,
+                    learning_rate=0.003,
                     max_drop=8.0,
                 ),
                 quantization=Quantization(calibration_samples=16, bytes_left=0.7, max_drop=3.0),
