@@ -28,7 +28,7 @@ COMMANDS: Final = {
     ),
     "why": (
         "bench.why",
-        "why a graph is slow in ONNX Runtime: the cause, its evidence, the cure",
+        "why a graph or a lane is slow: the cause, its evidence, the cure",
     ),
     "tune": (
         "bench.tune.command",

@@ -1,4 +1,6 @@
-"""`python -m bench why MODEL | FILE.onnx`: why a graph is slow in ONNX Runtime, with evidence and cure."""
+"""`python -m bench why MODEL | FILE.onnx`: why a graph is slow in ONNX Runtime, and every other lane by the records of
+its run, with evidence and cure.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import argparse
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +20,7 @@ from bench.graph_analysis.causes import LEAST, Finding, causes_of, products, thr
 from bench.graph_analysis.evidence import Evidence, SessionProfileOptions
 from bench.graph_analysis.make import graphs_of
 from bench.instruments.results import ProfileResult
+from bench.lane_answers import LaneAnswer, lane_answers, lanes_document, show_lanes, told
 from bench.onnx_graph.axes import parse_sizes
 from bench.output.console import print_to, write_text
 from bench.output.json_text import to_json
@@ -27,7 +30,7 @@ from bench.summary.model import Speedup
 from diagnostics.codec import encode
 from diagnostics.did_you_mean import did_you_mean
 from suite import units
-from suite.axes import ONNXRUNTIME, ORIGINAL, REFERENCE
+from suite.axes import BACKENDS, ONNXRUNTIME, ORIGINAL, REFERENCE
 from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.runs.folder import RUNS, NoSuchRun, find_run, runs_in
@@ -70,6 +73,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("what", metavar="MODEL | FILE.onnx", help="a model of a run, or any ONNX file")
     add("--size", default="", help="tiny or base (default: the first that the run has)")
     add("--variant", default=ORIGINAL, help=f"state of the model (default: {ORIGINAL})")
+    add(
+        "--backend",
+        default="",
+        metavar="LANE",
+        help="this lane alone; of any but onnxruntime what its run recorded is read, and nothing measured",
+    )
     add("--threads", type=int, default=0, metavar="N", help="default: all cores")
     add(
         "--axes",
@@ -83,33 +92,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Name the causes: 0 when the graph was profiled, 2 when it could not be."""
+    """Name the causes: 0 when there was anything to judge, 2 when there was not."""
     try:
-        if arguments.threads < 0:
-            raise CannotTell(f"--threads {arguments.threads}; expected 1 or more")
-        subject = _subject(arguments)
-        evidence = _evidence(subject, arguments)
+        _check(arguments)
+        lanes = _lanes(arguments)
+        subject = _subject_beside(lanes, arguments)
+        evidence = _evidence(subject, arguments) if subject else None
     except (CannotTell, NoSuchRun, ValueError) as error:
         print(f"python -m bench why: {error}", file=sys.stderr)
         return TROUBLE
     except KeyboardInterrupt:
         return 130
-    causes = causes_of(evidence)
     if arguments.format == "json":
-        write_text(to_json(document(subject, evidence, causes)), None)
-    else:
-        print_to(None, lambda console: show(subject, evidence, causes, console), highlight=False)
+        write_text(to_json(document(subject, evidence, lanes)), None)
+        return 0
+
+    def write(console: Console) -> None:
+        if subject and evidence:
+            show(subject, evidence, causes_of(evidence), console)
+        elif not arguments.backend:
+            console.print(f"[dim]{escape(_no_graph(arguments))}[/dim]", soft_wrap=True)
+        show_lanes(lanes, console)
+
+    print_to(None, write, highlight=False)
     return 0
 
 
-def document(subject: Subject, evidence: Evidence, causes: tuple[Finding, ...]) -> dict[str, Any]:
-    """Return what was found as JSON-able data; times in seconds, shares from 0 to 1."""
-    return {
-        "schema": 1,
+def document(
+    subject: Subject | None, evidence: Evidence | None, lanes: tuple[LaneAnswer, ...] = ()
+) -> dict[str, Any]:
+    """Return what was found as JSON-able data, without a graph the lanes alone; seconds, and shares from 0 to 1."""
+    of_lanes = {"schema": 1, "lanes": lanes_document(lanes)}
+    if subject is None or evidence is None:
+        return of_lanes
+    return of_lanes | {
         "graph": str(subject.path),
         "cell": subject.cell.id if subject.cell else None,
         "over_eager": encode(subject.speedup) if subject.speedup else None,
-        "causes": encode(causes),
+        "causes": encode(causes_of(evidence)),
         "evidence": encode(evidence, sparse=True),
     }
 
@@ -154,31 +174,85 @@ def show(
         console.print("[dim]one thread against all: too many turns were disturbed to tell[/dim]")
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    """Raise CannotTell for options that do not go together."""
+    if arguments.threads < 0:
+        raise CannotTell(f"--threads {arguments.threads}; expected 1 or more")
+    lane = arguments.backend
+    if lane and lane not in BACKENDS:
+        near = did_you_mean(lane, list(BACKENDS))
+        raise CannotTell(f"--backend {lane}; expected one of {', '.join(BACKENDS)}{near}")
+    if lane and _is_file(arguments):
+        raise CannotTell("--backend goes with a model of a run; a file is run in ONNX Runtime")
+
+
+def _is_file(arguments: argparse.Namespace) -> bool:
+    return Path(arguments.what).suffix.lower() == ".onnx"
+
+
+def _lanes(arguments: argparse.Namespace) -> tuple[LaneAnswer, ...]:
+    """Return what the records say of the model's lanes; none of a file. Raises CannotTell or NoSuchRun."""
+    if _is_file(arguments) or arguments.backend == ONNXRUNTIME:
+        return ()
+    lanes = lane_answers(
+        _folders(arguments),
+        arguments.what,
+        arguments.size,
+        arguments.variant,
+        arguments.backend,
+    )
+    if arguments.backend and not lanes:
+        raise CannotTell(
+            f"{arguments.run or arguments.runs_dir}: {arguments.what} was not measured on {arguments.backend} in a"
+            f" run. Next: pytest bench --models {arguments.what} --backend {REFERENCE},{arguments.backend}"
+        )
+    return lanes if arguments.backend else told(lanes)
+
+
+def _subject_beside(lanes: Sequence[LaneAnswer], arguments: argparse.Namespace) -> Subject | None:
+    """Return the graph that is meant; None if other lanes were asked for, or are all that there is. Raises as
+    `_subject`.
+    """
+    if arguments.backend not in ("", ONNXRUNTIME):
+        return None
+    try:
+        return _subject(arguments)
+    except CannotTell:
+        if lanes and not arguments.axes:
+            return None
+        raise
+
+
+def _folders(arguments: argparse.Namespace) -> list[Path]:
+    """Return the runs to look through, newest first. Raises NoSuchRun."""
+    if arguments.run:
+        return [find_run(arguments.run, arguments.runs_dir)]
+    return runs_in(arguments.runs_dir)[:SEARCHED]
+
+
 def _subject(arguments: argparse.Namespace) -> Subject:
     """Return the graph that is meant. Raises CannotTell or NoSuchRun."""
     path = Path(arguments.what)
-    if path.suffix.lower() == ".onnx":
+    if _is_file(arguments):
         if not path.is_file():
             raise CannotTell(f"{path}: no such file; expected an ONNX file or a model of a run")
         return Subject(title=path.name, path=path)
     if arguments.axes:
         raise CannotTell("--axes goes with a file; the graph of a run gets the run's own batch")
-    folders = (
-        [find_run(arguments.run, arguments.runs_dir)]
-        if arguments.run
-        else runs_in(arguments.runs_dir)[:SEARCHED]
-    )
     known: set[str] = set()
-    for folder in folders:
+    for folder in _folders(arguments):
         run = load_run(folder)
         found = _in_run(run, arguments, known)
         if found is not None:
             return found
-    where = arguments.run or arguments.runs_dir
-    raise CannotTell(
-        f"{where}: no graph of {arguments.what}"
+    raise CannotTell(_no_graph(arguments, sorted(known)))
+
+
+def _no_graph(arguments: argparse.Namespace, known: Sequence[str] = ()) -> str:
+    return (
+        f"{arguments.run or arguments.runs_dir}: no graph of {arguments.what}"
         f"{f' ({variant_name(arguments.variant)})' if arguments.variant != ORIGINAL else ''} in a run"
-        f"{did_you_mean(arguments.what, sorted(known)) if known else ''}."
+        f"{did_you_mean(arguments.what, known) if known else ''}."
         f" Next: pytest bench --models {arguments.what}, or name an ONNX file"
     )
 

@@ -28,8 +28,15 @@ BREAK: Final = re.compile(
     r"Graph break in user code at (.+):(\d+)\n(?:Graph Break )?Reason: (.+)", re.DOTALL
 )
 """What torch 2.15 logs of a break under TORCH_LOGS=graph_breaks."""
-GENERAL: Final = "Encountered graph break"
-"""How a reason begins whose first paragraph says no more than that."""
+SKIPPED: Final = "Failed to handle graph break gracefully"
+"""How a reason begins if torch runs the whole function in Python."""
+GENERAL: Final = ("Encountered graph break", SKIPPED)
+"""How reasons begin whose first paragraph says no more than that."""
+EXPLAINED: Final = re.compile(r"^\s*Explanation: (.+)$", re.MULTILINE)
+ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
+LIMIT: Final = "recompile limit exceeded"
+DETAIL: Final = 300
+"""Most characters of a detail."""
 PASSES: Final = 2
 """Passes after the first: code that is compiled again for the same input is found in them."""
 
@@ -53,7 +60,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[CompilationResult]:
         first = _timed(subject)
         for _ in range(PASSES):
             subject.call()
-        again = recompilations(utils.get_compilation_metrics())
+        again, given_up = recompilations(utils.get_compilation_metrics())
         graphs = int(utils.counters["stats"]["unique_graphs"])
         if asked.is_kept:
             found.append(Measurement(metric="compile_cached", unit="s", samples=(first,)))
@@ -70,10 +77,9 @@ def run(job: CellJob, emit: Emit) -> StepOutput[CompilationResult]:
             CompilationResult,
             subject.setup,
             num_graphs=graphs,
-            breaks=tuple(
-                GraphBreak(place=place, reason=reason) for place, reason in dict.fromkeys(breaks)
-            ),
+            breaks=tuple(dict.fromkeys(breaks)),
             recompilations=again,
+            given_up=given_up,
         ),
         data=subject.data,
     )
@@ -87,11 +93,11 @@ def _timed(subject: Runnable) -> float:
 
 
 @contextmanager
-def heard_breaks() -> Iterator[list[tuple[str, str]]]:
-    """Within the block, collect (place, reason) of every graph break."""
+def heard_breaks() -> Iterator[list[GraphBreak]]:
+    """Within the block, collect every graph break."""
     from torch._logging._internal import set_logs
 
-    found: list[tuple[str, str]] = []
+    found: list[GraphBreak] = []
 
     class Ear(logging.Handler):
         """Hands every message to `break_of`."""
@@ -110,28 +116,43 @@ def heard_breaks() -> Iterator[list[tuple[str, str]]]:
         set_logs()
 
 
-def break_of(message: str) -> tuple[str, str] | None:
-    """Return (place, reason) of a break that torch has logged; None for any other message."""
+def break_of(message: str) -> GraphBreak | None:
+    """Return the break that torch has logged; None for any other message."""
     match = BREAK.search(message)
     if match is None:
         return None
     reason, _, rest = match[3].partition("\n\n")
-    if rest and reason.startswith(GENERAL):
-        reason = rest
-    return f"{short(match[1])}:{match[2]}", reason.strip().splitlines()[0]
+    is_skipped = reason.startswith(SKIPPED)
+    told = rest if rest and reason.startswith(GENERAL) else match[3]
+    detail = EXPLAINED.search(told)
+    return GraphBreak(
+        place=f"{short(match[1])}:{match[2]}",
+        reason=told.strip().splitlines()[0],
+        detail=ADDRESS.sub("", detail[1].strip())[:DETAIL] if detail else "",
+        is_skipped=is_skipped,
+    )
 
 
-def recompilations(metrics: object) -> tuple[Recompilation, ...]:
-    """Return the functions that were compiled more than once, with the first guard that failed."""
+def recompilations(metrics: object) -> tuple[tuple[Recompilation, ...], tuple[str, ...]]:
+    """Return the functions that were compiled more than once, with the first guard that failed, and the places of
+    those that reached the limit.
+    """
     counts: Counter[tuple[str, str]] = Counter()
+    places: dict[str, str] = {}
+    given_up: dict[str, None] = {}
     for one in metrics if isinstance(metrics, list) else ():
-        if reason := one.recompile_reason:
-            place = f"{short(one.co_filename)}:{one.co_firstlineno} {one.co_name}"
-            counts[place, str(reason).splitlines()[0].partition(": ")[2]] += 1
+        frame = str(one.compile_id).partition("/")[0]
+        if one.co_filename:
+            places[frame] = f"{short(one.co_filename)}:{one.co_firstlineno} {one.co_name}"
+        if LIMIT in (one.fail_reason or ""):  # torch 2.15 names no place there, but the frame
+            given_up[places.get(frame, "an unnamed function")] = None
+        elif one.recompile_reason and frame in places:
+            reason = str(one.recompile_reason).splitlines()[0].partition(": ")[2]
+            counts[places[frame], reason] += 1
     return tuple(
         Recompilation(place=place, reason=reason, count=count)
         for (place, reason), count in counts.items()
-    )
+    ), tuple(given_up)
 
 
 def short(path: str) -> str:

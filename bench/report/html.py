@@ -35,8 +35,10 @@ from bench.report.generation_table import LEGEND, filled_heads, lines_of
 from bench.report.generation_words import generation_sentences
 from bench.report.lane_tables import (
     AnswerLine,
+    CauseLine,
     CompilationLine,
     answer_lines,
+    cause_lines,
     compilation_lines,
 )
 from bench.report.layers_view import harm_rows, layers_note, mending_text
@@ -71,6 +73,7 @@ TABLES: Final = {
     "latency": "Latency",
     "answers": "Answers",
     "compilation": "Compilation",
+    "causes": "Why slow",
     "memory": "Memory",
     "coldstart": "Cold start",
     "generation": "Generation",
@@ -126,6 +129,7 @@ def html_parts(
     advice = advice_for(report.lives)
     generation_lines, answers = lines_of(report), answers_of(report)
     lane_answers, compilations = answer_lines(report), compilation_lines(report)
+    slow_lanes = cause_lines(report)
     num_logs = sum(bool(group.first.log_tail) for group in groups) or 1
     return (
         _templates()
@@ -148,9 +152,10 @@ def html_parts(
             cold=tuple(dict.fromkeys(m for v in rows for lane in v.lanes for m in lane.cold)),
             target=targets_of(report, rows),
             followers=labels.followers_of(report.unfinished),
-            tables=_tables(rows, lane_answers, compilations),
+            tables=_tables(rows, lane_answers, compilations, slow_lanes),
             answer_lines=lane_answers,
             compilation_lines=compilations,
+            cause_lines=slow_lanes,
             lives=lives,
             groups_of_life=life_groups,
             life_states=states,
@@ -305,6 +310,7 @@ def _tables(
     rows: tuple[RowView, ...],
     answers: Sequence[AnswerLine],
     compilations: Sequence[CompilationLine],
+    slow_lanes: Sequence[CauseLine],
 ) -> tuple[tuple[str, str], ...]:
     """Return (template, title) of the benchmark tables that are not empty."""
     steps = {step.step for view in rows for step in view.steps}
@@ -312,6 +318,7 @@ def _tables(
         "latency": "latency" in steps,
         "answers": bool(answers),
         "compilation": bool(compilations),
+        "causes": bool(slow_lanes),
         "memory": "memory" in steps,
         "coldstart": "coldstart" in steps,
         "generation": any(lane.generation for view in rows for lane in view.row.lanes),

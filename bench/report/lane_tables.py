@@ -11,6 +11,7 @@ from bench.output.names import plural
 from bench.output.text import shortened
 from bench.summary.answers import error_text, verdict_text
 from bench.summary.labels import interval_text, labels_of, times
+from bench.summary.lane_causes import LaneFinding, causes_of_lane, is_slow, lacks_compilation
 from bench.summary.lane_facts import Compiled, Likeness, Ran
 from bench.summary.model import Comparison, Lane, Report, Row
 from suite import units
@@ -75,6 +76,28 @@ class CompilationLine:
         return f"compiled in {took}; graphs {self.graphs}, breaks {self.breaks}, recompiled {self.recompiled}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CauseLine:
+    """Why one lane is slow."""
+
+    row: str
+    label: str
+    backend: str
+    causes: tuple[LaneFinding, ...]
+    """The gravest first."""
+    missing: str
+    """What has to be measured to name one, with the command; empty if nothing has."""
+
+    @property
+    def text(self) -> str:
+        """The first cause in one line."""
+        if not self.causes:
+            return f"slow, and not known why: {self.missing}"
+        first, more = self.causes[0], len(self.causes) - 1
+        rest = f" (and {plural(more, 'cause')} more)" if more else ""
+        return f"{first.cause}: {first.sentence}. Cure: {first.cure}{rest}"
+
+
 def answer_lines(report: Report) -> tuple[AnswerLine, ...]:
     """Return a line per lane of which anything is known beside its speed."""
     return tuple(
@@ -95,6 +118,25 @@ def compilation_lines(report: Report) -> tuple[CompilationLine, ...]:
         for row in report.rows
         for lane in row.lanes
         if lane.compiled is not None
+    )
+
+
+def cause_lines(report: Report) -> tuple[CauseLine, ...]:
+    """Return a line per lane of which a cause is named, and per slow one of which it could be."""
+    labels = labels_of(report)
+    return tuple(
+        CauseLine(
+            row=row.id,
+            label=labels[row.id],
+            backend=lane.backend,
+            causes=causes,
+            missing=missing,
+        )
+        for row in report.rows
+        for lane in row.lanes
+        for causes in (causes_of_lane(row, lane),)
+        for missing in (lacks_compilation(report, row, lane) if is_slow(row, lane) else "",)
+        if causes or missing
     )
 
 

@@ -15,6 +15,7 @@ from bench.output.names import (
 )
 from bench.report.generation_table import generation_markdown
 from bench.report.generation_words import generation_sentences
+from bench.report.lane_tables import cause_lines
 from bench.report.lifecycle_markdown import life_markdown
 from bench.report.lifecycle_table import life_legend
 from bench.steps import step_name
@@ -51,6 +52,7 @@ def to_markdown(report: Report) -> str:
             f"<sub>p50 with half of its 95% interval; {safe(legend)}"
             "peak RSS is the rise above the level before the passes.</sub>"
         )
+    blocks += _slow(report)
     if generated := generation_markdown(report):
         blocks += [*generated, *map(safe, generation_sentences(report))]
     if report.lives:
@@ -64,6 +66,18 @@ def to_markdown(report: Report) -> str:
         )
     )
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _slow(report: Report) -> list[str]:
+    """Return the first cause of every lane of which one is named."""
+    found = cause_lines(report)
+    lines = [
+        f"- why slow: **{safe(f'{one.label}, {backend_name(one.backend)}')}** {safe(one.text)}"
+        for one in found[:LISTED]
+    ]
+    if len(found) > LISTED:
+        lines.append(f"- and {len(found) - LISTED} more")
+    return ["\n".join(lines)] if lines else []
 
 
 def _context(report: Report) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 from bench.output.names import MARKS, NOT_REACHED, STYLES, backend_short, outcome_name, plural
 from bench.report.generation_table import LEGEND, generation_table, lines_of
 from bench.report.generation_words import generation_sentences
-from bench.report.lane_tables import answer_lines, compilation_lines
+from bench.report.lane_tables import answer_lines, cause_lines, compilation_lines
 from bench.report.layers_view import layer_lines
 from bench.report.lifecycle_table import life_legend, life_table
 from bench.report.table import table_of
@@ -171,6 +171,13 @@ def _print_lanes(report: Report, console: Console) -> None:
         for text in filter(None, told):
             where = f"{labels[line.row]}, {backend_short(line.backend)}"
             console.print(Text.assemble(("! ", "yellow"), f"{where}: {text}"))
+    slow = cause_lines(report)
+    for cause in slow[:LISTED]:
+        where = f"{cause.label}, {backend_short(cause.backend)}"
+        console.print(Text.assemble("why slow: ", (where, "bold"), f": {cause.text}"))
+    if slow[LISTED:]:
+        more = plural(len(slow) - LISTED, "lane")
+        console.print(Text(f"why slow: {more} more in the HTML report", style="dim"))
 
 
 def _print_foundations(report: Report, console: Console) -> None:

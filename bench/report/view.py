@@ -16,6 +16,7 @@ from bench.steps import step_name
 from bench.summary.answers import verdict_text
 from bench.summary.elements import Quantity, Step, Timing
 from bench.summary.labels import axes_by_row, labels_of, name_of, times
+from bench.summary.lane_causes import causes_of_lane
 from bench.summary.model import Lane, Report, Row, Speedup
 from suite import units
 from suite.axes import DTYPES, REFERENCE
@@ -280,6 +281,7 @@ def _more_facts(row: Row, lane: Lane) -> list[tuple[str, str, str]]:
         ("", "compile, no cache", units.seconds(compiled.cold) if compiled else ""),
         ("part", "again in that process", units.seconds(compiled.warm) if compiled else ""),
         ("part", "new process, cache kept", units.seconds(compiled.cached) if compiled else ""),
+        *(("", "why slow", f"{c.cause}: {c.sentence}") for c in causes_of_lane(row, lane)[:1]),
     ]
 
 

@@ -70,6 +70,8 @@ class Compiled:
     num_graphs: int | None
     breaks: tuple[GraphBreak, ...]
     recompilations: tuple[Recompilation, ...]
+    given_up: tuple[str, ...] = ()
+    """Places that reached the limit of compiled versions, and run in Python since."""
 
 
 def ran_of(records: Iterable[Record]) -> Ran | None:
@@ -121,4 +123,5 @@ def compiled_of(records: Sequence[Record]) -> Compiled | None:
         num_graphs=record.result.num_graphs,
         breaks=record.result.breaks,
         recompilations=record.result.recompilations,
+        given_up=record.result.given_up,
     )

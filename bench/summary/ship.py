@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Final
 
+from bench.compilation import STEP as COMPILATION
 from bench.output.names import backend_name, plural
 from bench.summary.advice import Advice, advice_for
 from bench.summary.advice_text import (
@@ -25,7 +26,7 @@ from bench.summary.advice_text import (
 from bench.summary.answers import is_wrong, likeness_text
 from bench.summary.labels import interval_text, life_names, times
 from bench.summary.model import Report, Row, Speedup
-from suite.axes import DTYPES, ORIGINAL, REFERENCE
+from suite.axes import COMPILED, DTYPES, ORIGINAL, REFERENCE
 from suite.weight_sources import RANDOM
 
 LINES: Final = 4
@@ -119,11 +120,27 @@ def ship_lines(report: Report) -> list[str]:
 
 def tune_command(report: Report, row: Row) -> str:
     """Return the command that measures all lanes of the row's model."""
-    origin = report.options.get("origins", {}).get(row.model, "")
+    model, own = _typed(report, row)
+    return f"python -m bench tune {model}{own} --size {row.size} --max-drop 1{said_again(report)}"
+
+
+def compilation_command(report: Report, row: Row) -> str:
+    """Return the command that takes apart what torch.compile makes of the row's model."""
+    model, own = _typed(report, row)
+    axes = f" --variant {row.variant}" if row.variant != ORIGINAL else ""
+    axes += f" --dtype {row.dtype}" if row.dtype != DTYPES[0] else ""
+    return (
+        f"pytest bench --models {model}{own} --size {row.size}{axes} --backend {COMPILED} -k {COMPILATION}"
+        f"{said_again(report)}"
+    )
+
+
+def _typed(report: Report, row: Row) -> tuple[str, str]:
+    """Return the row's model as a command names it, and the option for the user's own records, after a space."""
+    if origin := report.options.get("origins", {}).get(row.model, ""):
+        return as_typed(origin), ""
     own = report.options.get("models_from", "")
-    parts = ["python -m bench tune", as_typed(origin) if origin else row.model]
-    parts += [f"--models-from {quote(from_here(own))}"] if own and not origin else []
-    return " ".join((*parts, f"--size {row.size} --max-drop 1")) + said_again(report)
+    return row.model, f" --models-from {quote(from_here(own))}" if own else ""
 
 
 def _rows(report: Report) -> list[Row]:

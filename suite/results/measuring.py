@@ -148,6 +148,10 @@ class GraphBreak:
     place: str
     """File and line: `torchvision/ops/boxes.py:41`."""
     reason: str
+    detail: str = ""
+    """What torch says further of this very line, in one sentence."""
+    is_skipped: bool = False
+    """Whether it could not go on after it either, so that the whole function runs in Python."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +173,8 @@ class CompilationResult(RunResult):
     """Graphs that were compiled; one if nothing breaks it."""
     breaks: tuple[GraphBreak, ...] = ()
     recompilations: tuple[Recompilation, ...] = ()
+    given_up: tuple[str, ...] = ()
+    """Places, as of a recompilation, that reached torch's limit of compiled versions and run in Python since."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

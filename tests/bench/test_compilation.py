@@ -16,6 +16,7 @@ from suite.axes import BACKENDS, COMPILED
 from suite.cell import Cell
 from suite.engine.run_config import RunConfig
 from suite.engine.session import Session
+from suite.results.measuring import GraphBreak
 from suite.runs.store import RunFolder
 from suite.worker.fake import FakeWorker
 from suite.worker.job_options import JobOptions
@@ -38,21 +39,68 @@ def test_only_cells_of_torch_compile_are_taken_apart():
 def test_a_break_has_its_place_below_the_folder_it_was_imported_from(monkeypatch):
     monkeypatch.setattr(sys, "path", ["", "/somewhere", "/somewhere/site-packages"])
     told = break_of(MESSAGE.format(root="/somewhere/site-packages"))
-    assert told == ("torchvision/ops/boxes.py:41", "Unsupported Tensor.item() call")
+    assert (told.place, told.reason) == (
+        "torchvision/ops/boxes.py:41",
+        "Unsupported Tensor.item() call",
+    )
+    assert told.detail == "Dynamo does not support it."
+    assert not told.is_skipped
     assert break_of("Compiling function") is None
     assert short("/elsewhere/net.py") == "net.py"
 
 
-def test_what_is_compiled_again_is_counted_with_the_guard_that_failed():
-    def metric(reason: str | None) -> SimpleNamespace:
-        return SimpleNamespace(
-            recompile_reason=reason, co_filename="/x/net.py", co_firstlineno=6, co_name="forward"
-        )
+def test_a_function_that_torch_gives_up_after_a_break_keeps_the_reason_of_the_break():
+    told = break_of(
+        """Graph break in user code at /x/net.py:12
+Graph Break Reason: Failed to handle graph break gracefully. Skipping the function and falling back to eager. Graph:
 
+Failed to trace builtin operator
+  Explanation: Dynamo cannot trace `print` of <function f at 0x7fa0b17e9620> with ['str']
+  Hint: Avoid it.
+
+*** While handling this graph break, another graph break occurred: ***
+
+graph break in loop
+  Explanation: in a loop.
+"""
+    )
+    assert told == GraphBreak(
+        place="net.py:12",
+        reason="Failed to trace builtin operator",
+        detail="Dynamo cannot trace `print` of <function f> with ['str']",
+        is_skipped=True,
+    )
+
+
+def metric(reason: str | None, frame: str = "0/0", **changes: object) -> SimpleNamespace:
+    """What torch notes of one compilation."""
+    known = {"co_filename": "/x/net.py", "co_firstlineno": 6, "co_name": "forward"}
+    told = {"recompile_reason": reason, "compile_id": frame, "fail_reason": None}
+    return SimpleNamespace(**{**known, **told, **changes})
+
+
+def test_what_is_compiled_again_is_counted_with_the_guard_that_failed():
     size = "0/0: tensor 'y' size mismatch at index 0. expected 2, actual 5\nUser stack trace:"
-    (found,) = recompilations([metric(None), metric(size), metric(size.replace("0/0", "0/1"))])
+    (found,), given_up = recompilations(
+        [metric(None), metric(size), metric(size.replace("0/0", "0/1"))]
+    )
     assert (found.place, found.count) == ("net.py:6 forward", 2)
     assert found.reason == "tensor 'y' size mismatch at index 0. expected 2, actual 5"
+    assert given_up == ()
+
+
+def test_a_function_at_the_limit_of_compiled_versions_is_named_though_torch_gives_no_place():
+    limit = "Dynamo recompile limit exceeded\n  Explanation: too many times"
+    again, given_up = recompilations(
+        [
+            metric(None, "2/0"),
+            metric("2/0: self.n == 'a'", "2/1"),
+            metric(None, "2/8", co_filename=None, fail_reason=limit),
+            metric(None, "3/8", co_filename=None, fail_reason=limit),
+        ]
+    )
+    assert [one.reason for one in again] == ["self.n == 'a'"]
+    assert given_up == ("net.py:6 forward", "an unnamed function")
 
 
 def test_two_processes_share_one_cache_and_nothing_of_it_stays(tmp_path):
@@ -92,7 +140,7 @@ def test_a_break_of_a_real_graph_is_heard_with_its_place():
     torch._dynamo.reset()
     with heard_breaks() as breaks:
         torch.compile(broken, backend="eager")(torch.ones(3))
-    ((place, reason),) = dict.fromkeys(breaks)
-    assert place.endswith(f"test_compilation.py:{broken.__code__.co_firstlineno + 2}")
-    assert "graph_break" in reason
+    (found,) = dict.fromkeys(breaks)
+    assert found.place.endswith(f"test_compilation.py:{broken.__code__.co_firstlineno + 2}")
+    assert "graph_break" in found.reason
     torch._dynamo.reset()
