@@ -36,9 +36,9 @@ def briefly(spec: ModelSpec, steps: int) -> ModelSpec:
         overfit_samples=2,
         overfit_to=ANY_LOSS,
     )
-    return replace(
-        spec, name=f"{spec.name}_brief", sizes={"base": replace(base, training=training)}
-    )
+    pruning = replace(base.pruning, recovery_steps=steps)
+    size = replace(base, training=training, pruning=pruning)
+    return replace(spec, name=f"{spec.name}_brief", sizes={"base": size})
 
 
 MODELS: Final = tuple(briefly(spec_for(name), steps) for name, steps in STEPS.items())
