@@ -31,12 +31,13 @@ MODELS: Final = (
             # The seven strides stay (320 samples a frame), so that tiny keeps the published frame rate.
             "tiny": Size(
                 training=Training(
-                    learning_rate=0.004,
-                    steps=450,
+                    learning_rate=0.003,
+                    warmup=0.2,
+                    steps=600,
                     batch=16,
                     clip=5.0,
                     weight_decay=0.0,
-                    patience=9,
+                    patience=12,
                     margin=5.0,
                 ),
                 finetuning=Finetuning(
@@ -51,8 +52,8 @@ MODELS: Final = (
                     method="heads",
                     parameters_left=0.75,
                     macs_left=0.7,
-                    recovery_steps=80,
-                    learning_rate=0.002,
+                    recovery_steps=220,
+                    learning_rate=0.003,
                     max_drop=8.0,
                 ),
                 quantization=replace(presets.TINY_DYNAMIC, operators=("MatMul", "Gemm")),
