@@ -31,6 +31,9 @@ the processor: ONNX Runtime and glibc choose by that."""
 UNKNOWN_CODE: Final = re.compile(
     r"(unhandled instruction|unrecognised instruction|Illegal instruction|SIGILL)", re.IGNORECASE
 )
+PREFIX: Final = re.compile(r"^==\d+==")
+"""What Valgrind puts before its lines."""
+NEWER: Final = "next: a newer Valgrind, or leave --witness out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,7 @@ class Valgrind:
             if UNKNOWN_CODE.search(line):
                 return (
                     f"{self.title} does not know an instruction that a library of this arm uses"
-                    f" ({line.strip()}); next: a newer Valgrind, or leave --witness out"
+                    f" ({PREFIX.sub('', line).strip()}); {NEWER}"
                 )
         lines = [line for line in message.strip().splitlines() if line.strip()]
         return f"the arm does not start under {self.title}: {lines[0] if lines else 'no answer'}"

@@ -19,15 +19,16 @@ from bench.gate.instruction_counter import InstructionCounter, find_counter
 from bench.gate.pairing import run_in_both_arms
 from bench.gate.row import Row
 from bench.gate.thresholds import WORK, WORK_OPERATOR, Limits
-from bench.gate.valgrind import find_valgrind
+from bench.gate.valgrind import NEWER, find_valgrind
 from bench.gate.verdict import Verdict
 from bench.gate.work import Count, Work, judge_work
 from bench.instruments.options import LATENCY, InstructionOptions
 from bench.instruments.results import InstructionsResult
 from suite.axes import CPU, EAGER, ONNXRUNTIME
 from suite.cell import Cell
+from suite.record import Record
 from suite.scratch_folder import scratch_folder
-from suite.worker.client import Launcher, LauncherError
+from suite.worker.client import Answer, Launcher, LauncherError
 
 INSTRUCTIONS, AUTO = "instructions", "auto"
 WITNESSES: Final = (TIME, INSTRUCTIONS, AUTO)
@@ -216,6 +217,21 @@ def _count(cell: Cell, arm: Arm) -> Count | str:
     )
     found = record.result
     if not isinstance(found, InstructionsResult) or not found.counts:
-        failure = record.failure
-        return failure.message.splitlines()[0] if failure else record.outcome.value
+        return why_none(record)
     return Count(counts=found.counts, functions=found.functions, operators=found.operators)
+
+
+UNKNOWN_CODE: Final = "SIGILL"
+"""How a process ends whose next instruction Valgrind does not know; on the processor it ran, as it was timed."""
+
+
+def why_none(record: Record | Answer) -> str:
+    """Return one sentence on a process that counted nothing."""
+    if record.failure is None:
+        return record.outcome.value
+    if record.failure.kind == UNKNOWN_CODE:
+        return (
+            "a library ran an instruction that Valgrind does not know"
+            f" ({record.failure.kind}); {NEWER}"
+        )
+    return record.failure.message.splitlines()[0]

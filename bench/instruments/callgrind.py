@@ -12,12 +12,12 @@ import ctypes
 import mmap
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from bench.instruments.callgrind_profile import parse_profile
+from bench.instruments.callgrind_profile import parse_profile, parse_total
 from bench.instruments.instruction_profile import InstructionProfile
 from suite.worker.errors import Unavailable
 
@@ -40,6 +40,7 @@ CALLGRIND: Final = (ord("C") << 24) | (ord("T") << 16)
 ZERO, DUMP_AS, START, STOP = (CALLGRIND + number for number in (1, 3, 4, 5))
 
 Request = Callable[..., int]
+T = TypeVar("T")
 
 
 def is_running() -> bool:
@@ -84,16 +85,28 @@ class CallgrindCounter:
     def start(self) -> None:
         """Begin at zero."""
         self._ask(START)
-        self._ask(ZERO)
+        self.zero()
 
     def stop(self) -> InstructionProfile:
         """Stop, and return the counts since `start`."""
         self._ask(DUMP_AS, ctypes.addressof(self._name))
         self._ask(STOP)
+        return self._read(parse_profile)
+
+    def zero(self) -> None:
+        """Begin at zero again while it counts: to stop and start costs a second, as all code is translated anew."""
+        self._ask(ZERO)
+
+    def total(self) -> int:
+        """Return the number of instructions since `start` or `zero`; counting goes on."""
+        self._ask(DUMP_AS, ctypes.addressof(self._name))
+        return self._read(parse_total)
+
+    def _read(self, read: Callable[[Iterable[str]], T]) -> T:
         self._number += 1
         file = Path(os.environ[FOLDER], f"{os.getpid()}.{self._number}")
         try:
             with file.open(encoding="utf-8", errors="replace") as lines:
-                return parse_profile(lines)
+                return read(lines)
         finally:
             file.unlink(missing_ok=True)

@@ -12,6 +12,8 @@ from bench.instruments.instruction_profile import InstructionProfile
 OPERATOR: Final = re.compile(r"^at::_ops::(\w+)::call\(")
 """The dispatcher's entry of an operator: what is called below it belongs to it."""
 RECURSION: Final = re.compile(r"'\d+$")
+TOTAL: Final = "totals:"
+CUT_OFF: Final = "no line `totals:`; the file of callgrind is cut off"
 NO_SYMBOL: Final = re.compile(r"^(0x[0-9a-f]+|\?\?\?)$")
 
 
@@ -39,7 +41,7 @@ def parse_profile(lines: Iterable[str]) -> InstructionProfile:
                 elif found := OPERATOR.match(called):
                     operators[found[1]] += cost
                 is_call = False
-            elif line.startswith("totals:"):
+            elif line.startswith(TOTAL):
                 total = int(line.split()[1])
             continue
         if key == "ob":
@@ -53,8 +55,16 @@ def parse_profile(lines: Iterable[str]) -> InstructionProfile:
         elif key == "calls":
             is_call = True
     if total is None:
-        raise ValueError("no line `totals:`; the file of callgrind is cut off")
+        raise ValueError(CUT_OFF)
     return InstructionProfile(total=total, functions=functions, operators=operators)
+
+
+def parse_total(lines: Iterable[str]) -> int:
+    """Return the instructions in all. Raises ValueError if the file does not say."""
+    for line in lines:
+        if line.startswith(TOTAL):
+            return int(line.split()[1])
+    raise ValueError(CUT_OFF)
 
 
 def _name(value: str, known: dict[str, str]) -> str:

@@ -25,9 +25,10 @@ from suite.worker.protocol import CellJob, Emit
 WARM_PASSES: Final = 40
 """Python specializes the code of a pass during its first thirty, and takes fewer instructions for it afterwards."""
 WARM_SECONDS: Final = 8.0
+"""Of the processor."""
 LEAST_WARM: Final = 3
 SHORT_PASS: Final = 0.05
-"""Seconds of a pass, not counted, below which a stretch has several passes."""
+"""Seconds of the processor for a pass, not counted, below which a stretch has several passes."""
 PASSES: Final = 10
 """Passes of a stretch if they are short: allocations that happen every few passes are spread over them."""
 LEAST_SHARE: Final = 0.0005
@@ -66,8 +67,11 @@ def counter_here() -> InstructionCounter:
     return CallgrindCounter() if FOLDER in os.environ else HardwareCounter()
 
 
-def warm_up(call: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> float:
-    """Call until the code is specialized or WARM_SECONDS are over; return the seconds of the last call."""
+def warm_up(call: Callable[[], None], clock: Callable[[], float] = time.process_time) -> float:
+    """Call until the code is specialized or WARM_SECONDS are over; return the seconds of the last call.
+
+    Seconds of the processor: what else the machine does decides neither how warm a process is nor how it counts.
+    """
     began = last = clock()
     for number in range(WARM_PASSES):
         call()

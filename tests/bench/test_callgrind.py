@@ -10,9 +10,13 @@ import pytest
 
 from bench.gate.errors import GateError
 from bench.gate.valgrind import Valgrind, find_valgrind
+from bench.gate.witness import why_none
 from bench.instruments.callgrind import CallgrindCounter, is_running
-from bench.instruments.callgrind_profile import parse_profile
+from bench.instruments.callgrind_profile import parse_profile, parse_total
+from suite.worker.client import Launcher, LauncherError
 from suite.worker.errors import Unavailable
+from suite.worker.job_options import JobOptions
+from suite.worker.protocol import Job
 
 COUNTS = """
     import json, os, sys
@@ -92,8 +96,13 @@ def test_a_file_of_callgrind_is_instructions_of_functions_and_of_operators_with_
 
 
 def test_a_file_that_is_cut_off_is_no_count():
-    with pytest.raises(ValueError, match="cut off"):
-        parse_profile(FILE[:-1])
+    for parse in (parse_profile, parse_total):
+        with pytest.raises(ValueError, match="cut off"):
+            parse(FILE[:-1])
+
+
+def test_the_number_alone_is_that_of_the_whole_file():
+    assert parse_total(FILE) == parse_profile(FILE).total
 
 
 @pytest.mark.parametrize(
@@ -119,6 +128,47 @@ def test_a_missing_valgrind_is_one_sentence_with_the_command(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(GateError, match="not installed; next: apt-get install valgrind"):
         find_valgrind()
+
+
+UNKNOWN = """
+    import ctypes, mmap, os
+
+    def run(job=None, emit=None):
+        how = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+        page = mmap.mmap(-1, mmap.PAGESIZE, prot=how)
+        page.write(bytes.fromhex("62f1fd4828c0c3"))  # vmovapd zmm0, zmm0 of AVX-512; ret
+        address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+        ctypes.CFUNCTYPE(None)(address)()
+
+    if os.environ["AT"] == "import":
+        run()
+"""
+
+
+@pytest.mark.parametrize("at", ["import", "pass"])
+def test_a_library_with_code_that_valgrind_does_not_know_is_one_sentence(tmp_path, at):
+    """At its import the launcher does not come up; in a pass the row has no count."""
+    valgrind = find_valgrind()
+    (tmp_path / "unknown_code.py").write_text(textwrap.dedent(UNKNOWN))
+    launcher = Launcher(
+        paths=(tmp_path,),
+        preload=("unknown_code",),
+        log=tmp_path / "launcher.log",
+        prefix=valgrind.prefix(tmp_path),
+        variables={**valgrind.variables(tmp_path), "AT": at},
+    )
+    job = Job(runner="unknown_code:run", options=JobOptions(), log=str(tmp_path / "job.log"))
+    try:
+        launcher.wait_until_ready()
+        said = why_none(launcher.run(job))
+    except LauncherError as error:
+        said = valgrind.why_not_started(str(error))
+    finally:
+        launcher.close(at_once=True)
+    assert "an instruction that" in said
+    assert "SIGILL" in said
+    assert said.endswith("next: a newer Valgrind, or leave --witness out")
+    assert "\n" not in said
 
 
 def test_an_instruction_that_valgrind_does_not_know_is_told_as_such():

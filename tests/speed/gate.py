@@ -9,7 +9,8 @@ Measures, and writes to docs/results/<date>-gate.md:
 - harness error: our p50 against a hand-written loop in the same process
 
 With 300 rows it takes about an hour on two cores; `--rows 12 --selftests 1` is a first look of some minutes. `--append`
-goes on with the counts of an earlier call, kept in OUT/speed.json, so that the hour can be had in pieces.
+goes on with the counts of an earlier call, kept in OUT/speed.json, so that the hour can be had in pieces, and adds the
+unchanged rows of this call to the ledger (gate_ledger.py; `--ledger` prints it and ends).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import gate_ledger
 
 from bench.gate.block import Block
 from bench.gate.memory_control import MemoryCheck
@@ -96,11 +99,15 @@ def main() -> None:
     parser.add_argument(
         "--append", action="store_true", help="add to the counts of an earlier call"
     )
+    parser.add_argument("--ledger", action="store_true", help="print the ledger and end")
     parser.add_argument("--no-harness", action="store_true", help="leave the hand-written loop out")
     parser.add_argument("--no-pytest-benchmark", action="store_true")
     parser.add_argument("--out", type=Path, default=Path(".vitals"))
     parser.add_argument("--results", type=Path, default=ROOT / "docs" / "results")
     given = parser.parse_args()
+    if given.ledger:
+        print(gate_ledger.summary())
+        return
     environment = gather(quick=True)
     threads = max(1, environment.system.num_cores - 1)
     asked = Asked(
@@ -110,6 +117,7 @@ def main() -> None:
     kept = given.out / "speed.json"
     found = json.loads(kept.read_text()) if given.append and kept.exists() else {}
     found = {"aa": {}, "other": {}, "harness": [], "seconds": 0.0, "gates": 0, "drift": [], **found}
+    earlier = Counter(found["aa"])
     with sigterm_as_interrupt(), load(quiet=given.quiet):
         while sum(found["aa"].values()) < given.rows:
             folder = one_gate(selection, environment, given, found)
@@ -119,6 +127,16 @@ def main() -> None:
                 for name, number in pytest_benchmark(selection, folder / "head" / "onnx").items():
                     found["other"][name] = found["other"].get(name, 0) + number
             kept.write_text(json.dumps(found))
+        if given.append:
+            gate_ledger.add(
+                gate_ledger.sitting(
+                    Counter(found["aa"]) - earlier,
+                    witness=gate_ledger.TIME,
+                    load=load_text(given),
+                    plan=given.plan,
+                    what=f"{given.models} at tiny on {given.backend}",
+                )
+            )
         ledger, memory = selftests(given, environment, threads)
     if not given.no_harness:
         found["harness"] = harness_error()
@@ -143,6 +161,14 @@ def load(*, quiet: bool):
     finally:
         child.kill()
         child.wait()
+
+
+def load_text(given) -> str:
+    return (
+        "an otherwise idle machine"
+        if given.quiet
+        else "a second process loading one core on and off"
+    )
 
 
 def one_gate(selection: Selection, environment: Environment, given, found) -> Path:
@@ -253,15 +279,10 @@ def written(found, ledger: SelftestHistory, memory, given, environment) -> str:
     other = found["other"]
     system = environment.system
     where = f"{system.num_cores} cores, {platform.machine()}, Python {platform.python_version()}"
-    load_text = (
-        "an otherwise idle machine"
-        if given.quiet
-        else "a second process loading one core on and off"
-    )
     lines = [
         f"# {datetime.now(UTC):%Y-%m-%d}, the gate: false alarms, recall, errors",
         "",
-        f"{where}; {load_text}. Plan `{given.plan}`, tiny models, one thread less than there are cores.",
+        f"{where}; {load_text(given)}. Plan `{given.plan}`, tiny models, one thread less than there are cores.",
         "Made by `python tests/speed/gate.py`.",
         "",
         "## Unchanged code",
