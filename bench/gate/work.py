@@ -31,7 +31,7 @@ class Count:
     functions: Mapping[str, float] = field(default_factory=dict)
     """Function -> its own instructions."""
     operators: Mapping[str, float] = field(default_factory=dict)
-    """Operator of PyTorch -> instructions in it and below it."""
+    """Operator of PyTorch, or kernel of ONNX Runtime -> instructions in it and below it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""Worker side. What a file of callgrind says: instructions in all, of each function, in each operator of PyTorch."""
+"""Worker side. What a file of callgrind says: instructions in all, of each function, in each operator.
+
+Operators of PyTorch are known by the dispatcher's functions, those of ONNX Runtime by its kernels (kernel_names.py).
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from collections.abc import Iterable
 from typing import Final
 
 from bench.instruments.instruction_profile import InstructionProfile
+from bench.instruments.kernel_names import LIBRARY, kernel_names
 
 OPERATOR: Final = re.compile(r"^at::_ops::(\w+)::call\(")
 """The dispatcher's entry of an operator: what is called below it belongs to it."""
 RECURSION: Final = re.compile(r"'\d+$")
 TOTAL: Final = "totals:"
 CUT_OFF: Final = "no line `totals:`; the file of callgrind is cut off"
+ADDRESS: Final = re.compile(r"^0x[0-9a-f]+$")
 NO_SYMBOL: Final = re.compile(r"^(0x[0-9a-f]+|\?\?\?)$")
 
 
@@ -29,7 +34,7 @@ def parse_profile(lines: Iterable[str]) -> InstructionProfile:
     functions: Counter[str] = Counter()
     operators: Counter[str] = Counter()
     total: int | None = None
-    library = function = called = ""
+    library = function = called = called_library = ""
     is_call = False
     for line in lines:
         key, equals, value = line.rstrip("\n").partition("=")
@@ -38,9 +43,10 @@ def parse_profile(lines: Iterable[str]) -> InstructionProfile:
                 cost = int(line.rsplit(maxsplit=1)[-1])
                 if not is_call:
                     functions[_title(function, library)] += cost
-                elif found := OPERATOR.match(called):
-                    operators[found[1]] += cost
-                is_call = False
+                elif operator := _operator(called, called_library or library):
+                    operators[operator] += cost
+                if is_call:
+                    is_call, called_library = False, ""
             elif line.startswith(TOTAL):
                 total = int(line.split()[1])
             continue
@@ -49,7 +55,7 @@ def parse_profile(lines: Iterable[str]) -> InstructionProfile:
         elif key == "fn":
             function = _name(value, names)
         elif key == "cob":
-            _name(value, files)  # it may be written out here alone
+            called_library = _name(value, files)
         elif key == "cfn":
             called = _name(value, names)
         elif key == "calls":
@@ -73,6 +79,15 @@ def _name(value: str, known: dict[str, str]) -> str:
     if name:
         known[number] = RECURSION.sub("", name)
     return known.get(number, "")
+
+
+def _operator(called: str, library: str) -> str:
+    """Return the operator whose entry is that function; empty for any other function."""
+    if found := OPERATOR.match(called):
+        return found[1]
+    if LIBRARY in library and ADDRESS.match(called):
+        return kernel_names(library).get(int(called, 16), "")
+    return ""
 
 
 def _title(function: str, library: str) -> str:

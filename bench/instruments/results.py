@@ -78,7 +78,7 @@ class InstructionsResult(StepResult):
     functions: dict[str, float] = field(default_factory=dict)
     """Function -> its own instructions per pass, largest first."""
     operators: dict[str, float] = field(default_factory=dict)
-    """Operator of PyTorch -> instructions per pass in it and below it, largest first."""
+    """Operator of PyTorch or kernel of ONNX Runtime -> instructions per pass in it and below it, largest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
