@@ -17,8 +17,6 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 LIBRARY: Final = "onnxruntime_pybind11_state"
 """The library of the wheel, as a part of its file's name."""
 CLASS: Final = re.compile(rb"N11onnxruntime\w+E(?=\0)")
@@ -32,6 +30,8 @@ ONE_BASE: Final = "__si_class_type_info"
 SEVERAL_BASES: Final = "__vmi_class_type_info"
 SYMBOL: Final = 24
 """Bytes of an entry of `.dynsym`."""
+ENTRY: Final = 24
+"""Bytes of an entry of `.rela.dyn`: place, kind and symbol, addend."""
 WORD: Final = 8
 RELATIVE: Final = 8
 """R_X86_64_RELATIVE: the word at `offset` is `addend` past the place where the library is loaded."""
@@ -50,9 +50,8 @@ def kernel_names(path: str) -> Mapping[int, str]:
     if not {".rela.dyn", ".rodata", ".text", ".dynsym", ".dynstr"} <= sections.keys():
         return {}
     _, offset, size = sections[".rela.dyn"]
-    entries = np.frombuffer(image, np.int64, size // WORD, offset).reshape(-1, 3)
-    relative = entries[(entries[:, 1] & 0xFFFFFFFF) == RELATIVE]
-    words = dict(zip(relative[:, 0].tolist(), relative[:, 2].tolist(), strict=True))
+    entries = list(struct.iter_unpack("<qQq", image[offset : offset + size - size % ENTRY]))
+    words = {place: addend for place, info, addend in entries if info & 0xFFFFFFFF == RELATIVE}
     address, offset, size = sections[".rodata"]
     shift = address - offset
     names = {
@@ -92,13 +91,15 @@ def sections_of(image: bytes) -> dict[str, tuple[int, int, int]]:
 def _kinds(
     image: bytes,
     sections: Mapping[str, tuple[int, int, int]],
-    entries: np.ndarray,
+    entries: Iterable[tuple[int, int, int]],
     types: Mapping[int, str],
 ) -> dict[int, str]:
     """Return address of a `type_info` -> the symbol its first word points to: how its bases are written."""
     symbols, strings = sections[".dynsym"][1], sections[".dynstr"][1]
     names = {}
-    for place, info, _ in entries[np.isin(entries[:, 0], list(types))].tolist():
+    for place, info, _ in entries:
+        if place not in types:
+            continue
         (name,) = struct.unpack_from("<I", image, symbols + SYMBOL * (info >> 32))
         end = image.index(b"\0", strings + name)
         names[place] = image[strings + name : end].decode("ascii")
