@@ -9,14 +9,14 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from bench.instruments.options import CompilationOptions
 from bench.instruments.stopwatch import CLOCK, NS
-from suite.backends.runnable import Runnable, runnable_for
+from suite.backends.runnable import runnable_for
 from suite.measurement import Measurement
 from suite.results.measuring import CompilationResult, GraphBreak, Recompilation
 from suite.results.step_output import StepOutput, widened
@@ -47,48 +47,64 @@ def run(job: CellJob, emit: Emit) -> StepOutput[CompilationResult]:
     `compile_cached`. Seconds, the pass itself included.
     """
     import torch._dynamo as dynamo
-    from torch._dynamo import utils
 
     asked = job.read(CompilationOptions)
     os.environ[CACHE] = asked.cache
     subject = runnable_for(job, emit)
     dynamo.reset()
-    utils.clear_compilation_metrics()
     found: list[Measurement] = []
-    with subject.inference(), heard_breaks() as breaks:
+    with subject.inference():
         emit("phase", name="first_forward")
-        first = _timed(subject)
-        for _ in range(PASSES):
-            subject.call()
-        again, given_up = recompilations(utils.get_compilation_metrics())
-        graphs = int(utils.counters["stats"]["unique_graphs"])
+        first, made = watched(subject.call, subject.synchronize)
         if asked.is_kept:
             found.append(Measurement(metric="compile_cached", unit="s", samples=(first,)))
         else:
             emit("phase", name="second_compilation")
             dynamo.reset()
+            again = _timed(subject.call, subject.synchronize)
             found += [
                 Measurement(metric="compile_cold", unit="s", samples=(first,)),
-                Measurement(metric="compile_warm", unit="s", samples=(_timed(subject),)),
+                Measurement(metric="compile_warm", unit="s", samples=(again,)),
             ]
     return StepOutput(
         measurements=tuple(found),
         result=widened(
             CompilationResult,
             subject.setup,
-            num_graphs=graphs,
-            breaks=tuple(dict.fromkeys(breaks)),
-            recompilations=again,
-            given_up=given_up,
+            num_graphs=made.num_graphs,
+            breaks=made.breaks,
+            recompilations=made.recompilations,
+            given_up=made.given_up,
         ),
         data=subject.data,
     )
 
 
-def _timed(subject: Runnable) -> float:
+def watched(
+    call: Callable[[], object], synchronize: Callable[[], None] = lambda: None
+) -> tuple[float, CompilationResult]:
+    """Return the seconds of the first pass, and what torch.compile made in it and in PASSES more of the same input."""
+    from torch._dynamo import utils
+
+    utils.clear_compilation_metrics()
+    utils.counters.clear()
+    with heard_breaks() as breaks:
+        first = _timed(call, synchronize)
+        for _ in range(PASSES):
+            call()
+    again, given_up = recompilations(utils.get_compilation_metrics())
+    return first, CompilationResult(
+        num_graphs=int(utils.counters["stats"]["unique_graphs"]),
+        breaks=tuple(dict.fromkeys(breaks)),
+        recompilations=again,
+        given_up=given_up,
+    )
+
+
+def _timed(call: Callable[[], object], synchronize: Callable[[], None]) -> float:
     begin = CLOCK()
-    subject.call()
-    subject.synchronize()
+    call()
+    synchronize()
     return (CLOCK() - begin) * NS
 
 
@@ -106,6 +122,8 @@ def heard_breaks() -> Iterator[list[GraphBreak]]:
             if (told := break_of(record.getMessage())) is not None:
                 found.append(told)
 
+    silenced = logging.root.manager.disable  # by a user's own file
+    logging.disable(logging.NOTSET)
     set_logs(graph_breaks=True)
     ear, logger = Ear(), logging.getLogger(LOGGER)
     logger.addHandler(ear)
@@ -114,6 +132,7 @@ def heard_breaks() -> Iterator[list[GraphBreak]]:
     finally:
         logger.removeHandler(ear)
         set_logs()
+        logging.disable(silenced)
 
 
 def break_of(message: str) -> GraphBreak | None:

@@ -6,7 +6,8 @@ What a graph spends its time on is in its profile: `bench.graph_analysis.causes`
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +31,11 @@ REUSED: Final = 0.5
 """Share of the cold compilation below which a kept cache is worth naming."""
 SOURCE: Final = re.compile(r"\s{2,}# .*$", re.DOTALL)
 """Where torch appends the source line to a guard."""
+CALLED: Final = re.compile(r"`([\w.]+)`")
+"""What is called there, as torch names it."""
+TOP: Final = re.compile(r"[/.]")
+"""Ends the first part of a place."""
+LIBRARIES: Final = frozenset({*sys.stdlib_module_names, "torch"})
 LONGEST: Final = 120
 """Most characters of a guard or of a detail in a sentence."""
 
@@ -59,6 +65,8 @@ def _kind(name: str, words: str, what: str, cure: str) -> _Kind:
     return _Kind(name=name, words=re.compile(words, re.IGNORECASE), what=what, cure=cure)
 
 
+SIDE_EFFECT: Final = "Python side effect"
+ANY_BREAK: Final = "graph break"
 BREAKS: Final = (
     _kind(
         "data-dependent branch",
@@ -79,7 +87,7 @@ BREAKS: Final = (
         "a mask or top-k of a fixed number of rows, or torch._dynamo.config.capture_dynamic_output_shape_ops = True",
     ),
     _kind(
-        "Python side effect",
+        SIDE_EFFECT,
         r"`(print|input|open)`|_warnings\.warn|logging|`time\.|time function|random\.|side effect",
         "something that Python does beside the tensors (print, a log, a clock, a file)",
         "move it out of forward, or leave it out `if torch.compiler.is_compiling()`",
@@ -91,7 +99,7 @@ BREAKS: Final = (
         "take torch.compiler.disable away where the compiler can trace the function by now",
     ),
     _kind(
-        "graph break",
+        ANY_BREAK,
         "",
         "code that torch.compile does not trace",
         "write that line in tensor operations, or register the call with torch.library.custom_op",
@@ -108,13 +116,13 @@ GUARDS: Final = (
         " one size and mask what is not filled yet",
     ),
     _kind(
-        "recompilation",
+        "recompilation: mode of autograd",
         r"key set mismatch|requires_grad|grad_mode|inference",
         "an array made in another mode of autograd than it comes back in",
         "make such arrays where they are used, under the same torch.inference_mode or no_grad",
     ),
     _kind(
-        "recompilation",
+        "recompilation: Python state",
         "",
         "Python state that changes from pass to pass",
         "keep what changes in a tensor (register_buffer), not in an attribute, a list or an argument of Python",
@@ -170,9 +178,9 @@ def _fall_back(seen: _Seen) -> Iterator[LaneFinding]:
     own = seen.compiled
     if own is None:
         return
-    skipped = [one for one in own.breaks if one.is_skipped]
+    skipped = _own_first(one for one in own.breaks if one.is_skipped)
     if own.num_graphs == 0:
-        first = next(iter((*skipped, *own.breaks)), None)
+        first = next(iter((*skipped, *_own_first(own.breaks))), None)
         why = f": {_break_text(first)}" if first else ""
         yield LaneFinding(
             cause="fall-back to eager",
@@ -220,13 +228,21 @@ def _breaks(seen: _Seen) -> Iterator[LaneFinding]:
     own = seen.compiled
     if own is None or own.num_graphs == 0:
         return
-    breaks = [one for one in own.breaks if not one.is_skipped]
+    breaks = _own_first(one for one in own.breaks if not one.is_skipped)
+    again = sum(one.count for one in own.recompilations)
+    if not own.breaks and (own.num_graphs or 1) > 1 + again:
+        yield LaneFinding(
+            cause=ANY_BREAK,
+            sentence=f"{plural(own.num_graphs or 0, 'graph')} were made of it, {again} of them by compiling again: it"
+            " breaks at places that torch did not tell",
+            cure="TORCH_LOGS=graph_breaks shows what torch says of them",
+        )
     groups = [(row, [one for one in breaks if _kind_of(one) is row]) for row in BREAKS]
     for row, found in sorted(groups, key=lambda group: -len(group[1])):
         if found:
             more = f" and at {plural(len(found) - 1, 'place')} more" if found[1:] else ""
             graphs = f" ({plural(own.num_graphs, 'graph')} in all)" if own.num_graphs else ""
-            name = row.name if row is BREAKS[-1] else f"graph break: {row.name}"
+            name = row.name if row.name == ANY_BREAK else f"{ANY_BREAK}: {row.name}"
             yield LaneFinding(
                 cause=name,
                 sentence=f"every pass leaves its compiled code for Python{graphs} at {_break_text(found[0])}{more}",
@@ -342,11 +358,18 @@ def _guard_text(found: Recompilation) -> str:
 
 
 def _break_text(found: GraphBreak) -> str:
-    """Return e.g. ``net.py:12, `if` on the value of a tensor (Data-dependent branching)``."""
-    detail = (
-        f": {found.detail.rstrip('.')}" if _kind_of(found) is BREAKS[-1] and found.detail else ""
-    )
-    return f"{found.place}, {_kind_of(found).what} ({shortened(found.reason + detail, LONGEST)})"
+    """Return e.g. ``net.py:12, `if` or `while` on the value of a tensor (Data-dependent branching)``."""
+    kind = _kind_of(found)
+    more = found.detail.rstrip(".") if kind.name == ANY_BREAK else ""
+    if kind.name == SIDE_EFFECT and (called := CALLED.search(found.detail)):
+        more = called[1]
+    reason = shortened(": ".join(filter(None, (found.reason, more))), LONGEST)
+    return f"{found.place}, {kind.what} ({reason})"
+
+
+def _own_first(breaks: Iterable[GraphBreak]) -> list[GraphBreak]:
+    """Return the breaks, those in Python's library or torch itself last: nobody can mend them there."""
+    return sorted(breaks, key=lambda one: TOP.split(one.place, maxsplit=1)[0] in LIBRARIES)
 
 
 def _listed(places: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from life_runs import write_folder
@@ -117,13 +118,13 @@ PLANTED = {
     ),
     "counting": (
         taken_apart(graphs=3, recompilations=[again("self.n == 0      # self.n += 1", 2)]),
-        "recompilation",
+        "recompilation: Python state",
     ),
     "another mode": (
         taken_apart(
             graphs=2, recompilations=[again("tensor 'self.seen' dispatch key set mismatch.")]
         ),
-        "recompilation",
+        "recompilation: mode of autograd",
     ),
     "nothing compiled": (
         taken_apart(
@@ -165,6 +166,25 @@ def test_a_lane_whose_compilation_is_unknown_names_none(named):
     assert named() == ()
 
 
+def test_graphs_that_no_break_and_no_recompilation_explain_are_said_to_be_breaks(named):
+    (found,) = named(taken_apart(graphs=3, recompilations=[]))
+    assert found.cause == "graph break"
+    assert "at places that torch did not tell" in found.sentence
+
+
+def test_a_line_of_the_model_is_named_before_one_of_pythons_own_library(named):
+    (found,) = named(
+        taken_apart(
+            broken("logging/__init__.py:2087", "Unresolved", "LoggingLoggerVariable"),
+            broken("net.py:7", "logging.Logger method not supported", "calls `logger.info`"),
+            graphs=2,
+        )
+    )
+    assert "at net.py:7," in found.sentence
+    assert "logger.info" in found.sentence
+    assert found.sentence.endswith("and at 1 place more")
+
+
 def test_a_guard_is_told_without_the_line_of_source_that_torch_appends():
     assert guard_of(again("self.n == 0                # self.n += 1  # x/net.py:49 in f")) == (
         "self.n == 0"
@@ -199,7 +219,7 @@ def test_a_break_comes_before_what_is_compiled_again_after_it(named):
     )
     assert [one.cause for one in found] == [
         "graph break: value read out of a tensor",
-        "recompilation",
+        "recompilation: Python state",
     ]
 
 
@@ -296,6 +316,35 @@ def test_a_step_that_failed_is_named_with_what_it_said(report):
 
 
 BRANCH = broken("net.py:12", "Data-dependent branching")
+
+
+@pytest.fixture(scope="module")
+def named_in_modules():
+    """Case -> causes that a record of torch.compile on its module gives, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("slow_modules.py"))],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.heavy
+def test_what_is_planted_in_modules_is_named_first_after_a_real_compilation(named_in_modules):
+    planted = {name: cause for name, (cause, *_) in named_in_modules.items() if cause}
+    missed = {n: c for n, c in planted.items() if named_in_modules[n][1][:1] != [c]}
+    assert len(planted) == 20
+    assert len(missed) <= 1, missed
+
+
+@pytest.mark.heavy
+def test_no_cause_is_named_in_healthy_modules_after_a_real_compilation(named_in_modules):
+    healthy = {name: found for name, (cause, found) in named_in_modules.items() if not cause}
+    assert len(healthy) == 11
+    assert {name: found for name, found in healthy.items() if found} == {}
 
 
 def write_runs(runs, **records):
