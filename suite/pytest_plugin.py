@@ -49,6 +49,8 @@ LAUNCHER = pytest.StashKey[Launcher]()
 """Launcher that was started before the run, if a model had to be described."""
 UNASKED = pytest.StashKey[list[Record]]()
 """Records of the failed steps that no test of the session asked for."""
+COLLECTED = pytest.StashKey[tuple[str, ...]]()
+"""Steps that the session has tests for, before any is left out."""
 Measure = Callable[[Cell, str], Record]
 KNOWN_STEPS = pytest.StashKey[Mapping[str, Step]]()
 """Steps possible for a cell, if another plugin knows more than the suite's own."""
@@ -222,8 +224,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     without = [
         item for item in items if "cell" in getattr(item, "fixturenames", ()) and not cell_of(item)
     ]
+    config.stash[COLLECTED] = tuple(dict.fromkeys(step_of(item) for item in items))
     config.hook.pytest_deselected(items=without)
     items[:] = sorted((item for item in items if item not in without), key=key)
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> str:
+    """Say why `-k` left nothing to do."""
+    keyword = config.option.keyword
+    if items or not keyword or SELECTION not in config.stash:
+        return ""
+    from suite.nothing_selected import why_nothing
+
+    selection, known = config.stash[SELECTION], known_steps(config)
+    steps = [known[name] for name in config.stash.get(COLLECTED, ()) if name in known]
+    cells = (*selection.life, *selection.cells)
+    return why_nothing(keyword, steps, cells, selection.specs)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
