@@ -2,7 +2,8 @@
 
 Every model is tuned by `python -m bench tune --max-drop 1`: its lanes are judged by the task's metric on the trained
 model and measured in turns in one sitting. Prints a line per model with the chosen lane, its speed over eager and what
-it costs, then geometric means with their intervals: of the best lanes, and of ONNX Runtime's 8-bit graphs alone.
+it costs, then geometric means with their intervals: of the best lanes, of the best that are not pruned, and of ONNX
+Runtime's 8-bit graphs alone.
 `--again` reads the choices of earlier calls in OUT and tunes what is missing. Models called NAME_brief are those of
 `briefly_trained.py`: what of a life takes hours at base is cut short. `--markdown FILE` writes the table.
 Goals: 5x on a CPU with AMX, 4x with VNNI alone, 2.5x with AVX2; 8 bits alone 4x.
@@ -14,16 +15,16 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.paired_ratio import mean_ratio
 from bench.summary.labels import interval_text, times
 from suite import units
-from suite.axes import INT8, ONNXRUNTIME
+from suite.axes import INT8, ONNXRUNTIME, PRUNED, PRUNED_INT8
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = (
@@ -60,17 +61,33 @@ def lane_of(document: Mapping[str, Any], label: str | None) -> Mapping[str, Any]
     return next(found, None)
 
 
-def eight_bits(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The fastest lane of the 8-bit graph in ONNX Runtime alone, within the limits."""
+def fastest(
+    document: Mapping[str, Any], keep: Callable[[Mapping[str, Any]], bool]
+) -> Mapping[str, Any] | None:
+    """The fastest lane within the limits among those whose cell `keep` takes; None if there is none."""
     own = [
         lane
         for lane in document["lanes"]
-        if lane["cell"].get("variant") == INT8
-        and lane["cell"].get("backend") == ONNXRUNTIME
-        and lane["ratio"]
-        and not lane["limits"]
+        if lane["ratio"] and not lane["limits"] and keep(lane["cell"])
     ]
     return max(own, key=lambda lane: lane["ratio"]["value"], default=None)
+
+
+def is_whole(cell: Mapping[str, Any]) -> bool:
+    """Whether nothing was pruned."""
+    return cell.get("variant") not in (PRUNED, PRUNED_INT8)
+
+
+def is_eight_bits(cell: Mapping[str, Any]) -> bool:
+    """Whether it is the 8-bit graph in ONNX Runtime alone."""
+    return cell.get("variant") == INT8 and cell.get("backend") == ONNXRUNTIME
+
+
+AMONG: Final = {
+    "best lane of those that are not pruned": is_whole,
+    "8 bits in ONNX Runtime alone": is_eight_bits,
+}
+"""What else has a mean -> the lanes among which the fastest is taken."""
 
 
 def triple(lane: Mapping[str, Any]) -> tuple[float, float, float]:
@@ -83,7 +100,7 @@ def table(documents: Mapping[str, dict[str, Any] | None]) -> str:
     """The choices as Markdown, with the geometric means."""
     rows = ["| model | best lane | times eager float32 | cost | median |", "|---|---|--:|--:|--:|"]
     best: list[tuple[float, float, float]] = []
-    small: list[tuple[float, float, float]] = []
+    others: dict[str, list[tuple[float, float, float]]] = {what: [] for what in AMONG}
     for model, document in documents.items():
         lane = lane_of(document, document["ship"]) if document else None
         if document is None or lane is None:
@@ -100,10 +117,11 @@ def table(documents: Mapping[str, dict[str, Any] | None]) -> str:
         rows.append(
             f"| {model} | {lane['title']} | {times(value)}{interval_text(low, high)} | {told} | {seconds} |"
         )
-        if own := eight_bits(document):
-            small.append(triple(own))
-    rows.append("")
-    rows += [mean_line("best lane", best), mean_line("8 bits in ONNX Runtime alone", small)]
+        for what, keep in AMONG.items():
+            if own := fastest(document, keep):
+                others[what].append(triple(own))
+    rows += ["", mean_line("best lane", best)]
+    rows += [mean_line(what, ratios) for what, ratios in others.items()]
     return "\n".join(rows)
 
 
