@@ -223,8 +223,8 @@ MODELS: Final = (
                 pruning=Pruning(
                     parameters_left=0.4,
                     macs_left=0.4,
-                    recovery_steps=80,
-                    learning_rate=0.002,
+                    recovery_steps=120,
+                    learning_rate=0.003,
                     max_drop=12.0,
                 ),
                 quantization=presets.TINY_STATIC,

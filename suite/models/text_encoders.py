@@ -92,7 +92,7 @@ MODELS: Final = (
         pretrained=from_hub("bert", "BertForQuestionAnswering", "google-bert/bert-base-uncased"),
         sizes={
             "tiny": Size(
-                training=Training(learning_rate=0.003, steps=150, batch=16, margin=4.0),
+                training=Training(learning_rate=0.003, steps=250, batch=16, margin=4.0),
                 finetuning=Finetuning(
                     steps=30,
                     learning_rate=0.0015,
