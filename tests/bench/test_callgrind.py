@@ -28,10 +28,20 @@ COUNTS = """
             sum(range(number))
         return counter.stop().total
 
+    def going_on(number):
+        sum(range(100_000))
+        counter.again()
+        for _ in range(20):
+            sum(range(number))
+        return counter.total()
+
     if os.fork() == 0:
         counter = CallgrindCounter()
         nothing = [count(0) for _ in range(3)][-1]
         print(json.dumps([count(number) - nothing for number in (100, 100, 200)]))
+        counter.start()
+        print(json.dumps([going_on(number) for number in (0, 100, 100, 100, 200)]))
+        print([name for name in os.listdir(os.environ["VITALS_CALLGRIND"]) if "." in name])
         sys.stdout.flush()
         os._exit(0)
     os.wait()
@@ -48,9 +58,14 @@ def test_a_forked_child_counts_its_own_work_and_nothing_else(tmp_path):
         check=False,
         env={**os.environ, **valgrind.variables(tmp_path), "PYTHONHASHSEED": "0"},
     )
-    first, again, double = json.loads(done.stdout)
+    stopped, going_on, left = done.stdout.splitlines()
+    first, again, double = json.loads(stopped)
     assert first == pytest.approx(again, rel=0.02)
     assert double == pytest.approx(2 * again, rel=0.2)
+    *_, once, same, twice = json.loads(going_on)
+    assert once == pytest.approx(same, rel=0.02)
+    assert twice - same == pytest.approx(double - again, rel=0.1)
+    assert left == "[]"
 
 
 def test_outside_of_valgrind_nothing_is_counted_and_the_question_does_no_harm():

@@ -172,7 +172,7 @@ def run(job, emit):
 def counted(counter, call, passes):
     """As the gate's `count`, without the functions; counting goes on."""
     stretch = range(passes)
-    counter.zero()
+    counter.again()
     for _ in stretch:
         call()
     return counter.total()
