@@ -31,7 +31,7 @@ HEADS: Final = Pruning(
     method="heads",
     parameters_left=0.75,
     macs_left=0.7,
-    recovery_steps=80,
+    recovery_steps=200,
     learning_rate=0.0015,
     max_drop=8.0,
 )

@@ -136,7 +136,7 @@ MODELS: Final = (
                     ratio=0.4,
                     parameters_left=0.5,
                     macs_left=0.5,
-                    recovery_steps=160,
+                    recovery_steps=240,
                     learning_rate=0.003,
                     max_drop=8.0,
                 ),
