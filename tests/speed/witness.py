@@ -58,6 +58,7 @@ def counted(options):
     """Run the processes that are missing; return (model, backend) -> one row per process, None for one that failed."""
     rows = known(options.out)
     asked = options.models.split(",")
+    place = {name: number for number, name in enumerate(asked)}
     selection = resolve(
         Asked(models=asked, size="tiny", backend=options.backend, threads=1),
         num_gpus=0,
@@ -65,7 +66,7 @@ def counted(options):
     )
     missing = [
         (number, cell)
-        for cell in sorted(selection.cells, key=lambda cell: asked.index(cell.model))
+        for cell in sorted(selection.cells, key=lambda cell: place.get(cell.model, len(place)))
         for number in range(options.processes)
         if len(rows[cell.model, cell.backend]) <= number
     ]
