@@ -9,7 +9,7 @@ Nothing is claimed: a model is trained from its seed and judged; what is asked b
 are kept in `--states`. One process does it all with one thread. A row is appended to `--rows` as soon as it is known,
 and what has a row is not run again unless the record's settings have changed, so a stopped script goes on where it was.
 The table has mean and standard deviation over the rows of each model, data set, instruction set and step, and whether
-the record's limit lies at least three of them away.
+the record's limit lies at least three of them away; and the worst of them, because some scatter upwards alone.
 """
 
 from __future__ import annotations
@@ -237,18 +237,21 @@ def table(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if row["value"] is not None and is_current(row):
             key = (row["model"], row["what"], row["data"], row["instructions"])
             groups.setdefault(key, []).append(row["value"])
-    yield "| model | step | data | instructions | seeds | mean | spread | limit | spreads away |"
-    yield "|---|---|---|---|--:|--:|--:|--:|--:|"
+    yield "| model | step | data | instructions | seeds | mean | spread | worst | limit | spreads away |"
+    yield "|---|---|---|---|--:|--:|--:|--:|--:|--:|"
     for key, values in sorted(groups.items()):
         limit = limit_of(spec_for(key[0], "").sizes["tiny"], key[1])
         mean = statistics.mean(values)
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        room = limit - mean if key[1] == PRUNE or is_quantized(key[1]) else mean - limit
+        is_drop = key[1] == PRUNE or is_quantized(key[1])
+        room = limit - mean if is_drop else mean - limit
         away = f"{room / spread:.1f}{' (!)' * (room < SPREADS * spread)}" if spread else "unknown"
         shown = f"{spread:.2g}" if spread else "unknown"
         if len(values) > 1 and not spread:
             shown, away = "0", "all alike"
-        yield (f"| {' | '.join(key)} | {len(values)} | {mean:.3g} | {shown} | {limit:g} | {away} |")
+        worst = (max if is_drop else min)(values)
+        numbers = f"{len(values)} | {mean:.3g} | {shown} | {worst:.3g} | {limit:g} | {away}"
+        yield f"| {' | '.join(key)} | {numbers} |"
 
 
 def subjects(asked: argparse.Namespace) -> Iterator[Subject]:
