@@ -20,11 +20,11 @@ def test_a_margin_is_near_only_where_its_spread_is_known():
     from spread_over_seeds import table
 
     (alone,) = list(table([row(80.0, 0)]))[2:]
-    assert alone.endswith("| 1 | 80 | unknown | 8 | unknown |")
+    assert alone.endswith("| 1 | 80 | unknown | 80 | 8 | unknown |")
     (far,) = list(table([row(80.0, 0), row(84.0, 1)]))[2:]
-    assert far.endswith("| 2 | 82 | 2.8 | 8 | 26.2 |")
+    assert far.endswith("| 2 | 82 | 2.8 | 80 | 8 | 26.2 |")
     (near,) = list(table([row(10.0, 0), row(14.0, 1)]))[2:]
-    assert near.endswith("| 2 | 12 | 2.8 | 8 | 1.4 (!) |")
+    assert near.endswith("| 2 | 12 | 2.8 | 10 | 8 | 1.4 (!) |")
 
 
 def test_a_row_of_other_settings_is_not_counted():
