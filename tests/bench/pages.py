@@ -13,6 +13,8 @@ from typing import Any
 from bench.netron.devtools import Browser, find_browser
 
 SECONDS = 60.0
+DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+"""After the second frame."""
 
 
 @dataclass(slots=True)
@@ -32,7 +34,9 @@ class Page:
         )
 
     def open(self, url: str, *, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-        """Goes there and waits until it is loaded."""
+        """Goes there and waits until it is loaded and drawn: before its first frame `innerText` leaves out sections
+        whose content is drawn when it comes into view.
+        """
         self.resize(width, height)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
@@ -41,6 +45,7 @@ class Page:
         self.browser.events.clear()
         self.call("Page.navigate", url=url)
         self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
+        self.run(DRAWN)
 
     def resize(self, width: int, height: int) -> None:
         self.call(
