@@ -26,6 +26,15 @@ heavy = [
     pytest.mark.slow,
     pytest.mark.skipif(not HAS_CHROMIUM, reason=f"no Chromium on PATH; {INSTALL}"),
 ]
+GAPS_BEFORE_MISSING = """
+[...document.querySelectorAll('#latency .p50 .missing')].map(told => {
+  const line = told.closest('.ln'), names = told.closest('tr').querySelectorAll('.names .ln');
+  const text = document.createRange();
+  text.selectNodeContents(names[[...line.parentNode.children].indexOf(line)]);
+  return told.getBoundingClientRect().left - text.getBoundingClientRect().right;
+})
+"""
+"""Pixels between the name of a lane and what stands in place of its figure."""
 LANES = ("eager", "compiled", "onnxruntime", "ort_openvino", "openvino")
 
 
@@ -122,6 +131,11 @@ class TestOnAPhone:
         told = on_a_phone.run("document.querySelector('#latency .names').innerText")
         assert "ORT OpenVINO" in told
         assert "ONNX Runtime, OpenVINO" not in told
+
+    def test_what_a_lane_has_in_place_of_a_figure_stands_beside_its_name(self, on_a_phone):
+        """`ONNX Runtime` ended below the icon of `unavailable`, which was wider than its cell."""
+        assert on_a_phone.run(GAPS_BEFORE_MISSING)
+        assert min(on_a_phone.run(GAPS_BEFORE_MISSING)) >= 0
 
 
 def test_of_several_lanes_the_fastest_stands_for_the_row_at_a_glance(tmp_path):
