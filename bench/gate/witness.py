@@ -26,6 +26,7 @@ from bench.instruments.options import LATENCY, InstructionOptions
 from bench.instruments.results import InstructionsResult
 from suite.axes import CPU, EAGER, ONNXRUNTIME
 from suite.cell import Cell
+from suite.engine.session import Session
 from suite.record import Record
 from suite.scratch_folder import scratch_folder
 from suite.worker.client import Answer, Launcher, LauncherError
@@ -207,7 +208,16 @@ def count_cells(cells: Mapping[str, Cell], arms: Mapping[str, Arm], limits: Limi
 
 def _count(cell: Cell, arm: Arm) -> Count | str:
     """Return what one fresh process counts, or why it does not."""
-    record = arm.session.attempt(
+    record = count_once(arm.session, cell)
+    found = record.result
+    if not isinstance(found, InstructionsResult) or not found.counts:
+        return why_none(record)
+    return Count(counts=found.counts, functions=found.functions, operators=found.operators)
+
+
+def count_once(session: Session, cell: Cell) -> Record:
+    """Count the cell in one fresh process of a launcher that runs under a counter."""
+    return session.attempt(
         cell,
         "latency",
         runner=COUNT,
@@ -215,10 +225,6 @@ def _count(cell: Cell, arm: Arm) -> Count | str:
         label="instructions",
         options=InstructionOptions(),
     )
-    found = record.result
-    if not isinstance(found, InstructionsResult) or not found.counts:
-        return why_none(record)
-    return Count(counts=found.counts, functions=found.functions, operators=found.operators)
 
 
 UNKNOWN_CODE: Final = "SIGILL"

@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--selftests", type=int, default=5)
     parser.add_argument("--models", default=MODELS)
     parser.add_argument("--backend", default="eager,onnxruntime")
+    parser.add_argument("--size", default="tiny", choices=("tiny", "base"))
     parser.add_argument("--plan", default="standard")
     parser.add_argument("--quiet", action="store_true", help="no second process")
     parser.add_argument(
@@ -111,7 +112,7 @@ def main() -> None:
     environment = gather(quick=True)
     threads = max(1, environment.system.num_cores - 1)
     asked = Asked(
-        models=[given.models], size="tiny", backend=given.backend, device="cpu", threads=threads
+        models=[given.models], size=given.size, backend=given.backend, device="cpu", threads=threads
     )
     selection = resolve(asked, num_gpus=0, num_cores=threads)
     kept = given.out / "speed.json"
@@ -134,7 +135,7 @@ def main() -> None:
                     witness=gate_ledger.TIME,
                     load=load_text(given),
                     plan=given.plan,
-                    what=f"{given.models} at tiny on {given.backend}",
+                    what=f"{given.models} at {given.size} on {given.backend}",
                 )
             )
         ledger, memory = selftests(given, environment, threads)
@@ -282,7 +283,7 @@ def written(found, ledger: SelftestHistory, memory, given, environment) -> str:
     lines = [
         f"# {datetime.now(UTC):%Y-%m-%d}, the gate: false alarms, recall, errors",
         "",
-        f"{where}; {load_text(given)}. Plan `{given.plan}`, tiny models, one thread less than there are cores.",
+        f"{where}; {load_text(given)}. Plan `{given.plan}`, {given.size} models, one thread less than there are cores.",
         "Made by `python tests/speed/gate.py`.",
         "",
         "## Unchanged code",

@@ -37,8 +37,7 @@ from witness_tables import independent_rows, recall_table, spread_table  # noqa:
 
 from bench.gate.arm import COUNT_PRELOAD, fixed_address_prefix  # noqa: E402
 from bench.gate.valgrind import find_valgrind  # noqa: E402
-from bench.gate.witness import COUNT  # noqa: E402
-from bench.instruments.options import InstructionOptions  # noqa: E402
+from bench.gate.witness import count_once  # noqa: E402
 from bench.instruments.results import InstructionsResult  # noqa: E402
 from bench.stats import median  # noqa: E402
 from suite.axes import BACKENDS, EXPORT  # noqa: E402
@@ -130,14 +129,7 @@ def counted(options):
 def one_process(session, cell, percents, number):
     """Return what one fresh process counts, and why it does not."""
     if not percents:
-        record = session.attempt(
-            cell,
-            "latency",
-            runner=COUNT,
-            result=InstructionsResult,
-            label="instructions",
-            options=InstructionOptions(),
-        )
+        record = count_once(session, cell)
         result = record.result
         if isinstance(result, InstructionsResult) and result.counts:
             return {

@@ -23,11 +23,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from torch import nn
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "speed")]
+
+from gate_ledger import machine
 
 from suite.axes import FINETUNE, ORIGINAL, PRUNE, QUANTIZE, TRAIN, VARIANTS, load_route
 from suite.catalog import builtin_specs, spec_for
@@ -310,6 +315,8 @@ def main() -> None:
                     "what": what,
                     "seed": subject.job.options.seed,
                     "key": key_of(settings_of(subject.size, what)),
+                    "date": f"{datetime.now(UTC):%Y-%m-%d}",
+                    "machine": machine(),
                 }
                 if identity(row) in known:
                     continue
