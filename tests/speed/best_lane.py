@@ -25,8 +25,12 @@ from bench.paired_ratio import mean_ratio
 from bench.summary.labels import interval_text, times
 from suite import units
 from suite.axes import INT8, ONNXRUNTIME, PRUNED, PRUNED_INT8
+from tests.machine import machine
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("torch", "onnxruntime", "openvino", "transformers")
+Triple = tuple[float, float, float]
+"""A value, and its interval's ends."""
 DEFAULT = (
     "mlp,cnn,rnn,lstm,gru,resnet18,inception_v3,unet_brief,"
     "bert_brief,gpt2_brief,llama_brief,t5_brief,transformer_brief"
@@ -83,14 +87,13 @@ def is_eight_bits(cell: Mapping[str, Any]) -> bool:
     return cell.get("variant") == INT8 and cell.get("backend") == ONNXRUNTIME
 
 
-AMONG: Final = {
-    "best lane of those that are not pruned": is_whole,
-    "8 bits in ONNX Runtime alone": is_eight_bits,
-}
+NOT_PRUNED: Final = "best lane of those that are not pruned"
+EIGHT_BITS: Final = "8 bits in ONNX Runtime alone"
+AMONG: Final = {NOT_PRUNED: is_whole, EIGHT_BITS: is_eight_bits}
 """What else has a mean -> the lanes among which the fastest is taken."""
 
 
-def triple(lane: Mapping[str, Any]) -> tuple[float, float, float]:
+def triple(lane: Mapping[str, Any]) -> Triple:
     """The speed over eager with its interval."""
     ratio = lane["ratio"]
     return ratio["value"], ratio["low"], ratio["high"]
@@ -98,34 +101,53 @@ def triple(lane: Mapping[str, Any]) -> tuple[float, float, float]:
 
 def table(documents: Mapping[str, dict[str, Any] | None]) -> str:
     """The choices as Markdown, with the geometric means."""
-    rows = ["| model | best lane | times eager float32 | cost | median |", "|---|---|--:|--:|--:|"]
-    best: list[tuple[float, float, float]] = []
-    others: dict[str, list[tuple[float, float, float]]] = {what: [] for what in AMONG}
+    rows = [
+        "| model | best lane | times | cost | median | best that is not pruned | times | cost |"
+        " 8 bits in ONNX Runtime |",
+        "|---|---|--:|--:|--:|---|--:|--:|--:|",
+    ]
+    best: list[Triple] = []
+    others: dict[str, list[Triple]] = {what: [] for what in AMONG}
     for model, document in documents.items():
         lane = lane_of(document, document["ship"]) if document else None
         if document is None or lane is None:
             why = document["verdict"] if document else "it could not be tuned; see above"
-            rows.append(f"| {model} | none: {why} | | | |")
+            rows.append(f"| {model} | none: {why} | | | | | | | |")
             continue
         best.append(triple(lane))
-        value, low, high = triple(lane)
-        cost = lane["cost"] or {}
-        told = ", ".join(
-            f"{name} {units.significant(v)}" for name, v in cost.items() if isinstance(v, float)
-        )
+        found = {what: fastest(document, keep) for what, keep in AMONG.items()}
+        for what, own in found.items():
+            others[what] += [triple(own)] if own else []
+        whole, eight = found[NOT_PRUNED], found[EIGHT_BITS]
         seconds = units.seconds((lane["latency"] or {}).get("value"))
-        rows.append(
-            f"| {model} | {lane['title']} | {times(value)}{interval_text(low, high)} | {told} | {seconds} |"
+        cells = (
+            *(model, *told(lane), seconds),
+            *(told(whole) if whole else ("-", "-", "-")),
+            times_text(eight) if eight else "-",
         )
-        for what, keep in AMONG.items():
-            if own := fastest(document, keep):
-                others[what].append(triple(own))
+        rows.append(f"| {' | '.join(cells)} |")
     rows += ["", mean_line("best lane", best)]
     rows += [mean_line(what, ratios) for what, ratios in others.items()]
     return "\n".join(rows)
 
 
-def mean_line(what: str, ratios: Sequence[tuple[float, float, float]]) -> str:
+def told(lane: Mapping[str, Any]) -> tuple[str, str, str]:
+    """A lane's title, its speed over eager, and its cost."""
+    cost = ", ".join(
+        f"{name} {units.significant(value)}"
+        for name, value in (lane["cost"] or {}).items()
+        if isinstance(value, float)
+    )
+    return lane["title"], times_text(lane), cost or "none"
+
+
+def times_text(lane: Mapping[str, Any]) -> str:
+    """A lane's speed over eager with its interval."""
+    value, low, high = triple(lane)
+    return times(value) + interval_text(low, high)
+
+
+def mean_line(what: str, ratios: Sequence[Triple]) -> str:
     """A geometric mean in a line."""
     if not ratios:
         return f"{what}: no model."
@@ -153,8 +175,10 @@ def main() -> None:
         documents[model] = tuned(model, given)
         print(table(documents), flush=True)
     if given.markdown:
-        machine = next((d["machine"] for d in documents.values() if d), {})
-        head = f"# Best lane within {given.max_drop:g} at {given.size}\n\n{', '.join(machine.values())}."
+        head = (
+            f"# Best lane within {given.max_drop:g} at {given.size}\n\n{machine(PACKAGES)} at"
+            f" the end; threads: {given.threads}; times eager float32 of the trained model."
+        )
         given.markdown.write_text(f"{head}\n\n{table(documents)}\n", encoding="utf-8")
 
 

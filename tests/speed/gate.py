@@ -19,7 +19,6 @@ import argparse
 import contextlib
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -45,6 +44,7 @@ from diagnostics.gather import gather
 from suite import units
 from suite.engine.run import preload_for
 from suite.options import Asked, Selection, resolve
+from tests.machine import machine
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -142,7 +142,7 @@ def main() -> None:
     if not given.no_harness:
         found["harness"] = harness_error()
     kept.write_text(json.dumps(found))
-    text = written(found, ledger, memory, given, environment)
+    text = written(found, ledger, memory, given)
     target = given.results / f"{datetime.now(UTC):%Y-%m-%d}-gate.md"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
@@ -273,17 +273,16 @@ def harness_error() -> list[dict[str, object]]:
     return document if isinstance(document, list) else [document]
 
 
-def written(found, ledger: SelftestHistory, memory, given, environment) -> str:
+def written(found, ledger: SelftestHistory, memory, given) -> str:
     """The results as Markdown."""
     aa, total = found["aa"], sum(found["aa"].values())
     alarms = aa.get("REGRESSED", 0)
     other = found["other"]
-    system = environment.system
-    where = f"{system.num_cores} cores, {platform.machine()}, Python {platform.python_version()}"
     lines = [
         f"# {datetime.now(UTC):%Y-%m-%d}, the gate: false alarms, recall, errors",
         "",
-        f"{where}; {load_text(given)}. Plan `{given.plan}`, {given.size} models, one thread less than there are cores.",
+        f"{machine()} at the end; {load_text(given)}. Plan `{given.plan}`, {given.size} models,"
+        " one thread less than there are cores.",
         "Made by `python tests/speed/gate.py`.",
         "",
         "## Unchanged code",

@@ -8,8 +8,6 @@ alarm. Rows of one sitting share a machine and, with instructions, never a proce
 from __future__ import annotations
 
 import json
-import os
-import re
 import subprocess
 import sys
 from collections import Counter
@@ -20,11 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from bench.gate.power import probability_bound  # noqa: E402
+from tests.machine import processor  # noqa: E402
 
 LEDGER = ROOT / "docs" / "results" / "gate-ledger.jsonl"
 TIME, INSTRUCTIONS = "time", "instructions"
-FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
-"""Instruction sets by which libraries choose their kernels."""
 
 
 def sitting(rows, *, witness, load, what, plan=""):
@@ -39,21 +36,13 @@ def sitting(rows, *, witness, load, what, plan=""):
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "commit": commit,
-        "machine": machine(),
+        "machine": processor(),
         "load": load,
         "plan": plan,
         "witness": witness,
         "what": what,
         "rows": {name: number for name, number in sorted(rows.items()) if number},
     }
-
-
-def machine():
-    text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    name = re.search(r"^model name\s*:\s*(.*)$", text, re.MULTILINE)
-    has = set(re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)[1].split())
-    flags = " ".join(flag for flag in FLAGS if flag in has)
-    return f"{os.cpu_count()} cores, {name[1] if name else 'unknown'}, {flags}"
 
 
 def add(line, ledger=LEDGER):

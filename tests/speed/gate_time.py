@@ -1,8 +1,8 @@
 """Time of a gate beside that of an older commit: `python tests/speed/gate_time.py REF [--models '*']`.
 
 Each tree's own gate compares the tree with itself (`tests/speed/gate.py`, plan quick), in turns, while a second process
-loads one core on and off. Prints wall and processor seconds of each gate and the ratio of the medians, with the verdicts:
-a gate that is quick because it decides less is no gain. Goal: 0.65 of the older commit.
+loads one core on and off. Prints wall and processor seconds of each gate, its verdicts, because a gate that is quick
+because it decides less is no gain, and the ratio of the medians. Goal: 0.65 of the older commit.
 """
 
 import argparse

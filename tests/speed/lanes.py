@@ -21,7 +21,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from statistics import median
 
@@ -44,8 +43,10 @@ from suite.runs.load import load_run
 from suite.worker.client import Launcher
 from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob
+from tests.machine import machine
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("torch", "onnxruntime", "openvino", "torchvision", "transformers")
 DEFAULT = "resnet18,inception_v3,unet,vit_b_16,bert,gpt2"
 STEPS = ("pairs", "fidelity")
 PEER = Path(sys.executable).with_name("benchmark_app")
@@ -284,24 +285,6 @@ def against_peer(model: str, run: Path, given: argparse.Namespace, blocks: int =
     return rows
 
 
-def machine() -> str:
-    """CPU, its instructions for few bits, versions and load."""
-    from importlib.metadata import version
-
-    info = Path("/proc/cpuinfo").read_text(encoding="utf-8") if sys.platform == "linux" else ""
-    fields = dict(
-        (part.strip() for part in line.split(":", 1)) for line in info.splitlines() if ":" in line
-    )
-    telling = {"avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"}
-    flags = telling & set(fields.get("flags", "").split())
-    names = ("torch", "onnxruntime", "openvino", "torchvision", "transformers")
-    return (
-        f"{date.today():%Y-%m-%d}; {fields.get('model name', 'CPU unknown')}, {info.count('processor	')} cores,"
-        f" {', '.join(sorted(flags)) or 'no AVX2'}; {', '.join(f'{n} {version(n)}' for n in names)};"
-        f" load {os.getloadavg()[0]:.1f} at the end"
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default=DEFAULT)
@@ -340,7 +323,8 @@ def main() -> None:
         print(text)
         if given.markdown:
             how = ", in seconds of processor" if given.processor else ""
-            head = f"# Lanes at {given.size}\n\n{machine()}; threads: {given.threads}, one sample, in turns{how}."
+            head = f"# Lanes at {given.size}\n\n{machine(PACKAGES)} at the end;"
+            head += f" threads: {given.threads}, one sample, in turns{how}."
             given.markdown.write_text(f"{head}\n\n{text}\n", encoding="utf-8")
 
 

@@ -15,7 +15,6 @@ import argparse
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -32,6 +31,9 @@ from suite.axes import EAGER, INT8, ONNXRUNTIME, PRUNED, PRUNED_INT8, TRAINED, V
 from suite.cell import Cell
 from suite.results.measuring import PairsResult
 from suite.runs.load import Run, load_run
+from tests.machine import machine
+
+PACKAGES = ("torch", "onnxruntime", "torchvision", "transformers")
 
 ROOT = Path(__file__).resolve().parents[2]
 STATES = (TRAINED, PRUNED, INT8, PRUNED_INT8)
@@ -139,24 +141,6 @@ def table(lines: list[Line]) -> str:
     return "\n".join(rows)
 
 
-def machine() -> str:
-    """CPU, its 8-bit instructions, and versions."""
-    from importlib.metadata import version
-
-    info = Path("/proc/cpuinfo").read_text(encoding="utf-8") if sys.platform == "linux" else ""
-    fields = dict(
-        (part.strip() for part in line.split(":", 1)) for line in info.splitlines() if ":" in line
-    )
-    flags = {"avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8"} & set(
-        fields.get("flags", "").split()
-    )
-    names = ("torch", "onnxruntime", "torchvision", "transformers")
-    return (
-        f"{date.today():%Y-%m-%d}; {fields.get('model name', 'CPU unknown')}, {info.count('processor')} cores,"
-        f" {', '.join(sorted(flags)) or 'no AVX2'}; {', '.join(f'{n} {version(n)}' for n in names)}"
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default=DEFAULT)
@@ -178,7 +162,9 @@ def main() -> None:
         lines += lines_of(model, suite, run_of("bench", model, given, *options))
         print(table(lines))
     if given.markdown:
-        head = f"# Variants at {given.size}\n\n{machine()}; {given.threads or 'all'} threads."
+        head = (
+            f"# Variants at {given.size}\n\n{machine(PACKAGES)}; {given.threads or 'all'} threads."
+        )
         head += " One sample, the states in turns, each in a process of its own."
         given.markdown.write_text(f"{head}\n\n{table(lines)}\n", encoding="utf-8")
 

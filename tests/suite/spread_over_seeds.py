@@ -30,10 +30,6 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "speed")]
-
-from gate_ledger import machine
-
 from suite.axes import FINETUNE, ORIGINAL, PRUNE, QUANTIZE, TRAIN, VARIANTS, load_route
 from suite.catalog import builtin_specs, spec_for
 from suite.cell import Cell
@@ -51,6 +47,7 @@ from suite.training.setup import TrainingSetup, training_setup_for
 from suite.weights import module_for
 from suite.worker.job_options import JobOptions
 from suite.worker.protocol import CellJob
+from tests.machine import processor
 
 STRATEGIES: Final = tuple(name for name, row in VARIANTS.items() if row.stage == FINETUNE)
 SPREADS: Final = 3.0
@@ -316,7 +313,7 @@ def main() -> None:
                     "seed": subject.job.options.seed,
                     "key": key_of(settings_of(subject.size, what)),
                     "date": f"{datetime.now(UTC):%Y-%m-%d}",
-                    "machine": machine(),
+                    "machine": processor(),
                 }
                 if identity(row) in known:
                     continue
