@@ -30,9 +30,7 @@ class Budget:
 
 
 BUDGETS: Final = {
-    "quick": Budget(
-        num_turns=8, block_seconds=0.5, warmup_seconds=0.06, more_seconds=60.0, most=10
-    ),
+    "quick": Budget(num_turns=8, block_seconds=0.5, warmup_seconds=0.06, more_seconds=60.0),
     "standard": Budget(num_turns=10, block_seconds=0.8, warmup_seconds=0.1, more_seconds=240.0),
     "rigorous": Budget(
         num_turns=40, block_seconds=4.0, warmup_seconds=1.0, more_seconds=3600.0, screen=10

@@ -98,6 +98,9 @@ def main() -> None:
     parser.add_argument("--plan", default="standard")
     parser.add_argument("--quiet", action="store_true", help="no second process")
     parser.add_argument(
+        "--beside", default="", help="what else runs here, in words; no second process then"
+    )
+    parser.add_argument(
         "--append", action="store_true", help="add to the counts of an earlier call"
     )
     parser.add_argument("--ledger", action="store_true", help="print the ledger and end")
@@ -119,7 +122,7 @@ def main() -> None:
     found = json.loads(kept.read_text()) if given.append and kept.exists() else {}
     found = {"aa": {}, "other": {}, "harness": [], "seconds": 0.0, "gates": 0, "drift": [], **found}
     earlier = Counter(found["aa"])
-    with sigterm_as_interrupt(), load(quiet=given.quiet):
+    with sigterm_as_interrupt(), load(quiet=given.quiet or bool(given.beside)):
         while sum(found["aa"].values()) < given.rows:
             folder = one_gate(selection, environment, given, found)
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -165,6 +168,8 @@ def load(*, quiet: bool):
 
 
 def load_text(given) -> str:
+    if given.beside:
+        return f"{given.beside}; load {os.getloadavg()[0]:.1f} at the end"
     return (
         "an otherwise idle machine"
         if given.quiet
