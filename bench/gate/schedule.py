@@ -57,17 +57,24 @@ class Schedule:
         for sweep in range(self.budget.screen):
             self.say(f"screen {sweep + 1} of {self.budget.screen}: {_rows(timed)}")
             self._sweep(timed, "screen")
-        for row in (alive := [row for row in timed if row.is_timed]):
-            found = summarize_effects(effects_of(row.screen), least=row.limits.least)
-            self._settle(
-                row, found, screen_verdict(found, least=row.limits.least, clear=row.limits.clear)
-            )
-        flagged = [row for row in alive if row.verdict is Verdict.INCONCLUSIVE]
-        self._confirm(flagged, until=self.budget.confirm)
+        flagged = self._cleared([row for row in timed if row.is_timed], "screen")
+        # Most flags are noise: a row that fresh blocks show to be quiet needs no more of them.
+        self._take(flagged, until=self.budget.screen)
+        doubtful = self._cleared([row for row in flagged if row.is_timed], "confirm")
+        self._confirm(doubtful, until=self.budget.confirm, family=flagged)
         more_until = self.clock() + self.budget.more_seconds
-        open_rows = [row for row in flagged if row.verdict is Verdict.INCONCLUSIVE]
+        open_rows = [row for row in doubtful if row.verdict is Verdict.INCONCLUSIVE]
         if open_rows and self.budget.most > self.budget.confirm:
             self._confirm(open_rows, until=self.budget.most, deadline=more_until, family=flagged)
+
+    def _cleared(self, rows: Sequence[Row], stage: str) -> list[Row]:
+        """Settle the rows of which a stage's blocks show no change; return the others, INCONCLUSIVE until now."""
+        for row in rows:
+            blocks = row.screen if stage == "screen" else row.confirm
+            found = summarize_effects(effects_of(blocks), least=row.limits.least)
+            verdict = screen_verdict(found, least=row.limits.least, clear=row.limits.clear)
+            self._settle(row, found, verdict)
+        return [row for row in rows if row.verdict is Verdict.INCONCLUSIVE]
 
     def decide(self, rows: Sequence[Row]) -> None:
         """Decide the verdicts of rows that were confirmed elsewhere, from the blocks that they have: Holm's correction
@@ -83,17 +90,9 @@ class Schedule:
         deadline: float | None = None,
         family: Sequence[Row] = (),
     ) -> None:
-        """Take fresh blocks until each row has `until`, then decide with Holm's correction over `family`.
-
-        The deadline is checked between sweeps, so that all rows have equally many blocks.
-        """
+        """Take fresh blocks until each row has `until`, then decide with Holm's correction over `family`."""
         family = family or rows
-        while todo := [row for row in rows if row.is_timed and len(row.confirm) < until]:
-            if deadline is not None and self.clock() > deadline:
-                self.say(f"no time left for more blocks; {_rows(todo)} stay as they are")
-                break
-            self.say(f"confirm {len(todo[0].confirm) + 1} of {until}: {_rows(todo)}")
-            self._sweep(todo, "confirm")
+        self._take(rows, until=until, deadline=deadline)
         alive = [row for row in family if row.is_timed and row.confirm]
         found = [
             summarize_effects(effects_of(row.confirm), least=row.limits.least) for row in alive
@@ -108,6 +107,18 @@ class Schedule:
                 finding, adjusted=up, adjusted_improved=down, clear=row.limits.clear
             )
             self._settle(row, finding, verdict, family=len(alive))
+
+    def _take(self, rows: Sequence[Row], *, until: int, deadline: float | None = None) -> None:
+        """Take fresh blocks until each row has `until`.
+
+        The deadline is checked between sweeps, so that all rows have equally many blocks.
+        """
+        while todo := [row for row in rows if row.is_timed and len(row.confirm) < until]:
+            if deadline is not None and self.clock() > deadline:
+                self.say(f"no time left for more blocks; {_rows(todo)} stay as they are")
+                break
+            self.say(f"confirm {len(todo[0].confirm) + 1} of {until}: {_rows(todo)}")
+            self._sweep(todo, "confirm")
 
     def _settle(self, row: Row, found: Finding, verdict: Verdict, family: int = 1) -> None:
         row.finding, row.verdict = found, verdict

@@ -44,7 +44,10 @@ def row(model, **fields):
 def scheduled(
     effects, *, noise=0.004, control=0.0, budget=BUDGET, take=None, lengths=None, **fields
 ):
-    """A schedule whose rows have these effects, run to its end; returns it and the numbers of every row's blocks."""
+    """A schedule whose rows have these effects, run to its end; returns it and the numbers of every row's blocks.
+
+    An effect may depend on the block's length, and so on its stage.
+    """
     lengths = {} if lengths is None else lengths
     rng = random.Random(5)
     rows = [row(name) for name in effects]
@@ -55,7 +58,8 @@ def scheduled(
         lengths.setdefault(row.cell.model, []).append(length)
         if take:
             take(row, number)
-        return block(effects[row.cell.model] + rng.gauss(0, noise))
+        effect = effects[row.cell.model]
+        return block((effect(length) if callable(effect) else effect) + rng.gauss(0, noise))
 
     schedule = Schedule(
         rows=rows,
@@ -99,6 +103,23 @@ def test_no_screen_is_longer_than_what_decides_nor_too_short_to_leave_a_disturbe
     for budget in BUDGETS.values():
         assert MIN_UNDISTURBED_PAIRS <= budget.screen_block.num_turns <= budget.block.num_turns
         assert budget.screen_block.seconds <= budget.block.seconds
+
+
+def test_a_row_that_noise_flagged_leaves_after_as_many_quiet_blocks_as_the_screen_has():
+    schedule, taken = scheduled(
+        {"noisy": lambda length: 0.10 if length is SHORT else 0.0, "slow": 0.10}
+    )
+    assert verdicts(schedule) == {"noisy": Verdict.NO_REGRESSION, "slow": Verdict.REGRESSED}
+    assert len(taken["noisy"]) == 2 * BUDGET.screen
+    assert len(taken["slow"]) == BUDGET.screen + BUDGET.confirm
+
+
+def test_a_row_that_left_early_still_counts_in_the_correction_of_the_others():
+    schedule, _ = scheduled(
+        {"noisy": lambda length: 0.10 if length is SHORT else 0.0, "slow": 0.10}
+    )
+    slow = schedule.rows[1]
+    assert slow.adjusted == pytest.approx(2 * 2**-10)
 
 
 def test_a_faster_row_is_an_improvement():
