@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from bench.gate.block import MIN_UNDISTURBED_PAIRS, Block, summarize_block
-from bench.gate.budget import BUDGETS, BlockLength, Budget
+from bench.gate.block import Block, summarize_block
+from bench.gate.budget import BUDGETS, Budget
 from bench.gate.outcome import Gate, Side
 from bench.gate.pairing import BlockFailed
 from bench.gate.row import Row
@@ -19,9 +19,7 @@ from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Failure, Record
 
-SHORT = BlockLength(num_turns=4, seconds=0.5, warmup_seconds=0.1)
-LONG = BlockLength(num_turns=8, seconds=1.0, warmup_seconds=0.1)
-BUDGET = Budget(screen_block=SHORT, block=LONG, more_seconds=100.0)
+BUDGET = Budget(num_turns=8, block_seconds=1.0, warmup_seconds=0.1, more_seconds=100.0)
 
 
 def block(effect, begins="base"):
@@ -41,25 +39,22 @@ def row(model, **fields):
     return Row(cell=Cell(model=model, size="tiny"), limits=Limits(), **fields)
 
 
-def scheduled(
-    effects, *, noise=0.004, control=0.0, budget=BUDGET, take=None, lengths=None, **fields
-):
+def scheduled(effects, *, noise=0.004, control=0.0, budget=BUDGET, take=None, **fields):
     """A schedule whose rows have these effects, run to its end; returns it and the numbers of every row's blocks.
 
-    An effect may depend on the block's length, and so on its stage.
+    An effect may depend on how many blocks the row had before.
     """
-    lengths = {} if lengths is None else lengths
     rng = random.Random(5)
     rows = [row(name) for name in effects]
     taken = {}
 
-    def take_block(row, number, length):
+    def take_block(row, number):
         taken.setdefault(row.cell.model, []).append(number)
-        lengths.setdefault(row.cell.model, []).append(length)
         if take:
             take(row, number)
         effect = effects[row.cell.model]
-        return block((effect(length) if callable(effect) else effect) + rng.gauss(0, noise))
+        before = len(taken[row.cell.model]) - 1
+        return block((effect(before) if callable(effect) else effect) + rng.gauss(0, noise))
 
     schedule = Schedule(
         rows=rows,
@@ -92,32 +87,19 @@ def test_a_slower_row_is_confirmed_with_blocks_that_the_screen_has_not_seen():
     assert slow.adjusted == pytest.approx(2**-10)
 
 
-def test_blocks_that_decide_are_long_and_those_of_the_screen_may_be_short():
-    lengths = {}
-    scheduled({"slow": 0.10, "same": 0.0}, lengths=lengths)
-    assert lengths["same"] == [SHORT] * BUDGET.screen
-    assert lengths["slow"] == [SHORT] * BUDGET.screen + [LONG] * BUDGET.confirm
-
-
-def test_no_screen_is_longer_than_what_decides_nor_too_short_to_leave_a_disturbed_turn_out():
-    for budget in BUDGETS.values():
-        assert MIN_UNDISTURBED_PAIRS <= budget.screen_block.num_turns <= budget.block.num_turns
-        assert budget.screen_block.seconds <= budget.block.seconds
+def slow_while_screened(before):
+    return 0.10 if before < BUDGET.screen else 0.0
 
 
 def test_a_row_that_noise_flagged_leaves_after_as_many_quiet_blocks_as_the_screen_has():
-    schedule, taken = scheduled(
-        {"noisy": lambda length: 0.10 if length is SHORT else 0.0, "slow": 0.10}
-    )
+    schedule, taken = scheduled({"noisy": slow_while_screened, "slow": 0.10})
     assert verdicts(schedule) == {"noisy": Verdict.NO_REGRESSION, "slow": Verdict.REGRESSED}
     assert len(taken["noisy"]) == 2 * BUDGET.screen
     assert len(taken["slow"]) == BUDGET.screen + BUDGET.confirm
 
 
 def test_a_row_that_left_early_still_counts_in_the_correction_of_the_others():
-    schedule, _ = scheduled(
-        {"noisy": lambda length: 0.10 if length is SHORT else 0.0, "slow": 0.10}
-    )
+    schedule, _ = scheduled({"noisy": slow_while_screened, "slow": 0.10})
     slow = schedule.rows[1]
     assert slow.adjusted == pytest.approx(2 * 2**-10)
 
