@@ -3,13 +3,14 @@
     python tests/suite/spread_over_seeds.py --rows rows.jsonl --states FOLDER [--models lstm,gru] [--seeds 0-7]
     python tests/suite/spread_over_seeds.py --rows rows.jsonl --states FOLDER --what prune,full,partial
     ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 python tests/suite/spread_over_seeds.py ... --seeds 0-2
-    python tests/suite/spread_over_seeds.py --table rows.jsonl
+    python tests/suite/spread_over_seeds.py --table docs/results/seeds.jsonl
 
 Nothing is claimed: a model is trained from its seed and judged; what is asked besides starts from those weights, which
 are kept in `--states`. One process does it all with one thread. A row is appended to `--rows` as soon as it is known,
 and what has a row is not run again unless the record's settings have changed, so a stopped script goes on where it was.
 The table has mean and standard deviation over the rows of each model, data set, instruction set and step, and whether
-the record's limit lies at least three of them away; and the worst of them, because some scatter upwards alone.
+the record's limit lies at least three of them away; and the worst of them, because some scatter upwards alone. Rows of
+all days and machines are kept in docs/results/seeds.jsonl.
 """
 
 from __future__ import annotations
@@ -181,7 +182,7 @@ def changed(record: Mapping[str, Any], seed: int, under: str) -> dict[str, Any] 
         "instructions": under,
         "what": what,
         "seed": seed,
-        "key": key_of(settings_of(spec.sizes["tiny"], what)),
+        "key": settings_key(spec.sizes["tiny"], what),
         "value": values[step](),
         "metric": metric,
     }
@@ -199,6 +200,11 @@ def settings_of(size: Size, what: str) -> dict[str, Any]:
         for limit in ("margin", "max_drop"):
             part.pop(limit, None)
     return found
+
+
+def settings_key(size: Size, what: str) -> str:
+    """Return a short name of those settings: rows of others are not counted."""
+    return key_of(settings_of(size, what))[:12]
 
 
 def instructions() -> str:
@@ -224,7 +230,7 @@ def limit_of(size: Size, what: str) -> float:
 def is_current(row: Mapping[str, Any]) -> bool:
     """Whether a row was measured under the settings that the record has now."""
     size = spec_for(row["model"], "").sizes["tiny"]
-    return bool(row["key"] == key_of(settings_of(size, row["what"])))
+    return bool(row["key"] == settings_key(size, row["what"]))
 
 
 def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -311,7 +317,7 @@ def main() -> None:
                     "instructions": instructions(),
                     "what": what,
                     "seed": subject.job.options.seed,
-                    "key": key_of(settings_of(subject.size, what)),
+                    "key": settings_key(subject.size, what),
                     "date": f"{datetime.now(UTC):%Y-%m-%d}",
                     "machine": processor(),
                 }

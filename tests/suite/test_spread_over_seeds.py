@@ -6,12 +6,11 @@ pytestmark = pytest.mark.heavy
 
 
 def row(value, seed, **more):
-    from spread_over_seeds import settings_of
+    from spread_over_seeds import settings_key
 
     from suite.catalog import spec_for
-    from suite.provenance import key_of
 
-    key = key_of(settings_of(spec_for("mlp").sizes["tiny"], "train"))
+    key = settings_key(spec_for("mlp").sizes["tiny"], "train")
     about = {"model": "mlp", "data": "digits", "instructions": "AVX2", "what": "train"}
     return {**about, "seed": seed, "value": value, "key": key, **more}
 
