@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from diagnostics.model import onnx_file as proto
@@ -16,6 +17,8 @@ ATTRIBUTE_TYPE, ATTRIBUTE_REFERENCE, ATTRIBUTE_TYPE_PROTO = 20, 21, 14
 FUNCTION_INPUTS, FUNCTION_OUTPUTS = 4, 5
 TENSOR_DIMS, TENSOR_TYPE = 1, 2
 SPARSE_VALUES = 1
+MOST_NUMBERS = 64
+"""Numbers of one attribute that are kept: rules ask for those of a few axes."""
 
 # fmt: off
 ELEMENT_TYPES: dict[int, str] = dict(enumerate((
@@ -51,6 +54,8 @@ class Attribute:
     """One of KINDS."""
     number: int = 0
     """The value of an `int`."""
+    numbers: tuple[int, ...] = ()
+    """The first values of `ints`, at most MOST_NUMBERS."""
     word: str = ""
     """The value of a `string`, shortened."""
     tensor: Tensor | None = None
@@ -194,6 +199,7 @@ def _attribute(data: Buffer, at: Entry, depth: int) -> tuple[str, Attribute]:
     kind = number = 0
     tensor: Tensor | None = None
     graphs: list[Graph] = []
+    numbers: list[int] = []
     is_reference = False
     guessed = "undefined"
     for entry in entries(data, at.start, at.end):
@@ -205,6 +211,8 @@ def _attribute(data: Buffer, at: Entry, depth: int) -> tuple[str, Attribute]:
             guessed = "float"
         elif entry.number == ATTRIBUTE_INTS:
             guessed = "ints"
+            if len(numbers) < MOST_NUMBERS:
+                numbers += _numbers(data, entry)
         elif entry.number == ATTRIBUTE_FLOATS:
             guessed = "floats"
         elif entry.kind != BYTES:
@@ -230,6 +238,7 @@ def _attribute(data: Buffer, at: Entry, depth: int) -> tuple[str, Attribute]:
     return name, Attribute(
         kind=stated,
         number=number,
+        numbers=tuple(numbers[:MOST_NUMBERS]),
         word=word,
         tensor=tensor,
         graphs=tuple(graphs),
@@ -237,16 +246,23 @@ def _attribute(data: Buffer, at: Entry, depth: int) -> tuple[str, Attribute]:
     )
 
 
+def _numbers(data: Buffer, entry: Entry) -> Iterator[int]:
+    """Yield the numbers of a repeated field, which are packed in one entry or have an entry each."""
+    if entry.kind == VARINT:
+        yield entry.value
+    elif entry.kind == BYTES:
+        position = entry.start
+        while position < entry.end:
+            value, position = varint(data, position, entry.end)
+            yield value
+
+
 def _tensor(data: Buffer, at: Entry) -> tuple[str, Tensor]:
-    name, kind, dims = "", 0, []
+    name, kind = "", 0
+    dims: list[int] = []
     for entry in entries(data, at.start, at.end):
-        if entry.number == TENSOR_DIMS and entry.kind == VARINT:
-            dims.append(entry.value)
-        elif entry.number == TENSOR_DIMS and entry.kind == BYTES:
-            position = entry.start
-            while position < entry.end:
-                value, position = varint(data, position, entry.end)
-                dims.append(value)
+        if entry.number == TENSOR_DIMS:
+            dims += _numbers(data, entry)
         elif entry.number == TENSOR_TYPE and entry.kind == VARINT:
             kind = entry.value
         elif entry.number == proto.TENSOR_NAME and entry.kind == BYTES:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from diagnostics.model import operators
 from diagnostics.model.fault import Fault, short, title
 from diagnostics.model.graph import Graph, Graphs, Node
+from diagnostics.model.padding_rules import padding
 from diagnostics.model.type_inference import (
     bindings,
     declared,
@@ -160,6 +161,7 @@ def _node(node: Node, graph: Graph, scope: _Scope, types: dict[str, str]) -> Non
         if node.domain == "":
             faults += lengths(node, graph)
             faults += resize(node, graph, opset)
+            faults += padding(node)
     for index, name in enumerate(node.outputs):
         result = results[index] if index < len(results) else ""
         stated = graph.values.get(name, "") or graph.outputs.get(name, "")

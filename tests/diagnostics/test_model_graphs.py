@@ -107,6 +107,9 @@ FAULTY: list[tuple[str, Callable[[], Any]]] = [
     ("onnx-length-wrong", lambda: model(
         [node("BatchNormalization", ["x", "s", "b", "m", "v"], ["y"])], [X3], [Y],
         [weight("s", 3), weight("b", 3), weight("m", 4), weight("v", 3)])),
+    ("ort-same-dilation", lambda: model(
+        [node("Conv", ["x", "w"], ["y"], auto_pad="SAME_LOWER", dilations=[1, 2])], [X3], [Y],
+        [weight("w", 6, 3, 3, 3)])),
     ("ort-no-kernel", lambda: model([node("Swish", ["x"], ["y"])], [X], [Y], opset=25)),
     ("ort-no-kernel", lambda: model([node("Bernoulli", ["x"], ["y"])], [X], [Y], opset=22)),
     ("ort-no-kernel", lambda: model([node("GlobalLpPool", ["x"], ["y"])], [X3], [Y], opset=22)),
@@ -139,11 +142,29 @@ def test_the_runtime_itself_refuses_what_is_called_wrong(
         session = onnxruntime.InferenceSession(made.SerializeToString(), options)
     except Exception:
         return
-    assert code in ("onnx-length-wrong", "onnx-resize-both")
+    assert code in ("onnx-length-wrong", "onnx-resize-both", "ort-same-dilation")
     feed = {"x": np.zeros([2 if isinstance(d, str) or d is None else d
                            for d in session.get_inputs()[0].shape] or (2, 4), np.float32)}  # fmt: skip
     with pytest.raises(Exception):
         session.run(None, feed)
+
+
+@pytest.mark.parametrize("operator", ["AveragePool", "LpPool", "MaxPool"])
+def test_a_pool_that_the_runtime_pads_too_little_is_named(tmp_path: Path, operator: str) -> None:
+    """The runtime computes it, and gives less than the file states."""
+    window = {"kernel_shape": [3, 3], "auto_pad": "SAME_UPPER"}
+    sizes = (1, 3, 8, 8)
+    x, y = value("x", T.FLOAT, *sizes), value("y", T.FLOAT, *sizes)
+    for dilations, expected in (([2, 2], ["ort-same-dilation"]), ([1, 1], [])):
+        made = model(
+            [node(operator, ["x"], ["y"], dilations=dilations, **window)], [x], [y], opset=22
+        )
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        session = onnxruntime.InferenceSession(made.SerializeToString(), options)
+        (got,) = session.run(None, {"x": np.zeros(sizes, np.float32)})
+        assert (got.shape != sizes) == bool(expected)
+        assert errors(inspect(saved(tmp_path, made), runtime=RUNTIME)) == expected
 
 
 def test_nested_and_local_graphs_are_judged(tmp_path: Path) -> None:

@@ -275,6 +275,17 @@ ROWS = rows(
         explains=("ort-node-failed",),
     ),
     row(
+        "ort-same-dilation",
+        r"Dilation not supported for AutoPadType::SAME",
+        summary="ONNX Runtime does not compute a dilated convolution whose padding is left to it (auto_pad SAME).",
+        cause="ONNX allows both together; the CPU kernel wants the pads in numbers.",
+        cures=(
+            do("write the pads into the node, auto_pad NOTSET", "dilation * (kernel - 1) per axis"),
+            run("{python} -m diagnostics model FILE", "names the nodes"),
+        ),
+        explains=("ort-node-failed",),
+    ),
+    row(
         "ort-broadcast",
         r"Attempting to broadcast an axis by a dimension other than 1\. (?P<a>\d+) by (?P<b>\d+)",
         summary="Two inputs of a node have the sizes {a} and {b}, which do not broadcast.",

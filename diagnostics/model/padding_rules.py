@@ -1,0 +1,38 @@
+"""Rules about windows: padding that ONNX allows and ONNX Runtime does not compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from diagnostics.model.fault import Fault, title
+from diagnostics.model.graph import Node
+
+REFUSED = frozenset({"Conv", "ConvInteger", "QLinearConv"})
+"""Operators that the CPU kernels refuse in each run, not at the load. Seen with ONNX Runtime 1.20.1, 1.24.4, 1.32.0."""
+SHRUNK = frozenset({"AveragePool", "LpPool", "MaxPool"})
+"""Operators that are computed with the padding of a window that is not dilated. Seen with 1.24.4 and 1.32.0
+(findings/dilated-same-padding.sh)."""
+
+
+def padding(node: Node) -> Iterator[Fault]:
+    """Yield a dilated window whose padding is left to the runtime."""
+    if node.operator not in REFUSED | SHRUNK:
+        return
+    attributes = node.attributes
+    how = attributes["auto_pad"].word if "auto_pad" in attributes else ""
+    steps = attributes["dilations"].numbers if "dilations" in attributes else ()
+    if not how.startswith("SAME_") or all(step == 1 for step in steps):
+        return
+    what = (
+        "ONNX Runtime's CPU kernel refuses that in every run"
+        if node.operator in REFUSED
+        else "ONNX Runtime pads as if it were not, and its output is too small"
+    )
+    yield Fault(
+        code="ort-same-dilation",
+        summary=f"{title(node)} has auto_pad {how} and is dilated: {what}.",
+        cause="ONNX allows both together, and the file loads.",
+        cure="write the pads into the node: dilation * (kernel - 1) in all per axis at stride 1, "
+        "auto_pad NOTSET",
+        node=node.name,
+    )
