@@ -30,6 +30,8 @@ def gate(tree: Path, given: argparse.Namespace) -> tuple[float, float, dict[str,
         command = [sys.executable, "tests/speed/gate.py", "--rows", "1", "--selftests", "0"]
         command += ["--no-harness", "--no-pytest-benchmark", "--plan", given.plan]
         command += ["--models", given.models, "--out", out, "--results", out]
+        # Its rows are unchanged ones too; the other tree's ledger goes when the tree does.
+        command += ["--append"] if given.append else []
         began = time.perf_counter()
         process = subprocess.Popen(
             command,
@@ -53,6 +55,9 @@ def main() -> int:
     parser.add_argument("--models", default="*")
     parser.add_argument("--plan", default="quick")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument(
+        "--append", action="store_true", help="add this tree's rows to the ledger (gate_ledger.py)"
+    )
     given = parser.parse_args()
     walls: dict[Path, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, checkout(given.ref, Path(folder)) as base:
