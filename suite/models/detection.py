@@ -130,7 +130,7 @@ MODELS: Final = (
                 pruning=Pruning(
                     parameters_left=0.4,
                     macs_left=0.4,
-                    recovery_steps=120,
+                    recovery_steps=220,
                     learning_rate=0.004,
                     max_drop=12.0,
                 ),

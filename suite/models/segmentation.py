@@ -131,8 +131,8 @@ MODELS: Final = (
                 pruning=Pruning(
                     parameters_left=0.4,
                     macs_left=0.4,
-                    recovery_steps=80,
-                    learning_rate=0.001,
+                    recovery_steps=240,
+                    learning_rate=0.003,
                     max_drop=12.0,
                 ),
                 quantization=replace(presets.TINY_STATIC, pt2e=True),
