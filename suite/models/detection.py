@@ -189,7 +189,7 @@ MODELS: Final = (
                 pruning=Pruning(
                     parameters_left=0.4,
                     macs_left=0.4,
-                    recovery_steps=150,
+                    recovery_steps=220,
                     learning_rate=0.003,
                     max_drop=8.0,
                 ),

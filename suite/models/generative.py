@@ -50,7 +50,7 @@ MODELS: Final = (
                     max_drop=20.0,
                 ),
                 quantization=replace(presets.TINY_STATIC, bytes_left=0.7),
-                build={"latent": 16, "width": 8, "channels": 3},
+                build={"latent": 16, "width": 16, "channels": 3},
                 inputs={"latent": 16, "channels": 3, "side": 64},
             ),
             "base": Size(

@@ -159,9 +159,9 @@ def test_both_players_of_a_dcgan_shrink_and_its_pictures_keep_their_colours():
     spec = SPECS["dcgan"]
     made = pruned("dcgan", built(spec), inputs_of(spec))
     changes = made.changes
-    assert changes["generator.12"] == {"in_channels": [8, 4]}
-    assert changes["discriminator.0"] == {"out_channels": [8, 4]}
-    assert changes["discriminator.11"] == {"in_channels": [64, 32]}
+    assert changes["generator.12"] == {"in_channels": [16, 8]}
+    assert changes["discriminator.0"] == {"out_channels": [16, 8]}
+    assert changes["discriminator.11"] == {"in_channels": [128, 64]}
 
 
 def test_whole_heads_go_and_the_module_knows():
