@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diagnostics.checkup import Checkup
+from diagnostics.did_you_mean import did_you_mean
 from diagnostics.doctor import FACTS_MISSING, UnknownCode, chosen, run
 from diagnostics.environment import Environment
 from diagnostics.facts.interpreter import NotAPython
 from diagnostics.gather import gather
-from diagnostics.options import Misuse, codes, parser, silenced
+from diagnostics.options import COMMANDS, Misuse, codes, parser, silenced
 from diagnostics.registry import Check, checks
 from diagnostics.render import terminal
 
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         if arguments and arguments[0] in DELEGATES:
             module, name = DELEGATES[arguments[0]]
             return int(getattr(importlib.import_module(module), name)(list(arguments[1:])))
+        _known(arguments)
         options = parser().parse_args(list(arguments))
         return _visit(options)
     except (Misuse, UnknownCode, NotAPython) as error:
@@ -53,6 +55,13 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _known(arguments: Sequence[str]) -> None:
+    """Raise Misuse for a first word that is no command: argparse knows `report` alone and would offer nothing else."""
+    word = next(iter(arguments), "-")
+    if not word.startswith("-") and word not in COMMANDS:
+        raise Misuse(f"{word}: no such command{did_you_mean(word, COMMANDS)}")
 
 
 def _visit(options: argparse.Namespace) -> int:

@@ -172,6 +172,8 @@ def test_the_json_report_can_itself_be_replayed(
     ("arguments", "says"),
     [
         (["--nonsense"], "unrecognized arguments"),
+        (["explian", "error.log"], "explian: no such command; did you mean explain"),
+        (["lnt", "pip install torch", "--python-version", "3.12"], "did you mean lint"),
         (["--select", "nope"], "no check has the code 'nope'"),
         (["--facts", "/does/not/exist"], "--save-facts"),
         (["--python", "/does/not/exist"], "no Python interpreter"),
