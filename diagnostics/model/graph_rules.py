@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from diagnostics.did_you_mean import did_you_mean
 from diagnostics.model import operators
 from diagnostics.model.fault import Fault, short, title
 from diagnostics.model.graph import Graph, Graphs, Node
@@ -188,18 +189,20 @@ def _stated(node: Node, name: str, result: str, stated: str) -> Fault:
 
 def _unknown_operator(node: Node, opset: int) -> Iterator[Fault]:
     versions = operators.versions(node.domain, node.operator)
-    cause = (
-        f"It came with opset {versions[0]}."
-        if versions and versions[0] > opset
-        else "It has ended before this opset."
-        if versions
-        else "No opset has an operator of this name."
-    )
+    cure = "export again for an opset that has it"
+    if not versions:
+        near = did_you_mean(node.operator, operators.names(node.domain), is_listed=False)
+        cause = f"No opset has an operator of this name{near or '.'}"
+        cure = "correct the name, or give the node the domain of the library that has the operator"
+    elif versions[0] > opset:
+        cause = f"It came with opset {versions[0]}."
+    else:
+        cause = "It has ended before this opset."
     yield Fault(
         code="onnx-unknown-op",
         summary=f"Opset {opset} has no operator {node.operator}.",
         cause=f"{title(node)} uses it. {cause}",
-        cure="export again for an opset that has it",
+        cure=cure,
         node=node.name,
     )
 

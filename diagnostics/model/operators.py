@@ -77,6 +77,11 @@ def versions(domain: str, operator: str) -> tuple[int, ...]:
     return tuple(row[0] for row in rows)
 
 
+def names(domain: str) -> tuple[str, ...]:
+    """Return the operators of a domain."""
+    return tuple(_schemas()["operators"].get(domain, ()))
+
+
 @cache
 def schema(domain: str, operator: str, opset: int) -> Schema | None:
     """Return the version of an operator that an opset uses, None when it has none."""

@@ -22,7 +22,9 @@ def lengths(node: Node, graph: Graph) -> Iterator[Fault]:
         channels, checks = dims[3][0], (8,)
         dims += [None] * 9
     elif node.operator in ("BatchNormalization", "InstanceNormalization") and dims[1]:
-        channels, checks = dims[1][0], (2, 3, 4)
+        # One of them may belong to another layer, the first as well as the last: what most say counts.
+        said = [row[0] for row in dims[1:5] if row]
+        channels, checks = max(said, key=said.count), (1, 2, 3, 4)
     elif node.operator == "Gemm" and dims[1] and len(dims[1]) == 2:
         is_flipped = "transB" in node.attributes and node.attributes["transB"].number
         channels = dims[1][0 if is_flipped else 1]

@@ -128,6 +128,19 @@ def test_faults_in_a_graph_are_named(tmp_path: Path, code: str, make: Callable[[
     assert found[0] == code
 
 
+def test_a_misspelt_operator_is_not_to_be_exported_for_another_opset(tmp_path: Path) -> None:
+    (found,) = inspect(saved(tmp_path, model([node("Softmaxx", ["x"], ["y"])], [X], [Y])))
+    assert "did you mean Softmax" in found.cause
+    assert "opset" not in found.fixes[0].shell
+
+
+def test_of_four_weights_of_a_norm_the_one_that_differs_is_named(tmp_path: Path) -> None:
+    weights = [weight("s", 5), weight("b", 3), weight("m", 3), weight("v", 3)]
+    made = model([node("BatchNormalization", ["x", *"sbmv"], ["y"])], [X3], [Y], weights)
+    (found,) = inspect(saved(tmp_path, made), runtime=RUNTIME)
+    assert "has 3 channels, but s has 5 values" in found.summary
+
+
 @pytest.mark.parametrize(("code", "make"), FAULTY)
 def test_the_runtime_itself_refuses_what_is_called_wrong(
     tmp_path: Path, code: str, make: Callable[[], Any]
