@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,7 +99,8 @@ def next_steps(
     if command := next_command(report):
         found.append(("States to ship were not made, or not measured", command))
     if any(one.has_few_pairs for one in answers) and report.command.startswith(REPEATED):
-        again = f"{report.command} {MORE_TURNS}"
+        # The plan that was asked for goes: two of them in one command leave open which one holds.
+        again = f"{re.sub(r' --plan[ =][a-z]+', '', report.command)} {MORE_TURNS}"
         found.append(("With more turns, on a machine that does nothing else", again))
     rows = _rows(report)
     if rows and any(not one.is_of_life for one in answers):

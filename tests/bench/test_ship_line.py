@@ -145,6 +145,8 @@ def test_where_more_turns_would_tell_the_same_run_with_more_of_them_is_named(tmp
     report = replace(report_of(tmp_path, row("a", verdict="few")), command="pytest bench -k 'a b'")
     told = "With more turns, on a machine that does nothing else"
     assert dict(next_steps(report))[told] == "pytest bench -k 'a b' --plan rigorous"
+    quick = replace(report, command="pytest bench --plan quick --size tiny")
+    assert dict(next_steps(quick))[told] == "pytest bench --size tiny --plan rigorous"
     assert told not in dict(next_steps(replace(report, rows=(row("a", verdict="same"),))))
 
 
