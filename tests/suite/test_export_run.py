@@ -245,6 +245,7 @@ def test_an_export_that_fails_says_cause_and_cure_in_its_first_line(export, mode
     first = answer.failure.message.splitlines()[0]
     assert cause in first
     assert "Cure: " in first
+    assert not first.endswith(":")
     assert "\x1b" not in answer.failure.message
 
 

@@ -24,6 +24,18 @@ ROWS = rows(
         explains=("module-missing",),
     ),
     row(
+        "onnx-custom-op",
+        r"Exporting the operator '?(?P<op>(?!aten::|prims?::|quantized::|torchvision::)\w+::\w+)'? to ONNX opset",
+        r"No ONNX function found for <OpOverload\(op='(?P<op>(?!aten\.|prims?\.|quantized\.|torchvision\.)\w+\.\w+)",
+        summary="The operator {op} is a library's own, and no exporter knows its ONNX form.",
+        cause="ONNX has forms for PyTorch's operators; one of a library needs a translation, or a decomposition.",
+        cures=(
+            do("custom_translation_table={{...}}", "gives your own translation"),
+            do("replace the operator by PyTorch's own", "is exportable"),
+        ),
+        explains=("onnx-export-failed", "onnx-unsupported-op"),
+    ),
+    row(
         "onnx-unsupported-op",
         r"Exporting the operator '?(?P<op>[\w:]+)'? to ONNX opset version (?P<opset>\d+) is not supp",
         r"No ONNX function found for <OpOverload\(op='(?P<op>[\w.]+)'",

@@ -104,7 +104,8 @@ def first_that_works(
     reason = next((reason for reason in reasons if reason.is_known), reasons[0])
     raise ExportError(
         f"no exporter made a graph of this model: {reason.cause}. Cure: {reason.cure}."
-        f" {len(attempts)} attempts:\n{tried}"
+        # On a line of their own: the first one stands alone in the terminal.
+        f"\n{len(attempts)} attempts:\n{tried}"
     )
 
 
