@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from diagnostics.model import onnx_file as proto
 from diagnostics.model.wire import BYTES, FIXED32, VARINT, Buffer, Entry, entries, text, varint
@@ -211,8 +212,8 @@ def _attribute(data: Buffer, at: Entry, depth: int) -> tuple[str, Attribute]:
             guessed = "float"
         elif entry.number == ATTRIBUTE_INTS:
             guessed = "ints"
-            if len(numbers) < MOST_NUMBERS:
-                numbers += _numbers(data, entry)
+            # Not one more: a file may hold millions.
+            numbers += islice(_numbers(data, entry), MOST_NUMBERS - len(numbers))
         elif entry.number == ATTRIBUTE_FLOATS:
             guessed = "floats"
         elif entry.kind != BYTES:
@@ -238,7 +239,7 @@ def _attribute(data: Buffer, at: Entry, depth: int) -> tuple[str, Attribute]:
     return name, Attribute(
         kind=stated,
         number=number,
-        numbers=tuple(numbers[:MOST_NUMBERS]),
+        numbers=tuple(numbers),
         word=word,
         tensor=tensor,
         graphs=tuple(graphs),

@@ -18,10 +18,11 @@ def padding(node: Node) -> Iterator[Fault]:
     """Yield a dilated window whose padding is left to the runtime."""
     if node.operator not in REFUSED | SHRUNK:
         return
-    attributes = node.attributes
-    how = attributes["auto_pad"].word if "auto_pad" in attributes else ""
-    steps = attributes["dilations"].numbers if "dilations" in attributes else ()
+    how = node.attributes["auto_pad"].word if "auto_pad" in node.attributes else ""
+    steps = _numbers(node, "dilations")
     if not how.startswith("SAME_") or all(step == 1 for step in steps):
+        return
+    if node.operator in SHRUNK and not _needs_more(node, steps):
         return
     what = (
         "ONNX Runtime's CPU kernel refuses that in every run"
@@ -36,3 +37,17 @@ def padding(node: Node) -> Iterator[Fault]:
         "auto_pad NOTSET",
         node=node.name,
     )
+
+
+def _needs_more(node: Node, dilations: tuple[int, ...]) -> bool:
+    """Return True if dilation makes a pool's window want more padding, whatever the size of the input is."""
+    kernel = _numbers(node, "kernel_shape")
+    strides = _numbers(node, "strides") or (1,) * len(kernel)
+    axes = zip(kernel, strides, dilations, strict=False)
+    return any(
+        step > 1 and size > 1 and stride < (size - 1) * step + 1 for size, stride, step in axes
+    )
+
+
+def _numbers(node: Node, name: str) -> tuple[int, ...]:
+    return node.attributes[name].numbers if name in node.attributes else ()

@@ -30,7 +30,10 @@ ROWS = rows(
         summary="The operator {op} is a library's own, and no exporter knows its ONNX form.",
         cause="ONNX has forms for PyTorch's operators; one of a library needs a translation, or a decomposition.",
         cures=(
-            do("custom_translation_table={{...}}", "gives your own translation"),
+            do(
+                "torch.onnx.export(..., dynamo=True, custom_translation_table={{...}})",
+                "gives your own translation",
+            ),
             do("replace the operator by PyTorch's own", "is exportable"),
         ),
         explains=("onnx-export-failed", "onnx-unsupported-op"),
