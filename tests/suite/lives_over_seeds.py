@@ -1,14 +1,15 @@
 """Whole lives of tiny models over seeds and instruction sets: which step is red, how often.
 
     python tests/suite/lives_over_seeds.py --rows rows.jsonl --changes changes.jsonl [--models mlp,cnn] [--seeds 0-3]
-                                           [--data FOLDER] [--run FOLDER]
+                                           [--data FOLDER]
     ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 python tests/suite/lives_over_seeds.py --rows rows.jsonl ...
-    python tests/suite/lives_over_seeds.py --table rows.jsonl
+    python tests/suite/lives_over_seeds.py --table docs/results/lives.jsonl
 
-A life is `pytest suite --models NAME --size tiny --seed SEED` from nothing, with one thread. Every step becomes a row
-when its life is over, and a life that has rows is not run again, so a stopped script goes on where it was. Goal: 99.5%
-of the steps that were tried are green. A step behind a red one was not tried. `--run` takes the records of a run that
-is there in place of running.
+The models of a seed live in one run, `pytest suite --models NAMES --size tiny --seed SEED` from nothing, with one
+thread. Every life becomes a row when its run is over: how many steps ended how, and the reason of each red one. A life
+that has a row is not run again, and of a run that was stopped the lives that were over are taken, so a stopped script
+goes on where it was (`--run` takes a run that is there). Goal: 99.5% of the steps that were tried are green. A step
+behind a red one was not tried. Rows of all days and machines are kept in docs/results/lives.jsonl.
 
 To `--changes` goes what each step did to the metric, in rows of spread_over_seeds.py, whose `--table` shows how far
 from the records' limits they are.
