@@ -7,6 +7,18 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlockLength:
+    """How long a block is."""
+
+    num_turns: int
+    """Undisturbed turns of each arm."""
+    seconds: float
+    """Cap of the turns."""
+    warmup_seconds: float
+    """Cap of each arm's warm-up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """Blocks and turns under one plan."""
 
@@ -19,21 +31,31 @@ class Budget:
     """Fresh blocks of a row that is still inconclusive, while `more_seconds` last."""
     control: int = 2
     """Blocks of the negative control per sweep over the rows."""
-    num_turns: int
-    """Undisturbed turns of each arm in a block."""
-    block_seconds: float
-    """Cap of a block's turns."""
-    warmup_seconds: float
-    """Cap of each arm's warm-up."""
+    screen_block: BlockLength
+    """Of the screen, which may be short: blocks differ by their processes more than by their turns, the bound holds
+    whatever the noise is, and a row that noise flags gets fresh blocks."""
+    block: BlockLength
+    """All others."""
     more_seconds: float
     """Time after which no further blocks are bought for inconclusive rows."""
 
 
 BUDGETS: Final = {
-    "quick": Budget(num_turns=8, block_seconds=0.5, warmup_seconds=0.06, more_seconds=60.0),
-    "standard": Budget(num_turns=10, block_seconds=0.8, warmup_seconds=0.1, more_seconds=240.0),
+    "quick": Budget(
+        screen_block=BlockLength(num_turns=4, seconds=0.25, warmup_seconds=0.06),
+        block=BlockLength(num_turns=8, seconds=0.5, warmup_seconds=0.06),
+        more_seconds=60.0,
+    ),
+    "standard": Budget(
+        screen_block=BlockLength(num_turns=5, seconds=0.4, warmup_seconds=0.1),
+        block=BlockLength(num_turns=10, seconds=0.8, warmup_seconds=0.1),
+        more_seconds=240.0,
+    ),
     "rigorous": Budget(
-        num_turns=40, block_seconds=4.0, warmup_seconds=1.0, more_seconds=3600.0, screen=10
+        screen_block=BlockLength(num_turns=40, seconds=4.0, warmup_seconds=1.0),
+        block=BlockLength(num_turns=40, seconds=4.0, warmup_seconds=1.0),
+        more_seconds=3600.0,
+        screen=10,
     ),
 }
 """Plan -> budget."""

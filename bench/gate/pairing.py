@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bench.gate.arm import Arm
 from bench.gate.block import Block, summarize_block
-from bench.gate.budget import Budget
+from bench.gate.budget import BlockLength
 from bench.instruments.options import LATENCY, TurnOptions
 from bench.instruments.results import Turns, TurnsResult
 from bench.instruments.turn_lock import GONE
@@ -63,7 +63,7 @@ def run_block(
     cell: Cell | Mapping[str, Cell],
     *,
     number: int,
-    budget: Budget,
+    length: BlockLength,
     runner: str = TURNS,
     label: str = "block",
     step: str = LATENCY,
@@ -78,7 +78,7 @@ def run_block(
     with scratch_folder() as folder:
         records = run_in_both_arms(
             lambda name: _one(
-                arms[name], cells[name], runner, label, number, budget, begins, folder, step
+                arms[name], cells[name], runner, label, number, length, begins, folder, step
             )
         )
     for name in ("head", "base"):
@@ -107,20 +107,20 @@ def _one(
     runner: str,
     label: str,
     number: int,
-    budget: Budget,
+    length: BlockLength,
     begins: str,
     folder: Path,
     step: str,
 ) -> Record:
     options = arm.session.request.options
     shift = number if is_original(cell) else 0
-    plan = {**options.plan, "warmup_seconds": budget.warmup_seconds}
+    plan = {**options.plan, "warmup_seconds": length.warmup_seconds}
     meeting = folder / "meeting"
     asked = TurnOptions(
         meeting=str(meeting),
         begins=arm.name == begins,
-        num_turns=budget.num_turns,
-        block_seconds=budget.block_seconds,
+        num_turns=length.num_turns,
+        block_seconds=length.seconds,
         step=step,
     )
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.gate.block import Block
-from bench.gate.budget import Budget
+from bench.gate.budget import BlockLength, Budget
 from bench.gate.pairing import BlockFailed
 from bench.gate.row import Row
 from bench.gate.signed_rank import holm
@@ -23,7 +23,7 @@ from bench.gate.verdict import (
 )
 from suite.outcome import Outcome
 
-TakeBlock = Callable[[Row, int], Block]
+TakeBlock = Callable[[Row, int, BlockLength], Block]
 """Runs one block of a row; the number is unique in the run. Raises BlockFailed."""
 TakeControl = Callable[[int], Block]
 Say = Callable[[str], None]
@@ -144,11 +144,13 @@ class Schedule:
 
     def _one(self, row: Row, stage: str) -> None:
         # Numbers alternate by row, not by run: each row's blocks begin with base and with head in turn.
-        taken = row.screen if stage == "screen" else row.confirm
+        is_screen = stage == "screen"
+        taken = row.screen if is_screen else row.confirm
+        length = self.budget.screen_block if is_screen else self.budget.block
         for attempt in range(ATTEMPTS):
             number = self._next(parity=(len(row.screen) + len(row.confirm)) % 2)
             try:
-                taken.append(self.take_block(row, number))
+                taken.append(self.take_block(row, number, length))
                 return
             except BlockFailed as error:
                 if error.record.outcome in NOT_TRIED:

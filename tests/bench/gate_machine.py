@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import bench.gate.control_models as controls
-from bench.gate.budget import Budget
+from bench.gate.budget import BlockLength, Budget
 from bench.gate.run import GateConfig, run_gate
 from bench.gate.selftest import run_selftest
 from bench.gate.thresholds import Thresholds
@@ -18,7 +18,8 @@ from suite.worker.client import Answer
 from suite.worker.fake import FakeWorker
 
 OLDER = {"facts:run": "static_facts:run", "records:run": "model_specs:run"}
-BUDGET = Budget(num_turns=8, block_seconds=1.0, warmup_seconds=0.1, more_seconds=60.0)
+BLOCK = BlockLength(num_turns=8, seconds=1.0, warmup_seconds=0.1)
+BUDGET = Budget(screen_block=BLOCK, block=BLOCK, more_seconds=60.0)
 SPECS = {spec.name: spec for spec in builtin_specs()}
 
 
