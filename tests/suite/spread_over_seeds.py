@@ -264,10 +264,9 @@ def table(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def subjects(asked: argparse.Namespace) -> Iterator[Subject]:
     """Every model from every seed that was asked for; seeds outermost, so that all models have a row soon."""
-    first, _, last = asked.seeds.partition("-")
     sources = sources_in(asked.data)
     names = asked.models.split(",") if asked.models else [spec.name for spec in builtin_specs()]
-    for seed in range(int(first), int(last or first) + 1):
+    for seed in seeds_of(asked.seeds):
         for name in names:
             job = CellJob(
                 runner="",
@@ -283,11 +282,23 @@ def subjects(asked: argparse.Namespace) -> Iterator[Subject]:
                 yield Subject(spec=spec, job=job, source=source, states=asked.states)
 
 
+def seeds_of(text: str) -> range:
+    """The seeds of `3` or `0-7`."""
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
 def rows_of(file: Path | None) -> list[dict[str, Any]]:
-    """The rows of a file; none if it is not there yet."""
+    """The rows of a file of JSON lines; none if it is not there yet."""
     if file is None or not file.exists():
         return []
     return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def append(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Add rows to a file of JSON lines."""
+    with file.open("a") as out:
+        out.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 def main() -> None:
@@ -334,8 +345,7 @@ def main() -> None:
                 rows.append(row)
                 print(json.dumps(row), flush=True)
                 if asked.rows:
-                    with asked.rows.open("a") as file:
-                        file.write(json.dumps(row) + "\n")
+                    append(asked.rows, [row])
     print("\n".join(table(rows)))
 
 
