@@ -39,7 +39,7 @@ class Ranked:
     is_on_front: bool = False
     """Whether no other is at least as good in speed, quality and size, and better in one."""
     kind: str = ""
-    """Why it is left out, in a word: unavailable ..., limit, void, slower, few, lost."""
+    """Why it is left out, in a word: unavailable ..., limit, void, slower, few, lost, not_reached."""
     limits: tuple[str, ...] = ()
     """Limits that it breaks: drop, size, latency."""
     left_after: int = 0
@@ -155,7 +155,8 @@ def _ranked(
     arm = arms.get(one.label)
     if arm is None or not arm.turns.seconds:
         error = found.lost.get(one.label, "")
-        return Ranked(candidate=replace(one, reason=error or "it was not reached"), kind="lost")
+        kind = "lost" if error else "not_reached"
+        return Ranked(candidate=replace(one, reason=error or "the search ended before"), kind=kind)
     latency = percentile(usable_turns(arm.turns), 0.5)
     ratio = ratio_of(arms[reference], arm) if reference else None
     row = Ranked(

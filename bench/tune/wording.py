@@ -161,7 +161,8 @@ def unranked(choice: Choice) -> tuple[Ranked, ...]:
 def why_left_out(one: Ranked, tuned: Tuned) -> str:
     """Return why a lane is not chosen, e.g. `0.43× (0.41–0.45×) the speed of the choice, left after round 1`."""
     if one.candidate.reason:
-        title = OUTCOMES.get(one.candidate.outcome, "") if one.kind != "lost" else "failed"
+        own = {"lost": "failed", "not_reached": "not timed"}
+        title = own.get(one.kind) or OUTCOMES.get(one.candidate.outcome, "")
         return f"{title}: {one.candidate.reason}".removeprefix("passed: ")
     if one.kind == "void":
         turns = f"{one.num_void} of {units.plural(one.num_turns, 'turn')}"

@@ -90,6 +90,7 @@ def _walk(graph: Graph, scope: _Scope, outer_types: dict[str, str], outer_names:
             code="onnx-output-undefined",
             summary=f"The graph's output {name} is made by no node.",
             cause="The file was edited, or its nodes and outputs belong to different models.",
+            cure=f"take {name} out of the graph's outputs, or correct its name; or export again",
         )
         for name in graph.outputs
         if name and name not in names
@@ -121,6 +122,8 @@ def _unknown_inputs(node: Node, names: set[str]) -> Iterator[Fault]:
                 code="onnx-input-undefined",
                 summary=f"{title(node)} reads {name}, which nothing defines.",
                 cause="It is no input of the graph, no weight, and no output of a node.",
+                cure=f"correct the name, or add {name} to the graph's inputs or weights; where a part "
+                "was cut out of a larger graph, cut it again (onnx.utils.extract_model)",
                 node=node.name,
             )
 
@@ -220,6 +223,7 @@ def _counts(node: Node, schema: operators.Schema) -> Iterator[Fault]:
                 code="onnx-arity",
                 summary=f"{title(node)} has {len(given)} {kind}, {node.operator} takes {wanted}.",
                 cause="The node was made for another opset or by hand.",
+                cure=f"give the node the {kind} that its opset asks for, or export again",
                 node=node.name,
             )
 
@@ -227,11 +231,14 @@ def _counts(node: Node, schema: operators.Schema) -> Iterator[Fault]:
 def _attributes(node: Node, schema: operators.Schema) -> Iterator[Fault]:
     for name in node.attributes:
         if name not in schema.attributes:
+            meant = did_you_mean(name, schema.attributes, is_listed=False).removeprefix("; ")
             yield Fault(
                 code="onnx-attribute-unknown",
                 summary=f"{title(node)} has an attribute {name}, which {node.operator} does not "
                 "take in this opset.",
                 cause="The node was made for another opset; readers refuse what they do not know.",
+                cure=f"{f'correct its name ({meant})' if meant else 'remove it'}, or export for the "
+                "opset that has it",
                 node=node.name,
             )
     for name, (_, required) in schema.attributes.items():
@@ -240,6 +247,7 @@ def _attributes(node: Node, schema: operators.Schema) -> Iterator[Fault]:
                 code="onnx-attribute-missing",
                 summary=f"{title(node)} lacks the attribute {name}, which {node.operator} needs.",
                 cause="The node was made for another opset or by hand.",
+                cure=f"give the node its {name}, or export again",
                 node=node.name,
             )
 

@@ -39,6 +39,7 @@ def lengths(node: Node, graph: Graph) -> Iterator[Fault]:
                 summary=f"{title(node)} has {channels} channels, but {name} has {row[-1]} values.",
                 cause="It belongs to another layer: some readers load the file and fail at the "
                 "first run.",
+                cure=f"store the layer's own {name}, of {channels} values, or export the model again",
                 node=node.name,
             )
     yield from _input_channels(node, graph, dims[1])
@@ -55,6 +56,8 @@ def _input_channels(node: Node, graph: Graph, kernel: tuple[int, ...] | None) ->
             summary=f"{title(node)} takes {kernel[1] * group} channels, but {node.inputs[0]} has "
             f"{shape[1]}.",
             cause="The weight belongs to another layer, or the stated shape is stale.",
+            cure="store the layer's own weight, or, if the shape is stale, delete the stated ones "
+            "(del model.graph.value_info[:]) and infer them again",
             node=node.name,
         )
 

@@ -135,6 +135,12 @@ def test_what_was_not_timed_says_why():
     }
 
 
+def test_what_a_search_that_was_stopped_did_not_come_to_has_not_failed():
+    whole = tuned([EAGER, ORT], searched([(EAGER, 1.0)]))
+    (left,) = whole.choice.left_out
+    assert why_left_out(left, whole) == "not timed: the search ended before"
+
+
 def test_what_left_the_search_says_when_and_how_slow_it_was():
     found = searched([(EAGER, 1.0), (ORT, 0.5), (COMPILED, 0.8)])
     arms = [

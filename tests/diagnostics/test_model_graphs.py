@@ -122,16 +122,31 @@ FAULTY: list[tuple[str, Callable[[], Any]]] = [
 
 
 @pytest.mark.parametrize(("code", "make"), FAULTY)
-def test_faults_in_a_graph_are_named(tmp_path: Path, code: str, make: Callable[[], Any]) -> None:
-    found = errors(inspect(saved(tmp_path, make()), runtime=RUNTIME))
-    assert found
-    assert found[0] == code
+def test_faults_in_a_graph_are_named_with_a_cure(
+    tmp_path: Path, code: str, make: Callable[[], Any]
+) -> None:
+    found = inspect(saved(tmp_path, make()), runtime=RUNTIME)
+    assert errors(found)
+    assert errors(found)[0] == code
+    assert all(fault.fixes for fault in found)
 
 
 def test_a_misspelt_operator_is_not_to_be_exported_for_another_opset(tmp_path: Path) -> None:
     (found,) = inspect(saved(tmp_path, model([node("Softmaxx", ["x"], ["y"])], [X], [Y])))
     assert "did you mean Softmax" in found.cause
     assert "opset" not in found.fixes[0].shell
+
+
+@pytest.mark.parametrize(
+    ("attribute", "cure"),
+    [("axes", "correct its name (did you mean axis?), or "), ("zoom", "remove it, or ")],
+)
+def test_an_attribute_of_no_operator_is_misspelt_or_too_many(
+    tmp_path: Path, attribute: str, cure: str
+) -> None:
+    made = model([node("Softmax", ["x"], ["y"], **{attribute: 1})], [X], [Y])
+    (found,) = inspect(saved(tmp_path, made), runtime=RUNTIME)
+    assert found.fixes[0].shell.startswith(cure)
 
 
 def test_of_four_weights_of_a_norm_the_one_that_differs_is_named(tmp_path: Path) -> None:
