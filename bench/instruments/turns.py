@@ -66,7 +66,7 @@ def run(job: CellJob, emit: Emit) -> StepOutput[TurnsResult]:
 
     Options: TurnOptions, and `plan`, of which round_seconds and warmup_seconds count.
     """
-    return _run(job, emit, SUBJECTS[job.read(TurnOptions).step](job, emit))
+    return run_subject(job, emit, SUBJECTS[job.read(TurnOptions).step](job, emit))
 
 
 def run_control(job: CellJob, emit: Emit) -> StepOutput[TurnsResult]:
@@ -88,10 +88,11 @@ def run_control(job: CellJob, emit: Emit) -> StepOutput[TurnsResult]:
         synchronize=lambda: None,
         inference=torch.inference_mode,
     )
-    return _run(job, emit, subject)
+    return run_subject(job, emit, subject)
 
 
-def _run(job: CellJob, emit: Emit, subject: Runnable) -> StepOutput[TurnsResult]:
+def run_subject(job: CellJob, emit: Emit, subject: Runnable) -> StepOutput[TurnsResult]:
+    """Take this arm's turns on that subject."""
     asked = job.read(TurnOptions)
     with subject.inference():
         emit("phase", name="first_forward")
