@@ -10,11 +10,9 @@ Goals: 0.80 of those with 5% more work, 0.95 of those with 10%.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
 import sys
-import tempfile
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,24 +21,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
 
+from equal_arms import equal_arms, tiny_cells  # noqa: E402
 from gate import load  # noqa: E402
 from injected_turns import Injection  # noqa: E402
 from injected_work import kinds  # noqa: E402
 from witness import MODELS  # noqa: E402
 
-from bench.gate.arm import handshake, open_arm  # noqa: E402
 from bench.gate.budget import BUDGETS  # noqa: E402
-from bench.gate.pairing import CONTROL, run_block, run_in_both_arms  # noqa: E402
+from bench.gate.pairing import CONTROL, run_block  # noqa: E402
 from bench.gate.power import probability_bound  # noqa: E402
 from bench.gate.row import Row  # noqa: E402
 from bench.gate.run import NEGATIVE_CONTROL  # noqa: E402
 from bench.gate.schedule import Schedule  # noqa: E402
-from bench.gate.source_tree import working_tree  # noqa: E402
 from bench.gate.thresholds import Thresholds  # noqa: E402
 from bench.gate.verdict import Verdict  # noqa: E402
-from bench.plan import PLANS  # noqa: E402
 from bench.stats import median  # noqa: E402
-from suite.options import Asked, resolve  # noqa: E402
 from suite.worker.job_options import JobOptions  # noqa: E402
 from tests.machine import processor  # noqa: E402
 
@@ -67,42 +62,10 @@ class Injecting:
 
 def measured(given):
     """Take every row's blocks; return one line per row."""
-    selection = resolve(
-        Asked(
-            models=given.models.split(","),
-            size="tiny",
-            backend=given.backend,
-            device="cpu",
-            threads=1,
-        ),
-        num_gpus=0,
-        num_cores=1,
-    )
-    sources = working_tree(None)
-    sources = replace(sources, paths=(*sources.paths, Path(__file__).parent))
-    budget = BUDGETS[given.plan]
-    with tempfile.TemporaryDirectory() as out, contextlib.ExitStack() as stack:
-        arms = {
-            name: stack.enter_context(
-                open_arm(
-                    name,
-                    sources,
-                    selection=selection,
-                    plan=PLANS[given.plan],
-                    folder=Path(out),
-                    out=Path(out),
-                    deadline=600.0,
-                    preload=(*selection.preload(), "injected_turns"),
-                )
-            )
-            for name in ("base", "head")
-        }
-        arms = run_in_both_arms(lambda name: handshake(arms[name], list(selection.specs)))
+    selection, budget = tiny_cells(given.models, given.backend), BUDGETS[given.plan]
+    with equal_arms(selection, given.plan, ("injected_turns",)) as arms:
         for name, arm in arms.items():
             arm.session.worker = Injecting(arm.worker, name)
-        head = arms["head"].session
-        head.export_ahead(selection.cells, [head.worker])
-        arms["base"].session.export_ahead(selection.cells, [arms["base"].worker])
         rows, injected = [], {}
         for percent in given.percents:
             for cell in selection.cells:
