@@ -19,7 +19,7 @@ from suite.catalog import (
     select,
 )
 from suite.cell import Cell
-from suite.data.sources import LIBRARIES, second_sources, sources_in
+from suite.data.sources import LIBRARIES, second_source, sources_in
 from suite.expand import (
     axes_of,
     backends_of,
@@ -113,10 +113,10 @@ class Selection:
         modules += catalogue_modules()
         tasks = [TASKS[spec.task] for spec in self.specs.values()]
         sources = self.job_options.sources
-        kinds = {task.input for task in tasks} - {OWN}
-        data = [sources[kind].name for kind in sorted(kinds)]
+        firsts = {task.name: sources[task.input] for task in tasks if task.input != OWN}
+        data = sorted({first.name for first in firsts.values()})
         if self.life:
-            data += [second_sources(sources)[kind].name for kind in sorted(kinds)]
+            data += sorted({second_source(first, task).name for task, first in firsts.items()})
         modules += [task.module for task in tasks]
         modules += [m for name in data for m in (f"suite.data.{name}", *LIBRARIES.get(name, ()))]
         return tuple(dict.fromkeys(modules))

@@ -27,9 +27,8 @@ TOPICS: Final = {
 }  # fmt: skip
 """Class -> its modules and packages: running programs, or the values they compute with.
 
-The classes are close to the prose's (`language` with its statements and debugger, `objects`), so transfer from that
-task helps: the words that separate its classes alone classify 7 of 10 of these passages. pdb is left out because its
-manual is in the prose.
+The classes are close to the prose's (`language` with its statements and debugger, `objects`): the words that separate
+its classes classify 7 of 10 of these passages. pdb is left out because its manual is in the prose.
 """
 
 FEWEST: Final = 100

@@ -227,7 +227,7 @@ def source_of(job: CellJob, spec: ModelSpec) -> Source:
 
 def second_source_of(job: CellJob, spec: ModelSpec) -> Source:
     """Return the data source of the model's second task."""
-    return second_source(source_of(job, spec))
+    return second_source(source_of(job, spec), spec.task)
 
 
 def store_of(job: CellJob) -> Path:

@@ -31,10 +31,10 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from suite.axes import FINETUNE, ORIGINAL, PRUNE, QUANTIZE, TRAIN, VARIANTS, load_route
+from suite.axes import FINETUNE, ORIGINAL, PRUNE, QUANTIZE, TASKS, TRAIN, VARIANTS, load_route
 from suite.catalog import builtin_specs, spec_for
 from suite.cell import Cell
-from suite.data.sources import Source, second_source, sources_in
+from suite.data.sources import SECOND, SECOND_OF_TASK, Source, second_source, sources_in
 from suite.provenance import key_of
 from suite.pruning.engine import prune_module
 from suite.quality import drop, gain
@@ -69,6 +69,11 @@ class Subject:
     def size(self) -> Size:
         """The tiny size of the record."""
         return self.spec.sizes["tiny"]
+
+    @property
+    def second(self) -> Source:
+        """Data of the second task."""
+        return second_source(self.source, self.spec.task)
 
     def setup(self, **changes: Any) -> TrainingSetup:
         """Return the setup of the training, with `changes` of its settings."""
@@ -120,7 +125,7 @@ def pruned(subject: Subject) -> tuple[float, float]:
 
 def finetuned(subject: Subject, strategy: str) -> tuple[float, float]:
     """Fine-tune on the second data set; return the gain over training from scratch, and the metric."""
-    own, second = subject.size.finetuning, second_source(subject.source)
+    own, second = subject.size.finetuning, subject.second
     settings = replace(
         subject.size.training,
         steps=own.steps,
@@ -228,9 +233,10 @@ def limit_of(size: Size, what: str) -> float:
 
 
 def is_current(row: Mapping[str, Any]) -> bool:
-    """Whether a row was measured under the settings that the record has now."""
-    size = spec_for(row["model"], "").sizes["tiny"]
-    return bool(row["key"] == settings_key(size, row["what"]))
+    """Whether a row was measured under the settings, and with the data, that the record has now."""
+    spec = spec_for(row["model"], "")
+    is_replaced = spec.task in SECOND_OF_TASK and row["data"] == SECOND[TASKS[spec.task].input]
+    return bool(row["key"] == settings_key(spec.sizes["tiny"], row["what"]) and not is_replaced)
 
 
 def identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -324,7 +330,7 @@ def main() -> None:
             for what in asked.what.split(","):
                 row: dict[str, Any] = {
                     "model": subject.spec.name,
-                    "data": subject.source.name,
+                    "data": (subject.second if what in STRATEGIES else subject.source).name,
                     "instructions": instructions(),
                     "what": what,
                     "seed": subject.job.options.seed,

@@ -18,17 +18,23 @@ from suite.data.sources import (
     NUM_CLASSES,
     SECOND,
     SECOND_IN_FOLDER,
+    SECOND_OF_TASK,
     Source,
     second_source,
-    second_sources,
     sources_in,
 )
 
 
 def test_without_a_folder_the_second_task_has_the_second_embedded_data() -> None:
-    second = second_sources(sources_in(None))
-    assert {kind: source.name for kind, source in second.items()} == SECOND
-    assert all(source.kind == kind and not source.root for kind, source in second.items())
+    for kind, first in sources_in(None).items():
+        assert second_source(first, "") == Source(kind=kind, name=SECOND[kind])
+
+
+def test_a_task_may_have_second_embedded_data_of_its_own_but_not_in_a_folder() -> None:
+    prose = sources_in(None)["text"]
+    assert second_source(prose, "text_classification").name == "sentences"
+    reviews = replace(prose, name="imdb", root="/somewhere")
+    assert second_source(reviews, "text_classification").name == "endings"
 
 
 @pytest.mark.parametrize(("name", "second"), SECOND_IN_FOLDER.items())
@@ -36,7 +42,7 @@ def test_what_was_learned_from_pictures_in_a_folder_goes_on_to_others_of_it(
     name: str, second: str
 ) -> None:
     first = Source(kind=dict(map(reversed, IN_FOLDER))[name], name=name, root="/somewhere")
-    assert second_source(first) == replace(first, name=second)
+    assert second_source(first, "") == replace(first, name=second)
 
 
 def test_every_folder_has_a_second_task_of_its_own() -> None:
@@ -44,13 +50,16 @@ def test_every_folder_has_a_second_task_of_its_own() -> None:
 
 
 def test_the_first_and_the_second_data_always_differ() -> None:
-    first = sources_in(None)
-    assert all(second.name != first[kind].name for kind, second in second_sources(first).items())
+    firsts = sources_in(None)
+    for task in TASKS.values():
+        if task.input != OWN:
+            first = firsts[task.input]
+            assert second_source(first, task.name).name != first.name
     assert set(EMBEDDED) == set(SECOND) == {task.input for task in TASKS.values()} - {OWN}
 
 
 def test_the_numbers_of_classes_are_those_of_the_data_sets() -> None:
-    assert set(NUM_CLASSES) == {*EMBEDDED.values(), *SECOND.values()}
+    assert set(NUM_CLASSES) == {*EMBEDDED.values(), *SECOND.values(), *SECOND_OF_TASK.values()}
     for name, num_classes in NUM_CLASSES.items():
         assert (
             len(import_module(f"suite.data.{name}").load("", "validation").classes) == num_classes
@@ -64,7 +73,8 @@ def test_every_model_has_outputs_for_the_classes_of_the_second_task() -> None:
             continue
         for size in spec.sizes.values():
             if num_outputs := size.inputs.get("classes"):
-                assert num_outputs >= NUM_CLASSES[SECOND[kind]]
+                second = SECOND_OF_TASK.get(spec.task, SECOND[kind])
+                assert num_outputs >= NUM_CLASSES[second]
                 assert num_outputs >= NUM_CLASSES[EMBEDDED[kind]]
 
 
