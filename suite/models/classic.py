@@ -115,7 +115,7 @@ MODELS: Final = (
             "tiny": Size(
                 training=Training(learning_rate=0.005, batch=64, test_samples=800, margin=8.0),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.0025, rates={"partial": 0.01}, batch=64
+                    steps=8, learning_rate=0.0025, rates={"partial": 0.01}, batch=64
                 ),
                 pruning=Pruning(
                     parameters_left=0.55,
@@ -153,7 +153,7 @@ MODELS: Final = (
             "tiny": Size(
                 training=Training(learning_rate=0.005, batch=64, margin=8.0),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.0025, rates={"partial": 0.01}, batch=64
+                    steps=8, learning_rate=0.005, rates={"partial": 0.02}, batch=64
                 ),
                 pruning=Pruning(
                     parameters_left=0.4,
