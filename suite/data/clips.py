@@ -38,9 +38,10 @@ class Clips:
     classes = tuple(DIRECTIONS)
     keeps_label_when_mirrored = False
 
-    def __init__(self, split: str) -> None:
+    def __init__(self, split: str, *series: int) -> None:
         self._digits = part(len(labels()), split)
         self._split = split
+        self._series = series
 
     def __len__(self) -> int:
         return NUM_CLIPS[self._split]
@@ -50,7 +51,7 @@ class Clips:
 
         if not 0 <= index < len(self):
             raise IndexError(index)
-        generator = np.random.default_rng((SPLITS.index(self._split), index))
+        generator = np.random.default_rng((SPLITS.index(self._split), index, *self._series))
         label = index % len(DIRECTIONS)
         ground = backdrop(generator, self._split, SIDE, SIDE)
         side = int(generator.integers(40, 64))

@@ -16,6 +16,9 @@ from suite.data.splits import SPLITS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 LIGHT: Final = (0.6, 0.7, 0.85)
 """Factors for red, green and blue: in the dark the eye is most sensitive to blue (Purkinje 1825)."""
 NOISE: Final = 6.0
@@ -38,13 +41,17 @@ class Dusk(Generic[Picture]):
         return len(self._pictures)
 
     def __getitem__(self, index: int, /) -> Picture:
-        import numpy as np
-
         sample: Picture = self._pictures[index]
-        generator = np.random.default_rng((self._split, index))
-        noise = generator.normal(0.0, NOISE, sample.pixels.shape)
-        dark = sample.pixels * np.array(LIGHT) + noise
-        return replace(sample, pixels=dark.round().clip(0, 255).astype(np.uint8))
+        return replace(sample, pixels=at_dusk(sample.pixels, (self._split, index)))
+
+
+def at_dusk(pixels: NDArray[np.uint8], seed: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return the pixels [..., 3] dark, bluish and noisy; the noise depends on the seed alone."""
+    import numpy as np
+
+    noise = np.random.default_rng(seed).normal(0.0, NOISE, pixels.shape)
+    dark: NDArray[np.float64] = pixels * np.array(LIGHT) + noise
+    return dark.round().clip(0, 255).astype(np.uint8)
 
 
 def load(root: str, split: str) -> Dusk[Image]:

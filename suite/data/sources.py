@@ -40,7 +40,7 @@ EMBEDDED: Final = {
 SECOND: Final = {
     "image": "patches",
     "scene": "shapes",
-    "clip": "zooms",
+    "clip": "dusk_clips",
     "text": "docstrings",
     "speech": "bass",
 }
@@ -60,7 +60,7 @@ NUM_CLASSES: Final = {
     "scenes": 11,
     "shapes": 4,
     "clips": 8,
-    "zooms": 6,
+    "dusk_clips": 8,
     "prose": 2,
     "docstrings": 2,
     "sentences": 2,
@@ -82,7 +82,7 @@ LIBRARIES: Final = {
     "scenes": _DIGITS_ON_PHOTOGRAPHS,
     "shapes": ("sklearn.datasets", "suite.data.backdrops:originals", "PIL.JpegImagePlugin"),
     "clips": _DIGITS_ON_PHOTOGRAPHS,
-    "zooms": _DIGITS_ON_PHOTOGRAPHS,
+    "dusk_clips": _DIGITS_ON_PHOTOGRAPHS,
     "prose": ("tokenizers", "pydoc_data.topics"),
     "docstrings": ("tokenizers", "pydoc_data.topics", "suite.data.docstrings:passages"),
     "sentences": ("tokenizers", "pydoc_data.topics"),

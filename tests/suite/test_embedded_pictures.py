@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from suite.data import clips, digits, patches, scenes, shapes, zooms
+from suite.data import clips, digits, dusk_clips, patches, scenes, shapes
 from suite.data.backdrops import brush, paint
-from suite.data.clips import NUM_FRAMES
 from suite.data.splits import SPLITS
 
 SCENES = pytest.mark.parametrize("data", [scenes, shapes], ids=["scenes", "shapes"])
@@ -115,32 +113,15 @@ def test_a_silhouette_has_the_area_of_its_shape(
     assert not inside[0].any()
 
 
-def test_a_digit_grows_and_shrinks_and_appears_and_vanishes() -> None:
-    film = {
-        what: [int(ink.sum()) for ink in zooms._film(3, 64, what)] for what in zooms.Zooms.classes
-    }
-    for up, down in (("grows", "shrinks"), ("appears", "vanishes")):
-        assert film[up] == sorted(film[up]) == film[down][::-1]
-        assert film[up][-1] > 3 * film[up][0]
-    assert film["turns left"] == film["turns right"][::-1]
-
-
-def test_a_digit_turns_to_the_side_that_its_label_says() -> None:
-    inks = list(zooms._film(1, 64, "turns left"))
-    first, middle = inks[0].astype(float), inks[NUM_FRAMES // 2].astype(float)
-    # Counter-clockwise: turning the first frame on to the left meets the middle, to the right does not.
-    left, right = (
-        np.asarray(Image.fromarray(inks[0]).rotate(angle)).astype(float)
-        for angle in (zooms.TURN / 2, -zooms.TURN / 2)
-    )
-    assert np.abs(left - middle).mean() < np.abs(right - middle).mean()
-    assert np.abs(left - middle).mean() < np.abs(first - middle).mean()
-
-
-@pytest.mark.parametrize("label", range(6))
-def test_a_zoom_shows_the_film_of_its_label(label: int) -> None:
-    clip = zooms.load("", "train")[label]
-    assert clip.label == label
-    assert clip.frames.shape == (NUM_FRAMES, zooms.SIDE, zooms.SIDE, 3)
-    moved = np.abs(np.diff(clip.frames.astype(int), axis=0)).sum(axis=(1, 2, 3))
-    assert (moved > 0).all()
+@pytest.mark.parametrize("split", SPLITS)
+def test_clips_at_dusk_are_other_clips_of_the_same_directions_and_darker(split: str) -> None:
+    day, night = clips.load("", split), dusk_clips.load("", split)
+    assert len(night) == len(day)
+    assert night.classes == day.classes
+    for index in range(8):
+        assert night[index].label == day[index].label
+        bright = clips.Clips(split, dusk_clips.SERIES)[index].frames.astype(int)
+        dark = night[index].frames.astype(int)
+        assert dark.mean() < 0.8 * bright.mean()
+        assert np.abs(bright - day[index].frames.astype(int)).mean() > 5
+        assert (dusk_clips.load("", split)[index].frames == dark).all()
