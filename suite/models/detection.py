@@ -125,7 +125,7 @@ MODELS: Final = (
                     margin=1.0,
                 ),
                 finetuning=Finetuning(
-                    steps=30, learning_rate=0.003, rates={"partial": 0.006}, batch=8
+                    steps=15, learning_rate=0.001, rates={"partial": 0.01}, batch=8
                 ),
                 pruning=Pruning(
                     parameters_left=0.4,
