@@ -141,7 +141,7 @@ MODELS: Final = (
         sizes={
             "tiny": replace(
                 TINY_SIZE,
-                finetuning=replace(TELLING_ANEW, steps=30, rates={"partial": 0.004}),
+                finetuning=replace(TELLING_ANEW, steps=15, rates={"partial": 0.004}),
                 build={**TINY_CLASSIFIER, "embedding_size": 32},
             ),
             "base": replace(

@@ -34,7 +34,14 @@ from torch import nn
 from suite.axes import FINETUNE, ORIGINAL, PRUNE, QUANTIZE, TASKS, TRAIN, VARIANTS, load_route
 from suite.catalog import builtin_specs, spec_for
 from suite.cell import Cell
-from suite.data.sources import SECOND, SECOND_OF_TASK, Source, second_source, sources_in
+from suite.data.sources import (
+    SECOND,
+    SECOND_IN_FOLDER,
+    SECOND_OF_TASK,
+    Source,
+    second_source,
+    sources_in,
+)
 from suite.provenance import key_of
 from suite.pruning.engine import prune_module
 from suite.quality import drop, gain
@@ -235,7 +242,11 @@ def limit_of(size: Size, what: str) -> float:
 def is_current(row: Mapping[str, Any]) -> bool:
     """Whether a row was measured under the settings, and with the data, that the record has now."""
     spec = spec_for(row["model"], "")
-    is_replaced = spec.task in SECOND_OF_TASK and row["data"] == SECOND[TASKS[spec.task].input]
+    second = {SECOND_OF_TASK.get(spec.task, SECOND[TASKS[spec.task].input])}
+    is_replaced = row["what"] in STRATEGIES and row["data"] not in {
+        *second,
+        *SECOND_IN_FOLDER.values(),
+    }
     return bool(row["key"] == settings_key(spec.sizes["tiny"], row["what"]) and not is_replaced)
 
 

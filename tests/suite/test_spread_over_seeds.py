@@ -30,3 +30,14 @@ def test_a_row_of_other_settings_is_not_counted():
     from spread_over_seeds import table
 
     assert len(list(table([row(80.0, 0, key="of before")]))) == 2
+
+
+def test_a_row_of_fine_tuning_on_data_that_was_replaced_is_not_counted():
+    from spread_over_seeds import is_current, settings_key
+
+    from suite.catalog import spec_for
+
+    key = settings_key(spec_for("bert_classifier").sizes["tiny"], "lora")
+    about = {"model": "bert_classifier", "what": "lora", "key": key}
+    data = ("sentences", "endings", "docstrings")
+    assert [is_current({**about, "data": name}) for name in data] == [True, True, False]
