@@ -12,6 +12,8 @@ class BlockLength:
 
     num_turns: int
     """Undisturbed turns of each arm."""
+    turn_seconds: float = 0.02
+    """Shortest duration of a turn."""
     seconds: float
     """Cap of the turns."""
     warmup_seconds: float
@@ -30,29 +32,24 @@ class Budget:
     most: int = 20
     """Fresh blocks of a row that is still inconclusive, while `more_seconds` last."""
     control: int = 2
-    """Blocks of the negative control per sweep over the rows."""
-    screen_block: BlockLength
-    """Of the screen, which may be short: blocks differ by their processes more than by their turns, the bound holds
-    whatever the noise is, and a row that noise flags gets fresh blocks."""
+    """Blocks of the negative control per sweep over the rows of the screen; one is enough beside a few flagged rows."""
     block: BlockLength
-    """All others."""
+    """Short: blocks differ by their processes more than by their turns, so that more blocks are worth more than longer
+    ones (tests/speed/block_length.py)."""
     more_seconds: float
     """Time after which no further blocks are bought for inconclusive rows."""
 
 
 BUDGETS: Final = {
     "quick": Budget(
-        screen_block=BlockLength(num_turns=4, seconds=0.25, warmup_seconds=0.06),
-        block=BlockLength(num_turns=8, seconds=0.5, warmup_seconds=0.06),
+        block=BlockLength(num_turns=4, seconds=0.25, warmup_seconds=0.06),
         more_seconds=60.0,
     ),
     "standard": Budget(
-        screen_block=BlockLength(num_turns=5, seconds=0.4, warmup_seconds=0.1),
-        block=BlockLength(num_turns=10, seconds=0.8, warmup_seconds=0.1),
+        block=BlockLength(num_turns=6, seconds=0.4, warmup_seconds=0.1),
         more_seconds=240.0,
     ),
     "rigorous": Budget(
-        screen_block=BlockLength(num_turns=40, seconds=4.0, warmup_seconds=1.0),
         block=BlockLength(num_turns=40, seconds=4.0, warmup_seconds=1.0),
         more_seconds=3600.0,
         screen=10,

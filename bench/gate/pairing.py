@@ -114,7 +114,11 @@ def _one(
 ) -> Record:
     options = arm.session.request.options
     shift = number if is_original(cell) else 0
-    plan = {**options.plan, "warmup_seconds": length.warmup_seconds}
+    plan = {
+        **options.plan,
+        "warmup_seconds": length.warmup_seconds,
+        "round_seconds": length.turn_seconds,
+    }
     meeting = folder / "meeting"
     asked = TurnOptions(
         meeting=str(meeting),

@@ -233,8 +233,8 @@ def _timed(rows: Sequence[Row], arms: Mapping[str, Arm], budget: Budget, say: Sa
     schedule = Schedule(
         rows=rows,
         budget=budget,
-        take_block=lambda row, number, length: run_block(
-            pair, row.cell, number=number, length=length, step=row.step
+        take_block=lambda row, number: run_block(
+            pair, row.cell, number=number, length=budget.block, step=row.step
         ),
         take_control=control,
         say=say,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.gate.block import Block
-from bench.gate.budget import BlockLength, Budget
+from bench.gate.budget import Budget
 from bench.gate.pairing import BlockFailed
 from bench.gate.row import Row
 from bench.gate.signed_rank import holm
@@ -23,7 +23,7 @@ from bench.gate.verdict import (
 )
 from suite.outcome import Outcome
 
-TakeBlock = Callable[[Row, int, BlockLength], Block]
+TakeBlock = Callable[[Row, int], Block]
 """Runs one block of a row; the number is unique in the run. Raises BlockFailed."""
 TakeControl = Callable[[int], Block]
 Say = Callable[[str], None]
@@ -134,23 +134,21 @@ class Schedule:
         order = list(rows)
         random.Random(self.seed + self.sweeps).shuffle(order)
         self.sweeps += 1
-        places = {
-            (i + 1) * len(order) // (self.budget.control + 1) for i in range(self.budget.control)
-        }
+        # The screen has controls enough to judge the machine by; a few flagged rows need one beside them.
+        num = self.budget.control if stage == "screen" else 1
+        places = {(i + 1) * len(order) // (num + 1) for i in range(num)}
         for place, row in enumerate(order):
-            if place in places or (len(order) <= self.budget.control and place == 0):
+            if place in places or (len(order) <= num and place == 0):
                 self.control.append(self.take_control(self._next()))
             self._one(row, stage)
 
     def _one(self, row: Row, stage: str) -> None:
         # Numbers alternate by row, not by run: each row's blocks begin with base and with head in turn.
-        is_screen = stage == "screen"
-        taken = row.screen if is_screen else row.confirm
-        length = self.budget.screen_block if is_screen else self.budget.block
+        taken = row.screen if stage == "screen" else row.confirm
         for attempt in range(ATTEMPTS):
             number = self._next(parity=(len(row.screen) + len(row.confirm)) % 2)
             try:
-                taken.append(self.take_block(row, number, length))
+                taken.append(self.take_block(row, number))
                 return
             except BlockFailed as error:
                 if error.record.outcome in NOT_TRIED:

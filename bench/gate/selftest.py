@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bench.gate import control_models as controls
 from bench.gate.arm import Arm, Start, handshake, open_arm
-from bench.gate.budget import BUDGETS, BlockLength, Budget
+from bench.gate.budget import BUDGETS, Budget
 from bench.gate.cause import TIME
 from bench.gate.errors import GateError
 from bench.gate.instruction_counter import InstructionCounter
@@ -148,9 +148,9 @@ def _schedule(arms: Mapping[str, Arm], budget: Budget, say: Callable[[str], None
         for more in MORE
     ]
 
-    def take(row: Row, number: int, length: BlockLength) -> Any:
+    def take(row: Row, number: int) -> Any:
         cells = {"base": control_cell(workload_of(row)), "head": row.cell}
-        return run_block(arms, cells, number=number, length=length)
+        return run_block(arms, cells, number=number, length=budget.block)
 
     return Schedule(
         rows=rows,

@@ -56,7 +56,8 @@ def compare_static_facts(
     def work(name: str) -> dict[str, tuple[Record, ...]]:
         arm = arms[name]
         # From both ends: what one arm has exported, the other finds in the cache when the sources are the same.
-        arm.session.export_ahead(cells if name == "head" else cells[::-1], [arm.worker])
+        order, longest_first = (cells, True) if name == "head" else (cells[::-1], False)
+        arm.session.export_ahead(order, [arm.worker], longest_first=longest_first)
         return {cell.id: _records(arm, cell, outputs[name]) for cell in cells}
 
     # Two arms of the same sources would make the same state at once; one after the other the second finds it.

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-CONNECT_RETRY_SECONDS: Final = 0.01
+CONNECT_RETRY_SECONDS: Final = 0.002
 """Seconds between two attempts to connect to the other arm, before anything is measured."""
 GONE: Final = ".gone"
 """Suffix of the file that marks that one of the two arms has ended and will not connect."""

@@ -212,15 +212,19 @@ class Session:
         """Start nothing more and store no record of interrupted steps, since they did not crash."""
         self.is_stopped = True
 
-    def export_ahead(self, cells: Sequence[Cell], workers: Sequence[Worker]) -> None:
+    def export_ahead(
+        self, cells: Sequence[Cell], workers: Sequence[Worker], *, longest_first: bool = True
+    ) -> None:
         """Make the graphs of `cells` before anything is measured, one export per worker at a time.
 
         An export is not a measurement, so several may run concurrently; none runs while a cell is measured. The longest
-        come first, so that no worker is left with one alone.
+        come first, so that no worker is left with one alone; of two sessions with one cache, one begins with the
+        shortest, and they meet.
         """
         graphs = sorted(
             dict.fromkeys(graph_cell(c) for c in cells if BACKENDS[c.backend].needs_graph),
-            key=lambda graph: -typical_seconds(graph, EXPORT, self.steps),
+            key=lambda graph: typical_seconds(graph, EXPORT, self.steps),
+            reverse=longest_first,
         )
         self.ahead(
             [

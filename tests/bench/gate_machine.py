@@ -19,7 +19,7 @@ from suite.worker.fake import FakeWorker
 
 OLDER = {"facts:run": "static_facts:run", "records:run": "model_specs:run"}
 BLOCK = BlockLength(num_turns=8, seconds=1.0, warmup_seconds=0.1)
-BUDGET = Budget(screen_block=BLOCK, block=BLOCK, more_seconds=60.0)
+BUDGET = Budget(block=BLOCK, more_seconds=60.0)
 SPECS = {spec.name: spec for spec in builtin_specs()}
 
 

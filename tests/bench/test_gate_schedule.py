@@ -19,9 +19,7 @@ from suite.cell import Cell
 from suite.outcome import Outcome
 from suite.record import Failure, Record
 
-SHORT = BlockLength(num_turns=4, seconds=0.5, warmup_seconds=0.1)
-LONG = BlockLength(num_turns=8, seconds=1.0, warmup_seconds=0.1)
-BUDGET = Budget(screen_block=SHORT, block=LONG, more_seconds=100.0)
+BUDGET = Budget(block=BlockLength(num_turns=4, seconds=0.5, warmup_seconds=0.1), more_seconds=100.0)
 
 
 def block(effect, begins="base"):
@@ -41,21 +39,17 @@ def row(model, **fields):
     return Row(cell=Cell(model=model, size="tiny"), limits=Limits(), **fields)
 
 
-def scheduled(
-    effects, *, noise=0.004, control=0.0, budget=BUDGET, take=None, lengths=None, **fields
-):
+def scheduled(effects, *, noise=0.004, control=0.0, budget=BUDGET, take=None, **fields):
     """A schedule whose rows have these effects, run to its end; returns it and the numbers of every row's blocks.
 
     An effect may depend on how many blocks the row had before.
     """
-    lengths = {} if lengths is None else lengths
     rng = random.Random(5)
     rows = [row(name) for name in effects]
     taken = {}
 
-    def take_block(row, number, length):
+    def take_block(row, number):
         taken.setdefault(row.cell.model, []).append(number)
-        lengths.setdefault(row.cell.model, []).append(length)
         if take:
             take(row, number)
         effect = effects[row.cell.model]
@@ -110,17 +104,9 @@ def test_a_row_that_left_early_still_counts_in_the_correction_of_the_others():
     assert slow.adjusted == pytest.approx(2 * 2**-10)
 
 
-def test_blocks_that_decide_are_long_and_those_of_the_screen_may_be_short():
-    lengths = {}
-    scheduled({"slow": 0.10, "same": 0.0}, lengths=lengths)
-    assert lengths["same"] == [SHORT] * BUDGET.screen
-    assert lengths["slow"] == [SHORT] * BUDGET.screen + [LONG] * BUDGET.confirm
-
-
-def test_no_screen_is_longer_than_what_decides_nor_too_short_to_leave_a_disturbed_turn_out():
+def test_no_block_is_too_short_to_judge_by_undisturbed_turns():
     for budget in BUDGETS.values():
-        assert MIN_UNDISTURBED_PAIRS <= budget.screen_block.num_turns <= budget.block.num_turns
-        assert budget.screen_block.seconds <= budget.block.seconds
+        assert budget.block.num_turns >= MIN_UNDISTURBED_PAIRS
 
 
 def test_a_faster_row_is_an_improvement():

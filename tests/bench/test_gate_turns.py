@@ -1,13 +1,15 @@
 """Two arms in turns: the order, the end, what a part is worth, and what happens when one arm is gone."""
 
+import hashlib
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
 from bench.instruments.turn_lock import GONE, ArmLost, join
 from bench.instruments.turns import summarize_turn, take_turns
-from suite.timing import wait_for_idle_threads
+from suite.timing import num_running_threads, wait_for_idle_threads
 
 
 def pair(path, work, deadline=5.0):
@@ -127,9 +129,40 @@ def test_a_turn_without_an_undisturbed_part_is_void_and_says_why():
 
 def test_an_arm_hands_over_when_its_threads_are_asleep():
     spinning = iter([0.0, 0.002, 0.002, 0.004, 0.004, 0.00401, 0.00401])
-    assert wait_for_idle_threads(lambda: next(spinning)) == pytest.approx(0.006)
+    assert wait_for_idle_threads(lambda: next(spinning), untold) == pytest.approx(0.006)
 
 
 def test_an_arm_whose_threads_never_sleep_hands_over_all_the_same():
     total = iter(i * 0.002 for i in range(1000))
-    assert wait_for_idle_threads(lambda: next(total)) <= 0.07
+    assert wait_for_idle_threads(lambda: next(total), untold) <= 0.07
+
+
+def test_an_arm_whose_other_threads_sleep_hands_over_at_once():
+    with asleep():
+        assert num_running_threads() == 0
+        assert wait_for_idle_threads() == 0
+
+
+def test_an_arm_waits_for_a_thread_that_works():
+    work = threading.Thread(target=hashlib.pbkdf2_hmac, args=("sha256", b"", b"", 60_000))
+    work.start()
+    assert wait_for_idle_threads() > 0
+    work.join()
+
+
+@contextmanager
+def asleep():
+    """A second thread that waits until the end."""
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    time.sleep(0.01)  # until it has come to its wait
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+def untold():
+    """How many threads run, on a system that does not say."""

@@ -273,6 +273,20 @@ def test_the_longest_export_is_made_first(session_of, monkeypatch):
     assert [job.cell.batch for job in worker.jobs] == [3, 2, 1]
 
 
+def test_of_two_sessions_with_one_cache_each_begins_at_its_own_end(session_of, monkeypatch):
+    sizes = {1: 1, 2: 1, 3: 9}  # two of the same length, too
+    monkeypatch.setattr(
+        "suite.engine.session.typical_seconds", lambda cell, step, steps: sizes[cell.batch]
+    )
+    cells = [replace(ORT, batch=batch) for batch in sizes]
+    orders = []
+    for asked, longest_first in ((cells, True), (cells[::-1], False)):
+        session, worker = session_of()
+        session.export_ahead(asked, [worker], longest_first=longest_first)
+        orders.append([job.cell.batch for job in worker.jobs])
+    assert orders == [[3, 1, 2], [2, 1, 3]]
+
+
 def test_a_graph_in_a_declared_gap_is_not_made_ahead(session_of):
     session, worker = session_of(Gap(stage="export", reason="static", url="https://x"))
     session.export_ahead([ORT], [worker])

@@ -78,9 +78,9 @@ def measured(given):
             for arm in arms.values():
                 arm.session.worker.injection = what
 
-        def take_block(row, number, length):
+        def take_block(row, number):
             inject(injected[id(row)])
-            return run_block(arms, row.cell, number=number, length=length)
+            return run_block(arms, row.cell, number=number, length=budget.block)
 
         def take_control(number):
             inject(None)
