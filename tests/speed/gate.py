@@ -30,6 +30,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import gate_ledger
+from peer_benchmark import LIMIT, one_run, rows_of
 
 from bench.gate.block import Block
 from bench.gate.memory_control import MemoryCheck
@@ -61,29 +62,6 @@ while True:
 
 MODELS = "mlp,cnn,lstm,gru,resnet18,bert,gpt2,yolo,unet"
 """Quick to build at tiny, one of each kind of work; each on two backends."""
-
-PLUGIN = """
-import json, sys
-from pathlib import Path
-import pytest
-sys.path.insert(0, {root!r})
-from bench.instruments.latency import paused_garbage_collector
-from suite.backends.runnable import runnable_for
-from suite.cell import Cell
-from suite.worker.job_options import JobOptions
-from suite.worker.protocol import CellJob
-
-ROWS = json.loads(Path({rows!r}).read_text())
-
-@pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
-def test_row(row, benchmark):
-    job = CellJob(runner="", cell=Cell(**row["cell"]), options=JobOptions.from_dict(row["options"]))
-    subject = runnable_for(job, lambda kind, /, **data: None)
-    with subject.inference():
-        subject.call()
-        benchmark(subject.call)
-"""
-"""The same rows as a user of pytest-benchmark writes them."""
 
 
 def main() -> None:
@@ -208,46 +186,12 @@ def one_gate(selection: Selection, environment: Environment, given, found) -> Pa
 
 def pytest_benchmark(selection: Selection, graphs: Path) -> dict[str, int]:
     """Rows that pytest-benchmark's comparison of two runs of the same rows fails at median:5%, and all rows."""
-    rows = [
-        {
-            "id": cell.id,
-            "cell": cell.as_dict(),
-            "options": {
-                **selection.job_options.as_dict(),
-                "graph": str((graphs / f"{cell.model}-{cell.size}.onnx").resolve()),
-            },
-        }
-        for cell in selection.cells
-    ]
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        (place / "rows.json").write_text(json.dumps(rows))
-        (place / "test_rows.py").write_text(
-            PLUGIN.format(root=str(ROOT), rows=str(place / "rows.json"))
-        )
-        base = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(place)]
-        base += [f"--rootdir={place}", f"--benchmark-storage=file://{place / 'saved'}"]
-        base += ["-c", os.devnull]
-        quiet = {"cwd": place, "capture_output": True, "text": True, "timeout": 1200}
-        subprocess.run([*base, "--benchmark-save=one"], check=True, **quiet)
-        second = [
-            "--benchmark-save=two",
-            "--benchmark-compare",
-            "--benchmark-compare-fail=median:5%",
-        ]
-        done = subprocess.run([*base, *second], check=False, **quiet)
-        saved = sorted((place / "saved").rglob("*.json"))
-        runs = [
-            {b["name"]: b["stats"]["median"] for b in json.loads(p.read_text())["benchmarks"]}
-            for p in saved[:2]
-        ]
-    failed = sum(runs[1][name] / runs[0][name] > 1.05 for name in runs[0])
-    return {
-        "rows": len(runs[0]),
-        "failed": failed,
-        "runs": 1,
-        "failed_runs": int(done.returncode != 0),
-    }
+        rows = rows_of(selection, graphs)
+        before, _ = one_run(rows, Path(folder), "one")
+        after, has_failed = one_run(rows, Path(folder), "two", compare="0001")
+    failed = sum(after[name] / before[name] > LIMIT for name in before)
+    return {"rows": len(before), "failed": failed, "runs": 1, "failed_runs": int(has_failed)}
 
 
 def selftests(given, environment, threads) -> tuple[SelftestHistory, list[MemoryCheck]]:
