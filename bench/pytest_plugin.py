@@ -112,7 +112,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if compares:
         config.stash[HAS_OWN_CELLS] = True
         machine = fleet.machines[0] if fleet is not None else config.stash[ENVIRONMENT]
-        plugin = GatePlugin(gate, selection, machine, config.stash[CONSOLE], judge)
+        try:
+            plugin = GatePlugin(gate, selection, machine, config.stash[CONSOLE], judge)
+        except GateError as error:
+            raise pytest.UsageError(str(error)) from error
         config.pluginmanager.register(plugin, GATE)
 
 

@@ -13,12 +13,12 @@ DYNAMIC = ("import_module", "__import__", "exec", "eval", "run_path", "run_modul
 def files_read_by(path: Path, roots: Sequence[Path] = ()) -> list[Path]:
     """Return the file and every file below its folder that it imports, directly or not, sorted.
 
-    A file that imports by name at run time may read any: then all files beside it count. A file that does not parse
-    imports nothing. Imports are looked up from the folder of `path`, which is on the import path when it runs, and
-    from `roots`.
+    A file that imports by name at run time may read any: then all files beside it count, see `imports_by_name`. A file
+    that does not parse imports nothing. Imports are looked up from the folder of `path`, which is on the import path
+    when it runs, and from `roots`; relative ones from the package that a file is in.
     """
     root = path.resolve().parent
-    places = (root, *(folder.resolve() for folder in roots))
+    places = tuple(dict.fromkeys((root, *(folder.resolve() for folder in roots))))
     found: set[Path] = set()
     todo = [path.resolve()]
     while todo:
@@ -26,26 +26,31 @@ def files_read_by(path: Path, roots: Sequence[Path] = ()) -> list[Path]:
         if file in found or not file.is_file():
             continue
         found.add(file)
-        try:
-            tree = ast.parse(file.read_bytes())
-        except (SyntaxError, ValueError):
+        tree = _parsed(file)
+        if tree is None:
             continue
-        for name in _imported(tree, file, root):
+        for name in _imported(tree, _package_of(file, places)):
             todo += (file for place in places for file in _files_of(name, place))
-        if any(_is_dynamic(node) for node in ast.walk(tree)):
+        if _is_dynamic(tree):
             todo += (file for place in places for file in place.glob("*.py"))
     return sorted(found)
 
 
-def _imported(tree: ast.Module, file: Path, root: Path) -> Iterator[str]:
-    """Yield the dotted names that the file imports; relative ones from the root."""
-    package = list(file.relative_to(root).parent.parts) if root in file.parents else []
+def _package_of(file: Path, places: Sequence[Path]) -> list[str]:
+    """Return the names of the package that the file is in, from the nearest of the folders that contain it."""
+    inside = [place for place in places if place in file.parents]
+    nearest = max(inside, key=lambda place: len(place.parts), default=file.parent)
+    return list(file.relative_to(nearest).parent.parts)
+
+
+def _imported(tree: ast.Module, package: Sequence[str]) -> Iterator[str]:
+    """Yield the dotted names that a file of the package imports."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
+            base = [*package[: len(package) - node.level + 1]] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
             if module:
                 yield module
@@ -63,7 +68,24 @@ def _files_of(name: str, root: Path) -> list[Path]:
     return files
 
 
-def _is_dynamic(node: ast.AST) -> bool:
+def imports_by_name(file: Path) -> bool:
+    """Return whether the file imports by names that only a run knows, so that it may read any other file."""
+    tree = _parsed(file)
+    return tree is not None and _is_dynamic(tree)
+
+
+def _parsed(file: Path) -> ast.Module | None:
+    try:
+        return ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+def _is_dynamic(tree: ast.Module) -> bool:
+    return any(_is_import_by_name(node) for node in ast.walk(tree))
+
+
+def _is_import_by_name(node: ast.AST) -> bool:
     if not isinstance(node, ast.Call):
         return False
     name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")

@@ -232,7 +232,10 @@ def fixed_address_prefix() -> tuple[str, ...]:
     command = ("setarch", "-R")
     if sys.platform != "linux" or not shutil.which(command[0]):
         return ()
-    done = subprocess.run([*command, "true"], capture_output=True, timeout=10, check=False)
+    try:
+        done = subprocess.run([*command, "true"], capture_output=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
     return command if done.returncode == 0 else ()
 
 

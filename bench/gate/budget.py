@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
+
+from bench.gate.verdict import ALPHA, LOOKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,15 @@ class Budget:
     ones (tests/speed/block_length.py)."""
     more_seconds: float
     """Time after which no further blocks are bought for inconclusive rows."""
+
+    def num_confirming(self, num_flagged: int) -> int:
+        """Return how many fresh blocks a flagged row gets: `confirm`, or as many as a verdict takes.
+
+        n blocks that all point one way have p = 2^-n, and Holm's correction multiplies it by the number of flagged
+        rows: with ten blocks none of 26 rows or more could regress, however slow it is.
+        """
+        least = math.ceil(math.log2(max(1, num_flagged) * LOOKS / ALPHA))
+        return min(max(self.confirm, least), max(self.most, self.confirm))
 
 
 BUDGETS: Final = {

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +15,12 @@ from bench.gate.row import Cause, Row
 from bench.gate.source_tree import SourceTree
 from bench.instruments.options import LATENCY, GraphPairOptions, ProfileOptions
 from bench.instruments.results import GraphPairResult, ProfileResult
-from suite.axes import BACKENDS
+from suite.axes import BACKENDS, ORIGINAL
 from suite.engine.steps import graph_cell
 from suite.import_root import PREFIX, TREE
+from suite.origins.reference import Reference
 from suite.record import Record
-from suite.worker.job_options import JobOptions
+from suite.worker.job_options import JobOptions, Origin
 from suite.worker.protocol import Job
 
 PROFILE: Final = "bench.instruments.profile:run"
@@ -31,9 +33,20 @@ SOURCE_SUFFIXES: Final = (".py", ".toml", ".txt", ".json", ".yaml", ".cpp", ".cu
 UNLIKELY_FOLDERS: Final = ("tests/", "docs/", "bench/", "diagnostics/", ".github/")
 
 
-def find_cause(
-    row: Row, arms: Mapping[str, Arm], folder: Path, plan: str, witness: str = TIME
-) -> Cause:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """What a command that compares one row again takes over from this gate."""
+
+    plan: str
+    witness: str = TIME
+    threads: int = 0
+    python: str = ""
+    """Interpreter of the base arm; empty = the same as that of head."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """Model -> where it comes from, for those that `--models` names otherwise than by their name."""
+
+
+def find_cause(row: Row, arms: Mapping[str, Arm], folder: Path, repeat: Repeat) -> Cause:
     """Collect what differs between the arms in that cell. Never raises: what could not be examined is in `problems`."""
     problems: list[str] = []
     snapshot = folder / f"{row.cell.file_stem}-memory.pickle"
@@ -59,8 +72,8 @@ def find_cause(
         graph=_graphs(row, arms, problems) if row.step == LATENCY else "",
         files=tuple(likely_files(base.changed))[:MAX_FILES],
         snapshot=snapshot.name if snapshot.exists() else "",
-        bisect=bisect_command(row, base, arms["head"].sources, plan, witness),
-        again=gate_command(row, base, arms["head"].sources, plan, witness),
+        bisect=bisect_command(row, base, arms["head"].sources, repeat),
+        again=gate_command(row, base, arms["head"].sources, repeat),
         problems=tuple(problems),
     )
 
@@ -102,48 +115,63 @@ def likely_files(changed: Sequence[str]) -> list[str]:
     return likely or list(changed)
 
 
-def gate_command(
-    row: Row, base: SourceTree, head: SourceTree, plan: str, witness: str = TIME
-) -> str:
+def gate_command(row: Row, base: SourceTree, head: SourceTree, repeat: Repeat) -> str:
     """Return the command that compares this cell alone with base's commit, to be run in the repository's root; empty if
     base is no commit.
     """
     if not base.sha:
         return ""
     cell = row.cell
-    here = _repository(head.models_from) if head.models_from else TREE
+    model, file = _model_of(cell.model, repeat.origins)
+    own = head.models_from or file
+    here = _repository(own) if own else TREE
     program = ("vitals", "bench") if PREFIX else ("pytest", _beside(TREE / "bench", here))
+    if file is not None:
+        model = f"{_beside(file, here)}{model}"
     words = [
         *(_beside(Path(sys.executable), here), "-m", *program, "-q"),
         *("--against", base.sha[:12]),
-        *("--models", cell.model, "--size", cell.size, "--backend", cell.backend),
+        *("--models", model, "--size", cell.size, "--backend", cell.backend),
         *("--device", cell.device, "--dtype", cell.dtype, "--batch", str(cell.batch)),
         *(("--length", str(cell.length)) if cell.length else ()),
-        *("--plan", plan),
-        *(("--witness", witness) if witness != TIME else ()),
+        *(("--variant", cell.variant) if cell.variant != ORIGINAL else ()),
+        *(("--threads", str(repeat.threads)) if repeat.threads else ()),
+        *("--plan", repeat.plan),
+        *(("--witness", repeat.witness) if repeat.witness != TIME else ()),
         *(("--gated", row.step) if row.step != LATENCY else ()),
+        *(("--against-python", _beside(Path(repeat.python), here)) if repeat.python else ()),
     ]
     if base.models_from is not None:
         words += ["--models-from", _beside(base.models_from, _repository(base.models_from))]
     return shlex.join(words)
 
 
-def bisect_command(
-    row: Row, base: SourceTree, head: SourceTree, plan: str, witness: str = TIME
-) -> str:
+def bisect_command(row: Row, base: SourceTree, head: SourceTree, repeat: Repeat) -> str:
     """Return a `git bisect run` command line for the repository's root; empty if there are no commits to bisect.
 
-    Exit codes above 1 do not judge the commit: it is skipped (125). With the witness of instructions a commit that wall
-    time cannot judge is judged by its work.
+    Exit codes above 1 do not judge the commit: it is skipped (125). So is one that wall time cannot judge; with a
+    second witness that one is judged by its work.
     """
     if not base.sha or base.uncommitted:
         return ""
-    command = gate_command(row, base, head, plan, witness)
-    script = f"{command}; code=$?; [ $code -le 1 ] || code=125; exit $code"
+    command = gate_command(row, base, head, repeat)
+    strict = " --strict" if repeat.witness == TIME else ""
+    script = f"{command}{strict}; code=$?; [ $code -le 1 ] || code=125; exit $code"
     return (
         f"git bisect start HEAD {base.sha[:12]} && git bisect run sh -c {shlex.quote(script)}"
         "; git bisect reset"
     )
+
+
+def _model_of(model: str, origins: Mapping[str, Origin]) -> tuple[str, Path | None]:
+    """Return what `--models` calls the model; for one of a file what stands behind the file's path, and the path."""
+    if model not in origins:
+        return model, None
+    kind, _, target = origins[model].text.partition(":")
+    path = Reference(kind=kind, target=target).path
+    if path is None:
+        return origins[model].text, None
+    return target.removeprefix(str(path)), path
 
 
 def _repository(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -40,7 +41,18 @@ def to_json(gate: Gate) -> str:
         },
         "rows": [_row(row) for row in gate.rows],
     }
-    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+    return json.dumps(_finite(document), indent=1, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """Return the value with null in place of numbers that JSON cannot hold: the quality of a state that has NaN."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return value
 
 
 def share(log_effect: float | None) -> float | None:

@@ -18,6 +18,7 @@ from bench.gate.wording import (
     growth_lines,
     loss_text,
     reason_text,
+    skipped_lines,
     times_text,
     urgency,
     verdict_text,
@@ -57,7 +58,9 @@ def to_markdown(gate: Gate) -> str:
     blocks += [f"> ⚠️ {safe(note)}" for note in gate.notes]
     if gate.control_shift is not None:
         blocks.append(f"> ⚠️ {safe(control_text(gate))}")
-    blocks += _summary(news)
+    blocks += _summary(news, can_be_timed=gate.control_shift is None)
+    skipped = skipped_lines(gate)
+    blocks += ["\n".join(f"- {safe(text)}" for text in skipped)] if skipped else []
     if news:
         blocks.append(_table(news[:MAX_ROWS]))
     blocks += [text for row in news[:MAX_ROWS] if (text := _explained(row))]
@@ -73,9 +76,9 @@ def to_markdown(gate: Gate) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _summary(rows: list[Row]) -> list[str]:
+def _summary(rows: list[Row], *, can_be_timed: bool) -> list[str]:
     """Return what got worse, a line per row: by how much, how surely, the likely file, and the command for it alone."""
-    worse = [(row, text) for row in rows if (text := loss_text(row))]
+    worse = [(row, text) for row in rows if (text := loss_text(row, can_be_timed=can_be_timed))]
     lines = []
     for row, text in worse[:MAX_SUMMARY]:
         lines.append(f"- **{safe(where_text(row))}** — {safe(text)}")

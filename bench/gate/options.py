@@ -45,7 +45,7 @@ def add_options(parser: Any) -> None:
     group = parser.getgroup("torch-vitals")
     group.addoption(
         "--against",
-        default="",
+        default=None,
         metavar="REF",
         help="compare with a git ref (HEAD: the uncommitted changes) or another source tree; exit code 1 = regressed",
     )
@@ -86,8 +86,13 @@ def parse_options(option: Any, arguments: list[str], started_in: Path) -> GateOp
 
     `--strict` belongs to pytest, so it is searched for among the arguments.
     """
+    if option.against == "":
+        raise GateError(
+            "--against: is empty; expected a git ref or a folder. Next: if it is a variable of your CI, look whether"
+            " it is set"
+        )
     asked = GateOptions(
-        against=option.against,
+        against=option.against or "",
         python=_interpreter(option.against_python, started_in),
         selftest=option.selftest,
         is_strict="--strict" in arguments,

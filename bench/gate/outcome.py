@@ -80,9 +80,17 @@ class Gate:
             verdicts=[
                 *(row.verdict for row in self.rows if row.verdict is not None and row.is_timed),
                 *(e.verdict for row in self.rows for e in row.exact),
+                *(Verdict.INCONCLUSIVE for row in self.rows if row.is_uncertain),
             ],
             has_exact_regression=any(row.has_exact_regression for row in self.rows),
-            is_strict=self.is_strict,
+            is_strict=self.is_strict or self.has_no_work,
+        )
+
+    @property
+    def has_no_work(self) -> bool:
+        """True if instructions were to be counted, and of no row could be."""
+        return any(row.has_work_failed for row in self.rows) and not any(
+            row.work for row in self.rows
         )
 
     def with_verdict(self, verdict: Verdict) -> list[Row]:
@@ -97,6 +105,9 @@ class Gate:
         code = self.exit
         if not any(row.is_timed or row.is_broken or row.lost for row in self.rows):
             return "nothing could be compared: no cell runs in both arms"
+        said = SENTENCES[code]
+        if code is Exit.INCONCLUSIVE and self.has_no_work:
+            said = "no row's instructions could be counted, which --witness asks for"
         parts = [f"{len(self.with_verdict(v))} {v.value}" for v in Verdict if self.with_verdict(v)]
         exact = sum(len(row.worst_exact) for row in self.rows)
         lost = sum(bool(row.lost) for row in self.rows)
@@ -106,7 +117,13 @@ class Gate:
         parts += [f"{exact} worse in a fact"] if exact else []
         parts += [f"{lost} not run any more"] if lost else []
         parts += [f"{broken} broken"] if broken else []
-        return f"{SENTENCES[code]} ({', '.join(parts)})"
+        unsure = sum(
+            row.is_uncertain and row.verdict is not Verdict.INCONCLUSIVE for row in self.rows
+        )
+        parts += [f"{unsure} unsure in work or a fact"] if unsure else []
+        skipped = sum(bool(row.skipped) for row in self.rows)
+        parts += [f"{skipped} not compared"] if skipped else []
+        return f"{said} ({', '.join(parts)})"
 
     def counts(self) -> dict[str, Any]:
         """Return verdict -> number of timed rows."""

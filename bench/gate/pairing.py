@@ -9,18 +9,21 @@ from typing import Any, Final
 
 from bench.gate.arm import Arm
 from bench.gate.block import Block, summarize_block
-from bench.gate.budget import BlockLength
+from bench.gate.budget import BlockLength, Budget
+from bench.gate.errors import GateError
 from bench.instruments.options import LATENCY, TurnOptions
 from bench.instruments.results import Turns, TurnsResult
 from bench.instruments.turn_lock import GONE
 from diagnostics.codec import encode
 from suite.cell import Cell
 from suite.engine.steps import is_original
+from suite.outcome import Outcome
 from suite.record import Record
 from suite.scratch_folder import scratch_folder
 
 TURNS: Final = "bench.instruments.turns:run"
 CONTROL: Final = "bench.instruments.turns:run_control"
+NEGATIVE_CONTROL: Final = Cell(model="negative-control", size="tiny")
 ARM_LOST: Final = ("ArmLost", "TimeoutError")
 """Failures of an arm that only mean that the other arm ended."""
 
@@ -81,6 +84,10 @@ def run_block(
                 arms[name], cells[name], runner, label, number, length, begins, folder, step
             )
         )
+    if all(record.outcome is Outcome.TIMED_OUT for record in records.values()):
+        raise BlockFailed(
+            "base", records["base"]
+        )  # both took all of their time: it is not head's fault
     for name in ("head", "base"):
         failure = records[name].failure
         if failure is not None and failure.kind not in ARM_LOST:
@@ -90,6 +97,24 @@ def run_block(
             raise BlockFailed(name, records[name])
     turns = {name: _turns(name, record) for name, record in records.items()}
     return summarize_block(turns["base"], turns["head"], begins=begins)
+
+
+def run_control(arms: Mapping[str, Arm], number: int, budget: Budget) -> Block:
+    """Run one block of the negative control. Raises GateError: without it no time can be judged."""
+    try:
+        return run_block(
+            arms,
+            NEGATIVE_CONTROL,
+            number=number,
+            length=budget.block,
+            runner=CONTROL,
+            label="control",
+        )
+    except BlockFailed as error:
+        raise GateError(
+            f"the negative control does not run in the {error.arm} arm: {error};"
+            " next: python -m diagnostics"
+        ) from error
 
 
 def _turns(arm: str, record: Record) -> Turns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +14,11 @@ from rich.console import Console
 from bench.gate.errors import GateError
 from bench.gate.options import GateOptions
 from bench.gate.outcome import Gate
+from bench.gate.pairing import NEGATIVE_CONTROL
 from bench.gate.row import Row, row_name
-from bench.gate.run import NEGATIVE_CONTROL, GateConfig, Judge, run_gate
+from bench.gate.run import GateConfig, Judge, run_gate
 from bench.gate.thresholds import load_thresholds
-from bench.gate.verdict import Verdict
+from bench.gate.verdict import Exit, Verdict
 from diagnostics.environment import Environment
 from suite.calm_console import calm_console
 from suite.catalog import CatalogError
@@ -43,7 +45,10 @@ class Done:
 
 
 class GatePlugin:
-    """Registered only when `--against`, `--against-python` or `--selftest` was given."""
+    """Registered only when `--against`, `--against-python` or `--selftest` was given.
+
+    Raises GateError if no cell has a step that is to be compared.
+    """
 
     def __init__(
         self,
@@ -59,6 +64,11 @@ class GatePlugin:
         self._console = console
         self._judge = judge
         self._done = Done()
+        if asked.is_gate and not self._rows():
+            raise GateError(
+                f"--gated {','.join(asked.steps)}: none of the chosen models has it, so that nothing would be compared;"
+                " next: other --models, or another step"
+            )
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """One test per cell, or the self-test alone."""
@@ -102,6 +112,12 @@ class GatePlugin:
                 f"{place}: {error.strerror or error}; nothing was judged. Next: free some disk space,"
                 " or name another folder with --out",
                 returncode=pytest.ExitCode.USAGE_ERROR,
+            )
+        except Exception as error:  # pytest would end with 1, which says that something regressed
+            traceback.print_exc()
+            pytest.exit(
+                f"the gate ended by an error of its own ({type(error).__name__}: {error}); nothing was judged",
+                returncode=int(Exit.BROKEN),
             )
 
     def _compare(self, config: pytest.Config, session: pytest.Session) -> None:

@@ -91,6 +91,8 @@ class Row:
     """Instructions per pass; None where they were not counted."""
     work_note: str = ""
     """Why instructions that were asked for were not counted."""
+    has_work_failed: bool = False
+    """Whether they could have been counted, and were not."""
 
     @property
     def name(self) -> str:
@@ -101,6 +103,13 @@ class Row:
     def has_more_work(self) -> bool:
         """True if a pass surely takes more instructions than it may."""
         return self.work is not None and self.work.verdict is Verdict.REGRESSED
+
+    @property
+    def is_uncertain(self) -> bool:
+        """True if time, work or a fact of a row that was compared could not be judged."""
+        judged = [self.verdict, self.work.verdict if self.work else None]
+        judged += [exact.verdict for exact in self.exact]
+        return self.is_timed and (Verdict.INCONCLUSIVE in judged or self.has_work_failed)
 
     @property
     def is_timed(self) -> bool:

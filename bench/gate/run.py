@@ -19,11 +19,11 @@ from typing import Any, Final
 from bench.gate.arm import Arm, Start, handshake, open_arm
 from bench.gate.block import Block
 from bench.gate.budget import BUDGETS, Budget
-from bench.gate.cause import TIME, find_cause
+from bench.gate.cause import TIME, Repeat, find_cause
 from bench.gate.errors import GateError
 from bench.gate.notes import notes_of
 from bench.gate.outcome import Gate, Side
-from bench.gate.pairing import CONTROL, BlockFailed, run_block, run_in_both_arms
+from bench.gate.pairing import run_block, run_control, run_in_both_arms
 from bench.gate.row import Row
 from bench.gate.same_bytes import files_that_differ
 from bench.gate.schedule import Schedule
@@ -31,7 +31,7 @@ from bench.gate.source_tree import SourceTree, resolve_base, working_tree
 from bench.gate.static_facts import compare_static_facts
 from bench.gate.thresholds import Thresholds
 from bench.gate.verdict import Verdict
-from bench.gate.witness import count_work, witness_of
+from bench.gate.witness import INSTRUCTIONS, count_work, why_not_asked, witness_of
 from bench.instruments.options import LATENCY
 from bench.plan import PLANS
 from diagnostics.facts import repository
@@ -39,7 +39,6 @@ from suite.cell import Cell
 from suite.options import Selection
 from suite.worker.client import Launcher
 
-NEGATIVE_CONTROL: Final = Cell(model="negative-control", size="tiny")
 OUT: Final = ".vitals"
 """The default output folder; one that the user named gets no .gitignore."""
 MAX_CAUSES: Final = 8
@@ -108,15 +107,27 @@ def judge_here(
         say("importing the libraries in both arms ...")
         found = run_in_both_arms(lambda name: handshake(arms[name], list(request.selection.specs)))
         arms = {**arms, **found}
+        if counter is not None and (why := why_not_asked(found)):
+            if request.witness == INSTRUCTIONS:
+                raise GateError(f"--witness {request.witness}: {why}")
+            counter, without = None, why
         compare_static_facts(rows, found, folder, say)
         schedule = _timed(rows, arms, budget or BUDGETS[request.plan], say)
         notes = [f"--witness {request.witness}: {without}"] if without else []
         if counter is not None:
             notes += count_work(rows, arms, counter, asked=request.witness, say=say)
         regressed = [row for row in rows if row.is_timed and is_worse(row)]
+        options = request.selection.job_options
+        repeat = Repeat(
+            plan=request.plan,
+            witness=request.witness,
+            threads=options.threads,
+            python=request.python,
+            origins=options.origins,
+        )
         for row in regressed[:MAX_CAUSES]:
             say(f"looking for the cause: {row.name}")
-            row.cause = find_cause(row, found, folder, request.plan, request.witness)
+            row.cause = find_cause(row, found, folder, repeat)
         # Here, not after the block: the checkout of base, which they are about, is gone then.
         notes = [*notes_of(found, rows), *notes]
     return Judged(
@@ -214,29 +225,13 @@ def _timed(rows: Sequence[Row], arms: Mapping[str, Arm], budget: Budget, say: Sa
     twin = arms.get("control")
     same = {"base": replace(twin, name="base"), "head": pair["head"]} if twin else pair
 
-    def control(number: int) -> Block:
-        try:
-            return run_block(
-                same,
-                NEGATIVE_CONTROL,
-                number=number,
-                length=budget.block,
-                runner=CONTROL,
-                label="control",
-            )
-        except BlockFailed as error:
-            raise GateError(
-                f"the negative control does not run in the {error.arm} arm: {error};"
-                " next: python -m diagnostics"
-            ) from error
-
     schedule = Schedule(
         rows=rows,
         budget=budget,
         take_block=lambda row, number: run_block(
             pair, row.cell, number=number, length=budget.block, step=row.step
         ),
-        take_control=control,
+        take_control=lambda number: run_control(same, number, budget),
         say=say,
     )
     schedule.run()

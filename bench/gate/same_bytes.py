@@ -2,7 +2,8 @@
 
 Both arms run in one interpreter with the same instruments; what can differ is the tree's `suite` and the files of the
 user's project. A file counts as reaching unless it surely does not: documentation, tests, and Python files that nothing
-imports. Data files always count, since a model may read any of them.
+imports. Data files always count, since a model may read any of them, and so does every Python file if one imports by
+names that only a run knows.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from bench.gate.source_tree import SourceTree, importable
 from suite.origins.reference import Reference
-from suite.source_files import files_read_by
+from suite.source_files import files_read_by, imports_by_name
 from suite.worker.job_options import Origin
 
 SUITE: Final = "suite"
@@ -43,7 +44,8 @@ def files_that_differ(
     names = {path.relative_to(project).as_posix() for path in read}
     # By content, not by what git tells: it says nothing of files that it ignores, and base may lack them.
     differing = {name for name in names if not _same(other / name, project / name)}
-    changed = {name for name in base.changed if _reaches_user(name, names)}
+    reads_any = any(path.suffix == ".py" and imports_by_name(path) for path in read)
+    changed = {name for name in base.changed if _reaches_user(name, names, reads_any=reads_any)}
     return [*found, *sorted(differing | changed)]
 
 
@@ -65,12 +67,18 @@ def _files_named(origins: Mapping[str, Origin]) -> Iterator[Path]:
 
 def _reaches_suite(name: str) -> bool:
     place = PurePosixPath(name)
-    return not (place.name.startswith("test_") or _is_apart(place))
+    return not (_is_test(place) or _is_apart(place))
 
 
-def _reaches_user(name: str, read: set[str]) -> bool:
+def _reaches_user(name: str, read: set[str], *, reads_any: bool) -> bool:
     place = PurePosixPath(name)
-    return name in read or (place.suffix != ".py" and not _is_apart(place))
+    if name in read:
+        return True
+    return not _is_apart(place) and (place.suffix != ".py" or (reads_any and not _is_test(place)))
+
+
+def _is_test(place: PurePosixPath) -> bool:
+    return place.name.startswith("test_")
 
 
 def _is_apart(place: PurePosixPath) -> bool:

@@ -29,7 +29,8 @@ TakeControl = Callable[[int], Block]
 Say = Callable[[str], None]
 
 ATTEMPTS: Final = 2
-"""Attempts at a block before its row is given up: a single failure may be the machine's."""
+"""Attempts at a block before its row is given up: a single failure may be the machine's. One that took all of its
+time is not made again."""
 CONTROL_ALPHA: Final = 0.01
 NOT_TRIED: Final = (Outcome.UNSUPPORTED, Outcome.UNAVAILABLE)
 """What a step that a model does not have ends with; that of its latency was seen among the facts."""
@@ -55,13 +56,14 @@ class Schedule:
         """Screen every timed row, confirm the flagged ones with fresh blocks, and decide the verdicts."""
         timed = [row for row in self.rows if row.is_timed]
         for sweep in range(self.budget.screen):
-            self.say(f"screen {sweep + 1} of {self.budget.screen}: {_rows(timed)}")
-            self._sweep(timed, "screen")
+            alive = [row for row in timed if row.is_timed]
+            self.say(f"screen {sweep + 1} of {self.budget.screen}: {_rows(alive)}")
+            self._sweep(alive, "screen")
         flagged = self._cleared([row for row in timed if row.is_timed], "screen")
         # Most flags are noise: a row that fresh blocks show to be quiet needs no more of them.
         self._take(flagged, until=self.budget.screen)
         doubtful = self._cleared([row for row in flagged if row.is_timed], "confirm")
-        self._confirm(doubtful, until=self.budget.confirm, family=flagged)
+        self._confirm(doubtful, until=self.budget.num_confirming(len(flagged)), family=flagged)
         more_until = self.clock() + self.budget.more_seconds
         open_rows = [row for row in doubtful if row.verdict is Verdict.INCONCLUSIVE]
         if open_rows and self.budget.most > self.budget.confirm:
@@ -154,12 +156,13 @@ class Schedule:
                 if error.record.outcome in NOT_TRIED:
                     row.skipped = f"{error.record.outcome.value}: {error}"
                     return
-                if attempt + 1 < ATTEMPTS:
+                if attempt + 1 < ATTEMPTS and error.record.outcome is not Outcome.TIMED_OUT:
                     continue
                 if error.arm == "head":
                     row.broken = f"head {error.record.outcome.value} while it was timed: {error}"
                 else:
                     row.skipped = f"base {error.record.outcome.value} while it was timed: {error}"
+                return
 
     def _next(self, parity: int | None = None) -> int:
         self.number += 1

@@ -15,10 +15,10 @@ from bench.gate.cause import TIME
 from bench.gate.errors import GateError
 from bench.gate.instruction_counter import InstructionCounter
 from bench.gate.memory_control import control_cell, memory_checks
-from bench.gate.pairing import CONTROL, run_block, run_in_both_arms
+from bench.gate.pairing import NEGATIVE_CONTROL, run_block, run_control, run_in_both_arms
 from bench.gate.power import spread_of
 from bench.gate.row import Row
-from bench.gate.run import NEGATIVE_CONTROL, sigterm_as_interrupt
+from bench.gate.run import sigterm_as_interrupt
 from bench.gate.schedule import Schedule, control_shift, effects_of
 from bench.gate.selftest_history import Noise, SelftestHistory, Tally, load_history, save_history
 from bench.gate.selftest_result import SelfTest, percent_of
@@ -156,14 +156,7 @@ def _schedule(arms: Mapping[str, Arm], budget: Budget, say: Callable[[str], None
         rows=rows,
         budget=budget,
         take_block=take,
-        take_control=lambda number: run_block(
-            arms,
-            NEGATIVE_CONTROL,
-            number=number,
-            length=budget.block,
-            runner=CONTROL,
-            label="control",
-        ),
+        take_control=lambda number: run_control(arms, number, budget),
         say=say,
     )
 

@@ -15,7 +15,7 @@ from diagnostics.atomic_write import write_whole
 from diagnostics.codec import decode_as
 
 SCHEMA: Final = 1
-PROCEDURE: Final = 1
+PROCEDURE: Final = 2
 """Increased when turns, blocks or tests change: results of an earlier procedure do not hold for this one."""
 
 

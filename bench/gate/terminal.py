@@ -22,6 +22,7 @@ from bench.gate.wording import (
     exact_text,
     growth_lines,
     reason_text,
+    skipped_lines,
     times_text,
     urgency,
     verdict_text,
@@ -61,6 +62,8 @@ def render(gate: Gate, console: Console, folder: Path | None = None) -> None:
         console.print(
             f"... and {len(calm) - MAX_UNCHANGED} rows without news (verdict.json has all)"
         )
+    for text in skipped_lines(gate):
+        console.print(Text(text), soft_wrap=True)
     for row in news:
         _explain(row, console)
     if text := control_text(gate):

@@ -73,14 +73,24 @@ class Thresholds:
     """Pattern of model names or cell ids -> its keys."""
 
     def for_cell(self, cell: Cell) -> Limits:
-        """Return the cell's limits: defaults, then common keys, then those of every matching pattern."""
+        """Return the cell's limits: defaults, then common keys, then those of every matching pattern.
+
+        Raises GateError where two tables together leave `latency_clear` at or below `latency`.
+        """
         chosen: dict[str, Any] = dict(self.common)
         for pattern, keys in self.own.items():
             if fnmatch.fnmatchcase(cell.model, pattern) or fnmatch.fnmatchcase(cell.id, pattern):
+                if LATENCY in keys and CLEAR not in keys:
+                    chosen.pop(CLEAR, None)  # that of another table belongs to another `latency`
                 chosen.update(keys)
         shares = {**DEFAULTS, **{k: v for k, v in chosen.items() if k != PARITY}}
         if LATENCY in chosen and CLEAR not in chosen:
             shares[CLEAR] = max(DEFAULTS[CLEAR], CLEAR_OVER_LATENCY * shares[LATENCY])
+        if shares[CLEAR] <= shares[LATENCY]:
+            raise GateError(
+                f"[tool.vitals.thresholds]: for {cell.id} {CLEAR} is {shares[CLEAR]:.3g} and {LATENCY}"
+                f" {shares[LATENCY]:.3g}; expected more than {LATENCY}: give both in one table"
+            )
         return Limits(shares=shares, checks_parity=bool(chosen.get(PARITY, True)))
 
 

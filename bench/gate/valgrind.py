@@ -95,7 +95,7 @@ def find_valgrind(
             "instructions are counted by Valgrind, which is not installed;"
             " next: apt-get install valgrind (dnf, zypper, pacman: the same name)"
         )
-    said = run([path, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
+    said = _asked(run, [path, "--version"], 30).stdout
     found = re.search(r"(\d+)\.(\d+)", said)
     version = said.strip().removeprefix("valgrind-")
     if found is None or (int(found[1]), int(found[2])) < LEAST:
@@ -104,7 +104,7 @@ def find_valgrind(
             f" {'.'.join(map(str, LEAST))} or newer. Next: install a newer one, or leave --witness out"
         )
     probe = [path, "--quiet", "--tool=callgrind", "--callgrind-out-file=/dev/null", "true"]
-    done = run(probe, capture_output=True, text=True, timeout=120, check=False)
+    done = _asked(run, probe, 120)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise GateError(
@@ -112,6 +112,19 @@ def find_valgrind(
             " next: install a newer Valgrind, or leave --witness out"
         )
     return Valgrind(path=path, version=version)
+
+
+def _asked(
+    run: Callable[..., subprocess.CompletedProcess[str]], command: list[str], seconds: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of Valgrind's. Raises GateError if it does not answer."""
+    try:
+        return run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        why = getattr(error, "strerror", None) or f"no answer in {seconds:g} s"
+        raise GateError(
+            f"{command[0]}: cannot be run ({why}); next: install Valgrind anew, or leave --witness out"
+        ) from error
 
 
 def _processor_flags() -> frozenset[str]:

@@ -68,19 +68,38 @@ def count_work(
 ) -> tuple[str, ...]:
     """Fill in `work` of the rows that the witness is asked for; returns notes on what could not be counted.
 
-    A launcher that does not start for it is a note with `auto`, and raises GateError if counts were asked for.
+    Nothing that was timed is lost for it: where the launchers do not start, the rows say so.
     """
-    passes = [row for row in rows if row.is_timed and row.step == LATENCY]
-    chosen = [row for row in passes if asked == INSTRUCTIONS or _is_open(row)]
-    for row in chosen:
+    wanted = [row for row in rows if row.is_timed and (asked == INSTRUCTIONS or _is_open(row))]
+    for row in wanted:
         row.work_note = why_not_counted(row)
-    todo = [row for row in chosen if not row.work_note]
-    if not todo:
+    todo = [row for row in wanted if not row.work_note]
+    notes = _count_rows(todo, arms, counter, say) if todo else ()
+    return (*notes, *_uncounted(wanted, asked))
+
+
+def _uncounted(rows: Sequence[Row], asked: str) -> tuple[str, ...]:
+    """Return a note on the rows that were not counted, unless each is shown anyway because time cannot tell either."""
+    without = [row for row in rows if row.work is None]
+    if not without or asked != INSTRUCTIONS:
         return ()
+    why = without[0].work_note.splitlines()[0]
+    return (
+        f"--witness {asked}: {len(without)} of {len(rows)} rows were not counted; {without[0].name}: {why}",
+    )
+
+
+def why_not_asked(arms: Mapping[str, Arm]) -> str:
+    """Return why no row of these arms can be counted; empty if they can."""
+    if any(isinstance(arm.worker, OlderWorker) for arm in arms.values()):
+        return "the base arm is measured by instruments of its own, which cannot count instructions"
+    return ""
+
+
+def _count_rows(
+    todo: Sequence[Row], arms: Mapping[str, Arm], counter: InstructionCounter, say: Say
+) -> tuple[str, ...]:
     pair = {name: arms[name] for name in ("base", "head")}
-    if any(isinstance(arm.worker, OlderWorker) for arm in pair.values()):
-        why = "its instructions were not counted: the base arm is measured by instruments of its own, which cannot"
-        return _without(asked, why)
     shown = f"{len(todo)} row{'' if len(todo) == 1 else 's'}"
     try:
         with counting(pair, counter, say=say, what=shown) as counted:
@@ -88,7 +107,10 @@ def count_work(
                 say(f"instructions {number + 1} of {len(todo)}: {row.cell.id}")
                 _count_row(row, counted, counter)
     except LauncherError as error:
-        return _without(asked, counter.why_not_started(str(error)))
+        for row in todo:
+            row.has_work_failed = row.work is None
+            row.work_note = row.work_note or counter.why_not_started(str(error))
+        return ()
     unnamed = [row for row in todo if row.has_more_work and row.work and not row.work.functions]
     return _name_growth(unnamed, pair, say) if unnamed else ()
 
@@ -129,17 +151,13 @@ def _is_open(row: Row) -> bool:
 
 def why_not_counted(row: Row) -> str:
     """Return why the row's instructions are not counted; empty if they are."""
+    if row.step != LATENCY:
+        return f"instructions are counted of forward passes, not of {row.step}"
     if row.cell.device != CPU:
         return f"instructions are counted on the CPU, not on {row.cell.device}"
     if row.cell.backend not in COUNTED:
         return f"instructions of {row.cell.backend} are not counted: its compiler may choose otherwise each time"
     return ""
-
-
-def _without(asked: str, why: str) -> tuple[str, ...]:
-    if asked == INSTRUCTIONS:
-        raise GateError(f"--witness {asked}: {why}")
-    return (f"--witness {asked}: {why}",)
 
 
 @contextmanager
@@ -177,6 +195,7 @@ def _count_row(row: Row, arms: Mapping[str, Arm], counter: InstructionCounter) -
         row.work = replace(found, counted_by=counter.title)
     except NotCounted as error:
         row.work_note = f"its instructions could not be counted in {error}"
+        row.has_work_failed = True
 
 
 class NotCounted(RuntimeError):

@@ -87,7 +87,8 @@ def witness_text(row: Row) -> str:
     if work.is_operators:
         said = f"an operator grew; the pass as a whole by {work_text(row)}"
     elif work.verdict is Verdict.INCONCLUSIVE:
-        said = f"work cannot tell either: {work_text(row)}"
+        either = " either" if row.verdict is Verdict.INCONCLUSIVE else ""
+        said = f"work cannot tell{either}: {work_text(row)}"
     else:
         said = AGREEMENT.get((row.verdict, work.verdict), "").format(work_text(row))
     return said
@@ -101,12 +102,16 @@ def growth_lines(row: Row) -> list[str]:
     return [_growth_line(kind, growth) for kind, found in kinds for growth in found]
 
 
-def loss_text(row: Row) -> str:
-    """Return what got worse in the row, by how much and how surely, as one sentence; empty if nothing did."""
+def loss_text(row: Row, *, can_be_timed: bool = True) -> str:
+    """Return what got worse in the row, by how much and how surely, as one sentence; empty if nothing did.
+
+    Says nothing of time if the machine was too uneven for it.
+    """
     said = []
     if row.broken or row.lost or row.parity == "failed":
         said.append(reason_text(row))
-    if row.verdict is Verdict.REGRESSED and row.finding is not None and row.is_timed:
+    is_slower = row.verdict is Verdict.REGRESSED and row.is_timed and can_be_timed
+    if is_slower and row.finding is not None:
         least = share(row.finding.low) if row.finding.low is not None else None
         surely = f", at least {units.percent(least)} with 95% certainty" if least else ""
         said.append(f"{units.percent(share(row.finding.estimate))} slower{surely}")
@@ -180,6 +185,23 @@ def reason_text(row: Row) -> str:
     return row.broken or row.lost or row.skipped
 
 
+MAX_SKIPPED_NAMES: Final = 3
+
+
+def skipped_lines(gate: Gate) -> list[str]:
+    """Return why rows were not compared, one line per reason with the rows that it holds for."""
+    reasons: dict[str, list[str]] = {}
+    for row in gate.rows:
+        if row.skipped:
+            reasons.setdefault(row.skipped, []).append(row.name)
+    lines = []
+    for reason, names in reasons.items():
+        shown = ", ".join(names[:MAX_SKIPPED_NAMES])
+        more = f" and {len(names) - MAX_SKIPPED_NAMES} more" if names[MAX_SKIPPED_NAMES:] else ""
+        lines.append(f"not compared, {reason}: {shown}{more}")
+    return lines
+
+
 def changed_facts(row: Row) -> list[Exact]:
     """Return the values that changed, worse ones first."""
     changed = [e for e in row.exact if e.verdict is not Verdict.NO_REGRESSION]
@@ -227,7 +249,7 @@ def urgency(row: Row) -> tuple[int, float]:
         return 0, 0.0
     if row.has_exact_regression or row.verdict is Verdict.REGRESSED:
         return 1, -max(row.finding.estimate if row.finding else 0.0, _growth(row))
-    if row.verdict is Verdict.INCONCLUSIVE:
+    if row.is_uncertain:
         return 2, 0.0
     if row.verdict is Verdict.IMPROVED:
         return 3, row.finding.estimate if row.finding else 0.0

@@ -40,6 +40,9 @@ CONTROL_PRODUCTS: Final = 4
 PART_SECONDS: Final = 0.0025
 """Shortest duration of a part of a turn: less than a scheduler's time slice, so that on a busy machine some parts of a
 turn stay undisturbed."""
+PATIENCE: Final = 0.5
+"""Share of its own deadline that an arm waits for the other one: so that it is the one that hangs which runs out of
+time, and not both."""
 LONG_CALL: Final = 0.25
 """A call shorter than this share of a turn is made once untimed first: the other arm has displaced the caches."""
 
@@ -99,7 +102,8 @@ def run_subject(job: CellJob, emit: Emit, subject: Runnable) -> StepOutput[Turns
         subject.call()
         subject.synchronize()
         emit("phase", name="meet")
-        with join(asked.meeting, begins=asked.begins, deadline=job.deadline) as lock:
+        patience = PATIENCE * job.deadline
+        with join(asked.meeting, begins=asked.begins, deadline=patience) as lock:
             found = alternate(
                 subject,
                 plan_of(job.options),

@@ -60,7 +60,7 @@ def project(tmp_path):
 def option(**fields):
     return SimpleNamespace(
         **{
-            "against": "",
+            "against": None,
             "against_python": "",
             "selftest": False,
             "resume": None,
@@ -333,6 +333,8 @@ def test_options_that_do_not_go_together_are_named(tmp_path):
 
 def test_strict_is_read_from_the_arguments(tmp_path):
     assert parse_options(option(against="main"), ["bench", "--strict"], tmp_path).is_strict
+    with pytest.raises(GateError, match="--against: is empty"):
+        asked(tmp_path, against="")
     assert not parse_options(option(against="main"), ["bench"], tmp_path).is_strict
 
 
@@ -378,6 +380,19 @@ def test_without_a_table_the_defaults_hold(tmp_path):
 def test_a_bad_threshold_is_named_with_its_table(table, message):
     with pytest.raises(GateError, match=message):
         parse_thresholds(table, "pyproject.toml: [tool.vitals.thresholds]")
+
+
+def test_a_looser_latency_of_some_models_loosens_their_clear_margin_too():
+    table = {"latency": "2%", "latency_clear": "5%", "resnet*": {"latency": "8%"}}
+    limits = parse_thresholds(table, "[t]")
+    assert limits.for_cell(RESNET).shares["latency_clear"] == pytest.approx(0.2)
+    assert limits.for_cell(Cell(model="bert", size="base")).shares["latency_clear"] == 0.05
+
+
+def test_a_clear_margin_below_the_latency_of_another_table_is_named_with_its_cell():
+    limits = parse_thresholds({"latency": "8%", "resnet*": {"latency_clear": "6%"}}, "[t]")
+    with pytest.raises(GateError, match=r"for resnet18-\S+ latency_clear is 0.06 and latency 0.08"):
+        limits.for_cell(RESNET)
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path):

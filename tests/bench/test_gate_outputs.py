@@ -1,17 +1,19 @@
 """Exact numbers, quality, causes, and what a gate looks like as JSON, Markdown and on a terminal."""
 
 import io
+import itertools
 import json
 import math
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 from recorded import record_with
 from rich.console import Console
 
 from bench.gate.block import Block
-from bench.gate.cause import bisect_command, likely_files, operator_rows
+from bench.gate.cause import Repeat, bisect_command, gate_command, likely_files, operator_rows
 from bench.gate.document import to_json
 from bench.gate.errors import GateError
 from bench.gate.exact import (
@@ -36,6 +38,7 @@ from suite.cell import Cell
 from suite.import_root import TREE
 from suite.outcome import Outcome
 from suite.record import Measurement, Record
+from suite.worker.job_options import Origin
 
 CELL = Cell(model="mlp", size="tiny")
 
@@ -160,18 +163,55 @@ def test_operators_with_more_calls_come_first_then_those_with_more_time():
 
 def test_the_bisect_line_skips_commits_that_cannot_be_judged():
     place = SourceTree(label="main", tree=TREE, sha="1234567890abcdef")
-    line = bisect_command(Row(cell=CELL, limits=Limits()), place, place, "standard")
+    line = bisect_command(Row(cell=CELL, limits=Limits()), place, place, Repeat(plan="standard"))
     assert line.startswith("git bisect start HEAD 1234567890ab && git bisect run sh -c ")
     assert "--models mlp --size tiny --backend eager" in line
     assert "code=125" in line
 
 
+def test_a_commit_that_time_cannot_judge_is_skipped_unless_its_work_is_judged():
+    place = SourceTree(label="main", tree=TREE, sha="1234567890abcdef")
+    row = Row(cell=CELL, limits=Limits())
+    assert "--strict; code=" in bisect_command(row, place, place, Repeat(plan="quick"))
+    counted = Repeat(plan="quick", witness="instructions")
+    assert "--strict" not in bisect_command(row, place, place, counted)
+
+
+def words_of(cell, repeat, place=None):
+    """The command that compares the cell again, as a dictionary of its options."""
+    place = place or SourceTree(label="main", tree=TREE, sha="1234567890abcdef")
+    words = shlex.split(gate_command(Row(cell=cell, limits=Limits()), place, place, repeat))
+    return dict(itertools.pairwise(words))
+
+
+def test_the_command_for_a_row_alone_repeats_its_state_threads_and_interpreter():
+    repeat = Repeat(plan="quick", threads=3, python="/opt/other/bin/python")
+    words = words_of(replace(CELL, variant="pruned"), repeat)
+    assert words["--variant"] == "pruned"
+    assert words["--threads"] == "3"
+    assert words["--against-python"] == "/opt/other/bin/python"
+    assert "--variant" not in words_of(CELL, repeat)
+
+
+def test_the_command_for_a_row_alone_names_a_model_as_the_user_did(tmp_path):
+    file = tmp_path / "mine" / "zoo" / "net.py"
+    (tmp_path / "mine" / ".git").mkdir(parents=True)
+    texts = {
+        f"python:{file}:build": "zoo/net.py:build",
+        f"onnx:{file.with_suffix('.onnx')}": "zoo/net.onnx",
+        "timm:resnet18": "timm:resnet18",
+    }
+    for text, shown in texts.items():
+        repeat = Repeat(plan="quick", origins={"net.build": Origin(text=text)})
+        assert words_of(replace(CELL, model="net.build"), repeat)["--models"] == shown
+
+
 def test_there_is_nothing_to_bisect_in_uncommitted_changes_or_folders():
     row = Row(cell=CELL, limits=Limits())
     uncommitted = SourceTree(label="HEAD", tree=TREE, sha="12", uncommitted=("a.py",))
-    assert bisect_command(row, uncommitted, uncommitted, "quick") == ""
+    assert bisect_command(row, uncommitted, uncommitted, Repeat(plan="quick")) == ""
     folder = SourceTree(label="x", tree=TREE)
-    assert bisect_command(row, folder, folder, "quick") == ""
+    assert bisect_command(row, folder, folder, Repeat(plan="quick")) == ""
 
 
 def test_the_bisect_line_runs_this_tool_from_the_top_of_another_repository(tmp_path):
@@ -181,7 +221,7 @@ def test_the_bisect_line_runs_this_tool_from_the_top_of_another_repository(tmp_p
         label="main", tree=TREE, sha="12345", models_from=tmp_path / "checkout" / "zoo" / "nets.py"
     )
     head = SourceTree(label="h", tree=TREE, models_from=tmp_path / "mine" / "zoo" / "nets.py")
-    line = bisect_command(Row(cell=CELL, limits=Limits()), base, head, "quick")
+    line = bisect_command(Row(cell=CELL, limits=Limits()), base, head, Repeat(plan="quick"))
     script = shlex.split(line)[shlex.split(line).index("-c") + 1]
     words = shlex.split(script)
     place = tmp_path / "mine"
@@ -360,3 +400,38 @@ def test_a_test_fails_for_what_its_row_says(gate):
     assert "parameters 1,000 → 1,030 (+3%)" in reasons["slow"]
     assert "outputs differ" in reasons["other"]
     assert "inconclusive" in failure_reason(gate.rows[2], is_strict=True)
+
+
+def test_rows_that_were_not_compared_are_counted_and_say_why(gate):
+    assert "1 not compared" in gate.sentence
+    for text in (to_markdown(gate), shown(gate)):
+        assert "not compared, new: base does not have it: new-tiny" in text
+
+
+def test_a_comment_tells_no_slowdown_where_the_machine_was_too_uneven(gate):
+    moved = replace(gate, control=blocks([0.08 + i / 1000 for i in range(10)]))
+    before_the_table = to_markdown(moved).split("| cell |")[0]
+    assert "slower, at least" not in before_the_table
+    assert "parameters 1,000" in before_the_table.lower()
+
+
+def test_a_fact_that_cannot_be_told_is_news_and_counted_under_strict(gate):
+    fact = replace(gate.rows[1].exact[0], verdict=Verdict.INCONCLUSIVE)
+    calm = row("same", [i / 1000 for i in range(-5, 5)], Verdict.NO_REGRESSION, exact=[fact])
+    unsure = replace(gate, rows=[calm], is_strict=True)
+    assert int(unsure.exit) == 4
+    assert "1 unsure in work or a fact" in unsure.sentence
+    assert "parameters 1,000" in to_markdown(unsure).split("<details>")[0].lower()
+
+
+def test_a_quality_that_is_not_a_number_is_null_in_the_json(gate):
+    fact = replace(gate.rows[1].exact[0], head=math.nan)
+    document = json.loads(to_json(replace(gate, rows=[row("a", [], None, exact=[fact])])))
+    assert document["rows"][0]["exact"][0]["head"] is None
+
+
+def shown(gate):
+    """What a terminal shows."""
+    console = Console(file=io.StringIO(), width=200)
+    render(gate, console)
+    return console.file.getvalue()

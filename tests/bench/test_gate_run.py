@@ -18,9 +18,13 @@ from gate_machine import (
 )
 
 from bench.gate.errors import GateError
+from bench.gate.options import GateOptions
+from bench.gate.plugin import GatePlugin
 from bench.gate.thresholds import parse_thresholds
 from bench.gate.verdict import Exit, Verdict
 from suite import spec_codec
+from suite.options import Asked, resolve
+from suite.outcome import Outcome
 from suite.worker.version import PROTOCOL
 
 ROOT = Path(__file__).parents[2]
@@ -308,3 +312,61 @@ def test_a_memory_instrument_that_is_off_fails_the_self_test(tmp_path):
     found = self_tested(Machine(), tmp_path)
     assert not found.supports_plan
     assert "an allocation of 200 MB was not reported" in found.sentence
+
+
+class Hanging(Machine):
+    """A machine on which the passes of some arms take all of their time."""
+
+    arms = ("base", "head")
+
+    def answer(self, arm, job, rng):
+        if arm in self.arms and job.runner.endswith("turns:run"):
+            return failed("not done after 600 s", kind="deadline", outcome=Outcome.TIMED_OUT)
+        return super().answer(arm, job, rng)
+
+
+def test_a_pass_that_hangs_in_both_arms_is_not_heads_fault(gated):
+    (row,) = gated(Hanging()).rows
+    assert row.skipped.startswith("base timed_out")
+    assert not row.broken
+
+
+def test_a_pass_that_hangs_in_head_alone_is(gated):
+    machine = Hanging()
+    machine.arms = ("head",)
+    (row,) = gated(machine).rows
+    assert row.broken.startswith("head timed_out")
+
+
+def test_a_self_test_whose_control_fails_is_one_sentence(tmp_path):
+    class Failing(Controls):
+        def answer(self, arm, job, rng):
+            if job.runner.endswith("run_control"):
+                return failed("no matrix")
+            return super().answer(arm, job, rng)
+
+    with pytest.raises(GateError, match="the negative control does not run in the head arm"):
+        self_tested(Failing(), tmp_path)
+
+
+def plugin_for(models, **asked):
+    selection = resolve(Asked(models=models, size="tiny"), num_gpus=0, num_cores=1)
+    options = GateOptions(**{"against": "HEAD", **asked})
+    return GatePlugin(options, selection, None, None)
+
+
+def test_a_step_that_none_of_the_models_has_is_an_error_and_no_green_build():
+    with pytest.raises(GateError, match="--gated generate: none of the chosen models has it"):
+        plugin_for(["mlp"], steps=("generate",))
+    assert plugin_for(["gpt2"], steps=("generate",))
+
+
+def test_an_error_of_our_own_is_not_taken_for_a_regression(monkeypatch, capsys):
+    def broken(plugin, config, session):
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(GatePlugin, "_compare", broken)
+    with pytest.raises(pytest.exit.Exception, match="an error of its own") as ended:
+        plugin_for(["mlp"])._run(None, None)
+    assert ended.value.returncode == 2
+    assert "ZeroDivisionError" in capsys.readouterr().err

@@ -20,7 +20,8 @@ FILES = {
     "models/mine.py": "from helper import width\nfrom package.net import Net\nMODELS = ()\n",
     "models/helper.py": "width = 3\n",
     "src/package/__init__.py": "",
-    "src/package/net.py": "class Net: pass\n",
+    "src/package/net.py": "from .layers import Fast\nclass Net: pass\n",
+    "src/package/layers.py": "class Fast: pass\n",
     "src/package/unused.py": "",
     "tests/test_net.py": "",
     "weights.npz": "1",
@@ -55,6 +56,7 @@ def project(tmp_path):
         ("tests/test_net.py", False),
         ("README.md", False),
         ("docs/index.html", False),
+        ("src/package/layers.py", True),
         ("tools/new.py", False),
     ],
 )
@@ -73,6 +75,18 @@ def test_a_file_that_imports_by_name_may_read_any_module_beside_it(project):
     own.write_text("import importlib\nimportlib.import_module('oth' + 'er')\n")
     with resolve_base("HEAD", own, project) as base:
         assert "models/other.py" in files_that_differ(base, working_tree(own), {})
+
+
+def test_where_imports_are_by_name_any_python_file_of_the_project_counts_but_tests(project):
+    own = project / "models" / "mine.py"
+    own.write_text("import importlib\nimportlib.import_module('package.unused')\n")
+    subprocess.run(["git", "-C", project, "add", "-A"], check=True)
+    commit = ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "second"]
+    subprocess.run(["git", "-C", project, *commit], check=True)
+    for name in ("src/package/unused.py", "tests/test_net.py"):
+        (project / name).write_text("changed = 1\n")
+    with resolve_base("HEAD", own, project) as base:
+        assert files_that_differ(base, working_tree(own), {}) == ["src/package/unused.py"]
 
 
 @pytest.mark.parametrize("is_folder", [False, True])

@@ -275,3 +275,34 @@ def test_every_plan_has_a_budget():
     from bench.plan import PLANS
 
     assert list(BUDGETS) == list(PLANS)
+
+
+@pytest.mark.parametrize(("plan", "num_rows"), [("quick", 56), ("standard", 110)])
+def test_a_slowdown_of_every_row_is_told_however_many_rows_there_are(plan, num_rows):
+    seconds = itertools.count(step=4.0)  # so slow that no further blocks are bought
+    budget = BUDGETS[plan]
+    schedule, _ = scheduled(
+        {f"m{number}": 0.4 for number in range(num_rows)},
+        budget=budget,
+        clock=lambda: next(seconds),
+    )
+    assert set(verdicts(schedule).values()) == {Verdict.REGRESSED}
+
+
+def test_a_head_that_hangs_is_waited_for_once():
+    record = Record(
+        run_id="",
+        cell=Cell(model="hangs", size="tiny"),
+        step="latency",
+        outcome=Outcome.TIMED_OUT,
+        failure=Failure(kind="deadline", message="not done"),
+    )
+
+    def hang(row, number):
+        if row.cell.model == "hangs":
+            raise BlockFailed("head", record)
+
+    schedule, taken = scheduled({"hangs": 0.0, "same": 0.0}, take=hang)
+    assert len(taken["hangs"]) == 1
+    assert schedule.rows[0].broken
+    assert verdicts(schedule)["same"] is Verdict.NO_REGRESSION

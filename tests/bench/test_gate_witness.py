@@ -9,11 +9,14 @@ from gate_machine import Controls, Machine, failed, passed, run_on, self_tested
 from bench.gate.errors import GateError
 from bench.gate.instruction_counter import Hardware
 from bench.gate.markdown import to_markdown
-from bench.gate.thresholds import parse_thresholds
+from bench.gate.row import Row
+from bench.gate.thresholds import Limits, parse_thresholds
 from bench.gate.valgrind import Valgrind
 from bench.gate.verdict import Exit, Verdict
 from bench.gate.wording import growth_lines, witness_text
+from bench.gate.work import Count, judge_work
 from suite.cell import Cell
+from suite.worker.client import LauncherError
 
 WHOLE = 1e6
 
@@ -92,16 +95,14 @@ def test_auto_counts_nothing_where_time_can_tell(gated):
 
 
 def test_the_bisect_line_asks_the_witness_that_saw_it(gated):
-    from bench.gate.cause import bisect_command
-    from bench.gate.row import Row
+    from bench.gate.cause import Repeat, bisect_command
     from bench.gate.source_tree import SourceTree
-    from bench.gate.thresholds import Limits
     from suite.import_root import TREE
 
     row = Row(cell=Cell(model="mlp", size="tiny"), limits=Limits())
     base = SourceTree(label="main", tree=TREE, sha="a" * 40)
-    assert "--witness auto" in bisect_command(row, base, base, "quick", "auto")
-    assert "--witness" not in bisect_command(row, base, base, "quick")
+    assert "--witness auto" in bisect_command(row, base, base, Repeat(plan="quick", witness="auto"))
+    assert "--witness" not in bisect_command(row, base, base, Repeat(plan="quick"))
 
 
 def test_a_row_that_cannot_be_counted_says_why_and_keeps_its_verdict_on_time(gated):
@@ -201,3 +202,56 @@ def test_without_valgrind_the_processors_verdict_stands_and_a_note_tells_what_is
     gate = gated(CountedByTheProcessor(more=0.02), witness="instructions")
     assert gate.exit is Exit.REGRESSED
     assert any("where the instructions went is not known: Valgrind is" in n for n in gate.notes)
+
+
+def test_rows_that_were_to_be_counted_and_were_not_are_told_and_strict_does_not_let_them_pass(
+    gated,
+):
+    gate = gated(Counted(fails="no memory"), witness="instructions")
+    assert any("1 of 1 rows were not counted" in note for note in gate.notes)
+    assert "1 unsure in work" in gate.sentence
+    assert "could not be counted" in to_markdown(gate)
+    assert gated(Counted(fails="no memory"), witness="instructions", is_strict=True).exit == 4
+
+
+def test_counts_of_which_there_is_not_one_do_not_pass_though_times_stay(gated):
+    gate = gated(Counted(fails="no memory"), witness="instructions")
+    assert gate.exit is Exit.INCONCLUSIVE
+    assert gate.sentence.startswith("no row's instructions could be counted")
+    assert gate.rows[0].finding is not None
+
+
+def test_a_launcher_that_does_not_start_to_be_counted_loses_no_times(gated, monkeypatch):
+    def broken(arm):
+        raise LauncherError("valgrind: Illegal instruction")
+
+    monkeypatch.setattr("bench.gate.witness._wait", broken)
+    gate = gated(Counted(), witness="instructions")
+    assert gate.exit is Exit.INCONCLUSIVE
+    (row,) = gate.rows
+    assert row.verdict is Verdict.NO_REGRESSION
+    assert "does not know an instruction" in row.work_note
+
+
+def test_steps_that_are_no_passes_are_named_as_not_counted(gated):
+    cell = Cell(model="mlp", size="tiny")
+    gate = gated(Counted(), witness="instructions", chosen=[(cell, "training")])
+    assert any("of forward passes, not of training" in note for note in gate.notes)
+    assert gate.exit is Exit.PASS
+
+
+def test_work_that_cannot_be_told_says_either_only_where_time_cannot_tell_too():
+    work = judge_work(
+        [Count(counts=(1.0e6,)), Count(counts=(1.03e6,))],
+        [Count(counts=(1.0e6,)), Count(counts=(1.06e6,))],
+        limit=0.01,
+        operator_limit=0.05,
+    )
+    assert work.verdict is Verdict.INCONCLUSIVE
+    row = Row(cell=Cell(model="mlp", size="tiny"), limits=Limits(), work=work)
+    for verdict, words in (
+        (Verdict.NO_REGRESSION, "cannot tell:"),
+        (Verdict.INCONCLUSIVE, "cannot tell either:"),
+    ):
+        row.verdict = verdict
+        assert words in witness_text(row)

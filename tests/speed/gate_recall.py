@@ -28,10 +28,9 @@ from injected_work import kinds  # noqa: E402
 from witness import MODELS  # noqa: E402
 
 from bench.gate.budget import BUDGETS  # noqa: E402
-from bench.gate.pairing import CONTROL, run_block  # noqa: E402
+from bench.gate.pairing import run_block, run_control  # noqa: E402
 from bench.gate.power import probability_bound  # noqa: E402
 from bench.gate.row import Row  # noqa: E402
-from bench.gate.run import NEGATIVE_CONTROL  # noqa: E402
 from bench.gate.schedule import Schedule  # noqa: E402
 from bench.gate.thresholds import Thresholds  # noqa: E402
 from bench.gate.verdict import Verdict  # noqa: E402
@@ -84,14 +83,7 @@ def measured(given):
 
         def take_control(number):
             inject(None)
-            return run_block(
-                arms,
-                NEGATIVE_CONTROL,
-                number=number,
-                length=budget.block,
-                runner=CONTROL,
-                label="control",
-            )
+            return run_control(arms, number, budget)
 
         Schedule(
             rows=rows,

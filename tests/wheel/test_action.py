@@ -152,6 +152,10 @@ def test_a_comment_that_is_refused_warns_and_leaves_the_verdict_to_the_next_step
 
 @pytest.mark.parametrize("code, expected", [(0, 0), (1, 1), (2, 2), (3, 0), (4, 4)])
 def test_the_job_fails_where_the_gate_did_and_an_uneven_machine_warns(step, code, expected):
-    done = step("result", CODE=str(code))
+    done = step("result", CODE=str(code), VERDICT="gates/1")
     assert done.returncode == expected
     assert ("::warning::" in done.stdout) == (code == 3)
+
+
+def test_an_uneven_machine_is_forgiven_only_where_a_verdict_says_so(step):
+    assert step("result", CODE="3", VERDICT="").returncode == 3
