@@ -404,7 +404,7 @@ def test_a_test_fails_for_what_its_row_says(gate):
 
 def test_rows_that_were_not_compared_are_counted_and_say_why(gate):
     assert "1 not compared" in gate.sentence
-    for text in (to_markdown(gate), shown(gate)):
+    for text in (to_markdown(gate), shown(gate), to_html(gate)):
         assert "not compared, new: base does not have it: new-tiny" in text
 
 
