@@ -15,7 +15,7 @@ def files_read_by(path: Path, roots: Sequence[Path] = ()) -> list[Path]:
 
     A file that imports by name at run time may read any: then all files beside it count, see `imports_by_name`. A file
     that does not parse imports nothing. Imports are looked up from the folder of `path`, which is on the import path
-    when it runs, and from `roots`; relative ones from the package that a file is in.
+    when it runs, and from `roots`; relative ones from the package that a file is in, as any of them sees it.
     """
     root = path.resolve().parent
     places = tuple(dict.fromkeys((root, *(folder.resolve() for folder in roots))))
@@ -29,18 +29,18 @@ def files_read_by(path: Path, roots: Sequence[Path] = ()) -> list[Path]:
         tree = _parsed(file)
         if tree is None:
             continue
-        for name in _imported(tree, _package_of(file, places)):
-            todo += (file for place in places for file in _files_of(name, place))
+        for package in _packages_of(file, places):
+            for name in _imported(tree, package):
+                todo += (file for place in places for file in _files_of(name, place))
         if _is_dynamic(tree):
             todo += (file for place in places for file in place.glob("*.py"))
     return sorted(found)
 
 
-def _package_of(file: Path, places: Sequence[Path]) -> list[str]:
-    """Return the names of the package that the file is in, from the nearest of the folders that contain it."""
-    inside = [place for place in places if place in file.parents]
-    nearest = max(inside, key=lambda place: len(place.parts), default=file.parent)
-    return list(file.relative_to(nearest).parent.parts)
+def _packages_of(file: Path, places: Sequence[Path]) -> list[list[str]]:
+    """Return the names of the package that the file is in, as seen from each of the folders that contain it."""
+    inside = [place for place in places if place in file.parents] or [file.parent]
+    return [list(file.relative_to(place).parent.parts) for place in inside]
 
 
 def _imported(tree: ast.Module, package: Sequence[str]) -> Iterator[str]:

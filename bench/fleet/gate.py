@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -115,6 +115,7 @@ class FleetJudge:
         """Return what the nodes have found; raise GateError for what the user has to mend."""
         if any(row.cell.device != CPU for row in rows) and not self.kind.num_gpus:
             raise GateError(f"--fleet: the kind {self.kind.name} gives Ray no GPU")
+        request = replace(request, num_rows=len(rows))
         parts = parts_of(rows, len(self.kind.nodes))
         with tempfile.TemporaryDirectory(prefix="torch-vitals-base-") as staged:
             archive = self.cluster.share(packed_tree(base.tree, Path(staged)), "base.zip")
@@ -179,6 +180,7 @@ class FleetJudge:
             plan=request.plan,
             deadline=request.deadline,
             witness=request.witness,
+            num_rows=request.num_rows,
             fingerprint=request.fingerprint,
             base={
                 "label": base.label,

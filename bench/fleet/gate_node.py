@@ -73,6 +73,7 @@ def _request(task: GateTask, rows: list[Row], place: Place) -> GateConfig:
         deadline=task.deadline,
         fingerprint=task.fingerprint,
         witness=task.witness,
+        num_rows=task.num_rows,
         preload=task.preload,
         chosen=[(row.cell, row.step) for row in rows],
     )

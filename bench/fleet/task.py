@@ -104,5 +104,7 @@ class GateTask:
     """What the driver knows of base: label, sha, changed, uncommitted."""
     files: tuple[SentFile, ...]
     """The archive of base's source tree; head is what the node imports."""
+    num_rows: int = 0
+    """Rows of the whole gate."""
     judge: str = ""
     """`module:function` that judges, in tests; empty = `bench.gate.run.judge_here`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import sys
@@ -29,6 +30,8 @@ MAX_OPERATORS: Final = 5
 TIME: Final = "time"
 """The witness that every gate has, which needs no option."""
 MAX_FILES: Final = 8
+KEPT: Final = ("--weights", "--data", "--seed", "--train-on", "--max-drop", "--deadline")
+"""Options that decide what a row is, besides those of its cell: a command for it alone gives them again."""
 SOURCE_SUFFIXES: Final = (".py", ".toml", ".txt", ".json", ".yaml", ".cpp", ".cu", ".h")
 UNLIKELY_FOLDERS: Final = ("tests/", "docs/", "bench/", "diagnostics/", ".github/")
 
@@ -42,6 +45,8 @@ class Repeat:
     threads: int = 0
     python: str = ""
     """Interpreter of the base arm; empty = the same as that of head."""
+    options: tuple[tuple[str, str], ...] = ()
+    """Further options and their values, see KEPT; those that are paths are absolute."""
     origins: Mapping[str, Origin] = field(default_factory=dict)
     """Model -> where it comes from, for those that `--models` names otherwise than by their name."""
 
@@ -140,6 +145,7 @@ def gate_command(row: Row, base: SourceTree, head: SourceTree, repeat: Repeat) -
         *(("--witness", repeat.witness) if repeat.witness != TIME else ()),
         *(("--gated", row.step) if row.step != LATENCY else ()),
         *(("--against-python", _beside(Path(repeat.python), here)) if repeat.python else ()),
+        *(word for name, value in repeat.options for word in (name, _placed(value, here))),
     ]
     if base.models_from is not None:
         words += ["--models-from", _beside(base.models_from, _repository(base.models_from))]
@@ -149,18 +155,39 @@ def gate_command(row: Row, base: SourceTree, head: SourceTree, repeat: Repeat) -
 def bisect_command(row: Row, base: SourceTree, head: SourceTree, repeat: Repeat) -> str:
     """Return a `git bisect run` command line for the repository's root; empty if there are no commits to bisect.
 
-    Exit codes above 1 do not judge the commit: it is skipped (125). So is one that wall time cannot judge; with a
-    second witness that one is judged by its work.
+    Exit codes above 1 do not judge the commit: it is skipped (125). So is one that wall time cannot judge, unless
+    it was the work that grew: then that judges.
     """
     if not base.sha or base.uncommitted:
         return ""
     command = gate_command(row, base, head, repeat)
-    strict = " --strict" if repeat.witness == TIME else ""
+    strict = "" if row.has_more_work else " --strict"
     script = f"{command}{strict}; code=$?; [ $code -le 1 ] || code=125; exit $code"
     return (
         f"git bisect start HEAD {base.sha[:12]} && git bisect run sh -c {shlex.quote(script)}"
         "; git bisect reset"
     )
+
+
+def kept_options(command: str, started_in: Path) -> tuple[tuple[str, str], ...]:
+    """Return the options of KEPT that a command line gives, with their values; a path in it becomes an absolute one."""
+    words = [part for word in shlex.split(command) for part in _parts(word)]
+    found = []
+    for name, value in itertools.pairwise(words):
+        if name in KEPT:
+            place = started_in / value
+            found.append((name, str(place.resolve()) if place.exists() else value))
+    return tuple(found)
+
+
+def _parts(word: str) -> tuple[str, ...]:
+    """Return `--seed=3` as its two words."""
+    name, equals, value = word.partition("=")
+    return (name, value) if equals and name in KEPT else (word,)
+
+
+def _placed(value: str, folder: Path) -> str:
+    return _beside(Path(value), folder) if Path(value).is_absolute() else value
 
 
 def _model_of(model: str, origins: Mapping[str, Origin]) -> tuple[str, Path | None]:

@@ -28,8 +28,11 @@ ARM_LOST: Final = ("ArmLost", "TimeoutError")
 """Failures of an arm that only mean that the other arm ended."""
 
 
+BOTH: Final = "both"
+
+
 class BlockFailed(RuntimeError):
-    """A block has no result; `arm` is the one that failed."""
+    """A block has no result; `arm` is the one that failed, or BOTH."""
 
     def __init__(self, arm: str, record: Record, reason: str = "") -> None:
         self.arm, self.record = arm, record
@@ -85,18 +88,30 @@ def run_block(
             )
         )
     if all(record.outcome is Outcome.TIMED_OUT for record in records.values()):
-        raise BlockFailed(
-            "base", records["base"]
-        )  # both took all of their time: it is not head's fault
+        why = "neither arm finished within its --deadline; next: a longer one, or fix what hangs"
+        raise BlockFailed(BOTH, records["head"], why)
     for name in ("head", "base"):
         failure = records[name].failure
         if failure is not None and failure.kind not in ARM_LOST:
             raise BlockFailed(name, records[name])
+    if late := _late(records):
+        raise BlockFailed(
+            late, records[late], "it kept the other arm waiting for over half of --deadline"
+        )
     for name in ("head", "base"):
         if not records[name].outcome.has_run:
             raise BlockFailed(name, records[name])
     turns = {name: _turns(name, record) for name, record in records.items()}
     return summarize_block(turns["base"], turns["head"], begins=begins)
+
+
+def _late(records: Mapping[str, Record]) -> str:
+    """Return the arm for which the other one gave up waiting; empty if neither did."""
+    kinds = {
+        name: record.failure.kind if record.failure else "" for name, record in records.items()
+    }
+    waited = [name for name, kind in kinds.items() if kind == "TimeoutError"]
+    return "" if len(waited) != 1 else "head" if waited == ["base"] else "base"
 
 
 def run_control(arms: Mapping[str, Arm], number: int, budget: Budget) -> Block:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -114,7 +113,7 @@ class GatePlugin:
                 returncode=pytest.ExitCode.USAGE_ERROR,
             )
         except Exception as error:  # pytest would end with 1, which says that something regressed
-            traceback.print_exc()
+            self._console.print_exception(max_frames=0)
             pytest.exit(
                 f"the gate ended by an error of its own ({type(error).__name__}: {error}); nothing was judged",
                 returncode=int(Exit.BROKEN),
@@ -210,7 +209,7 @@ class GatePlugin:
 
 def failure_reason(row: Row, *, is_strict: bool) -> str:
     """Return why the cell's test fails; empty if it passes."""
-    from bench.gate.wording import effect_text, exact_text, reason_text, witness_text
+    from bench.gate.wording import effect_text, exact_text, reason_text, unsure_text, witness_text
 
     if row.is_broken or row.lost:
         return reason_text(row)
@@ -219,8 +218,8 @@ def failure_reason(row: Row, *, is_strict: bool) -> str:
         worse.insert(0, f"slower by {effect_text(row)}")
     if row.has_more_work:
         worse.append(witness_text(row))
-    if row.verdict is Verdict.INCONCLUSIVE and is_strict:
-        worse.append(f"inconclusive: {effect_text(row)}")
+    if row.is_uncertain and is_strict:
+        worse.append(f"inconclusive: {unsure_text(row)}")
     return "; ".join(worse)
 
 

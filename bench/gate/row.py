@@ -84,6 +84,8 @@ class Row:
     """Why the head arm failed; fails the gate."""
     skipped: str = ""
     """Why there is nothing to compare, if that is not a failure."""
+    is_given_up: bool = False
+    """Whether it is skipped for what happened while it was timed."""
     lost: str = ""
     """Why head declares a cell unsupported that base ran; fails the gate."""
     cause: Cause | None = None
@@ -92,7 +94,7 @@ class Row:
     work_note: str = ""
     """Why instructions that were asked for were not counted."""
     has_work_failed: bool = False
-    """Whether they could have been counted, and were not."""
+    """Whether counts of every row were asked for and those of this one, which could be had, are missing."""
 
     @property
     def name(self) -> str:
@@ -106,10 +108,11 @@ class Row:
 
     @property
     def is_uncertain(self) -> bool:
-        """True if time, work or a fact of a row that was compared could not be judged."""
+        """True if time, work or a fact of a row that runs in both arms could not be judged."""
         judged = [self.verdict, self.work.verdict if self.work else None]
         judged += [exact.verdict for exact in self.exact]
-        return self.is_timed and (Verdict.INCONCLUSIVE in judged or self.has_work_failed)
+        is_open = Verdict.INCONCLUSIVE in judged or self.has_work_failed
+        return self.is_given_up or (self.is_timed and is_open)
 
     @property
     def is_timed(self) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, Final
 from bench.gate.arm import Arm, Start, handshake, open_arm
 from bench.gate.block import Block
 from bench.gate.budget import BUDGETS, Budget
-from bench.gate.cause import TIME, Repeat, find_cause
+from bench.gate.cause import TIME, Repeat, find_cause, kept_options
 from bench.gate.errors import GateError
 from bench.gate.notes import notes_of
 from bench.gate.outcome import Gate, Side
@@ -70,6 +70,8 @@ class GateConfig:
     is_forced: bool = False
     """Whether to measure although nothing that is measured differs."""
     preload: Sequence[str] = ()
+    num_rows: int = 0
+    """Rows of the whole gate, where this is a part of it; 0 = this is all."""
     chosen: Sequence[tuple[Cell, str]] = ()
     """Cells and steps that are compared; empty = the latency of every cell."""
 
@@ -112,7 +114,7 @@ def judge_here(
                 raise GateError(f"--witness {request.witness}: {why}")
             counter, without = None, why
         compare_static_facts(rows, found, folder, say)
-        schedule = _timed(rows, arms, budget or BUDGETS[request.plan], say)
+        schedule = _timed(rows, arms, budget or BUDGETS[request.plan], say, request.num_rows)
         notes = [f"--witness {request.witness}: {without}"] if without else []
         if counter is not None:
             notes += count_work(rows, arms, counter, asked=request.witness, say=say)
@@ -123,6 +125,7 @@ def judge_here(
             witness=request.witness,
             threads=options.threads,
             python=request.python,
+            options=kept_options(request.command, request.started_in),
             origins=options.origins,
         )
         for row in regressed[:MAX_CAUSES]:
@@ -220,7 +223,9 @@ def is_worse(row: Row) -> bool:
     return row.verdict is Verdict.REGRESSED or row.has_more_work
 
 
-def _timed(rows: Sequence[Row], arms: Mapping[str, Arm], budget: Budget, say: Say) -> Schedule:
+def _timed(
+    rows: Sequence[Row], arms: Mapping[str, Arm], budget: Budget, say: Say, num_rows: int
+) -> Schedule:
     pair = {name: arms[name] for name in ("base", "head")}
     twin = arms.get("control")
     same = {"base": replace(twin, name="base"), "head": pair["head"]} if twin else pair
@@ -233,6 +238,7 @@ def _timed(rows: Sequence[Row], arms: Mapping[str, Arm], budget: Budget, say: Sa
         ),
         take_control=lambda number: run_control(same, number, budget),
         say=say,
+        num_rows=num_rows,
     )
     schedule.run()
     return schedule

@@ -46,6 +46,8 @@ class Schedule:
     take_control: TakeControl
     say: Say = lambda text: None
     seed: int = 0
+    num_rows: int = 0
+    """Rows of the whole gate, where these are a part of them: Holm's correction will be over all; 0 = these are all."""
     clock: Callable[[], float] = time.monotonic
     number: int = 0
     """Blocks begun so far."""
@@ -63,7 +65,8 @@ class Schedule:
         # Most flags are noise: a row that fresh blocks show to be quiet needs no more of them.
         self._take(flagged, until=self.budget.screen)
         doubtful = self._cleared([row for row in flagged if row.is_timed], "confirm")
-        self._confirm(doubtful, until=self.budget.num_confirming(len(flagged)), family=flagged)
+        family = self.num_rows or len(flagged)
+        self._confirm(doubtful, until=self.budget.num_confirming(family), family=flagged)
         more_until = self.clock() + self.budget.more_seconds
         open_rows = [row for row in doubtful if row.verdict is Verdict.INCONCLUSIVE]
         if open_rows and self.budget.most > self.budget.confirm:
@@ -158,10 +161,11 @@ class Schedule:
                     return
                 if attempt + 1 < ATTEMPTS and error.record.outcome is not Outcome.TIMED_OUT:
                     continue
-                if error.arm == "head":
-                    row.broken = f"head {error.record.outcome.value} while it was timed: {error}"
+                why = f"{error.record.outcome.value} while it was timed: {error}"
+                if error.arm == "base":
+                    row.skipped, row.is_given_up = f"base {why}", True
                 else:
-                    row.skipped = f"base {error.record.outcome.value} while it was timed: {error}"
+                    row.broken = f"{error.arm} {why}"
                 return
 
     def _next(self, parity: int | None = None) -> int:

@@ -75,6 +75,9 @@ def count_work(
         row.work_note = why_not_counted(row)
     todo = [row for row in wanted if not row.work_note]
     notes = _count_rows(todo, arms, counter, say) if todo else ()
+    if asked == INSTRUCTIONS:
+        for row in todo:
+            row.has_work_failed = row.work is None
     return (*notes, *_uncounted(wanted, asked))
 
 
@@ -108,7 +111,6 @@ def _count_rows(
                 _count_row(row, counted, counter)
     except LauncherError as error:
         for row in todo:
-            row.has_work_failed = row.work is None
             row.work_note = row.work_note or counter.why_not_started(str(error))
         return ()
     unnamed = [row for row in todo if row.has_more_work and row.work and not row.work.functions]
@@ -195,7 +197,6 @@ def _count_row(row: Row, arms: Mapping[str, Arm], counter: InstructionCounter) -
         row.work = replace(found, counted_by=counter.title)
     except NotCounted as error:
         row.work_note = f"its instructions could not be counted in {error}"
-        row.has_work_failed = True
 
 
 class NotCounted(RuntimeError):

@@ -94,6 +94,16 @@ def witness_text(row: Row) -> str:
     return said
 
 
+def unsure_text(row: Row) -> str:
+    """Return what of the row could not be judged."""
+    said = [effect_text(row)] if row.verdict is Verdict.INCONCLUSIVE else []
+    said += [row.skipped] if row.is_given_up else []
+    is_work_open = row.work is not None and row.work.verdict is Verdict.INCONCLUSIVE
+    said += [witness_text(row)] if is_work_open or row.has_work_failed else []
+    said += [exact_text(e) for e in row.exact if e.verdict is Verdict.INCONCLUSIVE]
+    return "; ".join(said)
+
+
 def growth_lines(row: Row) -> list[str]:
     """Return where the instructions went, if the work grew: operators, then functions, largest first."""
     if row.work is None or not row.has_more_work:

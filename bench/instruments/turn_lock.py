@@ -55,17 +55,19 @@ class TurnLock:
 
 
 @contextmanager
-def join(path: str, *, begins: bool, deadline: float) -> Iterator[TurnLock]:
+def join(
+    path: str, *, begins: bool, deadline: float, patience: float | None = None
+) -> Iterator[TurnLock]:
     """Connect the two arms at the socket `path`; yields the lock when both are connected.
 
-    The arm with the first turn listens. Raises TimeoutError, also from the lock, if the other does not connect or
-    answer within `deadline` seconds.
+    The arm with the first turn listens. Raises TimeoutError if the other does not connect within `deadline` seconds,
+    and from the lock if it does not answer within `patience` (default: as long).
     """
     if not hasattr(socket, "AF_UNIX"):
         raise RuntimeError("two arms meet at a Unix socket, which this system does not have")
     stream = _listen(path, deadline) if begins else _connect(path, deadline)
     with stream:
-        stream.settimeout(deadline)
+        stream.settimeout(deadline if patience is None else patience)
         try:
             yield TurnLock(stream)
         finally:

@@ -41,8 +41,9 @@ PART_SECONDS: Final = 0.0025
 """Shortest duration of a part of a turn: less than a scheduler's time slice, so that on a busy machine some parts of a
 turn stay undisturbed."""
 PATIENCE: Final = 0.5
-"""Share of its own deadline that an arm waits for the other one: so that it is the one that hangs which runs out of
-time, and not both."""
+"""Share of its deadline that an arm waits for the other one's turn: the one that hangs runs out of time alone."""
+MEETING: Final = 0.9
+"""Share of it that an arm waits for the other one to be built."""
 LONG_CALL: Final = 0.25
 """A call shorter than this share of a turn is made once untimed first: the other arm has displaced the caches."""
 
@@ -102,8 +103,12 @@ def run_subject(job: CellJob, emit: Emit, subject: Runnable) -> StepOutput[Turns
         subject.call()
         subject.synchronize()
         emit("phase", name="meet")
-        patience = PATIENCE * job.deadline
-        with join(asked.meeting, begins=asked.begins, deadline=patience) as lock:
+        with join(
+            asked.meeting,
+            begins=asked.begins,
+            deadline=MEETING * job.deadline,
+            patience=PATIENCE * job.deadline,
+        ) as lock:
             found = alternate(
                 subject,
                 plan_of(job.options),

@@ -13,7 +13,14 @@ from recorded import record_with
 from rich.console import Console
 
 from bench.gate.block import Block
-from bench.gate.cause import Repeat, bisect_command, gate_command, likely_files, operator_rows
+from bench.gate.cause import (
+    Repeat,
+    bisect_command,
+    gate_command,
+    kept_options,
+    likely_files,
+    operator_rows,
+)
 from bench.gate.document import to_json
 from bench.gate.errors import GateError
 from bench.gate.exact import (
@@ -33,6 +40,7 @@ from bench.gate.source_tree import SourceTree
 from bench.gate.terminal import render
 from bench.gate.thresholds import Limits
 from bench.gate.verdict import Verdict, summarize_effects
+from bench.gate.work import Count, judge_work
 from suite.catalog import builtin_specs
 from suite.cell import Cell
 from suite.import_root import TREE
@@ -169,12 +177,25 @@ def test_the_bisect_line_skips_commits_that_cannot_be_judged():
     assert "code=125" in line
 
 
-def test_a_commit_that_time_cannot_judge_is_skipped_unless_its_work_is_judged():
+def test_a_commit_that_time_cannot_judge_is_skipped_unless_it_was_the_work_that_grew():
     place = SourceTree(label="main", tree=TREE, sha="1234567890abcdef")
-    row = Row(cell=CELL, limits=Limits())
-    assert "--strict; code=" in bisect_command(row, place, place, Repeat(plan="quick"))
     counted = Repeat(plan="quick", witness="instructions")
-    assert "--strict" not in bisect_command(row, place, place, counted)
+    slower = Row(cell=CELL, limits=Limits(), step="training", verdict=Verdict.REGRESSED)
+    assert "--strict; code=" in bisect_command(slower, place, place, counted)
+    counts = [Count(counts=(share,)) for share in (1.0, 1.0, 1.1, 1.1)]
+    grown = Row(cell=CELL, limits=Limits())
+    grown.work = judge_work(counts[:2], counts[2:], limit=0.01, operator_limit=0.05)
+    assert grown.has_more_work
+    assert "--strict" not in bisect_command(grown, place, place, counted)
+
+
+def test_the_command_for_a_row_alone_gives_the_options_again_that_decide_its_state(tmp_path):
+    (tmp_path / "samples").mkdir()
+    typed = "pytest bench --against main --seed=3 --data samples --weights pretrained --plan quick"
+    repeat = Repeat(plan="quick", options=kept_options(typed, tmp_path))
+    words = words_of(CELL, repeat)
+    assert (words["--seed"], words["--weights"]) == ("3", "pretrained")
+    assert (TREE / words["--data"]).resolve() == tmp_path / "samples"
 
 
 def words_of(cell, repeat, place=None):

@@ -1,5 +1,6 @@
 """A whole gate on workers that run nothing: what each kind of change does to the exit code, and what is left behind."""
 
+import io
 import random
 from dataclasses import replace
 from functools import partial
@@ -16,15 +17,21 @@ from gate_machine import (
     run_on,
     self_tested,
 )
+from rich.console import Console
 
 from bench.gate.errors import GateError
 from bench.gate.options import GateOptions
-from bench.gate.plugin import GatePlugin
-from bench.gate.thresholds import parse_thresholds
+from bench.gate.pairing import BlockFailed
+from bench.gate.plugin import GatePlugin, failure_reason
+from bench.gate.row import Row
+from bench.gate.schedule import Schedule
+from bench.gate.thresholds import Limits, parse_thresholds
 from bench.gate.verdict import Exit, Verdict
 from suite import spec_codec
+from suite.cell import Cell
 from suite.options import Asked, resolve
 from suite.outcome import Outcome
+from suite.record import Failure, Record
 from suite.worker.version import PROTOCOL
 
 ROOT = Path(__file__).parents[2]
@@ -325,10 +332,53 @@ class Hanging(Machine):
         return super().answer(arm, job, rng)
 
 
-def test_a_pass_that_hangs_in_both_arms_is_not_heads_fault(gated):
-    (row,) = gated(Hanging()).rows
-    assert row.skipped.startswith("base timed_out")
-    assert not row.broken
+def test_a_pass_that_hangs_in_both_arms_fails_the_gate_and_blames_neither(gated):
+    gate = gated(Hanging())
+    (row,) = gate.rows
+    assert row.broken.startswith("both timed_out while it was timed: neither arm finished")
+    assert gate.exit is Exit.BROKEN
+
+
+class Impatient(Machine):
+    """A machine on which `waits` gives up waiting for the other arm's turn."""
+
+    waits = "base"
+
+    def answer(self, arm, job, rng):
+        if job.runner.endswith("turns:run"):
+            kind = "TimeoutError" if arm == self.waits else "ArmLost"
+            return failed("timed out" if arm == self.waits else "the other arm ended", kind=kind)
+        return super().answer(arm, job, rng)
+
+
+@pytest.mark.parametrize(("waits", "late"), [("base", "head"), ("head", "base")])
+def test_the_arm_that_keeps_the_other_one_waiting_is_the_one_that_failed(gated, waits, late):
+    machine = Impatient()
+    machine.waits = waits
+    (row,) = gated(machine).rows
+    said = row.broken if late == "head" else row.skipped
+    assert said.startswith(f"{late} failed while it was timed: it kept the other arm waiting")
+
+
+def test_a_row_that_was_given_up_while_it_was_timed_does_not_pass_under_strict():
+    def taken(row, number):
+        if row.cell.model == "lost":
+            raise BlockFailed("base", blank)
+
+    cell = Cell(model="lost", size="tiny")
+    blank = Record(
+        run_id="",
+        cell=cell,
+        step="latency",
+        outcome=Outcome.CRASHED,
+        failure=Failure(kind="SIGSEGV", message="died"),
+    )
+    row = Row(cell=cell, limits=Limits())
+    Schedule(rows=[row], budget=BUDGET, take_block=taken, take_control=lambda number: None).run()
+    assert row.skipped.startswith("base crashed")
+    assert row.is_uncertain
+    assert "base crashed" in failure_reason(row, is_strict=True)
+    assert not failure_reason(row, is_strict=False)
 
 
 def test_a_pass_that_hangs_in_head_alone_is(gated):
@@ -336,6 +386,7 @@ def test_a_pass_that_hangs_in_head_alone_is(gated):
     machine.arms = ("head",)
     (row,) = gated(machine).rows
     assert row.broken.startswith("head timed_out")
+    assert sum(name == "turns:run" for _, name, _ in machine.jobs) < 2
 
 
 def test_a_self_test_whose_control_fails_is_one_sentence(tmp_path):
@@ -349,10 +400,10 @@ def test_a_self_test_whose_control_fails_is_one_sentence(tmp_path):
         self_tested(Failing(), tmp_path)
 
 
-def plugin_for(models, **asked):
+def plugin_for(models, console=None, **asked):
     selection = resolve(Asked(models=models, size="tiny"), num_gpus=0, num_cores=1)
     options = GateOptions(**{"against": "HEAD", **asked})
-    return GatePlugin(options, selection, None, None)
+    return GatePlugin(options, selection, None, console)
 
 
 def test_a_step_that_none_of_the_models_has_is_an_error_and_no_green_build():
@@ -361,12 +412,13 @@ def test_a_step_that_none_of_the_models_has_is_an_error_and_no_green_build():
     assert plugin_for(["gpt2"], steps=("generate",))
 
 
-def test_an_error_of_our_own_is_not_taken_for_a_regression(monkeypatch, capsys):
+def test_an_error_of_our_own_is_not_taken_for_a_regression(monkeypatch):
     def broken(plugin, config, session):
         raise ZeroDivisionError("ours")
 
+    console = Console(file=io.StringIO(), width=200)
     monkeypatch.setattr(GatePlugin, "_compare", broken)
     with pytest.raises(pytest.exit.Exception, match="an error of its own") as ended:
-        plugin_for(["mlp"])._run(None, None)
+        plugin_for(["mlp"], console)._run(None, None)
     assert ended.value.returncode == 2
-    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert "ZeroDivisionError: ours" in console.file.getvalue()

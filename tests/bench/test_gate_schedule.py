@@ -289,6 +289,17 @@ def test_a_slowdown_of_every_row_is_told_however_many_rows_there_are(plan, num_r
     assert set(verdicts(schedule).values()) == {Verdict.REGRESSED}
 
 
+def test_a_part_of_a_gate_takes_as_many_blocks_as_the_correction_over_all_rows_needs():
+    schedule, taken = scheduled({"a": 0.4, "b": 0.4}, num_rows=56)
+    assert {len(numbers) for numbers in taken.values()} == {BUDGET.screen + 12}
+    rows = [Row(cell=Cell(model=f"m{n}", size="tiny"), limits=Limits()) for n in range(56)]
+    for one in rows:  # as its parts come together
+        one.screen, one.confirm = schedule.rows[0].screen, schedule.rows[0].confirm
+    whole = Schedule(rows=rows, budget=BUDGET, take_block=None, take_control=None)
+    whole.decide(rows)
+    assert {one.verdict for one in rows} == {Verdict.REGRESSED}
+
+
 def test_a_head_that_hangs_is_waited_for_once():
     record = Record(
         run_id="",

@@ -214,6 +214,14 @@ def test_rows_that_were_to_be_counted_and_were_not_are_told_and_strict_does_not_
     assert gated(Counted(fails="no memory"), witness="instructions", is_strict=True).exit == 4
 
 
+def test_counts_that_fail_where_they_were_only_a_help_leave_the_exit_code_to_time(gated):
+    narrow = parse_thresholds({"latency": "2%", "latency_clear": "2.1%"}, "[t]")
+    gate = gated(Counted(fails="no memory", slower=1.0205), witness="auto", thresholds=narrow)
+    assert gate.rows[0].verdict is Verdict.INCONCLUSIVE
+    assert "could not be counted" in gate.rows[0].work_note
+    assert gate.exit is Exit.PASS
+
+
 def test_counts_of_which_there_is_not_one_do_not_pass_though_times_stay(gated):
     gate = gated(Counted(fails="no memory"), witness="instructions")
     assert gate.exit is Exit.INCONCLUSIVE

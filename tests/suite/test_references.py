@@ -181,6 +181,19 @@ def test_the_files_of_a_model_are_those_it_imports_directly_or_not_and_no_others
     assert found == {name for name in files if "unread" not in name}
 
 
+def test_a_relative_import_is_found_from_inside_a_package_too(tmp_path):
+    files = {
+        "lib/sub/models.py": "from lib.sub.helper import X",
+        "lib/sub/helper.py": "from ..layers import X",
+        "lib/layers.py": "X = 1",
+    }
+    (tmp_path / "lib" / "sub").mkdir(parents=True)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    found = files_read_by(tmp_path / "lib/sub/models.py", [tmp_path])
+    assert {path.relative_to(tmp_path).as_posix() for path in found} == {*files}
+
+
 def test_a_file_that_imports_by_a_name_of_run_time_reads_all_its_neighbours(tmp_path):
     (tmp_path / "net.py").write_text("from importlib import import_module\nimport_module(name)")
     (tmp_path / "other.py").write_text("")
