@@ -45,8 +45,8 @@ class Budget:
     def num_confirming(self, num_flagged: int) -> int:
         """Return how many fresh blocks a flagged row gets: `confirm`, or as many as a verdict takes.
 
-        n blocks that all point one way have p = 2^-n, and Holm's correction multiplies it by the number of flagged
-        rows: with ten blocks none of 26 rows or more could regress, however slow it is.
+        n blocks that all point one way have p = 2^-n, and for the one slow row among others that noise flagged the
+        correction multiplies it by their number: with ten blocks none of 26 could regress, however slow it is.
         """
         least = math.ceil(math.log2(max(1, num_flagged) * LOOKS / ALPHA))
         return min(max(self.confirm, least), max(self.most, self.confirm))

@@ -75,7 +75,7 @@ class Row:
     finding: Finding | None = None
     """Summary of the blocks that decided: the confirming ones, or those of the screen if none were needed."""
     adjusted: float | None = None
-    """P value of REGRESSED after Holm's correction."""
+    """P value of REGRESSED, corrected for the number of flagged rows."""
     detectable: float | None = None
     """Log ratio that the plan's blocks detect in 4 of 5 runs, given the noise of this row."""
     verdict: Verdict | None = None

@@ -12,7 +12,7 @@ from bench.gate.block import Block
 from bench.gate.budget import Budget
 from bench.gate.pairing import BlockFailed
 from bench.gate.row import Row
-from bench.gate.signed_rank import holm
+from bench.gate.signed_rank import benjamini_hochberg
 from bench.gate.verdict import (
     Finding,
     Verdict,
@@ -47,7 +47,7 @@ class Schedule:
     say: Say = lambda text: None
     seed: int = 0
     num_rows: int = 0
-    """Rows of the whole gate, where these are a part of them: Holm's correction will be over all; 0 = these are all."""
+    """Rows of the whole gate, where these are a part of them: the correction will be over all; 0 = these are all."""
     clock: Callable[[], float] = time.monotonic
     number: int = 0
     """Blocks begun so far."""
@@ -82,7 +82,7 @@ class Schedule:
         return [row for row in rows if row.verdict is Verdict.INCONCLUSIVE]
 
     def decide(self, rows: Sequence[Row]) -> None:
-        """Decide the verdicts of rows that were confirmed elsewhere, from the blocks that they have: Holm's correction
+        """Decide the verdicts of rows that were confirmed elsewhere, from the blocks that they have: the correction
         is over all that were flagged, wherever each was measured.
         """
         self._confirm([row for row in rows if row.is_timed and row.confirm], until=0)
@@ -95,15 +95,15 @@ class Schedule:
         deadline: float | None = None,
         family: Sequence[Row] = (),
     ) -> None:
-        """Take fresh blocks until each row has `until`, then decide with Holm's correction over `family`."""
+        """Take fresh blocks until each row has `until`, then decide with the correction over `family`."""
         family = family or rows
         self._take(rows, until=until, deadline=deadline)
         alive = [row for row in family if row.is_timed and row.confirm]
         found = [
             summarize_effects(effects_of(row.confirm), least=row.limits.least) for row in alive
         ]
-        worse = holm([f.p_regressed for f in found])
-        better = holm([f.p_improved for f in found])
+        worse = benjamini_hochberg([f.p_regressed for f in found])
+        better = benjamini_hochberg([f.p_improved for f in found])
         for row, finding, up, down in zip(alive, found, worse, better, strict=True):
             if row not in rows:
                 continue

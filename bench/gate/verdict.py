@@ -86,7 +86,7 @@ def confirmed_verdict(
     clear: float,
     alpha: float = ALPHA / LOOKS,
 ) -> Verdict:
-    """Return the verdict on fresh blocks, by p values adjusted by Holm's method over the confirmed rows."""
+    """Return the verdict on fresh blocks, by p values that are adjusted over the confirmed rows."""
     if adjusted <= alpha:
         return Verdict.REGRESSED
     if adjusted_improved <= alpha:

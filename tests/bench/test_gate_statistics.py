@@ -1,18 +1,18 @@
 """The gate's statistics: properties that must hold, and a simulation of what they cost and find."""
 
-import itertools
 import math
 import random
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scipy.stats import false_discovery_control
 
 from bench.gate.power import detectable, probability_bound, spread_of
 from bench.gate.signed_rank import (
+    benjamini_hochberg,
     bound,
     hodges_lehmann,
-    holm,
     p_above,
     p_below,
     signed_rank_counts,
@@ -20,6 +20,7 @@ from bench.gate.signed_rank import (
 )
 from bench.gate.verdict import (
     ALPHA,
+    LOOKS,
     Exit,
     Verdict,
     confirmed_verdict,
@@ -103,16 +104,36 @@ def test_equal_arms_are_no_evidence():
 
 @STEADY
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_holm_keeps_the_order_and_never_lowers_a_p_value(p_values):
-    adjusted = holm(p_values)
-    assert all(a >= p - 1e-12 for a, p in zip(adjusted, p_values, strict=True))
-    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
-    assert all(adjusted[a] <= adjusted[b] for a, b in itertools.pairwise(order))
+def test_the_correction_for_many_rows_is_that_of_scipy(p_values):
+    expected = false_discovery_control(p_values, method="bh")
+    assert benjamini_hochberg(p_values) == pytest.approx([*expected], abs=1e-12)
 
 
-def test_holm_of_one_row_is_its_own_p_value_and_of_two_doubles_the_smaller():
-    assert holm([0.03]) == [0.03]
-    assert holm([0.04, 0.01]) == [0.04, 0.02]
+def test_one_row_keeps_its_p_value_and_one_among_many_is_multiplied_by_their_number():
+    assert benjamini_hochberg([0.03]) == [0.03]
+    assert benjamini_hochberg([0.001, 1.0, 1.0, 1.0])[0] == pytest.approx(0.004)
+
+
+def test_where_no_row_is_slower_than_the_threshold_few_runs_have_a_wrong_alarm():
+    """20 rows just at the threshold, 10 blocks each, 300 runs: 7.5 are expected at most, 16 are three spreads more."""
+    rng = random.Random(3)
+    alarms = 0
+    for _ in range(300):
+        rows = [[rng.gauss(LEAST, 0.02) for _ in range(10)] for _ in range(20)]
+        alarms += min(benjamini_hochberg([p_above(row, LEAST) for row in rows])) <= ALPHA / LOOKS
+    assert alarms <= 16
+
+
+def test_where_every_row_is_slower_nearly_every_one_is_told():
+    """48 rows, 10% slower, every fourth block disturbed; multiplied by their number few would be told."""
+    rng = random.Random(3)
+    rows = [
+        [0.1 + rng.gauss(0.0, 0.12 if number % 4 == 0 else 0.02) for number in range(11)]
+        for _ in range(48)
+    ]
+    found = [p_above(row, LEAST) for row in rows]
+    assert sum(p <= ALPHA / LOOKS for p in benjamini_hochberg(found)) >= 40
+    assert sum(len(rows) * p <= ALPHA / LOOKS for p in found) <= 20
 
 
 def test_too_few_blocks_can_detect_nothing():
