@@ -99,9 +99,9 @@ def p_below(effects: Sequence[float], most: float) -> float:
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     """Return the p values adjusted for their number, in the order given.
 
-    Of those at or below alpha a share of at most alpha is expected to be wrong; if nothing has changed, there is one with
-    probability alpha at most. A correction that allows no wrong one beside right ones, such as Holm's, left half of the
-    rows undecided where all of 48 were slower. Holds for independent and for positively dependent tests.
+    Of those at or below alpha a share of at most alpha is expected to be wrong; if nothing has changed, there is one
+    with probability alpha at most. A correction that allows no wrong one beside right ones, such as Holm's, left half
+    of the rows undecided where all of 48 were slower. Holds for independent and for positively dependent tests.
     Source: Benjamini, Hochberg, Journal of the Royal Statistical Society B 57 (1995) 289-300.
     """
     order = sorted(range(len(p_values)), key=lambda i: p_values[i], reverse=True)
