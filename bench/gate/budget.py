@@ -15,8 +15,6 @@ class BlockLength:
 
     num_turns: int
     """Undisturbed turns of each arm."""
-    turn_seconds: float = 0.02
-    """Shortest duration of a turn."""
     seconds: float
     """Cap of the turns."""
     warmup_seconds: float

@@ -79,7 +79,6 @@ class Gate:
             has_control_shifted=self.control_shift is not None,
             verdicts=[
                 *(row.verdict for row in self.rows if row.verdict is not None and row.is_timed),
-                *(e.verdict for row in self.rows for e in row.exact),
                 *(Verdict.INCONCLUSIVE for row in self.rows if row.is_uncertain),
             ],
             has_exact_regression=any(row.has_exact_regression for row in self.rows),

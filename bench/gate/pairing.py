@@ -26,9 +26,8 @@ CONTROL: Final = "bench.instruments.turns:run_control"
 NEGATIVE_CONTROL: Final = Cell(model="negative-control", size="tiny")
 ARM_LOST: Final = ("ArmLost", "TimeoutError")
 """Failures of an arm that only mean that the other arm ended."""
-
-
 BOTH: Final = "both"
+"""In place of an arm's name: neither is to blame alone."""
 
 
 class BlockFailed(RuntimeError):
@@ -154,11 +153,7 @@ def _one(
 ) -> Record:
     options = arm.session.request.options
     shift = number if is_original(cell) else 0
-    plan = {
-        **options.plan,
-        "warmup_seconds": length.warmup_seconds,
-        "round_seconds": length.turn_seconds,
-    }
+    plan = {**options.plan, "warmup_seconds": length.warmup_seconds}
     meeting = folder / "meeting"
     asked = TurnOptions(
         meeting=str(meeting),

@@ -111,7 +111,8 @@ def _count_rows(
                 _count_row(row, counted, counter)
     except LauncherError as error:
         for row in todo:
-            row.work_note = row.work_note or counter.why_not_started(str(error))
+            if row.work is None:
+                row.work_note = row.work_note or counter.why_not_started(str(error))
         return ()
     unnamed = [row for row in todo if row.has_more_work and row.work and not row.work.functions]
     return _name_growth(unnamed, pair, say) if unnamed else ()

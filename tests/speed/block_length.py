@@ -1,7 +1,7 @@
 """What a longer block of a gate is worth: `python tests/speed/block_length.py [--models '*'] [--rounds 5]`.
 
-Blocks of equal arms, of the length that a plan has and of those that are named (`--also 8:20:60`: turns, milliseconds
-of a turn, milliseconds of the warm-up), are taken in turns row by row at whatever load there is. Prints per length the
+Blocks of equal arms, of the length that a plan has and of those that are named (`--also 8:60`: turns,
+milliseconds of the warm-up), are taken in turns row by row at whatever load there is. Prints per length the
 seconds of a block, the spread of a row's effects (median and mean over the rows), and how many screens of five blocks
 are flagged: that much a shorter one costs in blocks that confirm.
 """
@@ -28,11 +28,10 @@ from tests.machine import machine  # noqa: E402
 
 
 def length_of(text, seconds):
-    """Return the block that `turns:milliseconds of a turn:milliseconds of the warm-up` names."""
-    turns, turn, warmup = text.split(":")
+    """Return the block that `turns:milliseconds of the warm-up` names."""
+    turns, warmup = text.split(":")
     return BlockLength(
         num_turns=int(turns),
-        turn_seconds=float(turn) / 1000,
         seconds=seconds,
         warmup_seconds=float(warmup) / 1000,
     )
@@ -43,7 +42,7 @@ def main():
     parser.add_argument("--models", default="*")
     parser.add_argument("--plan", default="quick", choices=BUDGETS)
     parser.add_argument("--rounds", type=int, default=5, help="blocks of each length per row")
-    parser.add_argument("--also", nargs="*", default=(), metavar="N:MS:MS", help="more lengths")
+    parser.add_argument("--also", nargs="*", default=(), metavar="N:MS", help="more lengths")
     given = parser.parse_args()
     budget = BUDGETS[given.plan]
     lengths = {given.plan: budget.block}
@@ -59,10 +58,8 @@ def main():
                     seconds[name].append(time.perf_counter() - began)
                     effects[name, cell.id].append(block.effect)
     print(f"{machine()} at the end; {len(selection.cells)} rows, plan {given.plan}\n")
-    print(
-        "| block | turns | of | after | seconds | spread, median | spread, mean | screens flagged |"
-    )
-    print("|---|--:|--:|--:|--:|--:|--:|--:|")
+    print("| block | turns | warm-up | seconds | spread, median | spread, mean | screens flagged |")
+    print("|---|--:|--:|--:|--:|--:|--:|")
     for name, length in lengths.items():
         rows = {key[1]: found for key, found in effects.items() if key[0] == name}
         spreads = [stdev(found) for found in rows.values()]
@@ -81,7 +78,7 @@ def main():
             for screen in screens
         )
         print(
-            f"| {name} | {length.num_turns} | {1000 * length.turn_seconds:g} ms |"
+            f"| {name} | {length.num_turns} |"
             f" {1000 * length.warmup_seconds:g} ms | {mean(seconds[name]):.2f} | {median(spreads):.2%} |"
             f" {mean(spreads):.2%} | {flagged} of {len(screens)} |",
             flush=True,
