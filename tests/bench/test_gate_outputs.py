@@ -378,6 +378,16 @@ def test_the_markdown_is_ready_for_a_pull_request_and_holds_no_markup_of_others(
     assert "```sh\ngit bisect start" in text
 
 
+def test_the_pages_own_classes_are_none_of_the_common_style():
+    """One that is takes over its height and colour: causes were cut off in a box of its own."""
+    own, common = (
+        {*re.findall(r"\.([a-z][\w-]*)", re.sub(r"\{[^}]*\}", "{}", (TREE / file).read_text()))}
+        for file in ("bench/gate/templates/gate.css", "bench/output/templates/style.css")
+    )
+    assert "cause" in own
+    assert not own & common
+
+
 def test_the_page_stands_alone_and_draws_every_timed_row(gate):
     page = to_html(gate)
     assert page.count('class="span"') == 3
